@@ -1,0 +1,1 @@
+"""The built-in groups as tables, with the few strategies they need."""

@@ -1,0 +1,1 @@
+"""Resources that users add: CustomResourceDefinitions and APIServices."""

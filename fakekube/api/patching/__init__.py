@@ -1,0 +1,1 @@
+"""Patches as pure functions: old object and patch in, new object out."""

@@ -1,0 +1,1 @@
+"""What resources exist, and the rules of reading and writing them."""

@@ -1,0 +1,42 @@
+"""What resources exist now. Built-in tables and CustomResourceDefinitions both end up here; everything else
+(routing, discovery, OpenAPI, garbage collection) reads it. `revision` rises with every change."""
+
+from collections.abc import Iterable, Iterator
+
+from fakekube.api.registry.strategy import ServedResource
+
+
+class Catalog:
+    """(group, version, plural) → ServedResource, in the order of registration."""
+
+    def __init__(self, resources: Iterable[ServedResource] = ()) -> None:
+        self._served: dict[tuple[str, str, str], ServedResource] = {}
+        self.revision = 0
+        for resource in resources:
+            self.add(resource)
+
+    def add(self, resource: ServedResource) -> None:
+        self._served[resource.group, resource.version, resource.plural] = resource
+        self.revision += 1
+
+    def remove(self, group: str, version: str, plural: str) -> None:
+        if self._served.pop((group, version, plural), None):
+            self.revision += 1
+
+    def find(self, group: str, version: str, plural: str) -> ServedResource | None:
+        return self._served.get((group, version, plural))
+
+    def by_kind(self, group: str, version: str, kind: str) -> ServedResource | None:
+        return next((one for one in self if (one.group, one.version, one.kind) == (group, version, kind)), None)
+
+    def __iter__(self) -> Iterator[ServedResource]:
+        return iter(list(self._served.values()))
+
+    def stored(self) -> Iterator[ServedResource]:
+        """One per store prefix: the version objects are stored in, or the first that reads them."""
+        seen: dict[str, ServedResource] = {}
+        for one in self:
+            known = seen.get(one.prefix)
+            if known is None or one.api_version == one.storage_api_version:
+                seen[one.prefix] = one
+        yield from seen.values()

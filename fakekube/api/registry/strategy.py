@@ -1,0 +1,150 @@
+"""Hooks of a kind: what one resource does differently. No I/O; the registry calls them in a fixed order.
+
+create: default → prepare_create → (system metadata) → validate_create → warnings
+update: default → prepare_update → (system metadata) → validate_update → warnings
+
+Origin: k8s: staging/src/k8s.io/apiserver/pkg/registry/rest/{create,update}.go
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fakekube.api.schema.model import Schema
+from fakekube.machinery.field_errors import FieldError
+from fakekube.machinery.wire import Object
+
+FieldGetter = Callable[[Object], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A printer column: its header and how a cell is read. Priority 0 is shown always, 1 with `-o wide`."""
+
+    name: str
+    type: str
+    cell: Callable[[Object], Any]
+    description: str = ""
+    format: str = ""
+    priority: int = 0
+
+
+class Strategy:
+    """The defaults: nothing is special, status is part of the object, every change of spec raises generation."""
+
+    schema: Schema | None = None  # for pruning, patches and apply; None means anything goes
+    status_subresource: bool = False  # main resource writes leave `status` alone, `/status` writes only it
+    has_generation: bool = True  # whether objects of this kind carry metadata.generation
+    selectable: Mapping[str, FieldGetter] = {}  # field selectors beyond metadata.name and metadata.namespace
+    graceful: bool = False  # DELETE may leave the object for a grace period (pods)
+    allow_create_on_update: bool = False  # PUT of an absent object creates it
+    unconditional_update: bool = True  # PUT without resourceVersion is allowed (custom resources: not)
+
+    def prune(self, obj: Object) -> Sequence[str]:
+        """Remove what the schema does not know, in place; the paths removed, as `unknown field` warnings name them."""
+        return ()
+
+    def default(self, obj: Object) -> None:
+        """Fill in defaults, in place."""
+
+    def prepare_create(self, obj: Object) -> None:
+        """Normalise a new object, in place (drop status, set initial values)."""
+
+    def prepare_update(self, new: Object, old: Object) -> None:
+        """Normalise a changed object, in place."""
+
+    def prepare_status_update(self, new: Object, old: Object) -> None:
+        """Normalise a status write, in place: the registry has already kept spec and most metadata."""
+
+    def validate_create(self, obj: Object) -> list[FieldError]:
+        return []
+
+    def validate_update(self, new: Object, old: Object) -> list[FieldError]:
+        return []
+
+    def validate_status_update(self, new: Object, old: Object) -> list[FieldError]:
+        return []
+
+    def warnings(self, obj: Object, old: Object | None) -> list[str]:
+        """Texts for `Warning` headers of a successful write."""
+        return []
+
+    def changes_generation(self, new: Object, old: Object) -> bool:
+        """Whether this update raises metadata.generation: anything beside metadata and (if separate) status changed."""
+        ignored = {"metadata", "status"} if self.status_subresource else {"metadata"}
+        return {k: v for k, v in new.items() if k not in ignored} != {
+            k: v for k, v in old.items() if k not in ignored
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Where a resource keeps what its scale subresource shows: dotted paths like `.spec.replicas`."""
+
+    spec_replicas: str
+    status_replicas: str
+    selector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subresource:
+    """One entry of discovery below a resource, with the verbs it answers."""
+
+    name: str
+    kind: str
+    verbs: tuple[str, ...] = ("get", "patch", "update")
+    group: str = ""  # of the kind, where it differs from the parent's (Scale: autoscaling/v1, Eviction: policy/v1)
+    version: str = ""
+
+
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+Converter = Callable[[Object], Object]
+
+
+@dataclass(eq=False)
+class ServedResource:
+    """One resource in one version, as the catalog knows it: enough to route, to print and to store."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+    singular: str = ""
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ALL_VERBS
+    strategy: Strategy = field(default_factory=Strategy)
+    subresources: tuple[Subresource, ...] = ()
+    scale: Scale | None = None
+    columns: tuple[Column, ...] = ()
+    storage_group: str | None = None  # stored with another group's objects (events); None: its own
+    storage_version: str = ""  # empty: this version
+    to_storage: Converter | None = None  # this version → the stored one, beyond the apiVersion
+    from_storage: Converter | None = None
+    custom: bool = False  # from a CustomResourceDefinition
+    deprecation: str = ""  # the text of the Warning header, when this version is deprecated
+    schema_name: str = ""  # in OpenAPI: `io.k8s.api.core.v1.Pod`
+    list_kind: str = ""
+
+    def __post_init__(self) -> None:
+        self.list_kind = self.list_kind or f"{self.kind}List"
+        self.singular = self.singular or self.kind.lower()
+        self.storage_version = self.storage_version or self.version
+        self.storage_group = self.group if self.storage_group is None else self.storage_group
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def storage_api_version(self) -> str:
+        return f"{self.storage_group}/{self.storage_version}" if self.storage_group else self.storage_version
+
+    @property
+    def prefix(self) -> str:
+        """Where its objects lie in the store: `/registry/<group>/<plural>/`."""
+        return f"/registry/{self.storage_group or 'core'}/{self.plural}/"
+
+    def key(self, namespace: str, name: str) -> str:
+        return f"{self.prefix}{namespace}/{name}" if self.namespaced else f"{self.prefix}{name}"

@@ -1,0 +1,1 @@
+"""Talking to any cluster: the verbs, informers, work queues, controllers, events."""

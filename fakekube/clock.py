@@ -1,0 +1,102 @@
+"""Time as a dependency: nobody outside this module asks the machine what time it is.
+
+`RealClock` is the machine's time. `ManualClock` stands still until `advance` moves it; it knows who sleeps on it and
+until when, so a test can ask for "the next thing that is due" instead of guessing durations.
+"""
+
+import asyncio
+import heapq
+import itertools
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What actors and the server may know about time. Durations are seconds."""
+
+    def now(self) -> datetime:
+        """The wall clock, timezone-aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment; never goes back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return once this clock has moved on by `seconds`."""
+        ...
+
+
+class RealClock:
+    """The machine's time."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class ManualClock:
+    """A clock moved by hand. Sleepers wake in due order, each at exactly its own moment."""
+
+    def __init__(self, start: datetime | None = None) -> None:
+        self._start = start or datetime(2026, 1, 1, tzinfo=UTC)
+        self._elapsed = 0.0
+        self._order = itertools.count()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._elapsed)
+
+    def monotonic(self) -> float:
+        return self._elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), waiter))
+        await waiter
+
+    def next_due(self) -> float | None:
+        """Seconds until the first sleeper is due, or None when nobody sleeps."""
+        self._drop_cancelled()
+        return max(0.0, self._sleepers[0][0] - self._elapsed) if self._sleepers else None
+
+    def advance(self, seconds: float) -> None:
+        """Move on by `seconds`, waking every sleeper due on the way. Raises ValueError for a negative step."""
+        if seconds < 0:
+            raise ValueError(f"time cannot go back: advance({seconds}); give a step of 0 or more seconds")
+        target = self._elapsed + seconds
+        while self._sleepers and self._sleepers[0][0] <= target:
+            due, _, waiter = heapq.heappop(self._sleepers)
+            if not waiter.done():
+                self._elapsed = max(self._elapsed, due)
+                waiter.set_result(None)
+        self._elapsed = target
+
+    def _drop_cancelled(self) -> None:
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
+
+
+def rfc3339(moment: datetime) -> str:
+    """A metav1.Time: whole seconds, UTC, `Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def rfc3339_micro(moment: datetime) -> str:
+    """A metav1.MicroTime: six decimals, UTC, `Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_rfc3339(text: str) -> datetime:
+    """Read a metav1.Time or MicroTime. Raises ValueError when it is none."""
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

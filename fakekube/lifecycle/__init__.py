@@ -1,0 +1,1 @@
+"""Simulation: life cycles as data (stages), matched purely, played through a client."""

@@ -1,0 +1,1 @@
+"""Shared values: what client and server both speak. No I/O, no state."""

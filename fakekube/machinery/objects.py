@@ -1,0 +1,111 @@
+"""Reading plain-dict objects: metadata, owners, conditions, dotted paths. Nothing here changes its argument,
+except the functions whose names begin with a verb of change (`set_`, `remove_`)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Obj = Mapping[str, Any]
+
+
+def name(obj: Obj) -> str:
+    return str((obj.get("metadata") or {}).get("name") or "")
+
+
+def namespace(obj: Obj) -> str:
+    return str((obj.get("metadata") or {}).get("namespace") or "")
+
+
+def uid(obj: Obj) -> str:
+    return str((obj.get("metadata") or {}).get("uid") or "")
+
+
+def resource_version(obj: Obj) -> str:
+    return str((obj.get("metadata") or {}).get("resourceVersion") or "")
+
+
+def generation(obj: Obj) -> int:
+    return int((obj.get("metadata") or {}).get("generation") or 0)
+
+
+def key(obj: Obj) -> str:
+    """`namespace/name`, or `name` for cluster-scoped objects: the key of caches and queues."""
+    meta = obj.get("metadata") or {}
+    return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta.get("name") or "")
+
+
+def split_key(text: str) -> tuple[str, str]:
+    """(`namespace`, `name`) of a cache key."""
+    space, _, own = text.rpartition("/")
+    return space, own
+
+
+def labels(obj: Obj) -> Mapping[str, str]:
+    return (obj.get("metadata") or {}).get("labels") or {}
+
+
+def annotations(obj: Obj) -> Mapping[str, str]:
+    return (obj.get("metadata") or {}).get("annotations") or {}
+
+
+def finalizers(obj: Obj) -> list[str]:
+    return list((obj.get("metadata") or {}).get("finalizers") or ())
+
+
+def owners(obj: Obj) -> list[dict[str, Any]]:
+    return list((obj.get("metadata") or {}).get("ownerReferences") or ())
+
+
+def controller_of(obj: Obj) -> dict[str, Any] | None:
+    """The owner reference with `controller: true`, if there is one."""
+    return next((owner for owner in owners(obj) if owner.get("controller")), None)
+
+
+def is_terminating(obj: Obj) -> bool:
+    """Whether deletion has been asked for."""
+    return bool((obj.get("metadata") or {}).get("deletionTimestamp"))
+
+
+def dig(obj: Any, *path: str | int, default: Any = None) -> Any:
+    """The value at a path of keys and indexes, or `default` where the path ends early or at null."""
+    for step in path:
+        if isinstance(step, int):
+            if not isinstance(obj, list) or not -len(obj) <= step < len(obj):
+                return default
+            obj = obj[step]
+        else:
+            if not isinstance(obj, Mapping):
+                return default
+            obj = obj.get(step)
+        if obj is None:
+            return default
+    return obj
+
+
+def conditions(obj: Obj) -> list[dict[str, Any]]:
+    return list((obj.get("status") or {}).get("conditions") or ())
+
+
+def condition(obj: Obj, type_: str) -> dict[str, Any] | None:
+    """The condition of that type, if present."""
+    return next((one for one in conditions(obj) if one.get("type") == type_), None)
+
+
+def condition_is(obj: Obj, type_: str, status: str = "True") -> bool:
+    one = condition(obj, type_)
+    return one is not None and one.get("status") == status
+
+
+def owner_reference(owner: Obj, *, block: bool = True) -> dict[str, Any]:
+    """A controller reference to `owner`, as the Go helper NewControllerRef writes it."""
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": name(owner),
+        "uid": uid(owner),
+        "controller": True,
+        "blockOwnerDeletion": block,
+    }
+
+
+def without(items: Iterable[Any], dropped: Any) -> list[Any]:
+    return [item for item in items if item != dropped]

@@ -1,0 +1,75 @@
+"""The one seam: a Handler takes a Request and answers with a Response.
+
+The API server is a Handler, so is the HTTP transport of the client, an aggregated API and an admission webhook.
+Whatever works against one works against all of them, in memory or over a socket.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks, as authentication established it."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Request:
+    """One request. `path` is the undecoded path without the query, `query` the undecoded text behind the `?`."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)  # asked for in lower case; case-insensitive over HTTP
+    body: bytes = b""
+    user: User | None = None  # set by in-process clients and by the authentication filter, never by the network
+    remote: str = ""
+
+
+class WebSocket(Protocol):
+    """The server's end of an upgraded connection: console, vnc, exec, port-forward."""
+
+    subprotocol: str
+
+    async def send(self, data: bytes | str) -> None:
+        """Send one message: binary for bytes, text for str."""
+        ...
+
+    async def receive(self) -> bytes | str | None:
+        """The next message, or None once the peer has gone."""
+        ...
+
+    async def close(self, code: int = 1000) -> None:
+        """End the conversation."""
+        ...
+
+
+@dataclass(slots=True)
+class Upgrade:
+    """A response that turns the connection into a conversation."""
+
+    serve: Callable[[WebSocket], Awaitable[None]]
+    protocols: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Response:
+    """One answer: a body, or a stream of chunks (watches), or an upgrade to a websocket."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    stream: AsyncIterator[bytes] | None = None
+    upgrade: Upgrade | None = None
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+Object = dict[str, Any]  # a Kubernetes object: plain, decoded JSON, fresh on every read

@@ -1,0 +1,1 @@
+"""State: keys, bytes, revisions. Knows no JSON, no kinds, no selectors."""

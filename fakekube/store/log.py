@@ -1,0 +1,75 @@
+"""The event log: an append-only sequence with a movable beginning. A watch is a cursor on it, not a queue.
+
+    forgotten   | kept events, one per revision        | not yet
+    … 40 41 42  | 43  44  45  46  47                   | 48 …
+                  ^ oldest                ^ newest
+
+A slow reader costs nothing and cannot lose an event silently: once its position lies before `oldest`, it is told so.
+"""
+
+import asyncio
+from collections import deque
+from itertools import islice
+
+from fakekube.store.interface import Compacted, Event
+
+
+class EventLog:
+    """Events by consecutive revision, bounded to the newest `retention` of them."""
+
+    def __init__(self, start: int, retention: int) -> None:
+        self._events: deque[Event] = deque()
+        self._first = start + 1  # the revision of _events[0], or of the next event when there are none
+        self._retention = retention
+        self._wakeup: asyncio.Event = asyncio.Event()
+        self.closed = False
+
+    @property
+    def oldest(self) -> int:
+        """The oldest revision a reader may stand at: all events after it are still here."""
+        return self._first - 1
+
+    def append(self, event: Event) -> None:
+        """Add the event of the next revision and wake everybody who waits for it."""
+        self._events.append(event)
+        if len(self._events) > self._retention:
+            self._events.popleft()
+            self._first += 1
+        self.wake()
+
+    def after(self, revision: int) -> list[Event]:
+        """Events after `revision`, oldest first. Raises Compacted when some of them are gone."""
+        if revision < self.oldest:
+            raise Compacted(self.oldest)
+        start = revision + 1 - self._first
+        missing = len(self._events) - start
+        if missing <= 0:
+            return []
+        if missing * 2 < len(self._events):  # near the end: a deque is quick to read from its nearer side
+            tail = list(islice(reversed(self._events), missing))
+            tail.reverse()
+            return tail
+        return list(islice(self._events, start, None))
+
+    def compact(self, revision: int) -> None:
+        """Forget the events up to and including `revision`."""
+        while self._events and self._first <= revision:
+            self._events.popleft()
+            self._first += 1
+        self.wake()
+
+    def wake(self) -> None:
+        """Let every waiting reader look again."""
+        if self._wakeup.is_set():
+            return
+        self._wakeup.set()
+
+    async def wait(self) -> None:
+        """Return after the next `wake`. The caller checks for news first; nothing can happen in between."""
+        if self._wakeup.is_set():
+            self._wakeup = asyncio.Event()
+        await self._wakeup.wait()
+
+    def close(self) -> None:
+        self.closed = True
+        self.wake()

@@ -1,0 +1,157 @@
+"""The store in memory: sorted keys and an event log.
+
+There is no per-key history: a read of the past takes the present and undoes the events since. That costs what
+happened since, which for pagination is little, and makes keeping the past as cheap as the log.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from sortedcontainers import SortedDict
+
+from fakekube.store.interface import (
+    Compacted,
+    Conflict,
+    Entry,
+    Event,
+    Exists,
+    FutureRevision,
+    NotFound,
+    Page,
+    Progress,
+)
+from fakekube.store.log import EventLog
+
+_MAX_BATCH = 1_000
+
+
+class MemoryStore:
+    """A `Store` for one event loop. Calls never wait, so each one is a transaction.
+
+    `retention` is how many events are kept for watches and reads of the past.
+    """
+
+    def __init__(self, *, retention: int = 50_000, revision: int = 0) -> None:
+        self._entries: SortedDict = SortedDict()
+        self._revision = revision
+        self._log = EventLog(revision, retention)
+
+    @property
+    def revision(self) -> int:
+        return self._revision
+
+    @property
+    def oldest(self) -> int:
+        return self._log.oldest
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    async def get(self, key: str, at: int | None = None) -> Entry | None:
+        entry: Entry | None = self._entries.get(key)
+        if at is None or at == self._revision:
+            return entry
+        self._check(at)
+        for event in self._log.after(at):
+            if event.key == key:
+                return event.previous
+        return entry
+
+    async def list(self, prefix: str, at: int | None = None, after: str = "", limit: int | None = None) -> Page:
+        if at is None or at == self._revision:
+            return self._page(self._entries, prefix, after, limit, self._revision)
+        self._check(at)
+        return self._page(self._past(prefix, at), prefix, after, limit, at)
+
+    async def create(self, key: str, value: bytes, memo: Any = None) -> Entry:
+        if key in self._entries:
+            raise Exists(key)
+        revision = self._revision + 1
+        return self._commit(Entry(key, value, revision, revision, memo), None)
+
+    async def update(self, key: str, value: bytes, expect: int, memo: Any = None) -> Entry:
+        previous = self._expected(key, expect)
+        return self._commit(Entry(key, value, previous.created, self._revision + 1, memo), previous)
+
+    async def delete(self, key: str, expect: int | None = None, value: bytes | None = None) -> Event:
+        previous = self._expected(key, expect)
+        del self._entries[key]
+        if value is not None:
+            previous = Entry(key, value, previous.created, previous.modified)
+        self._revision += 1
+        event = Event(self._revision, None, previous)
+        self._log.append(event)
+        return event
+
+    async def watch(self, prefix: str, after: int) -> AsyncIterator[Sequence[Event] | Progress]:
+        if after > self._revision:
+            raise FutureRevision(self._revision)
+        log, position = self._log, after
+        while not log.closed:
+            news = log.after(position)
+            if not news:
+                yield Progress(position)
+                if self._revision == position and not log.closed:
+                    await log.wait()
+                continue
+            if len(news) > _MAX_BATCH:
+                del news[_MAX_BATCH:]
+            position = news[-1].revision
+            mine = [event for event in news if event.key.startswith(prefix)]
+            if mine:
+                yield mine
+
+    def compact(self, revision: int) -> None:
+        self._log.compact(min(revision, self._revision))
+
+    def close(self) -> None:
+        self._log.close()
+
+    def _check(self, at: int) -> None:
+        if at > self._revision:
+            raise FutureRevision(self._revision)
+        if at < self._log.oldest:
+            raise Compacted(self._log.oldest)
+
+    def _expected(self, key: str, expect: int | None) -> Entry:
+        previous: Entry | None = self._entries.get(key)
+        if previous is None:
+            raise NotFound(key)
+        if expect is not None and previous.modified != expect:
+            raise Conflict(previous)
+        return previous
+
+    def _commit(self, entry: Entry, previous: Entry | None) -> Entry:
+        self._entries[entry.key] = entry
+        self._revision = entry.modified
+        self._log.append(Event(entry.modified, entry, previous))
+        return entry
+
+    def _past(self, prefix: str, at: int) -> "SortedDict":
+        end = _after_prefix(prefix)
+        past = SortedDict(
+            (key, self._entries[key]) for key in self._entries.irange(prefix, end, inclusive=(True, False))
+        )
+        for event in reversed(self._log.after(at)):
+            if not event.key.startswith(prefix):
+                continue
+            if event.previous is None:
+                del past[event.key]
+            else:
+                past[event.key] = event.previous
+        return past
+
+    @staticmethod
+    def _page(entries: "SortedDict", prefix: str, after: str, limit: int | None, revision: int) -> Page:
+        low = entries.bisect_right(after) if after else entries.bisect_left(prefix)
+        high = entries.bisect_left(_after_prefix(prefix))
+        total = max(0, high - low)
+        stop = high if limit is None else min(high, low + limit)
+        keys = entries.keys()[low:stop] if stop > low else ()
+        found = [entries[key] for key in keys]
+        return Page(found, revision, total - len(found))
+
+
+def _after_prefix(prefix: str) -> str:
+    """The first text that sorts after everything with this prefix."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else "\U0010ffff"
