@@ -98,3 +98,182 @@ def from_object(selector: Mapping[str, Any] | None) -> Selector:
 
 def _go_list(values: tuple[str, ...]) -> str:
     return "[" + ",".join(f'"{value}"' for value in values) + "]"
+
+
+def parse(text: str) -> Selector:
+    """A label selector as it stands in a query: `a=b,c!=d,e in (f,g),!h,i`. Raises SelectorError."""
+    return _Parser(text).parse()
+
+
+_SYMBOLS = "()!=<>,"
+_OPERATORS = {"in": IN, "notin": NOT_IN, "=": IN, "==": IN, "!=": NOT_IN, ">": GT, "<": LT}
+_END = ""
+
+
+class _Parser:
+    """One look ahead over tokens; an empty token is the end. The error texts are upstream's."""
+
+    def __init__(self, text: str) -> None:
+        self._tokens = _tokens(text)
+        self._at = 0
+
+    def parse(self) -> Selector:
+        found: list[Requirement] = []
+        while self._peek() != _END:
+            if self._peek() != "!" and not _is_word(self._peek()):
+                raise SelectorError(f"found '{self._peek()}', expected: !, identifier, or 'end of string'")
+            try:
+                found.append(self._requirement())
+            except SelectorError as error:
+                raise SelectorError(f"unable to parse requirement: {error}") from None
+            token = self._next()
+            if token == _END:
+                break
+            if token != ",":
+                raise SelectorError(f"found '{token}', expected: ',' or 'end of string'")
+            if self._peek() != "!" and not _is_word(self._peek()):
+                raise SelectorError(f"found '{self._peek()}', expected: identifier after ','")
+        return Selector(tuple(found))
+
+    def _requirement(self) -> Requirement:
+        token = self._next()
+        absent = token == "!"
+        if absent:
+            token = self._next()
+        if not _is_word(token):
+            raise SelectorError(f"found '{token}', expected: identifier")
+        key = token
+        if absent:
+            return Requirement(key, DOES_NOT_EXIST)
+        if self._peek() in (_END, ","):
+            return Requirement(key, EXISTS)
+        token = self._next()
+        operator = _OPERATORS.get(token)
+        if operator is None:
+            raise SelectorError(f"found '{token}', expected: in, notin, =, ==, !=, gt, lt")
+        if token in ("in", "notin"):
+            return Requirement(key, operator, tuple(self._values()))
+        value = self._exact()
+        if operator in (GT, LT) and not value.lstrip("+-").isdigit():
+            raise SelectorError(
+                f"values[0]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
+            )
+        return Requirement(key, operator, (value,), bare=True)
+
+    def _exact(self) -> str:
+        if self._peek() in (_END, ","):
+            return ""
+        token = self._next()
+        if not _is_word(token):
+            raise SelectorError(f"found '{token}', expected: identifier")
+        return token
+
+    def _values(self) -> list[str]:
+        token = self._next()
+        if token != "(":
+            raise SelectorError(f"found '{token}' expected: '('")
+        found: list[str] = []
+        token = self._peek()
+        if token == ")":
+            self._next()
+            return found
+        if token != "," and not _is_word(token):
+            raise SelectorError(f"found '{token}', expected: ',', ')' or identifier")
+        while True:
+            token = self._next()
+            if _is_word(token):
+                found.append(token)
+                if self._peek() == ")":
+                    break
+                if self._peek() != ",":
+                    raise SelectorError(f"found '{self._peek()}', expected: ',' or ')'")
+            elif token == ",":
+                if not found:
+                    found.append("")
+                if self._peek() == ")":
+                    found.append("")
+                    break
+                if self._peek() == ",":
+                    self._next()
+                    found.append("")
+            else:
+                raise SelectorError(f"found '{token}', expected: ',', or identifier")
+        self._next()
+        return found
+
+    def _peek(self) -> str:
+        return self._tokens[self._at]
+
+    def _next(self) -> str:
+        token = self._tokens[self._at]
+        self._at = min(self._at + 1, len(self._tokens) - 1)
+        return token
+
+
+def _is_word(token: str) -> bool:
+    return token != _END and token not in ("(", ")", ",", "!", "=", "==", "!=", ">", "<")
+
+
+def _tokens(text: str) -> list[str]:
+    found: list[str] = []
+    at = 0
+    while at < len(text):
+        if text[at] in " \t\r\n":
+            at += 1
+        elif text[at] in _SYMBOLS:
+            size = 2 if text[at : at + 2] in ("==", "!=") else 1
+            found.append(text[at : at + size])
+            at += size
+        else:
+            end = at
+            while end < len(text) and text[end] not in _SYMBOLS and text[end] not in " \t\r\n":
+                end += 1
+            found.append(text[at:end])
+            at = end
+    return [*found, _END]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTerm:
+    """One term of a field selector: a path that has to equal a value, or not."""
+
+    path: str
+    value: str
+    equal: bool = True
+
+
+def parse_fields(text: str) -> tuple[FieldTerm, ...]:
+    """A field selector: `metadata.name=a,status.phase!=Running`. Backslash escapes comma, equals and itself."""
+    found = []
+    for term in _split_terms(text):
+        if not term:
+            continue
+        path, operator, value = _split_operator(term)
+        if not operator:
+            raise SelectorError(f"invalid selector: '{text}'; can't understand '{term}'")
+        found.append(FieldTerm(path, _unescape(value), operator != "!="))
+    return tuple(found)
+
+
+def _split_terms(text: str) -> list[str]:
+    terms, current, escaped = [], "", False
+    for char in text:
+        if not escaped and char == ",":
+            terms.append(current)
+            current = ""
+            continue
+        escaped = not escaped and char == "\\"
+        current += char
+    return [*terms, current]
+
+
+def _split_operator(term: str) -> tuple[str, str, str]:
+    for at in range(len(term)):
+        for operator in ("!=", "==", "="):
+            if term.startswith(operator, at):
+                return term[:at], operator, term[at + len(operator) :]
+    return term, "", ""
+
+
+def _unescape(value: str) -> str:
+    return value.replace("\\\\", "\0").replace("\\,", ",").replace("\\=", "=").replace("\0", "\\")

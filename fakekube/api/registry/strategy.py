@@ -39,6 +39,10 @@ class Strategy:
     graceful: bool = False  # DELETE may leave the object for a grace period (pods)
     allow_create_on_update: bool = False  # PUT of an absent object creates it
     unconditional_update: bool = True  # PUT without resourceVersion is allowed (custom resources: not)
+    name_rule: str = "subdomain"  # how names are checked: subdomain, label, label1035, path, any
+    delete_returns_object: bool = False  # DELETE answers with the object instead of a Status
+    empty_members: Mapping[str, Any] = {}  # members Go prints even when empty: a bookmark shows them
+    default_propagation: str = "Background"  # what DELETE without a policy means (Jobs: Orphan)
 
     def prune(self, obj: Object) -> Sequence[str]:
         """Remove what the schema does not know, in place; the paths removed, as `unknown field` warnings name them."""
@@ -64,6 +68,17 @@ class Strategy:
 
     def validate_status_update(self, new: Object, old: Object) -> list[FieldError]:
         return []
+
+    def grace_period(self, obj: Object, asked: int | None) -> int:
+        """Seconds a graceful kind is left after DELETE."""
+        return asked or 0
+
+    def blocks_deletion(self, obj: Object) -> bool:
+        """Whether something beside metadata.finalizers keeps a deleted object (namespaces: spec.finalizers)."""
+        return False
+
+    def prepare_delete(self, obj: Object) -> None:
+        """Mark an object that is about to wait for its end, in place (namespaces: phase Terminating)."""
 
     def warnings(self, obj: Object, old: Object | None) -> list[str]:
         """Texts for `Warning` headers of a successful write."""
@@ -127,7 +142,13 @@ class ServedResource:
     schema_name: str = ""  # in OpenAPI: `io.k8s.api.core.v1.Pod`
     list_kind: str = ""
 
+    head: bytes = b""  # the bytes of an object before its resourceVersion; see codec
+
     def __post_init__(self) -> None:
+        self.head = b'{"apiVersion":"%b","kind":"%b","metadata":{"resourceVersion":"' % (
+            self.api_version.encode(),
+            self.kind.encode(),
+        )
         self.list_kind = self.list_kind or f"{self.kind}List"
         self.singular = self.singular or self.kind.lower()
         self.storage_version = self.storage_version or self.version

@@ -1,0 +1,83 @@
+"""Media types: which representation a client gets, and which one it sent. Pure, cached by header text.
+
+Answers are JSON (or YAML); protobuf is understood in requests only. Clients that prefer protobuf list JSON after it.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from fakekube.machinery.errors import NotAcceptable
+from fakekube.machinery.wire import Response
+
+_TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+_STREAMS = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """How to answer: `media` json or yaml; `convert` Table, PartialObjectMetadata, …List, or nothing."""
+
+    media: str = "json"
+    convert: str = ""
+    version: str = "v1"
+
+    @property
+    def plain(self) -> bool:
+        return self.media == "json" and not self.convert
+
+
+PLAIN = Representation()
+
+
+@lru_cache(maxsize=512)
+def choose(accept: str) -> Representation | None:
+    """The first acceptable representation by weight, then order; None when there is none."""
+    if not accept or accept == "*/*":
+        return PLAIN
+    ranked = []
+    for order, clause in enumerate(accept.split(",")):
+        media, *rest = (part.strip() for part in clause.split(";"))
+        params = dict(part.partition("=")[::2] for part in rest)
+        try:
+            weight = float(params.get("q", "1"))
+        except ValueError:
+            weight = 1.0
+        ranked.append((-weight, order, media, params))
+    for _, _, media, params in sorted(ranked, key=lambda one: one[:2]):
+        if media not in ("application/json", "application/yaml", "application/*", "*/*"):
+            continue
+        kind = "yaml" if media == "application/yaml" else "json"
+        convert = params.get("as", "")
+        if convert in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
+            if params.get("g", "meta.k8s.io") == "meta.k8s.io" and params.get("v", "v1") in ("v1", "v1beta1"):
+                return Representation(kind, convert, params.get("v", "v1"))
+            continue
+        if convert:
+            continue
+        return PLAIN if kind == "json" else Representation(kind)
+    return None
+
+
+def representation(accept: str, *, watch: bool = False) -> Representation:
+    """As `choose`, for objects. Raises NotAcceptable."""
+    found = choose(accept)
+    if found is None:
+        raise NotAcceptable(
+            f"only the following media types are accepted: {_STREAMS if watch else _TYPES}",
+        )
+    return found
+
+
+def render(body: Any, media: str = "json", *, pretty: bool = False, status: int = 200) -> Response:
+    """A response with `body` encoded."""
+    if media == "yaml":
+        import yaml  # noqa: PLC0415 - few clients ask for it, all would pay for it at start
+
+        text = yaml.safe_dump(body, sort_keys=True, default_flow_style=False)
+        return Response(status, text.encode(), "application/yaml")
+    if pretty:
+        return Response(status, orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n")
+    return Response(status, orjson.dumps(body) + b"\n")

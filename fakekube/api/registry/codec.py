@@ -1,0 +1,99 @@
+"""Objects ↔ bytes, and bytes → answers without decoding.
+
+A stored value is JSON that begins with `{"apiVersion":"…","kind":"…","metadata":{"resourceVersion":"` and nothing after it: the
+version is known only once the store has committed. Reads put a head for the asked-for API version in front, then the
+entry's revision, then the rest of the value as it lies in the store.
+
+    stored  {"apiVersion":"v1","kind":"Pod","metadata":{"resourceVersion":"        ","name":"a",…
+    GET     {"apiVersion":"v1","kind":"Pod","metadata":{"resourceVersion":"   42   ","name":"a",…
+    LIST                                   {"metadata":{"resourceVersion":"   42   ","name":"a",…
+"""
+
+from collections.abc import Mapping
+
+import orjson
+
+from fakekube.api.registry.strategy import ServedResource
+from fakekube.machinery.wire import Object
+from fakekube.store.interface import Entry
+
+_MARK = b'"resourceVersion":"'
+_NO_FIELDS: Mapping[str, str] = {}
+
+
+class Memo:
+    """What selectors look at, kept beside an entry so that it is decoded at most once."""
+
+    __slots__ = ("fields", "labels")
+
+    def __init__(self, labels: Mapping[str, str], fields: Mapping[str, str]) -> None:
+        self.labels = labels
+        self.fields = fields
+
+
+ITEM_HEAD = b'{"metadata":{"resourceVersion":"'  # built-in lists carry no type on their items
+
+
+def encode(resource: ServedResource, obj: Object) -> bytes:
+    """The stored form of an object given in `resource`'s version."""
+    if resource.to_storage is not None:
+        obj = resource.to_storage(obj)
+    meta = obj["metadata"]
+    rest = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata")}
+    return orjson.dumps(
+        {
+            "apiVersion": resource.storage_api_version,
+            "kind": resource.kind,
+            "metadata": {"resourceVersion": "", **{k: v for k, v in meta.items() if k != "resourceVersion"}},
+            **rest,
+        }
+    )
+
+
+def decode(resource: ServedResource, entry: Entry) -> Object:
+    """A fresh object in `resource`'s version, with its resourceVersion."""
+    obj: Object = orjson.loads(entry.value)
+    if resource.from_storage is not None:
+        obj = resource.from_storage(obj)
+    obj["apiVersion"] = resource.api_version
+    obj["kind"] = resource.kind
+    obj["metadata"]["resourceVersion"] = str(entry.modified)
+    return obj
+
+
+def serve(resource: ServedResource, entry: Entry, revision: int | None = None) -> bytes:
+    """The object as a GET shows it; `revision` overrides the version shown (a deletion's)."""
+    version = b"%d" % (entry.modified if revision is None else revision)
+    if resource.from_storage is not None:
+        obj = decode(resource, entry)
+        obj["metadata"]["resourceVersion"] = version.decode()
+        return orjson.dumps(obj)
+    value = entry.value
+    return resource.head + version + value[value.index(_MARK) + 19 :]
+
+
+def item(resource: ServedResource, entry: Entry) -> bytes:
+    """The object as an item of a LIST."""
+    if resource.custom:
+        return serve(resource, entry)
+    if resource.from_storage is not None:
+        obj = decode(resource, entry)
+        del obj["apiVersion"], obj["kind"]
+        return orjson.dumps(obj)
+    value = entry.value
+    return ITEM_HEAD + b"%d" % entry.modified + value[value.index(_MARK) + 19 :]
+
+
+def memo_of(resource: ServedResource, obj: Object) -> Memo:
+    """What selectors need of an object at hand."""
+    selectable = resource.strategy.selectable
+    fields = {name: getter(obj) for name, getter in selectable.items()} if selectable else _NO_FIELDS
+    return Memo(obj["metadata"].get("labels") or _NO_FIELDS, fields)
+
+
+def memo(resource: ServedResource, entry: Entry) -> Memo:
+    """What selectors need of an entry, remembered."""
+    known = entry.memo
+    if known is None:
+        known = entry.memo = memo_of(resource, decode(resource, entry))
+    return known  # type: ignore[no-any-return]

@@ -1,0 +1,74 @@
+"""Store events → watch events: which type an event has under a selector, and its line of JSON.
+
+A line is made once per event, resource version and representation, and kept on the event: a hundred watchers send the
+same bytes.
+
+Origin: k8s: staging/src/k8s.io/apiserver/pkg/storage/cacher/cache_watcher.go
+"""
+
+from collections.abc import Callable
+
+import orjson
+
+from fakekube.api.registry import codec
+from fakekube.api.registry.matching import Match
+from fakekube.api.registry.strategy import ServedResource
+from fakekube.store.interface import Entry, Event
+
+ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
+Render = Callable[[Entry, int], bytes]  # (entry, version to show) → the object's JSON
+
+
+def change(event: Event, match: Match | None) -> tuple[str, Entry] | None:
+    """(type, entry to show) of an event for a watcher with this selector; None when it is none of its business."""
+    new, old = event.entry, event.previous
+    if match is not None:
+        new = new if new is not None and match(new) else None
+        old = old if old is not None and match(old) else None
+    if new is not None:
+        return (ADDED if old is None else MODIFIED), new
+    if old is None:
+        return None
+    # Leaving the selection shows the state before, as a real deletion does, at the version of the change.
+    return DELETED, old
+
+
+def line(resource: ServedResource, event: Event, kind: str, entry: Entry) -> bytes:
+    """The event in plain JSON, made once."""
+    made = event.memo
+    if made is None:
+        made = event.memo = {}
+    key = (resource.api_version, kind)
+    known = made.get(key)
+    if known is None:
+        known = made[key] = b'{"type":"%b","object":%b}\n' % (
+            kind.encode(),
+            codec.serve(resource, entry, event.revision),
+        )
+    return known  # type: ignore[no-any-return]
+
+
+def initial(resource: ServedResource, entry: Entry) -> bytes:
+    """An object that was there when the watch began."""
+    return b'{"type":"ADDED","object":%b}\n' % codec.serve(resource, entry)
+
+
+def wrap(kind: str, body: bytes) -> bytes:
+    return b'{"type":"%b","object":%b}\n' % (kind.encode(), body)
+
+
+def bookmark(resource: ServedResource, revision: int, *, initial_end: bool = False) -> bytes:
+    """Everything up to `revision` has been sent."""
+    meta: dict[str, object] = {"resourceVersion": str(revision)}
+    if not resource.custom:
+        meta["creationTimestamp"] = None
+    if initial_end:
+        meta["annotations"] = {"k8s.io/initial-events-end": "true"}
+    body: dict[str, object] = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}
+    if not resource.custom:
+        body.update(resource.strategy.empty_members)
+    return wrap("BOOKMARK", orjson.dumps(body))
+
+
+def error(status: dict[str, object]) -> bytes:
+    return wrap("ERROR", orjson.dumps(status))

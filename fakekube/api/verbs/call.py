@@ -1,0 +1,106 @@
+"""One request on one resource: what every verb needs to know, and how every verb answers."""
+
+from dataclasses import dataclass, field
+
+from fakekube.api import negotiation, tables
+from fakekube.api.admission.chain import Chain
+from fakekube.api.negotiation import Representation
+from fakekube.api.options import Query, WriteOptions, boolean, first, parse_query, write_options
+from fakekube.api.registry import codec
+from fakekube.api.registry.catalog import Catalog
+from fakekube.api.registry.registry import Registry, WriteContext, Written
+from fakekube.api.registry.strategy import ServedResource
+from fakekube.api.request_info import RequestInfo
+from fakekube.machinery.errors import BadRequest, NotAcceptable
+from fakekube.machinery.wire import Object, Request, Response, User
+from fakekube.store.interface import Entry
+
+ANYBODY = User("system:anonymous", ("system:unauthenticated",))
+
+
+@dataclass(slots=True)
+class Call:
+    """The request, the resource it is about, and the parts of the server that serve it."""
+
+    request: Request
+    info: RequestInfo
+    resource: ServedResource
+    registry: Registry
+    admission: Chain
+    catalog: Catalog
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def query(self) -> Query:
+        return parse_query(self.request.query)
+
+    @property
+    def user(self) -> User:
+        return self.request.user or ANYBODY
+
+    def options(self, kind: str) -> WriteOptions:
+        return write_options(kind, self.query, self.request.headers.get("user-agent") or "")
+
+    def context(self, options: WriteOptions, *, subresource: str = "") -> WriteContext:
+        return WriteContext(options.manager, self.warnings, dry_run=options.dry_run, subresource=subresource)
+
+    def representation(self, *, watch: bool = False) -> Representation:
+        accept = self.request.headers.get("accept") or ""
+        return negotiation.representation(accept, watch=watch) if accept else negotiation.PLAIN
+
+    def respond(self, entry: Entry, status: int = 200) -> Response:
+        """One object in the representation the client asked for."""
+        chosen = self.representation()
+        if chosen.plain and "pretty" not in self.request.query:
+            return self.finish(Response(status, codec.serve(self.resource, entry) + b"\n"))
+        return self.show(codec.decode(self.resource, entry), status)
+
+    def show(self, obj: Object, status: int = 200) -> Response:
+        """As `respond`, for an object at hand."""
+        chosen = self.representation()
+        if chosen.convert == "Table":
+            body = self.table([obj], chosen, {"resourceVersion": obj["metadata"].get("resourceVersion", "")})
+        elif chosen.convert == "PartialObjectMetadata":
+            body = tables.partial_metadata(obj, version=chosen.version)
+        elif chosen.convert:
+            kind = f"{self.resource.group or 'core'}.{self.resource.kind}"
+            raise NotAcceptable(
+                f"you requested {chosen.convert}, but the requested object is not a list (*{kind})"
+            )
+        else:
+            body = obj
+        pretty = boolean(self.query, "pretty")
+        return self.finish(negotiation.render(body, chosen.media, pretty=pretty, status=status))
+
+    def table(self, objects: list[Object], chosen: Representation, meta: Object) -> Object:
+        include = first(self.query, "includeObject", "Metadata") or "Metadata"
+        if include not in ("None", "Metadata", "Object"):
+            raise BadRequest(
+                f'Unable to convert to Table as requested: includeObject: Invalid value: "{include}": must be '
+                "'Metadata', 'Object', 'None', or empty"
+            )
+        return tables.to_table(
+            self.resource,
+            objects,
+            now=self.registry.clock.now(),
+            include_object=include,
+            list_meta=meta,
+            version=chosen.version,
+        )
+
+    def written(self, written: Written, status: int = 200, *, dry_run: bool = False) -> Response:
+        """What a create, update or patch answers."""
+        if dry_run and written.created:
+            obj = written.obj
+            obj["metadata"].pop("resourceVersion", None)
+            return self.show(obj, 201)
+        return self.respond(written.entry, 201 if written.created else status)
+
+    def finish(self, response: Response) -> Response:
+        """Add the warnings collected on the way."""
+        if self.resource.deprecation and self.resource.deprecation not in self.warnings:
+            self.warnings.insert(0, self.resource.deprecation)
+        for text in dict.fromkeys(self.warnings):
+            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+            response.headers.append(("Warning", f'299 - "{quoted}"'))
+        return response
