@@ -3,10 +3,10 @@
 `schemas.json.gz` is what pruning, patches and apply walk; `descriptions.json.gz` only documents (explain, tables).
 """
 
-import gzip
+import zlib
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,7 +15,7 @@ from fakekube.api.schema.model import Definitions
 
 
 def _read(name: str) -> Any:
-    return orjson.loads(gzip.decompress((files(__package__) / name).read_bytes()))
+    return orjson.loads(zlib.decompress((Path(__file__).parent / name).read_bytes(), wbits=31))
 
 
 @cache
@@ -32,5 +32,5 @@ def descriptions() -> Mapping[str, Mapping[str, str]]:
 
 
 def describe(definition: str, field: str = "") -> str:
-    """What the type's documentation says about a field, or about the type itself."""
-    return descriptions()[definition].get(field, "")
+    """What the type's documentation says about a field, or about the type itself; empty when it says nothing."""
+    return descriptions().get(definition, {}).get(field, "")

@@ -18,8 +18,8 @@ VERSION = "1.36.0"
 HERE = Path(__file__).parent
 PREFIX = "#/$defs/"
 
-# Upstream's `+default=` markers, which that package drops. They matter: apply fills list keys with them.
-# k8s: staging/src/k8s.io/api/core/v1/types.go
+# Upstream's `+default=` markers, which that package drops. They matter: apply fills list keys with
+# them. Origin: k8s: staging/src/k8s.io/api/core/v1/types.go
 DEFAULTS = {
     "io.k8s.api.core.v1.ContainerPort": {"protocol": "TCP"},
     "io.k8s.api.core.v1.ServicePort": {"protocol": "TCP"},
@@ -92,7 +92,8 @@ def restored(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     if name in RESTORED:
         return RESTORED[name]
     out = schema(raw)
-    for field, value in DEFAULTS.get(name, {}).items():
+    marked: Mapping[str, Any] = DEFAULTS.get(name, {})
+    for field, value in marked.items():
         out["properties"][field]["default"] = value
     return out
 
