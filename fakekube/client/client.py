@@ -1,0 +1,384 @@
+"""The verbs over one Handler: requests are built, answers decoded, refusals raised as ApiErrors. No cache, no retries.
+
+The same class speaks to the in-process API server and, through an HTTP transport, to any cluster. In-process identity
+travels as `Request.user`; over HTTP it is the transport's credentials that count.
+Behaviour follows k8s: staging/src/k8s.io/client-go/{rest,dynamic,metadata}; paging: tools/pager/pager.go.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from fakekube.machinery import objects
+from fakekube.machinery.errors import ApiError, Expired, from_status
+from fakekube.machinery.resources import Resource
+from fakekube.machinery.wire import Handler, Object, Request, Response, User
+
+PatchType = Literal["json", "merge", "strategic", "apply"]
+WatchEvent = tuple[str, Object]
+Batch = list[WatchEvent]
+Items = list[Object]
+
+PAGE_SIZE = 500  # what client-go's pager and kubectl ask for
+
+_PATCH_MEDIA_TYPES: Mapping[str, str] = {
+    "json": "application/json-patch+json",
+    "merge": "application/merge-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+    "apply": "application/apply-patch+yaml",
+}
+_JSON = "application/json"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectList:
+    """What a list found, the version it was read at, and how many more objects the server has beyond `limit`."""
+
+    items: Items
+    resource_version: str
+    remaining: int = 0
+
+
+class Client:
+    """See the module text. Cheap to make: identities and views of the same API are clients of the same handler."""
+
+    def __init__(self, handler: Handler, *, user: User | None = None, user_agent: str = "fakekube") -> None:
+        self.handler = handler
+        self.user = user
+        self.user_agent = user_agent
+        self._accept = _JSON
+        self._accept_list = _JSON
+
+    def as_user(self, name: str, *groups: str, user_agent: str = "") -> "Client":
+        """The same API as somebody else. Everybody named is also in `system:authenticated`, as after a real log-in."""
+        everybody = "system:authenticated"
+        member = groups if everybody in groups else (*groups, everybody)
+        client = Client(self.handler, user=User(name, member), user_agent=user_agent or self.user_agent)
+        client._accept, client._accept_list = self._accept, self._accept_list
+        return client
+
+    def metadata_only(self) -> "Client":
+        """The same API and identity, but reads answer with PartialObjectMetadata: cheap for whoever needs no spec."""
+        client = Client(self.handler, user=self.user, user_agent=self.user_agent)
+        client._accept, client._accept_list = _METADATA, _METADATA_LIST
+        return client
+
+    async def get(
+        self, resource: Resource, name: str, namespace: str | None = None, *, subresource: str | None = None
+    ) -> Object:
+        return await self._call("GET", resource.path(namespace, name, subresource))
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        resource_version: str = "",
+        limit: int | None = None,
+    ) -> ObjectList:
+        """All objects, joined from pages of one consistent read; with `limit`, one page of at most that many.
+
+        Items carry apiVersion and kind, which the server leaves out of lists of built-in kinds.
+        """
+        path = resource.path(namespace)
+        query = _given(
+            labelSelector=label_selector, fieldSelector=field_selector, resourceVersion=resource_version
+        )
+        body = await self._page(path, query, limit or PAGE_SIZE)
+        items: Items = body.get("items") or []
+        if limit is None:
+            try:
+                items, body = await self._follow(path, query, items, body)
+            except Expired:  # the pages took longer than the server remembers: everything at once, then
+                body = await self._page(path, query, None)
+                items = body.get("items") or []
+        api_version, kind = resource.api_version, resource.kind
+        for item in items:
+            if "kind" not in item:
+                item["apiVersion"], item["kind"] = api_version, kind
+        meta = body.get("metadata") or {}
+        return ObjectList(
+            items, str(meta.get("resourceVersion") or ""), int(meta.get("remainingItemCount") or 0)
+        )
+
+    async def create(
+        self,
+        resource: Resource,
+        obj: Object,
+        namespace: str | None = None,
+        *,
+        name: str | None = None,
+        subresource: str | None = None,
+        field_manager: str = "",
+    ) -> Object:
+        """POST to the collection, or to a subresource (binding, eviction, token) of the object called `name`."""
+        if subresource and name is None:
+            name = objects.name(obj)
+        path = resource.path(namespace or objects.namespace(obj), name, subresource)
+        return await self._call("POST", path, _given(fieldManager=field_manager), obj)
+
+    async def update(
+        self, resource: Resource, obj: Object, *, subresource: str | None = None, field_manager: str = ""
+    ) -> Object:
+        path = resource.path(objects.namespace(obj), objects.name(obj), subresource)
+        return await self._call("PUT", path, _given(fieldManager=field_manager), obj)
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None,
+        patch: Mapping[str, Any] | Sequence[Mapping[str, Any]] | bytes,
+        *,
+        type: PatchType,  # noqa: A002 - the API's own word
+        subresource: str | None = None,
+        field_manager: str = "",
+        force: bool = False,
+    ) -> Object:
+        query = _given(fieldManager=field_manager, force="true" if force else "")
+        path = resource.path(namespace, name, subresource)
+        return await self._call("PATCH", path, query, patch, _PATCH_MEDIA_TYPES[type])
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        propagation: str | None = None,
+        grace_seconds: int | None = None,
+        uid: str | None = None,
+        resource_version: str | None = None,
+    ) -> Object:
+        """Ask for deletion; `uid` and `resource_version` are preconditions. The answer is a Status or the object."""
+        options: Object = {}
+        if propagation is not None:
+            options["propagationPolicy"] = propagation
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        preconditions = _given(uid=uid or "", resourceVersion=resource_version or "")
+        if preconditions:
+            options["preconditions"] = preconditions
+        return await self._call("DELETE", resource.path(namespace, name), body=_delete_options(options))
+
+    async def delete_collection(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        propagation: str | None = None,
+    ) -> Object:
+        query = _given(labelSelector=label_selector, fieldSelector=field_selector)
+        options: Object = {} if propagation is None else {"propagationPolicy": propagation}
+        return await self._call("DELETE", resource.path(namespace), query, _delete_options(options))
+
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        resource_version: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        bookmarks: bool = True,
+        timeout_seconds: int | None = None,
+        send_initial_events: bool = False,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """Events one by one until the server ends the stream. An ERROR event is raised as the ApiError it carries."""
+        batches = self.watch_batches(
+            resource,
+            namespace,
+            resource_version=resource_version,
+            label_selector=label_selector,
+            field_selector=field_selector,
+            bookmarks=bookmarks,
+            timeout_seconds=timeout_seconds,
+            send_initial_events=send_initial_events,
+        )
+        try:
+            async for batch in batches:
+                for event in batch:
+                    yield event
+        finally:
+            await _close(batches)
+
+    async def watch_batches(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        resource_version: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        bookmarks: bool = True,
+        timeout_seconds: int | None = None,
+        send_initial_events: bool = False,
+    ) -> AsyncGenerator[Batch, None]:
+        """Like `watch`, but as many events at a time as arrived together: what a cache wants."""
+        query = {"watch": "true"} | _given(
+            resourceVersion=resource_version,
+            labelSelector=label_selector,
+            fieldSelector=field_selector,
+            allowWatchBookmarks="true" if bookmarks else "",
+            timeoutSeconds="" if timeout_seconds is None else str(timeout_seconds),
+        )
+        if send_initial_events:
+            query |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+        response = await self.request(
+            "GET", resource.path(namespace), query=_encoded(query), headers={"accept": self._accept}
+        )
+        stream = response.stream if response.stream is not None else _once(response.body)
+        lines = _lines(stream)
+        try:
+            async for some in lines:
+                events, error = _decoded(some)
+                if events:
+                    yield events
+                if error is not None:
+                    raise error
+        finally:
+            await _close(lines)
+            await _close(stream)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Any request: bodies that are not bytes are sent as JSON. Raises ApiError for every answer from 400 on."""
+        sent = {"accept": _JSON, "user-agent": self.user_agent}
+        if body is not None:
+            sent["content-type"] = _JSON
+            if not isinstance(body, bytes):
+                body = orjson.dumps(body)
+        if headers:
+            sent.update(headers)
+        response = await self.handler(Request(method, path, query, sent, body or b"", self.user))
+        if response.status >= 400:
+            raise await _refusal(response)
+        return response
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        media_type: str = _JSON,
+    ) -> Object:
+        headers = {"accept": self._accept, "user-agent": self.user_agent}
+        if body is None:
+            data = b""
+        else:
+            headers["content-type"] = media_type
+            data = body if isinstance(body, bytes) else orjson.dumps(body)
+        text = _encoded(query) if query else ""
+        response = await self.handler(Request(method, path, text, headers, data, self.user))
+        if response.status >= 400:
+            raise await _refusal(response)
+        answer: Object = orjson.loads(response.body) if response.body else {}
+        return answer
+
+    async def _page(self, path: str, query: Mapping[str, str], size: int | None, token: str = "") -> Object:
+        paging = _given(limit=str(size or ""), **{"continue": token})
+        response = await self.request(
+            "GET", path, query=_encoded({**query, **paging}), headers={"accept": self._accept_list}
+        )
+        body: Object = orjson.loads(response.body)
+        return body
+
+    async def _follow(
+        self, path: str, query: Mapping[str, str], items: Items, body: Object
+    ) -> tuple[Items, Object]:
+        """The remaining pages behind `body`: all items, and the last page for its metadata."""
+        # A continue token remembers the version it was made at; the server refuses both at once.
+        query = {key: value for key, value in query.items() if key != "resourceVersion"}
+        while token := (body.get("metadata") or {}).get("continue"):
+            body = await self._page(path, query, PAGE_SIZE, token)
+            items = items + (body.get("items") or [])
+        return items, body
+
+
+def _given(**parameters: str) -> dict[str, str]:
+    """The parameters that have a value."""
+    return {name: value for name, value in parameters.items() if value}
+
+
+def _encoded(query: Mapping[str, str]) -> str:
+    return urlencode(query, quote_via=quote)
+
+
+def _delete_options(options: Object) -> Object | None:
+    return {"kind": "DeleteOptions", "apiVersion": "v1", **options} if options else None
+
+
+async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
+
+
+async def _lines(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Whole lines, as many as arrived together. A chunk may hold many lines, or part of one."""
+    unfinished = []  # the beginning of a line whose end has not come yet; joined once, when it has
+    async for chunk in stream:
+        head, newline, tail = chunk.rpartition(b"\n")
+        if not newline:
+            unfinished.append(chunk)
+            continue
+        if unfinished:
+            unfinished.append(head)
+            head = b"".join(unfinished)
+            unfinished.clear()
+        if tail:
+            unfinished.append(tail)
+        yield head
+    if unfinished:
+        yield b"".join(unfinished)
+
+
+def _decoded(lines: bytes) -> tuple[Batch, ApiError | None]:
+    """The events of some whole lines, up to an ERROR event, and that one as an error."""
+    events: Batch = []
+    for line in lines.split(b"\n"):
+        if not line or line.isspace():
+            continue
+        event = orjson.loads(line)
+        if event["type"] == "ERROR":
+            return events, from_status(event["object"])
+        events.append((event["type"], event["object"]))
+    return events, None
+
+
+async def _refusal(response: Response) -> ApiError:
+    """The error behind an answer from 400 on; answers that hold no Status (proxies, plain text) are told as they are."""
+    body = response.body
+    if response.stream is not None:
+        body = b"".join([chunk async for chunk in response.stream])
+    try:
+        status = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        status = None
+    if not isinstance(status, dict) or status.get("kind") != "Status":
+        status = {"message": body.decode(errors="replace").strip()}
+    error = from_status(status, response.status)
+    error.headers = list(response.headers)
+    return error
+
+
+async def _close(stream: AsyncIterator[Any]) -> None:
+    """End a stream now rather than when it is collected: the server's cursor is released with it."""
+    close = getattr(stream, "aclose", None)
+    if close is not None:
+        await close()

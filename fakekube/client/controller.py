@@ -1,0 +1,176 @@
+"""A controller: sources put keys on a queue, workers reconcile them, and one place decides what an outcome means.
+
+    informers ── keys ──► queue ──► reconcile(key) ──► Result()                  done, back-off forgotten
+                                                  ──► Result(requeue_after=s)    again in s seconds
+                                                  ──► raises                     again after back-off
+                                                  ──► raises TerminalError       logged, not tried again
+
+The event that woke a key is thrown away on purpose: what to do is decided by the state, not by the message.
+Upstream: controller-runtime pkg/internal/controller/controller.go, whose result names the observer uses.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from fakekube.client.informer import Informer
+from fakekube.client.workqueue import QueueClosed, QueueObserver, WorkQueue
+from fakekube.clock import Clock
+from fakekube.machinery import objects
+from fakekube.machinery.errors import ApiError
+from fakekube.machinery.wire import Object
+
+log = logging.getLogger("fakekube.client.controller")
+
+
+class Actor(Protocol):
+    """Somebody who works on the cluster through its own client until cancelled."""
+
+    name: str
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a successful pass asks for."""
+
+    requeue_after: float | None = None
+
+
+class TerminalError(Exception):
+    """Trying again cannot help until something changes."""
+
+
+class Observer(QueueObserver, Protocol):
+    """What metrics want to know. Called synchronously; must be quick and must not raise."""
+
+    def reconciled(self, outcome: str, seconds: float) -> None:
+        """A pass ended: `success`, `requeue_after`, `error` or `terminal_error`."""
+
+    def active(self, workers: int) -> None:
+        """So many workers are reconciling now."""
+
+
+Reconcile = Callable[[str], Awaitable[Result | None]]
+Keys = Callable[[Object | None, Object | None], Iterable[str]]
+
+
+def own_key(old: Object | None, new: Object | None) -> Iterable[str]:
+    """The key of the object that changed."""
+    obj = new if new is not None else old
+    return (objects.key(obj),) if obj is not None else ()
+
+
+class Controller:
+    """See the module text."""
+
+    def __init__(
+        self,
+        name: str,
+        reconcile: Reconcile,
+        *,
+        clock: Clock,
+        workers: int = 1,
+        observer: Observer | None = None,
+    ) -> None:
+        self.name = name
+        self.queue = WorkQueue(clock, observer=observer)
+        self.informers: list[Informer] = []
+        self._reconcile = reconcile
+        self._clock = clock
+        self._workers = workers
+        self._observer = observer
+        self._active = 0
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is queued or being reconciled; delayed keys do not count."""
+        return self.queue.idle
+
+    def source(self, informer: Informer, keys: Keys | None = None, *, delay: float = 0.0) -> None:
+        """Let changes of `informer` wake keys, `delay` seconds later; without `keys`, the object's own key."""
+        choose = keys or own_key
+        queue = self.queue
+
+        def changed(old: Object | None, new: Object | None) -> None:
+            for key in choose(old, new):
+                queue.add_after(key, delay)
+
+        informer.on_change(changed)
+        if informer not in self.informers:
+            self.informers.append(informer)
+
+    async def run(self) -> None:
+        """Run the informers, wait until each has synced, then work until cancelled. A pass under way is cancelled too."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for informer in self.informers:
+                    tasks.create_task(informer.run(), name=f"{self.name}: {informer.resource.qualified}")
+                for informer in self.informers:
+                    await informer.wait_synced()
+                for number in range(self._workers):
+                    tasks.create_task(self._work(), name=f"{self.name}: worker {number}")
+        finally:
+            self.queue.close()
+
+    async def _work(self) -> None:
+        queue = self.queue
+        while True:
+            try:
+                key = await queue.get()
+            except QueueClosed:
+                return
+            try:
+                await self._pass(key)
+            finally:
+                queue.done(key)
+            # In memory nothing above ever waits: give way, so that caches, other actors and clients keep up.
+            await self._clock.sleep(0)
+
+    async def _pass(self, key: str) -> None:
+        observer = self._observer
+        started = self._clock.monotonic() if observer else 0.0
+        if observer:
+            self._active += 1
+            observer.active(self._active)
+        try:
+            outcome = await self._decide(key)
+        finally:
+            if observer:
+                self._active -= 1
+                observer.active(self._active)
+        if observer:
+            observer.reconciled(outcome, self._clock.monotonic() - started)
+
+    async def _decide(self, key: str) -> str:
+        """One pass and what follows from its outcome, under the name metrics give it."""
+        queue = self.queue
+        try:
+            result = await self._reconcile(key)
+        except TerminalError as error:
+            self._log(logging.ERROR, "terminal error", key, error)
+            queue.forget(key)
+            return "terminal_error"
+        except ApiError as error:
+            # Refusals are part of the business: a conflict means that somebody else was quicker.
+            self._log(logging.INFO if error.code == 409 else logging.WARNING, "refused", key, error)
+            queue.add_rate_limited(key)
+            return "error"
+        except Exception as error:  # noqa: BLE001 - one failing key must not stop the others
+            self._log(logging.ERROR, "error", key, error, trace=True)
+            queue.add_rate_limited(key)
+            return "error"
+        queue.forget(key)
+        if result is not None and result.requeue_after is not None and result.requeue_after > 0:
+            queue.add_after(key, result.requeue_after)
+            return "requeue_after"
+        return "success"
+
+    def _log(self, level: int, what: str, key: str, error: Exception, *, trace: bool = False) -> None:
+        extra = {"controller": self.name, "key": key, "retries": self.queue.retries(key)}
+        log.log(level, "%s: %s: %s: %s", self.name, key, what, error, extra=extra, exc_info=trace)

@@ -1,0 +1,248 @@
+"""A cache of one resource, kept by list and watch, which tells others what changed.
+
+The contract:
+
+1.  The cache is what the API was at `resource_version`: at one moment of the past, never a mixture of moments, except
+    while a relist is being applied, which happens without giving way to anybody.
+2.  Per object, changes are told in the order in which they happened. Each one is told: a watch never has a gap, for when
+    the server can no longer continue it (410, or any ERROR event), everything is listed again.
+3.  After such a relist only the difference is told, so states in between may be skipped; the last state never is. An
+    object that was replaced meanwhile by another of the same name is told as removed and added: old and new of an
+    update always have the same uid.
+4.  A callback sees the cache as it is after the change it is told. One registered late is first told what is there.
+    It must not wait; when it raises, that is logged and the others are told regardless.
+5.  Objects handed out are the cache itself. Whoever wants to change one takes `machinery.copying.copy_of` it first.
+6.  There is no periodic resync. Nothing happens while nothing changes.
+
+Upstream: k8s: staging/src/k8s.io/client-go/tools/cache/{reflector,shared_informer,delta_fifo}.go
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
+
+from fakekube.client.client import Client, ObjectList, WatchEvent
+from fakekube.clock import Clock
+from fakekube.machinery import objects
+from fakekube.machinery.errors import ApiError, Expired
+from fakekube.machinery.resources import Resource
+from fakekube.machinery.wire import Object
+
+OnChange = Callable[[Object | None, Object | None], None]
+
+_FIRST_DELAY, _LONGEST_DELAY = 0.8, 30.0  # the reflector's
+_SHORT = 1.0  # a watch that ends sooner, having told nothing, counts as a failure: no busy loop against a broken server
+
+log = logging.getLogger("fakekube.client.informer")
+
+
+class Index:
+    """Objects by values a function reads from them; one object may have any number of values."""
+
+    def __init__(self, of: Callable[[Object], Iterable[str]]) -> None:
+        self._of = of
+        self._keys: dict[str, dict[str, Object]] = {}
+        self._values: dict[str, tuple[str, ...]] = {}
+
+    def put(self, key: str, obj: Object) -> None:
+        values = tuple(self._of(obj))
+        for gone in self._values.get(key, ()):
+            if gone not in values:
+                self._drop(gone, key)
+        for value in values:
+            self._keys.setdefault(value, {})[key] = obj
+        if values:
+            self._values[key] = values
+        else:
+            self._values.pop(key, None)
+
+    def remove(self, key: str) -> None:
+        for value in self._values.pop(key, ()):
+            self._drop(value, key)
+
+    def get(self, value: str) -> list[Object]:
+        return list(self._keys.get(value, {}).values())
+
+    def _drop(self, value: str, key: str) -> None:
+        found = self._keys.get(value)
+        if found is not None:
+            found.pop(key, None)
+            if not found:
+                del self._keys[value]
+
+
+class Informer:
+    """See the module text. `run` keeps it going; several may `run` it, and one of them does the work."""
+
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        *,
+        clock: Clock,
+        namespace: str | None = None,
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> None:
+        self.resource = resource
+        self.resource_version = ""
+        self._client = client
+        self._clock = clock
+        self._namespace = namespace
+        self._label_selector = label_selector
+        self._field_selector = field_selector
+        self._objects: dict[str, Object] = {}
+        self._by_namespace = Index(lambda obj: (objects.namespace(obj),))
+        self._indexes: dict[str, Index] = {}
+        self._callbacks: list[OnChange] = []
+        self._synced = asyncio.Event()
+        self._running = asyncio.Lock()
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._objects
+
+    def get(self, key: str) -> Object | None:
+        """The object at `namespace/name`, or at `name` for cluster-scoped ones."""
+        return self._objects.get(key)
+
+    def objects(self) -> list[Object]:
+        return list(self._objects.values())
+
+    def in_namespace(self, namespace: str) -> list[Object]:
+        return self._by_namespace.get(namespace)
+
+    def add_index(self, name: str, of: Callable[[Object], Iterable[str]]) -> None:
+        """Keep objects also by the values `of` gives. Adding the same name again replaces the index."""
+        index = Index(of)
+        for key, obj in self._objects.items():
+            index.put(key, obj)
+        self._indexes[name] = index
+
+    def by_index(self, name: str, value: str) -> list[Object]:
+        return self._indexes[name].get(value)
+
+    def on_change(self, callback: OnChange) -> None:
+        """Tell `callback(old, new)`: (None, x) added, (x, y) updated, (x, None) removed."""
+        self._callbacks.append(callback)
+        for obj in self.objects():
+            self._tell_one(callback, None, obj)
+
+    @property
+    def synced(self) -> bool:
+        """Whether the first list has been applied."""
+        return self._synced.is_set()
+
+    async def wait_synced(self) -> None:
+        await self._synced.wait()
+
+    async def run(self) -> None:
+        """Follow the resource until cancelled. Whatever goes wrong is logged and tried again, ever more slowly."""
+        async with self._running:
+            delay = _FIRST_DELAY
+            listed = False
+            lenient = True  # one expired watch is nobody's fault, and is listed again at once
+            while True:
+                try:
+                    if not listed:
+                        self._replace(await self._list())
+                        listed = True
+                    if await self._follow():
+                        delay, lenient = _FIRST_DELAY, True
+                        continue
+                except Expired as error:
+                    log.debug("%s: %s; listing again", self.resource.qualified, error)
+                    listed = False
+                    if lenient or self._progressed:
+                        delay, lenient = _FIRST_DELAY, False
+                        continue
+                except ApiError as error:
+                    listed = listed and error.code == 429
+                    log.info("%s: %s; trying again in %.1f s", self.resource.qualified, error, delay)
+                except Exception as error:  # noqa: BLE001 - transports fail in many ways, and all are temporary
+                    log.warning("%s: %s; trying again in %.1f s", self.resource.qualified, error, delay)
+                await self._clock.sleep(delay)
+                delay = min(delay * 2, _LONGEST_DELAY)
+
+    _progressed = False  # whether the present watch has told anything
+
+    async def _list(self) -> ObjectList:
+        self._progressed = False
+        return await self._client.list(
+            self.resource,
+            self._namespace,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+        )
+
+    async def _follow(self) -> bool:
+        """One watch, from where the cache stands until the server ends it; whether it was a healthy one."""
+        self._progressed = False
+        started = self._clock.monotonic()
+        batches = self._client.watch_batches(
+            self.resource,
+            self._namespace,
+            resource_version=self.resource_version,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+        )
+        try:
+            async for batch in batches:
+                self._progressed = True
+                self._apply(batch)
+        finally:
+            await batches.aclose()
+        return self._progressed or self._clock.monotonic() - started >= _SHORT
+
+    def _apply(self, batch: list[WatchEvent]) -> None:
+        for kind, obj in batch:
+            meta = obj["metadata"]
+            if kind != "BOOKMARK":
+                key = f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else meta["name"]
+                self._put(key, None if kind == "DELETED" else obj, final=obj)
+            self.resource_version = meta["resourceVersion"]
+
+    def _replace(self, listed: ObjectList) -> None:
+        """Make the cache equal to what was listed, telling the difference."""
+        found = {objects.key(obj): obj for obj in listed.items}
+        for key in [key for key in self._objects if key not in found]:
+            self._put(key, None)
+        for key, obj in found.items():
+            old = self._objects.get(key)
+            if old is None or objects.resource_version(old) != objects.resource_version(obj):
+                if old is not None and objects.uid(old) != objects.uid(obj):
+                    self._put(key, None)
+                self._put(key, obj)
+        self.resource_version = listed.resource_version
+        self._synced.set()
+
+    def _put(self, key: str, new: Object | None, final: Object | None = None) -> None:
+        """Change one entry and tell it. `final` is the last state of a removed object, where the server told it."""
+        if new is not None:
+            old = self._objects.get(key)
+            self._objects[key] = new
+            for index in self._every_index():
+                index.put(key, new)
+        else:
+            old = self._objects.pop(key, None)
+            if old is None:
+                return
+            for index in self._every_index():
+                index.remove(key)
+            old = final or old
+        for callback in self._callbacks:
+            self._tell_one(callback, old, new)
+
+    def _every_index(self) -> Iterator[Index]:
+        yield self._by_namespace
+        yield from self._indexes.values()
+
+    def _tell_one(self, callback: OnChange, old: Object | None, new: Object | None) -> None:
+        try:
+            callback(old, new)
+        except Exception:
+            log.exception(
+                "%s: a callback failed on %s", self.resource.qualified, objects.key(new or old or {})
+            )

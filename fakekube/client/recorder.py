@@ -1,0 +1,155 @@
+"""Tells users what happened, as core/v1 Events, in order and in the background; what to fold is `event_correlation`'s.
+
+Recording never waits and never fails: events are nice to have. A refused one is logged and dropped, one that could not
+be sent is tried again while later ones wait behind it.
+Upstream: k8s: staging/src/k8s.io/client-go/tools/record/event.go
+"""
+
+import asyncio
+import logging
+from collections import deque
+from datetime import UTC, datetime, timedelta
+
+from fakekube.client.client import Client
+from fakekube.client.event_correlation import Correlator, Decision
+from fakekube.clock import Clock, rfc3339
+from fakekube.ids import Ids
+from fakekube.machinery import objects
+from fakekube.machinery.errors import AlreadyExists, ApiError, NotFound
+from fakekube.machinery.resources import EVENTS
+from fakekube.machinery.wire import Object
+
+NORMAL, WARNING = "Normal", "Warning"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_QUEUE_LENGTH = (
+    100_000  # upstream drops beyond 1000 waiting; here a burst may be larger, as everything is quicker
+)
+_TRIES, _RETRY_DELAY = 12, 10.0
+
+log = logging.getLogger("fakekube.client.recorder")
+
+
+class Recorder:
+    """Events in the name of one component. `run` sends them; without it, `flush` does."""
+
+    def __init__(self, client: Client, component: str, *, clock: Clock, ids: Ids, host: str = "") -> None:
+        self._client = client
+        self._component = component
+        self._host = host
+        self._clock = clock
+        self._ids = ids
+        self._correlator = Correlator()
+        self._waiting: deque[Object] = deque()
+        self._news = asyncio.Event()
+        self._sending = asyncio.Lock()
+        self._last_nanos = 0
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits to be sent."""
+        return not self._waiting and not self._sending.locked()
+
+    def event(
+        self,
+        obj: Object,
+        type: str,  # noqa: A002 - the API's own word
+        reason: str,
+        message: str,
+        *,
+        field_path: str = "",
+    ) -> None:
+        """Record that `reason` happened to `obj`, or to the part of it at `field_path`; `type` is Normal or Warning."""
+        if len(self._waiting) >= _QUEUE_LENGTH:
+            log.warning("too many events are waiting; dropped %s about %s", reason, objects.key(obj))
+            return
+        self._waiting.append(self._made(obj, type, reason, message, field_path))
+        self._news.set()
+
+    async def run(self) -> None:
+        """Send events as they come, until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Return once everything recorded so far has been sent or dropped."""
+        async with self._sending:
+            while self._waiting:
+                await self._send(self._waiting[0])
+                self._waiting.popleft()
+
+    def _made(self, obj: Object, kind: str, reason: str, message: str, field_path: str) -> Object:
+        now = self._clock.now()
+        meta = obj["metadata"]
+        name, namespace = meta["name"], meta.get("namespace") or ""
+        stamp = rfc3339(now)
+        about = {
+            "kind": obj["kind"],
+            "namespace": namespace,
+            "name": name,
+            "uid": meta.get("uid") or "",
+            "apiVersion": obj["apiVersion"],
+            "resourceVersion": meta.get("resourceVersion") or "",
+            "fieldPath": field_path,
+        }
+        source = {"component": self._component, "host": self._host}
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": self._name(name, now), "namespace": namespace or "default"},
+            "involvedObject": {key: value for key, value in about.items() if value},
+            "reason": reason,
+            "message": message,
+            "source": {key: value for key, value in source.items() if value},
+            "firstTimestamp": stamp,
+            "lastTimestamp": stamp,
+            "count": 1,
+            "type": kind,
+            "eventTime": None,
+            "reportingComponent": self._component,
+            "reportingInstance": self._host,
+        }
+
+    def _name(self, subject: str, now: datetime) -> str:
+        """`<subject>.<nanoseconds in hex>`. A clock of ours may stand still, so each name is at least one later."""
+        self._last_nanos = max((now - _EPOCH) // _MICROSECOND * 1000, self._last_nanos + 1)
+        return f"{subject}.{self._last_nanos:x}"
+
+    async def _send(self, event: Object) -> None:
+        decision = self._correlator.decide(event, self._clock.now())
+        if decision is None:
+            return
+        for attempt in range(_TRIES):
+            try:
+                self._correlator.written(await self._write(decision))
+            except ApiError as error:
+                log.info("event %s was refused: %s", decision.event["metadata"]["name"], error)
+                return
+            except Exception as error:  # noqa: BLE001 - transports fail in many ways, and all are temporary
+                log.warning("event could not be sent (attempt %d): %s", attempt + 1, error)
+                await self._clock.sleep(_RETRY_DELAY)
+            else:
+                return
+
+    async def _write(self, decision: Decision) -> Object:
+        event = decision.event
+        meta = event["metadata"]
+        if decision.patch is not None:
+            try:
+                return await self._client.patch(
+                    EVENTS, meta["name"], meta["namespace"], decision.patch, type="strategic"
+                )
+            except NotFound:
+                pass  # it has expired meanwhile
+        try:
+            return await self._client.create(EVENTS, event)
+        except AlreadyExists:
+            # Another component spoke about the same object at the same nanosecond: our clocks are that coarse.
+            subject, _, nanos = meta["name"].rpartition(".")
+            later = int(nanos, 16) + self._ids.random.randrange(1, 1_000_000)
+            return await self._client.create(
+                EVENTS, {**event, "metadata": {**meta, "name": f"{subject}.{later:x}"}}
+            )
