@@ -1,0 +1,86 @@
+"""DataVolumes of a VM: what its `dataVolumeTemplates` demand, and whether a start may go ahead. Pure.
+
+Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleDataVolumes), pkg/virt-controller/watch/util.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fakekube.machinery.objects import Obj, annotations, condition, dig, name, namespace, owner_reference, uid
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import instance, names
+
+READY_PHASES = frozenset(("Succeeded", "WaitForFirstConsumer", "PendingPopulation"))
+
+
+def templates(vm: Obj) -> list[Object]:
+    return list(dig(vm, "spec", "dataVolumeTemplates", default=()))
+
+
+def wanted_now(vm: Obj, *, halted: bool) -> bool:
+    """Whether missing DataVolumes are made in this pass: at once, unless an annotation puts it off until the start."""
+    return not halted or annotations(vm).get(names.IMMEDIATE_DATA_VOLUMES) != "false"
+
+
+def build(vm: Obj, template: Obj) -> Object:
+    """The DataVolume a template asks for."""
+    meta: Object = {
+        "name": name(template),
+        "namespace": namespace(vm),
+        "labels": {**dig(template, "metadata", "labels", default={}), names.CREATED_BY: uid(vm)},
+        "annotations": {**dig(template, "metadata", "annotations", default={}), names.ADOPT_CLAIM: "true"},
+        "ownerReferences": [
+            owner_reference({**vm, "apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine"})
+        ],
+    }
+    spec: Object = dict(template.get("spec") or {})
+    if priority := dig(vm, "spec", "template", "spec", "priorityClassName"):
+        spec.setdefault("priorityClassName", priority)
+    return {"apiVersion": "cdi.kubevirt.io/v1beta1", "kind": "DataVolume", "metadata": meta, "spec": spec}
+
+
+def is_ready(volume: Obj) -> bool:
+    """Whether a VMI may be made on it."""
+    return dig(volume, "status", "phase", default="") in READY_PHASES
+
+
+def exceeds_quota(volume: Obj) -> bool:
+    bound = condition(volume, "Bound")
+    return (
+        dig(volume, "status", "phase", default="") == "Pending"
+        and bound is not None
+        and bound.get("status") == "False"
+        and bound.get("reason") == "ErrExceededQuota"
+    )
+
+
+def named_by(volumes: Iterable[Obj]) -> list[str]:
+    """The names of DataVolumes the volumes of a template refer to."""
+    return [str(volume["dataVolume"].get("name", "")) for volume in volumes if "dataVolume" in volume]
+
+
+def claims_of(volumes: Iterable[Obj]) -> list[str]:
+    """The names of claims behind the volumes of a template."""
+    return [claim for volume in volumes if (claim := instance.claim_name(volume))]
+
+
+def snapshot_statuses(vm: Obj, claims: Mapping[str, Obj]) -> list[dict[str, Any]]:
+    """`status.volumeSnapshotStatuses`. There are no VolumeSnapshotClasses here, so nothing can be snapshotted.
+
+    Origin: kubevirt: pkg/storage/snapshot/snapshot.go (getVolumeSnapshotStatuses).
+    """
+    statuses = []
+    for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
+        own, claim = str(volume.get("name", "")), instance.claim_name(volume)
+        if not claim:
+            reason = f"Snapshot is not supported for this volumeSource type [{own}]"
+        elif claim not in claims:
+            reason = "PVC not found"
+        else:
+            storage_class = dig(claims[claim], "spec", "storageClassName", default="")
+            reason = (
+                "No VolumeSnapshotClass: Volume snapshots are not configured for this StorageClass "
+                f"[{storage_class}] [{own}]"
+            )
+        statuses.append({"enabled": False, "name": own, "reason": reason})
+    return statuses

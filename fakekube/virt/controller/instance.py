@@ -1,0 +1,62 @@
+"""Questions about a VirtualMachineInstance that several controllers ask. Pure."""
+
+from typing import Any
+
+from fakekube.machinery.objects import Obj, dig
+from fakekube.virt.controller import names
+
+
+def phase(vmi: Obj) -> str:
+    return str(dig(vmi, "status", "phase", default=""))
+
+
+def is_final(vmi: Obj) -> bool:
+    """Whether the guest has ended for good."""
+    return phase(vmi) in names.FINAL
+
+
+def is_unprocessed(vmi: Obj) -> bool:
+    """Whether no launcher pod has been seen for it yet."""
+    return phase(vmi) in names.UNPROCESSED
+
+
+def reached(vmi: Obj, wanted: str) -> bool:
+    """Whether the VMI has ever been in the phase `wanted`, by its own record."""
+    return any(one.get("phase") == wanted for one in transitions(vmi))
+
+
+def transitions(vmi: Obj) -> list[dict[str, Any]]:
+    return list(dig(vmi, "status", "phaseTransitionTimestamps", default=()))
+
+
+def with_transition(vmi: Obj, new_phase: str, now: str) -> list[dict[str, Any]]:
+    """The record of phases with `new_phase` in it; the first entry of a phase wins."""
+    entries = transitions(vmi)
+    if new_phase and not reached(vmi, new_phase):
+        entries.append({"phase": new_phase, "phaseTransitionTimestamp": now})
+    return entries
+
+
+def uses_data_volumes(vmi: Obj) -> bool:
+    return any("dataVolume" in volume for volume in volumes(vmi))
+
+
+def volumes(vmi: Obj) -> list[dict[str, Any]]:
+    return list(dig(vmi, "spec", "volumes", default=()))
+
+
+def claim_name(volume: Obj) -> str:
+    """The claim behind a volume, or empty: a DataVolume's claim bears its name."""
+    if source := volume.get("persistentVolumeClaim"):
+        return str(source.get("claimName", ""))
+    if source := volume.get("dataVolume"):
+        return str(source.get("name", ""))
+    if source := volume.get("ephemeral"):
+        return str(dig(source, "persistentVolumeClaim", "claimName", default=""))
+    return ""
+
+
+def is_hotplugged(volume: Obj) -> bool:
+    return any(
+        dig(volume, kind, "hotpluggable", default=False) for kind in ("persistentVolumeClaim", "dataVolume")
+    )

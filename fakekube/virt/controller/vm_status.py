@@ -1,0 +1,95 @@
+"""`status` of a VM as a function of what is there. Pure.
+
+Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (updateStatus).
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from fakekube.clock import rfc3339
+from fakekube.machinery.objects import Obj, annotations, condition_is, generation
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import (
+    conditions,
+    data_volumes,
+    names,
+    printable_status,
+    run_strategy,
+    start_failure,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a pass saw and did."""
+
+    vm: Object
+    now: datetime
+    vmi: Object | None = None
+    volumes: Sequence[Object] = ()  # DataVolumes named by the template
+    claims: Mapping[str, Object] | None = None  # claims named by the template, those that exist
+    failure: conditions.Failure | None = None
+    creating: bool = False
+    deleting: bool = False
+    restart: str | None = ""  # message of RestartRequired; empty: not required, None: leave it as it is
+
+
+def compute(seen: Seen, chance: random.Random) -> Object:
+    """The whole new status. Members that would be empty are absent, as Go's omitempty leaves them."""
+    vm, vmi, now = seen.vm, seen.vmi, rfc3339(seen.now)
+    old: Object = vm.get("status") or {}
+    status: Object = dict(old)
+    strategy = run_strategy.of(vm)
+    claims = seen.claims or {}
+
+    _set(status, "created", vmi is not None)
+    _set(status, "ready", vmi is not None and condition_is(vmi, "Ready"))
+    _set(status, "stateChangeRequests", run_strategy.remaining_requests(vm, vmi))
+    _set(
+        status,
+        "startFailure",
+        start_failure.following(old.get("startFailure"), vmi, strategy, seen.now, chance),
+    )
+    _set(status, "volumeSnapshotStatuses", data_volumes.snapshot_statuses(vm, claims))
+    if vmi is not None or old.get("runStrategy"):
+        status["runStrategy"] = strategy
+    if vmi is not None:
+        status["desiredGeneration"] = generation(vm)
+        if observed := annotations(vmi).get(names.VM_GENERATION):
+            status["observedGeneration"] = int(observed)
+
+    listed = conditions.of_vm(old.get("conditions") or (), vmi, seen.failure, now)
+    if seen.restart == "" and (vmi is not None or seen.creating):
+        listed = conditions.drop(listed, "RestartRequired")
+    elif seen.restart and (seen.deleting or conditions.find(listed, "RestartRequired") is None):
+        listed = conditions.put(
+            listed, conditions.make("RestartRequired", "True", message=seen.restart, now=now)
+        )
+    _set(status, "conditions", listed)
+
+    observed_by_table = printable_status.Observed(
+        vm={**vm, "status": status},
+        now=seen.now,
+        vmi=vmi,
+        data_volumes=seen.volumes,
+        claims=list(claims.values()),
+        creating=seen.creating,
+        deleting=seen.deleting,
+    )
+    status["printableStatus"] = printable_status.of(observed_by_table)
+    return status
+
+
+def first(seen: Seen, chance: random.Random) -> Object:
+    """The status of a VM nobody has looked at yet: stopped, whatever comes next."""
+    status = compute(replace(seen, creating=False, volumes=(), claims=seen.claims), chance)
+    return {**status, "printableStatus": "Stopped"}
+
+
+def _set(status: Object, member: str, value: object) -> None:
+    if value:
+        status[member] = value
+    else:
+        status.pop(member, None)
