@@ -129,32 +129,37 @@ def clock():
     return ManualClock()
 
 
+class Background:
+    """Coroutines running beside the test, and turns given to all of them."""
+
+    def __init__(self):
+        self.tasks = []
+
+    def __call__(self, coroutine):
+        self.tasks.append(asyncio.ensure_future(coroutine))
+        return self.tasks[-1]
+
+    async def turns(self, count=50):
+        for _ in range(count):
+            await asyncio.sleep(0)
+
+
 @pytest.fixture
 async def background():
-    """Run coroutines beside the test; whatever still runs at its end is cancelled."""
-    tasks = []
-
-    def start(coroutine):
-        tasks.append(asyncio.ensure_future(coroutine))
-        return tasks[-1]
-
-    yield start
-    for task in tasks:
+    """Run coroutines beside the test; whatever still runs at its end is cancelled, what failed fails the test."""
+    background = Background()
+    yield background
+    for task in background.tasks:
         task.cancel()
-    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+    for outcome in await asyncio.gather(*background.tasks, return_exceptions=True):
         if isinstance(outcome, Exception):
             raise outcome
 
 
 @pytest.fixture
-def turns():
+def turns(background):
     """Give every task that can run the chance to."""
-
-    async def turns(count=50):
-        for _ in range(count):
-            await asyncio.sleep(0)
-
-    return turns
+    return background.turns
 
 
 @pytest.fixture

@@ -1,0 +1,175 @@
+import asyncio
+
+import pytest
+
+from fakekube.client.controller import Controller, Result, TerminalError
+from fakekube.client.informer import Informer
+from fakekube.machinery import errors, objects
+from fakekube.machinery.resources import CONFIG_MAPS
+
+
+@pytest.fixture
+def informer(client, clock):
+    return Informer(client, CONFIG_MAPS, clock=clock, namespace="ns")
+
+
+async def test_objects_are_reconciled_by_key(informer, clock, config_map, background):
+    """What is there and what changes later wakes its key, once the caches have synced."""
+    client, seen = informer._client, []
+
+    async def reconcile(key):
+        seen.append((key, informer.get(key) is not None))
+
+    controller = Controller("test", reconcile, clock=clock)
+    controller.source(informer)
+    await client.create(CONFIG_MAPS, config_map("a"))
+    background(controller.run())
+    await background.turns()
+    await client.delete(CONFIG_MAPS, "a", "ns")
+    await background.turns()
+    assert seen == [("ns/a", True), ("ns/a", False)]
+
+
+async def _run(reconcile, clock, background, turns, **options):
+    controller = Controller("test", reconcile, clock=clock, **options)
+    background(controller.run())
+    controller.queue.add("k")
+    await turns()
+    return controller
+
+
+async def test_an_error_is_retried_after_back_off(clock, background, turns, caplog):
+    """A pass that raises is logged and comes again, later each time; success forgets the failures."""
+    outcomes = [ValueError("odd"), errors.Conflict("stale"), None]
+    times = []
+
+    async def reconcile(key):
+        times.append(clock.monotonic())
+        outcome = outcomes.pop(0)
+        if outcome:
+            raise outcome
+
+    controller = await _run(reconcile, clock, background, turns)
+    while outcomes:
+        clock.advance(clock.next_due())
+        await turns()
+    assert times == pytest.approx([0, 0.005, 0.015])
+    assert controller.queue.retries("k") == 0
+    assert "test: k: error: odd" in caplog.text
+    assert "stale" not in caplog.text  # below warning: a conflict is nothing unusual
+
+
+async def test_a_terminal_error_is_logged_and_not_retried(clock, background, turns, caplog):
+    """TerminalError says that trying again cannot help."""
+
+    async def reconcile(key):
+        raise TerminalError("bad spec")
+
+    controller = await _run(reconcile, clock, background, turns)
+    assert controller.idle
+    assert controller.queue.next_due is None
+    assert "test: k: terminal error: bad spec" in caplog.text
+
+
+async def test_a_result_may_ask_to_come_back(clock, background, turns):
+    """requeue_after plans the next visit, without back-off."""
+    times = []
+
+    async def reconcile(key):
+        times.append(clock.monotonic())
+        return Result(requeue_after=60) if len(times) < 3 else Result()
+
+    await _run(reconcile, clock, background, turns)
+    for _ in range(3):
+        clock.advance(60)
+        await turns()
+    assert times == [0, 60, 120]
+
+
+async def test_workers_work_at_the_same_time_but_never_on_one_key(clock, background, turns):
+    """With several workers different keys overlap, one key does not."""
+    working, most, release = [], [], asyncio.Event()
+
+    async def reconcile(key):
+        assert key not in working
+        working.append(key)
+        most.append(len(working))
+        await release.wait()
+        working.remove(key)
+
+    controller = await _run(reconcile, clock, background, turns, workers=3)
+    for key in ("a", "b", "c", "k"):
+        controller.queue.add(key)
+    await turns()
+    assert max(most) == 3
+    assert not controller.idle
+    release.set()
+    await turns()
+    assert controller.idle
+
+
+async def test_sources_choose_keys_and_delay(informer, clock, config_map):
+    """A source may map a change to other keys, and let them wait."""
+    controller = Controller("test", None, clock=clock)
+    controller.source(informer, lambda old, new: ["owner-of-" + objects.name(new)], delay=2)
+    controller.source(informer)
+    informer._put("ns/a", config_map("a"))
+    assert controller.informers == [informer]
+    assert await controller.queue.get() == "ns/a"
+    assert controller.queue.next_due == 2
+    controller.queue.close()
+
+
+async def test_cancelling_ends_everything_it_started(api, informer, clock, background, turns):
+    """After a cancel no task and no watch of the controller is left, and its queue takes nothing more."""
+    stopped = []
+
+    async def reconcile(key):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.append(key)
+
+    controller = Controller("test", reconcile, clock=clock, workers=2)
+    controller.source(informer)
+    before = asyncio.all_tasks()
+    task = background(controller.run())
+    await turns()
+    controller.queue.add("x")
+    await turns()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert stopped == ["x"]
+    assert asyncio.all_tasks() - {task} == before
+    assert api.streams == 0
+    controller.queue.add("late")
+    assert len(controller.queue) == 0
+
+
+async def test_observers_hear_outcomes(clock, background, turns):
+    """Metrics learn the outcome of every pass under controller-runtime's names."""
+    heard = []
+
+    class Heard:
+        def __getattr__(self, name):
+            return lambda *values: heard.append((name, *values))
+
+    outcomes = [Result(requeue_after=1), errors.Invalid("no"), TerminalError("never"), None]
+
+    async def reconcile(key):
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    controller = await _run(reconcile, clock, background, turns, observer=Heard())
+    while outcomes:
+        controller.queue.add("k")
+        await turns()
+    assert [one[1] for one in heard if one[0] == "reconciled"] == [
+        "requeue_after",
+        "error",
+        "terminal_error",
+        "success",
+    ]
+    assert ("active", 1) in heard

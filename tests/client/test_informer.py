@@ -1,0 +1,161 @@
+import pytest
+
+from fakekube.client.informer import Informer
+from fakekube.machinery import errors, objects
+from fakekube.machinery.resources import CONFIG_MAPS
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def informer(client, clock, told):
+    informer = Informer(client, CONFIG_MAPS, clock=clock, namespace="ns")
+    informer.on_change(lambda old, new: told.append((_text(old), _text(new))))
+    return informer
+
+
+def _text(obj):
+    return obj and objects.name(obj) + obj.get("data", {}).get("k", "")
+
+
+async def test_the_cache_begins_with_what_is_there(client, informer, told, config_map, background):
+    """Once synced, the cache holds the list and each object has been told as added."""
+    await client.create(CONFIG_MAPS, config_map("a"))
+    background(informer.run())
+    await informer.wait_synced()
+    assert informer.synced
+    assert objects.name(informer.get("ns/a")) == "a"
+    assert told == [(None, "a")]
+    assert informer.resource_version == "1"
+
+
+async def test_changes_are_told_in_order(client, informer, told, config_map, background):
+    """Added, updated and removed objects are told with their old and new states, in order."""
+    background(informer.run())
+    await informer.wait_synced()
+    await client.create(CONFIG_MAPS, config_map("a"))
+    await client.update(CONFIG_MAPS, config_map("a", data={"k": "1"}))
+    await client.create(CONFIG_MAPS, config_map("b"))
+    await client.delete(CONFIG_MAPS, "a", "ns")
+    await background.turns()
+    assert told == [(None, "a"), ("a", "a1"), (None, "b"), ("a1", None)]
+    assert [objects.name(one) for one in informer.objects()] == ["b"]
+    assert informer.resource_version == "4"
+
+
+async def test_a_lost_connection_is_resumed_without_a_gap(informer, told, config_map, clock, background):
+    """After a broken watch the informer goes on where it was, after a pause, without listing again."""
+    client = informer._client
+    api = client.handler
+    background(informer.run())
+    await informer.wait_synced()
+    await background.turns()
+    api.store.close()  # ends the watch
+    await background.turns()
+    api.store = type(api.store)(revision=api.store.revision)
+    await client.create(CONFIG_MAPS, config_map("late"))
+    api.requests.clear()
+    api.fail = [OSError("connection refused")]
+    while not told:
+        clock.advance(clock.next_due())
+        await background.turns()
+    assert told == [(None, "late")]
+    assert [request.query.split("&")[0] for request in api.requests] == ["watch=true", "watch=true"]
+
+
+async def test_an_expired_watch_is_replaced_by_the_difference(client, informer, told, config_map, background):
+    """On 410 everything is listed again: only what differs is told, and another uid is another object."""
+    for name in ("same", "changed", "gone", "reborn"):
+        await client.create(CONFIG_MAPS, config_map(name))
+    background(informer.run())
+    await informer.wait_synced()
+    await background.turns()
+    told.clear()
+    store = client.handler.store
+    await client.update(CONFIG_MAPS, config_map("changed", data={"k": "!"}))
+    await client.delete(CONFIG_MAPS, "gone", "ns")
+    await client.delete(CONFIG_MAPS, "reborn", "ns")
+    await client.create(CONFIG_MAPS, config_map("reborn", data={"k": "2"}))
+    await client.create(CONFIG_MAPS, config_map("new"))
+    store.compact(store.revision)  # before the informer could read any of it
+    await background.turns()
+    assert told == [
+        ("gone", None),
+        ("changed", "changed!"),
+        (None, "new"),
+        ("reborn", None),
+        (None, "reborn2"),
+    ]
+
+
+async def test_a_failing_list_is_tried_again_ever_more_slowly(api, informer, clock, background, turns):
+    """Back-off doubles from 0.8 s; the cache is not synced before a list has succeeded."""
+    api.fail = [OSError("down"), errors.NotFound("no such resource"), errors.InternalError("x")]
+    background(informer.run())
+    pauses = []
+    while not informer.synced:
+        await turns()
+        if (due := clock.next_due()) is not None:
+            pauses.append(due)
+            clock.advance(due)
+    assert pauses == pytest.approx([0.8, 1.6, 3.2])
+
+
+async def test_bookmarks_move_the_version_and_tell_nothing(client, informer, told):
+    """A bookmark is no change of any object."""
+    informer._apply([("BOOKMARK", {"metadata": {"resourceVersion": "77"}})])
+    assert (informer.resource_version, told) == ("77", [])
+
+
+async def test_indexes_follow_every_change(client, clock, config_map):
+    """An index gives the objects by what they say now, whether it was added early or late."""
+    informer = Informer(client, CONFIG_MAPS, clock=clock)
+    informer.add_index("k", lambda obj: obj.get("data", {}).values())
+    put = informer._put
+    put("ns/a", config_map("a", data={"x": "1", "y": "2"}))
+    put("other/b", config_map("b", namespace="other", data={"x": "2"}))
+    assert [objects.name(one) for one in informer.by_index("k", "2")] == ["a", "b"]
+    put("ns/a", config_map("a", data={"x": "3"}))
+    assert [objects.name(one) for one in informer.by_index("k", "2")] == ["b"]
+    assert informer.by_index("k", "1") == []
+    informer.add_index("late", lambda obj: [objects.name(obj)])
+    assert len(informer.by_index("late", "b")) == 1
+    put("other/b", None)
+    assert informer.by_index("late", "b") == informer.by_index("k", "2") == []
+    assert [objects.name(one) for one in informer.in_namespace("ns")] == ["a"]
+    assert informer.in_namespace("other") == []
+
+
+async def test_a_late_callback_is_told_what_is_there(client, informer, config_map):
+    """Whoever registers late first hears of everything present."""
+    informer._put("ns/a", config_map("a"))
+    late = []
+    informer.on_change(lambda old, new: late.append((old, objects.name(new))))
+    assert late == [(None, "a")]
+
+
+async def test_a_failing_callback_does_not_stop_the_others(informer, told, config_map, caplog):
+    """An exception in one callback is logged; the next ones are told."""
+    informer._callbacks.insert(0, lambda old, new: 1 / 0)
+    informer._put("ns/a", config_map("a"))
+    assert told == [(None, "a")]
+    assert "a callback failed on ns/a" in caplog.text
+
+
+async def test_a_second_runner_takes_over_when_the_first_ends(informer, told, config_map, background):
+    """An informer shared by two controllers is run once at a time, and goes on when one of them stops."""
+    client = informer._client
+    api = client.handler
+    first = background(informer.run())
+    background(informer.run())
+    await informer.wait_synced()
+    await background.turns()
+    assert api.streams == 1
+    first.cancel()
+    await background.turns()
+    await client.create(CONFIG_MAPS, config_map("a"))
+    await background.turns()
+    assert (told, api.streams) == ([(None, "a")], 1)

@@ -1,0 +1,163 @@
+import pytest
+
+from fakekube.client.recorder import Recorder
+from fakekube.ids import Ids
+from fakekube.machinery import errors
+from fakekube.machinery.resources import EVENTS
+
+
+@pytest.fixture
+def recorder(client, clock):
+    return Recorder(client, "scheduler", clock=clock, ids=Ids(1), host="node01")
+
+
+@pytest.fixture
+def pod():
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": "ns", "uid": "u", "resourceVersion": "7"},
+    }
+
+
+async def _events(client, namespace="ns"):
+    return (await client.list(EVENTS, namespace)).items
+
+
+async def test_an_event_has_the_fields_client_go_writes(client, recorder, pod):
+    """Every field of a new event, as a Go controller would have written it."""
+    recorder.event(pod, "Normal", "Scheduled", "Successfully assigned ns/p to node01")
+    await recorder.flush()
+    [event] = await _events(client)
+    nanos = 1767225600 * 10**9  # 2026-01-01T00:00:00Z, where the clock of the tests stands
+    meta = event.pop("metadata")
+    assert (meta["name"], meta["namespace"]) == (f"p.{nanos:x}", "ns")
+    assert event == {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "involvedObject": {
+            "kind": "Pod",
+            "namespace": "ns",
+            "name": "p",
+            "uid": "u",
+            "apiVersion": "v1",
+            "resourceVersion": "7",
+        },
+        "reason": "Scheduled",
+        "message": "Successfully assigned ns/p to node01",
+        "source": {"component": "scheduler", "host": "node01"},
+        "firstTimestamp": "2026-01-01T00:00:00Z",
+        "lastTimestamp": "2026-01-01T00:00:00Z",
+        "count": 1,
+        "type": "Normal",
+        "eventTime": None,
+        "reportingComponent": "scheduler",
+        "reportingInstance": "node01",
+    }
+
+
+async def test_events_about_cluster_scoped_objects_live_in_default(client, recorder):
+    """An object without a namespace has its events in namespace default, and names no namespace."""
+    recorder.event(
+        {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}, "Normal", "Ready", "is ready"
+    )
+    await recorder.flush()
+    [event] = await _events(client, "default")
+    assert event["involvedObject"] == {"kind": "Node", "name": "n", "apiVersion": "v1"}
+
+
+async def test_the_same_event_again_raises_its_count(client, recorder, pod, clock):
+    """Equal events become one object: count, last time, first time kept."""
+    for _ in range(3):
+        recorder.event(pod, "Warning", "Failed", "no luck")
+        await recorder.flush()
+        clock.advance(60)
+    [event] = await _events(client)
+    assert event["count"] == 3
+    assert event["firstTimestamp"] == "2026-01-01T00:00:00Z"
+    assert event["lastTimestamp"] == "2026-01-01T00:02:00Z"
+
+
+async def test_an_event_that_has_expired_is_written_anew(client, recorder, pod):
+    """When the event to count up is gone, a new one takes its place."""
+    recorder.event(pod, "Normal", "R", "m")
+    await recorder.flush()
+    [event] = await _events(client)
+    await client.delete(EVENTS, event["metadata"]["name"], "ns")
+    recorder.event(pod, "Normal", "R", "m")
+    await recorder.flush()
+    assert [one["count"] for one in await _events(client)] == [2]
+
+
+async def test_the_tenth_similar_event_is_combined(client, recorder, pod):
+    """Nine different texts of one reason stand alone; from the tenth on they share one event."""
+    for number in range(14):
+        recorder.event(pod, "Normal", "Pulling", f"image {number}")
+    await recorder.flush()
+    events = await _events(client)
+    assert len(events) == 10
+    combined = [one for one in events if one["message"].startswith("(combined from similar events): ")]
+    assert [(one["message"], one["count"]) for one in combined] == [
+        ("(combined from similar events): image 13", 5)
+    ]
+
+
+async def test_similar_events_far_apart_are_not_combined(client, recorder, pod, clock):
+    """Ten minutes of silence begin a new count of similar events."""
+    for number in range(18):
+        if number == 9:
+            clock.advance(601)
+        recorder.event(pod, "Normal", "Pulling", f"image {number}")
+        await recorder.flush()
+    assert len(await _events(client)) == 18
+
+
+async def test_spam_about_one_object_is_dropped(client, recorder, pod, clock):
+    """25 events about one object at once, then one every five minutes; other objects are not affected."""
+    for number in range(30):
+        recorder.event(pod, "Normal", f"Reason{number}", "m")
+    await recorder.flush()
+    assert len(await _events(client)) == 25
+    other = {**pod, "metadata": {**pod["metadata"], "name": "q", "uid": "v"}}
+    recorder.event(other, "Normal", "R", "m")
+    recorder.event(pod, "Normal", "Dropped", "m")
+    await recorder.flush()
+    assert len(await _events(client)) == 26
+    clock.advance(300)
+    recorder.event(pod, "Normal", "Late", "m")
+    recorder.event(pod, "Normal", "TooMuch", "m")
+    await recorder.flush()
+    assert len(await _events(client)) == 27
+
+
+async def test_two_components_may_speak_at_the_same_moment(client, recorder, pod, clock):
+    """Names are unique although the clock stands still: within a recorder and between two."""
+    other = Recorder(client, "kubelet", clock=clock, ids=Ids(2))
+    for speaker in (recorder, other):
+        speaker.event(pod, "Normal", "A", "a")
+        speaker.event(pod, "Normal", "B", "b")
+        await speaker.flush()
+    assert len(await _events(client)) == 4
+
+
+async def test_a_refused_event_is_dropped_and_the_next_is_sent(api, client, recorder, pod):
+    """Events are best effort: a refusal concerns only itself."""
+    api.fail = [errors.Forbidden("namespace is terminating")]
+    recorder.event(pod, "Normal", "A", "a")
+    recorder.event(pod, "Normal", "B", "b")
+    await recorder.flush()
+    assert [one["reason"] for one in await _events(client)] == ["B"]
+
+
+async def test_an_unreachable_server_is_waited_for_in_order(client, recorder, pod, clock, background):
+    """While the server cannot be reached events wait, and arrive in order afterwards."""
+    client.handler.fail = [OSError("down"), OSError("down")]
+    background(recorder.run())
+    recorder.event(pod, "Normal", "A", "a")
+    recorder.event(pod, "Normal", "B", "b")
+    await background.turns()
+    assert not recorder.idle
+    while not recorder.idle:
+        clock.advance(clock.next_due() or 0)
+        await background.turns()
+    assert [one["reason"] for one in await _events(client)] == ["A", "B"]
