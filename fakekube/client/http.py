@@ -1,0 +1,162 @@
+"""A Handler that asks a server over HTTP: the client's transport to any cluster. One of the two doors to aiohttp.
+
+Connections are kept alive and shared. Answers come back whole, except watches and followed logs, which stream. When
+the server cannot be reached, or a connection breaks, `Unreachable` is raised: an ApiError of code 503, so whoever
+retries refusals of the server (informers, controllers) retries this as well.
+"""
+
+import ssl
+import tempfile
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from fakekube.client.kubeconfig import Access
+from fakekube.machinery.errors import ApiError
+from fakekube.machinery.wire import Request, Response
+
+_STREAMING = frozenset({"watch=true", "watch=1", "watch=True", "follow=true", "follow=1"})
+_CONNECT_SECONDS = 30.0
+# What belongs to one connection, and is not passed on with the answer.
+_HOP_HEADERS = frozenset(
+    {"connection", "content-encoding", "content-length", "content-type", "transfer-encoding"}
+)
+
+
+class Unreachable(ApiError):
+    """The server did not answer: refused, timed out, or gone in the middle."""
+
+    code, reason = 503, "ServiceUnavailable"
+
+
+class HttpTransport:
+    """See the module text. `token` may be a function, asked on every request, for tokens that are rotated."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        token: str | Callable[[], str] = "",
+        ca_data: bytes | None = None,
+        client_cert: tuple[bytes, bytes] | None = None,
+        verify: bool = True,
+        server_name: str = "",
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._token = token
+        self._server_name = server_name or None
+        self._ssl = (
+            tls_context(ca_data, client_cert, verify=verify) if base_url.startswith("https:") else None
+        )
+        self._session: aiohttp.ClientSession | None = None
+
+    @classmethod
+    def to(cls, access: Access) -> Self:
+        """The transport a kubeconfig describes."""
+        return cls(
+            access.server,
+            token=access.token,
+            ca_data=access.ca_data,
+            client_cert=access.client_cert,
+            verify=access.verify,
+            server_name=access.server_name,
+        )
+
+    async def __call__(self, request: Request) -> Response:
+        session = self._session
+        if session is None or session.closed:
+            session = self._session = self._open()
+        headers = dict(request.headers)
+        token = self._token if isinstance(self._token, str) else self._token()
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        target = (
+            f"{self.base_url}{request.path}?{request.query}"
+            if request.query
+            else self.base_url + request.path
+        )
+        try:
+            answer = await session.request(
+                request.method,
+                URL(target, encoded=True),
+                data=request.body or None,
+                headers=headers,
+                skip_auto_headers=("Content-Type",),
+                allow_redirects=False,
+                server_hostname=self._server_name,
+            )
+            if answer.status < 300 and _streams(request):
+                body, stream = b"", _chunks(answer)
+            else:
+                async with answer:
+                    body, stream = await answer.read(), None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _unreachable(self.base_url, error) from error
+        return Response(
+            answer.status,
+            body,
+            answer.headers.get("Content-Type", ""),
+            [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS],
+            stream,
+        )
+
+    async def close(self) -> None:
+        """Let go of all connections. Using the transport again opens new ones."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=True if self._ssl is None else self._ssl),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+        )
+
+
+async def _chunks(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    """The body as it arrives. A break is an error, not an end."""
+    try:
+        async for chunk in answer.content.iter_any():
+            yield chunk
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise _unreachable(str(answer.url.origin()), error) from error
+    finally:
+        answer.close()
+
+
+def _streams(request: Request) -> bool:
+    return request.method == "GET" and not _STREAMING.isdisjoint(request.query.split("&"))
+
+
+def _unreachable(url: str, error: Exception) -> Unreachable:
+    return Unreachable(f"cannot reach {url}: {str(error) or type(error).__name__}")
+
+
+def tls_context(
+    ca_data: bytes | None, client_cert: tuple[bytes, bytes] | None = None, *, verify: bool = True
+) -> ssl.SSLContext:
+    """What to trust, and whom to appear as (certificate, key), all in PEM."""
+    context = ssl.create_default_context(cadata=ca_data.decode() if ca_data else None)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if client_cert is not None:
+        with tempfile.TemporaryDirectory() as folder:  # the ssl module reads certificates from files only
+            cert, key = Path(folder, "cert"), Path(folder, "key")  # the folder is the owner's alone
+            cert.write_bytes(client_cert[0])
+            key.write_bytes(client_cert[1])
+            context.load_cert_chain(cert, key)
+    return context

@@ -1,0 +1,208 @@
+"""Kubeconfig files: read as kubectl reads them, written without losing anything."""
+
+import base64
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fakekube.client import kubeconfig
+from fakekube.client.kubeconfig import KubeconfigError, load
+
+B64 = base64.b64encode
+
+
+def config(name: str, **cluster: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": f"https://{name}:6443"} | cluster}],
+        "users": [{"name": name, "user": {"token": f"token-of-{name}"}}],
+        "contexts": [
+            {"name": name, "context": {"cluster": name, "user": name, "namespace": f"space-of-{name}"}}
+        ],
+    }
+
+
+def save(path: Path, content: Any) -> Path:
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own for every test."""
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_current_context(home: Path) -> None:
+    """The current context leads to server, namespace and token."""
+    access = load(save(home / "c", config("one")))
+    assert (access.server, access.namespace, access.token) == (
+        "https://one:6443",
+        "space-of-one",
+        "token-of-one",
+    )
+
+
+def test_files_of_the_variable_are_merged(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """$KUBECONFIG lists files: missing ones are skipped, the first mention of a name wins, any context can be asked for."""
+    first, second = save(home / "a", config("one")), save(home / "b", config("two"))
+    other = config("one")
+    other["clusters"][0]["cluster"]["server"] = "https://shadowed"
+    third = save(home / "c", other)
+    monkeypatch.setenv("KUBECONFIG", f"{home / 'missing'}:{first}:{second}:{third}")
+    assert load().server == "https://one:6443"
+    assert load(context="two").server == "https://two:6443"
+
+
+def test_default_file(home: Path) -> None:
+    """Without a variable it is ~/.kube/config."""
+    (home / ".kube").mkdir()
+    save(home / ".kube" / "config", config("home"))
+    assert load().server == "https://home:6443"
+
+
+def test_certificates(home: Path) -> None:
+    """Certificates may be inline or in files named relative to the kubeconfig; inline data wins."""
+    content = config(
+        "one",
+        **{"certificate-authority": "ca.crt", "tls-server-name": "api", "insecure-skip-tls-verify": True},
+    )
+    content["users"][0]["user"] = {
+        "client-certificate-data": B64(b"cert").decode(),
+        "client-certificate": "not-there",
+        "client-key": "key.pem",
+    }
+    (home / "ca.crt").write_bytes(b"ca")
+    (home / "key.pem").write_bytes(b"key")
+    access = load(save(home / "c", content))
+    assert (access.ca_data, access.client_cert) == (b"ca", (b"cert", b"key"))
+    assert (access.server_name, access.verify) == ("api", False)
+
+
+def test_token_file(home: Path) -> None:
+    """A token file is read again after it was rotated."""
+    content = config("one")
+    content["users"][0]["user"] = {"tokenFile": "token"}
+    (home / "token").write_text("first\n")
+    token = load(save(home / "c", content)).token
+    assert callable(token)
+    assert token() == "first"
+    (home / "next").write_text("second\n")
+    (home / "next").replace(home / "token")
+    assert token() == "second"
+
+
+def test_in_cluster(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod uses its service account."""
+    for name, text in (("token", "t"), ("ca.crt", "ca"), ("namespace", "mine")):
+        (home / name).write_text(text)
+    with pytest.raises(KubeconfigError, match="not a pod"):
+        kubeconfig.in_cluster(home)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
+    access = kubeconfig.in_cluster(home)
+    assert (access.server, access.namespace, access.ca_data) == ("https://[fd00::1]:443", "mine", b"ca")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: [", "not valid YAML"),
+        ("- a", "not a mapping"),
+        ({"clusters": []}, "no current-context"),
+        (config("one") | {"current-context": "two"}, "no context named 'two'; it has one"),
+        (config("one") | {"clusters": []}, "no cluster named 'one'; it has none at all"),
+        (config("one", server=""), "has no server"),
+        (config("one", **{"certificate-authority-data": "%"}), "cannot read certificate-authority"),
+        (config("one") | {"users": [{"name": "one", "user": {"exec": {"command": "x"}}}]}, "plugin"),
+    ],
+)
+def test_bad_files(home: Path, content: Any, message: str) -> None:
+    """Each way a file can be unusable has its own sentence."""
+    with pytest.raises(KubeconfigError, match=message):
+        load(save(home / "c", content))
+
+
+def test_no_file(home: Path) -> None:
+    """A named file must exist, and without any the places looked at are told."""
+    with pytest.raises(KubeconfigError, match="cannot read the kubeconfig"):
+        load(home / "missing")
+    with pytest.raises(KubeconfigError, match=r"looked at .*/\.kube/config"):
+        load()
+
+
+def test_write(home: Path) -> None:
+    """What is written is private, can be read back, and may be replaced by ourselves."""
+    path = home / "new" / "config"
+    kubeconfig.write(path, "http://127.0.0.1:1", token="t")
+    kubeconfig.write(path, "https://127.0.0.1:2", ca_data=b"ca", token="t")
+    access = load(path, "fakekube")
+    assert (access.server, access.token, access.ca_data) == ("https://127.0.0.1:2", "t", b"ca")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in path.parent.iterdir()] == ["config"]
+
+
+def test_write_spares_other_files(home: Path) -> None:
+    """A file that somebody else wrote is never overwritten."""
+    path = save(home / "c", config("mine"))
+    before = path.read_bytes()
+    with pytest.raises(KubeconfigError, match="add --merge"):
+        kubeconfig.write(path, "http://127.0.0.1:1")
+    assert path.read_bytes() == before
+
+
+def test_write_to_impossible_place(home: Path) -> None:
+    """A place that cannot be written is said in a sentence."""
+    (home / "file").touch()
+    with pytest.raises(KubeconfigError, match="cannot write"):
+        kubeconfig.write(home / "file" / "config", "http://127.0.0.1:1")
+
+
+def test_merge_and_unmerge(home: Path) -> None:
+    """Merging adds a context and makes it current; everything else stays, links and modes too; and all of it can be undone."""
+    mine = config("mine", **{"certificate-authority": "relative.crt"}) | {"extensions": [{"name": "x"}]}
+    real = save(home / "real", mine)
+    real.chmod(0o640)
+    link = home / "link"
+    link.symlink_to(real)
+    before = kubeconfig.merge(link, "http://127.0.0.1:1", token="t")
+    assert before == "mine"
+    assert load(link).server == "http://127.0.0.1:1"
+    kubeconfig.merge(link, "http://127.0.0.1:2", token="t")
+    merged = yaml.safe_load(real.read_text())
+    assert merged["clusters"][0] == mine["clusters"][0]
+    assert [one["name"] for one in merged["contexts"]] == ["mine", "fakekube"]
+    assert link.is_symlink()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    kubeconfig.unmerge(link, before, "http://127.0.0.1:1")
+    assert load(link).server == "http://127.0.0.1:2"
+    kubeconfig.unmerge(link, before, "http://127.0.0.1:2")
+    assert yaml.safe_load(real.read_text()) == mine
+
+
+def test_merge_into_nothing(home: Path) -> None:
+    """A missing file is made, in a missing folder."""
+    path = home / ".kube" / "config"
+    assert kubeconfig.default_file() == path
+    assert kubeconfig.merge(path, "http://127.0.0.1:1") == ""
+    assert load().server == "http://127.0.0.1:1"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_merge_never_overwrites_what_it_cannot_read(home: Path) -> None:
+    """An unreadable file, or one locked by kubectl, stays as it is."""
+    path = save(home / "c", "a: [")
+    with pytest.raises(KubeconfigError, match="not valid YAML"):
+        kubeconfig.merge(path, "http://127.0.0.1:1")
+    assert path.read_text() == "a: ["
+    (home / "c.lock").touch()
+    with pytest.raises(KubeconfigError, match="being changed by somebody else"):
+        kubeconfig.merge(path, "http://127.0.0.1:1")
+    assert (home / "c.lock").exists()
