@@ -34,6 +34,7 @@ class Strategy:
 
     schema: Schema | None = None  # for pruning, patches and apply; None means anything goes
     status_subresource: bool = False  # main resource writes leave `status` alone, `/status` writes only it
+    status_metadata: tuple[str, ...] = ()  # metadata that a `/status` write may change all the same
     has_generation: bool = True  # whether objects of this kind carry metadata.generation
     selectable: Mapping[str, FieldGetter] = {}  # field selectors beyond metadata.name and metadata.namespace
     graceful: bool = False  # DELETE may leave the object for a grace period (pods)

@@ -35,7 +35,9 @@ class Definitions:
         name = reference(raw)
         if name is None:
             return Schema(raw, self)
-        extras = {key: value for key, value in raw.items() if key.startswith("x-kubernetes-") or key == "default"}
+        extras = {
+            key: value for key, value in raw.items() if key.startswith("x-kubernetes-") or key == "default"
+        }
         return Schema({**self.raw[name], **extras}, self) if extras else self[name]
 
 
@@ -60,6 +62,9 @@ class Schema:
     def __init__(self, raw: Mapping[str, Any], definitions: Definitions | None = None) -> None:
         self.raw = raw
         self.definitions = definitions if definitions is not None else Definitions({})
+        self.compiled: dict[
+            str, Any
+        ] = {}  # what the walks of this package made of the node, by the walk's name
 
     @cached_property
     def type(self) -> str:

@@ -20,7 +20,7 @@ PREFIX = "#/$defs/"
 
 # Upstream's `+default=` markers, which that package drops. They matter: apply fills list keys with
 # them. Origin: k8s: staging/src/k8s.io/api/core/v1/types.go
-DEFAULTS = {
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "io.k8s.api.core.v1.ContainerPort": {"protocol": "TCP"},
     "io.k8s.api.core.v1.ServicePort": {"protocol": "TCP"},
     "io.k8s.api.core.v1.GRPCAction": {"service": ""},
@@ -92,8 +92,7 @@ def restored(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     if name in RESTORED:
         return RESTORED[name]
     out = schema(raw)
-    marked: Mapping[str, Any] = DEFAULTS.get(name, {})
-    for field, value in marked.items():
+    for field, value in DEFAULTS.get(name, {}).items():
         out["properties"][field]["default"] = value
     return out
 

@@ -1,0 +1,116 @@
+"""The API server: filters around a router, over a store. A Handler.
+
+    errors → identity → router → verb → admission → registry → store
+"""
+
+from collections.abc import Mapping
+
+from fakekube.api.admission.chain import Chain, Plugin
+from fakekube.api.admission.plugins.namespace_lifecycle import NamespaceLifecycle
+from fakekube.api.admission.webhooks import WebhookConfigs, Webhooks
+from fakekube.api.builtins import tables as builtins
+from fakekube.api.extend.aggregation import Aggregation
+from fakekube.api.extend.establishing import Establishing
+from fakekube.api.filters.errors import errors
+from fakekube.api.filters.identity import identity
+from fakekube.api.registry import codec
+from fakekube.api.registry.catalog import Catalog
+from fakekube.api.registry.registry import Registry
+from fakekube.api.registry.strategy import ServedResource
+from fakekube.api.router import Router
+from fakekube.api.services import Services
+from fakekube.clock import Clock, RealClock
+from fakekube.ids import Ids
+from fakekube.machinery.errors import AlreadyExists
+from fakekube.machinery.wire import Object, Request, Response
+from fakekube.store.interface import Store
+
+# What a cluster has before anybody has made anything.
+_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+class ApiServer:
+    """One Kubernetes API. Call `start` once before the first request."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        services: Services | None = None,
+    ) -> None:
+        self.store = store
+        self.clock = clock or RealClock()
+        self.ids = ids or Ids()
+        self.services = services or Services()
+        self.catalog = Catalog(builtins.resources())
+        self.registry = Registry(store, clock=self.clock, ids=self.ids)
+        self.webhooks = WebhookConfigs()
+        self.aggregation = Aggregation(self.services)
+        self._namespaces = self._builtin("", "v1", "namespaces")
+        self._crds = self._builtin("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+        self._establishing = Establishing(self.registry, self.catalog)
+        plugins: list[Plugin] = [
+            NamespaceLifecycle(self.registry, self._namespaces),
+            Webhooks(self.webhooks, self.services, self.ids, self._namespace_labels),
+        ]
+        self.admission = Chain(plugins)
+        self._follow()
+        router = Router(self.catalog, self.registry, self.admission, self.aggregation)
+        self._handler = errors(identity(router))
+
+    async def __call__(self, request: Request) -> Response:
+        return await self._handler(request)
+
+    async def start(self) -> None:
+        """Read what the store holds, and make what every cluster has."""
+        await self._establishing.load(self._crds)
+        for resource, follow in self._followed():
+            page = await self.store.list(resource.prefix)
+            for entry in page.entries:
+                await follow(resource, codec.decode(resource, entry), False)  # noqa: FBT003
+        for name in _NAMESPACES:
+            await self._ensure(self._namespaces, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+
+    def close(self) -> None:
+        """End all watches."""
+        self.store.close()
+
+    async def _ensure(self, resource: ServedResource, obj: Object) -> None:
+        from fakekube.api.registry.registry import WriteContext  # noqa: PLC0415
+
+        if await self.store.get(resource.key("", obj["metadata"]["name"])) is not None:
+            return
+        resource.strategy.default(obj)
+        try:
+            await self.registry.create(resource, obj, "", WriteContext("kube-apiserver", []))
+        except AlreadyExists:
+            return
+
+    def _builtin(self, group: str, version: str, plural: str) -> ServedResource:
+        found = self.catalog.find(group, version, plural)
+        assert found is not None, f"{plural}.{group} is missing from the built-in tables"
+        return found
+
+    def _follow(self) -> None:
+        for resource, follow in self._followed():
+            self.registry.committed[resource.prefix] = follow
+        self.registry.committed[self._crds.prefix] = self._establishing.committed
+
+    def _followed(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        for plural in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
+            yield self._builtin("admissionregistration.k8s.io", "v1", plural), self._webhook_written
+        yield self._builtin("apiregistration.k8s.io", "v1", "apiservices"), self._api_service_written
+
+    async def _webhook_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:  # noqa: FBT001
+        self.webhooks.update(obj, deleted=deleted)
+
+    async def _api_service_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:  # noqa: FBT001
+        self.aggregation.update(obj, deleted=deleted)
+        self.catalog.aggregated = self.aggregation.versions()
+        self.catalog.revision += 1
+
+    async def _namespace_labels(self, name: str) -> Mapping[str, str]:
+        entry = await self.store.get(self._namespaces.key("", name))
+        return {} if entry is None else codec.memo(self._namespaces, entry).labels

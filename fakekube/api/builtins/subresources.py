@@ -1,0 +1,40 @@
+"""Subresources and virtual resources of built-in kinds that are more than a view on the object: who serves which.
+
+Each handler takes a Call, like the verbs. (group, plural, subresource, verb) → handler.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from fakekube.api.builtins import pod_subresources, reviews
+from fakekube.api.registry.strategy import ServedResource
+from fakekube.api.verbs.call import Call
+from fakekube.api.verbs.update import update
+from fakekube.machinery.wire import Response
+
+Verb = Callable[[Call], Awaitable[Response]]
+
+_SUBRESOURCES: dict[tuple[str, str, str, str], Verb] = {
+    ("", "pods", "binding", "create"): pod_subresources.bind,
+    ("", "pods", "eviction", "create"): pod_subresources.evict,
+    ("", "namespaces", "finalize", "update"): update,
+    ("", "serviceaccounts", "token", "create"): reviews.service_account_token,
+}
+_VIRTUAL: dict[tuple[str, str, str], Verb] = {
+    ("authorization.k8s.io", "selfsubjectaccessreviews", "create"): reviews.access,
+    ("authorization.k8s.io", "subjectaccessreviews", "create"): reviews.access,
+    ("authorization.k8s.io", "localsubjectaccessreviews", "create"): reviews.access,
+    ("authorization.k8s.io", "selfsubjectrulesreviews", "create"): reviews.rules,
+    ("authentication.k8s.io", "selfsubjectreviews", "create"): reviews.whoami,
+    ("authentication.k8s.io", "tokenreviews", "create"): reviews.token,
+    ("", "bindings", "create"): pod_subresources.bind,
+}
+
+
+def find(resource: ServedResource, subresource: str, verb: str) -> Verb | None:
+    """The handler of a subresource, None when the method is not allowed there."""
+    return _SUBRESOURCES.get((resource.group, resource.plural, subresource, verb))
+
+
+def verb_of(resource: ServedResource, verb: str) -> Verb | None:
+    """The handler of a resource that is not stored, such as a review."""
+    return _VIRTUAL.get((resource.group, resource.plural, verb))

@@ -1,0 +1,122 @@
+"""CustomResourceDefinitions → catalog: names are accepted, resources served, and instances removed with their definition.
+
+Runs right after each write to a CRD, before the writer has its answer: a CRD is served as soon as its create returns.
+
+Origin: k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/controller/{status,establish,finalizer}
+"""
+
+from fakekube.api.extend import crds, custom_resources
+from fakekube.api.registry import codec
+from fakekube.api.registry.catalog import Catalog
+from fakekube.api.registry.registry import Registry, WriteContext
+from fakekube.api.registry.strategy import ServedResource
+from fakekube.clock import rfc3339
+from fakekube.machinery import objects
+from fakekube.machinery.copying import copy_of
+from fakekube.machinery.errors import NotFound
+from fakekube.machinery.wire import Object
+
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+_MANAGER = "kube-apiserver"
+
+
+class Establishing:
+    """Follows the CRDs of one server."""
+
+    def __init__(self, registry: Registry, catalog: Catalog) -> None:
+        self._registry = registry
+        self._catalog = catalog
+        self._known: dict[str, Object] = {}
+        self._served: dict[str, list[ServedResource]] = {}
+
+    async def committed(self, resource: ServedResource, crd: Object, deleted: bool) -> None:  # noqa: FBT001
+        """A CRD was written: settle its names, then serve it or stop serving it."""
+        name = objects.name(crd)
+        if deleted:
+            self._known.pop(name, None)
+            self._withdraw(name)
+            return
+        self._known[name] = crd
+        if objects.is_terminating(crd):
+            await self._finish(resource, crd)
+            return
+        settled = await self._settle(resource, crd)
+        if settled is not None:
+            crd = self._known[name] = settled
+        self._serve(crd)
+
+    async def load(self, resource: ServedResource) -> None:
+        """Serve what is in the store already."""
+        page = await self._registry.store.list(resource.prefix)
+        for entry in page.entries:
+            await self.committed(resource, codec.decode(resource, entry), deleted=False)
+
+    async def _settle(self, resource: ServedResource, crd: Object) -> Object | None:
+        """Write accepted names and conditions, if they differ from what the CRD says."""
+        others = [one for name, one in self._known.items() if name != objects.name(crd)]
+        status = crds.settled_status(crd, others, rfc3339(self._registry.clock.now()))
+        if status == crd.get("status"):
+            return None
+
+        async def transform(old: Object) -> Object:
+            new = copy_of(old)
+            new["status"] = status
+            return new
+
+        self._registry.committed.pop(resource.prefix, None)  # our own write needs no second look
+        try:
+            context = WriteContext(_MANAGER, [], subresource="status")
+            written = await self._registry.update(resource, "", objects.name(crd), transform, context)
+        finally:
+            self._registry.committed[resource.prefix] = self.committed
+        return written.obj
+
+    def _serve(self, crd: Object) -> None:
+        name = objects.name(crd)
+        served = custom_resources.served(crd) if objects.condition_is(crd, "Established") else []
+        kept = {(one.group, one.version, one.plural) for one in served}
+        for gone in self._served.get(name, ()):
+            if (gone.group, gone.version, gone.plural) not in kept:
+                self._catalog.remove(gone.group, gone.version, gone.plural)
+        for one in served:
+            self._catalog.add(one)
+        self._served[name] = served
+
+    def _withdraw(self, name: str) -> None:
+        for one in self._served.pop(name, ()):
+            self._catalog.remove(one.group, one.version, one.plural)
+
+    async def _finish(self, resource: ServedResource, crd: Object) -> None:
+        """The CRD is being deleted: its instances go first, then its own finalizer."""
+        name = objects.name(crd)
+        if CLEANUP not in objects.finalizers(crd):
+            return
+        for one in self._served.get(name, ())[:1]:
+            page = await self._registry.store.list(one.prefix)
+            for entry in page.entries:
+                obj = codec.decode(one, entry)
+                try:
+                    await self._registry.delete(
+                        one, objects.namespace(obj), objects.name(obj), crds.INSTANCE_DELETION
+                    )
+                except NotFound:
+                    continue
+            left = await self._registry.store.list(one.prefix, limit=1)
+            if left.entries:
+                return  # instances with finalizers: `instance_gone` comes back here
+
+        async def transform(old: Object) -> Object:
+            new = copy_of(old)
+            new["metadata"]["finalizers"] = [one for one in objects.finalizers(old) if one != CLEANUP]
+            return new
+
+        await self._registry.update(resource, "", name, transform, WriteContext(_MANAGER, []))
+
+    async def instance_gone(self, resource: ServedResource, crd_resource: ServedResource) -> None:
+        """An instance of a custom resource has left; if its CRD waits for that, it may go now."""
+        crd = self._known.get(f"{resource.plural}.{resource.group}")
+        if crd is not None and objects.is_terminating(crd):
+            await self._finish(crd_resource, crd)
+
+
+

@@ -1,0 +1,183 @@
+"""Which fields an object has, which ones a new object brings, and what differs between two: walks by type, no copies.
+
+Three questions that sound alike. `fields_of` names what an applied configuration mentions. `added` names what a create
+adds, which also owns the containers it makes. `compare` names what an update changes and removes; it looks only into
+subtrees that differ.
+
+Origin: structured-merge-diff: typed/{tofieldset,compare}.go
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fakekube.api.patching.fieldset import SELF, FieldSet, union
+from fakekube.api.patching.typed import DEDUCED, Repeated, Type
+
+_ABSENT: Any = object()
+
+
+def fields_of(value: Any, kind: Type) -> FieldSet:
+    """Every leaf and every list item `value` mentions. Structs are not mentioned by what is in them; map entries are."""
+    if isinstance(value, dict) and kind.granular:
+        return _fields_of_map(value, kind)
+    return _fields_of_list(value, kind) if isinstance(value, list) and kind.keyed else {}
+
+
+def _fields_of_map(value: Mapping[str, Any], kind: Type) -> FieldSet:
+    out: FieldSet = {}
+    fields = kind.fields
+    for name, child in value.items():
+        declared = fields.get(name)
+        below = declared or kind.element or DEDUCED
+        if isinstance(child, dict):
+            inner = _fields_of_map(child, below) if below.granular else None
+        elif isinstance(child, list):
+            inner = _fields_of_list(child, below) if below.keyed else None
+        else:
+            inner = None
+        if inner:
+            out[f"f:{name}"] = inner if declared is not None else {SELF: {}, **inner}
+        elif inner is None or declared is None or child == {}:
+            out[f"f:{name}"] = {}
+    return out
+
+
+def _fields_of_list(value: list[Any], kind: Type) -> FieldSet:
+    item = kind.item
+    out: FieldSet = {}
+    for element, child in kind.index(value).items():
+        inner = {} if isinstance(child, Repeated) else fields_of(child, item)
+        out[element] = {SELF: {}, **inner} if inner else {}
+    return out
+
+
+def added(value: Any, kind: Type) -> FieldSet:
+    """What setting `value` where nothing was adds: leaves and containers alike. Empty means: itself, and nothing below."""
+    if isinstance(value, dict):
+        if not value or not kind.granular:
+            return {}
+        out: FieldSet = {SELF: {}}
+        fields = kind.fields
+        for name, child in value.items():
+            out["f:" + name] = (
+                added(child, fields.get(name) or kind.element or DEDUCED)
+                if child.__class__ is dict or child.__class__ is list
+                else {}
+            )
+        return out
+    if isinstance(value, list):
+        if not value or not kind.keyed:
+            return {}
+        item = kind.item
+        below = {
+            element: {} if child.__class__ is Repeated else added(child, item)
+            for element, child in kind.index(value).items()
+        }
+        return {SELF: {}, **below}
+    return {}
+
+
+def added_to_new(value: Mapping[str, Any], kind: Type) -> FieldSet:
+    """What `value` adds to a new object of its type, which already holds the structs that are never absent."""
+    out: FieldSet = {}
+    fields = kind.fields
+    held = kind.held
+    for name, child in value.items():
+        below = fields.get(name) or kind.element or DEDUCED
+        if child.__class__ is dict or child.__class__ is list:
+            inner = _added_to_held(child, below) if name in held else added(child, below)
+            if inner is not None:
+                out["f:" + name] = inner
+        elif child or name not in held:
+            out["f:" + name] = {}
+    return out
+
+
+def _added_to_held(value: Any, kind: Type) -> FieldSet | None:
+    """What a value adds where an empty one stood; None when that is nothing."""
+    if isinstance(value, dict) and kind.granular:
+        return added_to_new(value, kind) or None
+    if not value:
+        return None
+    return {element: child for element, child in added(value, kind).items() if element != SELF}
+
+
+def compare(old: Mapping[str, Any], new: Mapping[str, Any], kind: Type) -> tuple[FieldSet, FieldSet]:
+    """The fields that `new` changes or adds, and those it removes. Both objects are of the same type."""
+    changed: FieldSet = {}
+    removed: FieldSet = {}
+    fields = kind.fields
+    shared = 0
+    for name, value in new.items():
+        before = old.get(name, _ABSENT)
+        if before is _ABSENT:
+            below = fields.get(name) or kind.element or DEDUCED
+            inner = _added_to_held(value, below) if name in kind.held else added(value, below)
+            if inner is not None:
+                changed["f:" + name] = inner
+            continue
+        shared += 1
+        if before != value:
+            below = fields.get(name) or kind.element or DEDUCED
+            _compare_child("f:" + name, before, value, below, changed, removed)
+    if shared != len(old):
+        for name, before in old.items():
+            if name not in new:
+                removed["f:" + name] = added(before, fields.get(name) or kind.element or DEDUCED)
+    return changed, removed
+
+
+def _compare_child(
+    element: str, old: Any, new: Any, kind: Type, changed: FieldSet, removed: FieldSet
+) -> None:
+    """Note under `element` how two unlike values of one place differ."""
+    above = {dict: kind.granular, list: kind.keyed}
+    old_shape, new_shape = old.__class__, new.__class__
+    inside_old = above.get(old_shape, False) and bool(old)
+    inside_new = above.get(new_shape, False) and bool(new)
+    if inside_old or inside_new:
+        if inside_old and inside_new and old_shape is not new_shape:
+            more, less = below_changed_shape(old, new, kind)
+        elif (old_shape is dict or new_shape is dict) and _alike(old, new, dict):
+            more, less = compare(old or {}, new or {}, kind)
+        elif (old_shape is list or new_shape is list) and _alike(old, new, list):
+            more, less = _compare_lists(old or [], new or [], kind)
+        else:
+            more, less = below_changed_shape(old, new, kind)
+        if more:
+            changed[element] = more
+        if less:
+            removed[element] = less
+    else:
+        changed[element] = {}
+
+
+def _alike(old: Any, new: Any, shape: type) -> bool:
+    """Whether both are of the shape; null counts as an empty value of any shape."""
+    return (old is None or isinstance(old, shape)) and (new is None or isinstance(new, shape))
+
+
+def below_changed_shape(old: Any, new: Any, kind: Type) -> tuple[FieldSet, FieldSet]:
+    """An open place changed its shape, say from map to scalar: the place changed, and all that was below is gone."""
+    less = {element: child for element, child in added(old, kind).items() if element != SELF}
+    return union({SELF: {}}, added(new, kind)), less
+
+
+def _compare_lists(old: list[Any], new: list[Any], kind: Type) -> tuple[FieldSet, FieldSet]:
+    changed: FieldSet = {}
+    removed: FieldSet = {}
+    before, after = kind.index(old), kind.index(new)
+    item = kind.item
+    for element, value in after.items():
+        was = before.get(element, _ABSENT)
+        if was is _ABSENT:
+            changed[element] = {} if isinstance(value, Repeated) else added(value, item)
+        elif was != value:
+            if isinstance(value, Repeated) or isinstance(was, Repeated):
+                changed[element] = {}
+            else:
+                _compare_child(element, was, value, item, changed, removed)
+    for element, was in before.items():
+        if element not in after:
+            removed[element] = {} if isinstance(was, Repeated) else added(was, item)
+    return changed, removed

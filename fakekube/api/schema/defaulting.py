@@ -1,0 +1,119 @@
+"""Filling in defaults, then dropping nulls that the schema does not allow.
+
+A default replaces a missing member, and a null where null is not allowed; a null that remains without default is removed,
+except inside lists, where validation complains about it.
+k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting/{algorithm,prunenulls}.go
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from fakekube.api.schema.model import ANYTHING, Schema
+from fakekube.machinery.copying import copy_of
+
+Default = Callable[[Any], None]
+
+
+def defaulter(node: Schema) -> Default | None:
+    """The closure that defaults values of this node, in place; None where values have no members."""
+    if "default" not in node.compiled:
+        node.compiled["default"] = _compile(node)
+    compiled: Default | None = node.compiled["default"]
+    return compiled
+
+
+def _has_members(node: Schema) -> bool:
+    return bool(node.properties or node.additional is not None or node.items is not None)
+
+
+def _compile(node: Schema) -> Default | None:
+    if not _has_members(node):
+        return None
+    members = _members(node) if node.properties or node.additional is not None else None
+    elements = _elements(node.items) if node.items is not None else None
+
+    def walk(value: Any) -> None:
+        if type(value) is dict:
+            if members is not None:
+                members(value)
+        elif type(value) is list and elements is not None:
+            elements(value)
+
+    return walk
+
+
+def _maker(node: Schema) -> Callable[[], Any]:
+    default = node.raw["default"]
+    return (lambda: copy_of(default)) if isinstance(default, (dict, list)) else (lambda: default)
+
+
+def _members(node: Schema) -> Callable[[dict[str, Any]], None]:
+    properties = node.properties
+    defaults = [
+        (name, _maker(child), child.nullable) for name, child in properties.items() if "default" in child.raw
+    ]
+    children: dict[str, Default | None] = {}
+    for name, child in properties.items():
+        children[name] = _lazily(children, name, child) if _has_members(child) else None
+    nullable = frozenset(name for name, child in properties.items() if child.nullable)
+    additional = node.additional
+    rest = defaulter(additional) if additional is not None else None
+    rest_default = _maker(additional) if additional is not None and "default" in additional.raw else None
+    rest_nullable = additional is None or additional is ANYTHING or additional.nullable
+    get = children.get
+
+    def members(obj: dict[str, Any]) -> None:
+        for name, make, keeps_null in defaults:
+            if name not in obj or (obj[name] is None and not keeps_null):
+                obj[name] = make()
+        nulls: list[str] | None = None
+        for name, value in obj.items():
+            if value is None:
+                nulls = [*nulls, name] if nulls else [name]
+            elif type(value) is dict or type(value) is list:
+                child = get(name, rest)
+                if child is not None:
+                    child(value)
+        if nulls:
+            for name in nulls:
+                settle_null(obj, name)
+
+    def settle_null(obj: dict[str, Any], name: str) -> None:
+        if name in properties:
+            if name not in nullable:
+                del obj[name]
+        elif rest_nullable:
+            return
+        elif rest_default is not None:
+            obj[name] = rest_default()
+            if rest is not None:
+                rest(obj[name])
+        else:
+            del obj[name]
+
+    return members
+
+
+def _elements(items: Schema) -> Callable[[list[Any]], None]:
+    walk = defaulter(items)
+    make = _maker(items) if "default" in items.raw and not items.nullable else None
+
+    def elements(values: list[Any]) -> None:
+        for index, value in enumerate(values):
+            if value is None and make is not None:
+                values[index] = make()
+                if walk is not None:
+                    walk(values[index])
+            elif walk is not None and value is not None:
+                walk(value)
+
+    return elements
+
+
+def _lazily(children: dict[str, Default | None], name: str, node: Schema) -> Default:
+    def first(value: Any) -> None:
+        compiled = children[name] = defaulter(node)
+        if compiled is not None:
+            compiled(value)
+
+    return first

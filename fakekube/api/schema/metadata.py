@@ -1,0 +1,118 @@
+"""ObjectMeta, as far as schemas leave it out: its field names, and the types its members must have to be decoded.
+
+k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/schema/objectmeta/{algorithm,coerce}.go
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fakekube.api.schema.model import Schema
+
+FIELDS: dict[str, type] = {
+    "annotations": dict,
+    "creationTimestamp": str,
+    "deletionGracePeriodSeconds": int,
+    "deletionTimestamp": str,
+    "finalizers": list,
+    "generateName": str,
+    "generation": int,
+    "labels": dict,
+    "managedFields": list,
+    "name": str,
+    "namespace": str,
+    "ownerReferences": list,
+    "resourceVersion": str,
+    "selfLink": str,
+    "uid": str,
+}
+_OWNER = frozenset({"apiVersion", "blockOwnerDeletion", "controller", "kind", "name", "uid"})
+_MANAGED = frozenset({"apiVersion", "fieldsType", "fieldsV1", "manager", "operation", "subresource", "time"})
+_GO_TYPES = {dict: "map[string]string", str: "string", int: "int64"}
+_GO_ELEMENTS = {
+    "finalizers": "[]string",
+    "managedFields": "[]v1.ManagedFieldsEntry",
+    "ownerReferences": "[]v1.OwnerReference",
+}
+_JSON_KINDS: dict[type, str] = {
+    str: "string", bool: "bool", int: "number", float: "number", dict: "object", list: "array"
+}  # fmt: skip
+
+
+def prune(metadata: Any, path: str) -> list[str]:
+    """Remove what ObjectMeta does not have, in place; the paths removed."""
+    if not isinstance(metadata, dict):
+        return []
+    unknown = _drop(metadata, FIELDS, path)
+    for name, known in (("ownerReferences", _OWNER), ("managedFields", _MANAGED)):
+        for index, entry in enumerate(metadata.get(name) or ()):
+            if isinstance(entry, dict):
+                unknown += _drop(entry, known, f"{path}.{name}[{index}]")
+    return unknown
+
+
+def _drop(obj: dict[str, Any], known: Any, path: str) -> list[str]:
+    if obj.keys() <= known.keys() if isinstance(known, dict) else obj.keys() <= known:
+        return []
+    gone = sorted(name for name in obj if name not in known)
+    for name in gone:
+        del obj[name]
+    return [f"{path}.{name}" for name in gone]
+
+
+def prune_embedded(node: Schema, obj: Any) -> list[str]:
+    """The same for the metadata of embedded resources anywhere below the node."""
+    if not _has_embedded(node):
+        return []
+    return [
+        gone
+        for path, inner in embedded(node, obj)
+        for gone in prune(inner.get("metadata"), f"{path}.metadata")
+    ]
+
+
+def embedded(node: Schema | None, value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every embedded resource below a node with its path."""
+    if node is None or not _has_embedded(node):
+        return
+    if isinstance(value, dict):
+        if node.embedded_resource and path:
+            yield path, value
+        for name, member in value.items():
+            yield from embedded(node.member(name), member, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from embedded(node.items, item, f"{path}[{index}]")
+
+
+def _has_embedded(node: Schema) -> bool:
+    known: bool | None = node.compiled.get("embeds")
+    if known is None:
+        node.compiled["embeds"] = False  # a schema that refers to itself terminates here
+        children = [*node.properties.values(), *filter(None, (node.additional, node.items))]
+        known = node.compiled["embeds"] = node.embedded_resource or any(map(_has_embedded, children))
+    return known
+
+
+def decode_error(obj: Any) -> str:
+    """What Go says when `metadata` cannot be decoded into an ObjectMeta; empty when it can."""
+    metadata = obj.get("metadata")
+    if metadata is None:
+        return ""
+    if not isinstance(metadata, dict):
+        return _cannot(metadata, "", "v1.ObjectMeta")
+    for name, expected in FIELDS.items():
+        value = metadata.get(name)
+        if value is None:
+            continue
+        if type(value) is not expected:
+            return _cannot(value, f"ObjectMeta.{name}", _GO_TYPES.get(expected) or _GO_ELEMENTS[name])
+        if isinstance(value, dict):
+            for inner in value.values():
+                if inner is not None and type(inner) is not str:
+                    return _cannot(inner, f"ObjectMeta.{name}", "string")
+    return ""
+
+
+def _cannot(value: Any, where: str, go_type: str) -> str:
+    place = f"Go struct field {where}" if where else "Go value"
+    return f"json: cannot unmarshal {_JSON_KINDS[type(value)]} into {place} of type {go_type}"

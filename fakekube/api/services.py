@@ -1,0 +1,30 @@
+"""Service references → Handlers: an in-process table first, then what the composition root hands in for the network.
+
+Webhook configurations and APIServices name a Service; there are no real Services here, so the name is looked up.
+"""
+
+from collections.abc import Callable, Mapping
+
+from fakekube.machinery.wire import Handler
+
+Dial = Callable[[str, str], Handler]  # (url, CA bundle in base64) → a Handler that talks to it
+
+
+class Services:
+    """`table`: (namespace, name) → Handler, or the base URL of where it really listens."""
+
+    def __init__(self, table: Mapping[tuple[str, str], Handler | str] | None = None, dial: Dial | None = None) -> None:
+        self._table: dict[tuple[str, str], Handler | str] = dict(table or {})
+        self._dial = dial
+
+    def set(self, namespace: str, name: str, handler: Handler | str) -> None:
+        self._table[namespace, name] = handler
+
+    def find(self, namespace: str, name: str, ca_bundle: str = "") -> Handler | None:
+        """The Handler behind a service reference, or None when nobody is there."""
+        found = self._table.get((namespace, name))
+        return self.url(found, ca_bundle) if isinstance(found, str) else found
+
+    def url(self, url: str, ca_bundle: str = "") -> Handler | None:
+        """A Handler that talks to a URL, if this server may reach the network."""
+        return self._dial(url, ca_bundle) if self._dial else None

@@ -1,0 +1,30 @@
+"""Unknown and duplicate fields of a body: dropped, warned about, or refused, as `fieldValidation` says.
+
+Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/{create,rest}.go
+"""
+
+from fakekube.api import bodies
+from fakekube.api.options import WriteOptions
+from fakekube.api.schema.duplicates import duplicate_fields
+from fakekube.api.verbs.call import Call
+from fakekube.machinery.errors import BadRequest
+from fakekube.machinery.wire import Object
+
+
+def check_fields(call: Call, obj: Object, body: bytes, options: WriteOptions) -> None:
+    """Prune `obj` in place and tell the client what was dropped. Raises BadRequest under Strict."""
+    complaints = call.resource.strategy.prune(obj)
+    if options.validation == "Ignore":
+        return
+    found = [f'unknown field "{path}"' for path in complaints]
+    if bodies.media_type(call.request.headers.get("content-type") or "") == bodies.JSON:
+        found = [f'duplicate field "{path}"' for path in duplicate_fields(body)] + found
+    if not found:
+        return
+    if options.validation == "Strict":
+        resource = call.resource
+        what = f"strict decoding error: {', '.join(found)}"
+        if not resource.custom:
+            what = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {what}'
+        raise BadRequest(what)
+    call.warnings += found

@@ -1,0 +1,200 @@
+"""PATCH: JSON patch, merge patch, strategic merge patch and server-side apply, all as "old → new".
+
+Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/patch.go
+"""
+
+from typing import Any
+
+import orjson
+
+from fakekube.api import bodies
+from fakekube.api.go_json import syntax_error
+from fakekube.api.options import WriteOptions
+from fakekube.api.patching import json_patch, merge_patch, server_side_apply, strategic_merge
+from fakekube.api.registry.registry import Written
+from fakekube.api.schema.model import ANYTHING
+from fakekube.api.verbs import decoding
+from fakekube.api.verbs.call import Call
+from fakekube.api.verbs.create import admission_of as creation
+from fakekube.api.verbs.create import check_namespace
+from fakekube.api.verbs.update import admission_of, admit, check_name, keep_other_half
+from fakekube.clock import rfc3339
+from fakekube.machinery.errors import ApiError, BadRequest, NotFound, UnsupportedMediaType, invalid
+from fakekube.machinery.field_errors import FieldError, required
+from fakekube.machinery.wire import Object, Response
+
+JSON, MERGE = "application/json-patch+json", "application/merge-patch+json"
+STRATEGIC, APPLY = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
+_FOR_CUSTOM = f"{JSON}, {MERGE}, {APPLY}"
+
+
+async def patch(call: Call) -> Response:
+    """Apply the patch in the body to the stored object, on the main resource or on `/status`."""
+    options = call.options("PatchOptions")
+    media = bodies.media_type(call.request.headers.get("content-type") or "")
+    if media == APPLY:
+        return await apply(call, options)
+    change = read_patch(call, media)
+    if options.force:
+        raise invalid(
+            "PatchOptions",
+            "meta.k8s.io",
+            "",
+            [FieldError("FieldValueForbidden", "force", "may not be specified for non-apply patch")],
+        )
+    info = call.info
+    attributes, context = admission_of(call, options, subresource=info.subresource, kind="PatchOptions")
+
+    async def transform(old: Object) -> Object:
+        new = patched(call, media, old, change)
+        check_patched(call, new, old, options)
+        return await admit(call, attributes, keep_other_half(call, new, old), old)
+
+    written = await call.registry.update(call.resource, info.namespace, info.name, transform, context)
+    return call.written(written, dry_run=options.dry_run)
+
+
+def read_patch(call: Call, media: str) -> Any:
+    """The decoded patch. Raises UnsupportedMediaType, BadRequest."""
+    if media == STRATEGIC and call.resource.custom:
+        raise UnsupportedMediaType(
+            f"the body of the request was in an unknown format - accepted media types include: {_FOR_CUSTOM}"
+        )
+    if media not in (JSON, MERGE, STRATEGIC):
+        if call.resource.custom:
+            raise UnsupportedMediaType(
+                f"the body of the request was in an unknown format - accepted media types include: {_FOR_CUSTOM}"
+            )
+        raise UnsupportedMediaType("415: Unsupported Media Type")
+    try:
+        return orjson.loads(call.request.body)
+    except orjson.JSONDecodeError:
+        raise BadRequest(f"error decoding patch: {syntax_error(call.request.body)}") from None
+
+
+def patched(call: Call, media: str, old: Object, change: Any) -> Object:
+    """The object after the patch."""
+    if media == JSON:
+        return json_patch.apply(old, change)
+    if media == MERGE:
+        return merge_patch.apply(old, change)
+    return strategic_merge.apply(old, change, call.resource.strategy.schema or ANYTHING)
+
+
+def check_patched(call: Call, new: Object, old: Object, options: WriteOptions) -> None:
+    """What a patch made must still be an object of this name and type."""
+    resource = call.resource
+    meta = new.get("metadata")
+    if not isinstance(meta, dict):
+        meta = new["metadata"] = {}
+    if resource.custom and (new.get("kind") != resource.kind or new.get("apiVersion") != resource.api_version):
+        name = str(old["metadata"]["name"])
+        if not new.get("kind") or not new.get("apiVersion"):
+            raise BadRequest(f"Object 'Kind' is missing in '{orjson.dumps(new).decode()}'")
+        causes = []
+        if new["apiVersion"] != resource.api_version:
+            said = f"must be {resource.api_version}"
+            causes.append(FieldError("FieldValueInvalid", "apiVersion", said, new["apiVersion"]))
+        if new["kind"] != resource.kind:
+            causes.append(FieldError("FieldValueInvalid", "kind", f"must be {resource.kind}", new["kind"]))
+        raise invalid(resource.kind, resource.group, name, causes)
+    unknown = resource.strategy.prune(new)
+    if unknown and options.validation != "Ignore":
+        texts = [f'unknown field "{path}"' for path in unknown]
+        if options.validation == "Strict":
+            shown = orjson.dumps(new).decode()
+            detail = f"strict decoding error: {', '.join(texts)}"
+            cause = FieldError("FieldValueInvalid", "patch", detail, shown)
+            raise invalid("", "", "", [cause])
+        call.warnings += texts
+    check_name(new, call.info.name)
+    check_namespace(call, new)
+
+
+async def apply(call: Call, options: WriteOptions) -> Response:
+    """Server-side apply: creates what is not there."""
+    resource, info = call.resource, call.info
+    if not call.query.get("fieldManager"):
+        cause = required("fieldManager", "is required for apply patch")
+        raise invalid("PatchOptions", "meta.k8s.io", "", [cause])
+    applied = _applied(call)
+    wanted_version = str(applied["metadata"].get("resourceVersion") or "")
+    attributes, context = admission_of(call, options, subresource=info.subresource, kind="PatchOptions")
+    context.applied = True
+
+    async def transform(old: Object) -> Object:
+        new = merged(call, old, applied, options)
+        if wanted_version:
+            new["metadata"]["resourceVersion"] = wanted_version
+        return await admit(call, attributes, keep_other_half(call, new, old), old)
+
+    try:
+        written = await call.registry.update(resource, info.namespace, info.name, transform, context)
+    except NotFound:
+        if info.subresource:
+            raise
+        written = await _create_applied(call, applied, options)
+    return call.written(written, dry_run=options.dry_run)
+
+
+def _applied(call: Call) -> Object:
+    resource, info = call.resource, call.info
+    try:
+        applied = bodies.decode(call.request.body, bodies.YAML, resource.kind)
+    except BadRequest as bad:
+        raise BadRequest(f"error decoding YAML: {bad.message}") from None
+    for member in ("apiVersion", "kind"):
+        if not isinstance(applied.get(member), str) or not applied[member]:
+            raise BadRequest(f"Object 'Kind' is missing in '{orjson.dumps(applied).decode()}'")
+    meta = applied.get("metadata")
+    if not isinstance(meta, dict):
+        meta = applied["metadata"] = {}
+    if meta.get("managedFields"):
+        raise BadRequest("metadata.managedFields must be nil")
+    if applied["apiVersion"] != resource.api_version or applied["kind"] != resource.kind:
+        raise BadRequest(
+            f"invalid object type: {applied['apiVersion']}, Kind={applied['kind']}: expected {resource.api_version}, "
+            f"Kind={resource.kind}"
+        )
+    meta.setdefault("name", info.name)
+    if resource.namespaced:
+        meta.setdefault("namespace", info.namespace)
+    check_name(applied, info.name)
+    check_namespace(call, applied)
+    return applied
+
+
+def merged(call: Call, live: Object | None, applied: Object, options: WriteOptions) -> Object:
+    """Live object and applied configuration together, ownership recorded. Raises Conflict."""
+    resource = call.resource
+    return server_side_apply.apply(
+        live,
+        applied,
+        manager=options.manager,
+        force=options.force,
+        api_version=resource.api_version,
+        subresource=call.info.subresource,
+        now=rfc3339(call.registry.clock.now()),
+        schema=resource.strategy.schema,
+    )
+
+
+async def _create_applied(call: Call, applied: Object, options: WriteOptions) -> Written:
+    resource = call.resource
+    obj = merged(call, None, applied, options)
+    obj["metadata"].pop("resourceVersion", None)
+    if obj["metadata"].get("uid"):
+        raise invalid(
+            resource.kind,
+            resource.group,
+            call.info.name,
+            [FieldError("FieldValueInvalid", "metadata.uid", "field is immutable", obj["metadata"]["uid"])],
+        )
+    decoding.check_fields(call, obj, b"", options)
+    resource.strategy.default(obj)
+    attributes, context = creation(call, obj, options, call.info.namespace if resource.namespaced else "")
+    context.applied = True
+    await call.admission.mutate(attributes)
+    if attributes.obj is None:
+        raise ApiError("admission returned no object")
+    return await call.registry.create(resource, attributes.obj, attributes.namespace, context)

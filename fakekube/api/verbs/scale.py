@@ -1,0 +1,160 @@
+"""`/scale`: a small view of an object, autoscaling/v1 Scale, that reads and writes its replica count.
+
+Origin: k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/registry/customresource/etcd.go (ScaleREST)
+"""
+
+from typing import Any
+
+import orjson
+
+from fakekube.api import bodies
+from fakekube.api.admission.attributes import Attributes
+from fakekube.api.patching import json_patch, merge_patch, strategic_merge
+from fakekube.api.registry import codec
+from fakekube.api.schema.model import Schema
+from fakekube.api.verbs.call import Call
+from fakekube.api.verbs.patch import APPLY, JSON, MERGE, STRATEGIC, read_patch
+from fakekube.api.verbs.update import admission_of
+from fakekube.machinery import selectors
+from fakekube.machinery.copying import copy_of
+from fakekube.machinery.errors import BadRequest, UnsupportedMediaType, invalid
+from fakekube.machinery.field_errors import FieldError
+from fakekube.machinery.field_errors import invalid as invalid_field
+from fakekube.machinery.objects import dig
+from fakekube.machinery.wire import Object, Response
+
+_KIND = ("autoscaling", "v1", "Scale")
+_SCHEMA = Schema(
+    {"type": "object", "properties": {"spec": {"type": "object", "properties": {"replicas": {"type": "integer"}}}}}
+)
+
+
+async def get(call: Call) -> Response:
+    """The Scale of an object."""
+    entry = await call.registry.get(call.resource, call.info.namespace, call.info.name)
+    return call.show(view(call, codec.decode(call.resource, entry)))
+
+
+async def update(call: Call) -> Response:
+    """PUT of a Scale: only `spec.replicas` counts, and the versions if they are given."""
+    request = call.request
+    wanted = bodies.decode(request.body, request.headers.get("content-type") or "", "Scale")
+    bodies.check_type(call.resource, wanted, request.body, _KIND)
+    name = wanted["metadata"].get("name")
+    if name and name != call.info.name:
+        raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({call.info.name})")
+
+    async def change(_scale: Object) -> Object:
+        return wanted
+
+    return await _write(call, change, "UpdateOptions")
+
+
+async def patch(call: Call) -> Response:
+    """PATCH of a Scale."""
+    media = bodies.media_type(call.request.headers.get("content-type") or "")
+    if media == APPLY:
+        body = bodies.decode(call.request.body, bodies.YAML, "Scale")
+
+        async def applied(scale: Object) -> Object:
+            return merge_patch.apply(scale, {"spec": body.get("spec") or {}})
+
+        return await _write(call, applied, "PatchOptions")
+    if media not in (JSON, MERGE, STRATEGIC):
+        raise UnsupportedMediaType("415: Unsupported Media Type")
+    wanted: Any = orjson.loads(call.request.body) if media == STRATEGIC else read_patch(call, media)
+
+    async def change(scale: Object) -> Object:
+        if media == JSON:
+            return json_patch.apply(scale, wanted)
+        if media == MERGE:
+            return merge_patch.apply(scale, wanted)
+        return strategic_merge.apply(scale, wanted, _SCHEMA)
+
+    return await _write(call, change, "PatchOptions")
+
+
+async def _write(call: Call, change: Any, kind: str) -> Response:
+    options = call.options(kind)
+    resource, info = call.resource, call.info
+    attributes: Attributes
+    attributes, context = admission_of(call, options, subresource="scale", kind=kind)
+    attributes.kind = _KIND
+    final_view = context.validate
+    assert final_view is not None
+
+    async def transform(old: Object) -> Object:
+        scale = view(call, old)
+        wanted = await change(scale)
+        replicas = dig(wanted, "spec", "replicas", default=0)
+        _check(call, wanted, replicas)
+        new = copy_of(old)
+        for member in ("resourceVersion", "uid"):
+            given = (wanted.get("metadata") or {}).get(member)
+            if given:
+                new["metadata"][member] = given
+        assert resource.scale is not None
+        write_path(new, resource.scale.spec_replicas, replicas)
+        attributes.obj, attributes.old = view(call, new), scale
+        await call.admission.mutate(attributes)
+        assert attributes.obj is not None
+        write_path(new, resource.scale.spec_replicas, dig(attributes.obj, "spec", "replicas", default=0))
+        return new
+
+    async def validate(new: Object, old: Object | None) -> None:
+        await final_view(view(call, new), view(call, old) if old else None)
+
+    context.validate = validate
+    written = await call.registry.update(resource, info.namespace, info.name, transform, context)
+    return call.show(view(call, written.obj))
+
+
+def _check(call: Call, wanted: Object, replicas: Any) -> None:
+    if isinstance(replicas, bool) or not isinstance(replicas, int):
+        detail = "json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32"
+        shown = orjson.dumps(wanted).decode()
+        raise invalid("", "", "", [FieldError("FieldValueInvalid", "patch", detail, shown)])
+    if replicas < 0:
+        cause = invalid_field("spec.replicas", replicas, "must be greater than or equal to 0")
+        raise invalid("Scale", "autoscaling", call.info.name, [cause])
+
+
+def view(call: Call, obj: Object) -> Object:
+    """The Scale object shown for `obj`."""
+    scale = call.resource.scale
+    assert scale is not None
+    meta = obj["metadata"]
+    spec_replicas = read_path(obj, scale.spec_replicas)
+    members = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    status: Object = {"replicas": read_path(obj, scale.status_replicas) or 0}
+    selector = _selector_text(read_path(obj, scale.selector)) if scale.selector else ""
+    if selector:
+        status["selector"] = selector
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {member: meta[member] for member in members if member in meta},
+        "spec": {"replicas": spec_replicas} if spec_replicas else {},
+        "status": status,
+    }
+
+
+def _selector_text(selector: Any) -> str:
+    if isinstance(selector, dict):
+        if "matchLabels" in selector or "matchExpressions" in selector or not selector:
+            return str(selectors.from_object(selector))
+        return ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
+    return str(selector or "")
+
+
+def read_path(obj: Object, path: str) -> Any:
+    """The value at a path like `.spec.replicas`, or None."""
+    return dig(obj, *path.strip(".").split("."))
+
+
+def write_path(obj: Object, path: str, value: Any) -> None:
+    """Set the value at a path like `.spec.replicas`, making what is missing on the way. In place."""
+    *way, last = path.strip(".").split(".")
+    for step in way:
+        obj = obj.setdefault(step, {})
+    obj[last] = value

@@ -1,0 +1,116 @@
+"""PUT: the object as the client wants it."""
+
+from fakekube.api import bodies
+from fakekube.api.admission.attributes import UPDATE, Attributes
+from fakekube.api.options import WriteOptions
+from fakekube.api.registry.registry import WriteContext
+from fakekube.api.verbs import decoding
+from fakekube.api.verbs.call import Call
+from fakekube.api.verbs.create import admission_of as creation
+from fakekube.api.verbs.create import check_namespace
+from fakekube.machinery.copying import copy_of
+from fakekube.machinery.errors import BadRequest, NotFound
+from fakekube.machinery.wire import Object, Response
+
+
+async def update(call: Call) -> Response:
+    """Replace spec and metadata, or only the status on `/status`."""
+    options = call.options("UpdateOptions")
+    request, resource, info = call.request, call.resource, call.info
+    wanted = bodies.decode(request.body, request.headers.get("content-type") or "", resource.kind)
+    bodies.check_type(resource, wanted, request.body)
+    decoding.check_fields(call, wanted, request.body, options)
+    check_name(wanted, info.name)
+    namespace = check_namespace(call, wanted)
+    attributes, context = admission_of(call, options, subresource=info.subresource, kind="UpdateOptions")
+
+    async def transform(old: Object) -> Object:
+        new = copy_of(wanted)
+        return await admit(call, attributes, keep_other_half(call, new, old), old)
+
+    try:
+        written = await call.registry.update(resource, namespace, info.name, transform, context)
+    except NotFound:
+        if not resource.strategy.allow_create_on_update or info.subresource:
+            raise
+        resource.strategy.default(wanted)
+        creating, context = creation(call, wanted, options, namespace)
+        await call.admission.mutate(creating)
+        assert creating.obj is not None
+        written = await call.registry.create(resource, creating.obj, namespace, context)
+    return call.written(written, dry_run=options.dry_run)
+
+
+def check_name(obj: Object, name: str) -> None:
+    """The name in the body has to be there and to be the one of the address."""
+    given = obj["metadata"].get("name")
+    if not given:
+        raise BadRequest("the name of the object (" + name + " based on URL) was undeterminable: name must be provided")
+    if given != name:
+        raise BadRequest(f"the name of the object ({given}) does not match the name on the URL ({name})")
+
+
+def keep_other_half(call: Call, new: Object, old: Object) -> Object:
+    """Main writes leave status alone, `/status` writes leave the rest alone, where the two are separate."""
+    if call.info.subresource == "status":
+        kept = copy_of(old)
+        for member in ("status",):
+            if member in new:
+                kept[member] = new[member]
+            else:
+                kept.pop(member, None)
+        meta = new["metadata"]
+        for member in call.resource.strategy.status_metadata:
+            if meta.get(member):
+                kept["metadata"][member] = meta[member]
+            else:
+                kept["metadata"].pop(member, None)
+        for member in ("resourceVersion", "uid", "managedFields"):
+            if member in meta:
+                kept["metadata"][member] = meta[member]
+            elif member == "resourceVersion":
+                kept["metadata"].pop(member, None)
+        return kept
+    if call.resource.strategy.status_subresource:
+        new.pop("status", None)
+        if "status" in old:
+            new["status"] = copy_of(old["status"])
+    if "managedFields" not in new["metadata"] and "managedFields" in old["metadata"]:
+        new["metadata"]["managedFields"] = old["metadata"]["managedFields"]
+    return new
+
+
+async def admit(call: Call, attributes: Attributes, new: Object, old: Object) -> Object:
+    """Defaults, then admission's first half."""
+    call.resource.strategy.default(new)
+    attributes.obj, attributes.old = new, old
+    await call.admission.mutate(attributes)
+    assert attributes.obj is not None
+    return attributes.obj
+
+
+def admission_of(
+    call: Call, options: WriteOptions, *, subresource: str, kind: str
+) -> tuple[Attributes, WriteContext]:
+    """As for a create: attributes to fill in, and a context whose `validate` shows the final pair to admission."""
+    attributes = Attributes(
+        UPDATE,
+        call.resource,
+        call.info.namespace,
+        call.info.name,
+        None,
+        None,
+        call.user,
+        subresource=subresource,
+        dry_run=options.dry_run,
+        options={"kind": kind, "apiVersion": "meta.k8s.io/v1", "fieldManager": options.manager},
+        warnings=call.warnings,
+    )
+
+    async def validate(new: Object, old: Object | None) -> None:
+        attributes.obj, attributes.old = new, old
+        await call.admission.validate(attributes)
+
+    context = call.context(options, subresource=subresource)
+    context.validate = validate
+    return attributes, context
