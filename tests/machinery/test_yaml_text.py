@@ -1,0 +1,73 @@
+"""YAML as Kubernetes reads it."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakekube.machinery.yaml_text import YamlError, load, load_all
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z"),
+        ("2024-01-01", "2024-01-01"),
+        ("22:22", "22:22"),
+        ("=", "="),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("1.", 1.0),
+        ("1_000", 1000),
+        ("010", 8),
+        ("0o10", 8),
+        ("-0x1F", -31),
+        ("08", 8.0),
+        ("128Mi", "128Mi"),
+        ("1.2.3", "1.2.3"),
+        ("on", True),
+        ("No", False),
+        ("y", "y"),
+        ("~", None),
+        ("", None),
+        ('"1"', "1"),
+        ("{1: a, true: b, x: }", {"1": "a", "true": "b", "x": None}),
+        ("{a: &x {b: 1}, c: {<<: *x, b: 2}}", {"a": {"b": 1}, "c": {"b": 2}}),
+    ],
+)
+def test_scalars(text: str, value: Any) -> None:
+    """Bare words mean what they mean to Go's reader, and nothing becomes a date."""
+    found = load(text)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    "text", ["a: 1\na: 2", "? [x]\n: 1", "a: [", "!!python/object:os.system {}", "a\n\t- b: c:"]
+)
+def test_refused(text: str) -> None:
+    """Equal keys, keys that are no text, syntax errors and foreign tags are refused."""
+    with pytest.raises(YamlError):
+        load(text)
+
+
+def test_documents_know_their_lines() -> None:
+    """Several documents come with the line each starts at; empty ones are null."""
+    assert list(load_all("# c\na: 1\n---\n---\n\nb: 2\n")) == [(2, {"a": 1}), (4, None), (6, {"b": 2})]
+
+
+TEXT = st.text(
+    st.characters(max_codepoint=0x1FFF, exclude_categories=["Cc", "Cs"])
+)  # what needs no escape in either
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_json_is_yaml(value: Any) -> None:
+    """JSON reads as itself."""
+    assert load(json.dumps(value, ensure_ascii=False)) == value
