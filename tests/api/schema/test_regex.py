@@ -1,0 +1,87 @@
+"""RE2 patterns on two engines."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fakekube.api.schema import regex
+from fakekube.api.schema.automaton import Automaton
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ("(", "missing closing ): `(`"),
+        ("a)", "unexpected ): `a)`"),
+        ("[a", "missing closing ]: `[a`"),
+        ("*a", "missing argument to repetition operator: `*`"),
+        ("a**", "invalid nested repetition operator: `**`"),
+        ("a{1001}", "invalid repeat count: `{1001}`"),
+        ("(?=a)", "invalid or unsupported Perl syntax: `(?=`"),
+        (r"\y", r"invalid escape sequence: `\y`"),
+        ("[b-a]", "invalid character class range: `b-a`"),
+        ("a\\", "trailing backslash at end of expression: ``"),
+    ],
+)
+def test_refusals(pattern: str, why: str) -> None:
+    """A broken pattern is refused in the words of Go's regexp."""
+    with pytest.raises(regex.RegexError) as refused:
+        regex.parse(pattern)
+    assert str(refused.value) == f"error parsing regexp: {why}"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        ("^a$", "a\n", False),
+        ("(?m)^b$", "a\nb\n", True),
+        ("(?i)abc", "xABCx", True),
+        ("a(?i)b", "aB", True),
+        ("(a(?i)b)c", "aBC", False),
+        ("[[:upper:]]+$", "abC", True),
+        (r"^\Qa.b\E$", "a.b", True),
+        (r"^\Qa.b\E$", "axb", False),
+        ("^a{,2}$", "a{,2}", True),
+        (r"^\d+$", "٣", False),
+        (r"^\x{41}\z", "A", True),
+        ("a.b", "a\nb", False),
+        ("(?s)a.b", "a\nb", True),
+        ("^[^a]$", "b", True),
+        ("^[]a]$", "]", True),
+        ("^[-a]$", "-", True),
+        (r"^[\w-]+$", "a-b_1", True),
+    ],
+)
+def test_meaning(pattern: str, text: str, found: bool) -> None:
+    """Where RE2 and Python disagree, RE2 is right."""
+    assert bool(regex.searcher(pattern)(text)) is found
+    if "(?m)" not in pattern:
+        assert Automaton(regex.parse(pattern)).search(text) is found
+
+
+def test_hostile_input_is_harmless() -> None:
+    """A loop inside a loop runs in linear time: on Python's own engine this input would take longer than the universe."""
+    assert not regex.searcher("^(a+)+$")("a" * 5000 + "b")
+
+
+PATTERNS = st.recursive(
+    st.sampled_from(["a", "b", "[ab]", "[^a]", ".", "^", "$"]),
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map("".join),
+        st.tuples(inner, inner).map("|".join).map("({})".format),
+        st.tuples(inner, st.sampled_from(["*", "+", "?", "{1,2}", "{2}"])).map(
+            lambda pair: f"(?:{pair[0]}){pair[1]}"
+        ),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(PATTERNS, st.text("abc", max_size=6))
+def test_both_engines_agree(pattern: str, text: str) -> None:
+    """The automaton finds exactly what Python's engine finds."""
+    tree = regex.parse(pattern)
+    assert Automaton(tree).search(text) is bool(re.search(regex.python_pattern(tree), text))
