@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fakekube.clock import rfc3339
-from fakekube.machinery.objects import Obj, annotations, condition_is, generation
+from fakekube.machinery.objects import annotations, condition_is, generation
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import (
     conditions,

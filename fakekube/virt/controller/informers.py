@@ -1,0 +1,80 @@
+"""The caches all of virt-controller's parts share, with the indexes that keep every pass free of scans."""
+
+from collections.abc import Iterable
+
+from fakekube.client.client import Client
+from fakekube.client.informer import Informer
+from fakekube.clock import Clock
+from fakekube.machinery.objects import controller_of, dig, labels, namespace
+from fakekube.machinery.resources import (
+    CONTROLLER_REVISIONS,
+    DATA_VOLUMES,
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINES,
+    Resource,
+)
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import data_volumes, instance, names
+
+MIGRATIONS = Resource(
+    "kubevirt.io", "v1", "virtualmachineinstancemigrations", "VirtualMachineInstanceMigration"
+)
+REPLICA_SETS = Resource(
+    "kubevirt.io", "v1", "virtualmachineinstancereplicasets", "VirtualMachineInstanceReplicaSet"
+)
+
+BY_OWNER = "owner"  # uid of the controlling owner
+BY_CLAIM = "claim"  # namespace/name of claims a template's or an instance's volumes name
+BY_VMI = "vmi"  # namespace/name of the VMI a migration is about
+BY_NODE = "node"  # node a VMI runs on
+
+
+class Informers:
+    """One informer per resource, for one client."""
+
+    def __init__(self, client: Client, clock: Clock) -> None:
+        launchers = f"{names.APP}=virt-launcher"
+        self.vms = Informer(client, VIRTUAL_MACHINES, clock=clock)
+        self.vmis = Informer(client, VIRTUAL_MACHINE_INSTANCES, clock=clock)
+        self.pods = Informer(client, PODS, clock=clock, label_selector=launchers)
+        self.claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
+        self.data_volumes = Informer(client, DATA_VOLUMES, clock=clock)
+        self.revisions = Informer(client.metadata_only(), CONTROLLER_REVISIONS, clock=clock)
+        self.migrations = Informer(client, MIGRATIONS, clock=clock)
+        self.replica_sets = Informer(client, REPLICA_SETS, clock=clock)
+        self.nodes = Informer(client, NODES, clock=clock)
+        for informer in (self.vmis, self.pods, self.revisions, self.data_volumes):
+            informer.add_index(BY_OWNER, owner_uid)
+        self.vms.add_index(BY_CLAIM, _claims_of_vm)
+        self.vmis.add_index(BY_CLAIM, _claims_of_vmi)
+        self.vmis.add_index(BY_NODE, _node_of)
+        self.migrations.add_index(BY_VMI, _vmi_of)
+
+
+def owner_uid(obj: Object) -> Iterable[str]:
+    owner = controller_of(obj)
+    return (owner["uid"],) if owner else ()
+
+
+def _claims_of_vm(vm: Object) -> Iterable[str]:
+    return _keys(vm, dig(vm, "spec", "template", "spec", "volumes", default=()))
+
+
+def _claims_of_vmi(vmi: Object) -> Iterable[str]:
+    return _keys(vmi, instance.volumes(vmi))
+
+
+def _keys(obj: Object, volumes: Iterable[Object]) -> Iterable[str]:
+    return [f"{namespace(obj)}/{claim}" for claim in data_volumes.claims_of(volumes)]
+
+
+def _node_of(vmi: Object) -> Iterable[str]:
+    node = labels(vmi).get(names.NODE_NAME)
+    return (node,) if node else ()
+
+
+def _vmi_of(migration: Object) -> Iterable[str]:
+    return (f"{namespace(migration)}/{dig(migration, 'spec', 'vmiName', default='')}",)

@@ -1,0 +1,26 @@
+"""JSON patches the way KubeVirt sends them: every replacement guarded by a test of what was seen. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fakekube.machinery.objects import Obj, finalizers, without
+
+Operation = dict[str, Any]
+
+
+def guarded(path: str, old: Any, new: Any) -> list[Operation]:
+    """Replace what was seen at `path`; a lost race is a 422, never an overwrite."""
+    return [{"op": "test", "path": path, "value": old}, {"op": "replace", "path": path, "value": new}]
+
+
+def added(path: str, new: Any) -> list[Operation]:
+    """Add a member that was absent."""
+    return [{"op": "test", "path": path, "value": None}, {"op": "add", "path": path, "value": new}]
+
+
+def without_finalizer(obj: Obj, *dropped: str) -> list[Operation]:
+    seen: Sequence[str] = finalizers(obj)
+    left = list(seen)
+    for one in dropped:
+        left = without(left, one)
+    return guarded("/metadata/finalizers", seen, left)

@@ -1,0 +1,104 @@
+"""Questions about launcher pods. Pure.
+
+Origin: kubevirt: pkg/virt-controller/watch/vmi/lifecycle.go, pkg/controller/virtinformers.go (CurrentVMIPod).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, labels
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import names
+from fakekube.virt.controller.conditions import Failure
+
+_PULL_ERRORS = frozenset(("ErrImagePull", "ImagePullBackOff"))
+
+
+def is_temporary(pod: Obj) -> bool:
+    """Whether the pod only makes a volume bind."""
+    return annotations(pod).get(names.EPHEMERAL_PROVISIONING) == "true"
+
+
+def is_migration_target(pod: Obj) -> bool:
+    return names.MIGRATION_JOB_UID in labels(pod)
+
+
+def is_finished(pod: Obj) -> bool:
+    return dig(pod, "status", "phase", default="") in ("Succeeded", "Failed")
+
+
+def is_ending(pod: Obj) -> bool:
+    """Finished, about to, or without its compute container."""
+    return is_finished(pod) or is_terminating(pod) or bool(dig(compute_status(pod), "state", "terminated"))
+
+
+def compute_status(pod: Obj) -> dict[str, Any]:
+    return next((one for one in _container_statuses(pod) if one.get("name") == "compute"), {})
+
+
+def is_ready_for_hand_over(pod: Obj) -> bool:
+    """Whether the launcher runs, so that the node may take over. The pod's own Ready condition does not matter."""
+    if is_finished(pod) or is_terminating(pod) or dig(pod, "status", "phase") != "Running":
+        return False
+    for status in _container_statuses(pod):
+        if status.get("name") in ("compute", "istio-proxy"):
+            if dig(status, "state", "running") is None:
+                return False
+        elif not status.get("ready"):
+            return False
+    return True
+
+
+def current(vmi: Obj, owned: Sequence[Object]) -> Object | None:
+    """The pod the guest lives in: the youngest one on the VMI's node; targets of migrations count once the VMI is there."""
+    node = dig(vmi, "status", "nodeName", default="")
+    here = [
+        pod
+        for pod in owned
+        if (not node or dig(pod, "spec", "nodeName") == node)
+        and not (is_migration_target(pod) and not _moved_to(vmi, pod))
+    ]
+    return max(
+        here,
+        key=lambda pod: (pod["metadata"].get("creationTimestamp") or "", pod["metadata"]["name"]),
+        default=None,
+    )
+
+
+def _moved_to(vmi: Obj, pod: Obj) -> bool:
+    return dig(vmi, "status", "nodeName", default="-") == dig(pod, "spec", "nodeName") and bool(
+        dig(vmi, "status", "migrationState", "endTimestamp")
+    )
+
+
+def image_error(pod: Obj) -> Failure | None:
+    """Why an image cannot be pulled, of the first container that says so."""
+    for status in _all_statuses(pod):
+        waiting = dig(status, "state", "waiting", default={})
+        if waiting.get("reason") in _PULL_ERRORS:
+            return Failure(waiting["reason"], waiting.get("message", ""))
+    return None
+
+
+def digests(pod: Obj, volumes: Iterable[Obj]) -> dict[str, str]:
+    """ContainerDisk images pinned by the digest the kubelet resolved, by volume name."""
+    found: dict[str, str] = {}
+    by_name = {status.get("name"): status for status in _all_statuses(pod)}
+    for volume in volumes:
+        image = dig(volume, "containerDisk", "image")
+        resolved = dig(by_name.get(f"volume{volume.get('name')}"), "imageID", default="")
+        if image and "@sha256:" in resolved:
+            repository = image.split("@")[0]
+            head, _, tail = repository.rpartition(":")
+            repository = head if head and "/" not in tail else repository
+            found[str(volume["name"])] = f"{repository}@sha256:{resolved.rpartition('@sha256:')[2]}"
+    return found
+
+
+def _container_statuses(pod: Obj) -> list[dict[str, Any]]:
+    return list(dig(pod, "status", "containerStatuses", default=()))
+
+
+def _all_statuses(pod: Obj) -> Iterator[dict[str, Any]]:
+    yield from dig(pod, "status", "initContainerStatuses", default=())
+    yield from _container_statuses(pod)

@@ -1,0 +1,273 @@
+"""What a VMI becomes, seen beside its pods, DataVolumes and claims: phase, conditions, labels, finalizers. Pure.
+
+Up to Scheduled the VMI belongs to the controller; from then on the node writes most of it, and only what `next_instance`
+still changes there is the controller's.
+Origin: kubevirt: pkg/virt-controller/watch/vmi/lifecycle.go (updateStatus), pkg/storage/types, pkg/network/controllers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fakekube.machinery.objects import (
+    Obj,
+    annotations,
+    condition,
+    condition_is,
+    dig,
+    finalizers,
+    is_terminating,
+    labels,
+    uid,
+    without,
+)
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import conditions, instance, names, pods, quantity
+from fakekube.virt.controller.conditions import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a pass saw, after it has acted."""
+
+    vmi: Object
+    now: str
+    pod: Object | None = None  # the one the guest lives, or shall live, in
+    owned: Sequence[Object] = ()  # all pods of the VMI
+    volumes: Mapping[str, Object] | None = None  # DataVolumes by name, those that exist
+    claims: Mapping[str, Object] | None = None
+    failure: Failure | None = None
+    unschedulable: str = ""  # a reason to call the VMI unschedulable before it has a pod
+    provisioning: bool = False  # waits for a first consumer
+    has_vm: bool = False
+
+
+def next_phase(seen: Seen) -> str:
+    """The phase after this pass; at most one step on."""
+    vmi, pod = seen.vmi, seen.pod
+    now = instance.phase(vmi)
+    temporary = pod is not None and pods.is_temporary(pod)
+    if now in names.UNPROCESSED:
+        if pod is not None and not temporary:
+            return names.SCHEDULING
+        temp_failed = temporary and dig(pod, "status", "phase") == "Failed"
+        lost = any(dig(one, "status", "phase") == "Failed" for one in (seen.volumes or {}).values())
+        return names.FAILED if is_terminating(vmi) or lost or temp_failed else names.PENDING
+    if now == names.SCHEDULING:
+        if pod is None or pods.is_ending(pod):
+            return names.FAILED
+        return names.SCHEDULED if pods.is_ready_for_hand_over(pod) and not is_terminating(vmi) else now
+    if now in (names.SCHEDULED, names.RUNNING):
+        return now if pod is not None else names.FAILED
+    return now
+
+
+def next_instance(seen: Seen) -> Object:
+    """The VMI as it should be stored."""
+    vmi, phase = seen.vmi, next_phase(seen)
+    was = instance.phase(vmi)
+    status: Object = dict(vmi.get("status") or {})
+    meta: Object = dict(vmi["metadata"])
+    if phase != was:
+        status["phase"] = phase
+        if was not in (
+            names.SCHEDULED,
+            names.RUNNING,
+        ):  # these are told by patch, which leaves the record alone
+            status["phaseTransitionTimestamps"] = instance.with_transition(vmi, phase, seen.now)
+    _set(status, "activePods", {uid(pod): dig(pod, "spec", "nodeName", default="") for pod in seen.owned})
+    pod = None if seen.pod is None or pods.is_temporary(seen.pod) else seen.pod
+    if pod is not None and phase not in names.UNPROCESSED:
+        _describe_pod(status, pod, phase)
+    elif phase in names.FINAL and not seen.owned:
+        status.pop("launcherContainerImageVersion", None)
+    if phase == names.SCHEDULED and was == names.SCHEDULING and pod is not None:
+        _hand_over(meta, status, seen, pod)
+    if was in (names.SCHEDULED, names.RUNNING):
+        _refresh_volumes(status, seen)
+    _set(status, "conditions", _conditions(seen, status, phase, pod))
+    if (
+        was not in (names.SCHEDULED, names.RUNNING)
+        and not names.OBSERVED_VERSIONS.items() <= annotations(vmi).items()
+    ):
+        meta["annotations"] = {**annotations(vmi), **names.OBSERVED_VERSIONS}
+    if kept := _finalizers(seen, phase):
+        meta["finalizers"] = kept
+    else:
+        meta.pop("finalizers", None)
+    return {**vmi, "metadata": meta, "status": status}
+
+
+def _describe_pod(status: Object, pod: Object, phase: str) -> None:
+    image = next(
+        (one.get("image") for one in dig(pod, "spec", "containers", default=()) if one["name"] == "compute"),
+        "",
+    )
+    if image and phase not in names.FINAL:
+        status["launcherContainerImageVersion"] = image
+    if phase in (names.SCHEDULING, names.SCHEDULED):
+        if overhead := annotations(pod).get(names.MEMORY_OVERHEAD):
+            memory = dict(status.get("memory") or {})
+            memory["memoryOverhead"] = quantity.binary(int(overhead))
+            status["memory"] = memory
+        if qos := dig(pod, "status", "qosClass"):
+            status["qosClass"] = qos
+
+
+def _hand_over(meta: Object, status: Object, seen: Seen, pod: Object) -> None:
+    node = dig(pod, "spec", "nodeName", default="")
+    status["nodeName"] = node
+    meta["labels"] = {**labels(seen.vmi), names.NODE_NAME: node}
+    if names.MIGRATION_TRANSPORT_UNIX in annotations(pod):
+        status["migrationTransport"] = "Unix"
+    networks = dig(seen.vmi, "spec", "networks", default=())
+    first = [{"name": one["name"], "podInterfaceName": "eth0"} for one in networks if "pod" in one]
+    _set(status, "interfaces", first)
+    _set(status, "volumeStatus", volume_statuses(seen.vmi, seen.claims or {}))
+
+
+def volume_statuses(vmi: Obj, claims: Mapping[str, Object]) -> list[dict[str, Any]]:
+    """One entry per volume, sorted by name; the node fills in where the guest sees it."""
+    entries = []
+    for volume in instance.volumes(vmi):
+        entry: dict[str, Any] = {"name": volume["name"], "target": ""}
+        claim = claims.get(instance.claim_name(volume))
+        if claim is not None:
+            entry["persistentVolumeClaimInfo"] = claim_info(claim)
+        entries.append(entry)
+    return sorted(entries, key=lambda entry: str(entry["name"]))
+
+
+def claim_info(claim: Object) -> dict[str, Any]:
+    spec = claim.get("spec") or {}
+    mode = spec.get("volumeMode") or "Filesystem"
+    info = {
+        "claimName": claim["metadata"]["name"],
+        "accessModes": spec.get("accessModes"),
+        "volumeMode": mode,
+        "capacity": dig(claim, "status", "capacity"),
+        "requests": dig(spec, "resources", "requests"),
+        "filesystemOverhead": "0.06" if mode == "Filesystem" else "0",  # CDI's default
+    }
+    return {key: value for key, value in info.items() if value}
+
+
+def _refresh_volumes(status: Object, seen: Seen) -> None:
+    """Keep the claims' sizes current; everything else in the entries is the node's."""
+    entries = status.get("volumeStatus")
+    claims = seen.claims or {}
+    if not entries or not claims:
+        return
+    by_volume = {
+        volume["name"]: claims.get(instance.claim_name(volume)) for volume in instance.volumes(seen.vmi)
+    }
+    status["volumeStatus"] = [
+        {**entry, "persistentVolumeClaimInfo": claim_info(claim)}
+        if (claim := by_volume.get(entry["name"]))
+        else entry
+        for entry in entries
+    ]
+
+
+def ready(phase: str, pod: Obj | None, now: str) -> conditions.Condition:
+    """The Ready condition: the pod's own once the guest runs, before and after that why there is none."""
+    if pod is None:
+        return conditions.make(
+            "Ready", "False", "PodNotExists", "virt-launcher pod has not yet been scheduled", now=now
+        )
+    if pods.is_ending(pod):
+        return conditions.make(
+            "Ready", "False", "PodTerminating", "virt-launcher pod is terminating", now=now
+        )
+    if phase != names.RUNNING:
+        return conditions.make(
+            "Ready", "False", "GuestNotRunning", "Guest VM is not reported as running", now=now
+        )
+    its = condition(pod, "Ready")
+    if its is None:
+        text = "virt-launcher pod is missing the Ready condition"
+        return conditions.make("Ready", "False", "PodConditionMissing", text, now=now)
+    copied = conditions.make("Ready", its["status"], its.get("reason", ""), its.get("message", ""))
+    copied["lastProbeTime"], copied["lastTransitionTime"] = (
+        its.get("lastProbeTime"),
+        its.get("lastTransitionTime"),
+    )
+    return copied
+
+
+def _conditions(seen: Seen, status: Object, phase: str, pod: Object | None) -> list[conditions.Condition]:
+    listed: list[conditions.Condition] = list(status.get("conditions") or ())
+    listed = _renew(listed, ready(phase, pod, seen.now))
+    if instance.uses_data_volumes(seen.vmi):
+        listed = _renew(listed, _data_volumes_ready(seen))
+    if phase in names.UNPROCESSED and seen.provisioning:
+        listed = _renew(listed, conditions.make("Provisioning", "True"))
+    elif phase not in names.UNPROCESSED:
+        listed = conditions.drop(listed, "Provisioning")
+    if phase in (*names.UNPROCESSED, names.SCHEDULING):
+        failure = seen.failure or (
+            pods.image_error(pod) if pod is not None and phase == names.SCHEDULING else None
+        )
+        listed = _false_or_absent(listed, "Synchronized", failure, seen.now)
+        why = condition(pod, "PodScheduled") if pod is not None else None
+        if why is not None and why.get("status") == "False":
+            listed = _renew(listed, why)
+        else:
+            waits = Failure("Unschedulable", seen.unschedulable) if seen.unschedulable else None
+            listed = _false_or_absent(listed, "PodScheduled", waits, seen.now)
+    return _evacuation(seen.vmi, listed, seen.now)
+
+
+def _evacuation(vmi: Obj, listed: list[conditions.Condition], now: str) -> list[conditions.Condition]:
+    if dig(vmi, "status", "evacuationNodeName"):
+        asked = conditions.make(
+            "EvictionRequested", "True", "EvictionRequested", "VMI is marked for eviction", now=now
+        )
+        return _renew(listed, asked)
+    return conditions.drop(listed, "EvictionRequested")
+
+
+def _data_volumes_ready(seen: Seen) -> conditions.Condition:
+    known = seen.volumes or {}
+    wanted = [volume["dataVolume"]["name"] for volume in instance.volumes(seen.vmi) if "dataVolume" in volume]
+    if all(own in known and condition_is(known[own], "Ready") for own in wanted):
+        text = "All of the VMI's DVs are bound and ready"
+        return conditions.make("DataVolumesReady", "True", "AllDVsReady", text, now=seen.now)
+    told = all(own in known and condition(known[own], "Ready") is not None for own in wanted)
+    text = "Not all of the VMI's DVs are ready"
+    return conditions.make(
+        "DataVolumesReady", "False" if told else "Unknown", "NotAllDVsReady", text, now=seen.now
+    )
+
+
+def _false_or_absent(
+    listed: list[conditions.Condition], type_: str, failure: Failure | None, now: str
+) -> list[conditions.Condition]:
+    if failure is None:
+        return conditions.drop(listed, type_)
+    return _renew(listed, conditions.make(type_, "False", failure.reason, failure.message, now=now))
+
+
+def _renew(listed: list[conditions.Condition], new: conditions.Condition) -> list[conditions.Condition]:
+    return (
+        listed
+        if conditions.says_the_same(conditions.find(listed, new["type"]), new)
+        else conditions.put(listed, new)
+    )
+
+
+def _finalizers(seen: Seen, phase: str) -> list[str]:
+    kept = finalizers(seen.vmi)
+    if is_terminating(seen.vmi) and phase in names.FINAL:
+        if not seen.owned:
+            kept = without(without(kept, names.VMI_FINALIZER), names.OLD_VMI_FINALIZER)
+        if not seen.has_vm:
+            kept = without(kept, names.VM_FINALIZER)
+    return kept
+
+
+def _set(status: Object, member: str, value: object) -> None:
+    if value:
+        status[member] = value
+    else:
+        status.pop(member, None)
