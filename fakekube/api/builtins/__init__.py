@@ -1,1 +1,1 @@
-"""The built-in groups as tables, with the few strategies they need."""
+"""The built-in kinds: what they are (tables), their types (data), how they print, what they do (strategies)."""

@@ -8,7 +8,6 @@ from typing import Any
 from fakekube.api import bodies, negotiation
 from fakekube.api.registry.deletion import DeleteOptions
 from fakekube.api.verbs.call import Call
-from fakekube.api.verbs.delete import read_options
 from fakekube.clock import rfc3339
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError, conflict
@@ -29,7 +28,9 @@ async def bind(call: Call) -> Response:
     if not target.get("name"):
         raise ApiError("target.name: Required value")
     if target.get("kind") not in (None, "", "Node"):
-        raise ApiError(f'target.kind: Unsupported value: "{target["kind"]}": supported values: "Node", "<empty>"')
+        raise ApiError(
+            f'target.kind: Unsupported value: "{target["kind"]}": supported values: "Node", "<empty>"'
+        )
     pods = call.catalog.find("", "v1", "pods")
     assert pods is not None
     now = rfc3339(call.registry.clock.now())
@@ -88,6 +89,3 @@ async def evict(call: Call) -> Response:
     )
     await call.registry.delete(call.resource, info.namespace, info.name, delete)
     return call.finish(negotiation.render(_SUCCESS, status=201))
-
-
-__all__ = ["bind", "evict", "read_options", "set_condition"]

@@ -54,10 +54,14 @@ async def token(call: Call) -> Response:
     """Whose token is this? One that this server made says so itself."""
     obj = _body(call)
     claims = read_token(str((obj.get("spec") or {}).get("token") or ""))
-    obj["status"] = {"user": {}} if claims is None else {
-        "authenticated": True,
-        "user": {"username": claims["sub"], "groups": ["system:serviceaccounts", "system:authenticated"]},
-    }
+    obj["status"] = (
+        {"user": {}}
+        if claims is None
+        else {
+            "authenticated": True,
+            "user": {"username": claims["sub"], "groups": ["system:serviceaccounts", "system:authenticated"]},
+        }
+    )
     return call.finish(call.show(obj, 201))
 
 
@@ -86,7 +90,9 @@ async def service_account_token(call: Call) -> Response:
 def make_token(claims: Object) -> str:
     """A JWT without signature."""
     parts = ({"alg": "none", "typ": "JWT"}, claims)
-    return ".".join(base64.urlsafe_b64encode(orjson.dumps(part)).rstrip(b"=").decode() for part in parts) + "."
+    return (
+        ".".join(base64.urlsafe_b64encode(orjson.dumps(part)).rstrip(b"=").decode() for part in parts) + "."
+    )
 
 
 def read_token(text: str) -> Object | None:

@@ -27,6 +27,8 @@ _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 _SAID = {bool: "bool", str: "string", list: "array", dict: "object"}
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_MICRO_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
+_TIME, _MICRO_TIME = "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.000000Z07:00"
 
 Unknown = list[str]
 Decode = Callable[[Any, Unknown, str], Any]  # (value, unknown paths found, own path) → the decoded value
@@ -153,7 +155,7 @@ def _referenced(name: str) -> Decode:
         return _micro_time
     raw = definitions().raw[name]
     if raw.get("properties") is not None:
-        return lambda value, unknown, path: _struct(name)(value, unknown, path)  # types may contain themselves
+        return _struct(name)
     if raw.get("type") == "object":
         return _json_object(_go_name(name))
     return _value(raw)
@@ -287,10 +289,10 @@ def _capacity(value: Any, _unknown: Unknown, _path: str) -> Any:
     return quantities.canonical(value if type(value) is str else orjson.dumps(value).decode(), milli=True)
 
 
-def _moment(value: Any, layout: str) -> datetime:
+def _moment(value: Any, layout: str, shape: re.Pattern[str]) -> datetime:
     if type(value) is not str:
         raise _mismatch(value, "string")
-    if not _MOMENT.fullmatch(value):
+    if not shape.fullmatch(value):
         raise ValueError(_unparsable(value, layout))
     try:
         return datetime.fromisoformat(value).astimezone(UTC)
@@ -301,9 +303,10 @@ def _moment(value: Any, layout: str) -> datetime:
 def _unparsable(value: str, layout: str) -> str:
     """Go walks its layout; the first piece that does not fit is the one it names."""
     rest = value
+    seconds = [(r"\d\d", "05"), (r"\.\d{6}", ".000000")] if ".0" in layout else [(r"\d\d(\.\d+)?", "05")]
     for pattern, piece in (
         (r"\d{4}", "2006"), ("-", "-"), (r"\d\d", "01"), ("-", "-"), (r"\d\d", "02"), ("T", "T"), (r"\d\d", "15"),
-        (":", ":"), (r"\d\d", "04"), (":", ":"), (r"\d\d(\.\d+)?", "05"), (r"Z|[+-]\d\d:\d\d", "Z07:00"),
+        (":", ":"), (r"\d\d", "04"), (":", ":"), *seconds, (r"Z|[+-]\d\d:\d\d", "Z07:00"),
     ):  # fmt: skip
         match = re.match(pattern, rest)
         if match is None:
@@ -313,11 +316,8 @@ def _unparsable(value: str, layout: str) -> str:
 
 
 def _time(value: Any, _unknown: Unknown, _path: str) -> Any:
-    if type(value) is str and len(value) == 20 and _MOMENT.fullmatch(value) and value[19] == "Z":
-        _moment(value, "2006-01-02T15:04:05Z07:00")
-        return value
-    return _moment(value, "2006-01-02T15:04:05Z07:00").strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _moment(value, _TIME, _MOMENT).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _micro_time(value: Any, _unknown: Unknown, _path: str) -> Any:
-    return _moment(value, "2006-01-02T15:04:05.000000Z07:00").strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _moment(value, _MICRO_TIME, _MICRO_MOMENT).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

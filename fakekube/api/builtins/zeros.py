@@ -82,7 +82,7 @@ _BY_VERSION: Mapping[tuple[str, str, str], Mapping[str, Any]] = {
 
 def members(group: str, version: str, kind: str, *, spec: bool, status: bool) -> Mapping[str, Any]:
     """What an empty object of that kind shows; `spec` and `status` say which of the two its type has."""
-    plain = {"spec": {}} if spec else {}
+    plain: dict[str, Any] = {"spec": {}} if spec else {}
     plain |= {"status": {}} if status else {}
     return {**plain, **_SPECIAL.get((group, kind), {}), **_BY_VERSION.get((group, version, kind), {})}
 

@@ -53,7 +53,9 @@ RESTORED = {
 
 
 def main() -> None:
-    source = files("kubernetes_validate") / "kubernetes-json-schema" / f"v{VERSION}-local" / "_definitions.json"
+    source = (
+        files("kubernetes_validate") / "kubernetes-json-schema" / f"v{VERSION}-local" / "_definitions.json"
+    )
     upstream = json.loads(source.read_bytes())["$defs"]
     kept = {name: upstream[name] for name in sorted(reachable(upstream, filter(served, upstream)))}
     write("schemas.json.gz", {name: restored(name, raw) for name, raw in kept.items()})

@@ -1,0 +1,8 @@
+"""What single built-in kinds do differently: defaults, allocation, validation. Each is a subclass of BuiltinStrategy.
+
+`STRATEGIES` is the only place they are looked up in; a kind without an entry gets the general strategy.
+"""
+
+from fakekube.api.builtins.strategy import BuiltinStrategy
+
+STRATEGIES: dict[tuple[str, str], type[BuiltinStrategy]] = {}

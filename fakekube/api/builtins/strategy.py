@@ -1,0 +1,78 @@
+"""The strategy every built-in kind has: typed decoding, members that always show, and flags from the resource tables.
+
+Per-kind rules are subclasses in `strategies/`; they extend `default` and the hooks, and call what is here first.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from fakekube.api.builtins import typed, zeros
+from fakekube.api.builtins.data import definitions
+from fakekube.api.builtins.selectable import SELECTABLE
+from fakekube.api.registry.strategy import Strategy
+from fakekube.api.schema.model import Schema
+from fakekube.machinery.wire import Object
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """How a kind differs from most, as the tables say it."""
+
+    generation: bool = False  # its objects carry metadata.generation
+    graceful: bool = False
+    create_on_update: bool = False
+    conditional_update: bool = False  # PUT must name a resourceVersion
+    returns_deleted: bool = False
+    names: str = "subdomain"
+    propagation: str = "Background"
+
+
+PLAIN = Traits()
+
+
+class BuiltinStrategy(Strategy):
+    """One kind in one version. Everything that needs the schema waits until a request asks for it."""
+
+    def __init__(
+        self,
+        group: str,
+        version: str,
+        kind: str,
+        definition: str,
+        *,
+        status: bool = False,
+        traits: Traits = PLAIN,
+    ) -> None:
+        self.group = group
+        self.version = version
+        self.kind = kind
+        self.definition = definition
+        self.status_subresource = status
+        self.selectable = SELECTABLE.get((group, kind), {})
+        self.has_generation = traits.generation
+        self.graceful = traits.graceful
+        self.allow_create_on_update = traits.create_on_update
+        self.unconditional_update = not traits.conditional_update
+        self.delete_returns_object = traits.returns_deleted
+        self.name_rule = traits.names
+        self.default_propagation = traits.propagation
+
+    @cached_property
+    def schema(self) -> Schema | None:  # type: ignore[override]  # lazily: start-up must not load every type
+        return definitions()[self.definition]
+
+    @cached_property
+    def empty_members(self) -> Mapping[str, Any]:  # type: ignore[override]
+        properties = definitions().raw[self.definition].get("properties") or {}
+        return zeros.members(
+            self.group, self.version, self.kind, spec="spec" in properties, status="status" in properties
+        )
+
+    def prune(self, obj: Object) -> Sequence[str]:
+        """Decode into the type. Raises BadRequest where Go's decoder refuses."""
+        return typed.decode(obj, self.definition)
+
+    def default(self, obj: Object) -> None:
+        zeros.fill(obj, self.empty_members)
