@@ -1,9 +1,9 @@
 """The API server: filters around a router, over a store. A Handler.
 
-    errors → identity → router → verb → admission → registry → store
+errors → identity → router → verb → admission → registry → store
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from fakekube.api.admission.chain import Chain, Plugin
 from fakekube.api.admission.plugins.namespace_lifecycle import NamespaceLifecycle
@@ -15,7 +15,7 @@ from fakekube.api.filters.errors import errors
 from fakekube.api.filters.identity import identity
 from fakekube.api.registry import codec
 from fakekube.api.registry.catalog import Catalog
-from fakekube.api.registry.registry import Registry
+from fakekube.api.registry.registry import Committed, Registry, WriteContext
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.router import Router
 from fakekube.api.services import Services
@@ -69,17 +69,17 @@ class ApiServer:
         for resource, follow in self._followed():
             page = await self.store.list(resource.prefix)
             for entry in page.entries:
-                await follow(resource, codec.decode(resource, entry), False)  # noqa: FBT003
+                await follow(resource, codec.decode(resource, entry), False)
         for name in _NAMESPACES:
-            await self._ensure(self._namespaces, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+            await self._ensure(
+                self._namespaces, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            )
 
     def close(self) -> None:
         """End all watches."""
         self.store.close()
 
     async def _ensure(self, resource: ServedResource, obj: Object) -> None:
-        from fakekube.api.registry.registry import WriteContext  # noqa: PLC0415
-
         if await self.store.get(resource.key("", obj["metadata"]["name"])) is not None:
             return
         resource.strategy.default(obj)
@@ -98,15 +98,15 @@ class ApiServer:
             self.registry.committed[resource.prefix] = follow
         self.registry.committed[self._crds.prefix] = self._establishing.committed
 
-    def _followed(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _followed(self) -> Iterator[tuple[ServedResource, Committed]]:
         for plural in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
             yield self._builtin("admissionregistration.k8s.io", "v1", plural), self._webhook_written
         yield self._builtin("apiregistration.k8s.io", "v1", "apiservices"), self._api_service_written
 
-    async def _webhook_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:  # noqa: FBT001
+    async def _webhook_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
         self.webhooks.update(obj, deleted=deleted)
 
-    async def _api_service_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:  # noqa: FBT001
+    async def _api_service_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
         self.aggregation.update(obj, deleted=deleted)
         self.catalog.aggregated = self.aggregation.versions()
         self.catalog.revision += 1

@@ -79,7 +79,9 @@ def _unrecognized(body: bytes, kind: str, why: str, *, quoted: bool) -> BadReque
 
 
 def _go_mismatch(value: Any) -> str:
-    said = {str: "string", bool: "bool", int: "number", float: "number", list: "array"}.get(type(value), "value")
+    said = {str: "string", bool: "bool", int: "number", float: "number", list: "array"}.get(
+        type(value), "value"
+    )
     return (
         f"json: cannot unmarshal {said} into Go value of type struct "
         '{ APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
@@ -93,7 +95,9 @@ def _excerpt(body: bytes) -> str:
     return text if len(text) <= 30 else f"{text[:30]} ..."
 
 
-def check_type(resource: ServedResource, obj: Object, body: bytes, kind: tuple[str, str, str] | None = None) -> None:
+def check_type(
+    resource: ServedResource, obj: Object, body: bytes, kind: tuple[str, str, str] | None = None
+) -> None:
     """Whether apiVersion and kind in the body are those of the address; missing ones are filled in for built-ins.
 
     `kind` is (group, version, kind) where a subresource takes its own type.
@@ -128,7 +132,7 @@ def check_type(resource: ServedResource, obj: Object, body: bytes, kind: tuple[s
     if meta is None:
         obj["metadata"] = {}
     elif not isinstance(meta, dict):
-        said = {str: "string", list: "array"}.get(type(meta), "number")
+        said = "string" if isinstance(meta, str) else "array" if isinstance(meta, list) else "number"
         raise BadRequest(
             f'{wanted} in version "{version}" cannot be handled as a {wanted}: json: cannot unmarshal {said} into Go struct '
             f"field {wanted}.metadata of type v1.ObjectMeta"

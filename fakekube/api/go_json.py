@@ -68,7 +68,9 @@ class _Scanner:
     def literal(self, word: str) -> None:
         for index, char in enumerate(word):
             if self.text[self.at : self.at + 1] != char:
-                raise self.bad(f"in literal {word} (expecting '{char}')" if index else "looking for beginning of value")
+                raise self.bad(
+                    f"in literal {word} (expecting '{char}')" if index else "looking for beginning of value"
+                )
             self.at += 1
 
     def string(self) -> None:

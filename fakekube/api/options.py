@@ -39,7 +39,7 @@ def first(query: Query, name: str, default: str = "") -> str:
 def boolean(query: Query, name: str) -> bool:
     """Go's conversion: present and neither `false` nor `0` is true; `x=` counts as true."""
     values = query.get(name)
-    return bool(values) and values[0].lower() not in ("false", "0")
+    return values is not None and values[0].lower() not in ("false", "0")
 
 
 def integer(query: Query, name: str) -> int | None:
@@ -76,7 +76,11 @@ def write_options(kind: str, query: Query, user_agent: str) -> WriteOptions:
     if len(manager) > 128:
         causes.append(FieldError("FieldValueTooLong", "fieldManager", "may not be more than 128 bytes"))
     if any(not char.isprintable() for char in manager):
-        causes.append(FieldError("FieldValueInvalid", "fieldManager", "should only contain printable characters", manager))
+        causes.append(
+            FieldError(
+                "FieldValueInvalid", "fieldManager", "should only contain printable characters", manager
+            )
+        )
     if causes:
         raise invalid(kind, "meta.k8s.io", "", causes)
     return WriteOptions(bool(dry), manager or manager_of(user_agent), validation, boolean(query, "force"))
@@ -154,13 +158,17 @@ def _check_match(options: ListOptions) -> None:
         if options.watch:
             causes.append(forbidden(path, "resourceVersionMatch is forbidden for watch"))
         if not options.version:
-            causes.append(forbidden(path, "resourceVersionMatch is forbidden unless resourceVersion is provided"))
+            causes.append(
+                forbidden(path, "resourceVersionMatch is forbidden unless resourceVersion is provided")
+            )
         if options.continue_:
             causes.append(forbidden(path, "resourceVersionMatch is forbidden when continue is provided"))
         if options.match not in ("Exact", "NotOlderThan"):
             causes.append(not_supported(path, options.match, ["Exact", "NotOlderThan", ""]))
         elif options.match == "Exact" and options.version == "0":
-            causes.append(forbidden(path, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""))
+            causes.append(
+                forbidden(path, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+            )
     if not options.watch and options.initial_events is not None:
         causes.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
     if options.watch and options.continue_:

@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
-_VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-_OF_NAMESPACES = ("status", "finalize")  # what /api/v1/namespaces/<name>/… means itself, not a namespaced resource
+_VERBS = {
+    "POST": "create",
+    "GET": "get",
+    "HEAD": "get",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+}
+_OF_NAMESPACES = (
+    "status",
+    "finalize",
+)  # what /api/v1/namespaces/<name>/… means itself, not a namespaced resource
 
 
 @dataclass(frozen=True, slots=True)

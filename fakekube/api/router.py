@@ -50,7 +50,9 @@ class Router:
             resource = self._catalog.find(info.group, info.version, info.resource)
             if resource is not None:
                 verb = self._verb(info, resource)
-                return await verb(Call(request, info, resource, self._registry, self._admission, self._catalog))
+                return await verb(
+                    Call(request, info, resource, self._registry, self._admission, self._catalog)
+                )
         if info.version:
             aggregated = self._aggregation.find(info.group, info.version)
             if aggregated is not None:
@@ -62,7 +64,7 @@ class Router:
         if info.subresource:
             known = next((one for one in resource.subresources if one.name == info.subresource), None)
             if known is None:
-                raise _missing(resource)
+                raise NotFound("the server could not find the requested resource")
             if info.subresource == "status":
                 found = _STATUS.get(info.verb)
             elif info.subresource == "scale" and resource.scale is not None:
@@ -74,7 +76,9 @@ class Router:
             return found
         if info.watch and info.verb == "get":
             return listing.list_or_watch
-        if info.verb not in resource.verbs or (not info.name and info.verb not in ("list", "create", "deletecollection")):
+        if info.verb not in resource.verbs or (
+            not info.name and info.verb not in ("list", "create", "deletecollection")
+        ):
             raise not_allowed()
         if info.name and info.verb == "create":
             raise not_allowed()
@@ -97,8 +101,3 @@ class Router:
 
 def not_allowed() -> MethodNotAllowed:
     return MethodNotAllowed("the server does not allow this method on the requested resource")
-
-
-def _missing(resource: ServedResource) -> Exception:
-    del resource
-    return NotFound("the server could not find the requested resource")

@@ -13,7 +13,9 @@ Dial = Callable[[str, str], Handler]  # (url, CA bundle in base64) → a Handler
 class Services:
     """`table`: (namespace, name) → Handler, or the base URL of where it really listens."""
 
-    def __init__(self, table: Mapping[tuple[str, str], Handler | str] | None = None, dial: Dial | None = None) -> None:
+    def __init__(
+        self, table: Mapping[tuple[str, str], Handler | str] | None = None, dial: Dial | None = None
+    ) -> None:
         self._table: dict[tuple[str, str], Handler | str] = dict(table or {})
         self._dial = dial
 

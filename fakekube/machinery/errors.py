@@ -45,6 +45,7 @@ class ApiError(Exception):
         self.message = message
         self.details: dict[str, Any] | None = dict(details) if details else None
         self.headers = list(headers)
+        self.metadata: dict[str, Any] = {}  # of the Status: an expired list offers a continue token there
         if code is not None:
             self.code = code
         if reason is not None:
@@ -55,7 +56,7 @@ class ApiError(Exception):
         body: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
         }

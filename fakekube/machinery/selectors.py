@@ -81,7 +81,10 @@ def from_object(selector: Mapping[str, Any] | None) -> Selector:
     """A `metav1.LabelSelector`. Null matches nothing, `{}` everything. Raises SelectorError."""
     if selector is None:
         return NOTHING
-    found = [Requirement(key, IN, (value,), bare=True) for key, value in (selector.get("matchLabels") or {}).items()]
+    found = [
+        Requirement(key, IN, (value,), bare=True)
+        for key, value in (selector.get("matchLabels") or {}).items()
+    ]
     for expression in selector.get("matchExpressions") or ():
         operator = _OBJECT_OPERATORS.get(expression.get("operator", ""))
         if operator is None:
@@ -89,9 +92,13 @@ def from_object(selector: Mapping[str, Any] | None) -> Selector:
         values = tuple(expression.get("values") or ())
         key = expression.get("key", "")
         if operator in (IN, NOT_IN) and not values:
-            raise SelectorError(f"values: Invalid value: {_go_list(values)}: for 'in', 'notin' operators, values set can't be empty")
+            raise SelectorError(
+                f"values: Invalid value: {_go_list(values)}: for 'in', 'notin' operators, values set can't be empty"
+            )
         if operator in (EXISTS, DOES_NOT_EXIST) and values:
-            raise SelectorError(f"values: Invalid value: {_go_list(values)}: values set must be empty for exists and does not exist")
+            raise SelectorError(
+                f"values: Invalid value: {_go_list(values)}: values set must be empty for exists and does not exist"
+            )
         found.append(Requirement(key, operator, values))
     return Selector(tuple(found))
 

@@ -26,9 +26,13 @@ class Request:
     method: str
     path: str
     query: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)  # asked for in lower case; case-insensitive over HTTP
+    headers: Mapping[str, str] = field(
+        default_factory=dict
+    )  # asked for in lower case; case-insensitive over HTTP
     body: bytes = b""
-    user: User | None = None  # set by in-process clients and by the authentication filter, never by the network
+    user: User | None = (
+        None  # set by in-process clients and by the authentication filter, never by the network
+    )
     remote: str = ""
 
 

@@ -39,14 +39,16 @@ def _rule(rule: Mapping[str, Any], attributes: Attributes, *, exact: bool) -> bo
     scope = rule.get("scope") or "*"
     if scope not in ("*", "Namespaced" if resource.namespaced else "Cluster"):
         return False
-    return any(_resource(pattern, resource.plural, attributes.subresource) for pattern in rule.get("resources") or ())
+    return any(
+        _resource(pattern, resource.plural, attributes.subresource) for pattern in rule.get("resources") or ()
+    )
 
 
 def _resource(pattern: str, plural: str, subresource: str) -> bool:
     wanted, _, sub = pattern.partition("/")
     if wanted not in ("*", plural):
         return False
-    return sub == subresource or sub == "*" or (pattern == "*" and not subresource)
+    return sub in (subresource, "*") or (pattern == "*" and not subresource)
 
 
 def _object_selected(selector: Mapping[str, Any] | None, attributes: Attributes) -> bool:
@@ -60,7 +62,9 @@ def _object_selected(selector: Mapping[str, Any] | None, attributes: Attributes)
     )
 
 
-async def _labels_of_namespace(attributes: Attributes, namespace_labels: NamespaceLabels) -> Mapping[str, str]:
+async def _labels_of_namespace(
+    attributes: Attributes, namespace_labels: NamespaceLabels
+) -> Mapping[str, str]:
     if attributes.resource.namespaced:
         return await namespace_labels(attributes.namespace)
     if attributes.resource.plural == "namespaces" and not attributes.resource.group:

@@ -107,7 +107,9 @@ class Webhooks:
         if len(hooks) == 1:
             await self._ask(hooks[0], attributes)
             return
-        results = await asyncio.gather(*(self._ask(hook, attributes) for hook in hooks), return_exceptions=True)
+        results = await asyncio.gather(
+            *(self._ask(hook, attributes) for hook in hooks), return_exceptions=True
+        )
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -125,7 +127,9 @@ class Webhooks:
         try:
             operations = orjson.loads(base64.b64decode(patch))
         except ValueError as error:
-            raise InternalError(f'Internal error occurred: failed calling webhook "{hook.name}": {error}') from None
+            raise InternalError(
+                f'Internal error occurred: failed calling webhook "{hook.name}": {error}'
+            ) from None
         if not operations:
             return False
         attributes.obj = json_patch.apply(attributes.obj, operations)
@@ -158,7 +162,12 @@ class Webhooks:
         uid = self._ids.uid()
         body = orjson.dumps(review(uid, attributes))
         request = Request(
-            "POST", path, "timeout=10s", {"content-type": "application/json", "accept": "application/json"}, body, _API_SERVER
+            "POST",
+            path,
+            "timeout=10s",
+            {"content-type": "application/json", "accept": "application/json"},
+            body,
+            _API_SERVER,
         )
         try:
             async with asyncio.timeout(float(hook.raw.get("timeoutSeconds") or 10)):

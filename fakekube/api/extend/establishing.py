@@ -29,7 +29,7 @@ class Establishing:
         self._known: dict[str, Object] = {}
         self._served: dict[str, list[ServedResource]] = {}
 
-    async def committed(self, resource: ServedResource, crd: Object, deleted: bool) -> None:  # noqa: FBT001
+    async def committed(self, resource: ServedResource, crd: Object, deleted: bool) -> None:
         """A CRD was written: settle its names, then serve it or stop serving it."""
         name = objects.name(crd)
         if deleted:

@@ -20,7 +20,7 @@ def errors(inner: Handler) -> Handler:
             return await inner(request)
         except ApiError as error:
             return answer(error, request)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the one place where nothing may get through
             _log.exception("%s %s failed", request.method, request.path)
             return answer(
                 InternalError(
@@ -36,9 +36,7 @@ def errors(inner: Handler) -> Handler:
 def answer(error: ApiError, request: Request) -> Response:
     """The Status, in the media type the client reads."""
     chosen = negotiation.choose(request.headers.get("accept") or "")
-    response = negotiation.render(
-        error.status(), chosen.media if chosen else "json", status=error.code
-    )
+    response = negotiation.render(error.status(), chosen.media if chosen else "json", status=error.code)
     response.headers += error.headers
     retry = (error.details or {}).get("retryAfterSeconds")
     if retry and not any(name == "Retry-After" for name, _ in response.headers):

@@ -25,7 +25,11 @@ def impersonated(request: Request) -> User | None:
     if not name:
         return None
     getall = getattr(request.headers, "getall", None)
-    groups = tuple(getall("impersonate-group", ())) if getall else (request.headers.get("impersonate-group") or "",)
+    groups = (
+        tuple(getall("impersonate-group", ()))
+        if getall
+        else (request.headers.get("impersonate-group") or "",)
+    )
     groups = tuple(group for group in groups if group)
     if "system:authenticated" not in groups and "system:unauthenticated" not in groups:
         groups += ("system:authenticated",)

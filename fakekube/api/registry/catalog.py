@@ -12,6 +12,7 @@ class Catalog:
     def __init__(self, resources: Iterable[ServedResource] = ()) -> None:
         self._served: dict[tuple[str, str, str], ServedResource] = {}
         self.revision = 0
+        self.aggregated: list[tuple[str, str]] = []  # (group, version) of what APIServices point elsewhere
         for resource in resources:
             self.add(resource)
 
@@ -27,7 +28,9 @@ class Catalog:
         return self._served.get((group, version, plural))
 
     def by_kind(self, group: str, version: str, kind: str) -> ServedResource | None:
-        return next((one for one in self if (one.group, one.version, one.kind) == (group, version, kind)), None)
+        return next(
+            (one for one in self if (one.group, one.version, one.kind) == (group, version, kind)), None
+        )
 
     def __iter__(self) -> Iterator[ServedResource]:
         return iter(list(self._served.values()))

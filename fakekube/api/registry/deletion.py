@@ -80,17 +80,26 @@ def decide(resource: ServedResource, obj: Object, options: DeleteOptions, now: d
             # A longer wait, or none asked for, changes nothing.
             same = finalizers == list(obj["metadata"].get("finalizers") or ())
             if current > 0 or finalizers:
-                return Verdict(None if same else _marked(resource, obj, finalizers, current, now), remove=False)
+                return Verdict(
+                    None if same else _marked(resource, obj, finalizers, current, now), remove=False
+                )
             return Verdict(None, remove=True)
     stays = bool(finalizers) or grace > 0 or strategy.blocks_deletion(obj)
-    if deleting and stays and not strategy.graceful and finalizers == (obj["metadata"].get("finalizers") or []):
+    if (
+        deleting
+        and stays
+        and not strategy.graceful
+        and finalizers == (obj["metadata"].get("finalizers") or [])
+    ):
         return Verdict(None, remove=False)
     if not stays and not strategy.graceful:
         return Verdict(None, remove=True)
     return Verdict(_marked(resource, obj, finalizers, grace, now), remove=not stays)
 
 
-def _marked(resource: ServedResource, obj: Object, finalizers: list[str], grace: int, now: datetime) -> Object:
+def _marked(
+    resource: ServedResource, obj: Object, finalizers: list[str], grace: int, now: datetime
+) -> Object:
     new = copy_of(obj)
     meta = new["metadata"]
     if "deletionTimestamp" not in meta or resource.strategy.graceful:

@@ -11,7 +11,14 @@ from fakekube.machinery.field_errors import FieldError, forbidden, invalid, requ
 from fakekube.machinery.wire import Object
 
 # In the order in which the server checks them.
-_IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_IMMUTABLE = (
+    "name",
+    "namespace",
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+)
 _LISTS_AND_MAPS = ("labels", "annotations", "finalizers", "ownerReferences", "managedFields")
 
 
@@ -25,7 +32,13 @@ def tidy(meta: dict[str, Any]) -> None:
 def fill_create(obj: Object, *, namespace: str, name: str, uid: str, now: str, with_generation: bool) -> None:
     """A new object's metadata, in place: identity is the server's, deletion marks of the client are dropped."""
     given = obj["metadata"]
-    for member in ("resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
+    for member in (
+        "resourceVersion",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+    ):
         given.pop(member, None)
     meta: dict[str, Any] = {"name": name}
     if given.get("generateName"):

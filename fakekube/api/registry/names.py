@@ -4,10 +4,10 @@ Origin: k8s: staging/src/k8s.io/apimachinery/pkg/util/validation/validation.go, 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from fakekube.machinery.field_errors import FieldError, forbidden, invalid
+from fakekube.machinery.field_errors import FieldError, invalid
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = _LABEL + r"(\." + _LABEL + ")*"
@@ -33,9 +33,7 @@ _SAY_LABEL_1035 = (
     f"end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '{_LABEL_1035}')"
 )
 _CHARACTERS = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
-_SAY_NAME_PART = (
-    f"name part {_CHARACTERS} (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_NAME_PART}')"
-)
+_SAY_NAME_PART = f"name part {_CHARACTERS} (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_NAME_PART}')"
 _SAY_QUALIFIED = (
     f"a valid label key {_CHARACTERS} (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
     f"'{_NAME_PART}') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
@@ -82,7 +80,7 @@ def path_segment(value: str) -> list[str]:
     return [f"may not contain '{bad}'" for bad in ("/", "%") if bad in value]
 
 
-RULES = {
+RULES: dict[str, Callable[[str], list[str]]] = {
     "subdomain": subdomain,
     "label": label,
     "label1035": label_1035,
@@ -134,7 +132,9 @@ def check_annotations(annotations: Mapping[str, Any], path: str) -> list[FieldEr
         found += [invalid(path, key, text) for text in qualified_name(key.lower())]
         size += len(key) + len(str(value))
     if size > _ANNOTATIONS_LIMIT:
-        found.append(FieldError("FieldValueTooLong", path, f"may not be more than {_ANNOTATIONS_LIMIT} bytes"))
+        found.append(
+            FieldError("FieldValueTooLong", path, f"may not be more than {_ANNOTATIONS_LIMIT} bytes")
+        )
     return found
 
 
@@ -157,7 +157,9 @@ def check_owners(owners: list[Mapping[str, Any]], path: str) -> list[FieldError]
     controller = ""
     for owner in owners:
         if not owner.get("apiVersion"):
-            found.append(invalid(f"{path}.apiVersion", owner.get("apiVersion") or "", "version must not be empty"))
+            found.append(
+                invalid(f"{path}.apiVersion", owner.get("apiVersion") or "", "version must not be empty")
+            )
         found += [
             invalid(f"{path}.{member}", "", f"{member} must not be empty")
             for member in ("kind", "name", "uid")
@@ -169,12 +171,9 @@ def check_owners(owners: list[Mapping[str, Any]], path: str) -> list[FieldError]
                     invalid(
                         path,
                         owners,
-                        "Only one reference can have Controller set to true. Found \"true\" in references for "
+                        'Only one reference can have Controller set to true. Found "true" in references for '
                         f"{controller} and {owner.get('name')}",
                     )
                 )
             controller = str(owner.get("name"))
     return found
-
-
-__all__ = ["RULES", "check_annotations", "check_finalizers", "check_labels", "check_owners", "forbidden"]

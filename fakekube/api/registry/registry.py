@@ -68,7 +68,9 @@ class Registry:
             raise errors.not_found(resource.plural, resource.group, name)
         return entry
 
-    async def create(self, resource: ServedResource, obj: Object, namespace: str, context: WriteContext) -> Written:
+    async def create(
+        self, resource: ServedResource, obj: Object, namespace: str, context: WriteContext
+    ) -> Written:
         """Store a new object. Raises AlreadyExists, Invalid and what `validate` raises."""
         meta = obj["metadata"]
         if meta.get("resourceVersion"):
@@ -92,7 +94,7 @@ class Registry:
                 raise errors.invalid(resource.kind, resource.group, name, causes)
             context.warnings += strategy.warnings(obj, None)
             if not context.applied:
-                self._record(None, obj, resource, context)
+                obj = self._record(None, obj, resource, context)
             if context.validate is not None:
                 await context.validate(obj, None)
             try:
@@ -165,7 +167,11 @@ class Registry:
             strategy.prepare_status_update(new, old)
         else:
             strategy.prepare_update(new, old)
-        if strategy.has_generation and context.subresource != "status" and strategy.changes_generation(new, old):
+        if (
+            strategy.has_generation
+            and context.subresource != "status"
+            and strategy.changes_generation(new, old)
+        ):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         causes = metadata.validate_update(new, old)
         if context.subresource == "status":
@@ -176,7 +182,7 @@ class Registry:
             raise errors.invalid(resource.kind, resource.group, name, causes)
         context.warnings += strategy.warnings(new, old)
         if not context.applied:
-            self._record(old, new, resource, context)
+            new = self._record(old, new, resource, context)
         if context.validate is not None:
             await context.validate(new, old)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
@@ -229,14 +235,16 @@ class Registry:
             error.message = f"object is being deleted: {error.message}"
         return error
 
-    def _record(self, old: Object | None, new: Object, resource: ServedResource, context: WriteContext) -> None:
-        managed_fields.record_update(
+    def _record(
+        self, old: Object | None, new: Object, resource: ServedResource, context: WriteContext
+    ) -> Object:
+        return managed_fields.record_update(
             old,
             new,
             manager=context.manager,
             api_version=context.scope or resource.api_version,
             subresource=context.subresource,
-            now=rfc3339(self.clock.now()),
+            now=self.clock.now(),
             schema=resource.strategy.schema,
         )
 
@@ -248,7 +256,9 @@ class Registry:
             await hook(resource, obj, deleted)
 
     @staticmethod
-    def _check_identity(resource: ServedResource, new: Object, old: Object, namespace: str, name: str) -> None:
+    def _check_identity(
+        resource: ServedResource, new: Object, old: Object, namespace: str, name: str
+    ) -> None:
         uid = new["metadata"].get("uid")
         if uid and uid != old["metadata"]["uid"]:
             raise errors.conflict(

@@ -109,7 +109,9 @@ class Subresource:
     name: str
     kind: str
     verbs: tuple[str, ...] = ("get", "patch", "update")
-    group: str = ""  # of the kind, where it differs from the parent's (Scale: autoscaling/v1, Eviction: policy/v1)
+    group: str = (
+        ""  # of the kind, where it differs from the parent's (Scale: autoscaling/v1, Eviction: policy/v1)
+    )
     version: str = ""
 
 

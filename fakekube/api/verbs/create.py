@@ -62,5 +62,7 @@ def check_namespace(call: Call, obj: Object) -> str:
             obj["metadata"].pop("namespace")
         return ""
     if given and given != info.namespace:
-        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+        raise BadRequest(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
     return info.namespace

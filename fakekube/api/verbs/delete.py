@@ -45,7 +45,9 @@ async def delete_collection(call: Call) -> Response:
             continue
         obj = codec.decode(resource, entry)
         try:
-            written = await _delete(call, obj["metadata"]["name"], options, obj["metadata"].get("namespace", ""))
+            written = await _delete(
+                call, obj["metadata"]["name"], options, obj["metadata"].get("namespace", "")
+            )
         except NotFound:
             continue
         gone.append(written.obj)

@@ -58,18 +58,17 @@ async def _page(
     call: Call, options: ListOptions, match: Match | None
 ) -> tuple[list[Entry], int, str, int | None]:
     """(entries, revision, continue token, how many remain): enough pages of the store to fill one of ours."""
-    store = call.registry.store
     prefix = call.resource.key(call.info.namespace, "") if call.info.namespace else call.resource.prefix
     at, after = _start(call, options, prefix)
     # A list "at any version" is answered from the watch cache upstream, which does not page.
     limit = 0 if options.version == "0" and not options.continue_ else options.limit
-    if limit <= 0 and match is None:
+    if limit <= 0:
         page = await _read(call, prefix, at, after, None)
-        return list(page.entries), page.revision, "", None
-    found: list[Entry] = []
-    revision = store.revision if at is None else at
+        found = list(page.entries) if match is None else [entry for entry in page.entries if match(entry)]
+        return found, page.revision, "", None
+    found = []
     while True:
-        page = await _read(call, prefix, at, after, None if limit <= 0 else max(limit, _CHUNK) if match else limit)
+        page = await _read(call, prefix, at, after, max(limit, _CHUNK) if match else limit)
         revision = at = page.revision
         for index, entry in enumerate(page.entries):
             if match is not None and not match(entry):
@@ -127,9 +126,7 @@ async def _read(call: Call, prefix: str, at: int | None, after: str, limit: int 
         raise expired from None
 
 
-def _converted(
-    call: Call, found: list[Entry], revision: int, token: str, remaining: int | None
-) -> Response:
+def _converted(call: Call, found: list[Entry], revision: int, token: str, remaining: int | None) -> Response:
     resource = call.resource
     chosen = call.representation()
     meta: Object = {"resourceVersion": str(revision)}
@@ -154,5 +151,10 @@ def _converted(
         else:
             for obj in objects:
                 del obj["kind"], obj["apiVersion"]
-        body = {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta, "items": objects}
+        body = {
+            "kind": resource.list_kind,
+            "apiVersion": resource.api_version,
+            "metadata": meta,
+            "items": objects,
+        }
     return call.finish(negotiation.render(body, chosen.media, pretty=boolean(call.query, "pretty")))

@@ -18,7 +18,6 @@ from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.create import admission_of as creation
 from fakekube.api.verbs.create import check_namespace
 from fakekube.api.verbs.update import admission_of, admit, check_name, keep_other_half
-from fakekube.clock import rfc3339
 from fakekube.machinery.errors import ApiError, BadRequest, NotFound, UnsupportedMediaType, invalid
 from fakekube.machinery.field_errors import FieldError, required
 from fakekube.machinery.wire import Object, Response
@@ -87,7 +86,9 @@ def check_patched(call: Call, new: Object, old: Object, options: WriteOptions) -
     meta = new.get("metadata")
     if not isinstance(meta, dict):
         meta = new["metadata"] = {}
-    if resource.custom and (new.get("kind") != resource.kind or new.get("apiVersion") != resource.api_version):
+    if resource.custom and (
+        new.get("kind") != resource.kind or new.get("apiVersion") != resource.api_version
+    ):
         name = str(old["metadata"]["name"])
         if not new.get("kind") or not new.get("apiVersion"):
             raise BadRequest(f"Object 'Kind' is missing in '{orjson.dumps(new).decode()}'")
@@ -174,7 +175,7 @@ def merged(call: Call, live: Object | None, applied: Object, options: WriteOptio
         force=options.force,
         api_version=resource.api_version,
         subresource=call.info.subresource,
-        now=rfc3339(call.registry.clock.now()),
+        now=call.registry.clock.now(),
         schema=resource.strategy.schema,
     )
 

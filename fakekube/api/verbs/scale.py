@@ -25,7 +25,10 @@ from fakekube.machinery.wire import Object, Response
 
 _KIND = ("autoscaling", "v1", "Scale")
 _SCHEMA = Schema(
-    {"type": "object", "properties": {"spec": {"type": "object", "properties": {"replicas": {"type": "integer"}}}}}
+    {
+        "type": "object",
+        "properties": {"spec": {"type": "object", "properties": {"replicas": {"type": "integer"}}}},
+    }
 )
 
 
@@ -42,7 +45,9 @@ async def update(call: Call) -> Response:
     bodies.check_type(call.resource, wanted, request.body, _KIND)
     name = wanted["metadata"].get("name")
     if name and name != call.info.name:
-        raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({call.info.name})")
+        raise BadRequest(
+            f"the name of the object ({name}) does not match the name on the URL ({call.info.name})"
+        )
 
     async def change(_scale: Object) -> Object:
         return wanted

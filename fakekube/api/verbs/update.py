@@ -45,7 +45,9 @@ def check_name(obj: Object, name: str) -> None:
     """The name in the body has to be there and to be the one of the address."""
     given = obj["metadata"].get("name")
     if not given:
-        raise BadRequest("the name of the object (" + name + " based on URL) was undeterminable: name must be provided")
+        raise BadRequest(
+            "the name of the object (" + name + " based on URL) was undeterminable: name must be provided"
+        )
     if given != name:
         raise BadRequest(f"the name of the object ({given}) does not match the name on the URL ({name})")
 

@@ -135,7 +135,7 @@ async def _stream(
                             lines.append(render(change[0], event, change[1]))
                     if lines:
                         yield b"".join(lines)
-            return  # the store has closed
+            return  # noqa: TRY300 - the store has closed
         except TimeoutError:
             if options.bookmarks:
                 yield _mark(call, position)
@@ -157,7 +157,11 @@ def _mark(call: Call, revision: int, *, initial_end: bool = False) -> bytes:
         meta: dict[str, object] = {"resourceVersion": str(revision), "creationTimestamp": None}
         if initial_end:
             meta["annotations"] = {"k8s.io/initial-events-end": "true"}
-        partial = {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{chosen.version}", "metadata": meta}
+        partial = {
+            "kind": "PartialObjectMetadata",
+            "apiVersion": f"meta.k8s.io/{chosen.version}",
+            "metadata": meta,
+        }
         return watching.wrap("BOOKMARK", orjson.dumps(partial))
     return watching.bookmark(call.resource, revision, initial_end=initial_end)
 
@@ -167,7 +171,11 @@ def _renderer(call: Call, chosen: Representation) -> _Render:
     if chosen.plain:
 
         def plain(kind: str, event: Event | None, entry: Entry) -> bytes:
-            return watching.initial(resource, entry) if event is None else watching.line(resource, event, kind, entry)
+            return (
+                watching.initial(resource, entry)
+                if event is None
+                else watching.line(resource, event, kind, entry)
+            )
 
         return plain
     first = [True]
