@@ -393,9 +393,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         subresources=STATUS,
         labels=CDI_LABELS,
     ),
-    Definition(
-        "cdiconfigs", CDI, cdi.CDIConfig, BETA, namespaced=False, categories=(), labels=CDI_LABELS
-    ),
+    Definition("cdiconfigs", CDI, cdi.CDIConfig, BETA, namespaced=False, categories=(), labels=CDI_LABELS),
     Definition(
         "cdis",
         CDI,

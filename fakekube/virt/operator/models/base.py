@@ -60,6 +60,7 @@ TemplateMetadata = Annotated[
 def _annotations(
     *,
     nullable: bool = False,
+    preserve: bool = False,
     list_type: str = "",
     list_keys: tuple[str, ...] = (),
     map_type: str = "",
@@ -68,6 +69,8 @@ def _annotations(
     extra: dict[str, Any] = dict(more)
     if nullable:
         extra["nullable"] = True
+    if preserve:
+        extra["x-kubernetes-preserve-unknown-fields"] = True
     if list_keys:
         extra |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(list_keys)}
     elif list_type:

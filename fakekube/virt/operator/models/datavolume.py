@@ -133,7 +133,9 @@ class StorageSpec(Model):
     """What storage is asked for; CDI fills in what is missing."""
 
     access_modes: list[str] | None = opt("How the volume is mounted.")
-    data_source: TypedLocalObjectReference | None = opt("A snapshot or claim to start from.", map_type="atomic")
+    data_source: TypedLocalObjectReference | None = opt(
+        "A snapshot or claim to start from.", map_type="atomic"
+    )
     data_source_ref: TypedObjectReference | None = opt("Any object to start from.")
     resources: VolumeResourceRequirements | None = None
     selector: LabelSelector | None = opt("Which volumes may be bound.", map_type="atomic")

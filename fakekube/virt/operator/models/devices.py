@@ -3,11 +3,11 @@
 Origin: kubevirt: staging/src/kubevirt.io/api/core/v1/schema.go
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from fakekube.virt.operator.models.base import Empty, Int32, Model, opt, req
 
-MANY = {"maxItems": 256}
+MANY: dict[str, Any] = {"maxItems": 256}
 
 
 class Enabled(Model):

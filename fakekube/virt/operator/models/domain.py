@@ -94,6 +94,7 @@ class Memory(Model):
     max_guest: Quantity | None = opt("Memory up to which more may be plugged in.")
     reserved_overhead: ReservedOverhead | None = None
 
+
 class MemoryStatus(Model):
     """Memory of the running guest."""
 
@@ -336,7 +337,7 @@ class DomainSpec(Model):
     """The virtual hardware."""
 
     chassis: Chassis | None = None
-    clock: Clock | None = opt("The guest's clock.", **{"x-kubernetes-preserve-unknown-fields": True})
+    clock: Clock | None = opt("The guest's clock.", preserve=True)
     cpu: CPU | None = None
     devices: Devices
     features: Features | None = None

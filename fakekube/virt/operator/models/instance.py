@@ -55,7 +55,9 @@ class InstanceSpec(Model):
     dns_config: PodDNSConfig | None = None
     dns_policy: str | None = opt("ClusterFirst, ClusterFirstWithHostNet, Default or None.")
     domain: DomainSpec
-    eviction_strategy: str | None = opt("What a drain does: None, LiveMigrate, LiveMigrateIfPossible, External.")
+    eviction_strategy: str | None = opt(
+        "What a drain does: None, LiveMigrate, LiveMigrateIfPossible, External."
+    )
     hostname: str | None = opt("Host name; the instance's name when unset.")
     liveness_probe: Probe | None = opt("When it fails, the instance is stopped.")
     networks: list[Network] | None = opt("Networks the interfaces connect to.", **MANY)

@@ -240,7 +240,9 @@ class PersistentVolumeClaimSpec(Model):
     """What a claim asks for."""
 
     access_modes: list[str] | None = opt("How the volume is mounted.", list_type="atomic")
-    data_source: TypedLocalObjectReference | None = opt("A snapshot or claim to start from.", map_type="atomic")
+    data_source: TypedLocalObjectReference | None = opt(
+        "A snapshot or claim to start from.", map_type="atomic"
+    )
     data_source_ref: ClaimTypedObjectReference | None = opt("Any object to start from.")
     resources: VolumeResourceRequirements | None = None
     selector: LabelSelector | None = opt("Which volumes may be bound.", map_type="atomic")

@@ -30,6 +30,16 @@ def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]}
 
 
+_KNOWN_SOURCE = (
+    "!has(self.apiGroup) || (self.apiGroup == 'kubevirt.io' && self.kind == 'VirtualMachine') || "
+    "(self.apiGroup == 'backup.kubevirt.io' && self.kind == 'VirtualMachineBackupTracker')"
+)
+_KNOWN_SOURCE_TEXT = (
+    "kind must be VirtualMachine for kubevirt.io or VirtualMachineBackupTracker for backup.kubevirt.io"
+)
+_PULL_RULE = (
+    "!has(self.mode) || self.mode != 'Pull' || (has(self.tokenSecretRef) && self.tokenSecretRef != \"\")"
+)
 IMMUTABLE = ("self == oldSelf", "spec is immutable after creation")
 
 
@@ -166,12 +176,7 @@ class BackupSpec(Model):
                 "!has(self.apiGroup) || self.apiGroup == 'kubevirt.io' || self.apiGroup == 'backup.kubevirt.io'",
                 "apiGroup must be kubevirt.io or backup.kubevirt.io",
             ),
-            (
-                "!has(self.apiGroup) || (self.apiGroup == 'kubevirt.io' && self.kind == 'VirtualMachine') || "
-                "(self.apiGroup == 'backup.kubevirt.io' && self.kind == 'VirtualMachineBackupTracker')",
-                "kind must be VirtualMachine for kubevirt.io or VirtualMachineBackupTracker for "
-                "backup.kubevirt.io",
-            ),
+            (_KNOWN_SOURCE, _KNOWN_SOURCE_TEXT),
             ("self.name != ''", "name is required"),
         ),
     )
@@ -207,11 +212,7 @@ class VirtualMachineBackup(Resource):
         **rules(
             IMMUTABLE,
             ('has(self.pvcName) && self.pvcName != ""', "pvcName is required"),
-            (
-                "!has(self.mode) || self.mode != 'Pull' || "
-                '(has(self.tokenSecretRef) && self.tokenSecretRef != "")',
-                "tokenSecretRef is required when mode is Pull",
-            ),
+            (_PULL_RULE, "tokenSecretRef is required when mode is Pull"),
         ),
     )
     status: BackupResult | None = None
