@@ -1,0 +1,172 @@
+"""Plays stages: watches one resource, waits each stage's delay, and does through its client what the stage says.
+
+What it has written itself it knows from the answers, before its cache does, so a stage is never played twice for one
+state, and lives without delays are lived through at once. A stage whose moment comes is matched again: if the object has
+changed its mind meanwhile, the stage does not play.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fakekube.client.client import Client
+from fakekube.client.controller import Controller, Result
+from fakekube.client.informer import Informer
+from fakekube.client.recorder import Recorder
+from fakekube.clock import Clock, rfc3339
+from fakekube.ids import Ids
+from fakekube.lifecycle.match import choose, delay, for_resource
+from fakekube.lifecycle.stage import INSTANT, Pace, Patch, Stage
+from fakekube.machinery import objects
+from fakekube.machinery.errors import NotFound
+from fakekube.machinery.resources import Resource
+from fakekube.machinery.wire import Object
+
+MAX_STEPS = 100  # stages in a row without a delay: more is a circle, and would never end
+
+_SOON = 1e-9
+
+
+@dataclass(slots=True)
+class _Plan:
+    """A stage waiting for its moment."""
+
+    stage: Stage
+    uid: str
+    due: float
+
+
+class Player:
+    """An actor. `context` adds values for templates and selectors to `now` and `object`."""
+
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        stages: Sequence[Stage],
+        *,
+        clock: Clock,
+        ids: Ids,
+        pace: Pace = INSTANT,
+        context: Callable[[Object], Mapping[str, Any]] | None = None,
+        recorder: Recorder | None = None,
+        informer: Informer | None = None,
+        workers: int = 1,
+        name: str = "",
+    ) -> None:
+        self.name = name or f"player: {resource.qualified}"
+        self.informer = informer or Informer(client, resource, clock=clock)
+        self.controller = Controller(self.name, self._advance, clock=clock, workers=workers)
+        self.controller.source(self.informer)
+        self._client = client
+        self._resource = resource
+        self._stages = for_resource(stages, resource.group, resource.kind, pace)
+        self._clock = clock
+        self._ids = ids
+        self._pace = pace
+        self._context = context
+        self._recorder = recorder
+        self._plans: dict[str, _Plan] = {}
+        self._ahead: dict[str, Object] = {}  # answers to own writes that the cache has not caught up with
+        self.informer.on_change(self._forget)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing to play now; stages waiting for their moment do not count."""
+        return self.controller.idle
+
+    async def run(self) -> None:
+        await self.controller.run()
+
+    def current(self, key: str) -> Object | None:
+        """The object as far as it is known: from the cache, or from an own write that is newer."""
+        cached, ahead = self.informer.get(key), self._ahead.get(key)
+        if cached is None or ahead is None:
+            return cached
+        if objects.uid(cached) != objects.uid(ahead) or _version(cached) >= _version(ahead):
+            del self._ahead[key]
+            return cached
+        return ahead
+
+    def _forget(self, old: Object | None, new: Object | None) -> None:
+        if new is None and old is not None:
+            key = objects.key(old)
+            self._plans.pop(key, None)
+            self._ahead.pop(key, None)
+
+    async def _advance(self, key: str) -> Result | None:
+        hurry = False
+        for _ in range(MAX_STEPS):
+            obj = self.current(key)
+            if obj is None:
+                return None
+            context: dict[str, Any] = {"now": rfc3339(self._clock.now()), "object": obj}
+            if self._context is not None:
+                context.update(self._context(obj))
+            plan = self._plans.get(key)
+            if plan is not None and plan.uid != objects.uid(obj):
+                plan = None
+            stage = choose(self._stages, obj, context, self._ids.random, plan.stage if plan else None)
+            if stage is None:
+                self._plans.pop(key, None)
+                return None
+            if plan is None or plan.stage is not stage:
+                plan = self._planned(key, stage, obj, hurry)
+            wait = plan.due - self._clock.monotonic()
+            if wait > _SOON:
+                return Result(requeue_after=wait)
+            del self._plans[key]
+            if not await self._play(key, stage, obj, context):
+                return None
+            hurry = stage.immediate_next
+        raise RuntimeError(f"{key}: {MAX_STEPS} stages in a row without a delay; the stages go in a circle")
+
+    def _planned(self, key: str, stage: Stage, obj: Object, hurry: bool) -> _Plan:
+        wait = 0.0 if hurry else delay(stage, obj, self._clock.now(), self._pace, self._ids.random)
+        plan = self._plans[key] = _Plan(stage, objects.uid(obj), self._clock.monotonic() + wait)
+        return plan
+
+    async def _play(self, key: str, stage: Stage, obj: Object, context: Mapping[str, Any]) -> bool:
+        """Do what the stage says; whether there may be a next stage at once."""
+        step, name, namespace = stage.next, objects.name(obj), objects.namespace(obj)
+        if step.event is not None and self._recorder is not None:
+            event = step.event
+            self._recorder.event(obj, event.type, event.reason.render(context), event.message.render(context))
+        before = objects.resource_version(obj)
+        try:
+            for body, patch in self._writes(stage, obj, context):
+                subresource = patch.subresource if patch else None
+                kind = patch.kind if patch else "merge"
+                obj = await self._client.patch(
+                    self._resource, name, namespace, body, type=kind, subresource=subresource
+                )
+                self._ahead[key] = obj
+            if step.delete:
+                await self._client.delete(
+                    self._resource, name, namespace, grace_seconds=0, uid=objects.uid(obj)
+                )
+        except NotFound:
+            return False  # gone meanwhile; the cache will tell
+        # A stage that changed nothing would match for ever: only news from elsewhere can move this object on.
+        return not step.delete and objects.resource_version(obj) != before
+
+    @staticmethod
+    def _writes(stage: Stage, obj: Object, context: Mapping[str, Any]) -> list[tuple[Any, Patch | None]]:
+        """Bodies of the stage's patches in order; the change of finalizers is one without a Patch."""
+        writes: list[tuple[Any, Patch | None]] = []
+        if stage.next.finalizers is not None:
+            present = objects.finalizers(obj)
+            wanted = stage.next.finalizers.of(present)
+            if wanted != present:
+                # With the version: somebody else's change of this list must not be undone.
+                meta = {"finalizers": wanted or None, "resourceVersion": objects.resource_version(obj)}
+                writes.append(({"metadata": meta}, None))
+        for patch in stage.next.patches:
+            body = patch.template.render(context)
+            writes.append(({patch.root: body} if patch.root else body, patch))
+        return writes
+
+
+def _version(obj: Object) -> int:
+    text = objects.resource_version(obj)
+    return int(text) if text.isdigit() else 0

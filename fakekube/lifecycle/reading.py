@@ -1,0 +1,285 @@
+"""Stage files → Stage values, or the file, the line and the reason why not. Nothing is guessed: an unknown field is an
+error, so a slip of the pen is found when the file is loaded and not by a life that never moves on."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import yaml
+
+from fakekube.lifecycle.expressions import Expression
+from fakekube.lifecycle.expressions import parse as parse_expression
+from fakekube.lifecycle.stage import (
+    PACES,
+    Delay,
+    EventToTell,
+    Finalizers,
+    Next,
+    Operator,
+    Patch,
+    PatchKind,
+    Requirement,
+    Selector,
+    Stage,
+    StageError,
+)
+from fakekube.lifecycle.templates import Template
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_API_VERSION = "kwok.x-k8s.io/v1alpha1"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A value of a file together with where it stands."""
+
+    source: str
+    path: str
+    node: yaml.Node
+    value: Any
+
+    def fail(self, reason: str) -> StageError:
+        said = f"{self.path}: {reason}" if self.path else reason
+        return StageError(self.source, self.node.start_mark.line + 1, said)
+
+    def fields(self, *known: str) -> dict[str, "_Place"]:
+        """The members of a mapping that has no others than `known`; with none given, any."""
+        if not isinstance(self.value, Mapping):
+            raise self.fail(f"must be a mapping, not {type(self.value).__name__}")
+        found: dict[str, _Place] = {}
+        for key_node, node in cast("yaml.MappingNode", self.node).value:
+            key = str(key_node.value)
+            path = f"{self.path}.{key}" if self.path else key
+            if known and key not in known:
+                raise _Place(self.source, path, key_node, None).fail(
+                    f"unknown field; known here: {', '.join(known)}"
+                )
+            if key in found:
+                raise _Place(self.source, path, key_node, None).fail("given twice")
+            found[key] = _Place(self.source, path, node, self.value[key])
+        return found
+
+    def items(self) -> list["_Place"]:
+        if not isinstance(self.value, list):
+            raise self.fail(f"must be a list, not {type(self.value).__name__}")
+        nodes = cast("yaml.SequenceNode", self.node).value
+        return [
+            _Place(self.source, f"{self.path}[{number}]", node, value)
+            for number, (node, value) in enumerate(zip(nodes, self.value, strict=True))
+        ]
+
+    def text(self) -> str:
+        if not isinstance(self.value, str) or not self.value:
+            raise self.fail("must be a text that is not empty")
+        return self.value
+
+    def one_of(self, *allowed: str) -> str:
+        if self.value not in allowed:
+            raise self.fail(f"must be one of {', '.join(allowed)}, not {self.value!r}")
+        return str(self.value)
+
+    def flag(self) -> bool:
+        if not isinstance(self.value, bool):
+            raise self.fail("must be true or false")
+        return self.value
+
+    def count(self) -> int:
+        if not isinstance(self.value, int) or isinstance(self.value, bool) or self.value < 0:
+            raise self.fail("must be a whole number from 0 on")
+        return self.value
+
+    def texts(self) -> dict[str, str]:
+        return {key: place.text() for key, place in self.fields().items()}
+
+    def expression(self) -> Expression:
+        try:
+            return parse_expression(self.text())
+        except ValueError as error:
+            raise self.fail(str(error)) from None
+
+
+def read(text: str, *, source: str, names: frozenset[str] | None) -> Iterator[Stage]:
+    """The stages of one file. Raises StageError."""
+    try:
+        nodes = list(yaml.compose_all(text, Loader=_LOADER))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise StageError(source, line, f"not YAML: {error.problem}") from None
+    values = list(yaml.load_all(text, Loader=_LOADER))
+    seen: set[str] = set()
+    for node, value in zip(nodes, values, strict=True):
+        if node is None:
+            continue
+        stage = _Reader(names).stage(_Place(source, "", node, value))
+        if stage.name in seen:
+            raise StageError(source, node.start_mark.line + 1, f"a second stage called {stage.name}")
+        seen.add(stage.name)
+        yield stage
+
+
+class _Reader:
+    """One document's reading. `names`: what the context offers, where that is known."""
+
+    def __init__(self, names: frozenset[str] | None) -> None:
+        self._names = names
+
+    def stage(self, place: _Place) -> Stage:
+        top = place.fields("apiVersion", "kind", "metadata", "spec")
+        self._need(place, top, "apiVersion", "kind", "metadata", "spec")
+        top["apiVersion"].one_of(_API_VERSION)
+        top["kind"].one_of("Stage")
+        metadata = top["metadata"].fields("name", "labels", "annotations")
+        self._need(top["metadata"], metadata, "name")
+        spec = top["spec"].fields(
+            "resourceRef",
+            "selector",
+            "weight",
+            "weightFrom",
+            "delay",
+            "next",
+            "immediateNextStage",
+            "paces",
+        )
+        self._need(top["spec"], spec, "resourceRef", "next")
+        ref = spec["resourceRef"].fields("apiGroup", "kind")
+        self._need(spec["resourceRef"], ref, "kind")
+        group = ref["apiGroup"].value if "apiGroup" in ref else ""
+        if not isinstance(group, str):
+            raise ref["apiGroup"].fail("must be a text")
+        paces = [one.one_of(*PACES) for one in spec["paces"].items()] if "paces" in spec else list(PACES)
+        return Stage(
+            name=metadata["name"].text(),
+            group=group.rpartition("/")[0] if "/" in group else group.removeprefix("v1"),
+            kind=ref["kind"].text(),
+            selector=self._selector(spec.get("selector")),
+            next=self._next(spec["next"]),
+            delay=self._delay(spec["delay"]) if "delay" in spec else Delay(),
+            weight=spec["weight"].count() if "weight" in spec else 0,
+            weight_from=self._from(spec.get("weightFrom")),
+            immediate_next=spec["immediateNextStage"].flag() if "immediateNextStage" in spec else False,
+            paces=frozenset(paces),
+        )
+
+    def _selector(self, place: _Place | None) -> Selector:
+        if place is None:
+            return Selector({}, {}, ())
+        parts = place.fields("matchLabels", "matchAnnotations", "matchExpressions")
+        expressions = parts["matchExpressions"].items() if "matchExpressions" in parts else []
+        return Selector(
+            parts["matchLabels"].texts() if "matchLabels" in parts else {},
+            parts["matchAnnotations"].texts() if "matchAnnotations" in parts else {},
+            tuple(self._requirement(one) for one in expressions),
+        )
+
+    def _requirement(self, place: _Place) -> Requirement:
+        parts = place.fields("key", "operator", "values")
+        self._need(place, parts, "key", "operator")
+        key: Expression | str
+        if parts["key"].text().startswith("."):
+            key = parts["key"].expression()
+        else:
+            key = parts["key"].text()
+            self._check_names(parts["key"], frozenset({key}))
+        operator = parts["operator"].one_of("In", "NotIn", "Exists", "DoesNotExist")
+        values = [one.text() for one in parts["values"].items()] if "values" in parts else []
+        if (operator in ("In", "NotIn")) != bool(values):
+            wanted = "needs values" if not values else "takes no values"
+            raise place.fail(f"operator {operator} {wanted}")
+        return Requirement(key, cast("Operator", operator), frozenset(values))
+
+    def _delay(self, place: _Place) -> Delay:
+        parts = place.fields(
+            "durationMilliseconds", "durationFrom", "jitterDurationMilliseconds", "jitterDurationFrom"
+        )
+        seconds = parts["durationMilliseconds"].count() / 1000 if "durationMilliseconds" in parts else 0.0
+        upto = None
+        if "jitterDurationMilliseconds" in parts:
+            upto = parts["jitterDurationMilliseconds"].count() / 1000
+            if upto < seconds:
+                raise parts["jitterDurationMilliseconds"].fail("must not be less than durationMilliseconds")
+        return Delay(
+            seconds, upto, self._from(parts.get("durationFrom")), self._from(parts.get("jitterDurationFrom"))
+        )
+
+    def _from(self, place: _Place | None) -> Expression | None:
+        if place is None:
+            return None
+        parts = place.fields("expressionFrom")
+        self._need(place, parts, "expressionFrom")
+        return parts["expressionFrom"].expression()
+
+    def _next(self, place: _Place) -> Next:
+        parts = place.fields("event", "finalizers", "statusTemplate", "patches", "delete")
+        if not parts:
+            raise place.fail("does nothing; give an event, finalizers, statusTemplate, patches or delete")
+        patches = [self._patch(one) for one in parts["patches"].items()] if "patches" in parts else []
+        if "statusTemplate" in parts:
+            template = self._template(parts["statusTemplate"])
+            patches.insert(0, Patch(template, "merge", "status", "status"))
+        delete = parts["delete"].flag() if "delete" in parts else False
+        return Next(
+            self._event(parts["event"]) if "event" in parts else None,
+            self._finalizers(parts["finalizers"]) if "finalizers" in parts else None,
+            tuple(patches),
+            delete,
+        )
+
+    def _patch(self, place: _Place) -> Patch:
+        parts = place.fields("subresource", "root", "type", "template")
+        self._need(place, parts, "template")
+        kind = parts["type"].one_of("json", "merge", "strategic") if "type" in parts else "merge"
+        root = parts["root"].text() if "root" in parts else ""
+        if kind == "json" and (root or not isinstance(parts["template"].value, list)):
+            raise place.fail("a json patch is a list of operations and has no root")
+        subresource = parts["subresource"].text() if "subresource" in parts else None
+        template = self._template(parts["template"], "list" if kind == "json" else "mapping")
+        return Patch(template, cast("PatchKind", kind), subresource, root)
+
+    def _event(self, place: _Place) -> EventToTell:
+        parts = place.fields("type", "reason", "message")
+        self._need(place, parts, "reason", "message")
+        kind = parts["type"].one_of("Normal", "Warning") if "type" in parts else "Normal"
+        for name in ("reason", "message"):
+            parts[name].text()
+        reason, message = (self._template(parts[name], "text") for name in ("reason", "message"))
+        return EventToTell(kind, reason, message)
+
+    def _finalizers(self, place: _Place) -> Finalizers:
+        parts = place.fields("add", "remove", "empty")
+        names: dict[str, tuple[str, ...]] = {}
+        for part in ("add", "remove"):
+            found = []
+            for item in parts[part].items() if part in parts else []:
+                members = item.fields("value")
+                self._need(item, members, "value")
+                found.append(members["value"].text())
+            names[part] = tuple(found)
+        empty = parts["empty"].flag() if "empty" in parts else False
+        if both := set(names["add"]) & set(names["remove"]):
+            raise place.fail(f"adds and removes {min(both)}")
+        return Finalizers(names["add"], names["remove"], empty)
+
+    def _template(self, place: _Place, form: str = "mapping") -> Template:
+        wanted: type = {"mapping": dict, "list": list, "text": str}[form]
+        if not isinstance(place.value, wanted):
+            raise place.fail(f"must be a {form}: templates are data, not text to be parsed")
+        try:
+            template = Template(place.value)
+        except ValueError as error:
+            raise place.fail(str(error)) from None
+        self._check_names(place, template.names)
+        return template
+
+    def _check_names(self, place: _Place, used: frozenset[str]) -> None:
+        if self._names is None:
+            return
+        for name in sorted(used):
+            if name != "now" and name.partition(".")[0] != "object" and name not in self._names:
+                known = ", ".join(["now", "object.…", *sorted(self._names)])
+                raise place.fail(f"nobody provides {{{name}}}; known here: {known}")
+
+    @staticmethod
+    def _need(place: _Place, parts: Mapping[str, _Place], *names: str) -> None:
+        for name in names:
+            if name not in parts:
+                raise place.fail(f"{name} is missing")

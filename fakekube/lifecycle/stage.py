@@ -1,0 +1,168 @@
+"""Stages as values: which objects, after how long, and what happens to them then. Read from files with `load`.
+
+    apiVersion: kwok.x-k8s.io/v1alpha1
+    kind: Stage
+    metadata: {name: pod-start}
+    spec:
+      resourceRef: {apiGroup: v1, kind: Pod}
+      selector:
+        matchLabels: {app: web}                            # all parts of a selector must match
+        matchAnnotations: {example.com/mode: slow}
+        matchExpressions:                                  # key: a path in the object (`expressions`), or a name of the
+        - {key: .spec.nodeName, operator: Exists}          # context (`templates`); In NotIn Exists DoesNotExist
+      weight: 1                                            # of several matching stages one is drawn by weight;
+                                                           # if none has a weight, the first one listed plays
+      delay:
+        durationMilliseconds: 500                          # at pace `realistic`; `fast` is a tenth, `instant` none
+        jitterDurationMilliseconds: 900                    # then: anything between the two
+        durationFrom: {expressionFrom: '.metadata.annotations["example.com/delay"]'}   # "3s", or a moment;
+                                                           # where found it is taken as it is, at every pace
+      next:
+        event: {type: Normal, reason: Started, message: Started it}
+        statusTemplate: {phase: Running, startTime: "{now}"}                # merged into `status`
+        patches:                                                            # or any patch
+        - {subresource: status, root: status, type: strategic, template: {phase: Running}}
+        finalizers: {add: [{value: example.com/x}], remove: [{value: example.com/y}], empty: true}
+        delete: true                                       # for good: without a grace period
+      immediateNextStage: true                             # go on with the next stage without a delay
+      paces: [fast, realistic]                             # skipped at other paces (all, when absent)
+
+The form is kwok's (kwok: pkg/apis/v1alpha1/stage_types.go) with plain data for Go templates, and `paces` added.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fakekube.lifecycle.expressions import Expression
+from fakekube.lifecycle.templates import Template
+
+Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
+PatchKind = Literal["json", "merge", "strategic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast life goes: `factor` multiplies every delay of the stages."""
+
+    name: str
+    factor: float
+
+
+INSTANT, FAST, REALISTIC = Pace("instant", 0.0), Pace("fast", 0.1), Pace("realistic", 1.0)
+PACES: Mapping[str, Pace] = {pace.name: pace for pace in (INSTANT, FAST, REALISTIC)}
+
+
+class StageError(ValueError):
+    """A stage that cannot be: where it is written, and what is wrong."""
+
+    def __init__(self, source: str, line: int, reason: str) -> None:
+        super().__init__(f"{source}:{line}: {reason}")
+        self.source, self.line, self.reason = source, line, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One of matchExpressions. `key` is an Expression on the object, or a name of the context."""
+
+    key: Expression | str
+    operator: Operator
+    values: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Which objects a stage is for."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    requirements: tuple[Requirement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How long a stage waits, in seconds; `upto` is the jitter's upper end."""
+
+    seconds: float = 0.0
+    upto: float | None = None
+    seconds_from: Expression | None = None
+    upto_from: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One write. `root` is the member the template is the content of; empty: the object's."""
+
+    template: Template
+    kind: PatchKind = "merge"
+    subresource: str | None = None
+    root: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventToTell:
+    """An Event about the object; both texts are templates."""
+
+    type: str
+    reason: Template
+    message: Template
+
+
+@dataclass(frozen=True, slots=True)
+class Finalizers:
+    """A change of metadata.finalizers: emptied first, then removals, then additions."""
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    empty: bool = False
+
+    def of(self, present: Sequence[str]) -> list[str]:
+        """What is to be there, given what is there."""
+        kept = [] if self.empty else [one for one in present if one not in self.remove]
+        return kept + [one for one in self.add if one not in kept]
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What a stage does, in this order."""
+
+    event: EventToTell | None = None
+    finalizers: Finalizers | None = None
+    patches: tuple[Patch, ...] = ()
+    delete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a life. `group` and `kind` say whose; the group of core kinds is empty."""
+
+    name: str
+    group: str
+    kind: str
+    selector: Selector
+    next: Next
+    delay: Delay = Delay()
+    weight: int = 0
+    weight_from: Expression | None = None
+    immediate_next: bool = False
+    paces: frozenset[str] = frozenset(PACES)
+
+
+def load(path: Path, *, names: frozenset[str] | None = None) -> tuple[Stage, ...]:
+    """The stages of a file, or of all `.yaml` files of a folder in the order of their names. Raises StageError.
+
+    `names`, where given, are the names of the context that the stages may use beside `now` and `object…`.
+    """
+    from fakekube.lifecycle.reading import read  # noqa: PLC0415 - YAML is only imported by who reads stages
+
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    stages = [stage for file in files for stage in read(file.read_text(), source=str(file), names=names)]
+    return tuple(stages)
+
+
+def parse(text: str, *, source: str = "<stages>", names: frozenset[str] | None = None) -> tuple[Stage, ...]:
+    """The stages of a text. Raises StageError."""
+    from fakekube.lifecycle.reading import read  # noqa: PLC0415 - as above
+
+    return tuple(read(text, source=source, names=names))

@@ -1,0 +1,119 @@
+import random
+from datetime import UTC, datetime
+
+import pytest
+
+from fakekube.lifecycle import match, stage
+from fakekube.lifecycle.stage import FAST, INSTANT, REALISTIC
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def _stages(*specs):
+    head = "apiVersion: kwok.x-k8s.io/v1alpha1\nkind: Stage\n"
+    documents = [
+        f"{head}metadata: {{name: s{number}}}\n"
+        f"spec: {{resourceRef: {{kind: Pod}}, next: {{delete: true}}, {spec}}}\n"
+        for number, spec in enumerate(specs)
+    ]
+    return stage.parse("---\n".join(documents))
+
+
+def _pod(**fields):
+    return {"metadata": {"name": "p", "labels": {"app": "web"}, "annotations": {"delay": "1m30s"}}, **fields}
+
+
+@pytest.mark.parametrize(
+    ("selector", "matches"),
+    [
+        ("matchLabels: {app: web}", True),
+        ("matchLabels: {app: db}", False),
+        ("matchAnnotations: {delay: 1m30s}", True),
+        ("matchLabels: {app: web}, matchAnnotations: {delay: x}", False),
+        ("matchExpressions: [{key: .status.phase, operator: In, values: [Pending, Running]}]", True),
+        ("matchExpressions: [{key: .status.phase, operator: NotIn, values: [Running]}]", False),
+        ("matchExpressions: [{key: .status.none, operator: NotIn, values: [Running]}]", True),
+        ("matchExpressions: [{key: .status.ready, operator: In, values: ['true']}]", True),
+        ("matchExpressions: [{key: .metadata.deletionTimestamp, operator: DoesNotExist}]", True),
+        ("matchExpressions: [{key: pod.end, operator: In, values: [here]}]", True),
+        ("matchExpressions: [{key: pod.nothing, operator: Exists}]", False),
+    ],
+)
+def test_a_selector_matches_when_all_its_parts_do(selector, matches):
+    """Labels, annotations, paths in the object and names of the context are tested."""
+    [one] = _stages("selector: {" + selector + "}")
+    pod = _pod(status={"phase": "Running", "ready": True})
+    assert match.matches(one.selector, pod, {"pod": {"end": "here"}}) is matches
+
+
+def test_without_weights_the_first_match_plays():
+    """Order in the file decides when nobody has a weight."""
+    stages = _stages("selector: {matchLabels: {app: db}}", "weight: 0", "weight: 0")
+    assert match.choose(stages, _pod(), {}, random.Random(1)).name == "s1"
+    assert match.choose(stages[:1], _pod(), {}, random.Random(1)) is None
+
+
+def test_weights_are_odds():
+    """Of several matching stages one is drawn in proportion to the weights; weight 0 never is."""
+    stages = _stages("weight: 3", "weight: 1", "weight: 0")
+    chance = random.Random(7)
+    drawn = [match.choose(stages, _pod(), {}, chance).name for _ in range(4000)]
+    assert drawn.count("s0") == pytest.approx(3000, rel=0.05)
+    assert drawn.count("s2") == 0
+
+
+def test_the_lot_is_cast_once():
+    """While the stage drawn before still matches it stays; once it does not, the lot is cast again."""
+    stages = _stages("weight: 1", "weight: 1000", "weight: 1, selector: {matchLabels: {app: db}}")
+    chance = random.Random(7)
+    assert match.choose(stages, _pod(), {}, chance, current=stages[0]).name == "s0"
+    assert match.choose(stages, _pod(), {}, chance, current=stages[2]).name == "s1"
+
+
+def test_an_object_may_bring_its_weight():
+    """weightFrom reads the weight from the object; what is no number is ignored."""
+    [one] = _stages("weight: 2, weightFrom: {expressionFrom: .spec.w}")
+    assert [match.weight(one, _pod(spec={"w": w})) for w in ("5", 7, "x", None)] == [5, 7, 2, 2]
+
+
+@pytest.mark.parametrize(("pace", "low", "high"), [(INSTANT, 0, 0), (FAST, 0.1, 0.2), (REALISTIC, 1, 2)])
+def test_the_pace_scales_delay_and_jitter(pace, low, high):
+    """A delay lies between duration and jitter, scaled by the pace."""
+    [one] = _stages("delay: {durationMilliseconds: 1000, jitterDurationMilliseconds: 2000}")
+    chance = random.Random(3)
+    for _ in range(50):
+        assert low <= match.delay(one, _pod(), NOW, pace, chance) <= high
+
+
+def test_what_an_object_asks_for_is_taken_as_it_is():
+    """A delay from an annotation overrides the stage's, at every pace."""
+    [one] = _stages(
+        "delay: {durationMilliseconds: 5, durationFrom: {expressionFrom: .metadata.annotations.delay}}"
+    )
+    assert match.delay(one, _pod(), NOW, INSTANT, random.Random(1)) == 90
+    assert match.delay(one, {"metadata": {}}, NOW, REALISTIC, random.Random(1)) == 0.005
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("3s", 3),
+        ("1h1m1s", 3661),
+        ("250ms", 0.25),
+        ("250", 0.25),
+        ("2026-01-01T00:00:30Z", 30),
+        ("2025-01-01T00:00:00Z", 0),
+        ("soon", None),
+        ("3s soon", None),
+    ],
+)
+def test_durations_are_texts_milliseconds_or_moments(text, seconds):
+    """What an annotation may say about time; anything else is ignored."""
+    assert match.duration(text, NOW) == seconds
+
+
+def test_stages_are_chosen_by_kind_and_pace():
+    """Only stages of the kind that play at this pace are left."""
+    stages = _stages("paces: [fast]", "weight: 1")
+    assert [one.name for one in match.for_resource(stages, "", "Pod", INSTANT)] == ["s1"]
+    assert match.for_resource(stages, "apps", "Pod", FAST) == ()

@@ -1,0 +1,129 @@
+import pytest
+
+from fakekube.lifecycle import stage
+from fakekube.lifecycle.stage import Delay, Finalizers, StageError
+
+WHOLE = """
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: pod-start}
+spec:
+  resourceRef: {apiGroup: v1, kind: Pod}
+  selector:
+    matchLabels: {app: web}
+    matchAnnotations: {mode: slow}
+    matchExpressions:
+    - {key: .spec.nodeName, operator: Exists}
+    - {key: pod.ready, operator: In, values: ["yes"]}
+  weight: 3
+  delay:
+    durationMilliseconds: 500
+    jitterDurationMilliseconds: 900
+    durationFrom: {expressionFrom: '.metadata.annotations["delay"]'}
+  next:
+    event: {type: Warning, reason: Started, message: "at {now}"}
+    statusTemplate: {phase: Running}
+    patches:
+    - {subresource: status, root: status, type: strategic, template: {startTime: "{now}"}}
+    finalizers: {add: [{value: a}], remove: [{value: b}]}
+    delete: true
+  immediateNextStage: true
+  paces: [realistic]
+---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: vm-stage}
+spec: {resourceRef: {apiGroup: kubevirt.io/v1, kind: VirtualMachine}, next: {delete: true}}
+"""
+
+
+def test_every_field_of_a_stage_is_read():
+    """A stage with everything in it becomes a value with everything in it."""
+    first, second = stage.parse(WHOLE)
+    assert (first.name, first.group, first.kind) == ("pod-start", "", "Pod")
+    assert first.selector.labels == {"app": "web"}
+    assert [one.operator for one in first.selector.requirements] == ["Exists", "In"]
+    assert first.delay == Delay(0.5, 0.9, first.delay.seconds_from, None)
+    assert (first.weight, first.immediate_next, first.paces) == (3, True, {"realistic"})
+    assert [(one.kind, one.root, one.subresource) for one in first.next.patches] == [
+        ("merge", "status", "status"),
+        ("strategic", "status", "status"),
+    ]
+    assert first.next.event.type == "Warning"
+    assert first.next.finalizers == Finalizers(("a",), ("b",))
+    assert first.next.delete
+    assert (second.group, second.kind, second.paces) == (
+        "kubevirt.io",
+        "VirtualMachine",
+        {"instant", "fast", "realistic"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "reason"),
+    [
+        ("kind: Stage", "kind: Stag", 3, "kind: must be one of Stage, not 'Stag'"),
+        ("v1alpha1", "v1", 2, "apiVersion: must be one of"),
+        ("  weight: 3", "  wait: 3", 13, "spec.wait: unknown field; known here: resourceRef, selector"),
+        ("  weight: 3", "  weight: -3", 13, "spec.weight: must be a whole number from 0 on"),
+        (
+            "operator: Exists}",
+            "operator: Is}",
+            11,
+            "must be one of In, NotIn, Exists, DoesNotExist, not 'Is'",
+        ),
+        ('operator: In, values: ["yes"]', "operator: In", 12, "operator In needs values"),
+        ("operator: Exists}", "operator: Exists, values: [a]}", 11, "operator Exists takes no values"),
+        (".spec.nodeName", ".spec..nodeName", 11, "cannot read '..nodeName'"),
+        ("Milliseconds: 900", "Milliseconds: 90", 16, "must not be less than durationMilliseconds"),
+        ("{phase: Running}", "'phase: Running'", 20, "must be a mapping: templates are data"),
+        ('"at {now}"', '"at {now"', 19, "a single {"),
+        ("type: strategic", "type: best", 22, "must be one of json, merge, strategic"),
+        ("type: strategic", "type: json", 22, "a json patch is a list of operations"),
+        ("remove: [{value: b}]", "remove: [{value: a}]", 23, "adds and removes a"),
+        ("paces: [realistic]", "paces: [slow]", 26, "spec.paces[0]: must be one of instant, fast, realistic"),
+        ("name: vm-stage", "name: pod-start", 28, "a second stage called pod-start"),
+        ("next: {delete: true}", "next: {}", 31, "spec.next: does nothing"),
+        (
+            "spec: {resourceRef: {apiGroup: kubevirt.io/v1, kind: VirtualMachine},",
+            "spec: {",
+            31,
+            "resourceRef is missing",
+        ),
+        (
+            "    durationMilliseconds: 500",
+            "    durationMilliseconds: 500\n    durationMilliseconds: 5",
+            16,
+            "given twice",
+        ),
+        ("metadata: {name: pod-start}", "metadata: {name: pod-start", 5, "not YAML"),
+    ],
+)
+def test_impossible_stages_are_refused_with_their_line(old, new, line, reason):
+    """A mistake is reported with file, line and reason when the file is read."""
+    assert old in WHOLE
+    with pytest.raises(StageError) as refusal:
+        stage.parse(WHOLE.replace(old, new, 1), source="pod.yaml")
+    assert reason in refusal.value.reason
+    assert str(refusal.value).startswith(f"pod.yaml:{line}: ")
+
+
+def test_names_nobody_provides_are_refused():
+    """Where the context's names are known, a template or selector that uses another one is refused."""
+    stage.parse(WHOLE, names=frozenset({"pod.ready"}))
+    with pytest.raises(StageError, match=r"nobody provides \{pod.ready\}; known here: now, object.…, pod.ip"):
+        stage.parse(WHOLE, names=frozenset({"pod.ip"}))
+
+
+def test_a_folder_is_read_in_the_order_of_names(tmp_path):
+    """All stages of a folder come together, files in alphabetical order."""
+    text = WHOLE.split("---")[1]
+    (tmp_path / "b.yaml").write_text(text)
+    (tmp_path / "a.yaml").write_text(text.replace("vm-stage", "earlier"))
+    assert [one.name for one in stage.load(tmp_path)] == ["earlier", "vm-stage"]
+
+
+def test_finalizers_are_changed_in_order():
+    """Removals come before additions; what is there already is not added twice; empty forgets everything."""
+    assert Finalizers(("a", "c"), ("b",)).of(["a", "b", "d"]) == ["a", "d", "c"]
+    assert Finalizers(("x",), (), empty=True).of(["a", "b"]) == ["x"]
