@@ -1,0 +1,111 @@
+"""Which changes wake which pools, and the parts put together: informers → queue → reconciler.
+
+Every change wakes its pool after a fixed delay, so that what changes together is handled together.
+Upstream: kubevirt: pkg/virt-controller/watch/pool/pool.go
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from controller import revisions
+from controller.observe import Caches, detached_from
+from controller.reconciler import Reconciler
+from fakekube.client.client import Client
+from fakekube.client.controller import Controller, Observer
+from fakekube.client.informer import Informer
+from fakekube.client.recorder import Recorder
+from fakekube.clock import Clock
+from fakekube.ids import Ids
+from fakekube.machinery import objects
+from fakekube.machinery.resources import (
+    CONTROLLER_REVISIONS,
+    VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINE_POOLS,
+    VIRTUAL_MACHINES,
+)
+from fakekube.machinery.wire import Object
+
+COMPONENT = "virtualmachinepool-controller"
+
+
+class PoolController:
+    """The VirtualMachinePool controller as an actor: it knows the cluster through its client only."""
+
+    name = "pool-controller"
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        clock: Clock,
+        ids: Ids,
+        reconcile_delay: float = 1.0,
+        workers: int = 3,
+        namespace: str | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        pools, vms, vmis, stored = (
+            Informer(client, resource, clock=clock, namespace=namespace)
+            for resource in (
+                VIRTUAL_MACHINE_POOLS,
+                VIRTUAL_MACHINES,
+                VIRTUAL_MACHINE_INSTANCES,
+                CONTROLLER_REVISIONS,
+            )
+        )
+        self._caches = Caches(pools, vms, vmis, stored)
+        self._recorder = Recorder(client, COMPONENT, clock=clock, ids=ids)
+        self.reconciler = Reconciler(client, self._caches, self._recorder, clock=clock)
+        self.controller = Controller(
+            "virtualmachinepool", self.reconciler.reconcile, clock=clock, workers=workers, observer=observer
+        )
+        self.controller.source(pools, delay=reconcile_delay)
+        self.controller.source(vms, self._pools_of_vm, delay=reconcile_delay)
+        self.controller.source(vmis, self._pool_of_vmi, delay=reconcile_delay)
+        self.controller.source(stored, self._pool_of_revision, delay=reconcile_delay)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is queued, reconciled or waiting to be told; delayed keys do not count."""
+        return self.controller.idle and self._recorder.idle
+
+    @property
+    def synced(self) -> bool:
+        """Whether every cache has been filled."""
+        return all(informer.synced for informer in self.controller.informers)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._recorder.run(), name=f"{self.name}: events")
+            tasks.create_task(self.controller.run(), name=self.name)
+
+    def _pools_of_vm(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        """The pool that owns the VM, the one that owned it before, and the one it was taken out of."""
+        keys: dict[str, None] = {}
+        for vm in (old, new):
+            if vm is None:
+                continue
+            pool = self._caches.pool_of(vm)
+            if pool is not None:
+                keys[objects.key(pool)] = None
+            keys |= {key: None for key in detached_from(vm) if self._caches.pools.get(key) is not None}
+        return keys
+
+    def _pool_of_vmi(self, _: Object | None, vmi: Object | None) -> Iterable[str]:
+        """The pool of a VMI that is not what its VM wants. Whether it is ready, the VM's status will tell."""
+        if vmi is None or objects.is_terminating(vmi):
+            return ()
+        owner = objects.controller_of(vmi)
+        vm = self._caches.vms.get(f"{objects.namespace(vmi)}/{owner.get('name')}") if owner else None
+        if owner is None or vm is None or objects.uid(vm) != owner.get("uid"):
+            return ()
+        wanted = objects.dig(vm, "spec", "template", "metadata", default={})
+        if revisions.of(vmi) and revisions.of(vmi) == revisions.of({"metadata": wanted}):
+            return ()
+        pool = self._caches.pool_of(vm)
+        return (objects.key(pool),) if pool is not None else ()
+
+    def _pool_of_revision(self, _: Object | None, revision: Object | None) -> Iterable[str]:
+        pool = self._caches.pool_of(revision) if revision is not None else None
+        return (objects.key(pool),) if pool is not None else ()
