@@ -1,0 +1,38 @@
+"""Namespaces live on after DELETE until their content is gone: `spec.finalizers` holds them, `/finalize` lets them go.
+
+Origin: k8s: pkg/registry/core/namespace/strategy.go, storage/storage.go
+"""
+
+from fakekube.api.builtins.strategy import BuiltinStrategy
+from fakekube.machinery.wire import Object
+
+KUBERNETES = "kubernetes"
+NAME_LABEL = "kubernetes.io/metadata.name"
+
+
+class NamespaceStrategy(BuiltinStrategy):
+    """Phase Active, the `kubernetes` finalizer, and the label that names the namespace."""
+
+    def prepare_create(self, obj: Object) -> None:
+        obj["status"] = {"phase": "Active"}
+        spec = obj.setdefault("spec", {})
+        finalizers = spec.setdefault("finalizers", [])
+        if KUBERNETES not in finalizers:
+            finalizers.append(KUBERNETES)
+        self._label(obj)
+
+    def prepare_update(self, new: Object, old: Object) -> None:
+        self._label(new)
+
+    def prepare_delete(self, obj: Object) -> None:
+        obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
+
+    def blocks_deletion(self, obj: Object) -> bool:
+        return bool((obj.get("spec") or {}).get("finalizers"))
+
+    @staticmethod
+    def _label(obj: Object) -> None:
+        meta = obj["metadata"]
+        name = meta.get("name")
+        if name:
+            meta["labels"] = {**(meta.get("labels") or {}), NAME_LABEL: name}
