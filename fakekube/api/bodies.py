@@ -48,20 +48,20 @@ def _json(body: bytes, kind: str) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        from fakekube.api.go_json import syntax_error  # noqa: PLC0415 - only bad requests need it
+        from fakekube.api.patching.go_syntax import error_text  # noqa: PLC0415 - only bad requests need it
 
-        why = f"couldn't get version/kind; json parse error: {syntax_error(body)}"
+        why = f"couldn't get version/kind; json parse error: {error_text(body)}"
         raise BadRequest(
             f"the object provided is unrecognized (must be of type {kind}): {why} ({_excerpt(body)})"
         ) from None
 
 
 def _yaml(body: bytes, kind: str) -> Any:
-    import yaml  # noqa: PLC0415 - kubectl sends JSON; YAML bodies come from curl and apply
+    from fakekube.machinery import yaml_text  # noqa: PLC0415 - kubectl sends JSON; YAML comes from curl and apply
 
     try:
-        return yaml.load(body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except (yaml.YAMLError, ValueError) as error:
+        return yaml_text.load(body)
+    except (yaml_text.YamlError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error)

@@ -10,7 +10,7 @@ Origin: structured-merge-diff: typed/{tofieldset,compare}.go
 from collections.abc import Mapping
 from typing import Any
 
-from fakekube.api.patching.fieldset import SELF, FieldSet, union
+from fakekube.api.patching.fieldset import SELF, FieldSet
 from fakekube.api.patching.typed import DEDUCED, Repeated, Type
 
 _ABSENT: Any = object()
@@ -130,37 +130,25 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], kind: Type) -> tuple
 def _compare_child(
     element: str, old: Any, new: Any, kind: Type, changed: FieldSet, removed: FieldSet
 ) -> None:
-    """Note under `element` how two unlike values of one place differ."""
-    above = {dict: kind.granular, list: kind.keyed}
-    old_shape, new_shape = old.__class__, new.__class__
-    inside_old = above.get(old_shape, False) and bool(old)
-    inside_new = above.get(new_shape, False) and bool(new)
-    if inside_old or inside_new:
-        if inside_old and inside_new and old_shape is not new_shape:
-            more, less = below_changed_shape(old, new, kind)
-        elif (old_shape is dict or new_shape is dict) and _alike(old, new, dict):
-            more, less = compare(old or {}, new or {}, kind)
-        elif (old_shape is list or new_shape is list) and _alike(old, new, list):
-            more, less = _compare_lists(old or [], new or [], kind)
-        else:
-            more, less = below_changed_shape(old, new, kind)
-        if more:
-            changed[element] = more
+    """Note under `element` how two unlike values of one place differ. Null counts as an empty value of any shape."""
+    if kind.granular and (old or new) and _both(old, new, dict):
+        more, less = compare(old or {}, new or {}, kind)
+    elif kind.keyed and (old or new) and _both(old, new, list):
+        more, less = _compare_lists(old or [], new or [], kind)
+    else:
+        changed[element] = added(new, kind)  # a leaf; or an open place that changed its shape, say from map to list
+        less = {name: child for name, child in added(old, kind).items() if name != SELF}
         if less:
             removed[element] = less
-    else:
-        changed[element] = {}
+        return
+    if more:
+        changed[element] = more
+    if less:
+        removed[element] = less
 
 
-def _alike(old: Any, new: Any, shape: type) -> bool:
-    """Whether both are of the shape; null counts as an empty value of any shape."""
-    return (old is None or isinstance(old, shape)) and (new is None or isinstance(new, shape))
-
-
-def below_changed_shape(old: Any, new: Any, kind: Type) -> tuple[FieldSet, FieldSet]:
-    """An open place changed its shape, say from map to scalar: the place changed, and all that was below is gone."""
-    less = {element: child for element, child in added(old, kind).items() if element != SELF}
-    return union({SELF: {}}, added(new, kind)), less
+def _both(old: Any, new: Any, shape: type) -> bool:
+    return (old is None or old.__class__ is shape) and (new is None or new.__class__ is shape)
 
 
 def _compare_lists(old: list[Any], new: list[Any], kind: Type) -> tuple[FieldSet, FieldSet]:

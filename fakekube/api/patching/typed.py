@@ -27,6 +27,7 @@ _HELD_BY_VALUE_IN: Mapping[str, frozenset[str]] = {
     "NetworkPolicySpec": frozenset({"podSelector"}),
     "NodeDaemonEndpoints": frozenset({"kubeletEndpoint"}),
     "NodeStatus": frozenset({"daemonEndpoints", "nodeInfo"}),
+    "ObjectMeta": frozenset({"creationTimestamp"}),
     "PersistentVolumeClaimSpec": frozenset({"resources"}),
     "ResourceClaimSpec": frozenset({"devices"}),
     "ServiceStatus": frozenset({"loadBalancer"}),

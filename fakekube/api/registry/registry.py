@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fakekube.api.patching import managed_fields
 from fakekube.api.registry import codec, deletion, metadata
 from fakekube.api.registry.deletion import DeleteOptions
+from fakekube.api.registry.ownership import reset_fields
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
@@ -246,6 +247,7 @@ class Registry:
             subresource=context.subresource,
             now=self.clock.now(),
             schema=resource.strategy.schema,
+            reset=reset_fields(resource, context.subresource),
         )
 
     async def _after(

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 
 from fakekube.api import bodies
-from fakekube.api.go_json import syntax_error
+from fakekube.api.patching import decoding as decoding_patches
 from fakekube.api.options import WriteOptions
 from fakekube.api.patching import json_patch, merge_patch, server_side_apply, strategic_merge
+from fakekube.api.registry.ownership import reset_fields
 from fakekube.api.registry.registry import Written
 from fakekube.api.schema.model import ANYTHING
 from fakekube.api.verbs import decoding
@@ -65,10 +66,11 @@ def read_patch(call: Call, media: str) -> Any:
                 f"the body of the request was in an unknown format - accepted media types include: {_FOR_CUSTOM}"
             )
         raise UnsupportedMediaType("415: Unsupported Media Type")
-    try:
-        return orjson.loads(call.request.body)
-    except orjson.JSONDecodeError:
-        raise BadRequest(f"error decoding patch: {syntax_error(call.request.body)}") from None
+    if media == JSON:
+        return decoding_patches.json_operations(call.request.body)
+    if media == MERGE:
+        return decoding_patches.merge_object(call.request.body)
+    return decoding_patches.strategic_object(call.request.body)
 
 
 def patched(call: Call, media: str, old: Object, change: Any) -> Object:
@@ -177,6 +179,8 @@ def merged(call: Call, live: Object | None, applied: Object, options: WriteOptio
         subresource=call.info.subresource,
         now=call.registry.clock.now(),
         schema=resource.strategy.schema,
+        kind=resource.kind,
+        reset=reset_fields(resource, call.info.subresource),
     )
 
 

@@ -1,0 +1,92 @@
+"""From a patch's body to values, refusing what is none in the real server's words.
+
+Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/patch.go
+"""
+
+from typing import Any
+
+import orjson
+
+from fakekube.api.patching import go_syntax
+from fakekube.machinery.errors import BadRequest, TooLarge
+from fakekube.machinery.wire import Object
+
+MAX_OPERATIONS = 10_000
+MAX_DEPTH = 200  # of a patch: what the JSON encoder can write again, with room for the object around it
+
+_GO_KINDS: dict[type, str] = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    bool: "bool",
+    int: "number",
+    float: "number",
+}
+
+
+def json_operations(body: bytes) -> list[Any]:
+    """The operations of a JSON patch. Their content is judged when they are applied."""
+    value = _decoded(body)
+    if not isinstance(value, list):
+        raise _wrong_kind(value, "[]handlers.jsonPatchOp")
+    for operation in value:
+        if not isinstance(operation, dict):
+            raise _wrong_kind(operation, "handlers.jsonPatchOp")
+    if len(value) > MAX_OPERATIONS:
+        raise TooLarge(
+            "Request entity too large: The allowed maximum operations in a JSON patch is "
+            f"{MAX_OPERATIONS}, got {len(value)}"
+        )
+    return value
+
+
+def merge_object(body: bytes) -> Object:
+    """The document of a merge patch."""
+    value = _decoded(body)
+    if value is None:
+        raise BadRequest("Invalid JSON Patch")
+    if not isinstance(value, dict):
+        raise _wrong_kind(value, "map[string]interface {}")
+    return value
+
+
+def strategic_object(body: bytes) -> Object:
+    """The document of a strategic merge patch; null says nothing. Its errors come without an introduction."""
+    try:
+        value = _decoded(body)
+    except BadRequest as error:
+        raise BadRequest(error.message.removeprefix("error decoding patch: ")) from None
+    if value is not None and not isinstance(value, dict):
+        text = f"json: cannot unmarshal {_GO_KINDS[type(value)]} into Go value of type map[string]interface {{}}"
+        raise BadRequest(text)
+    return value or {}
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise BadRequest(f"error decoding patch: {go_syntax.error_text(body) or go_syntax.TOO_DEEP}") from None
+    check_depth(value)
+    return value
+
+
+def check_depth(value: Any, limit: int = MAX_DEPTH) -> None:
+    """Refuse values nested deeper than can be handled."""
+    level = [value]
+    for _ in range(limit + 1):
+        below: list[Any] = []
+        for one in level:
+            if isinstance(one, dict):
+                below.extend(child for child in one.values() if isinstance(child, (dict, list)))
+            elif isinstance(one, list):
+                below.extend(child for child in one if isinstance(child, (dict, list)))
+        if not below:
+            return
+        level = below
+    raise BadRequest(f"error decoding patch: {go_syntax.TOO_DEEP}")
+
+
+def _wrong_kind(value: Any, wanted: str) -> BadRequest:
+    kind = _GO_KINDS.get(type(value), "null")
+    return BadRequest(f"error decoding patch: json: cannot unmarshal {kind} into Go value of type {wanted}")

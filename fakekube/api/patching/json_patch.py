@@ -1,0 +1,180 @@
+"""JSON patch (RFC 6902), as lenient as the library of the real server.
+
+Beyond the RFC: `replace` adds an absent member, `test` for null passes where nothing is, an absent value counts as null,
+`copy` of an absent member yields null, indices may count from the end, and whatever stands before the first slash of a
+path is ignored. Any failure of an operation is one and the same 422.
+
+Origin: RFC 6902; github.com/evanphx/json-patch (v4): patch.go
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from jsonpatch import (
+    AddOperation,
+    CopyOperation,
+    JsonPatch,
+    JsonPatchConflict,
+    JsonPatchException,
+    JsonPatchTestFailed,
+    MoveOperation,
+    RemoveOperation,
+    ReplaceOperation,
+    TestOperation,
+)
+from jsonpointer import JsonPointer, JsonPointerException
+
+from fakekube.api.patching.decoding import check_depth
+from fakekube.machinery.copying import copy_of
+from fakekube.machinery.errors import Invalid
+from fakekube.machinery.wire import Object
+
+_ABSENT: Any = object()
+
+
+def apply(obj: Object, patch: Sequence[Mapping[str, Any]]) -> Object:
+    """`obj` after all operations of `patch`; with the first that fails Invalid is raised, and nothing has happened."""
+    check_depth(patch)
+    try:
+        out = _LenientPatch(copy_of(list(patch)), pointer_cls=_Pointer).apply(copy_of(obj), in_place=True)
+    except (JsonPatchException, JsonPointerException) as error:
+        raise _refused() from error
+    if not isinstance(out, dict):
+        raise _refused()
+    return out
+
+
+def _refused() -> Invalid:
+    return Invalid("the server rejected our request due to an error in our request", details={})
+
+
+class _Pointer(JsonPointer):
+    """A path that takes any prefix before its first slash, and indices from the end."""
+
+    def __init__(self, pointer: str) -> None:
+        if not isinstance(pointer, str):
+            raise JsonPointerException("a path is text")
+        head, *parts = pointer.split("/")
+        if head and not parts:
+            raise JsonPointerException(f"no slash in {pointer!r}")
+        self.parts = [part.replace("~1", "/").replace("~0", "~") for part in parts]
+
+    def to_last(self, doc: Any) -> tuple[Any, Any]:
+        if not self.parts:
+            return doc, None
+        for part in self.parts[:-1]:
+            doc = self.walk(doc, part)
+        return doc, self.get_part(doc, self.parts[-1])
+
+    @classmethod
+    def get_part(cls, doc: Any, part: str) -> str | int:
+        if isinstance(doc, dict) or (isinstance(doc, list) and part == "-"):
+            return part
+        if isinstance(doc, list):
+            try:
+                return int(part)
+            except ValueError:
+                raise JsonPointerException(f"{part!r} is no index") from None
+        raise JsonPointerException(f"nothing can be below {part!r}")
+
+    def walk(self, doc: Any, part: str) -> Any:
+        try:
+            return doc[self.get_part(doc, part)]
+        except (KeyError, IndexError, TypeError):
+            raise JsonPointerException(f"nothing at {part!r}") from None
+
+    def find(self, doc: Any) -> Any:
+        """The value there, or `_ABSENT` where a member could be but is not."""
+        holder, part = self.to_last(doc)
+        if part is None:
+            return holder
+        if isinstance(holder, dict):
+            return holder.get(part, _ABSENT)
+        return self.walk(holder, str(part))
+
+
+def _put(pointer: _Pointer, doc: Any, value: Any) -> Any:
+    """`add`: a new member, or an item before the index."""
+    holder, part = pointer.to_last(doc)
+    if part is None:
+        raise JsonPatchConflict("the whole document cannot be added")
+    if isinstance(holder, dict):
+        holder[part] = value
+    elif part == "-":
+        holder.append(value)
+    else:
+        place = part if part >= 0 else part + len(holder) + 1
+        if not 0 <= place <= len(holder):
+            raise JsonPatchConflict(f"index {part} is out of range")
+        holder.insert(place, value)
+    return doc
+
+
+class _Add(AddOperation):
+    def apply(self, obj: Any) -> Any:
+        return _put(self.pointer, obj, self.operation.get("value"))
+
+
+class _Remove(RemoveOperation):
+    def apply(self, obj: Any) -> Any:
+        holder, part = self.pointer.to_last(obj)
+        if part == "-" and isinstance(holder, list):
+            raise JsonPatchConflict("there is nothing behind the end of a list")
+        return super().apply(obj)
+
+
+class _Replace(ReplaceOperation):
+    def apply(self, obj: Any) -> Any:
+        holder, part = self.pointer.to_last(obj)
+        value = self.operation.get("value")
+        if part is None:
+            if not isinstance(value, (dict, list)):
+                raise JsonPatchConflict("a document is an object or an array")
+            return value
+        if isinstance(holder, list):
+            self.pointer.walk(holder, str(part))
+        holder[part] = value
+        return obj
+
+
+class _Move(MoveOperation):
+    def apply(self, obj: Any) -> Any:
+        source = _Pointer(self.operation.get("from"))
+        value = source.find(obj)
+        without = _Remove({"op": "remove", "path": self.operation["from"]}, pointer_cls=_Pointer).apply(obj)
+        return _put(self.pointer, without, value)
+
+
+class _Copy(CopyOperation):
+    def apply(self, obj: Any) -> Any:
+        source = _Pointer(self.operation.get("from"))
+        if not source.parts:
+            raise JsonPatchConflict("the whole document cannot be copied")
+        value = source.find(obj)
+        return _put(self.pointer, obj, None if value is _ABSENT else copy_of(value))
+
+
+class _Test(TestOperation):
+    def apply(self, obj: Any) -> Any:
+        actual = self.pointer.find(obj)
+        wanted = self.operation.get("value")
+        if _encoded(None if actual is _ABSENT else actual) != _encoded(wanted):
+            raise JsonPatchTestFailed("the value is another")
+        return obj
+
+
+def _encoded(value: Any) -> bytes:
+    """Values are equal when their texts are: 1, 1.0 and true are three values."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+class _LenientPatch(JsonPatch):
+    operations = {  # noqa: RUF012 - the library's way to extend it
+        "add": _Add,
+        "remove": _Remove,
+        "replace": _Replace,
+        "move": _Move,
+        "copy": _Copy,
+        "test": _Test,
+    }

@@ -1,0 +1,267 @@
+"""Field ownership of plain writes: create, update, patch and status writes, everything but apply.
+
+A write owns what it changes; whoever owned a changed or removed field loses it. An owner left with nothing vanishes,
+and an entry's time moves only when the writer gained something. One storage version serves all API versions of a kind
+here, so fields owned through another version are compared as they stand.
+
+Origin: k8s: staging/src/k8s.io/apimachinery/pkg/util/managedfields/internal/*.go
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from fakekube.api.patching import fieldset
+from fakekube.api.patching.compare import added_to_new, compare
+from fakekube.api.patching.fieldset import FieldSet
+from fakekube.api.patching.typed import ElementError, Type, root_type
+from fakekube.api.schema.model import Schema
+from fakekube.clock import parse_rfc3339, rfc3339
+from fakekube.machinery.wire import Object
+
+Entry = dict[str, Any]  # one element of metadata.managedFields
+Identity = tuple[str, str, str, str]  # manager, operation, apiVersion (empty for appliers), subresource
+
+MAX_UPDATE_MANAGERS = 10
+ANCIENT = "ancient-changes"
+MANAGER_NAME_LIMIT = 128
+
+# What identifies an object or belongs to the server is nobody's field.
+UNOWNED_METADATA = frozenset(
+    {
+        "name",
+        "namespace",
+        "creationTimestamp",
+        "selfLink",
+        "uid",
+        "clusterName",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+    }
+)
+UNOWNED = fieldset.from_names("apiVersion", "kind", "metadata", *(f"metadata.{name}" for name in UNOWNED_METADATA))
+NO_FIELDS: FieldSet = {}
+_HEAD = frozenset({"apiVersion", "kind", "metadata"})
+
+
+def record_update(
+    old: Object | None,
+    new: Object,
+    *,
+    manager: str,
+    api_version: str,
+    subresource: str,
+    now: datetime,
+    schema: Schema | None,
+    reset: FieldSet = NO_FIELDS,
+) -> Object:
+    """`new` with metadata.managedFields as after this write by `manager`; `old` is None when it creates the object.
+
+    `reset` names fields this write cannot change (status, for writes to the main resource): nobody gains or loses them.
+    The result shares everything but its metadata with `new`.
+    """
+    metadata: Mapping[str, Any] = new.get("metadata") or {}
+    entries = _entries_to_start_from(old, metadata, subresource=subresource)
+    if entries is not None:
+        try:
+            gained, lost = changes(old, new, root_type(schema))
+        except ElementError:  # a list without its keys: validation refuses it later, ownership stays as it is
+            gained, lost = NO_FIELDS, NO_FIELDS
+        if reset:
+            gained, lost = fieldset.without(gained, reset), fieldset.without(lost, reset)
+        if gained or lost:
+            entries = surrender(entries, gained, lost)
+        if gained:
+            identity = (manager, "Update", api_version, subresource)
+            entries = capped(_credited(entries, identity, gained, rfc3339(now)))
+    return with_entries(new, metadata, entries or ())
+
+
+def with_entries(obj: Object, metadata: Mapping[str, Any], entries: Sequence[Entry]) -> Object:
+    """`obj` with this metadata and these managedFields, or none."""
+    kept = {name: value for name, value in metadata.items() if name != "managedFields"}
+    if entries:
+        kept["managedFields"] = entries
+    return {**obj, "metadata": kept}
+
+
+def changes(old: Object | None, new: Object, kind: Type) -> tuple[FieldSet, FieldSet]:
+    """What `new` changes or adds, and what it removes, as far as anybody can own it."""
+    if old is None:
+        gained = added_to_new(_owned(new), kind)
+        inner = added_to_new(_owned_metadata(new), kind.fields["metadata"])
+        return ({**gained, "f:metadata": inner} if inner else gained), NO_FIELDS
+    gained, lost = compare(_owned(old), _owned(new), kind)
+    before, after = _owned_metadata(old), _owned_metadata(new)
+    if before != after:
+        more, less = compare(before, after, kind.fields["metadata"])
+        if more:
+            gained["f:metadata"] = more
+        if less:
+            lost["f:metadata"] = less
+    return gained, lost
+
+
+def _owned(obj: Object) -> dict[str, Any]:
+    return {name: value for name, value in obj.items() if name not in _HEAD}
+
+
+def _owned_metadata(obj: Object) -> dict[str, Any]:
+    return {name: value for name, value in (obj.get("metadata") or {}).items() if name not in UNOWNED_METADATA}
+
+
+def _entries_to_start_from(
+    old: Object | None, metadata: Mapping[str, Any], *, subresource: str
+) -> Sequence[Entry] | None:
+    """The owners before this write; None when ownership is not tracked.
+
+    Clients may set managedFields: `[]` or `[{}]` stops tracking, valid entries are taken, the rest is passed over.
+    A subresource cannot touch them.
+    """
+    stored: Sequence[Entry] = () if old is None else (old.get("metadata") or {}).get("managedFields") or ()
+    given = None if subresource else metadata.get("managedFields")
+    found = stored
+    if given is not None and given != stored:
+        found = () if given in ([], [{}]) else _valid(given) or stored
+    return None if not found and old is not None else found
+
+
+def _valid(given: Any) -> Sequence[Entry]:
+    """A client's entries in canonical form; nothing at all when one of them is malformed."""
+    found: dict[Identity, Entry] = {}
+    try:
+        for entry in given:
+            if (
+                entry.get("operation") not in {"Apply", "Update"}
+                or not entry.get("apiVersion")
+                or entry.get("fieldsType") != "FieldsV1"
+            ):
+                return ()
+            clean = {name: value for name, value in entry.items() if value not in {None, ""} or name == "manager"}
+            if "time" in clean:
+                clean["time"] = rfc3339(parse_rfc3339(clean["time"]))
+            clean["fieldsV1"] = fieldset.parse(entry.get("fieldsV1") or {})
+            found[identity_of(clean)] = clean
+    except (AttributeError, TypeError, ValueError):
+        return ()
+    return list(found.values())
+
+
+def identity_of(entry: Mapping[str, Any]) -> Identity:
+    """Who an entry speaks of. An applier stays the same through all API versions."""
+    operation = entry["operation"]
+    version = "" if operation == "Apply" else entry["apiVersion"]
+    return entry.get("manager", ""), operation, version, entry.get("subresource", "")
+
+
+def surrender(entries: Iterable[Entry], gained: FieldSet, lost: FieldSet) -> list[Entry]:
+    """The entries after everybody gave up what somebody else changed and what is gone. Empty ones vanish."""
+    out: list[Entry] = []
+    for entry in entries:
+        fields = entry["fieldsV1"]
+        rest = fieldset.difference(fieldset.difference(fields, gained), lost)
+        if rest is fields:
+            out.append(entry)
+        elif rest:
+            out.append({**entry, "fieldsV1": rest})
+    return out
+
+
+def _credited(entries: Iterable[Entry], identity: Identity, gained: FieldSet, time: str) -> list[Entry]:
+    manager, operation, version, subresource = identity
+    out: list[Entry] = []
+    for entry in entries:
+        if identity_of(entry) == identity:
+            gained = fieldset.union(gained, entry["fieldsV1"])
+        else:
+            out.append(entry)
+    out.append(new_entry(manager, operation, version, subresource, gained, time))
+    return ordered(out)
+
+
+def new_entry(manager: str, operation: str, version: str, subresource: str, fields: FieldSet, time: str) -> Entry:
+    """One element of managedFields; an empty `time` is left out."""
+    entry: Entry = {
+        "manager": manager,
+        "operation": operation,
+        "apiVersion": version,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }
+    if time:
+        entry["time"] = time
+    if subresource:
+        entry["subresource"] = subresource
+    return entry
+
+
+def ordered(entries: list[Entry]) -> list[Entry]:
+    """The order on the wire: appliers first, then by time, then by who it is."""
+    return entries if len(entries) < 2 else sorted(entries, key=_wire_order)
+
+
+def _wire_order(entry: Entry) -> tuple[str, ...]:
+    return (
+        entry["operation"],
+        entry.get("time", ""),
+        entry.get("manager", ""),
+        entry["apiVersion"],
+        entry.get("subresource", ""),
+    )
+
+
+def capped(entries: list[Entry], limit: int = MAX_UPDATE_MANAGERS) -> list[Entry]:
+    """At most `limit` entries of updates: the oldest of each API version melt into one called ancient-changes."""
+    updates = [entry for entry in entries if entry["operation"] == "Update"]
+    if len(updates) <= limit:
+        return entries
+    left = {identity_of(entry): entry for entry in entries}
+    oldest_first = sorted(updates, key=lambda entry: (entry.get("time", ""), identity_of(entry)))
+    first_of: dict[str, Identity] = {}
+    surplus = len(updates) - limit
+    for entry in oldest_first:
+        if not surplus:
+            break
+        version, identity = entry["apiVersion"], identity_of(entry)
+        if version not in first_of:
+            first_of[version] = identity
+            continue
+        bucket: Identity = (ANCIENT, "Update", version, "")
+        melted = left.get(bucket) or left.pop(first_of[version])
+        del left[identity]
+        fields = fieldset.union(entry["fieldsV1"], melted["fieldsV1"])
+        left[bucket] = new_entry(*bucket, fields, entry.get("time", ""))
+        surplus -= 1
+    return ordered(list(left.values()))
+
+
+def manager_name(field_manager: str, user_agent: str) -> str:
+    """Who a write is recorded for: the fieldManager parameter, else what the user agent says before its first slash."""
+    if field_manager:
+        return field_manager
+    name = ""
+    for character in user_agent.partition("/")[0]:
+        if not character.isprintable():
+            continue
+        if len((name + character).encode()) > MANAGER_NAME_LIMIT:
+            break
+        name += character
+    return name
+
+
+def differ_in_times_only(old: Object, new: Object) -> bool:
+    """Whether a write changed nothing but times in managedFields: such a write is not stored.
+
+    Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/fieldmanager/equality.go
+    """
+    if any(old.get(name) != value for name, value in new.items() if name != "metadata") or old.keys() != new.keys():
+        return False
+    return _without_times(old) == _without_times(new)
+
+
+def _without_times(obj: Object) -> dict[str, Any]:
+    metadata = obj.get("metadata") or {}
+    entries = metadata.get("managedFields") or ()
+    timeless = [{name: value for name, value in entry.items() if name != "time"} for entry in entries]
+    return {**metadata, "managedFields": timeless, "resourceVersion": ""}
