@@ -43,7 +43,7 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.details: dict[str, Any] | None = dict(details) if details else None
+        self.details: dict[str, Any] | None = None if details is None else dict(details)  # may be empty: `{}` is shown
         self.headers = list(headers)
         self.metadata: dict[str, Any] = {}  # of the Status: an expired list offers a continue token there
         if code is not None:
@@ -62,7 +62,7 @@ class ApiError(Exception):
         }
         if self.reason:
             body["reason"] = self.reason
-        if self.details:
+        if self.details is not None:
             body["details"] = self.details
         body["code"] = self.code
         return body

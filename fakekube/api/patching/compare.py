@@ -119,7 +119,11 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], kind: Type) -> tuple
         shared += 1
         if before != value:
             below = fields.get(name) or kind.element or DEDUCED
-            _compare_child("f:" + name, before, value, below, changed, removed)
+            more, less = _compare_child(before, value, below)
+            if more is not None:
+                changed["f:" + name] = more
+            if less is not None:
+                removed["f:" + name] = less
     if shared != len(old):
         for name, before in old.items():
             if name not in new:
@@ -127,24 +131,17 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], kind: Type) -> tuple
     return changed, removed
 
 
-def _compare_child(
-    element: str, old: Any, new: Any, kind: Type, changed: FieldSet, removed: FieldSet
-) -> None:
-    """Note under `element` how two unlike values of one place differ. Null counts as an empty value of any shape."""
+def _compare_child(old: Any, new: Any, kind: Type) -> tuple[FieldSet | None, FieldSet | None]:
+    """How two unlike values of one place differ. Null counts as an empty value of any shape."""
     if kind.granular and (old or new) and _both(old, new, dict):
         more, less = compare(old or {}, new or {}, kind)
-    elif kind.keyed and (old or new) and _both(old, new, list):
+        return more or None, less or None
+    if kind.keyed and (old or new) and _both(old, new, list):
         more, less = _compare_lists(old or [], new or [], kind)
-    else:
-        changed[element] = added(new, kind)  # a leaf; or an open place that changed its shape, say from map to list
-        less = {name: child for name, child in added(old, kind).items() if name != SELF}
-        if less:
-            removed[element] = less
-        return
-    if more:
-        changed[element] = more
-    if less:
-        removed[element] = less
+        return more or None, less or None
+    # a leaf; or an open place that changed its shape, say from map to list
+    gone = {element: child for element, child in added(old, kind).items() if element != SELF}
+    return added(new, kind), gone or None
 
 
 def _both(old: Any, new: Any, shape: type) -> bool:
@@ -164,7 +161,11 @@ def _compare_lists(old: list[Any], new: list[Any], kind: Type) -> tuple[FieldSet
             if isinstance(value, Repeated) or isinstance(was, Repeated):
                 changed[element] = {}
             else:
-                _compare_child(element, was, value, item, changed, removed)
+                more, less = _compare_child(was, value, item)
+                if more is not None:
+                    changed[element] = more
+                if less is not None:
+                    removed[element] = less
     for element, was in before.items():
         if element not in after:
             removed[element] = {} if isinstance(was, Repeated) else added(was, item)

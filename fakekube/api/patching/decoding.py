@@ -57,7 +57,9 @@ def strategic_object(body: bytes) -> Object:
     except BadRequest as error:
         raise BadRequest(error.message.removeprefix("error decoding patch: ")) from None
     if value is not None and not isinstance(value, dict):
-        text = f"json: cannot unmarshal {_GO_KINDS[type(value)]} into Go value of type map[string]interface {{}}"
+        text = (
+            f"json: cannot unmarshal {_GO_KINDS[type(value)]} into Go value of type map[string]interface {{}}"
+        )
         raise BadRequest(text)
     return value or {}
 
@@ -66,7 +68,9 @@ def _decoded(body: bytes) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise BadRequest(f"error decoding patch: {go_syntax.error_text(body) or go_syntax.TOO_DEEP}") from None
+        raise BadRequest(
+            f"error decoding patch: {go_syntax.error_text(body) or go_syntax.TOO_DEEP}"
+        ) from None
     check_depth(value)
     return value
 

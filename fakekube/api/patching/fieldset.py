@@ -162,9 +162,7 @@ def _common(one: FieldSet, other: FieldSet) -> FieldSet | None:
 
 def leaves(fields: FieldSet) -> FieldSet:
     """The members that have no members below them."""
-    return {
-        element: leaves(child) if child else {} for element, child in fields.items() if element != SELF
-    }
+    return {element: leaves(child) if child else {} for element, child in fields.items() if element != SELF}
 
 
 def paths(fields: FieldSet, prefix: Path = ()) -> Iterator[Path]:
@@ -189,7 +187,9 @@ def _order(element: str) -> tuple[int, Any]:
     if kind == 0:
         return kind, element
     value = orjson.loads(element[2:])
-    parts = [part for key in sorted(value) for part in (key, value[key])] if isinstance(value, dict) else [value]
+    parts = (
+        [part for key in sorted(value) for part in (key, value[key])] if isinstance(value, dict) else [value]
+    )
     return kind, [_rank(part) for part in parts]
 
 

@@ -16,7 +16,7 @@ _HEXADECIMAL = tuple("0123456789abcdefABCDEF")
 _LITERALS = {"t": "true", "f": "false", "n": "null"}
 
 
-class _Broken(Exception):  # noqa: N818 - a signal inside this module
+class _Broken(Exception):
     """Carries the text of the first error."""
 
 

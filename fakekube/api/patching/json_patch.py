@@ -8,6 +8,7 @@ Origin: RFC 6902; github.com/evanphx/json-patch (v4): patch.go
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -68,7 +69,7 @@ class _Pointer(JsonPointer):
         return doc, self.get_part(doc, self.parts[-1])
 
     @classmethod
-    def get_part(cls, doc: Any, part: str) -> str | int:
+    def get_part(cls, doc: Any, part: str | int) -> str | int:
         if isinstance(doc, dict) or (isinstance(doc, list) and part == "-"):
             return part
         if isinstance(doc, list):
@@ -78,30 +79,29 @@ class _Pointer(JsonPointer):
                 raise JsonPointerException(f"{part!r} is no index") from None
         raise JsonPointerException(f"nothing can be below {part!r}")
 
-    def walk(self, doc: Any, part: str) -> Any:
+    def walk(self, doc: Any, part: str | int) -> Any:
         try:
             return doc[self.get_part(doc, part)]
         except (KeyError, IndexError, TypeError):
             raise JsonPointerException(f"nothing at {part!r}") from None
 
-    def find(self, doc: Any) -> Any:
-        """The value there, or `_ABSENT` where a member could be but is not."""
-        holder, part = self.to_last(doc)
-        if part is None:
-            return holder
-        if isinstance(holder, dict):
-            return holder.get(part, _ABSENT)
-        return self.walk(holder, str(part))
+
+def _find(pointer: JsonPointer, doc: Any) -> Any:
+    """The value there, or `_ABSENT` where a member could be but is not."""
+    holder, part = pointer.to_last(doc)
+    if part is None:
+        return holder
+    return holder.get(part, _ABSENT) if isinstance(holder, dict) else pointer.walk(holder, part)
 
 
-def _put(pointer: _Pointer, doc: Any, value: Any) -> Any:
+def _put(pointer: JsonPointer, doc: Any, value: Any) -> Any:
     """`add`: a new member, or an item before the index."""
     holder, part = pointer.to_last(doc)
     if part is None:
         raise JsonPatchConflict("the whole document cannot be added")
     if isinstance(holder, dict):
         holder[part] = value
-    elif part == "-":
+    elif isinstance(part, str):  # "-", the one index that is no number
         holder.append(value)
     else:
         place = part if part >= 0 else part + len(holder) + 1
@@ -133,31 +133,31 @@ class _Replace(ReplaceOperation):
                 raise JsonPatchConflict("a document is an object or an array")
             return value
         if isinstance(holder, list):
-            self.pointer.walk(holder, str(part))
+            self.pointer.walk(holder, part)
         holder[part] = value
         return obj
 
 
 class _Move(MoveOperation):
     def apply(self, obj: Any) -> Any:
-        source = _Pointer(self.operation.get("from"))
-        value = source.find(obj)
+        source = _Pointer(self.operation.get("from", ""))
+        value = _find(source, obj)
         without = _Remove({"op": "remove", "path": self.operation["from"]}, pointer_cls=_Pointer).apply(obj)
         return _put(self.pointer, without, value)
 
 
 class _Copy(CopyOperation):
     def apply(self, obj: Any) -> Any:
-        source = _Pointer(self.operation.get("from"))
+        source = _Pointer(self.operation.get("from", ""))
         if not source.parts:
             raise JsonPatchConflict("the whole document cannot be copied")
-        value = source.find(obj)
+        value = _find(source, obj)
         return _put(self.pointer, obj, None if value is _ABSENT else copy_of(value))
 
 
 class _Test(TestOperation):
     def apply(self, obj: Any) -> Any:
-        actual = self.pointer.find(obj)
+        actual = _find(self.pointer, obj)
         wanted = self.operation.get("value")
         if _encoded(None if actual is _ABSENT else actual) != _encoded(wanted):
             raise JsonPatchTestFailed("the value is another")
@@ -170,11 +170,6 @@ def _encoded(value: Any) -> bytes:
 
 
 class _LenientPatch(JsonPatch):
-    operations = {  # noqa: RUF012 - the library's way to extend it
-        "add": _Add,
-        "remove": _Remove,
-        "replace": _Replace,
-        "move": _Move,
-        "copy": _Copy,
-        "test": _Test,
-    }
+    operations = MappingProxyType(
+        {"add": _Add, "remove": _Remove, "replace": _Replace, "move": _Move, "copy": _Copy, "test": _Test}
+    )

@@ -40,7 +40,9 @@ UNOWNED_METADATA = frozenset(
         "resourceVersion",
     }
 )
-UNOWNED = fieldset.from_names("apiVersion", "kind", "metadata", *(f"metadata.{name}" for name in UNOWNED_METADATA))
+UNOWNED = fieldset.from_names(
+    "apiVersion", "kind", "metadata", *(f"metadata.{name}" for name in UNOWNED_METADATA)
+)
 NO_FIELDS: FieldSet = {}
 _HEAD = frozenset({"apiVersion", "kind", "metadata"})
 
@@ -108,7 +110,9 @@ def _owned(obj: Object) -> dict[str, Any]:
 
 
 def _owned_metadata(obj: Object) -> dict[str, Any]:
-    return {name: value for name, value in (obj.get("metadata") or {}).items() if name not in UNOWNED_METADATA}
+    return {
+        name: value for name, value in (obj.get("metadata") or {}).items() if name not in UNOWNED_METADATA
+    }
 
 
 def _entries_to_start_from(
@@ -138,7 +142,9 @@ def _valid(given: Any) -> Sequence[Entry]:
                 or entry.get("fieldsType") != "FieldsV1"
             ):
                 return ()
-            clean = {name: value for name, value in entry.items() if value not in {None, ""} or name == "manager"}
+            clean = {
+                name: value for name, value in entry.items() if value not in {None, ""} or name == "manager"
+            }
             if "time" in clean:
                 clean["time"] = rfc3339(parse_rfc3339(clean["time"]))
             clean["fieldsV1"] = fieldset.parse(entry.get("fieldsV1") or {})
@@ -169,19 +175,19 @@ def surrender(entries: Iterable[Entry], gained: FieldSet, lost: FieldSet) -> lis
 
 
 def _credited(entries: Iterable[Entry], identity: Identity, gained: FieldSet, time: str) -> list[Entry]:
-    manager, operation, version, subresource = identity
     out: list[Entry] = []
     for entry in entries:
         if identity_of(entry) == identity:
             gained = fieldset.union(gained, entry["fieldsV1"])
         else:
             out.append(entry)
-    out.append(new_entry(manager, operation, version, subresource, gained, time))
+    out.append(new_entry(identity, identity[2], gained, time))
     return ordered(out)
 
 
-def new_entry(manager: str, operation: str, version: str, subresource: str, fields: FieldSet, time: str) -> Entry:
+def new_entry(identity: Identity, version: str, fields: FieldSet, time: str) -> Entry:
     """One element of managedFields; an empty `time` is left out."""
+    manager, operation, _, subresource = identity
     entry: Entry = {
         "manager": manager,
         "operation": operation,
@@ -231,7 +237,7 @@ def capped(entries: list[Entry], limit: int = MAX_UPDATE_MANAGERS) -> list[Entry
         melted = left.get(bucket) or left.pop(first_of[version])
         del left[identity]
         fields = fieldset.union(entry["fieldsV1"], melted["fieldsV1"])
-        left[bucket] = new_entry(*bucket, fields, entry.get("time", ""))
+        left[bucket] = new_entry(bucket, version, fields, entry.get("time", ""))
         surplus -= 1
     return ordered(list(left.values()))
 
@@ -255,7 +261,10 @@ def differ_in_times_only(old: Object, new: Object) -> bool:
 
     Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/fieldmanager/equality.go
     """
-    if any(old.get(name) != value for name, value in new.items() if name != "metadata") or old.keys() != new.keys():
+    if (
+        any(old.get(name) != value for name, value in new.items() if name != "metadata")
+        or old.keys() != new.keys()
+    ):
         return False
     return _without_times(old) == _without_times(new)
 

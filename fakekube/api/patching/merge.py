@@ -24,9 +24,13 @@ def merged(live: Any, config: Any, kind: Type) -> Any:
         return out
     if isinstance(config, list) and kind.keyed and isinstance(live, list) and (config or live):
         return _merged_list(live, config, kind)
-    if config is None and live and (kind.granular and isinstance(live, dict) or kind.keyed and isinstance(live, list)):
+    if config is None and live and _has_items(live, kind):
         return live  # null mentions no item, so none changes
     return config
+
+
+def _has_items(value: Any, kind: Type) -> bool:
+    return (isinstance(value, dict) and kind.granular) or (isinstance(value, list) and kind.keyed)
 
 
 def _merged_list(live: list[Any], config: list[Any], kind: Type) -> list[Any]:

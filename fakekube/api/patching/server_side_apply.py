@@ -71,7 +71,9 @@ def apply(
     wrong = faults(applied, shape)
     if wrong:
         raise ApiError(f"failed to create typed patch object ({_object_text(applied)}): {wrong}")
-    task = _Apply(live, applied, shape, manager=manager, api_version=api_version, subresource=subresource, reset=reset)
+    task = _Apply(
+        live, applied, shape, manager=manager, api_version=api_version, subresource=subresource, reset=reset
+    )
     try:
         task.load(now, schema)
         return task.run(rfc3339(now), force=force)
@@ -143,8 +145,7 @@ class _Apply:
         if owned:
             unchanged = self.live is not None and before == after
             moment = (self.previous or {}).get("time", "") if unchanged else time
-            manager, operation, _, subresource = self.identity
-            entries.append(new_entry(manager, operation, self.api_version, subresource, owned, moment))
+            entries.append(new_entry(self.identity, self.api_version, owned, moment))
         after = self._with_last_applied(after)
         return copy_of(with_entries(after, after.get("metadata") or {}, ordered(entries)))
 

@@ -52,7 +52,9 @@ def element_kind(*lists: list[Any]) -> type:
     if not kinds:
         raise refused("no elements in any of the given slices")
     if len(kinds) > 1:
-        raise refused(f"list element types are not identical: {' '.join(map(go_format.plain, lists)).join('[]')}")
+        raise refused(
+            f"list element types are not identical: {' '.join(map(go_format.plain, lists)).join('[]')}"
+        )
     return kinds.pop()
 
 
@@ -100,7 +102,9 @@ def in_order(merged: list[Any], order: list[Any], server_order: list[Any], key: 
 
     wanted = _places(order, identity)
     served = _places(server_order, identity)
-    named = sorted((item for item in merged if identity(item) in wanted), key=lambda item: wanted[identity(item)])
+    named = sorted(
+        (item for item in merged if identity(item) in wanted), key=lambda item: wanted[identity(item)]
+    )
     rest = [item for item in merged if identity(item) not in wanted]
     rest.sort(key=lambda item: served.get(identity(item), len(served)))
     out: list[Any] = []

@@ -80,7 +80,7 @@ def _merge_member(target: dict[str, Any], name: str, value: Any, schema: Schema)
         target.pop(name, None)
         return
     current = target.get(name)
-    if current is None or _shape(current) is not _shape(value):
+    if current is None or type(current) is not type(value):
         if not deletes:
             kept = _without_directives(value)
             if kept is None:
@@ -96,10 +96,6 @@ def _merge_member(target: dict[str, Any], name: str, value: Any, schema: Schema)
         target[name] = _merge_lists(current, value, below, deletes=deletes) if MERGE in strategies else value
     else:
         target[name] = value
-
-
-def _shape(value: Any) -> type:
-    return float if isinstance(value, float) else type(value)
 
 
 def _member(schema: Schema, name: str) -> Schema:
@@ -154,7 +150,7 @@ def _set_element_orders(target: dict[str, Any], patch: dict[str, Any], schema: S
         kind = element_kind(current or [], wanted or [])
         server_order = list(current or [])
         if current is None:
-            merged = wanted or []
+            merged = _without_directives(wanted)
         elif wanted is None:
             merged = current
         else:
@@ -192,9 +188,7 @@ def _merge_lists(current: list[Any], patch: list[Any], schema: Schema, *, delete
     return in_order(merged, patch, server_order, key)
 
 
-def _carry_out_directives(
-    current: list[Any], patch: list[Any], key: str
-) -> tuple[list[Any], list[Any]]:
+def _carry_out_directives(current: list[Any], patch: list[Any], key: str) -> tuple[list[Any], list[Any]]:
     """The list without the items the patch deletes, and the patch without the items that are directives."""
     plain: list[Any] = []
     replace = False
@@ -224,7 +218,9 @@ def _misshapen(value: Any, patch: Any, schema: Schema) -> str:
         return ""
     if not isinstance(value, dict):
         kind = go_format.kind_name(value)
-        return f"cannot restore struct from: {kind}" if schema.properties else f"cannot restore map from {kind}"
+        return (
+            f"cannot restore struct from: {kind}" if schema.properties else f"cannot restore map from {kind}"
+        )
     if not isinstance(patch, dict):
         return ""
     for name, child in patch.items():

@@ -20,7 +20,9 @@ _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 
 # Struct fields Go holds by value: they are there, empty, before anybody set them, so setting a field below them makes
 # nobody the owner of the struct itself. OpenAPI does not tell them from pointers.
-_HELD_BY_VALUE = frozenset({"metadata", "spec", "status", "template", "strategy", "updateStrategy", "jobTemplate"})
+_HELD_BY_VALUE = frozenset(
+    {"metadata", "spec", "status", "template", "strategy", "updateStrategy", "jobTemplate"}
+)
 _HELD_BY_VALUE_IN: Mapping[str, frozenset[str]] = {
     "Event": frozenset({"source", "involvedObject", "firstTimestamp", "lastTimestamp", "eventTime"}),
     "IngressStatus": frozenset({"loadBalancer"}),
@@ -45,7 +47,9 @@ class Type:
         kind = schema.type
         self.name = name  # of the definition behind a reference, or the kind at the root
         self.open_below = open_below or schema.preserve_unknown
-        untyped = kind not in {"object", "array", "string", "integer", "number", "boolean"} or schema.int_or_string
+        untyped = (
+            kind not in {"object", "array", "string", "integer", "number", "boolean"} or schema.int_or_string
+        )
         self.scalar = "untyped" if untyped else _scalar(schema, name)
         self.list = _list_kind(schema) if untyped or kind == "array" else ""
         self.map = schema.map_type if untyped or kind == "object" else ""
@@ -190,7 +194,7 @@ _OWNER = {
     "type": "object",
     "x-kubernetes-map-type": "atomic",
     "required": ["apiVersion", "kind", "name", "uid"],
-    "properties": {name: _TEXT for name in ("apiVersion", "kind", "name", "uid")}
+    "properties": dict.fromkeys(("apiVersion", "kind", "name", "uid"), _TEXT)
     | {name: {"type": "boolean"} for name in ("controller", "blockOwnerDeletion")},
 }
 OBJECT_META = Type(
@@ -198,10 +202,12 @@ OBJECT_META = Type(
         {
             "type": "object",
             "properties": {
-                **{name: _TEXT for name in ("name", "namespace", "generateName", "uid", "resourceVersion", "selfLink")},
-                **{name: _TIME for name in ("creationTimestamp", "deletionTimestamp")},
-                **{name: _WHOLE for name in ("generation", "deletionGracePeriodSeconds")},
-                **{name: _TEXTS for name in ("labels", "annotations")},
+                **dict.fromkeys(
+                    ("name", "namespace", "generateName", "uid", "resourceVersion", "selfLink"), _TEXT
+                ),
+                **dict.fromkeys(("creationTimestamp", "deletionTimestamp"), _TIME),
+                **dict.fromkeys(("generation", "deletionGracePeriodSeconds"), _WHOLE),
+                **dict.fromkeys(("labels", "annotations"), _TEXTS),
                 "finalizers": {"type": "array", "items": _TEXT, "x-kubernetes-list-type": "set"},
                 "managedFields": {"type": "array", "items": {"type": "object"}},
                 "ownerReferences": {
@@ -240,7 +246,9 @@ class _Root(Type):
 
     @cached_property
     def fields(self) -> Mapping[str, Type]:
-        own = {name: self._child(raw) for name, raw in self._properties.items() if name not in _RESOURCE_FIELDS}
+        own = {
+            name: self._child(raw) for name, raw in self._properties.items() if name not in _RESOURCE_FIELDS
+        }
         return {**own, **_RESOURCE_FIELDS}
 
 
