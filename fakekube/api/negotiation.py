@@ -61,13 +61,14 @@ def choose(accept: str) -> Representation | None:
     return None
 
 
-def representation(accept: str, *, watch: bool = False) -> Representation:
-    """As `choose`, for objects. Raises NotAcceptable."""
+def representation(accept: str, *, collection: bool = False, watch: bool = False) -> Representation:
+    """As `choose`, for objects, collections or watches of them. Raises NotAcceptable."""
     found = choose(accept)
     if found is None:
-        raise NotAcceptable(
-            f"only the following media types are accepted: {_STREAMS if watch else _TYPES}",
-        )
+        if watch:
+            raise NotAcceptable(f"only the following media types are accepted: {_STREAMS}")
+        offered = f"{_TYPES}, {_STREAMS}" if collection else _TYPES
+        raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {offered}", details={})
     return found
 
 

@@ -64,7 +64,7 @@ class Router:
         if info.subresource:
             known = next((one for one in resource.subresources if one.name == info.subresource), None)
             if known is None:
-                raise NotFound("the server could not find the requested resource")
+                raise NotFound("the server could not find the requested resource", details={})
             if info.subresource == "status":
                 found = _STATUS.get(info.verb)
             elif info.subresource == "scale" and resource.scale is not None:
@@ -100,4 +100,4 @@ class Router:
 
 
 def not_allowed() -> MethodNotAllowed:
-    return MethodNotAllowed("the server does not allow this method on the requested resource")
+    return MethodNotAllowed("the server does not allow this method on the requested resource", details={})

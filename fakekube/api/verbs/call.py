@@ -46,7 +46,9 @@ class Call:
 
     def representation(self, *, watch: bool = False) -> Representation:
         accept = self.request.headers.get("accept") or ""
-        return negotiation.representation(accept, watch=watch) if accept else negotiation.PLAIN
+        if not accept:
+            return negotiation.PLAIN
+        return negotiation.representation(accept, collection=not self.info.name, watch=watch)
 
     def respond(self, entry: Entry, status: int = 200) -> Response:
         """One object in the representation the client asked for."""
