@@ -109,13 +109,8 @@ def _owner(vmi: Obj) -> dict[str, Any]:
 
 
 def _labels(vmi: Obj, target: Target | None) -> dict[str, str]:
-    own = {
-        key: value
-        for key, value in labels(vmi).items()
-        if key not in (names.NODE_NAME, names.MIGRATION_TARGET_NODE)
-    }
     made = {
-        **own,
+        **labels(vmi),
         names.APP: "virt-launcher",
         names.CREATED_BY: uid(vmi),
         names.VM_NAME: str(dig(vmi, "spec", "hostname") or name(vmi))[:63].rstrip("-."),

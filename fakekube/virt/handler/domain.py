@@ -1,0 +1,206 @@
+"""What a running guest looks like in its VMI: devices, addresses, migratability, what its agent tells. Pure.
+
+Origin: kubevirt: pkg/virt-handler/vm.go, pkg/network/setup/netstat.go, pkg/network/vmispec/interface.go
+"""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from fakekube.machinery.objects import Obj, annotations, dig, name, namespace
+from fakekube.machinery.wire import Object
+
+MACHINE_TYPE = "pc-q35-rhel9.6.0"  # what `q35` resolves to
+
+_ALLOW_BRIDGE = "kubevirt.io/allow-pod-bridge-network-live-migration"
+_NETWORK_TEXT = (
+    "cannot migrate VMI which does not use masquerade or a migratable plugin to connect to the pod network"
+)
+
+# Operating systems the agent of a guest reports, by a word in the name of its image. Others are told as Fedora.
+_NO_AGENT = ("cirros", "alpine")
+_SYSTEMS: dict[str, dict[str, str]] = {
+    "ubuntu": {
+        "id": "ubuntu",
+        "name": "Ubuntu",
+        "prettyName": "Ubuntu 24.04.2 LTS",
+        "version": "24.04",
+        "versionId": "24.04",
+        "kernelRelease": "6.8.0-52-generic",
+        "kernelVersion": "#53-Ubuntu SMP PREEMPT_DYNAMIC Sat Jan 11 00:06:25 UTC 2025",
+        "machine": "x86_64",
+    },
+    "debian": {
+        "id": "debian",
+        "name": "Debian GNU/Linux",
+        "prettyName": "Debian GNU/Linux 12 (bookworm)",
+        "version": "12 (bookworm)",
+        "versionId": "12",
+        "kernelRelease": "6.1.0-30-amd64",
+        "kernelVersion": "#1 SMP PREEMPT_DYNAMIC Debian 6.1.124-1 (2025-01-12)",
+        "machine": "x86_64",
+    },
+    "": {
+        "id": "fedora",
+        "name": "Fedora Linux",
+        "prettyName": "Fedora Linux 42 (Cloud Edition)",
+        "version": "42 (Cloud Edition)",
+        "versionId": "42",
+        "kernelRelease": "6.14.0-63.fc42.x86_64",
+        "kernelVersion": "#1 SMP PREEMPT_DYNAMIC Mon Mar 24 19:53:37 UTC 2025",
+        "machine": "x86_64",
+    },
+}
+
+
+def has_agent(vmi: Obj) -> bool:
+    """Whether the guest's image brings an agent: the tiny ones do not, nor does a guest without disks."""
+    images = list(_images(vmi))
+    return bool(images) and not any(word in image for image in images for word in _NO_AGENT)
+
+
+def _images(vmi: Obj) -> Iterable[str]:
+    for volume in dig(vmi, "spec", "volumes", default=()):
+        for kind, member in (
+            ("containerDisk", "image"),
+            ("dataVolume", "name"),
+            ("persistentVolumeClaim", "claimName"),
+        ):
+            if kind in volume:
+                yield str(volume[kind].get(member, ""))
+
+
+def guest_os(vmi: Obj) -> dict[str, str]:
+    first = next(iter(_images(vmi)), "")
+    return dict(next(system for word, system in _SYSTEMS.items() if word in first))
+
+
+def mac_address(vmi: Obj, interface: Obj) -> str:
+    """The address given, or one that stays the same however often the guest restarts."""
+    if given := interface.get("macAddress"):
+        return str(given)
+    digest = hashlib.sha256(f"{namespace(vmi)}/{name(vmi)}/{interface.get('name')}".encode()).digest()
+    return "02:00:00:" + ":".join(f"{byte:02x}" for byte in digest[:3])
+
+
+def interfaces(vmi: Obj, pod: Obj, *, agent: bool) -> list[Object]:
+    """`status.interfaces` of a running guest: what the controller listed, with addresses; the pod network first."""
+    listed = {one.get("name"): one for one in dig(vmi, "status", "interfaces", default=())}
+    pod_networks = {one["name"] for one in dig(vmi, "spec", "networks", default=()) if "pod" in one}
+    made = []
+    for number, interface in enumerate(dig(vmi, "spec", "domain", "devices", "interfaces", default=())):
+        own = interface.get("name")
+        entry: Object = {**listed.get(own, {}), "name": own, "mac": mac_address(vmi, interface)}
+        entry |= {"infoSource": "domain", "queueCount": 1, "linkState": interface.get("state") or "up"}
+        if own in pod_networks:
+            ips = [one["ip"] for one in dig(pod, "status", "podIPs", default=())]
+            if ips:
+                entry |= {"ipAddress": ips[0], "ipAddresses": ips}
+        if agent:
+            entry |= {"infoSource": "domain, guest-agent", "interfaceName": f"eth{number}"}
+        made.append(entry)
+    return sorted(made, key=lambda entry: entry["name"] not in pod_networks)
+
+
+def volume_statuses(vmi: Obj) -> list[Object]:
+    """`status.volumeStatus` with the device each disk has become."""
+    buses: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for disk in dig(vmi, "spec", "domain", "devices", "disks", default=()):
+        kind = next((one for one in ("disk", "cdrom", "lun") if one in disk), "disk")
+        bus = dig(disk, kind, "bus") or ("sata" if kind == "cdrom" else "virtio")
+        prefix = "vd" if bus == "virtio" else "sd"
+        counts[prefix] = counts.get(prefix, 0) + 1
+        buses[disk["name"]] = prefix + chr(ord("a") + (counts[prefix] - 1) % 26)
+    sized = {
+        volume["name"]
+        for volume in dig(vmi, "spec", "volumes", default=())
+        if volume.keys()
+        & {"cloudInitNoCloud", "cloudInitConfigDrive", "configMap", "secret", "serviceAccount"}
+    }
+    made = []
+    for entry in dig(vmi, "status", "volumeStatus", default=()):
+        told = {**entry, "target": buses.get(entry["name"], entry.get("target", ""))}
+        if entry["name"] in sized:
+            told["size"] = 1048576
+        made.append(told)
+    return made
+
+
+def memory(vmi: Obj) -> Object:
+    guest = dig(vmi, "spec", "domain", "memory", "guest") or dig(
+        vmi, "spec", "domain", "resources", "requests", "memory"
+    )
+    known = dict(dig(vmi, "status", "memory", default={}))
+    if guest:
+        known |= {"guestAtBoot": guest, "guestCurrent": guest, "guestRequested": guest}
+    return known
+
+
+def cpu_topology(vmi: Obj) -> Object:
+    cpu = dig(vmi, "spec", "domain", "cpu", default={})
+    return {part: int(cpu.get(part) or 1) for part in ("cores", "sockets", "threads")}
+
+
+def migratability(vmi: Obj) -> list[dict[str, Any]]:
+    """The conditions LiveMigratable and StorageLiveMigratable; of several reasons against it the first is told."""
+    reasons = [*_network_reasons(vmi), *_disk_reasons(vmi)]
+    live = _told("LiveMigratable", *(reasons[0] if reasons else ("", "")))
+    network = list(_network_reasons(vmi))
+    text = ", ".join(f"{reason}: {message}" for reason, message in network)
+    return [live, _told("StorageLiveMigratable", "NotMigratable" if network else "", text)]
+
+
+def migration_method(vmi: Obj) -> str:
+    """BlockMigration as soon as one writable disk is not a shared claim."""
+    read_only = {
+        disk["name"]
+        for disk in dig(vmi, "spec", "domain", "devices", "disks", default=())
+        if "cdrom" in disk or dig(disk, "disk", "readonly", default=False)
+    }
+    filesystems = {one["name"] for one in dig(vmi, "spec", "domain", "devices", "filesystems", default=())}
+    shared = _shared_volumes(vmi)
+    for volume in dig(vmi, "spec", "volumes", default=()):
+        own = volume["name"]
+        if own not in shared and own not in read_only and own not in filesystems:
+            return "BlockMigration"
+    return "LiveMigration"
+
+
+def _told(type_: str, reason: str, message: str) -> dict[str, Any]:
+    made: dict[str, Any] = {"type": type_, "status": "False" if reason else "True"}
+    made |= {"lastProbeTime": None, "lastTransitionTime": None}
+    return made | ({"reason": reason, "message": message} if reason else {})
+
+
+def _network_reasons(vmi: Obj) -> Iterable[tuple[str, str]]:
+    if _ALLOW_BRIDGE in annotations(vmi):
+        return
+    pod_networks = {one["name"] for one in dig(vmi, "spec", "networks", default=()) if "pod" in one}
+    for interface in dig(vmi, "spec", "domain", "devices", "interfaces", default=()):
+        moves = "masquerade" in interface or "passtBinding" in interface or "binding" in interface
+        if interface.get("name") in pod_networks and not moves:
+            yield "InterfaceNotLiveMigratable", _NETWORK_TEXT
+            return
+
+
+def _disk_reasons(vmi: Obj) -> Iterable[tuple[str, str]]:
+    shared = _shared_volumes(vmi)
+    for volume in dig(vmi, "spec", "volumes", default=()):
+        source = volume.get("persistentVolumeClaim") or volume.get("dataVolume")
+        if source and volume["name"] not in shared:
+            claim = source.get("claimName") or source.get("name")
+            text = (
+                f"cannot migrate VMI: PVC {claim} is not shared, live migration requires that all PVCs must be "
+                "shared (using ReadWriteMany access mode)"
+            )
+            yield "DisksNotLiveMigratable", text
+            return
+
+
+def _shared_volumes(vmi: Obj) -> set[str]:
+    return {
+        entry["name"]
+        for entry in dig(vmi, "status", "volumeStatus", default=())
+        if "ReadWriteMany" in dig(entry, "persistentVolumeClaimInfo", "accessModes", default=())
+    }

@@ -1,0 +1,112 @@
+"""The node side of a live migration: five writes on the VMI, one after the other, or one that tells of a failure. Pure.
+
+Origin: kubevirt: pkg/virt-handler/migration-source.go, migration-target.go
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fakekube.machinery.objects import Obj, dig, labels
+from fakekube.machinery.wire import Object
+
+_TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
+_NODE = "kubevirt.io/nodeName"
+_PORTS = {"41111": 0, "42222": 49152}
+
+Event = tuple[str, str, str]  # type, reason, message
+
+
+@dataclass(slots=True)
+class Progress:
+    """Which step a migration is at, and since when (clock.monotonic())."""
+
+    step: str = ""
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do next: the VMI as it is to be stored, what to tell, and which launcher has had its day."""
+
+    name: str
+    vmi: Object
+    events: tuple[Event, ...] = ()
+    copies: bool = False  # comes after the copying of the memory
+    ended_pod: str = ""
+
+
+def next_step(vmi: Object, now: str, *, address: str, fails: bool) -> Step | None:
+    """What follows in the migration the VMI's state tells of, or None when there is nothing to do.
+
+    `address` is that of the target node; `fails`: the copying goes wrong.
+    """
+    state = dig(vmi, "status", "migrationState", default={})
+    if not state.get("migrationUid"):
+        return None
+    uid = state["migrationUid"]
+    if state.get("completed"):
+        return _clean(vmi, state)
+    if state.get("abortRequested"):
+        reason = "Live migration has been aborted"
+        aborting = ("Normal", "Migrating", "VirtualMachineInstance is aborting migration.")
+        return _failed(vmi, uid, now, reason, {"abortStatus": "Succeeded"}, aborting)
+    if not state.get("targetNodeAddress"):
+        listening = f"Migration Target is listening at {address}, on ports: {','.join(_PORTS)}"
+        return Step(
+            "prepare",
+            _with_state(vmi, targetNodeAddress=address, targetDirectMigrationNodePorts=_PORTS),
+            (
+                ("Normal", "PreparingTarget", "VirtualMachineInstance Migration Target Prepared."),
+                ("Normal", "PreparingTarget", listening),
+            ),
+        )
+    if not state.get("startTimestamp"):
+        told: Event = ("Normal", "Migrating", "VirtualMachineInstance is migrating.")
+        return Step("start", _with_state(vmi, startTimestamp=now, mode="PreCopy"), (told,))
+    if not state.get("endTimestamp"):
+        if fails:
+            return _failed(vmi, uid, now, "Live migration failed: the guest's fate", {}, copies=True)
+        return _arrived(vmi, state, now)
+    return Step("complete", _with_state(vmi, completed=True))
+
+
+def _arrived(vmi: Object, state: Obj, now: str) -> Step:
+    node = state.get("targetNode", "")
+    moved = _with_state(
+        vmi, endTimestamp=now, targetNodeDomainDetected=True, targetNodeDomainReadyTimestamp=now
+    )
+    status = {
+        key: value
+        for key, value in moved["status"].items()
+        if key not in ("launcherContainerImageVersion", "evacuationNodeName")
+    }
+    status["nodeName"] = node
+    meta = {**vmi["metadata"], "labels": {**labels(vmi), _NODE: node}}
+    told: Event = ("Normal", "Migrated", f"The VirtualMachineInstance migrated to node {node}.")
+    return Step("arrive", {**vmi, "metadata": meta, "status": status}, (told,), copies=True)
+
+
+def _clean(vmi: Object, state: Obj) -> Step | None:
+    """Take the target's label off; the launcher that lost the guest ends."""
+    if _TARGET_NODE not in labels(vmi):
+        return None
+    kept = {key: value for key, value in labels(vmi).items() if key != _TARGET_NODE}
+    loser = state.get("targetPod") if state.get("failed") else state.get("sourcePod")
+    return Step("clean", {**vmi, "metadata": {**vmi["metadata"], "labels": kept}}, ended_pod=str(loser or ""))
+
+
+def _failed(
+    vmi: Object, uid: str, now: str, reason: str, more: dict[str, Any], *before: Event, copies: bool = False
+) -> Step:
+    told: Event = (
+        "Warning",
+        "Migrated",
+        f"VirtualMachineInstance migration uid {uid} failed. reason:{reason}",
+    )
+    changed = _with_state(vmi, failed=True, completed=True, endTimestamp=now, failureReason=reason, **more)
+    return Step("fail", changed, (*before, told), copies=copies)
+
+
+def _with_state(vmi: Object, **members: Any) -> Object:
+    state = {**dig(vmi, "status", "migrationState", default={}), **members}
+    return {**vmi, "status": {**vmi["status"], "migrationState": state}}
