@@ -1,0 +1,1 @@
+"""What CDI, installed beside KubeVirt, does: DataVolumes become claims with contents."""
