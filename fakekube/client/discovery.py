@@ -1,0 +1,119 @@
+"""What resources a cluster serves, from its discovery documents: for actors that work on everything.
+
+Asks for the aggregated form (two requests) and falls back to the list per group on servers that lack it.
+Upstream: k8s: staging/src/k8s.io/client-go/discovery/{discovery_client,aggregated_discovery}.go
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from fakekube.client.client import Client
+from fakekube.machinery.errors import ApiError
+from fakekube.machinery.resources import Resource, split_api_version
+
+_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A resource and the verbs it answers."""
+
+    resource: Resource
+    verbs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """Each resource once, in its group's preferred version. `failed` are the group versions that did not answer."""
+
+    served: tuple[Served, ...]
+    failed: tuple[str, ...] = ()
+
+    def with_verbs(self, *verbs: str) -> list[Resource]:
+        wanted = frozenset(verbs)
+        return [one.resource for one in self.served if wanted <= one.verbs]
+
+
+async def discover(client: Client) -> Discovered:
+    """Everything the cluster serves now. Raises ApiError when it cannot be asked at all."""
+    found: dict[tuple[str, str], Served] = {}
+    failed: list[str] = []
+    for path in ("/api", "/apis"):
+        document = await _get(client, path, {"accept": _AGGREGATED})
+        if document.get("kind") == "APIGroupDiscoveryList":
+            _read_aggregated(document, found, failed)
+        else:
+            await _read_groups(client, path, document, found, failed)
+    return Discovered(tuple(found.values()), tuple(failed))
+
+
+def of_crd(crd: Mapping[str, Any]) -> Resource | None:
+    """The resource a CustomResourceDefinition serves, in its preferred version; None while it serves nothing."""
+    established = any(
+        one.get("type") == "Established" and one.get("status") == "True"
+        for one in (crd.get("status") or {}).get("conditions") or ()
+    )
+    spec = crd["spec"]
+    versions = [one["name"] for one in spec["versions"] if one.get("served")]
+    if not established or not versions:
+        return None
+    names = (crd.get("status") or {}).get("acceptedNames") or spec["names"]
+    stored = [one["name"] for one in spec["versions"] if one.get("served") and one.get("storage")]
+    return Resource(
+        spec["group"],
+        (stored or versions)[0],
+        names["plural"],
+        names["kind"],
+        namespaced=spec["scope"] == "Namespaced",
+    )
+
+
+def _read_aggregated(document: Mapping[str, Any], found: dict[tuple[str, str], Served], failed: list[str]) -> None:
+    for group in document.get("items") or ():
+        name = (group.get("metadata") or {}).get("name") or ""
+        for version in group.get("versions") or ():  # the preferred one first
+            if version.get("freshness") == "Stale":
+                failed.append(f"{name}/{version['version']}")
+            for one in version.get("resources") or ():
+                kind = (one.get("responseKind") or {}).get("kind") or ""
+                resource = Resource(
+                    name, version["version"], one["resource"], kind, namespaced=one["scope"] == "Namespaced"
+                )
+                found.setdefault((name, resource.plural), Served(resource, frozenset(one.get("verbs") or ())))
+
+
+async def _read_groups(
+    client: Client,
+    path: str,
+    document: Mapping[str, Any],
+    found: dict[tuple[str, str], Served],
+    failed: list[str],
+) -> None:
+    versions = [f"{path}/{version}" for version in document.get("versions") or ()]
+    for group in document.get("groups") or ():
+        preferred = group["preferredVersion"]["groupVersion"]
+        every = [version["groupVersion"] for version in group["versions"]]
+        ordered = sorted(every, key=lambda version, first=preferred: version != first)  # type: ignore[misc]
+        versions += [f"{path}/{version}" for version in ordered]
+    for address in versions:
+        try:
+            listed = await _get(client, address, {})
+        except ApiError:
+            failed.append(address.partition("/")[2].partition("/")[2])
+            continue
+        group, version = split_api_version(listed["groupVersion"])
+        for one in listed.get("resources") or ():
+            if "/" not in one["name"]:
+                resource = Resource(group, version, one["name"], one["kind"], namespaced=one["namespaced"])
+                found.setdefault(
+                    (group, resource.plural), Served(resource, frozenset(one.get("verbs") or ()))
+                )
+
+
+async def _get(client: Client, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    response = await client.request("GET", path, headers=headers)
+    document: dict[str, Any] = orjson.loads(response.body)
+    return document
