@@ -43,7 +43,7 @@ def same(one: Any, other: Any) -> bool:
 def quantity(value: Any) -> Fraction | None:
     """The number a quantity stands for; None when it is none."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return Fraction(value)
+        return Fraction(str(value))
     match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
