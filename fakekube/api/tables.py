@@ -1,0 +1,189 @@
+"""Objects as a Table or as bare metadata: the two other shapes a client may ask any object or list to come in.
+
+Built-in kinds print by `builtins/printers`, custom resources by the columns of their definition, the rest by name and
+creation time. k8s: staging/src/k8s.io/apiserver/pkg/registry/rest/table.go, pkg/endpoints/handlers/response.go,
+apiextensions-apiserver/pkg/registry/customresource/tableconvertor
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import orjson
+
+from fakekube.api.registry.strategy import Column, ServedResource
+from fakekube.machinery.copying import copy_of
+from fakekube.machinery.wire import Object
+
+_INITIAL_END = {"k8s.io/initial-events-end": "true"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How one resource prints: its column definitions, the cells of an object, the conditions of its row."""
+
+    columns: list[Object]
+    cells: Callable[[Object, datetime], Sequence[Any]]
+    conditions: Callable[[Object], list[Object]] | None = None
+    null_when_empty: bool = False
+
+
+def to_table(
+    resource: ServedResource,
+    objects: Iterable[Object],
+    *,
+    now: datetime,
+    include_object: str = "Metadata",
+    list_meta: Object,
+    version: str = "v1",
+    columns: bool = True,
+) -> Object:
+    """A Table of `objects`. `include_object` is None, Metadata or Object; watches leave out later `columns`."""
+    layout = _layout(resource)
+    rows = []
+    for obj in objects:
+        row: Object = {"cells": list(layout.cells(obj, now))}
+        conditions = layout.conditions(obj) if layout.conditions is not None else None
+        if conditions:
+            row["conditions"] = conditions
+        match include_object:
+            case "Object":
+                row["object"] = obj
+            case "Metadata":
+                row["object"] = partial_metadata(obj, version=version)
+            case _:
+                row["object"] = None
+        rows.append(row)
+    return {
+        "kind": "Table",
+        "apiVersion": f"meta.k8s.io/{version}",
+        "metadata": list_meta,
+        "columnDefinitions": layout.columns if columns else None,
+        "rows": None if layout.null_when_empty and not rows else rows,
+    }
+
+
+def bookmark_table(
+    resource: ServedResource,
+    revision: int,
+    *,
+    initial_end: bool = False,
+    version: str = "v1",
+    columns: bool = False,
+) -> Object:
+    """A bookmark of a watch that asked for tables: one row of an object that is empty but for its version."""
+    meta: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
+    if initial_end:
+        meta["annotations"] = _INITIAL_END
+    empty = {"metadata": meta, **copy_of(dict(resource.strategy.empty_members))}
+    return to_table(
+        resource,
+        [empty],
+        now=datetime.min,  # noqa: DTZ901 - nothing in an empty object has an age
+        list_meta={"resourceVersion": str(revision)},
+        version=version,
+        columns=columns,
+    )
+
+
+def partial_metadata(obj: Object, *, version: str = "v1") -> Object:
+    """The object's metadata alone."""
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": f"meta.k8s.io/{version}",
+        "metadata": obj["metadata"],
+    }
+
+
+def partial_metadata_list(objects: Iterable[Object], list_meta: Object, *, version: str = "v1") -> Object:
+    """A list of metadata."""
+    return {
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": f"meta.k8s.io/{version}",
+        "metadata": list_meta,
+        "items": [partial_metadata(obj, version=version) for obj in objects],
+    }
+
+
+def _layout(resource: ServedResource) -> _Layout:
+    if resource.custom or resource.columns:
+        return _custom(resource)
+    return _builtin(resource.group, resource.kind)
+
+
+@cache
+def _builtin(group: str, kind: str) -> _Layout:
+    from fakekube.api.builtins.printers import PRINTERS  # noqa: PLC0415 - start-up does without, the first table pays
+
+    printer = PRINTERS.get((group, kind))
+    if printer is None:
+        return _Layout(
+            [_name(), _definition("Created At", "date", "@meta.creationTimestamp")],
+            _by_default,
+            null_when_empty=True,
+        )
+    return _Layout([header.definition() for header in printer.headers], printer.row, printer.conditions)
+
+
+def _by_default(obj: Object, _now: datetime) -> list[Any]:
+    meta = obj["metadata"]
+    return [meta.get("name") or "", meta.get("creationTimestamp") or "0001-01-01T00:00:00Z"]
+
+
+def _custom(resource: ServedResource) -> _Layout:
+    columns = resource.columns or (_AGE,)
+
+    def cells(obj: Object, now: datetime) -> list[Any]:
+        return [obj["metadata"].get("name") or "", *(_cell(column, obj, now) for column in columns)]
+
+    definitions = [_name()]
+    for column in columns:
+        one = _definition(column.name, column.type, column.description, column.format)
+        definitions.append(one | {"priority": column.priority})
+    return _Layout(definitions, cells)
+
+
+_AGE = Column("Age", "date", lambda obj: obj["metadata"].get("creationTimestamp"), "@meta.creationTimestamp")
+
+
+def _cell(column: Column, obj: Object, now: datetime) -> Any:
+    """What the column finds, if it is of the column's type; texts show anything."""
+    value = column.cell(obj)
+    match column.type:
+        case "string":
+            if value is None or isinstance(value, str):
+                return value
+            return orjson.dumps(value).decode()
+        case "date":
+            return _since(value, now) if isinstance(value, str) else None
+        case "integer":
+            return int(value) if type(value) in (int, float) else None
+        case "number":
+            return value if type(value) in (int, float) else None
+        case "boolean":
+            return value if isinstance(value, bool) else None
+        case _:
+            return None
+
+
+@cache
+def _ages() -> Callable[[str | None, datetime], str]:
+    from fakekube.api.builtins.printers.columns import since  # noqa: PLC0415 - as above
+
+    return since
+
+
+def _since(moment: str, now: datetime) -> str:
+    return _ages()(moment, now)
+
+
+def _name() -> Object:
+    return _definition("Name", "string", "@meta.name", "name")
+
+
+def _definition(name: str, type_: str, text: str, format_: str = "") -> Object:
+    from fakekube.api.builtins.printers.columns import Header  # noqa: PLC0415 - as above
+
+    return Header(name, text, type_, format=format_).definition()
