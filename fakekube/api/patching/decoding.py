@@ -14,6 +14,7 @@ from fakekube.machinery.wire import Object
 MAX_OPERATIONS = 10_000
 MAX_DEPTH = 200  # of a patch: what the JSON encoder can write again, with room for the object around it
 
+_OBJECT = "map[string]interface {}"
 _GO_KINDS: dict[type, str] = {
     dict: "object",
     list: "array",
@@ -25,13 +26,19 @@ _GO_KINDS: dict[type, str] = {
 
 
 def json_operations(body: bytes) -> list[Any]:
-    """The operations of a JSON patch. Their content is judged when they are applied."""
+    """The operations of a JSON patch. Whether they can be carried out is judged when they are applied."""
     value = _decoded(body)
+    if value is None:
+        return []
     if not isinstance(value, list):
-        raise _wrong_kind(value, "[]handlers.jsonPatchOp")
+        raise _wrong_kind(value, "Go value of type []handlers.jsonPatchOp")
     for operation in value:
-        if not isinstance(operation, dict):
-            raise _wrong_kind(operation, "handlers.jsonPatchOp")
+        if operation is not None and not isinstance(operation, dict):
+            raise _wrong_kind(operation, "Go value of type handlers.jsonPatchOp")
+        for name in ("op", "path", "from"):
+            member = operation.get(name) if operation else None
+            if member is not None and not isinstance(member, str):
+                raise _wrong_kind(member, f"Go struct field jsonPatchOp.{name} of type string")
     if len(value) > MAX_OPERATIONS:
         raise TooLarge(
             "Request entity too large: The allowed maximum operations in a JSON patch is "
@@ -46,7 +53,7 @@ def merge_object(body: bytes) -> Object:
     if value is None:
         raise BadRequest("Invalid JSON Patch")
     if not isinstance(value, dict):
-        raise _wrong_kind(value, "map[string]interface {}")
+        raise _wrong_kind(value, f"Go value of type {_OBJECT}")
     return value
 
 
@@ -54,13 +61,10 @@ def strategic_object(body: bytes) -> Object:
     """The document of a strategic merge patch; null says nothing. Its errors come without an introduction."""
     try:
         value = _decoded(body)
+        if value is not None and not isinstance(value, dict):
+            raise _wrong_kind(value, f"Go value of type {_OBJECT}")
     except BadRequest as error:
         raise BadRequest(error.message.removeprefix("error decoding patch: ")) from None
-    if value is not None and not isinstance(value, dict):
-        text = (
-            f"json: cannot unmarshal {_GO_KINDS[type(value)]} into Go value of type map[string]interface {{}}"
-        )
-        raise BadRequest(text)
     return value or {}
 
 
@@ -92,5 +96,4 @@ def check_depth(value: Any, limit: int = MAX_DEPTH) -> None:
 
 
 def _wrong_kind(value: Any, wanted: str) -> BadRequest:
-    kind = _GO_KINDS.get(type(value), "null")
-    return BadRequest(f"error decoding patch: json: cannot unmarshal {kind} into Go value of type {wanted}")
+    return BadRequest(f"error decoding patch: json: cannot unmarshal {_GO_KINDS[type(value)]} into {wanted}")

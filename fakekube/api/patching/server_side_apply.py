@@ -136,6 +136,9 @@ class _Apply:
         after = merged(before, self.applied, self.shape)
         if self.previous is not None:
             after = self._pruned(after, self.previous["fieldsV1"], own)
+            after = merged(
+                after, self.applied, self.shape
+            )  # containers that were emptied, but are applied empty
         gained, lost = changes(before, after, self.shape)
         gained, lost = fieldset.without(gained, self.reset), fieldset.without(lost, self.reset)
         if not force:
