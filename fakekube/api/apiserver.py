@@ -3,7 +3,7 @@
 errors → identity → router → verb → admission → registry → store
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fakekube.api.admission.chain import Chain, Plugin
 from fakekube.api.admission.plugins.namespace_lifecycle import NamespaceLifecycle
@@ -74,6 +74,10 @@ class ApiServer:
             await self._ensure(
                 self._namespaces, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             )
+
+    async def preload_crds(self, crds: Iterable[Object]) -> None:
+        """Serve these CRDs from now on, trusting that they are valid; see `Establishing.preload`."""
+        await self._establishing.preload(self._crds, crds)
 
     def close(self) -> None:
         """End all watches."""

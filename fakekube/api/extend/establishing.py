@@ -5,8 +5,10 @@ Runs right after each write to a CRD, before the writer has its answer: a CRD is
 Origin: k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/controller/{status,establish,finalizer}
 """
 
+from collections.abc import Iterable
+
 from fakekube.api.extend import crds, custom_resources
-from fakekube.api.registry import codec
+from fakekube.api.registry import codec, metadata
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.registry import Registry, WriteContext
 from fakekube.api.registry.strategy import ServedResource
@@ -50,6 +52,27 @@ class Establishing:
         page = await self._registry.store.list(resource.prefix)
         for entry in page.entries:
             await self.committed(resource, codec.decode(resource, entry), deleted=False)
+
+    async def preload(self, resource: ServedResource, crds_: Iterable[Object]) -> None:
+        """Install CRDs that are known to be valid: what creating them leaves behind, without checking them again.
+
+        For what comes with a package whose tests have checked it: validating 30 large schemas costs half a second.
+        """
+        registry = self._registry
+        now = rfc3339(registry.clock.now())
+        for crd in crds_:
+            name = objects.name(crd)
+            if name in self._known:
+                continue
+            resource.strategy.default(crd)
+            resource.strategy.prepare_create(crd)
+            metadata.fill_create(crd, namespace="", name=name, uid=registry.ids.uid(), now=now, with_generation=True)
+            crd["status"] = crds.settled_status(crd, self._known.values(), now)
+            await registry.store.create(
+                resource.key("", name), codec.encode(resource, crd), codec.memo_of(resource, crd)
+            )
+            self._known[name] = crd
+            self._serve(crd)
 
     async def _settle(self, resource: ServedResource, crd: Object) -> Object | None:
         """Write accepted names and conditions, if they differ from what the CRD says."""
