@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from controller import revisions
 from controller.observe import Caches, detached_from
 from controller.reconciler import Reconciler
+from controller.scaling import BURST
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Observer
 from fakekube.client.informer import Informer
@@ -42,6 +43,7 @@ class PoolController:
         reconcile_delay: float = 1.0,
         workers: int = 3,
         namespace: str | None = None,
+        burst: int = BURST,
         observer: Observer | None = None,
     ) -> None:
         pools, vms, vmis, stored = (
@@ -55,7 +57,7 @@ class PoolController:
         )
         self._caches = Caches(pools, vms, vmis, stored)
         self._recorder = Recorder(client, COMPONENT, clock=clock, ids=ids)
-        self.reconciler = Reconciler(client, self._caches, self._recorder, clock=clock)
+        self.reconciler = Reconciler(client, self._caches, self._recorder, clock=clock, burst=burst)
         self.controller = Controller(
             "virtualmachinepool", self.reconciler.reconcile, clock=clock, workers=workers, observer=observer
         )

@@ -13,6 +13,7 @@ from controller.observe import Caches, Observed, observe
 from controller.own_writes import OwnWrites
 from controller.performing import Performer
 from controller.requests import Behind, Requests
+from controller.scaling import BURST
 from controller.spec import SpecError
 from fakekube.client.client import Client
 from fakekube.client.controller import Result, TerminalError
@@ -29,12 +30,15 @@ log = logging.getLogger("controller")
 class Reconciler:
     """Brings pools into the state they ask for, one pass at a time. Holds nothing but its own unseen writes."""
 
-    def __init__(self, client: Client, caches: Caches, recorder: Recorder, *, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, caches: Caches, recorder: Recorder, *, clock: Clock, burst: int = BURST
+    ) -> None:
         self.own = OwnWrites(clock)
         self._client = client
         self._caches = caches
         self._recorder = recorder
         self._clock = clock
+        self._burst = burst
 
     async def reconcile(self, key: str) -> Result | None:
         """One pass. Raises what is to be retried."""
@@ -48,7 +52,7 @@ class Reconciler:
         if selector is None or not self._fits(seen.pool, selector):
             return None
         try:
-            todo = plan.decide(seen, selector)
+            todo = plan.decide(seen, selector, burst=self._burst)
         except SpecError as mistake:
             raise TerminalError(str(mistake)) from mistake
         failure, error = await self._perform(todo, performer)

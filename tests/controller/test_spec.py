@@ -27,7 +27,7 @@ def test_max_unavailable(world, replicas, given, allowed):
 
 def test_max_unavailable_that_is_no_number(world):
     """Where the webhook was bypassed, a wrong percentage is a mistake with Go's text."""
-    with pytest.raises(SpecError, match='strconv.ParseInt: parsing "many": invalid syntax'):
+    with pytest.raises(SpecError, match=r"strconv\.ParseInt: parsing \"many\": invalid syntax"):
         spec.max_unavailable(world.pool(maxUnavailable="many"))
 
 

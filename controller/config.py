@@ -1,0 +1,67 @@
+"""Settings: a flag wins over its environment variable, that over the default. Read by `__main__` only.
+
+The model is the one list of settings; flags (`--reconcile-delay`) and variables (`VMPOOL_RECONCILE_DELAY`) follow from
+it, so neither can be forgotten.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PREFIX = "VMPOOL_"
+
+
+class Settings(BaseModel):
+    """How the controller runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kubeconfig: str = Field(
+        "", description="kubeconfig file; default: $KUBECONFIG, ~/.kube/config, or the pod's own"
+    )
+    context: str = Field("", description="context of the kubeconfig; default: its current one")
+    namespace: str = Field("", description="look after pools of this namespace only; default: all")
+    workers: int = Field(3, ge=1, description="pools reconciled at the same time")
+    reconcile_delay: float = Field(
+        1.0, ge=0, description="seconds between a change and the reconcile it causes"
+    )
+    burst: int = Field(250, ge=1, description="VMs created or deleted in one reconcile at most")
+    leader_elect: bool = Field(
+        default=False, description="work only while holding a Lease; for several replicas"
+    )
+    lease_namespace: str = Field(
+        "", description="namespace of the Lease; default: the namespace of the credentials"
+    )
+    lease_name: str = Field("virtualmachinepool-controller", description="name of the Lease")
+    metrics_host: str = Field("127.0.0.1", description="address of /metrics, /healthz and /readyz")
+    metrics_port: int = Field(8080, ge=-1, le=65535, description="their port; -1: not served")
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"
+    )
+
+
+def settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """The settings from flags and environment. Exits with a message when they make no sense."""
+    parser = argparse.ArgumentParser(
+        prog="vmpool-controller", description="Keeps VirtualMachinePools, on any cluster with KubeVirt."
+    )
+    for name, info in Settings.model_fields.items():
+        flag = f"--{name.replace('_', '-')}"
+        help_text = f"{info.description} [{PREFIX}{name.upper()}]"
+        if info.annotation is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=help_text)
+        else:
+            parser.add_argument(flag, default=None, metavar=name.rpartition("_")[2].upper(), help=help_text)
+    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    inherited: dict[str, Any] = {
+        name: environment[PREFIX + name.upper()]
+        for name in Settings.model_fields
+        if environment.get(PREFIX + name.upper())
+    }
+    try:
+        return Settings.model_validate(inherited | given)
+    except ValidationError as error:
+        wrong = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        parser.error("; ".join(wrong))
