@@ -1,0 +1,1 @@
+"""virt-api: KubeVirt's admission webhooks and the aggregated API `subresources.kubevirt.io`."""

@@ -1,0 +1,116 @@
+"""What the KubeVirt object says about the cluster, with the defaults where it says nothing. Pure.
+
+Origin: kubevirt: pkg/virt-config/{configuration,virt-config}.go, pkg/virt-config/featuregate/active.go
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fakekube.machinery.objects import dig
+from fakekube.machinery.wire import Object
+
+_ALWAYS = frozenset(
+    {
+        *("LiveMigration", "VMLiveUpdateFeatures", "HotplugNICs", "VolumesUpdateStrategy", "VolumeMigration"),
+        *("VMPersistentState", "VMExport", "ExpandDisks", "NUMA", "GPU", "AutoResourceLimitsGate"),
+        *("NetworkBindingPlugins", "DynamicPodInterfaceNaming", "InstancetypeReferencePolicy"),
+        *("CommonInstancetypesDeploymentGate", "MigrationPriorityQueue", "VmiMemoryOverheadReport"),
+        *("PanicDevices", "PersistentReservation", "ClusterProfiler", "EnableVirtioFsConfigVolumes"),
+    }
+)
+_BETA = frozenset(
+    {
+        *("Snapshot", "ImageVolume", "DeclarativeHotplugVolumes", "DecentralizedLiveMigration"),
+        *("RebootPolicy", "Template", "PasstBinding", "NodeRestriction", "KubevirtSeccompProfile"),
+        *("ExternalNetResourceInjection", "OptOutRoleAggregation", "WorkloadEncryptionSEV"),
+        *("GPUsWithDRA", "HostDevicesWithDRA"),
+    }
+)
+_MACHINES = {
+    "amd64": ("q35", ("q35*", "pc-q35*")),
+    "arm64": ("virt", ("virt*",)),
+    "s390x": ("s390-ccw-virtio", ("s390-ccw-virtio*",)),
+}
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """The configuration in force. Without a KubeVirt object there is no default architecture."""
+
+    default_architecture: str = ""
+    raw: Mapping[str, Any] = field(default_factory=dict)  # spec.configuration
+
+    def gate(self, name: str) -> bool:
+        """Whether a feature gate is open."""
+        developer = self.raw.get("developerConfiguration") or {}
+        if name in _ALWAYS or name in (developer.get("featureGates") or ()):
+            return True
+        return name in _BETA and name not in (developer.get("disabledFeatureGates") or ())
+
+    @property
+    def live_update(self) -> bool:
+        """Whether changes of a machine reach its running instance."""
+        return (self.raw.get("vmRolloutStrategy") or "LiveUpdate") == "LiveUpdate"
+
+    @property
+    def eviction_strategy(self) -> str:
+        return str(self.raw.get("evictionStrategy") or "None")
+
+    @property
+    def default_interface(self) -> str:
+        return str(dig(self.raw, "network", "defaultNetworkInterface") or "bridge")
+
+    @property
+    def bridge_on_pod_network(self) -> bool:
+        permitted = dig(self.raw, "network", "permitBridgeInterfaceOnPodNetwork")
+        return permitted is not False
+
+    @property
+    def cpu_request(self) -> str:
+        return str(self.raw.get("cpuRequest") or "100m")
+
+    @property
+    def hotplug_ratio(self) -> int:
+        return int(dig(self.raw, "liveUpdateConfiguration", "maxHotplugRatio") or 4)
+
+    @property
+    def max_cpu_sockets(self) -> int | None:
+        limit: int | None = dig(self.raw, "liveUpdateConfiguration", "maxCpuSockets")
+        return limit
+
+    @property
+    def max_guest(self) -> str | None:
+        limit: str | None = dig(self.raw, "liveUpdateConfiguration", "maxGuest")
+        return limit
+
+    @property
+    def drain_taint(self) -> str:
+        return str(dig(self.raw, "migrations", "nodeDrainTaintKey") or "kubevirt.io/drain")
+
+    def cpu_model(self, architecture: str) -> str:
+        chosen = str(self.raw.get("cpuModel") or "")
+        return chosen or ("host-passthrough" if architecture == "arm64" else "host-model")
+
+    def machine_type(self, architecture: str) -> str:
+        """The chipset of instances that name none."""
+        chosen = dig(self.raw, "architectureConfiguration", architecture, "machineType")
+        known = _MACHINES.get(architecture, ("", ()))
+        return str(chosen or self.raw.get("machineType") or known[0])
+
+    def emulated_machines(self, architecture: str) -> tuple[str, ...]:
+        """Patterns of the chipsets instances may name."""
+        architecture = architecture or self.default_architecture
+        chosen = dig(self.raw, "architectureConfiguration", architecture, "emulatedMachines")
+        known = _MACHINES.get(architecture, ("", ()))
+        return tuple(chosen or self.raw.get("emulatedMachines") or known[1])
+
+
+def from_object(kubevirt: Object | None) -> ClusterConfig:
+    """The configuration a KubeVirt object stands for; it counts once the object has a phase."""
+    if kubevirt is None or not dig(kubevirt, "status", "phase"):
+        return ClusterConfig()
+    return ClusterConfig(
+        default_architecture=str(dig(kubevirt, "status", "defaultArchitecture") or ""),
+        raw=dig(kubevirt, "spec", "configuration") or {},
+    )

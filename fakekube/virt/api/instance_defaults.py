@@ -1,0 +1,177 @@
+"""What an instance's spec gets when it says nothing. Changes its argument, and nothing else.
+
+Origin: kubevirt: pkg/defaults/{defaults,amd64-defaults,arm64-defaults,s390x-defaults}.go
+"""
+
+from typing import Any
+
+from fakekube.virt.api.config import ClusterConfig
+from fakekube.virt.api.quantity import times, whole
+
+Spec = dict[str, Any]
+_MOST_CPUS = 512
+_GIB = 2**30
+_ALIGNMENT = 2 * 2**20
+_PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+_STANDARD_REQUEST = "100m"
+
+
+def set_instance_defaults(spec: Spec, config: ClusterConfig) -> None:
+    """Fill in the spec of an instance. Whatever the spec says stays as it is."""
+    domain: dict[str, Any] = spec.setdefault("domain", {})
+    domain.setdefault("devices", {})
+    architecture = set_architecture(spec, config)
+    set_machine_type(spec, config)
+    _requests(domain, config)
+    _memory(domain)
+    _cpu(domain, config, architecture)
+    if config.live_update and architecture != "arm64":
+        _max_sockets(domain, config)
+        _max_guest(domain, config, architecture)
+    _pull_policies(spec)
+    spec.setdefault("evictionStrategy", config.eviction_strategy)
+    _network(spec, config)
+    add_missing_disks(spec)
+    _disks(domain, architecture)
+    _features(domain)
+    _inputs(domain)
+    for name in ("livenessProbe", "readinessProbe"):
+        if spec.get(name) is not None:
+            spec[name] = {**_PROBE, **{key: value for key, value in spec[name].items() if value}}
+
+
+def set_architecture(spec: Spec, config: ClusterConfig) -> str:
+    """The architecture in force, written down where there is one."""
+    chosen = spec.get("architecture") or config.default_architecture
+    if chosen:
+        spec["architecture"] = chosen
+    return str(chosen)
+
+
+def set_machine_type(spec: Spec, config: ClusterConfig) -> None:
+    machine = spec["domain"].setdefault("machine", {})
+    chosen = machine.get("type") or config.machine_type(spec.get("architecture") or "")
+    if chosen:
+        machine["type"] = chosen
+    if not machine:
+        del spec["domain"]["machine"]
+
+
+def add_missing_disks(spec: Spec) -> None:
+    """A disk for every volume that has neither a disk nor a file system."""
+    devices = spec["domain"].setdefault("devices", {})
+    named = {one["name"] for kind in ("disks", "filesystems") for one in devices.get(kind) or ()}
+    for volume in spec.get("volumes") or ():
+        if volume["name"] not in named and volume.get("memoryDump") is None:
+            devices.setdefault("disks", []).append({"name": volume["name"]})
+
+
+def _requests(domain: dict[str, Any], config: ClusterConfig) -> None:
+    resources = domain.setdefault("resources", {})
+    requests = resources.get("requests") or {}
+    if "cpu" in requests:
+        return
+    limit = (resources.get("limits") or {}).get("cpu")
+    if limit is not None:
+        resources["requests"] = {**requests, "cpu": limit}
+    elif config.cpu_request != _STANDARD_REQUEST:
+        resources["requests"] = {**requests, "cpu": config.cpu_request}
+
+
+def _memory(domain: dict[str, Any]) -> None:
+    memory = domain.get("memory") or {}
+    if memory.get("guest") is not None:
+        return
+    resources = domain.get("resources") or {}
+    guest = (
+        (resources.get("requests") or {}).get("memory")
+        or (resources.get("limits") or {}).get("memory")
+        or (memory.get("hugepages") or {}).get("pageSize")
+    )
+    if guest is not None:
+        domain["memory"] = {**memory, "guest": guest}
+
+
+def _cpu(domain: dict[str, Any], config: ClusterConfig, architecture: str) -> None:
+    cpu = domain["cpu"] = dict(domain.get("cpu") or {})
+    if not any(cpu.get(part) for part in ("cores", "sockets", "threads")):
+        resources = domain.get("resources") or {}
+        asked = (resources.get("limits") or {}).get("cpu") or (resources.get("requests") or {}).get("cpu")
+        cpu |= {"cores": 1, "threads": 1, "sockets": max(whole(asked), 1)}
+    if not cpu.get("model"):
+        cpu["model"] = config.cpu_model(architecture)
+
+
+def _max_sockets(domain: dict[str, Any], config: ClusterConfig) -> None:
+    cpu = domain["cpu"]
+    if cpu.get("maxSockets"):
+        return
+    sockets = cpu.get("sockets") or 1
+    limit = config.max_cpu_sockets or sockets * config.hotplug_ratio
+    per_socket = (cpu.get("cores") or 1) * (cpu.get("threads") or 1)
+    if limit * per_socket > _MOST_CPUS:
+        limit = _MOST_CPUS // per_socket
+    cpu["maxSockets"] = max(limit, sockets)
+
+
+def _max_guest(domain: dict[str, Any], config: ClusterConfig, architecture: str) -> None:
+    """Memory can grow where the guest is large and aligned, and nothing ties its memory down."""
+    memory = domain.get("memory") or {}
+    guest = memory.get("guest")
+    cpu = domain.get("cpu") or {}
+    tied = (
+        cpu.get("realtime") is not None
+        or (cpu.get("numa") or {}).get("guestMappingPassthrough") is not None
+        or domain.get("launchSecurity") is not None
+    )
+    if guest is None or memory.get("maxGuest") is not None or architecture != "amd64" or tied:
+        return
+    limit = config.max_guest or times(guest, config.hotplug_ratio)
+    huge = (memory.get("hugepages") or {}).get("pageSize")
+    alignment = _GIB if huge == "1Gi" else _ALIGNMENT
+    amounts = whole(guest), whole(limit)
+    if amounts[0] >= _GIB and amounts[1] >= amounts[0] and not any(one % alignment for one in amounts):
+        domain["memory"] = {**memory, "maxGuest": limit}
+
+
+def _pull_policies(spec: Spec) -> None:
+    for volume in spec.get("volumes") or ():
+        disk = volume.get("containerDisk")
+        if disk is not None and not disk.get("imagePullPolicy"):
+            image = disk.get("image") or ""
+            moving = image.endswith(":latest") or not (set(image) & {":", "@"})
+            disk["imagePullPolicy"] = "Always" if moving else "IfNotPresent"
+
+
+def _network(spec: Spec, config: ClusterConfig) -> None:
+    devices = spec["domain"]["devices"]
+    if devices.get("interfaces") or spec.get("networks") or devices.get("autoattachPodInterface") is False:
+        return
+    devices["interfaces"] = [{"name": "default", config.default_interface: {}}]
+    spec["networks"] = [{"name": "default", "pod": {}}]
+
+
+def _disks(domain: dict[str, Any], architecture: str) -> None:
+    bus = "sata" if architecture == "amd64" else "virtio"
+    for disk in domain["devices"].get("disks") or ():
+        if disk.get("lun") is not None:
+            disk["lun"].setdefault("bus", bus)
+        elif disk.get("cdrom") is not None:
+            cdrom = disk["cdrom"]
+            cdrom.setdefault("bus", "sata" if architecture == "amd64" else "scsi")
+            cdrom.setdefault("readonly", True)
+            cdrom.setdefault("tray", "closed")
+        else:
+            disk.setdefault("disk", {}).setdefault("bus", bus)
+
+
+def _features(domain: dict[str, Any]) -> None:
+    features = domain.get("features") or {}
+    acpi = features.get("acpi") or {}
+    domain["features"] = {**features, "acpi": {"enabled": True, **acpi}}
+
+
+def _inputs(domain: dict[str, Any]) -> None:
+    for one in domain["devices"].get("inputs") or ():
+        one["bus"] = one.get("bus") or "usb"
+        one["type"] = one.get("type") or "tablet"

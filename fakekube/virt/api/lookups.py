@@ -1,0 +1,100 @@
+"""What virt-api reads from the cluster to judge an object. Every function is one question to the API.
+
+Origin: kubevirt: pkg/instancetype/find, pkg/virt-api/webhooks
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fakekube.client.client import Client
+from fakekube.machinery.errors import NotFound
+from fakekube.machinery.objects import dig
+from fakekube.machinery.resources import (
+    CONTROLLER_REVISIONS,
+    PERSISTENT_VOLUME_CLAIMS,
+    VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINES,
+    Resource,
+)
+from fakekube.machinery.wire import Object
+
+_GROUP, _VERSION = "instancetype.kubevirt.io", "v1beta1"
+_KINDS = {
+    "virtualmachineinstancetype": Resource(
+        _GROUP, _VERSION, "virtualmachineinstancetypes", "VirtualMachineInstancetype"
+    ),
+    "virtualmachineclusterinstancetype": Resource(
+        _GROUP,
+        _VERSION,
+        "virtualmachineclusterinstancetypes",
+        "VirtualMachineClusterInstancetype",
+        namespaced=False,
+    ),
+    "virtualmachinepreference": Resource(
+        _GROUP, _VERSION, "virtualmachinepreferences", "VirtualMachinePreference"
+    ),
+    "virtualmachineclusterpreference": Resource(
+        _GROUP,
+        _VERSION,
+        "virtualmachineclusterpreferences",
+        "VirtualMachineClusterPreference",
+        namespaced=False,
+    ),
+}
+_DEFAULT_KINDS = {
+    "instancetype": "virtualmachineclusterinstancetype",
+    "preference": "virtualmachineclusterpreference",
+}
+MIGRATIONS = Resource(
+    "kubevirt.io", "v1", "virtualmachineinstancemigrations", "VirtualMachineInstanceMigration"
+)
+
+
+class Lookups:
+    """Reads through one client."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def machine(self, namespace: str, name: str) -> Object | None:
+        return await self._find(VIRTUAL_MACHINES, namespace, name)
+
+    async def instance(self, namespace: str, name: str) -> Object | None:
+        return await self._find(VIRTUAL_MACHINE_INSTANCES, namespace, name)
+
+    async def claim(self, namespace: str, name: str) -> Object | None:
+        return await self._find(PERSISTENT_VOLUME_CLAIMS, namespace, name)
+
+    async def active_migration(self, namespace: str, instance: str) -> Object | None:
+        """A migration of the instance that has not ended."""
+        found = await self._client.list(
+            MIGRATIONS, namespace, label_selector=f"kubevirt.io/vmi-name={instance}"
+        )
+        return next(
+            (one for one in found.items if dig(one, "status", "phase") not in ("Succeeded", "Failed")), None
+        )
+
+    async def matched(self, vm: Object, member: str) -> Mapping[str, Any] | None:
+        """The spec of the machine's `instancetype` or `preference`; None when it has none. Raises NotFound."""
+        matcher = dig(vm, "spec", member)
+        if not matcher or not (matcher.get("name") or matcher.get("revisionName")):
+            return None
+        namespace = dig(vm, "metadata", "namespace") or ""
+        revision = matcher.get("revisionName")
+        if revision:
+            kept = await self._client.get(CONTROLLER_REVISIONS, revision, namespace)
+            found: Mapping[str, Any] | None = dig(kept, "data", "spec")
+            return found
+        kind = (matcher.get("kind") or _DEFAULT_KINDS[member]).lower()
+        resource = _KINDS.get(kind.removesuffix("s"))
+        if resource is None:
+            raise NotFound(f"got unexpected kind in {member.capitalize()}Matcher: {kind}")
+        obj = await self._client.get(resource, matcher["name"], namespace if resource.namespaced else None)
+        spec: Mapping[str, Any] = obj.get("spec") or {}
+        return spec
+
+    async def _find(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        try:
+            return await self._client.get(resource, name, namespace)
+        except NotFound:
+            return None

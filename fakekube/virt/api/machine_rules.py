@@ -1,0 +1,143 @@
+"""The machine's validating webhook beyond its spec: matchers, snapshots, restores, volume requests. Pure.
+
+Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters/vms-admitter.go,
+pkg/instancetype/webhooks/vm/admitter.go, pkg/storage/admitters/vm-storage-status.go
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from fakekube.machinery.copying import copy_of
+from fakekube.machinery.objects import dig
+from fakekube.machinery.wire import Object
+from fakekube.virt.api import instancetype, machine_spec
+from fakekube.virt.api.causes import NOT_FOUND, Cause
+from fakekube.virt.api.config import ClusterConfig
+from fakekube.virt.api.instance_defaults import set_instance_defaults
+
+RUNNING_WARNING = "spec.running is deprecated, please use spec.runStrategy instead."
+_TEMPLATE = "spec.template.spec"
+
+
+def validate(
+    vm: Object,
+    old: Object | None,
+    config: ClusterConfig,
+    *,
+    size: Mapping[str, Any] | None = None,
+    preference: Mapping[str, Any] | None = None,
+    migrating: bool = False,
+) -> list[Cause]:
+    """What is wrong with a machine. `size` and `preference` are the specs its matchers name, if they exist."""
+    template = dig(vm, "spec", "template", "spec")
+    if dig(template, "domain") is None:
+        return machine_spec.validate("spec", vm.get("spec") or {}, config)
+    stages: tuple[Callable[[], list[Cause]], ...] = (
+        lambda: list(matchers(vm, old)),
+        lambda: [
+            Cause(f"VM field(s) {field} conflicts with selected instance type", field)
+            for field in instancetype.conflicts(_TEMPLATE, template, size)
+        ],
+        lambda: _spec(vm, config, size, preference),
+        lambda: list(_namespaces(vm)),
+        lambda: list(_volume_requests(vm, migrating=migrating)),
+        lambda: list(_snapshot(vm, old)),
+        lambda: list(_restore(vm, old)),
+    )
+    return next((found for stage in stages if (found := stage())), [])
+
+
+def warnings(vm: Object) -> list[str]:
+    """What is accepted, but should not be used any more."""
+    return [RUNNING_WARNING] if dig(vm, "spec", "running") is not None else []
+
+
+def complete(
+    vm: Object, config: ClusterConfig, size: Mapping[str, Any] | None, preference: Mapping[str, Any] | None
+) -> Object:
+    """The machine with instancetype, preference and defaults written into its template: what would run."""
+    vm = copy_of(vm)
+    spec = vm["spec"]["template"]["spec"]
+    instancetype.apply(spec, size, preference)
+    set_instance_defaults(spec, config)
+    return vm
+
+
+def matchers(vm: Object, old: Object | None) -> Iterator[Cause]:
+    """Instancetype and preference are named, or inferred, but not both."""
+    for member, word in (("instancetype", "Instancetype"), ("preference", "Preference")):
+        matcher = dig(vm, "spec", member)
+        if matcher is None:
+            continue
+        field = f"spec.{member}"
+        name, inferred = matcher.get("name"), matcher.get("inferFromVolume")
+        if not name and not inferred:
+            yield Cause(
+                f"Either Name or InferFromVolume should be provided within the {word}Matcher",
+                field,
+                NOT_FOUND,
+            )
+        if inferred and name:
+            yield Cause("Name already set, should be cleared before setting inferFromVolume", f"{field}.name")
+        if inferred and matcher.get("kind"):
+            yield Cause("Kind already set, should be cleared before setting inferFromVolume", f"{field}.kind")
+        before = dig(old, "spec", member) if old else None
+        revision = matcher.get("revisionName")
+        if before and revision and before.get("revisionName") == revision and before.get("name") != name:
+            yield Cause("the Matcher Name has been updated without updating the RevisionName", field)
+
+
+def _spec(
+    vm: Object, config: ClusterConfig, size: Mapping[str, Any] | None, preference: Mapping[str, Any] | None
+) -> list[Cause]:
+    done = complete(vm, config, size, preference)
+    missing = instancetype.unmet(done["spec"]["template"]["spec"], preference)
+    if missing is not None:
+        text, field = missing
+        return [Cause(f"failure checking preference requirements: {text}", field, NOT_FOUND)]
+    return machine_spec.validate("spec", done["spec"], config)
+
+
+def _namespaces(vm: Object) -> Iterator[Cause]:
+    own = dig(vm, "metadata", "namespace") or ""
+    for index, one in enumerate(dig(vm, "spec", "dataVolumeTemplates") or ()):
+        namespace = dig(one, "metadata", "namespace")
+        if namespace and namespace != own:
+            yield Cause(
+                f"Embedded DataVolume namespace {namespace} differs from VM namespace {own}",
+                f"spec.dataVolumeTemplates[{index}]",
+            )
+
+
+def _volume_requests(vm: Object, *, migrating: bool) -> Iterator[Cause]:
+    if migrating and dig(vm, "status", "volumeRequests"):
+        yield Cause("Cannot handle volume requests while VMI migration is in progress", "spec")
+
+
+def _snapshot(vm: Object, old: Object | None) -> Iterator[Cause]:
+    name = dig(old, "status", "snapshotInProgress") if old else None
+    if not name or old is None:
+        return
+    if _storage(vm) != _storage(old):
+        yield Cause(f'Cannot update vm disks or volumes until snapshot "{name}" completes', "spec")
+    if _run_state(vm) != _run_state(old):
+        yield Cause(f'Cannot update vm running state until snapshot "{name}" completes', "spec")
+
+
+def _restore(vm: Object, old: Object | None) -> Iterator[Cause]:
+    name = dig(old, "status", "restoreInProgress") if old else None
+    if name and old is not None and _run_state(vm) != _run_state(old) and _run_state(vm) not in _STOPPED:
+        yield Cause(f'Cannot update VM runStrategy until restore "{name}" completes', "spec.runStrategy")
+
+
+_STOPPED = ((None, "Halted"), (False, None))
+
+
+def _storage(vm: Object) -> tuple[Any, Any]:
+    template = dig(vm, "spec", "template", "spec")
+    return dig(template, "domain", "devices", "disks"), dig(template, "volumes")
+
+
+def _run_state(vm: Object) -> tuple[Any, Any]:
+    spec = vm.get("spec") or {}
+    return spec.get("running"), spec.get("runStrategy")

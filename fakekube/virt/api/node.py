@@ -1,0 +1,30 @@
+"""The seam to the nodes: what virt-api asks of virt-handler, which alone can reach a guest."""
+
+from typing import Any, Literal, Protocol
+
+Verb = Literal[
+    "pause",
+    "unpause",
+    "freeze",
+    "unfreeze",
+    "reset",
+    "softreboot",
+    "guestosinfo",
+    "userlist",
+    "filesystemlist",
+]
+
+
+class Node(Protocol):
+    """Whoever plays virt-handler for instances that run.
+
+    virt-api has checked the instance's state before; the node acts on the guest and lets the effect show in the
+    instance's status (Paused condition, `fsFreezeStatus`, …) before it returns. The three reading verbs answer with the
+    object to send, the others with None. A refusal is an `ApiError`.
+    """
+
+    async def command(
+        self, namespace: str, name: str, verb: Verb, options: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """Carry out `verb` on the instance `namespace/name`."""
+        ...

@@ -1,0 +1,151 @@
+"""Validating webhooks of instances, replica sets, migrations and storage operations. Pure.
+
+Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters, pkg/storage/admitters
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fakekube.machinery.objects import condition, dig
+from fakekube.machinery.wire import Object
+from fakekube.virt.api import instance_spec, networks, pool
+from fakekube.virt.api.causes import Cause, not_supported, required
+from fakekube.virt.api.config import ClusterConfig
+from fakekube.virt.api.machine_spec import MISSING_TEMPLATE
+from fakekube.virt.api.reserved import reserved_labels, template_metadata
+
+RESTRICTED_SPEC = "update of VMI object is restricted"
+RESTRICTED_LABELS = "modification of the following reserved kubevirt.io/ labels on a VMI object is prohibited"
+RESTRICTED_MIGRATION = "update of Migration object's spec is restricted"
+_LABEL = "kubevirt.io/vmi-name"
+_MACHINE = ("kubevirt.io", "VirtualMachine")
+_SNAPSHOT = ("snapshot.kubevirt.io", "VirtualMachineSnapshot")
+_TRACKER = ("backup.kubevirt.io", "VirtualMachineBackupTracker")
+_CLAIM = ("", "PersistentVolumeClaim")
+
+
+def instance(vmi: Object, config: ClusterConfig, *, component: bool) -> list[Cause]:
+    """What is wrong with a new instance, defaults applied."""
+    spec: Mapping[str, Any] = vmi.get("spec") or {}
+    return [
+        *networks.creation("spec", spec),
+        *instance_spec.validate("spec", spec, config),
+        *instance_spec.validate_instance("spec", spec),
+        *template_metadata("metadata", vmi.get("metadata") or {}, config, component=component),
+    ]
+
+
+def instance_update(vmi: Object, old: Object, *, component: bool) -> list[Cause]:
+    """What is wrong with a change of an instance: only KubeVirt changes its spec and its own labels."""
+    if component:
+        return list(_hotplug(vmi, old))
+    found = []
+    if vmi.get("spec") != old.get("spec"):
+        found.append(not_supported(RESTRICTED_SPEC))
+    before, after = (reserved_labels(dig(one, "metadata", "labels") or {}) for one in (old, vmi))
+    if before != after:
+        found.append(not_supported(RESTRICTED_LABELS, "metadata.labels"))
+    return found[:1]
+
+
+def _hotplug(vmi: Object, old: Object) -> Iterator[Cause]:
+    for path, text in (
+        (("cpu", "maxSockets"), "CPU topology maxSockets changed"),
+        (("memory", "maxGuest"), "Memory maxGuest changed"),
+    ):
+        before, after = (dig(one, "spec", "domain", *path) for one in (old, vmi))
+        if before is not None and before != after:
+            yield Cause(text, f"spec.domain.{'.'.join(path)}")
+
+
+def replica_set(obj: Object, config: ClusterConfig) -> list[Cause]:
+    """What is wrong with a replica set of instances."""
+    spec: Mapping[str, Any] = obj.get("spec") or {}
+    template = spec.get("template")
+    if template is None or dig(template, "spec", "domain") is None:
+        return [required(MISSING_TEMPLATE, "spec.template")]
+    return [
+        *instance_spec.validate("spec.template.spec", template["spec"], config),
+        *pool.selector_fits(spec.get("selector"), template),
+    ]
+
+
+def preset(obj: Object) -> list[Cause]:
+    """A preset changes something."""
+    if dig(obj, "spec", "domain") is None:
+        return [required("missing domain.", "spec.domain")]
+    return []
+
+
+def migration_update(obj: Object, old: Object) -> list[Cause]:
+    """A migration's spec never changes, its label not while it is under way."""
+    if obj.get("spec") != old.get("spec"):
+        return [Cause(RESTRICTED_MIGRATION, "spec")]
+    if dig(old, "status", "phase") in ("Succeeded", "Failed"):
+        return []
+    before, after = (dig(one, "metadata", "labels", _LABEL) for one in (old, obj))
+    if before and not after:
+        return [Cause("selector label can't be removed from an in-flight migration", "metadata.labels")]
+    if before and before != after:
+        return [Cause("selector label can't be modified on an in-flight migration", "metadata.labels")]
+    return []
+
+
+def migration_refusal(vmi: Object) -> str:
+    """Why an instance cannot be migrated; empty when it can."""
+    if dig(vmi, "status", "phase") in ("Succeeded", "Failed"):
+        return "Cannot migrate VMI in finalized state."
+    found = condition(vmi, "LiveMigratable")
+    if found is not None and found.get("status") == "False":
+        return (
+            f"Cannot migrate VMI, Reason: {found.get('reason') or ''}, Message: {found.get('message') or ''}"
+        )
+    return ""
+
+
+def snapshot(obj: Object, old: Object | None) -> list[Cause]:
+    return _operation(obj, old, "source", (_MACHINE,))
+
+
+def restore(obj: Object, old: Object | None) -> list[Cause]:
+    return _operation(obj, old, "target", (_MACHINE,))
+
+
+def export(obj: Object, old: Object | None) -> list[Cause]:
+    return _operation(obj, old, "source", (_MACHINE, _SNAPSHOT, _CLAIM))
+
+
+def clone(obj: Object, old: Object | None) -> list[Cause]:
+    found = _operation(obj, old, "source", (_MACHINE, _SNAPSHOT))
+    if not found and dig(obj, "spec", "target") is not None:
+        found = list(_reference(obj, "target", (_MACHINE,)))
+    return found
+
+
+def backup(obj: Object, old: Object | None) -> list[Cause]:
+    return _operation(obj, old, "source", (_MACHINE, _TRACKER))
+
+
+def _operation(
+    obj: Object, old: Object | None, member: str, known: tuple[tuple[str, str], ...]
+) -> list[Cause]:
+    if old is not None:
+        same = obj.get("spec") == old.get("spec")
+        return [] if same else [Cause("spec in immutable after creation", "spec")]  # upstream's spelling
+    return list(_reference(obj, member, known))
+
+
+def _reference(obj: Object, member: str, known: tuple[tuple[str, str], ...]) -> Iterator[Cause]:
+    """What an operation works on is of a kind it can work on."""
+    reference = dig(obj, "spec", member) or {}
+    group = reference.get("apiGroup")
+    field = f"spec.{member}"
+    if group is None:
+        if ("", reference.get("kind")) not in known:
+            yield Cause("missing apiGroup", f"{field}.apiGroup", "FieldValueNotFound")
+    elif group not in {one for one, _ in known}:
+        yield Cause("invalid apiGroup", f"{field}.apiGroup")
+    elif (group, reference.get("kind")) not in known:
+        yield Cause("invalid kind", f"{field}.kind")
+    elif not reference.get("name"):
+        yield required("missing name", f"{field}.name")
