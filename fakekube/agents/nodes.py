@@ -1,0 +1,204 @@
+"""Registers worker nodes, as their kubelets would, from values that say what they are like.
+
+Nothing happens after that: a node that is registered is ready, until somebody writes otherwise. Only with `heartbeats`
+are the leases in kube-node-lease renewed every ten seconds, as tools that look at them expect.
+Upstream: k8s: pkg/kubelet/kubelet_node_status.go, pkg/kubelet/nodestatus/setters.go
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network
+
+from fakekube.client.client import Client
+from fakekube.clock import Clock, rfc3339, rfc3339_micro
+from fakekube.ids import Ids
+from fakekube.machinery.errors import AlreadyExists, NotFound
+from fakekube.machinery.resources import LEASES, NODES
+from fakekube.machinery.wire import Object
+
+RENEW_EVERY = 10.0
+LEASE_NAMESPACE = "kube-node-lease"
+VERSION = "v1.36.2"
+
+_NODES_NETWORK = IPv4Address("192.168.66.0")
+_PODS_NETWORK = IPv4Address("10.244.0.0")
+_PODS_PREFIX = 20  # room for some thousand pods per node
+_CAPACITY = {
+    "cpu": "32",
+    "memory": "128Gi",
+    "ephemeral-storage": "500Gi",
+    "hugepages-1Gi": "0",
+    "hugepages-2Mi": "0",
+    "pods": "1000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeShape:
+    """What a node is like. Addresses left empty follow from its place among the nodes."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    taints: Sequence[Mapping[str, str]] = ()
+    capacity: Mapping[str, str] = field(default_factory=dict)  # beside, or instead of, the usual
+    allocatable: Mapping[str, str] | None = None  # None: all of the capacity
+    arch: str = "amd64"
+    address: str = ""
+    pod_cidr: str = ""
+    os_image: str = "CentOS Stream 10 (Coughlan)"
+    kernel: str = "6.12.0-55.el10.x86_64"
+    runtime: str = "containerd://2.1.3"
+
+
+def shapes(count: int, like: NodeShape | None = None) -> list[NodeShape]:
+    """`node01`, `node02`, …, all alike."""
+    like = like or NodeShape("")
+    return [replace(like, name=f"node{number:02}") for number in range(1, count + 1)]
+
+
+class Nodes:
+    """An actor: registers `nodes` and, if asked to, keeps their leases alive."""
+
+    name = "nodes"
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        clock: Clock,
+        ids: Ids,
+        nodes: Sequence[NodeShape] | None = None,
+        heartbeats: bool = False,
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._ids = ids
+        self._nodes = shapes(1) if nodes is None else nodes
+        self._heartbeats = heartbeats
+        self._registered = asyncio.Event()
+
+    @property
+    def idle(self) -> bool:
+        """Whether all nodes are registered."""
+        return self._registered.is_set()
+
+    async def wait_registered(self) -> None:
+        await self._registered.wait()
+
+    async def run(self) -> None:
+        await self.register()
+        if not self._heartbeats:
+            return
+        while True:
+            for shape in self._nodes:
+                await self._renew(shape)
+            await self._clock.sleep(RENEW_EVERY)
+
+    async def register(self) -> None:
+        """Create the nodes that do not exist yet; those that do are left alone."""
+        for place, shape in enumerate(self._nodes):
+            node = node_object(shape, place, rfc3339(self._clock.now()), self._ids)
+            try:
+                await self._as(shape).create(NODES, node)
+            except AlreadyExists:
+                continue
+        self._registered.set()
+
+    async def _renew(self, shape: NodeShape) -> None:
+        client = self._as(shape)
+        now = rfc3339_micro(self._clock.now())
+        try:
+            patch = {"spec": {"renewTime": now}}
+            await client.patch(LEASES, shape.name, LEASE_NAMESPACE, patch, type="merge")
+        except NotFound:
+            try:
+                node = await client.get(NODES, shape.name)
+            except NotFound:
+                return  # deregistered: a node without an object has no lease
+            owner = {"apiVersion": "v1", "kind": "Node", "name": shape.name, "uid": node["metadata"]["uid"]}
+            meta = {"name": shape.name, "namespace": LEASE_NAMESPACE, "ownerReferences": [owner]}
+            spec = {"holderIdentity": shape.name, "leaseDurationSeconds": 40, "renewTime": now}
+            lease = {
+                "apiVersion": LEASES.api_version,
+                "kind": LEASES.kind,
+                "metadata": meta,
+                "spec": spec,
+            }
+            await client.create(LEASES, lease)
+
+    def _as(self, shape: NodeShape) -> Client:
+        return self._client.as_user(f"system:node:{shape.name}", "system:nodes", user_agent="kubelet")
+
+
+def node_object(shape: NodeShape, place: int, now: str, ids: Ids) -> Object:
+    """The Node a kubelet registers; `place` counts from 0 and decides its addresses."""
+    pods = IPv4Network((_PODS_NETWORK + (place << (32 - _PODS_PREFIX)), _PODS_PREFIX))
+    cidr = shape.pod_cidr or str(pods)
+    system = {"arch": shape.arch, "os": "linux"}
+    labels = {
+        f"{prefix}/{name}": value
+        for name, value in system.items()
+        for prefix in ("beta.kubernetes.io", "kubernetes.io")
+    }
+    capacity = {**_CAPACITY, **shape.capacity}
+    address = shape.address or str(_NODES_NETWORK + 101 + place)
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": shape.name,
+            "labels": {**labels, "kubernetes.io/hostname": shape.name, **shape.labels},
+            "annotations": {
+                "node.alpha.kubernetes.io/ttl": "0",
+                "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+                **shape.annotations,
+            },
+        },
+        "spec": {
+            "podCIDR": cidr,
+            "podCIDRs": [cidr],
+            **({"taints": [dict(taint) for taint in shape.taints]} if shape.taints else {}),
+        },
+        "status": {
+            "addresses": [
+                {"type": "InternalIP", "address": address},
+                {"type": "Hostname", "address": shape.name},
+            ],
+            "capacity": capacity,
+            "allocatable": dict(capacity if shape.allocatable is None else {**capacity, **shape.allocatable}),
+            "conditions": [
+                {
+                    "type": kind,
+                    "status": status,
+                    "lastHeartbeatTime": now,
+                    "lastTransitionTime": now,
+                    "reason": reason,
+                    "message": message,
+                }
+                for kind, status, reason, message in _CONDITIONS
+            ],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+            "nodeInfo": {
+                "machineID": ids.uid().replace("-", ""),
+                "systemUUID": ids.uid(),
+                "bootID": ids.uid(),
+                "kernelVersion": shape.kernel,
+                "osImage": shape.os_image,
+                "containerRuntimeVersion": shape.runtime,
+                "kubeletVersion": VERSION,
+                "kubeProxyVersion": "",
+                "operatingSystem": "linux",
+                "architecture": shape.arch,
+            },
+        },
+    }
+
+
+_CONDITIONS = (
+    ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+)
