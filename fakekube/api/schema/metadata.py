@@ -3,10 +3,10 @@
 k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/schema/objectmeta/{algorithm,coerce}.go
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakekube.api.schema.model import Schema
+from fakekube.api.schema.model import Definitions, Schema
 
 FIELDS: dict[str, type] = {
     "annotations": dict,
@@ -116,3 +116,58 @@ def decode_error(obj: Any) -> str:
 def _cannot(value: Any, where: str, go_type: str) -> str:
     place = f"Go struct field {where}" if where else "Go value"
     return f"json: cannot unmarshal {_JSON_KINDS[type(value)]} into {place} of type {go_type}"
+
+
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "object", "additionalProperties": _TEXT}
+_OWNER_REFERENCE = {
+    "type": "object",
+    "required": ["apiVersion", "kind", "name", "uid"],
+    "x-kubernetes-map-type": "atomic",
+    "properties": {
+        name: {"type": "boolean"} if name in ("blockOwnerDeletion", "controller") else _TEXT
+        for name in _OWNER
+    },
+}
+_NUMBERS = {"generation", "deletionGracePeriodSeconds"}
+_OBJECT_META: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        **{name: {"type": "integer", "format": "int64"} if name in _NUMBERS else _TEXT for name in FIELDS},
+        "annotations": _TEXTS,
+        "labels": _TEXTS,
+        "finalizers": {"type": "array", "items": _TEXT, "x-kubernetes-list-type": "set"},
+        "managedFields": {
+            "type": "array",
+            "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+            "x-kubernetes-list-type": "atomic",
+        },
+        "ownerReferences": {
+            "type": "array",
+            "items": _OWNER_REFERENCE,
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["uid"],
+        },
+    },
+}
+_ROOT = "object"
+
+
+def with_type_and_object_meta(raw: Mapping[str, Any]) -> Schema:
+    """The schema patches and apply need: CRDs leave apiVersion, kind and metadata unsaid, at the root and where a
+    resource is embedded."""
+    return Definitions({_ROOT: _with_meta(raw, root=True)})[_ROOT]
+
+
+def _with_meta(raw: Mapping[str, Any], *, root: bool = False) -> Mapping[str, Any]:
+    changed = dict(raw)
+    properties = raw.get("properties")
+    if properties:
+        changed["properties"] = {name: _with_meta(child) for name, child in properties.items()}
+    for name in ("items", "additionalProperties"):
+        if isinstance(raw.get(name), Mapping):
+            changed[name] = _with_meta(raw[name])
+    if root or raw.get("x-kubernetes-embedded-resource"):
+        meta = {"apiVersion": _TEXT, "kind": _TEXT, "metadata": _OBJECT_META}
+        changed["properties"] = (changed.get("properties") or {}) | meta
+    return changed

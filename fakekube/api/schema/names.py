@@ -6,29 +6,17 @@ k8s: staging/src/k8s.io/apimachinery/pkg/util/validation/validation.go
 import re
 
 _LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _IS_LABEL_1035 = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?")
-_IS_LABEL_1123 = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 _LABEL_1035_TEXT = (
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and"
     " end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is"
     f" '{_LABEL_1035}')"
-)
-_SUBDOMAIN_TEXT = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and"
-    f" end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{_SUBDOMAIN}')"
 )
 
 
 def dns1035_label(text: str) -> list[str]:
     found = ["must be no more than 63 characters"] if len(text) > 63 else []
     return found if _IS_LABEL_1035.fullmatch(text) else [*found, _LABEL_1035_TEXT]
-
-
-def dns1123_subdomain(text: str) -> list[str]:
-    found = ["must be no more than 253 characters"] if len(text) > 253 else []
-    fine = all(_IS_LABEL_1123.fullmatch(part) for part in text.split("."))
-    return found if fine else [*found, _SUBDOMAIN_TEXT]
 
 
 def path_segment(text: str) -> list[str]:

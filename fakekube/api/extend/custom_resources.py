@@ -1,0 +1,208 @@
+"""From an established CustomResourceDefinition to what is served: one ServedResource per served version.
+
+k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/registry/customresource/{strategy,validator}.go, pkg/apiserver/customresource_handler.go
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from fakekube.api.extend import columns, versions
+from fakekube.api.extend.jsonpath import finder
+from fakekube.api.registry.strategy import FieldGetter, Scale, ServedResource, Strategy, Subresource
+from fakekube.api.schema import metadata
+from fakekube.api.schema.model import Schema
+from fakekube.api.schema.structural import Structural
+from fakekube.machinery import field_errors
+from fakekube.machinery.errors import BadRequest
+from fakekube.machinery.field_errors import FieldError
+from fakekube.machinery.objects import dig
+from fakekube.machinery.wire import Object
+
+_MAX_REPLICAS = 2**31 - 1
+_ANYTHING: Mapping[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+def served(crd: Object) -> list[ServedResource]:
+    """One resource per served version, in the order of the CRD. The CRD is accepted, valid and defaulted."""
+    spec = crd["spec"]
+    stored = next((version["name"] for version in spec["versions"] if version.get("storage")), "")
+    return [_served(spec, version, stored) for version in spec["versions"] if version.get("served")]
+
+
+def _served(spec: Mapping[str, Any], version: Mapping[str, Any], stored: str) -> ServedResource:
+    names = spec["names"]
+    subresources = version.get("subresources") or {}
+    scale = _scale(subresources.get("scale"))
+    strategy = CustomResourceStrategy(
+        names["kind"],
+        f"{spec['group']}/{version['name']}",
+        dig(version, "schema", "openAPIV3Schema", default=_ANYTHING),
+        status="status" in subresources,
+        scale=scale,
+        selectable=[field["jsonPath"] for field in version.get("selectableFields") or ()],
+    )
+    return ServedResource(
+        group=spec["group"],
+        version=version["name"],
+        plural=names["plural"],
+        kind=names["kind"],
+        namespaced=spec["scope"] == "Namespaced",
+        singular=names.get("singular") or "",
+        short_names=tuple(names.get("shortNames") or ()),
+        categories=tuple(names.get("categories") or ()),
+        strategy=strategy,
+        subresources=_subresources(names["kind"], subresources),
+        scale=scale,
+        columns=columns.columns(version.get("additionalPrinterColumns")),
+        storage_version=stored,
+        custom=True,
+        deprecation=deprecation(spec, version),
+        schema_name=schema_name(spec["group"], version["name"], names["kind"]),
+        list_kind=names.get("listKind") or "",
+    )
+
+
+def _subresources(kind: str, declared: Mapping[str, Any]) -> tuple[Subresource, ...]:
+    found = []
+    if "status" in declared:
+        found.append(Subresource("status", kind))
+    if declared.get("scale"):
+        found.append(Subresource("scale", "Scale", group="autoscaling", version="v1"))
+    return tuple(found)
+
+
+def _scale(declared: Mapping[str, Any] | None) -> Scale | None:
+    if not declared:
+        return None
+    return Scale(
+        declared["specReplicasPath"], declared["statusReplicasPath"], declared.get("labelSelectorPath") or ""
+    )
+
+
+def schema_name(group: str, version: str, kind: str) -> str:
+    """What OpenAPI calls the kind: the group turned round, `io.kubevirt.v1.VirtualMachine`."""
+    return ".".join([*reversed(group.split(".")), version, kind])
+
+
+def deprecation(spec: Mapping[str, Any], version: Mapping[str, Any]) -> str:
+    """The warning of a deprecated version: its own words, or where to go instead."""
+    if not version.get("deprecated"):
+        return ""
+    if version.get("deprecationWarning"):
+        return str(version["deprecationWarning"])
+    group, kind, name = spec["group"], spec["names"]["kind"], version["name"]
+    better = [
+        other["name"]
+        for other in spec["versions"]
+        if other.get("served")
+        and not other.get("deprecated")
+        and versions.priority(other["name"]) > versions.priority(name)
+    ]
+    said = f"{group}/{name} {kind} is deprecated"
+    return f"{said}; use {group}/{max(better, key=versions.priority)} {kind}" if better else said
+
+
+class CustomResourceStrategy(Strategy):
+    """The rules of one version of one CRD."""
+
+    unconditional_update = False
+
+    def __init__(
+        self,
+        kind: str,
+        api_version: str,
+        raw: Mapping[str, Any],
+        *,
+        status: bool = False,
+        scale: Scale | None = None,
+        selectable: Sequence[str] = (),
+    ) -> None:
+        self.kind = kind
+        self.api_version = api_version
+        self.raw = raw
+        self.status_subresource = status
+        self.scale = scale
+        self.selectable = {path.lstrip("."): _field(path) for path in selectable}
+        self.structural = Structural(Schema(raw))
+
+    @cached_property
+    def schema(self) -> Schema | None:  # type: ignore[override]  # made when a patch first asks for it
+        return metadata.with_type_and_object_meta(self.raw)
+
+    def prune(self, obj: Object) -> Sequence[str]:
+        """Raises BadRequest when the metadata cannot be decoded."""
+        if why := metadata.decode_error(obj):
+            version = self.api_version.rpartition("/")[2]
+            raise BadRequest(f'{self.kind} in version "{version}" cannot be handled as a {self.kind}: {why}')
+        return self.structural.prune(obj)
+
+    def default(self, obj: Object) -> None:
+        self.structural.default(obj)
+
+    def prepare_create(self, obj: Object) -> None:
+        if self.status_subresource:
+            obj.pop("status", None)
+
+    def prepare_update(self, new: Object, old: Object) -> None:
+        if not self.status_subresource:
+            return
+        if "status" in old:
+            new["status"] = old["status"]
+        else:
+            new.pop("status", None)
+
+    def validate_create(self, obj: Object) -> list[FieldError]:
+        return self._validate(obj, None)
+
+    def validate_update(self, new: Object, old: Object) -> list[FieldError]:
+        return self._validate(new, old)
+
+    def validate_status_update(self, new: Object, old: Object) -> list[FieldError]:
+        return self._validate(new, old, spec_counts=False)
+
+    def _validate(self, new: Object, old: Object | None, *, spec_counts: bool = True) -> list[FieldError]:
+        wrong = self._wrong_type(new)
+        if wrong:
+            return wrong
+        found = self.structural.validate(new, old)
+        if self.scale is not None:
+            found += _check_scale(self.scale, new, spec_counts=spec_counts)
+        return found
+
+    def _wrong_type(self, obj: Object) -> list[FieldError]:
+        found = []
+        for member, wanted in (("kind", self.kind), ("apiVersion", self.api_version)):
+            if obj.get(member) != wanted:
+                found.append(field_errors.invalid(member, obj.get(member), f"must be {wanted}"))
+        return found
+
+
+def _field(path: str) -> FieldGetter:
+    """A selectable field as text: booleans and numbers as JSON prints them, nothing as the empty string."""
+    find = finder(path)
+
+    def get(obj: Object) -> str:
+        found = find(obj)
+        value = found[0] if found else None
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return "" if value is None else str(value)
+
+    return get
+
+
+def _check_scale(scale: Scale, obj: Object, *, spec_counts: bool) -> list[FieldError]:
+    paths = [scale.spec_replicas, scale.status_replicas] if spec_counts else [scale.status_replicas]
+    found = []
+    for path in paths:
+        value = dig(obj, *path.strip(".").split("."))
+        if isinstance(value, bool) or not isinstance(value, int):
+            continue  # the schema's complaint, if it has one
+        if value < 0:
+            found.append(field_errors.invalid(path, value, "should be a non-negative integer"))
+        elif value > _MAX_REPLICAS:
+            found.append(
+                field_errors.invalid(path, value, f"should be less than or equal to {_MAX_REPLICAS}")
+            )
+    return found
