@@ -9,6 +9,9 @@ from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.virt.controller import launcher_pod
 from fakekube.virt.controller.informers import Informers
+from fakekube.virt.controller.migration import MigrationController
+from fakekube.virt.controller.node import NodeController
+from fakekube.virt.controller.replicaset import ReplicaSetController
 from fakekube.virt.controller.vm import VirtualMachineController
 from fakekube.virt.controller.vmi import InstanceController
 
@@ -24,10 +27,15 @@ class VirtController:
         settings = settings or launcher_pod.Settings()
         self.informers = Informers(client, clock)
         recorder = Recorder(client, "virtualmachine-controller", clock=clock, ids=ids)
-        self.recorders = [recorder]
+        for_sets = Recorder(client, "virtualmachinereplicaset-controller", clock=clock, ids=ids)
+        for_nodes = Recorder(client, "node-controller", clock=clock, ids=ids)
+        self.recorders = [recorder, for_sets, for_nodes]
         self.controllers: list[Controller] = [
             VirtualMachineController(client, self.informers, recorder, clock=clock, ids=ids).controller,
             InstanceController(client, self.informers, recorder, clock=clock, settings=settings).controller,
+            MigrationController(client, self.informers, recorder, clock=clock, settings=settings).controller,
+            ReplicaSetController(client, self.informers, for_sets, clock=clock).controller,
+            NodeController(client, self.informers, for_nodes, clock=clock).controller,
         ]
 
     @property

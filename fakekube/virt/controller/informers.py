@@ -55,8 +55,9 @@ class Informers:
 
 
 def owner_uid(obj: Object) -> Iterable[str]:
+    """The controlling owner's uid; empty for orphans, so that these can be found, too."""
     owner = controller_of(obj)
-    return (owner["uid"],) if owner else ()
+    return (owner["uid"] if owner else "",)
 
 
 def _claims_of_vm(vm: Object) -> Iterable[str]:

@@ -7,7 +7,7 @@ Origin: kubevirt: pkg/virt-handler/vm.go
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from fakekube.client.informer import Informer
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
 from fakekube.clock import Clock, parse_rfc3339, rfc3339
 from fakekube.ids import Ids
-from fakekube.machinery.errors import BadRequest, Conflict, NotFound
+from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.objects import (
     condition_is,
     conditions,
@@ -31,8 +31,9 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import domain, fates, launcher, migration
+from fakekube.virt.handler import commands, domain, fates, launcher, migration
 from fakekube.virt.handler.fates import Fate
+from fakekube.virt.handler.nodes import Heartbeats
 from fakekube.virt.handler.paces import PACES, Pace, PaceName
 
 _FINAL = ("Succeeded", "Failed")
@@ -75,11 +76,13 @@ class VirtHandler:
         self.controller = Controller(self.name, self._reconcile, clock=clock, workers=workers)
         self.controller.source(self._vmis)
         self.controller.source(self._pods, _vmi_key)
+        self._heartbeats = Heartbeats(client, clock=clock)
 
     @property
     def idle(self) -> bool:
         """Nothing is queued or being worked on, and every event has been sent."""
-        return self.controller.idle and all(one.idle for one in self._recorders.values())
+        idle = self.controller.idle and self._heartbeats.controller.idle
+        return idle and all(one.idle for one in self._recorders.values())
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -87,6 +90,7 @@ class VirtHandler:
             self._tasks = tasks
             for recorder in self._recorders.values():
                 tasks.create_task(recorder.run())
+            tasks.create_task(self._heartbeats.controller.run())
             tasks.create_task(self.controller.run())
 
     # One look at one VMI.
@@ -145,7 +149,7 @@ class VirtHandler:
         listed = conditions(vmi)
         told = domain.migratability(vmi)
         if dig(vmi, "spec", "startStrategy") == "Paused":
-            told.append(self._paused("PausedByUser", "VMI was paused by user"))
+            told.append(commands.paused("PausedByUser", "VMI was paused by user", self._now()))
         kinds = {one["type"] for one in told}
         status["conditions"] = [*(one for one in listed if one["type"] not in kinds), *told]
         status |= {
@@ -194,7 +198,7 @@ class VirtHandler:
         if fate.io_error_after is not None and age >= fate.io_error_after and not guest.errored:
             guest.errored = True
             reason, text = "PausedIOError", "VMI was paused, low-level IO error detected"
-            await self._put(_with_condition(vmi, self._paused(reason, text)))
+            await self._put(commands.with_condition(vmi, commands.paused(reason, text, self._now())))
             return self._next(vmi, guest, fate)
         agent = self._agent_delay(vmi, fate)
         if agent is not None and age >= agent and not condition_is(vmi, "AgentConnected"):
@@ -337,54 +341,30 @@ class VirtHandler:
 
     # Commands from virt-api.
 
-    async def command(
-        self, namespace: str, name: str, verb: str, options: Mapping[str, Any] | None = None
-    ) -> Object:
-        """Carry out what a subresource asks of a running guest, and answer with the VMI as it then is."""
-        change = self._commands().get(verb)
-        if change is None:
-            raise BadRequest(f"virt-handler does not know the command {verb!r}")
-        vmi: Object = {}
+    async def command(self, namespace: str, name: str, verb: str, options: dict[str, Any]) -> Object | None:
+        """Carry out what a subresource asks of a guest; answers only the commands that ask something of its agent."""
+        del options  # none of the commands known here has any
         for attempt in range(_ATTEMPTS):
             vmi = await self._client.get(VIRTUAL_MACHINE_INSTANCES, name, namespace)
-            changed = change(vmi, options or {})
+            told = commands.answer(vmi, verb)
+            if told is not None:
+                return told
+            changed = commands.applied(vmi, verb, self._now())
             if changed == vmi:
-                return vmi
+                return None
             try:
-                return await self._client.update(VIRTUAL_MACHINE_INSTANCES, changed)
+                await self._put(changed)
             except Conflict:
                 if attempt == _ATTEMPTS - 1:
                     raise
-        return vmi
-
-    def _commands(self) -> dict[str, Callable[[Object, Mapping[str, Any]], Object]]:
-        by_user = self._paused("PausedByUser", "VMI was paused by user")
-        return {
-            "pause": lambda vmi, _: vmi if condition_is(vmi, "Paused") else _with_condition(vmi, by_user),
-            "unpause": lambda vmi, _: _without_condition(vmi, "Paused"),
-            "freeze": lambda vmi, _: {**vmi, "status": {**vmi["status"], "fsFreezeStatus": "frozen"}},
-            "unfreeze": lambda vmi, _: {**vmi, "status": _without(vmi["status"], "fsFreezeStatus")},
-            "softreboot": lambda vmi, _: (
-                vmi
-            ),  # the guest restarts inside its domain: nothing of it shows in the VMI
-            "reset": lambda vmi, _: vmi,
-        }
+            else:
+                return None
+        return None
 
     # Small things.
 
     async def _put(self, vmi: Object) -> Object:
         return await self._client.update(VIRTUAL_MACHINE_INSTANCES, vmi)
-
-    def _paused(self, reason: str, message: str) -> Object:
-        now = self._now()
-        return {
-            "type": "Paused",
-            "status": "True",
-            "lastProbeTime": now,
-            "lastTransitionTime": now,
-            "reason": reason,
-            "message": message,
-        }
 
     def _transitions(self, vmi: Object, phase: str) -> list[Object]:
         known = list(dig(vmi, "status", "phaseTransitionTimestamps", default=()))
@@ -407,20 +387,6 @@ class VirtHandler:
             if self._tasks is not None:
                 self._tasks.create_task(found.run())
         return found
-
-
-def _with_condition(vmi: Object, new: Object) -> Object:
-    listed = [one for one in conditions(vmi) if one["type"] != new["type"]]
-    return {**vmi, "status": {**vmi["status"], "conditions": [*listed, new]}}
-
-
-def _without_condition(vmi: Object, kind: str) -> Object:
-    listed = [one for one in conditions(vmi) if one["type"] != kind]
-    return {**vmi, "status": {**vmi["status"], "conditions": listed}}
-
-
-def _without(status: Object, member: str) -> Object:
-    return {key_: value for key_, value in status.items() if key_ != member}
 
 
 def _owner_uid(obj: Object) -> Iterable[str]:

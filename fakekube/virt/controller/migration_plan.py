@@ -1,0 +1,197 @@
+"""The phases of a live migration as virt-controller walks through them: one step per look, so that all are seen. Pure.
+
+Origin: kubevirt: pkg/virt-controller/watch/migration/migration.go (updateStatus)
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from fakekube.machinery.objects import Obj, dig, is_terminating, name, uid
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import conditions, instance, names, pods
+
+PENDING, SCHEDULING, SCHEDULED = "Pending", "Scheduling", "Scheduled"
+PREPARING, TARGET_READY, RUNNING = "PreparingTarget", "TargetReady", "Running"
+SUCCEEDED, FAILED = "Succeeded", "Failed"
+FINAL = frozenset((SUCCEEDED, FAILED))
+
+# What KubeVirt decides about migrations unless its configuration or a policy says otherwise.
+CONFIGURATION: dict[str, Any] = {
+    "allowAutoConverge": False,
+    "allowPostCopy": False,
+    "allowWorkloadDisruption": False,
+    "bandwidthPerMigration": "0",
+    "completionTimeoutPerGiB": 150,
+    "maxDowntimeMs": 900,
+    "nodeDrainTaintKey": "kubevirt.io/drain",
+    "parallelMigrationsPerCluster": 5,
+    "parallelOutboundMigrationsPerNode": 2,
+    "progressTimeout": 150,
+    "unsafeMigrationOverride": False,
+    "utilityVolumesTimeout": 150,
+}
+
+Event = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a pass saw."""
+
+    migration: Object
+    vmi: Object | None
+    target: Object | None  # the migration's pod
+    source_pod: str
+    now: str
+    another_active: bool = False
+
+
+@dataclass(slots=True)
+class Next:
+    """The status to write and what to tell."""
+
+    status: Object
+    events: list[Event] = field(default_factory=list)
+
+
+def phase_of(migration: Obj) -> str:
+    return str(dig(migration, "status", "phase", default=""))
+
+
+def is_final(migration: Obj) -> bool:
+    return phase_of(migration) in FINAL
+
+
+def state_of(seen: Seen) -> dict[str, Any]:
+    """The VMI's migration state, if it is about this migration."""
+    state = dig(seen.vmi, "status", "migrationState", default={})
+    return dict(state) if state.get("migrationUid") == uid(seen.migration) else {}
+
+
+def plan(seen: Seen) -> Next:
+    """The status after this pass."""
+    status: Object = dict(seen.migration.get("status") or {})
+    result = Next(status)
+    was = str(status.get("phase") or "")
+    state = state_of(seen)
+    if was in FINAL:
+        if state:
+            status["migrationState"] = {key: value for key, value in state.items() if key != "sourcePod"}
+        return result
+    phase, told = _failure(seen, was, state) or _step(seen, was, state)
+    result.events += told
+    if is_terminating(seen.migration) and phase != SUCCEEDED:
+        asked = conditions.make("migrationAbortRequested", "True", now=seen.now)
+        listed = status.get("conditions") or []
+        if conditions.find(listed, asked["type"]) is None:
+            status["conditions"] = conditions.put(listed, asked)
+    if seen.source_pod and not status.get("migrationState"):
+        status["migrationState"] = {"sourcePod": seen.source_pod}
+    if phase != was:
+        status["phase"] = phase
+        status["phaseTransitionTimestamps"] = instance.with_transition({"status": status}, phase, seen.now)
+    return result
+
+
+def _failure(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Event]] | None:
+    vmi, target = seen.vmi, seen.target
+    if vmi is None:
+        return _failed("Migration failed because vmi does not exist.")
+    if instance.is_final(vmi):
+        return _failed("Migration failed vmi shutdown during migration.")
+    if state.get("failed"):
+        return _failed("source node reported migration failed")
+    if is_terminating(seen.migration) and not state:
+        return _failed("Migration failed due to being canceled")
+    if was == "" and seen.another_active:
+        return _failed("VMI is not eligible for migration because another migration job is in progress.")
+    if was in ("", PENDING) or state.get("completed"):
+        return None
+    if target is None or is_terminating(target):
+        return _failed("Migration target pod was removed during active migration.")
+    if pods.is_finished(target):
+        return _failed("Migration failed because target pod shutdown during migration")
+    if was in (PREPARING, TARGET_READY, RUNNING) and not state:
+        if not dig(vmi, "status", "migrationState"):
+            return _failed("VMI's migration state was cleared during the active migration.")
+        return _failed(
+            "VMI's migration state was taken over by another migration job during active migration."
+        )
+    return None
+
+
+def _failed(message: str) -> tuple[str, list[Event]]:
+    return FAILED, [("Warning", "FailedMigration", message)]
+
+
+def _step(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Event]]:
+    target = seen.target
+    if was == "":
+        return PENDING, []
+    if was == PENDING:
+        return (SCHEDULING if target is not None else was), []
+    if was == SCHEDULING and target is not None:
+        if pods.is_ready_for_hand_over(target):
+            return SCHEDULED, []
+        return was, _unschedulable(seen, target)
+    if was == SCHEDULED and state:
+        message = "Migration target pod is ready for preparation by virt-handler."
+        return PREPARING, [("Normal", "SuccessfulHandOver", message)]
+    if was == PREPARING and state.get("targetNode") and state.get("targetNodeAddress"):
+        return TARGET_READY, []
+    if was == TARGET_READY and state.get("startTimestamp"):
+        return RUNNING, []
+    if was == RUNNING and state.get("completed"):
+        return SUCCEEDED, [("Normal", "SuccessfulMigration", "Source node reported migration succeeded")]
+    return was, []
+
+
+def _unschedulable(seen: Seen, target: Obj) -> list[Event]:
+    listed = dig(target, "status", "conditions", default=())
+    why = conditions.find(listed, "PodScheduled")
+    if why is None or why.get("status") != "False" or why.get("reason") != "Unschedulable":
+        return []
+    where = f"{seen.migration['metadata']['namespace']}/{dig(seen.migration, 'spec', 'vmiName', default='')}"
+    message = f"Migration target pod for VMI [{where}] is currently unschedulable."
+    return [("Warning", "migrationTargetPodUnschedulable", message)]
+
+
+def hand_over_state(seen: Seen, overhead: str) -> Object:
+    """`status.migrationState` of the VMI, from which on the nodes do the work."""
+    made: Object = {
+        "migrationUid": uid(seen.migration),
+        "sourceNode": dig(seen.vmi, "status", "nodeName", default=""),
+        "sourcePod": seen.source_pod,
+        "targetNode": dig(seen.target, "spec", "nodeName", default=""),
+        "targetPod": name(seen.target) if seen.target is not None else "",
+        "migrationConfiguration": CONFIGURATION,
+    }
+    if overhead:
+        made["targetMemoryOverhead"] = overhead
+    return made
+
+
+class NoHostModelError(Exception):
+    """The source node does not say which CPU model its guests see."""
+
+
+def target_selector(vmi: Obj, source: Obj | None, added: dict[str, str]) -> dict[str, str]:
+    """What the target node must offer, so that the guest finds there what it has. Raises NoHostModelError."""
+    chosen = dict(added)
+    marks = dig(source, "metadata", "labels", default={})
+    if machine := dig(vmi, "status", "machine", "type"):
+        chosen[f"machine-type.node.kubevirt.io/{machine}"] = "true"
+    chosen |= {key: value for key, value in marks.items() if key.startswith("cpu-vendor.node.kubevirt.io/")}
+    if dig(vmi, "spec", "domain", "cpu", "model") == "host-model":
+        prefix = "host-model-cpu.node.kubevirt.io/"
+        models = [key.removeprefix(prefix) for key in marks if key.startswith(prefix)]
+        if not models:
+            text = f'unable to locate host cpu model, does not contain label "{prefix}" with information'
+            raise NoHostModelError(text)
+        chosen[f"cpu-model-migration.node.kubevirt.io/{models[0]}"] = "true"
+        features = "host-model-required-features.node.kubevirt.io/"
+        for key, value in marks.items():
+            if key.startswith(features):
+                chosen[f"cpu-feature.node.kubevirt.io/{key.removeprefix(features)}"] = value
+    chosen.pop(names.SCHEDULABLE, None)
+    return chosen
