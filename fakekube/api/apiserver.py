@@ -5,12 +5,17 @@ errors → identity → router → verb → admission → registry → store
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from fakekube.api.access import bootstrap
+from fakekube.api.access.authentication import Authentication
+from fakekube.api.access.authorizer import AlwaysAllow, Authorizer
+from fakekube.api.access.rbac import Rbac
 from fakekube.api.admission.chain import Chain, Plugin
 from fakekube.api.admission.plugins.namespace_lifecycle import NamespaceLifecycle
 from fakekube.api.admission.webhooks import WebhookConfigs, Webhooks
 from fakekube.api.builtins import tables as builtins
 from fakekube.api.extend.aggregation import Aggregation
 from fakekube.api.extend.establishing import Establishing
+from fakekube.api.filters.authorization import authorization
 from fakekube.api.filters.errors import errors
 from fakekube.api.filters.identity import identity
 from fakekube.api.registry import codec
@@ -22,7 +27,7 @@ from fakekube.api.services import Services
 from fakekube.clock import Clock, RealClock
 from fakekube.ids import Ids
 from fakekube.machinery.errors import AlreadyExists
-from fakekube.machinery.wire import Object, Request, Response
+from fakekube.machinery.wire import Handler, Object, Request, Response
 from fakekube.store.interface import Store
 
 # What a cluster has before anybody has made anything.
@@ -39,6 +44,8 @@ class ApiServer:
         clock: Clock | None = None,
         ids: Ids | None = None,
         services: Services | None = None,
+        authentication: Authentication | None = None,
+        rbac: bool = False,
     ) -> None:
         self.store = store
         self.clock = clock or RealClock()
@@ -48,6 +55,7 @@ class ApiServer:
         self.registry = Registry(store, clock=self.clock, ids=self.ids)
         self.webhooks = WebhookConfigs()
         self.aggregation = Aggregation(self.services)
+        self.rbac = Rbac()
         self._namespaces = self._builtin("", "v1", "namespaces")
         self._crds = self._builtin("apiextensions.k8s.io", "v1", "customresourcedefinitions")
         self._establishing = Establishing(self.registry, self.catalog)
@@ -57,8 +65,11 @@ class ApiServer:
         ]
         self.admission = Chain(plugins)
         self._follow()
-        router = Router(self.catalog, self.registry, self.admission, self.aggregation)
-        self._handler = errors(identity(router))
+        authorizer: Authorizer = self.rbac if rbac else AlwaysAllow()
+        router: Handler = Router(self.catalog, self.registry, self.admission, self.aggregation, authorizer)
+        if rbac:
+            router = authorization(router, authorizer)
+        self._handler = errors(identity(router, authentication or Authentication(), authorizer))
 
     async def __call__(self, request: Request) -> Response:
         return await self._handler(request)
@@ -74,6 +85,10 @@ class ApiServer:
             await self._ensure(
                 self._namespaces, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             )
+        for obj in bootstrap.objects():
+            resource = self.catalog.by_kind("rbac.authorization.k8s.io", "v1", obj["kind"])
+            assert resource is not None
+            await self._ensure(resource, obj)
 
     async def preload_crds(self, crds: Iterable[Object]) -> None:
         """Serve these CRDs from now on, trusting that they are valid; see `Establishing.preload`."""
@@ -106,9 +121,14 @@ class ApiServer:
         for plural in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
             yield self._builtin("admissionregistration.k8s.io", "v1", plural), self._webhook_written
         yield self._builtin("apiregistration.k8s.io", "v1", "apiservices"), self._api_service_written
+        for plural in ("roles", "clusterroles", "rolebindings", "clusterrolebindings"):
+            yield self._builtin("rbac.authorization.k8s.io", "v1", plural), self._rbac_written
 
     async def _webhook_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
         self.webhooks.update(obj, deleted=deleted)
+
+    async def _rbac_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:  # noqa: FBT001
+        self.rbac.update(obj, deleted=deleted)
 
     async def _api_service_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
         self.aggregation.update(obj, deleted=deleted)

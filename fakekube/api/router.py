@@ -6,6 +6,7 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/installer.go
 from collections.abc import Awaitable, Callable
 
 from fakekube.api import discovery, openapi, request_info
+from fakekube.api.access.authorizer import Authorizer
 from fakekube.api.admission.chain import Chain
 from fakekube.api.builtins import subresources
 from fakekube.api.extend.aggregation import Aggregation
@@ -37,8 +38,14 @@ class Router:
     """Finds who answers."""
 
     def __init__(
-        self, catalog: Catalog, registry: Registry, admission: Chain, aggregation: Aggregation
+        self,
+        catalog: Catalog,
+        registry: Registry,
+        admission: Chain,
+        aggregation: Aggregation,
+        authorizer: Authorizer,
     ) -> None:
+        self._authorizer = authorizer
         self._catalog = catalog
         self._registry = registry
         self._admission = admission
@@ -51,7 +58,15 @@ class Router:
             if resource is not None:
                 verb = self._verb(info, resource)
                 return await verb(
-                    Call(request, info, resource, self._registry, self._admission, self._catalog)
+                    Call(
+                        request,
+                        info,
+                        resource,
+                        self._registry,
+                        self._admission,
+                        self._catalog,
+                        self._authorizer,
+                    )
                 )
         if info.version:
             aggregated = self._aggregation.find(info.group, info.version)

@@ -5,15 +5,19 @@ Without RBAC enforcement everybody may do everything, and the answers say so.
 Origin: k8s: pkg/registry/authorization, pkg/registry/authentication
 """
 
-import base64
 from datetime import timedelta
-
-import orjson
+from typing import Any
 
 from fakekube.api import bodies
+from fakekube.api.access import tokens
+from fakekube.api.access.authentication import service_account
+from fakekube.api.access.authorizer import Deed
+from fakekube.api.access.rbac import Rbac
 from fakekube.api.verbs.call import Call
 from fakekube.clock import rfc3339
-from fakekube.machinery.wire import Object, Response
+from fakekube.machinery.errors import invalid
+from fakekube.machinery.field_errors import FieldError
+from fakekube.machinery.wire import Object, Response, User
 
 
 def _body(call: Call) -> Object:
@@ -28,41 +32,66 @@ def _body(call: Call) -> Object:
 async def access(call: Call) -> Response:
     """May this user do that?"""
     obj = _body(call)
-    obj["status"] = {"allowed": True, "reason": "fakekube does not enforce authorization"}
-    return call.finish(call.show(obj, 201))
+    spec: dict[str, Any] = obj.get("spec") or {}
+    wanted, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if bool(wanted) == bool(path):
+        said = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        cause = FieldError("FieldValueInvalid", "spec.resourceAttributes", said, wanted)
+        raise invalid(call.resource.kind, call.resource.group, "", [cause])
+    user = call.user
+    if "Self" not in call.resource.kind:
+        user = User(str(spec.get("user") or ""), tuple(spec.get("groups") or ()), str(spec.get("uid") or ""))
+    allowed, reason = call.authorizer.authorize(user, _deed(wanted, path))
+    obj["status"] = {"allowed": allowed, "reason": reason} if reason else {"allowed": allowed}
+    return call.show(obj, 201)
+
+
+def _deed(wanted: dict[str, Any] | None, path: dict[str, Any] | None) -> Deed:
+    if wanted is None:
+        assert path is not None
+        return Deed(str(path.get("verb") or ""), path=str(path.get("path") or "/"))
+    return Deed(
+        *(
+            str(wanted.get(name) or "")
+            for name in ("verb", "group", "resource", "subresource", "namespace", "name")
+        )
+    )
 
 
 async def rules(call: Call) -> Response:
     """What may I do here?"""
     obj = _body(call)
+    namespace = str((obj.get("spec") or {}).get("namespace") or "")
+    everything = [
+        {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
+        {"verbs": ["*"], "nonResourceURLs": ["*"]},
+    ]
+    authorizer = call.authorizer
+    found = authorizer.rules_of(call.user, namespace) if isinstance(authorizer, Rbac) else everything
     obj["status"] = {
-        "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+        "resourceRules": [rule for rule in found if rule.get("resources")],
+        "nonResourceRules": [rule for rule in found if rule.get("nonResourceURLs")],
         "incomplete": False,
     }
-    return call.finish(call.show(obj, 201))
+    return call.show(obj, 201)
 
 
 async def whoami(call: Call) -> Response:
     """Who am I?"""
     obj = _body(call)
     obj["status"] = {"userInfo": {"username": call.user.name, "groups": list(call.user.groups)}}
-    return call.finish(call.show(obj, 201))
+    return call.show(obj, 201)
 
 
 async def token(call: Call) -> Response:
     """Whose token is this? One that this server made says so itself."""
     obj = _body(call)
-    claims = read_token(str((obj.get("spec") or {}).get("token") or ""))
-    obj["status"] = (
-        {"user": {}}
-        if claims is None
-        else {
-            "authenticated": True,
-            "user": {"username": claims["sub"], "groups": ["system:serviceaccounts", "system:authenticated"]},
-        }
-    )
-    return call.finish(call.show(obj, 201))
+    user = service_account(str((obj.get("spec") or {}).get("token") or ""))
+    if user is None:
+        obj["status"] = {"user": {}, "error": "[invalid bearer token, token lookup failed]"}
+    else:
+        obj["status"] = {"authenticated": True, "user": {"username": user.name, "groups": list(user.groups)}}
+    return call.show(obj, 201)
 
 
 async def service_account_token(call: Call) -> Response:
@@ -83,25 +112,5 @@ async def service_account_token(call: Call) -> Response:
         "exp": int(expires.timestamp()),
     }
     obj["metadata"].update(name=info.name, namespace=info.namespace, creationTimestamp=rfc3339(now))
-    obj["status"] = {"token": make_token(claims), "expirationTimestamp": rfc3339(expires)}
-    return call.finish(call.show(obj, 201))
-
-
-def make_token(claims: Object) -> str:
-    """A JWT without signature."""
-    parts = ({"alg": "none", "typ": "JWT"}, claims)
-    return (
-        ".".join(base64.urlsafe_b64encode(orjson.dumps(part)).rstrip(b"=").decode() for part in parts) + "."
-    )
-
-
-def read_token(text: str) -> Object | None:
-    """The claims of a token made here, else None."""
-    parts = text.split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        claims = orjson.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
-        return None
-    return claims if isinstance(claims, dict) and isinstance(claims.get("sub"), str) else None
+    obj["status"] = {"token": tokens.make(claims), "expirationTimestamp": rfc3339(expires)}
+    return call.show(obj, 201)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from fakekube.api import negotiation, tables
+from fakekube.api.access.authorizer import AlwaysAllow, Authorizer
 from fakekube.api.admission.chain import Chain
 from fakekube.api.negotiation import Representation
 from fakekube.api.options import Query, WriteOptions, boolean, first, parse_query, write_options
@@ -28,6 +29,7 @@ class Call:
     registry: Registry
     admission: Chain
     catalog: Catalog
+    authorizer: Authorizer = field(default_factory=AlwaysAllow)
     warnings: list[str] = field(default_factory=list)
 
     @property
