@@ -1,0 +1,350 @@
+"""Binds pods to nodes: where they fit (`scheduling`), on the emptiest of those, ties broken by name.
+
+One pod at a time, in the order of arrival. A pod that fits nowhere gets condition PodScheduled=False, reason
+Unschedulable, with the reasons counted over the nodes, and is looked at again when something that could help has
+changed: a node, a pod that has left, a claim. What was bound counts at once, before the cache shows it.
+There is no preemption, and preferences beside the emptiest node are not weighed.
+Upstream: k8s: pkg/scheduler/{scheduler,schedule_one}.go
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fakekube.agents import scheduling
+from fakekube.agents.scheduling import Demand, NodeState
+from fakekube.client.client import Client
+from fakekube.client.controller import Controller, Result
+from fakekube.client.informer import Informer
+from fakekube.client.recorder import NORMAL, WARNING, Recorder
+from fakekube.clock import Clock, rfc3339
+from fakekube.ids import Ids
+from fakekube.machinery import objects
+from fakekube.machinery.errors import Conflict, NotFound
+from fakekube.machinery.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, Resource
+from fakekube.machinery.wire import Object
+
+USER = "system:kube-scheduler"
+SCHEDULER_NAME = "default-scheduler"
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+
+_STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
+_FINAL = ("Succeeded", "Failed")
+
+Rejections = Mapping[str, tuple[str, ...]]
+
+
+class Scheduler:
+    """An actor. See the module text."""
+
+    name = "scheduler"
+
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids) -> None:
+        self._client = client.as_user(USER, user_agent="kube-scheduler")
+        self._clock = clock
+        self._recorder = Recorder(self._client, SCHEDULER_NAME, clock=clock, ids=ids)
+        self._pods = Informer(self._client, PODS, clock=clock)
+        self._nodes = Informer(self._client, NODES, clock=clock)
+        self._claims = Informer(self._client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
+        self._classes = Informer(self._client, _STORAGE_CLASSES, clock=clock)
+        self._states: dict[str, NodeState] = {}
+        self._placed: dict[
+            str, tuple[str, Demand, Object]
+        ] = {}  # pod → its node, also for nodes that are gone
+        self._repelling: dict[str, Object] = {}  # placed pods with required anti-affinity
+        self._unschedulable: set[str] = set()
+        self._controller = Controller(self.name, self._schedule, clock=clock)
+        # The books are kept before anything is queued, so whoever is woken sees them as they are now.
+        self._pods.on_change(self._count_pod)
+        self._nodes.on_change(self._count_node)
+        self._controller.source(self._pods, self._pods_to_try)
+        self._controller.source(self._nodes, self._all_waiting)
+        self._controller.source(self._claims, self._waiting_for_claims)
+        self._controller.source(self._classes, self._all_waiting)
+
+    @property
+    def idle(self) -> bool:
+        return self._controller.idle and self._recorder.idle
+
+    @property
+    def informers(self) -> Sequence[Informer]:
+        return self._controller.informers
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._recorder.run(), name="scheduler: events")
+            tasks.create_task(self._controller.run(), name="scheduler: pods")
+
+    # The books
+
+    def _count_node(self, old: Object | None, new: Object | None) -> None:
+        if new is None:
+            self._states.pop(objects.name(old or {}), None)
+            return
+        name = objects.name(new)
+        state = self._states.get(name)
+        if state is not None:
+            state.node, state.allocatable = new, scheduling.allocatable(new)
+            return
+        state = self._states[name] = NodeState(new, scheduling.allocatable(new))
+        for node, demand, _ in self._placed.values():
+            if node == name:
+                scheduling.place(state, demand)
+
+    def _count_pod(self, old: Object | None, new: Object | None) -> None:
+        key = objects.key(new or old or {})
+        if new is None or _final(new):
+            self._unplace(key)
+        elif node := new["spec"].get("nodeName"):
+            self._place(key, new, node)
+
+    def _place(self, key: str, pod: Object, node: str) -> None:
+        known = self._placed.get(key)
+        if known is not None and known[0] == node:
+            self._placed[key] = (node, known[1], pod)
+            return
+        self._unplace(key)
+        demand = scheduling.demand_of(pod)
+        self._placed[key] = (node, demand, pod)
+        if scheduling.required_terms(pod, "podAntiAffinity"):
+            self._repelling[key] = pod
+        state = self._states.get(node)
+        if state is not None:
+            scheduling.place(state, demand)
+
+    def _unplace(self, key: str) -> None:
+        known = self._placed.pop(key, None)
+        self._repelling.pop(key, None)
+        if known is not None and (state := self._states.get(known[0])) is not None:
+            scheduling.place(state, known[1], -1)
+
+    # What wakes whom
+
+    def _pods_to_try(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        key = objects.key(new or old or {})
+        if new is None or _final(new):
+            self._unschedulable.discard(key)
+            if old is not None and old["spec"].get("nodeName"):
+                return self._take_waiting()  # room has been made
+            return ()
+        if not _wants_a_node(new):
+            self._unschedulable.discard(key)
+            return ()
+        if old is not None and old["spec"] == new["spec"] and objects.labels(old) == objects.labels(new):
+            return ()  # our own condition, most likely
+        return (key,)
+
+    def _all_waiting(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        if old is not None and new is not None and _for_scheduling(old) == _for_scheduling(new):
+            return ()
+        return self._take_waiting()
+
+    def _waiting_for_claims(self, _old: Object | None, new: Object | None) -> Iterable[str]:
+        if new is None:
+            return ()
+        prefix = f"{objects.namespace(new)}/"
+        found = [key for key in self._unschedulable if key.startswith(prefix)]
+        return [
+            key for key in found if (pod := self._pods.get(key)) and objects.name(new) in _claim_names(pod)
+        ]
+
+    def _take_waiting(self) -> list[str]:
+        return sorted(self._unschedulable)
+
+    # One pod
+
+    async def _schedule(self, key: str) -> Result | None:
+        pod = self._pods.get(key)
+        if pod is None or key in self._placed or not _wants_a_node(pod):
+            return None
+        if not self._states:
+            await self._reject(key, pod, scheduling.NO_NODES)
+            return None
+        trouble, unbound = self._claim_trouble(pod)
+        if trouble:
+            await self._reject(key, pod, scheduling.explain(dict.fromkeys(self._states, ()), trouble))
+            return None
+        node, rejected = self._choose(pod)
+        if node is None:
+            await self._reject(key, pod, scheduling.explain(rejected))
+            return None
+        if unbound:
+            self._unschedulable.add(key)
+            await self._provision(unbound, node)
+            return None
+        await self._bind(key, pod, node)
+        return None
+
+    def _choose(self, pod: Object) -> tuple[str | None, Rejections]:
+        """The best node, or what each of them lacks."""
+        demand = scheduling.demand_of(pod)
+        apart = self._apart(pod)
+        best, best_score = None, -1.0
+        rejected: dict[str, tuple[str, ...]] = {}
+        for name in sorted(self._states):
+            state = self._states[name]
+            found = scheduling.reasons(pod, demand, state)
+            if not found and apart:
+                found = _kept_apart(state.node, apart)
+            if found:
+                rejected[name] = found
+            elif (value := scheduling.score(demand, state)) > best_score:
+                best, best_score = name, value
+        return best, rejected
+
+    def _apart(self, pod: Object) -> list[tuple[str, str, frozenset[str], bool]]:
+        """Rules from affinity between pods: (reason, topology key, values, whether the node must have one of them)."""
+        rules = []
+        for term in scheduling.required_terms(pod, "podAffinity"):
+            near = self._topologies(term, pod)
+            if near or not scheduling.term_matches(term, pod, pod):  # the first of its kind may go anywhere
+                rules.append((scheduling.POD_AFFINITY, term["topologyKey"], near, True))
+        for term in scheduling.required_terms(pod, "podAntiAffinity"):
+            values = self._topologies(term, pod)
+            rules.append((scheduling.POD_ANTI_AFFINITY, term["topologyKey"], values, False))
+        for key, other in self._repelling.items():
+            node = self._states.get(self._placed[key][0])
+            for term in scheduling.required_terms(other, "podAntiAffinity") if node else ():
+                if node and scheduling.term_matches(term, other, pod):
+                    value = objects.labels(node.node).get(term["topologyKey"])
+                    if value is not None:
+                        values = frozenset({value})
+                        rules.append((scheduling.EXISTING_ANTI_AFFINITY, term["topologyKey"], values, False))
+        return rules
+
+    def _topologies(self, term: Mapping[str, Any], pod: Object) -> frozenset[str]:
+        """The values of the term's topology key where pods it is about are."""
+        found = set()
+        for node, _, other in self._placed.values():
+            state = self._states.get(node)
+            if state is not None and scheduling.term_matches(term, pod, other):
+                value = objects.labels(state.node).get(term["topologyKey"])
+                if value is not None:
+                    found.add(value)
+        return frozenset(found)
+
+    def _claim_trouble(self, pod: Object) -> tuple[str, list[Object]]:
+        """What is wrong with the pod's claims, if anything, and those that are bound only once a node is chosen."""
+        namespace, later = objects.namespace(pod), []
+        for name in _claim_names(pod):
+            claim = self._claims.get(f"{namespace}/{name}")
+            if claim is None:
+                return f'persistentvolumeclaim "{name}" not found', []
+            if objects.is_terminating(claim):
+                return f'persistentvolumeclaim "{name}" is being deleted', []
+            if claim["spec"].get("volumeName") or objects.dig(claim, "status", "phase") == "Bound":
+                continue
+            wanted = self._classes.get(claim["spec"].get("storageClassName") or "")
+            if wanted is None or wanted.get("volumeBindingMode") != "WaitForFirstConsumer":
+                return scheduling.UNBOUND_CLAIMS, []
+            later.append(claim)
+        return "", later
+
+    async def _provision(self, claims: Sequence[Object], node: str) -> None:
+        """Tell the provisioner where the pod will be; it is bound once its claims are."""
+        for claim in claims:
+            if objects.annotations(claim).get(SELECTED_NODE) is None:
+                patch = {"metadata": {"annotations": {SELECTED_NODE: node}}}
+                await self._client.patch(
+                    PERSISTENT_VOLUME_CLAIMS,
+                    objects.name(claim),
+                    objects.namespace(claim),
+                    patch,
+                    type="merge",
+                )
+
+    async def _bind(self, key: str, pod: Object, node: str) -> None:
+        name, namespace = objects.name(pod), objects.namespace(pod)
+        binding = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": name, "namespace": namespace, "uid": objects.uid(pod)},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+        }
+        self._unschedulable.discard(key)
+        self._place(key, pod, node)
+        try:
+            await self._client.create(PODS, binding, subresource="binding")
+        except (Conflict, NotFound):  # bound or deleted by somebody else: the watch will tell, if it has not
+            self._unplace(key)
+            if (now := self._pods.get(key)) is not None:
+                self._count_pod(None, now)
+            return
+        except BaseException:
+            self._unplace(key)
+            raise
+        self._recorder.event(pod, NORMAL, "Scheduled", f"Successfully assigned {namespace}/{name} to {node}")
+
+    async def _reject(self, key: str, pod: Object, message: str) -> None:
+        self._unschedulable.add(key)
+        present = objects.condition(pod, "PodScheduled") or {}
+        if present.get("status") == "False" and present.get("message") == message:
+            return
+        now = rfc3339(self._clock.now())
+        since = present.get("lastTransitionTime") if present.get("status") == "False" else now
+        condition = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": message,
+            "lastProbeTime": None,
+            "lastTransitionTime": since,
+            "observedGeneration": objects.generation(pod),
+        }
+        self._recorder.event(pod, WARNING, "FailedScheduling", message)
+        try:
+            await self._client.patch(
+                PODS,
+                objects.name(pod),
+                objects.namespace(pod),
+                {"status": {"conditions": [condition]}},
+                type="strategic",
+                subresource="status",
+            )
+        except NotFound:
+            self._unschedulable.discard(key)
+
+
+def _wants_a_node(pod: Object) -> bool:
+    spec = pod["spec"]
+    return (
+        not spec.get("nodeName")
+        and not spec.get("schedulingGates")
+        and (spec.get("schedulerName") or SCHEDULER_NAME) == SCHEDULER_NAME
+        and not objects.is_terminating(pod)
+        and not _final(pod)
+    )
+
+
+def _final(pod: Object) -> bool:
+    return (pod.get("status") or {}).get("phase") in _FINAL
+
+
+def _for_scheduling(node: Object) -> tuple[Any, ...]:
+    """What of a node (or storage class) may change a decision: not its heartbeats."""
+    spec, status = node.get("spec") or {}, node.get("status") or {}
+    return (
+        objects.labels(node),
+        spec.get("taints"),
+        spec.get("unschedulable"),
+        status.get("allocatable"),
+        node.get("volumeBindingMode"),
+    )
+
+
+def _claim_names(pod: Object) -> list[str]:
+    names = []
+    for volume in pod["spec"].get("volumes") or ():
+        if claim := volume.get("persistentVolumeClaim"):
+            names.append(claim.get("claimName") or "")
+        elif volume.get("ephemeral"):
+            names.append(f"{objects.name(pod)}-{volume['name']}")
+    return names
+
+
+def _kept_apart(node: Object, rules: Iterable[tuple[str, str, frozenset[str], bool]]) -> tuple[str, ...]:
+    labels = objects.labels(node)
+    for reason, key, values, must in rules:
+        if (labels.get(key) in values) is not must:
+            return (reason,)
+    return ()
