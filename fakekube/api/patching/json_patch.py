@@ -140,15 +140,15 @@ class _Replace(ReplaceOperation):
 
 class _Move(MoveOperation):
     def apply(self, obj: Any) -> Any:
-        source = _Pointer(self.operation.get("from", ""))
-        value = _find(source, obj)
-        without = _Remove({"op": "remove", "path": self.operation["from"]}, pointer_cls=_Pointer).apply(obj)
+        path = self.operation.get("from") or ""
+        value = _find(_Pointer(path), obj)
+        without = _Remove({"op": "remove", "path": path}, pointer_cls=_Pointer).apply(obj)
         return _put(self.pointer, without, value)
 
 
 class _Copy(CopyOperation):
     def apply(self, obj: Any) -> Any:
-        source = _Pointer(self.operation.get("from", ""))
+        source = _Pointer(self.operation.get("from") or "")
         if not source.parts:
             raise JsonPatchConflict("the whole document cannot be copied")
         value = _find(source, obj)

@@ -125,40 +125,42 @@ def _entries_to_start_from(
     """
     stored: Sequence[Entry] = () if old is None else (old.get("metadata") or {}).get("managedFields") or ()
     given = None if subresource else metadata.get("managedFields")
-    found = stored
-    if given is not None and given != stored:
-        found = () if given in ([], [{}]) else _valid(given) or stored
-    return None if not found and old is not None else found
+    if given is None or given == stored:
+        found = stored
+    elif given in ([], [{}]):
+        found = ()
+    else:
+        found = _valid(given) or stored
+    if not found and old is not None:
+        return None
+    return found if found is stored else [entry for entry in found if entry["fieldsV1"]]
 
 
 def _valid(given: Any) -> Sequence[Entry]:
     """A client's entries in canonical form; nothing at all when one of them is malformed."""
-    found: dict[Identity, Entry] = {}
     try:
-        for entry in given:
-            if (
-                entry.get("operation") not in {"Apply", "Update"}
-                or not entry.get("apiVersion")
-                or entry.get("fieldsType") != "FieldsV1"
-            ):
-                return ()
-            clean = {
-                name: value for name, value in entry.items() if value not in {None, ""} or name == "manager"
-            }
-            if "time" in clean:
-                clean["time"] = rfc3339(parse_rfc3339(clean["time"]))
-            clean["fieldsV1"] = fieldset.parse(entry.get("fieldsV1") or {})
-            found[identity_of(clean)] = clean
+        return list({identity_of(entry): entry for entry in map(_canonical, given)}.values())
     except (AttributeError, TypeError, ValueError):
         return ()
-    return list(found.values())
+
+
+def _canonical(entry: Mapping[str, Any]) -> Entry:
+    """A client's entry as this module writes it. Raises what `_valid` expects when it is malformed."""
+    if entry.get("operation") not in {"Apply", "Update"} or not entry.get("apiVersion"):
+        raise ValueError("who did what is missing")
+    if entry.get("fieldsType") != "FieldsV1":
+        raise ValueError("only FieldsV1 is known")
+    manager, operation, _, subresource = identity_of(entry)
+    time = rfc3339(parse_rfc3339(entry["time"])) if entry.get("time") else ""
+    fields = fieldset.parse(entry.get("fieldsV1") or {})
+    return new_entry((manager, operation, "", subresource), entry["apiVersion"], fields, time)
 
 
 def identity_of(entry: Mapping[str, Any]) -> Identity:
     """Who an entry speaks of. An applier stays the same through all API versions."""
     operation = entry["operation"]
     version = "" if operation == "Apply" else entry["apiVersion"]
-    return entry.get("manager", ""), operation, version, entry.get("subresource", "")
+    return entry.get("manager") or "", operation, version, entry.get("subresource") or ""
 
 
 def surrender(entries: Iterable[Entry], gained: FieldSet, lost: FieldSet) -> list[Entry]:

@@ -205,7 +205,7 @@ def _carry_out_directives(current: list[Any], patch: list[Any], key: str) -> tup
             raise refused("merging lists cannot yet be specified in the patch")
         else:
             raise unknown_directive(directive, item)
-    return ([], plain) if not replace else (plain, [])
+    return (plain, []) if replace else (current, plain)
 
 
 def _misshapen(value: Any, patch: Any, schema: Schema) -> str:
