@@ -59,12 +59,21 @@ class Recorder:
         message: str,
         *,
         field_path: str = "",
+        host: str | None = None,
     ) -> None:
-        """Record that `reason` happened to `obj`, or to the part of it at `field_path`; `type` is Normal or Warning."""
+        """Record that `reason` happened to `obj`, or to the part of it at `field_path`; `type` is Normal or Warning.
+
+        `host` speaks for another host than the recorder's own.
+        """
         if len(self._waiting) >= _QUEUE_LENGTH:
             log.warning("too many events are waiting; dropped %s about %s", reason, objects.key(obj))
             return
-        self._waiting.append(self._made(obj, type, reason, message, field_path))
+        event = self._made(obj, type, reason, message)
+        if field_path:
+            event["involvedObject"]["fieldPath"] = field_path
+        if host := self._host if host is None else host:
+            event["source"]["host"] = event["reportingInstance"] = host
+        self._waiting.append(event)
         self._news.set()
 
     async def run(self) -> None:
@@ -81,7 +90,7 @@ class Recorder:
                 await self._send(self._waiting[0])
                 self._waiting.popleft()
 
-    def _made(self, obj: Object, kind: str, reason: str, message: str, field_path: str) -> Object:
+    def _made(self, obj: Object, kind: str, reason: str, message: str) -> Object:
         now = self._clock.now()
         meta = obj["metadata"]
         name, namespace = meta["name"], meta.get("namespace") or ""
@@ -93,9 +102,7 @@ class Recorder:
             "uid": meta.get("uid") or "",
             "apiVersion": obj["apiVersion"],
             "resourceVersion": meta.get("resourceVersion") or "",
-            "fieldPath": field_path,
         }
-        source = {"component": self._component, "host": self._host}
         return {
             "apiVersion": "v1",
             "kind": "Event",
@@ -103,14 +110,14 @@ class Recorder:
             "involvedObject": {key: value for key, value in about.items() if value},
             "reason": reason,
             "message": message,
-            "source": {key: value for key, value in source.items() if value},
+            "source": {"component": self._component},
             "firstTimestamp": stamp,
             "lastTimestamp": stamp,
             "count": 1,
             "type": kind,
             "eventTime": None,
             "reportingComponent": self._component,
-            "reportingInstance": self._host,
+            "reportingInstance": "",
         }
 
     def _name(self, subject: str, now: datetime) -> str:

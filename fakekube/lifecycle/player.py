@@ -5,7 +5,7 @@ state, and lives without delays are lived through at once. A stage whose moment 
 changed its mind meanwhile, the stage does not play.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
 from fakekube.lifecycle.match import choose, delay, for_resource
 from fakekube.lifecycle.stage import INSTANT, Pace, Patch, Stage
+from fakekube.lifecycle.templates import look_up
 from fakekube.machinery import objects
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import Resource
@@ -37,7 +38,10 @@ class _Plan:
 
 
 class Player:
-    """An actor. `context` adds values for templates and selectors to `now` and `object`."""
+    """An actor. `context` adds values for templates and selectors to `now` and `object`.
+
+    `host` says in the name of which host events about an object are told, `client_for` who writes it.
+    """
 
     def __init__(
         self,
@@ -50,6 +54,8 @@ class Player:
         pace: Pace = INSTANT,
         context: Callable[[Object], Mapping[str, Any]] | None = None,
         recorder: Recorder | None = None,
+        host: Callable[[Object], str] | None = None,
+        client_for: Callable[[Object], Client] | None = None,
         informer: Informer | None = None,
         workers: int = 1,
         name: str = "",
@@ -66,6 +72,8 @@ class Player:
         self._pace = pace
         self._context = context
         self._recorder = recorder
+        self._host = host
+        self._client_for = client_for
         self._plans: dict[str, _Plan] = {}
         self._ahead: dict[str, Object] = {}  # answers to own writes that the cache has not caught up with
         self.informer.on_change(self._forget)
@@ -129,26 +137,40 @@ class Player:
     async def _play(self, key: str, stage: Stage, obj: Object, context: Mapping[str, Any]) -> bool:
         """Do what the stage says; whether there may be a next stage at once."""
         step, name, namespace = stage.next, objects.name(obj), objects.namespace(obj)
-        if step.event is not None and self._recorder is not None:
-            event = step.event
-            self._recorder.event(obj, event.type, event.reason.render(context), event.message.render(context))
+        client = self._client_for(obj) if self._client_for is not None else self._client
         before = objects.resource_version(obj)
+        events = list(self._events(stage, obj, context))
         try:
             for body, patch in self._writes(stage, obj, context):
                 subresource = patch.subresource if patch else None
                 kind = patch.kind if patch else "merge"
-                obj = await self._client.patch(
+                obj = await client.patch(
                     self._resource, name, namespace, body, type=kind, subresource=subresource
                 )
                 self._ahead[key] = obj
             if step.delete:
-                await self._client.delete(
-                    self._resource, name, namespace, grace_seconds=0, uid=objects.uid(obj)
-                )
+                await client.delete(self._resource, name, namespace, grace_seconds=0, uid=objects.uid(obj))
         except NotFound:
             return False  # gone meanwhile; the cache will tell
+        if self._recorder is not None:
+            for event in events:
+                self._recorder.event(*event[0], **event[1])
         # A stage that changed nothing would match for ever: only news from elsewhere can move this object on.
         return not step.delete and objects.resource_version(obj) != before
+
+    def _events(
+        self, stage: Stage, obj: Object, context: Mapping[str, Any]
+    ) -> Iterator[tuple[tuple[Object, str, str, str], dict[str, Any]]]:
+        """Arguments for the recorder; read from the object as it was before the stage's writes."""
+        host = self._host(obj) if self._host is not None else None
+        for group in stage.next.events:
+            items = [None] if group.for_each is None else look_up(context, group.for_each) or []
+            for item in items:
+                inner = context if group.for_each is None else {**context, "item": item}
+                for one in group.events:
+                    path = one.field_path.render(inner) if one.field_path is not None else ""
+                    said = (obj, one.type, one.reason.render(inner), one.message.render(inner))
+                    yield said, {"field_path": path, "host": host}
 
     @staticmethod
     def _writes(stage: Stage, obj: Object, context: Mapping[str, Any]) -> list[tuple[Any, Patch | None]]:

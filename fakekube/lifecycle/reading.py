@@ -12,6 +12,7 @@ from fakekube.lifecycle.expressions import parse as parse_expression
 from fakekube.lifecycle.stage import (
     PACES,
     Delay,
+    EventGroup,
     EventToTell,
     Finalizers,
     Next,
@@ -120,8 +121,9 @@ def read(text: str, *, source: str, names: frozenset[str] | None) -> Iterator[St
 class _Reader:
     """One document's reading. `names`: what the context offers, where that is known."""
 
-    def __init__(self, names: frozenset[str] | None) -> None:
+    def __init__(self, names: frozenset[str] | None, *, item: bool = False) -> None:
         self._names = names
+        self._roots = {"object", "item"} if item else {"object"}
 
     def stage(self, place: _Place) -> Stage:
         top = place.fields("apiVersion", "kind", "metadata", "spec")
@@ -209,16 +211,19 @@ class _Reader:
         return parts["expressionFrom"].expression()
 
     def _next(self, place: _Place) -> Next:
-        parts = place.fields("event", "finalizers", "statusTemplate", "patches", "delete")
+        parts = place.fields("event", "events", "finalizers", "statusTemplate", "patches", "delete")
         if not parts:
             raise place.fail("does nothing; give an event, finalizers, statusTemplate, patches or delete")
+        groups = [self._event_group(one) for one in parts["events"].items()] if "events" in parts else []
+        if "event" in parts:
+            groups.insert(0, EventGroup((self._event(parts["event"]),)))
         patches = [self._patch(one) for one in parts["patches"].items()] if "patches" in parts else []
         if "statusTemplate" in parts:
             template = self._template(parts["statusTemplate"])
             patches.insert(0, Patch(template, "merge", "status", "status"))
         delete = parts["delete"].flag() if "delete" in parts else False
         return Next(
-            self._event(parts["event"]) if "event" in parts else None,
+            tuple(groups),
             self._finalizers(parts["finalizers"]) if "finalizers" in parts else None,
             tuple(patches),
             delete,
@@ -235,14 +240,22 @@ class _Reader:
         template = self._template(parts["template"], "list" if kind == "json" else "mapping")
         return Patch(template, cast("PatchKind", kind), subresource, root)
 
+    def _event_group(self, place: _Place) -> EventGroup:
+        parts = place.fields("forEach", "events")
+        self._need(place, parts, "events")
+        each = parts["forEach"].text() if "forEach" in parts else None
+        if each is not None:
+            self._check_names(parts["forEach"], frozenset({each}))
+        inner = _Reader(self._names, item=each is not None)
+        return EventGroup(tuple(inner._event(one) for one in parts["events"].items()), each)
+
     def _event(self, place: _Place) -> EventToTell:
-        parts = place.fields("type", "reason", "message")
+        parts = place.fields("type", "reason", "message", "fieldPath")
         self._need(place, parts, "reason", "message")
         kind = parts["type"].one_of("Normal", "Warning") if "type" in parts else "Normal"
-        for name in ("reason", "message"):
-            parts[name].text()
         reason, message = (self._template(parts[name], "text") for name in ("reason", "message"))
-        return EventToTell(kind, reason, message)
+        path = self._template(parts["fieldPath"], "text") if "fieldPath" in parts else None
+        return EventToTell(kind, reason, message, path)
 
     def _finalizers(self, place: _Place) -> Finalizers:
         parts = place.fields("add", "remove", "empty")
@@ -261,12 +274,12 @@ class _Reader:
 
     def _template(self, place: _Place, form: str = "mapping") -> Template:
         wanted: type = {"mapping": dict, "list": list, "text": str}[form]
-        if not isinstance(place.value, wanted):
-            raise place.fail(f"must be a {form}: templates are data, not text to be parsed")
         try:
             template = Template(place.value)
         except ValueError as error:
             raise place.fail(str(error)) from None
+        if not isinstance(place.value, wanted) and not template.is_one_name:
+            raise place.fail(f"must be a {form}, or one name: templates are data, not text to be parsed")
         self._check_names(place, template.names)
         return template
 
@@ -274,7 +287,7 @@ class _Reader:
         if self._names is None:
             return
         for name in sorted(used):
-            if name != "now" and name.partition(".")[0] != "object" and name not in self._names:
+            if name != "now" and name.partition(".")[0] not in self._roots and name not in self._names:
                 known = ", ".join(["now", "object.…", *sorted(self._names)])
                 raise place.fail(f"nobody provides {{{name}}}; known here: {known}")
 

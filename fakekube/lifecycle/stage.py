@@ -19,6 +19,9 @@
                                                            # where found it is taken as it is, at every pace
       next:
         event: {type: Normal, reason: Started, message: Started it}
+        events:                                            # or several, for each item of a list of the context
+        - forEach: pod.containers
+          events: [{reason: Created, message: "Created {item.name}", fieldPath: "spec.containers{{{item.name}}}"}]
         statusTemplate: {phase: Running, startTime: "{now}"}                # merged into `status`
         patches:                                                            # or any patch
         - {subresource: status, root: status, type: strategic, template: {phase: Running}}
@@ -27,7 +30,7 @@
       immediateNextStage: true                             # go on with the next stage without a delay
       paces: [fast, realistic]                             # skipped at other paces (all, when absent)
 
-The form is kwok's (kwok: pkg/apis/v1alpha1/stage_types.go) with plain data for Go templates, and `paces` added.
+The form is kwok's (kwok: pkg/apis/v1alpha1/stage_types.go) with plain data for Go templates, and `events` and `paces` added.
 """
 
 from collections.abc import Mapping, Sequence
@@ -102,11 +105,20 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class EventToTell:
-    """An Event about the object; both texts are templates."""
+    """An Event about the object, or about a part of it; all texts are templates."""
 
     type: str
     reason: Template
     message: Template
+    field_path: Template | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventGroup:
+    """Events told together: once, or for each item of the list of that name, which is then `item`."""
+
+    events: tuple[EventToTell, ...]
+    for_each: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +139,7 @@ class Finalizers:
 class Next:
     """What a stage does, in this order."""
 
-    event: EventToTell | None = None
+    events: tuple[EventGroup, ...] = ()
     finalizers: Finalizers | None = None
     patches: tuple[Patch, ...] = ()
     delete: bool = False

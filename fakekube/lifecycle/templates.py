@@ -27,6 +27,7 @@ class Template:
     def __init__(self, data: Any) -> None:
         self.data = data
         self.names = frozenset(_names(data))
+        self.is_one_name = _is_one_name(data)
         self._render = _compiled(data)
 
     def render(self, context: Context) -> Any:

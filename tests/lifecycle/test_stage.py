@@ -22,6 +22,7 @@ spec:
     durationFrom: {expressionFrom: '.metadata.annotations["delay"]'}
   next:
     event: {type: Warning, reason: Started, message: "at {now}"}
+    events: [{forEach: pod.ready, events: [{reason: R, message: "{item.name}", fieldPath: "spec.containers{{{item.name}}}"}]}]
     statusTemplate: {phase: Running}
     patches:
     - {subresource: status, root: status, type: strategic, template: {startTime: "{now}"}}
@@ -49,7 +50,10 @@ def test_every_field_of_a_stage_is_read():
         ("merge", "status", "status"),
         ("strategic", "status", "status"),
     ]
-    assert first.next.event.type == "Warning"
+    [[told], [each]] = [group.events for group in first.next.events]
+    assert (told.type, told.message.data) == ("Warning", "at {now}")
+    assert (first.next.events[1].for_each, each.type) == ("pod.ready", "Normal")
+    assert each.field_path.render({"item": {"name": "c"}}) == "spec.containers{c}"
     assert first.next.finalizers == Finalizers(("a",), ("b",))
     assert first.next.delete
     assert (second.group, second.kind, second.paces) == (
@@ -76,18 +80,18 @@ def test_every_field_of_a_stage_is_read():
         ("operator: Exists}", "operator: Exists, values: [a]}", 11, "operator Exists takes no values"),
         (".spec.nodeName", ".spec..nodeName", 11, "cannot read '..nodeName'"),
         ("Milliseconds: 900", "Milliseconds: 90", 16, "must not be less than durationMilliseconds"),
-        ("{phase: Running}", "'phase: Running'", 20, "must be a mapping: templates are data"),
+        ("{phase: Running}", "'phase: Running'", 21, "must be a mapping, or one name: templates are data"),
         ('"at {now}"', '"at {now"', 19, "a single {"),
-        ("type: strategic", "type: best", 22, "must be one of json, merge, strategic"),
-        ("type: strategic", "type: json", 22, "a json patch is a list of operations"),
-        ("remove: [{value: b}]", "remove: [{value: a}]", 23, "adds and removes a"),
-        ("paces: [realistic]", "paces: [slow]", 26, "spec.paces[0]: must be one of instant, fast, realistic"),
-        ("name: vm-stage", "name: pod-start", 28, "a second stage called pod-start"),
-        ("next: {delete: true}", "next: {}", 31, "spec.next: does nothing"),
+        ("type: strategic", "type: best", 23, "must be one of json, merge, strategic"),
+        ("type: strategic", "type: json", 23, "a json patch is a list of operations"),
+        ("remove: [{value: b}]", "remove: [{value: a}]", 24, "adds and removes a"),
+        ("paces: [realistic]", "paces: [slow]", 27, "spec.paces[0]: must be one of instant, fast, realistic"),
+        ("name: vm-stage", "name: pod-start", 29, "a second stage called pod-start"),
+        ("next: {delete: true}", "next: {}", 32, "spec.next: does nothing"),
         (
             "spec: {resourceRef: {apiGroup: kubevirt.io/v1, kind: VirtualMachine},",
             "spec: {",
-            31,
+            32,
             "resourceRef is missing",
         ),
         (

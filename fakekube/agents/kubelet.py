@@ -1,0 +1,183 @@
+"""Runs the pods that are bound to nodes, by the stages of `stages/pod.yaml`: one actor speaks for every node's kubelet.
+
+A node has a kubelet while its Ready condition is True. On others (a bare Node somebody made, a broken one) pods stay as
+they are.
+
+Who decides when containers end? Usually the kubelet: after a DELETE it stops them. `ends_elsewhere` picks pods whose
+work lives elsewhere (a virtual machine in a launcher pod). Those run on, also when deleted, until whoever does the work
+reports the end in `pods/status`: `phase: Succeeded` or `Failed`, or one main container as `state.terminated`. The kubelet
+then ends the rest, and removes the pod if it was deleted. When the grace period is over it does not wait any longer.
+Upstream: k8s: pkg/kubelet/kubelet.go, pkg/kubelet/status/status_manager.go
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from fakekube.agents.pods import NAMES, PodView
+from fakekube.client.client import Client
+from fakekube.client.informer import Informer
+from fakekube.client.recorder import Recorder
+from fakekube.clock import Clock, rfc3339
+from fakekube.ids import Ids
+from fakekube.lifecycle import stage
+from fakekube.lifecycle.player import Player
+from fakekube.lifecycle.stage import INSTANT, Pace, Stage
+from fakekube.machinery import objects
+from fakekube.machinery.resources import NODES, PODS
+from fakekube.machinery.wire import Object
+
+_STAGES = Path(__file__).parent / "stages"
+_DEFAULT_NETWORK = "10.244.0.0/16"  # for nodes that name none
+
+
+def never(_pod: Object) -> bool:
+    return False
+
+
+@cache
+def standard_stages() -> tuple[Stage, ...]:
+    """The stages of `stages/`, read once."""
+    return stage.load(_STAGES, names=NAMES)
+
+
+class Kubelet:
+    """An actor. `stages` replace the standard ones; put yours before `standard_stages()` to add to them."""
+
+    name = "kubelet"
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        clock: Clock,
+        ids: Ids,
+        pace: Pace = INSTANT,
+        ends_elsewhere: Callable[[Object], bool] = never,
+        stages: Sequence[Stage] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._client = client
+        self._ends_elsewhere = ends_elsewhere
+        self._clients: dict[str, Client] = {}
+        reader = client.as_user("system:node:fakekube", "system:nodes", user_agent="kubelet")
+        self._recorder = Recorder(reader, "kubelet", clock=clock, ids=ids)
+        self._nodes = Informer(reader, NODES, clock=clock)
+        self._pods = Informer(reader, PODS, clock=clock)
+        self._pods.add_index("node", _node_of)
+        self._addresses = Addresses()
+        self._pods.on_change(self._note_address)
+        self._player = Player(
+            reader,
+            PODS,
+            standard_stages() if stages is None else stages,
+            clock=clock,
+            ids=ids,
+            pace=pace,
+            context=self._context,
+            recorder=self._recorder,
+            host=lambda pod: pod["spec"].get("nodeName") or "",
+            client_for=self._as_node_of,
+            informer=self._pods,
+            name=self.name,
+        )
+        self._player.controller.source(self._nodes, self._pods_of_changed)
+
+    @property
+    def idle(self) -> bool:
+        return self._player.idle and self._recorder.idle
+
+    @property
+    def informers(self) -> Sequence[Informer]:
+        return (self._pods, self._nodes)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._recorder.run(), name="kubelet: events")
+            tasks.create_task(self._player.run(), name="kubelet: pods")
+
+    def _context(self, pod: Object) -> Mapping[str, Any]:
+        node = self._nodes.get(pod["spec"].get("nodeName") or "")
+        view = PodView(
+            pod,
+            rfc3339(self._clock.now()),
+            node=node if node is not None and objects.condition_is(node, "Ready") else None,
+            ends_elsewhere=self._ends_elsewhere(pod),
+            address=self._addresses.of,
+        )
+        return {"pod": view}
+
+    def _pods_of_changed(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        if new is None or (old is not None and objects.condition_is(old, "Ready")):
+            return ()
+        return [objects.key(pod) for pod in self._pods.by_index("node", objects.name(new))]
+
+    def _as_node_of(self, pod: Object) -> Client:
+        node = pod["spec"].get("nodeName") or ""
+        client = self._clients.get(node)
+        if client is None:
+            client = self._client.as_user(f"system:node:{node}", "system:nodes", user_agent="kubelet")
+            self._clients[node] = client
+        return client
+
+    def _note_address(self, old: Object | None, new: Object | None) -> None:
+        pod = new or old or {}
+        if new is None or objects.dig(new, "status", "phase") in ("Succeeded", "Failed"):
+            self._addresses.release(objects.uid(pod))
+        elif address := objects.dig(new, "status", "podIP"):
+            self._addresses.take(objects.uid(new), address)
+
+
+class Addresses:
+    """Pod addresses: per node the next free one of its pod network, round and round."""
+
+    def __init__(self) -> None:
+        self._by_pod: dict[str, str] = {}
+        self._taken: set[str] = set()
+        self._next: dict[str, Iterator[str]] = {}
+
+    def of(self, pod: Object, node: Object) -> str:
+        """The pod's address: the one it has, or a new one."""
+        uid = objects.uid(pod)
+        if known := self._by_pod.get(uid) or objects.dig(pod, "status", "podIP"):
+            return str(known)
+        cidr = objects.dig(node, "spec", "podCIDR") or _DEFAULT_NETWORK
+        addresses = self._next.get(cidr)
+        if addresses is None:
+            addresses = self._next[cidr] = _around(cidr)
+        size = IPv4Network(cidr).num_addresses
+        free = next(
+            (one for one, _ in zip(addresses, range(size), strict=False) if one not in self._taken), None
+        )
+        if free is None:
+            raise RuntimeError(
+                f"no free pod address in {cidr} of node {objects.name(node)}; give it a larger podCIDR"
+            )
+        self.take(uid, free)
+        return free
+
+    def take(self, uid: str, address: str) -> None:
+        self._by_pod[uid] = address
+        self._taken.add(address)
+
+    def release(self, uid: str) -> None:
+        address = self._by_pod.pop(uid, None)
+        if address is not None:
+            self._taken.discard(address)
+
+
+def _around(cidr: str) -> Iterator[str]:
+    """The addresses of a network for ever; the first is the gateway's."""
+    network = IPv4Network(cidr)
+    first, last = int(network.network_address) + 2, int(network.broadcast_address)
+    while True:
+        for number in range(first, last):
+            yield str(network.network_address + (number - int(network.network_address)))
+
+
+def _node_of(pod: Object) -> Iterable[str]:
+    node = pod["spec"].get("nodeName")
+    return (node,) if node else ()

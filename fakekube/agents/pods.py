@@ -1,0 +1,352 @@
+"""What a kubelet makes of a pod: conditions, and the reports its stages write. Pure but for the address, which is asked
+for only when a pod starts. Containers are ready as soon as they run: probes are not carried out.
+
+Names for stages (`stages/pod.yaml`); those that say nothing now are absent:
+
+    node        the pod's node, if a kubelet runs there              startable   containers can be started now
+    alive       some container runs                                  starting    the containers about to start
+    ends        `here`, or `elsewhere`: who decides the end          stopping    the containers that run
+    outcome     Succeeded or Failed: the end was reported            restarting  ended containers that are wanted back
+    creating · running · stopped · killed · ended · restarted        the status to write for each of these
+    outdated    conditions to write, where they differ from what containers and readiness gates say
+
+Upstream: k8s: pkg/kubelet/status/generate.go, pkg/kubelet/kubelet_pods.go
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from fakekube.agents import containers
+from fakekube.agents.containers import Status
+from fakekube.machinery import objects
+from fakekube.machinery.wire import Object
+
+NAMES = frozenset(
+    f"pod.{name}"
+    for name in [
+        "node",
+        "alive",
+        "ends",
+        "outcome",
+        "startable",
+        "starting",
+        "stopping",
+        "restarting",
+        "creating",
+        "running",
+        "stopped",
+        "killed",
+        "ended",
+        "restarted",
+        "outdated",
+    ]
+)
+
+_KILLED = 137  # 128 + SIGKILL
+_PULL_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+
+
+class PodView(Mapping[str, Any]):
+    """The names above for one pod, each computed when it is asked for."""
+
+    def __init__(
+        self,
+        pod: Object,
+        now: str,
+        *,
+        node: Object | None,
+        ends_elsewhere: bool,
+        address: Callable[[Object, Object], str],
+    ) -> None:
+        self._pod = pod
+        self._now = now
+        self._node = node
+        self._ends_elsewhere = ends_elsewhere
+        self._address = address
+        self._status: dict[str, Any] = pod.get("status") or {}
+
+    def __getitem__(self, name: str) -> Any:
+        compute = _COMPUTED.get(name)
+        if compute is None:
+            raise KeyError(name)
+        return compute(self)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COMPUTED)
+
+    def __len__(self) -> int:
+        return len(_COMPUTED)
+
+    def node(self) -> str | None:
+        return objects.name(self._node) if self._node is not None else None
+
+    def ends(self) -> str:
+        return "elsewhere" if self._ends_elsewhere else "here"
+
+    def alive(self) -> bool | None:
+        return True if self._running() else None
+
+    def outcome(self) -> str | None:
+        """How the pod ended, where that has been reported but not yet been seen through."""
+        if self._final():
+            return str(self._status["phase"]) if self._running() else None
+        reported = containers.present_statuses(self._pod, "containers")
+        exits = [end for one in reported if (end := containers.termination(one)) is not None]
+        if not exits:
+            return None
+        if len(exits) < len(self._pod["spec"]["containers"]) and not self._ends_elsewhere:
+            return None
+        policy = self._pod["spec"].get("restartPolicy") or "Always"
+        failed = any(end.get("exitCode") for end in exits)
+        if not objects.is_terminating(self._pod) and (
+            policy == "Always" or (policy == "OnFailure" and failed)
+        ):
+            return None
+        return "Failed" if failed else "Succeeded"
+
+    def startable(self) -> bool | None:
+        if self._final() or self._status.get("phase") == "Running":
+            return None
+        for field in ("initContainers", "containers"):
+            for one in containers.present_statuses(self._pod, field):
+                reason = ((one.get("state") or {}).get("waiting") or {}).get("reason")
+                if reason in _PULL_TROUBLE:
+                    return None  # whoever said so decides when that is over
+        return True
+
+    def starting(self) -> list[dict[str, str]]:
+        spec = self._pod["spec"]
+        return [
+            self._item(field, container)
+            for field in ("initContainers", "containers")
+            for container in spec.get(field) or ()
+        ]
+
+    def stopping(self) -> list[dict[str, str]]:
+        return [self._item(field, container) for field, container, _ in self._running()]
+
+    def restarting(self) -> list[dict[str, str]] | None:
+        policy = self._pod["spec"].get("restartPolicy") or "Always"
+        if self._final() or policy == "Never" or (self._ends_elsewhere and policy != "Always"):
+            return None
+        ended = {
+            one["name"]
+            for one in containers.present_statuses(self._pod, "containers")
+            if (end := containers.termination(one)) is not None
+            and (policy == "Always" or end.get("exitCode"))
+        }
+        found = [container for container in self._pod["spec"]["containers"] if container["name"] in ended]
+        return [self._item("containers", container) for container in found] or None
+
+    def creating(self) -> Object:
+        first = "PodInitializing" if self._pod["spec"].get("initContainers") else "ContainerCreating"
+        status = self._base() | {
+            "phase": "Pending",
+            "startTime": self._now,
+            "containerStatuses": containers.statuses(
+                self._pod, "containers", lambda one, _: containers.waiting(one, reason=first)
+            ),
+        }
+        if self._pod["spec"].get("initContainers"):
+            status["initContainerStatuses"] = containers.statuses(
+                self._pod, "initContainers", lambda one, _: containers.waiting(one, reason="PodInitializing")
+            )
+        return self._with_conditions(status)
+
+    def running(self) -> Object:
+        pod, now = self._pod, self._now
+        assert self._node is not None
+        host_network = bool(pod["spec"].get("hostNetwork"))
+        base = self._base()
+        address = base.get("hostIP", "") if host_network else self._address(pod, self._node)
+        status = base | {
+            "phase": "Running",
+            "startTime": self._status.get("startTime") or now,
+            "podIP": address,
+            "podIPs": [{"ip": address}],
+            "containerStatuses": containers.statuses(
+                pod, "containers", lambda one, _: containers.running(pod, one, now)
+            ),
+        }
+        if pod["spec"].get("initContainers"):
+            status["initContainerStatuses"] = containers.statuses(
+                pod,
+                "initContainers",
+                lambda one, _: (
+                    containers.running(pod, one, now)
+                    if containers.is_sidecar(one)
+                    else containers.completed(pod, one, now)
+                ),
+            )
+        return self._with_conditions(status)
+
+    def restarted(self) -> Object:
+        pod, now = self._pod, self._now
+        wanted = {item["name"] for item in self.restarting() or ()}
+
+        def again(container: containers.Container, before: Status | None) -> Status:
+            if before is not None and container["name"] not in wanted:
+                return before
+            return containers.running(pod, container, now, before)
+
+        return self._with_conditions({"containerStatuses": containers.statuses(pod, "containers", again)})
+
+    def stopped(self) -> Object:
+        return self._after_end(0)
+
+    def killed(self) -> Object:
+        return self._after_end(_KILLED)
+
+    def ended(self) -> Object:
+        outcome = self.outcome()
+        return self._after_end(1 if outcome == "Failed" else 0, outcome)
+
+    def outdated(self) -> Object | None:
+        found = {one.get("type"): one for one in self._status.get("conditions") or ()}
+        wanted = self._conditions(self._status)
+        changed = [
+            one
+            for one in wanted
+            if any(
+                one.get(part) != found.get(one["type"], {}).get(part)
+                for part in ("status", "reason", "message")
+            )
+        ]
+        return {"conditions": changed} if changed else None
+
+    def _base(self) -> dict[str, Any]:
+        """What every report of a kubelet holds."""
+        base: dict[str, Any] = {"observedGeneration": objects.generation(self._pod)}
+        address = host_address(self._node) if self._node is not None else ""
+        if address:
+            base |= {"hostIP": address, "hostIPs": [{"ip": address}]}
+        return base
+
+    def _after_end(self, exit_code: int, outcome: str | None = None) -> Object:
+        """The status once nothing runs any more. Containers that had ended before keep how they did."""
+        pod, now = self._pod, self._now
+
+        def end(container: containers.Container, before: Status | None) -> Status:
+            return containers.ended(pod, container, before, now, exit_code)
+
+        status: dict[str, Any] = {
+            "observedGeneration": objects.generation(pod),
+            "containerStatuses": containers.statuses(pod, "containers", end),
+        }
+        if pod["spec"].get("initContainers"):
+            status["initContainerStatuses"] = containers.statuses(pod, "initContainers", end)
+        ends = [containers.termination(one) for one in status["containerStatuses"]]
+        failed = any(one is None or one.get("exitCode") for one in ends)
+        status["phase"] = outcome or ("Failed" if failed else "Succeeded")
+        return self._with_conditions(status)
+
+    def _with_conditions(self, status: Object) -> Object:
+        status["conditions"] = self._conditions({**self._status, **status})
+        return status
+
+    def _conditions(self, status: Mapping[str, Any]) -> list[Object]:
+        """The kubelet's conditions for a status, in its order; the scheduler's is kept."""
+        found = {one.get("type"): one for one in self._status.get("conditions") or ()}
+        generation = objects.generation(self._pod)
+        phase = status.get("phase")
+        wanted = []
+        for kind, good, reason, message in self._findings(status):
+            value = "True" if good else "False"
+            before = found.get(kind)
+            same = before is not None and before.get("status") == value
+            since = before.get("lastTransitionTime") if before is not None and same else self._now
+            one = {
+                "type": kind,
+                "status": value,
+                "lastProbeTime": None,
+                "lastTransitionTime": since,
+                "observedGeneration": generation,
+            }
+            # Null takes an outdated text away: a strategic merge keeps what it is not told about.
+            for part, text in (("reason", reason), ("message", message)):
+                if text:
+                    one[part] = text
+                elif before is not None and before.get(part):
+                    one[part] = None
+            wanted.append(one)
+        if "PodScheduled" not in found and phase != "Pending":
+            wanted.append(
+                {
+                    "type": "PodScheduled",
+                    "status": "True",
+                    "lastProbeTime": None,
+                    "lastTransitionTime": self._now,
+                    "observedGeneration": generation,
+                }
+            )
+        return wanted
+
+    def _findings(self, status: Mapping[str, Any]) -> Iterator[tuple[str, bool, str, str]]:
+        """(type, whether it holds, reason, message)."""
+        phase = status.get("phase")
+        final = phase in ("Succeeded", "Failed")
+        yield "PodReadyToStartContainers", phase == "Running", "", ""
+        over = "PodCompleted" if phase == "Succeeded" else "PodFailed"
+        waiting = [
+            one["name"]
+            for one in status.get("initContainerStatuses") or ()
+            if (one.get("state") or {}).get("waiting")
+        ]
+        if waiting and not final:
+            said = f"containers with incomplete status: [{' '.join(waiting)}]"
+            yield "Initialized", False, "ContainersNotInitialized", said
+        else:
+            yield "Initialized", True, "PodCompleted" if phase == "Succeeded" else "", ""
+        unready = [one["name"] for one in status.get("containerStatuses") or () if not one.get("ready")]
+        gates = self._failed_gates()
+        if final:
+            yield "Ready", False, over, ""
+            yield "ContainersReady", False, over, ""
+        elif unready:
+            said = f"containers with unready status: [{' '.join(unready)}]"
+            yield "Ready", False, "ContainersNotReady", said
+            yield "ContainersReady", False, "ContainersNotReady", said
+        else:
+            yield "Ready", not gates, "ReadinessGatesNotReady" if gates else "", ", ".join(gates)
+            yield "ContainersReady", True, "", ""
+
+    def _failed_gates(self) -> list[str]:
+        said = []
+        for gate in self._pod["spec"].get("readinessGates") or ():
+            kind = gate["conditionType"]
+            condition = objects.condition(self._pod, kind)
+            head = f'corresponding condition of pod readiness gate "{kind}"'
+            if condition is None:
+                said.append(f"{head} does not exist.")
+            elif condition.get("status") != "True":
+                said.append(f'{head} is not "True".')
+        return said
+
+    def _final(self) -> bool:
+        return self._status.get("phase") in ("Succeeded", "Failed")
+
+    def _running(self) -> list[tuple[str, containers.Container, Status]]:
+        spec = self._pod["spec"]
+        found = []
+        for field in ("containers", "initContainers"):
+            by_name = {container["name"]: container for container in spec.get(field) or ()}
+            for one in containers.present_statuses(self._pod, field):
+                if containers.is_running(one) and one["name"] in by_name:
+                    found.append((field, by_name[one["name"]], one))
+        return found
+
+    @staticmethod
+    def _item(field: str, container: containers.Container) -> dict[str, str]:
+        name = container["name"]
+        return {"name": name, "image": container.get("image") or "", "path": f"spec.{field}{{{name}}}"}
+
+
+_COMPUTED: Mapping[str, Callable[[PodView], Any]] = {
+    name.removeprefix("pod."): getattr(PodView, name.removeprefix("pod.")) for name in sorted(NAMES)
+}
+
+
+def host_address(node: Object) -> str:
+    """The address a node is reached at."""
+    addresses = (node.get("status") or {}).get("addresses") or ()
+    return next((one["address"] for one in addresses if one.get("type") == "InternalIP"), "")
