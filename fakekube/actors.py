@@ -1,0 +1,194 @@
+"""Which actors there are: names, groups, what each does, and how it is made. Nothing is imported before it is wanted.
+
+An actor may have something to finish before the first request is answered (CRDs, webhook configurations, nodes): that
+is its `prepare`. It may also answer requests itself (virt-api): those are its `services`.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Literal
+
+from fakekube.client.client import Client
+from fakekube.client.controller import Actor
+from fakekube.clock import Clock
+from fakekube.ids import Ids
+from fakekube.machinery.wire import Handler, Object
+
+Pace = Literal["instant", "fast", "realistic"]
+PACES: tuple[Pace, ...] = ("instant", "fast", "realistic")
+KUBERNETES, KUBEVIRT = "kubernetes", "kubevirt"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What actors are made from."""
+
+    client: Client
+    clock: Clock
+    ids: Ids
+    pace: Pace
+    nodes: int
+    preload_crds: Callable[[Iterable[Object]], Awaitable[None]]  # into the server, past its validation
+
+    def as_account(self, account: str, agent: str) -> Client:
+        """A client with the identity of one of KubeVirt's service accounts."""
+        groups = ("system:serviceaccounts", "system:serviceaccounts:kubevirt", "system:masters")
+        return self.client.as_user(f"system:serviceaccount:kubevirt:{account}", *groups, user_agent=agent)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An actor with what the composition root has to know of it."""
+
+    actor: Actor | None = None
+    prepare: Callable[[], Awaitable[None]] | None = None
+    services: Mapping[tuple[str, str], Handler] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSpec:
+    """One line of `fakekube actors`."""
+
+    name: str
+    group: str
+    about: str
+    make: Callable[[Setting], Made]
+
+
+class UnknownActor(Exception):
+    """A name that no actor has; the text is one sentence for people."""
+
+
+def choose(only: Iterable[str] = (), without: Iterable[str] = ()) -> list[ActorSpec]:
+    """The actors that are to run, in the order of ACTORS. Raises UnknownActor."""
+    only, without = list(only), list(without)
+    wanted = _members(only) if only else set(ACTORS)
+    return [ACTORS[name] for name in ACTORS if name in wanted - _members(without)]
+
+
+def _members(names: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    groups = {spec.group for spec in ACTORS.values()}
+    for name in names:
+        if name in ACTORS:
+            found.add(name)
+        elif name in groups:
+            found |= {spec.name for spec in ACTORS.values() if spec.group == name}
+        elif name != API:
+            known = [*ACTORS, *groups, API]
+            near = get_close_matches(name, known, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+            raise UnknownActor(f"there is no actor named {name!r}; {hint}")
+    return found
+
+
+def _garbage_collector(at: Setting) -> Made:
+    from fakekube.agents.garbage_collector import GarbageCollector
+
+    return Made(GarbageCollector(at.client, clock=at.clock, ids=at.ids))
+
+
+def _namespaces(at: Setting) -> Made:
+    from fakekube.agents.namespaces import Namespaces
+
+    return Made(Namespaces(at.client, clock=at.clock, ids=at.ids))
+
+
+def _service_accounts(at: Setting) -> Made:
+    from fakekube.agents.service_accounts import ServiceAccounts
+
+    return Made(ServiceAccounts(at.client, clock=at.clock, ids=at.ids))
+
+
+def _nodes(at: Setting) -> Made:
+    from fakekube.agents.nodes import Nodes, shapes
+
+    nodes = Nodes(
+        at.client, clock=at.clock, ids=at.ids, nodes=shapes(at.nodes), heartbeats=at.pace == "realistic"
+    )
+    return Made(nodes, nodes.register)
+
+
+def _scheduler(at: Setting) -> Made:
+    from fakekube.agents.scheduler import Scheduler
+
+    return Made(Scheduler(at.client, clock=at.clock, ids=at.ids))
+
+
+def _kubelet(at: Setting) -> Made:
+    from fakekube.agents.kubelet import Kubelet
+
+    return Made(Kubelet(at.client, clock=at.clock, ids=at.ids, pace=at.pace))
+
+
+def _volumes(at: Setting) -> Made:
+    from fakekube.agents.volumes import Volumes
+
+    return Made(Volumes(at.client, clock=at.clock, ids=at.ids))
+
+
+def _virt_operator(at: Setting) -> Made:
+    from fakekube.virt.operator.crds import crds
+
+    async def prepare() -> None:
+        await at.preload_crds(crds())
+
+    return Made(None, prepare)
+
+
+def _virt_controller(at: Setting) -> Made:
+    from fakekube.virt.controller.app import VirtController
+
+    client = at.as_account("kubevirt-controller", "virt-controller")
+    return Made(VirtController(client, clock=at.clock, ids=at.ids))
+
+
+def _virt_handler(at: Setting) -> Made:
+    from fakekube.virt.handler.guest import VirtHandler
+
+    client = at.as_account("kubevirt-handler", "virt-handler")
+    return Made(VirtHandler(client, clock=at.clock, ids=at.ids, pace=at.pace))
+
+
+def _cdi(at: Setting) -> Made:
+    from fakekube.virt.cdi.datavolume import DataVolumes
+
+    return Made(DataVolumes(at.client, clock=at.clock, ids=at.ids, pace=at.pace))
+
+
+def _pool_controller(at: Setting) -> Made:
+    from controller.app import PoolController
+
+    client = at.as_account("kubevirt-controller", "virtualmachinepool-controller")
+    delay = 1.0 if at.pace == "realistic" else 0.0
+    return Made(PoolController(client, clock=at.clock, ids=at.ids, reconcile_delay=delay))
+
+
+API = "api"  # always there; a name of its own only so that `--only api` can be said
+
+ACTORS: dict[str, ActorSpec] = {
+    spec.name: spec
+    for spec in (
+        ActorSpec("nodes", KUBERNETES, "registers worker nodes", _nodes),
+        ActorSpec("garbage-collector", KUBERNETES, "deletes what lost its owner", _garbage_collector),
+        ActorSpec("namespaces", KUBERNETES, "empties namespaces that are being deleted", _namespaces),
+        ActorSpec(
+            "service-accounts", KUBERNETES, "gives namespaces their default account", _service_accounts
+        ),
+        ActorSpec("scheduler", KUBERNETES, "binds pods to nodes", _scheduler),
+        ActorSpec("kubelet", KUBERNETES, "runs pods, or says it does", _kubelet),
+        ActorSpec("volumes", KUBERNETES, "binds and provisions volumes", _volumes),
+        ActorSpec(
+            "virt-operator", KUBEVIRT, "installs KubeVirt's and CDI's types and webhooks", _virt_operator
+        ),
+        ActorSpec(
+            "virt-controller", KUBEVIRT, "turns VMs into instances and launcher pods", _virt_controller
+        ),
+        ActorSpec(
+            "virt-handler", KUBEVIRT, "plays nodes and guests: boots, pauses, migrates, ends", _virt_handler
+        ),
+        ActorSpec("cdi", KUBEVIRT, "fills DataVolumes", _cdi),
+        ActorSpec("pool-controller", KUBEVIRT, "keeps VirtualMachinePools at their size", _pool_controller),
+    )
+}
