@@ -149,7 +149,8 @@ def _updating(seen: Observed, healed: Sequence[Object]) -> tuple[list[Stage], fl
         except SpecError as error:
             return [*stages, Stage(failure=UPDATE_VMIS, mistake=error, calm=True)], None
         stages.append(_stage(rollout.actions, UPDATE_VMIS, calm=True, sequential=True))
-        revisit = updating.RECHECK if rollout.waiting else None
+        # A VMI that was only relabelled wakes nobody, yet it may be the last that held an old revision.
+        revisit = updating.RECHECK if rollout.waiting or rollout.actions else None
     if not outdated:
         stages.append(_stage(_prunable(seen), PRUNE, calm=True))
     return stages, revisit

@@ -196,6 +196,7 @@ class Cluster:
         if objects.is_terminating(vm):
             if vmi is not None:
                 await self.admin.delete(VIRTUAL_MACHINE_INSTANCES, name, NS)
+            await self._virt_ready(vm, None)
             if VM_FINALIZER in held:
                 await self.change_vm(name, {"metadata": {"finalizers": objects.without(held, VM_FINALIZER)}})
             return
@@ -219,11 +220,14 @@ class Cluster:
         if vmi is not None and self.boots and not objects.condition_is(vmi, "Ready"):
             status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
             vmi = await self.admin.update(VIRTUAL_MACHINE_INSTANCES, {**vmi, "status": status})
+        await self._virt_ready(vm, vmi)
+
+    async def _virt_ready(self, vm, vmi):
         ready = vmi is not None and objects.condition_is(vmi, "Ready")
         if objects.condition(vm, "Ready") is None or objects.condition_is(vm, "Ready") != ready:
             condition = {"type": "Ready", "status": str(ready), "lastProbeTime": rfc3339(self.clock.now())}
             status = {"conditions": [condition], "printableStatus": "Running" if ready else "Starting"}
-            await self.change_vm(name, {"status": status}, subresource="status")
+            await self.change_vm(objects.name(vm), {"status": status}, subresource="status")
 
     async def _virt_storage(self, vm):
         """Make DataVolumes, or adopt those that are there."""

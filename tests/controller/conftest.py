@@ -8,6 +8,7 @@ from controller import building, revisions
 from controller.observe import Observed
 from controller.revisions import Revisions
 from fakekube.machinery import objects
+from tests.controller.cluster import Cluster
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -110,3 +111,22 @@ class World:
 @pytest.fixture(scope="session")
 def world():
     return World()
+
+
+@pytest.fixture
+async def cluster():
+    """A running API with one pool controller `a`; `cluster.wire` is its connection."""
+    running = Cluster()
+    await running.start()
+    running.wire = await running.control("a")
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def bare_cluster():
+    """A running API without any controller."""
+    running = Cluster()
+    await running.start()
+    yield running
+    await running.stop()
