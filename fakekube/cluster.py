@@ -27,6 +27,7 @@ from fakekube.store.interface import Store
 from fakekube.store.memory import MemoryStore
 
 _ADMIN = User("kubernetes-admin", ("kubeadm:cluster-admins", "system:masters", "system:authenticated"))
+_FIRST = 100  # revisions before it count as compacted: a cluster has a past nobody can list
 _GRACE = 1.0  # seconds actors get to end
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Cluster:
         self.ids = Ids(seed)
         self._network = _Network()
         self.services = Services(dial=self._network)
-        self.api = ApiServer(store or MemoryStore(), clock=self.clock, ids=self.ids, services=self.services)
+        self.api = ApiServer(store or MemoryStore(revision=_FIRST), clock=self.clock, ids=self.ids, services=self.services)
         self.actors: dict[str, Actor] = {}
         self.failures: dict[str, Exception] = {}  # actors that died, and of what
         self._specs: list[ActorSpec] = choose(only, without)

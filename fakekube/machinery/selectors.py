@@ -252,7 +252,7 @@ class FieldTerm:
 def parse_fields(text: str) -> tuple[FieldTerm, ...]:
     """A field selector: `metadata.name=a,status.phase!=Running`. Backslash escapes comma, equals and itself."""
     found = []
-    for term in _split_terms(text):
+    for term in sorted(_split_terms(text)):  # upstream sorts first: it decides which bad term is complained about
         if not term:
             continue
         path, operator, value = _split_operator(term)

@@ -84,7 +84,6 @@ SELECTABLE: Mapping[tuple[str, str], Mapping[str, FieldGetter]] = {
     ("", "ReplicationController"): {"status.replicas": _number("status", "replicas")},
     ("", "Secret"): {"type": _text("type")},
     ("", "Service"): {"spec.clusterIP": _text("spec", "clusterIP"), "spec.type": _text("spec", "type")},
-    ("apps", "ReplicaSet"): {"status.replicas": _number("status", "replicas")},
     ("batch", "Job"): {"status.successful": _number("status", "succeeded")},
     ("certificates.k8s.io", "CertificateSigningRequest"): {"spec.signerName": _text("spec", "signerName")},
     ("resource.k8s.io", "ResourceSlice"): {

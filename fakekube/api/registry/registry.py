@@ -174,7 +174,7 @@ class Registry:
             and strategy.changes_generation(new, old)
         ):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-        causes = metadata.validate_update(new, old)
+        causes = metadata.validate_update(new, old) * 2  # upstream looks twice, and lists what it finds twice
         if context.subresource == "status":
             causes += strategy.validate_status_update(new, old)
         else:

@@ -167,8 +167,8 @@ class ServedResource:
 
     @property
     def prefix(self) -> str:
-        """Where its objects lie in the store: `/registry/<group>/<plural>/`."""
-        return f"/registry/{self.storage_group or 'core'}/{self.plural}/"
+        """Where its objects lie in the store; the group is part of it for custom resources only, as upstream."""
+        return f"/registry/{self.group}/{self.plural}/" if self.custom else f"/registry/{self.plural}/"
 
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.namespaced else f"{self.prefix}{name}"

@@ -60,8 +60,6 @@ def wrap(kind: str, body: bytes) -> bytes:
 def bookmark(resource: ServedResource, revision: int, *, initial_end: bool = False) -> bytes:
     """Everything up to `revision` has been sent."""
     meta: dict[str, object] = {"resourceVersion": str(revision)}
-    if not resource.custom:
-        meta["creationTimestamp"] = None
     if initial_end:
         meta["annotations"] = {"k8s.io/initial-events-end": "true"}
     body: dict[str, object] = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}

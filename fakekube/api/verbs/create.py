@@ -65,4 +65,6 @@ def check_namespace(call: Call, obj: Object) -> str:
         raise BadRequest(
             "the namespace of the provided object does not match the namespace sent on the request"
         )
+    if info.namespace:
+        obj["metadata"]["namespace"] = info.namespace
     return info.namespace

@@ -45,12 +45,10 @@ async def delete_collection(call: Call) -> Response:
             continue
         obj = codec.decode(resource, entry)
         try:
-            written = await _delete(
-                call, obj["metadata"]["name"], options, obj["metadata"].get("namespace", "")
-            )
+            await _delete(call, obj["metadata"]["name"], options, obj["metadata"].get("namespace", ""))
         except NotFound:
             continue
-        gone.append(written.obj)
+        gone.append(obj)
     for obj in gone if not resource.custom else ():
         obj.pop("kind", None)
         obj.pop("apiVersion", None)

@@ -61,7 +61,7 @@ async def _page(
     prefix = call.resource.key(call.info.namespace, "") if call.info.namespace else call.resource.prefix
     at, after = _start(call, options, prefix)
     # A list "at any version" is answered from the watch cache upstream, which does not page.
-    limit = 0 if options.version == "0" and not options.continue_ else options.limit
+    limit = 0 if options.version == "0" else options.limit
     if limit <= 0:
         page = await _read(call, prefix, at, after, None)
         found = list(page.entries) if match is None else [entry for entry in page.entries if match(entry)]

@@ -3,13 +3,14 @@
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/patch.go
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from fakekube.api import bodies
-from fakekube.api.patching import decoding as decoding_patches
 from fakekube.api.options import WriteOptions
+from fakekube.api.patching import decoding as decoding_patches
 from fakekube.api.patching import json_patch, merge_patch, server_side_apply, strategic_merge
 from fakekube.api.registry.ownership import reset_fields
 from fakekube.api.registry.registry import Written
@@ -19,6 +20,7 @@ from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.create import admission_of as creation
 from fakekube.api.verbs.create import check_namespace
 from fakekube.api.verbs.update import admission_of, admit, check_name, keep_other_half
+from fakekube.machinery import yaml_text
 from fakekube.machinery.errors import ApiError, BadRequest, NotFound, UnsupportedMediaType, invalid
 from fakekube.machinery.field_errors import FieldError, required
 from fakekube.machinery.wire import Object, Response
@@ -101,7 +103,7 @@ def check_patched(call: Call, new: Object, old: Object, options: WriteOptions) -
         if new["kind"] != resource.kind:
             causes.append(FieldError("FieldValueInvalid", "kind", f"must be {resource.kind}", new["kind"]))
         raise invalid(resource.kind, resource.group, name, causes)
-    unknown = resource.strategy.prune(new)
+    unknown = _pruned(call, new)
     if unknown and options.validation != "Ignore":
         texts = [f'unknown field "{path}"' for path in unknown]
         if options.validation == "Strict":
@@ -112,6 +114,26 @@ def check_patched(call: Call, new: Object, old: Object, options: WriteOptions) -
         call.warnings += texts
     check_name(new, call.info.name)
     check_namespace(call, new)
+
+
+def _pruned(call: Call, new: Object) -> Sequence[str]:
+    """Decode what the patch made into its type, dropping unknown fields. What cannot be decoded is the patch's fault."""
+    resource = call.resource
+    shown = orjson.dumps(new).decode()
+    try:
+        if new.get("kind") != resource.kind or new.get("apiVersion") != resource.api_version:
+            given = str(new.get("apiVersion") or "")
+            raise BadRequest(
+                f'{new.get("kind")} in version "{given.rpartition("/")[2]}" cannot be handled as a {resource.kind}: '
+                f'no kind "{new.get("kind")}" is registered for version "{given}" in scheme '
+                '"pkg/api/legacyscheme/scheme.go:30"'
+            )
+        return resource.strategy.prune(new)
+    except BadRequest as bad:
+        if resource.custom:
+            raise
+        detail = bad.message.partition(f"cannot be handled as a {resource.kind}: ")[2] or bad.message
+        raise invalid("", "", "", [FieldError("FieldValueInvalid", "patch", detail, shown)]) from None
 
 
 async def apply(call: Call, options: WriteOptions) -> Response:
@@ -141,11 +163,8 @@ async def apply(call: Call, options: WriteOptions) -> Response:
 
 
 def _applied(call: Call) -> Object:
-    resource, info = call.resource, call.info
-    try:
-        applied = bodies.decode(call.request.body, bodies.YAML, resource.kind)
-    except BadRequest as bad:
-        raise BadRequest(f"error decoding YAML: {bad.message}") from None
+    info = call.info
+    applied = _yaml_object(call.request.body)
     for member in ("apiVersion", "kind"):
         if not isinstance(applied.get(member), str) or not applied[member]:
             raise BadRequest(f"Object 'Kind' is missing in '{orjson.dumps(applied).decode()}'")
@@ -154,17 +173,33 @@ def _applied(call: Call) -> Object:
         meta = applied["metadata"] = {}
     if meta.get("managedFields"):
         raise BadRequest("metadata.managedFields must be nil")
-    if applied["apiVersion"] != resource.api_version or applied["kind"] != resource.kind:
-        raise BadRequest(
-            f"invalid object type: {applied['apiVersion']}, Kind={applied['kind']}: expected {resource.api_version}, "
-            f"Kind={resource.kind}"
-        )
-    meta.setdefault("name", info.name)
-    if resource.namespaced:
-        meta.setdefault("namespace", info.namespace)
     check_name(applied, info.name)
-    check_namespace(call, applied)
+    if meta.get("namespace"):
+        check_namespace(call, applied)
     return applied
+
+
+def _yaml_object(body: bytes) -> Object:
+    try:
+        value = yaml_text.load(body)
+    except (yaml_text.YamlError, ValueError) as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
+        line = f"line {mark.line + 1}: " if mark is not None else ""
+        if "already set in map" in problem:
+            where = f"yaml: unmarshal errors:\n  {line}{problem}"
+            raise BadRequest(f"error strict decoding YAML: error converting YAML to JSON: {where}") from None
+        raise BadRequest(
+            f"error decoding YAML: error converting YAML to JSON: yaml: {line}{problem}"
+        ) from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        said = "string" if isinstance(value, str) else "array" if isinstance(value, list) else "number"
+        raise BadRequest(
+            "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
+            f"{said} into Go value of type map[string]interface {{}}"
+        )
+    return value
 
 
 def merged(call: Call, live: Object | None, applied: Object, options: WriteOptions) -> Object:
@@ -188,6 +223,7 @@ async def _create_applied(call: Call, applied: Object, options: WriteOptions) ->
     resource = call.resource
     obj = merged(call, None, applied, options)
     obj["metadata"].pop("resourceVersion", None)
+    check_namespace(call, obj)
     if obj["metadata"].get("uid"):
         raise invalid(
             resource.kind,

@@ -25,6 +25,7 @@ class NamespaceStrategy(BuiltinStrategy):
         self._label(new)
 
     def prepare_delete(self, obj: Object) -> None:
+        obj["metadata"].pop("deletionGracePeriodSeconds", None)
         obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
 
     def blocks_deletion(self, obj: Object) -> bool:
