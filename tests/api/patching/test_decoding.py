@@ -2,7 +2,7 @@
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakekube.api.patching import decoding, go_syntax
@@ -111,6 +111,7 @@ def test_bodies_nested_too_deep_are_refused(depth):
     assert refusal(decoding.merge_object, body) == "error decoding patch: exceeded max depth"
 
 
+@settings(deadline=None)
 @given(st.text('{}[]":,0123456789.eE+-truefalsn \\\n', max_size=12))
 def test_an_error_is_found_exactly_where_the_parser_finds_one(text):
     """The explanation never says nothing about broken text, nor something about sound text."""

@@ -2,7 +2,7 @@
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakekube.api.patching import fieldset
@@ -17,6 +17,7 @@ def members(fields: FieldSet) -> set[tuple[str, ...]]:
     return set(fieldset.paths(fields))
 
 
+@settings(deadline=None)
 @given(SETS)
 def test_a_set_holds_exactly_its_paths(paths):
     """Building a set from paths and listing its members gives the same paths, whatever leads to whatever."""
@@ -25,6 +26,7 @@ def test_a_set_holds_exactly_its_paths(paths):
     assert all(fieldset.has(fields, path) for path in paths)
 
 
+@settings(deadline=None)
 @given(SETS)
 def test_parsing_what_was_written_changes_nothing(paths):
     """A set survives the way over the wire."""
@@ -32,6 +34,7 @@ def test_parsing_what_was_written_changes_nothing(paths):
     assert fieldset.parse(orjson.loads(orjson.dumps(fields))) == fields
 
 
+@settings(deadline=None)
 @given(SETS, SETS)
 def test_union_difference_and_intersection_are_those_of_sets(one, other):
     """The three operations agree with Python's sets, and equal sets have equal tries."""
@@ -41,6 +44,7 @@ def test_union_difference_and_intersection_are_those_of_sets(one, other):
     assert fieldset.intersection(a, b) == fieldset.from_paths(one & other)
 
 
+@settings(deadline=None)
 @given(SETS, SETS)
 def test_nothing_is_changed_in_place(one, other):
     """Operations leave their arguments as they were."""
@@ -51,6 +55,7 @@ def test_nothing_is_changed_in_place(one, other):
     assert members(b) == other
 
 
+@settings(deadline=None)
 @given(SETS, SETS)
 def test_without_takes_everything_below_along(one, other):
     """`without` removes a member and all that lies below it."""
@@ -58,6 +63,7 @@ def test_without_takes_everything_below_along(one, other):
     assert members(left) == {path for path in one if not any(path[: len(gone)] == gone for gone in other)}
 
 
+@settings(deadline=None)
 @given(SETS)
 def test_leaves_have_no_members_below(paths):
     """The leaves are the members that lead to no other member."""
@@ -67,6 +73,7 @@ def test_leaves_have_no_members_below(paths):
     assert members(fieldset.leaves(fieldset.from_paths(paths))) == expected
 
 
+@settings(deadline=None)
 @given(SETS, SETS)
 def test_an_untouched_set_is_handed_back_itself(one, other):
     """A difference that removes nothing is the very same object, so callers can tell cheaply."""

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakekube.api.patching import json_patch
@@ -151,6 +151,7 @@ OPERATIONS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(OBJECTS, st.lists(OPERATIONS, max_size=4))
 def test_arguments_stay_and_only_invalid_is_raised(obj, operations):
     """Any patch on any object either works or is refused with Invalid; neither argument changes."""
@@ -160,6 +161,7 @@ def test_arguments_stay_and_only_invalid_is_raised(obj, operations):
     assert (obj, operations) == before
 
 
+@settings(deadline=None)
 @given(OBJECTS, st.sampled_from("abc"), VALUES)
 def test_add_then_test_passes(obj, name, value):
     """What was added is there."""

@@ -1,7 +1,7 @@
 """JSON merge patch."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakekube.api.patching import merge_patch
@@ -54,6 +54,7 @@ def test_nulls_vanish_inside_new_lists():
     assert merge_patch.apply({"a": {}}, {"a": [{"b": None}]}) == {"a": [{"b": None}]}
 
 
+@settings(deadline=None)
 @given(OBJECTS, PATCHES)
 def test_twice_is_once(obj, patch):
     """Applying a patch again changes nothing."""
@@ -61,6 +62,7 @@ def test_twice_is_once(obj, patch):
     assert merge_patch.apply(once, patch) == once
 
 
+@settings(deadline=None)
 @given(OBJECTS)
 def test_the_empty_patch_changes_nothing_and_shares_nothing(obj):
     """The result is equal to the object, and changing it leaves the object alone."""
@@ -73,12 +75,14 @@ def test_the_empty_patch_changes_nothing_and_shares_nothing(obj):
     assert obj == before
 
 
+@settings(deadline=None)
 @given(OBJECTS, OBJECTS)
 def test_an_object_as_patch_is_contained_in_the_result(obj, patch):
     """A patch without nulls leaves everything it says in place."""
     assert contains(merge_patch.apply(obj, patch), patch)
 
 
+@settings(deadline=None)
 @given(OBJECTS, PATCHES)
 def test_arguments_stay(obj, patch):
     """Neither argument changes."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakekube.api.patching import fieldset, managed_fields, server_side_apply
@@ -410,6 +410,7 @@ def contains(whole, part):
     return whole == part
 
 
+@settings(deadline=None)
 @given(STEPS, SPECS)
 def test_an_applier_owns_exactly_what_it_mentions(steps, spec):
     """Whatever happened before: after a forced apply the manager's set is that of its configuration."""
@@ -417,6 +418,7 @@ def test_an_applier_owns_exactly_what_it_mentions(steps, spec):
     assert owners(obj).get(("one", "Apply"), {}) == mentioned(item(spec))
 
 
+@settings(deadline=None)
 @given(STEPS, SPECS)
 def test_the_result_contains_the_configuration(steps, spec):
     """Everything applied is there afterwards: scalars, atomic places, members and list items."""
@@ -432,6 +434,7 @@ def test_the_result_contains_the_configuration(steps, spec):
             assert contains(result[name], value)
 
 
+@settings(deadline=None)
 @given(STEPS, SPECS)
 def test_twice_is_once(steps, spec):
     """Applying the same again, even later and without force, changes nothing at all."""
@@ -439,6 +442,7 @@ def test_twice_is_once(steps, spec):
     assert apply(once, item(spec), "one", seconds=99) == once
 
 
+@settings(deadline=None)
 @given(STEPS, SPECS)
 def test_nobody_owns_what_is_not_there(steps, spec):
     """Every path in managedFields leads to a value."""
@@ -463,6 +467,7 @@ def place(obj, path):
     return value
 
 
+@settings(deadline=None)
 @given(STEPS, SPECS)
 def test_without_conflict_force_makes_no_difference(steps, spec):
     """Force only matters where an unforced apply is refused."""
@@ -476,6 +481,7 @@ def test_without_conflict_force_makes_no_difference(steps, spec):
         assert {cause["reason"] for cause in causes} == {"FieldManagerConflict"}
 
 
+@settings(deadline=None)
 @given(STEPS, SPECS)
 def test_arguments_stay_and_nothing_is_shared(steps, spec):
     """The live object and the configuration stay as they are, also when the result is changed in place."""

@@ -1,7 +1,7 @@
 """Strategic merge patch: lists merge by the schema's keys, and directives are obeyed."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakekube.api.patching import strategic_merge
@@ -272,6 +272,7 @@ OBJECTS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(OBJECTS, OBJECTS)
 def test_twice_is_once(obj, patch):
     """A patch without directives, applied again, changes nothing."""
@@ -279,6 +280,7 @@ def test_twice_is_once(obj, patch):
     assert patched(once, patch) == once
 
 
+@settings(deadline=None)
 @given(OBJECTS, OBJECTS)
 def test_nothing_is_lost_and_arguments_stay(obj, patch):
     """Merged lists hold the items of both sides, each once; neither argument changes."""
