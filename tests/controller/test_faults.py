@@ -1,0 +1,295 @@
+"""What must hold whatever goes wrong: never a VM too many, never an ordinal twice, nothing deleted that is not ours."""
+
+import asyncio
+import random
+
+import pytest
+
+from fakekube.client.http import Unreachable
+from fakekube.machinery import objects
+from fakekube.machinery.resources import DATA_VOLUMES, VIRTUAL_MACHINE_POOLS, VIRTUAL_MACHINES
+from tests.controller.cluster import NS, refusal
+
+DESCENDING = {"proactive": {"selectionPolicy": {"sortPolicy": "DescendingOrder"}}}
+
+
+def is_write(request):
+    return request.method != "GET" and "/events" not in request.path
+
+
+def lively(vms):
+    return sorted(name for name, vm in vms.items() if not objects.is_terminating(vm))
+
+
+async def life(cluster, world, checkpoint):
+    """A pool is created, grows, is updated, shrinks and goes; `checkpoint` is awaited after each of these."""
+    await cluster.create_pool(world.pool(replicas=3, scaleInStrategy=DESCENDING))
+    await checkpoint(["p-0", "p-1", "p-2"])
+    await cluster.change_pool(replicas=5)
+    await checkpoint([f"p-{i}" for i in range(5)])
+    await cluster.change_pool(virtualMachineTemplate=world.template("2Gi"))
+    await checkpoint([f"p-{i}" for i in range(5)])
+    await cluster.change_pool(replicas=2)
+    await checkpoint(["p-0", "p-1"])
+    await cluster.admin.delete(VIRTUAL_MACHINE_POOLS, "p", NS)
+    await checkpoint([])
+
+
+def checked(cluster, wait=25):
+    async def checkpoint(expected):
+        cluster.most_alive = 0
+        before = len(await cluster.vms())
+        await cluster.pass_time(wait)
+        assert sorted(await cluster.vms()) == expected
+        assert cluster.most_alive <= max(before, len(expected))
+
+    return checkpoint
+
+
+@pytest.mark.parametrize("committed", [True, False], ids=["after", "before"])
+async def test_a_restart_at_every_write(bare_cluster, world, committed):
+    """P-205, P-206: killed at its n-th write, with or without it having happened, a successor brings it to the same end."""
+    cluster = bare_cluster
+    names = iter(range(10_000))
+    writes = 0
+
+    async def replace(old):
+        await cluster.kill(old)
+        await start()
+
+    async def start():
+        name = str(next(names))
+        wire = await cluster.control(name)
+        done = 0
+        limit = 1 + int(name) % 7
+
+        def dies(request):
+            nonlocal done, writes
+            if is_write(request):
+                done += 1
+                writes += 1
+                if done == limit:
+                    cluster.deaths.append(asyncio.create_task(replace(name)))
+                    raise Unreachable("killed")
+
+        if committed:
+            wire.after = lambda request, _: dies(request)
+        else:
+            wire.refuse = dies
+
+    cluster.deaths = []
+    await start()
+    await life(cluster, world, checked(cluster))
+    assert len(cluster.deaths) > 5
+    await asyncio.gather(*cluster.deaths)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("fault", ["lost", "429", "500", "409"])
+async def test_answers_that_go_wrong(bare_cluster, world, fault, seed):
+    """P-082, P-085, P-204: a third of all writes is refused, or done without an answer; the end is the same."""
+    cluster = bare_cluster
+    wire = await cluster.control()
+    dice = random.Random(seed)
+
+    def refuse(request):
+        if is_write(request) and dice.random() < 0.33:
+            reason = {"429": "TooManyRequests", "500": "InternalError", "409": "Conflict"}[fault]
+            return refusal(int(fault), reason)
+        return None
+
+    def lose(request, _):
+        if dice.random() < 0.33:
+            raise Unreachable("the answer was lost")
+
+    if fault == "lost":
+        wire.after = lose
+    else:
+        wire.refuse = refuse
+    await life(cluster, world, checked(cluster, wait=60))
+
+
+@pytest.mark.parametrize("policy", ["Random", "AscendingOrder", "DescendingOrder", "Newest"])
+async def test_a_cache_that_lags_behind(cluster, world, policy):
+    """P-085, P-207, D10: with watches held back, passes repeated by errors neither create nor delete in addition."""
+    wire = cluster.wire
+    await cluster.create_pool(
+        world.pool(replicas=6, scaleInStrategy={"proactive": {"selectionPolicy": {"sortPolicy": policy}}})
+    )
+    await cluster.pass_time(0.5)
+    wire.flowing.clear()
+    await cluster.pass_time(1)
+    created = [
+        write for write in wire.writes if write.startswith("POST") and write.endswith("virtualmachines")
+    ]
+    assert len(created) == 6
+    _, _, controller = cluster.controllers["a"]
+    for _ in range(5):
+        controller.controller.queue.add(f"{NS}/p")
+        await cluster.pass_time(1)
+    assert len([write for write in wire.writes if write.endswith("virtualmachines")]) == 6
+    wire.flowing.set()
+    await cluster.pass_time(3)
+    cluster.virt_works = False  # what is deleted stays visible, terminating
+    await cluster.change_pool(replicas=4)
+    await cluster.pass_time(0.5)
+    wire.flowing.clear()
+    for _ in range(5):
+        controller.controller.queue.add(f"{NS}/p")
+        await cluster.pass_time(1)
+    assert len(lively(await cluster.vms())) == 4
+    wire.flowing.set()
+    cluster.virt_works = True
+    await cluster.pass_time(5)
+    assert len(await cluster.vms()) == 4
+
+
+@pytest.mark.parametrize("policy", ["Random", "Oldest"])
+async def test_deletions_without_answers_are_not_repeated_on_others(cluster, world, policy):
+    """P-086: every DELETE is done but not answered, and the cache lags: still exactly the surplus goes."""
+    strategy = {"proactive": {"selectionPolicy": {"sortPolicy": policy}}}
+    await cluster.create_pool(world.pool(replicas=6, scaleInStrategy=strategy))
+    await cluster.pass_time(4)
+    cluster.virt_works = False
+    await cluster.change_pool(replicas=4)
+    await cluster.pass_time(0.5)
+    cluster.wire.flowing.clear()
+
+    def lose(request, _):
+        if request.method == "DELETE":
+            raise Unreachable("the answer was lost")
+
+    cluster.wire.after = lose
+    await cluster.pass_time(10)
+    assert len(lively(await cluster.vms())) == 4
+    cluster.wire.after = None
+    cluster.wire.flowing.set()
+    cluster.virt_works = True
+    await cluster.pass_time(30)
+    assert len(await cluster.vms()) == 4
+
+
+async def test_a_second_replica_does_no_harm(cluster, world):
+    """P-084, P-085: two controllers at once, one of them always late, keep exactly the wanted VMs."""
+    late = await cluster.control("b")
+
+    async def checkpoint(expected):
+        cluster.most_alive = 0
+        before = len(await cluster.vms())
+        for _ in range(12):
+            late.flowing.clear()
+            await cluster.pass_time(1.5)
+            late.flowing.set()
+            await cluster.pass_time(0.5)
+        assert sorted(await cluster.vms()) == expected
+        assert cluster.most_alive <= max(before, len(expected))
+
+    await life(cluster, world, checkpoint)
+
+
+async def test_a_vm_detached_at_the_last_moment_is_not_deleted(cluster, world):
+    """P-038: the deletion is refused by its precondition, and the VM is recognised as nobody's."""
+    await cluster.create_pool(world.pool(replicas=2))
+    await cluster.pass_time(4)
+    await cluster.change_pool(replicas=0)
+    await cluster.pass_time(0.5)
+    cluster.wire.flowing.clear()
+    await cluster.change_vm("p-0", {"metadata": {"ownerReferences": None}})
+    await cluster.pass_time(2)
+    vms = await cluster.vms()
+    assert lively(vms) == ["p-0"]
+    assert not objects.is_terminating(vms["p-0"])
+    cluster.wire.flowing.set()
+    await cluster.pass_time(3)
+    assert sorted(await cluster.vms()) == ["p-0"]
+
+
+async def test_a_successor_of_the_same_name_is_not_deleted(cluster, world):
+    """A VM that was replaced by somebody else's of the same name, unseen, is not mistaken for the old one."""
+    await cluster.create_pool(world.pool(replicas=1))
+    await cluster.pass_time(4)
+    await cluster.change_pool(replicas=0)
+    await cluster.pass_time(0.5)
+    cluster.wire.flowing.clear()
+    await cluster.change_vm("p-0", {"metadata": {"finalizers": None}})
+    await cluster.admin.delete(VIRTUAL_MACHINES, "p-0", NS)
+    foreign = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": "p-0", "namespace": NS},
+        "spec": {"runStrategy": "Halted", "template": {"spec": {"domain": {"devices": {}}}}},
+    }
+    await cluster.admin.create(VIRTUAL_MACHINES, foreign)
+    await cluster.pass_time(2)
+    cluster.wire.flowing.set()
+    await cluster.pass_time(3)
+    assert lively(await cluster.vms()) == ["p-0"]
+
+
+async def test_a_name_lost_to_somebody_else(cluster, world):
+    """P-047: a foreign VM that takes a name unseen costs one refused request, and no failure is shown."""
+    await cluster.create_pool(world.pool(replicas=2))
+    await cluster.pass_time(0.5)
+    cluster.wire.flowing.clear()
+    foreign = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": "p-1", "namespace": NS},
+        "spec": {"runStrategy": "Halted", "template": {"spec": {"domain": {"devices": {}}}}},
+    }
+    await cluster.admin.create(VIRTUAL_MACHINES, foreign)
+    await cluster.pass_time(2)
+    assert sorted(await cluster.vms()) == ["p-0", "p-1", "p-2"]
+    cluster.wire.flowing.set()
+    await cluster.pass_time(3)
+    assert (await cluster.pool())["status"]["readyReplicas"] == 2
+    assert not any(kind == "Warning" for kind, _, _ in await cluster.events())
+
+
+async def test_a_finalizer_somebody_else_removes_at_the_same_moment(cluster, world):
+    """P-107, D6: KubeVirt takes its finalizer off a stopped VM between our DELETE and our patch; no failure, no rest."""
+    template = world.template()
+    template["spec"]["runStrategy"] = "Halted"
+    await cluster.create_pool(world.pool(template=template))
+    await cluster.pass_time(4)
+    racing = []
+
+    def race(request, response):
+        if request.method == "DELETE" and response.status == 200:
+            name = request.path.rpartition("/")[2]
+            patch = {"metadata": {"finalizers": ["pool.kubevirt.io/finalizer"]}}
+            racing.append(asyncio.create_task(cluster.change_vm(name, patch)))
+
+    cluster.wire.after = race
+    await cluster.change_pool(replicas=1)
+    await cluster.pass_time(4)
+    assert len(racing) == 2
+    assert len(await cluster.vms()) == 1
+    assert not any(kind == "Warning" for kind, _, _ in await cluster.events())
+
+
+async def test_storage_is_safe_when_killed_between_deletion_and_preservation(bare_cluster, world):
+    """D11: a successor finishes what was begun, storage first."""
+    cluster = bare_cluster
+    wire = await cluster.control("a")
+    template = world.template(
+        dataVolumeTemplates=[{"metadata": {"name": "d"}, "spec": {"source": {"blank": {}}}}]
+    )
+    strategy = {"proactive": {"statePreservation": "Offline"}}
+    await cluster.create_pool(world.pool(replicas=2, template=template, scaleInStrategy=strategy))
+    await cluster.pass_time(4)
+    before = {name: objects.uid(one) for name, one in (await cluster.listed(DATA_VOLUMES)).items()}
+
+    def die(request, _):
+        if request.method == "DELETE":
+            wire.refuse = lambda _: refusal(503, "ServiceUnavailable")
+            raise Unreachable("killed")
+
+    wire.after = die
+    await cluster.change_pool(replicas=0)
+    await cluster.pass_time(1.5)
+    await cluster.kill("a")
+    await cluster.control("b")
+    await cluster.pass_time(5)
+    assert await cluster.vms() == {}
+    assert {name: objects.uid(one) for name, one in (await cluster.listed(DATA_VOLUMES)).items()} == before
