@@ -6,7 +6,6 @@ apiextensions-apiserver/pkg/apiserver/customresource_discovery_controller.go
 """
 
 import hashlib
-import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -15,6 +14,7 @@ from weakref import WeakKeyDictionary
 import orjson
 
 from fakekube.api import health, negotiation
+from fakekube.api.extend.versions import priority
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.strategy import ServedResource, Subresource
 from fakekube.machinery.errors import MethodNotAllowed, NotAcceptable, NotFound
@@ -25,7 +25,7 @@ _ORDER = (
     "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "autoscaling",
     "batch", "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io", "storage.k8s.io",
     "admissionregistration.k8s.io", "apiextensions.k8s.io", "scheduling.k8s.io", "coordination.k8s.io", "node.k8s.io",
-    "discovery.k8s.io", "resource.k8s.io", "flowcontrol.apiserver.k8s.io",
+    "discovery.k8s.io", "flowcontrol.apiserver.k8s.io", "resource.k8s.io",
 )  # fmt: skip
 _RANK = {group: rank for rank, group in enumerate(_ORDER)}
 
@@ -64,7 +64,7 @@ def groups(catalog: Catalog) -> dict[str, list[str]]:
         if is_custom:
             custom.add(group)
     for group in custom:
-        found[group].sort(key=version_rank)
+        found[group].sort(key=priority, reverse=True)
     return dict(sorted(found.items(), key=lambda one: (_RANK.get(one[0], len(_RANK)), one[0])))
 
 
@@ -74,18 +74,6 @@ def _group_versions(catalog: Catalog) -> Iterable[tuple[str, str, bool]]:
             yield resource.group, resource.version, resource.custom
     for group, version in catalog.aggregated:
         yield group, version, True
-
-
-_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
-_STAGES = {None: 0, "beta": 1, "alpha": 2}
-
-
-def version_rank(version: str) -> tuple[int, int, int, str]:
-    """Sorts versions as Kubernetes prefers them: v2, v1, v1beta2, v1beta1, v1alpha1, then other names."""
-    match = _VERSION.fullmatch(version)
-    if match is None:
-        return (3, 0, 0, version)
-    return (_STAGES[match[2]], -int(match[1]), -int(match[3] or 0), "")
 
 
 def _group_version(group: str, version: str) -> Object:

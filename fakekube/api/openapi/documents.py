@@ -1,0 +1,196 @@
+"""OpenAPI documents by path, made when first asked for and kept until the catalog changes.
+
+A client that asks `/openapi/v3` wants to know which documents changed: each is named with a hash of what it is made
+from, so that naming them all makes none. k8s: kube-openapi/pkg/handler3, kube-openapi/pkg/handler
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qs
+from weakref import WeakKeyDictionary
+
+import orjson
+
+from fakekube.api import discovery
+from fakekube.api.builtins.data import definitions
+from fakekube.api.openapi import gnostic, paths, schemas
+from fakekube.api.registry.catalog import Catalog
+from fakekube.api.registry.strategy import ServedResource
+from fakekube.machinery.errors import MethodNotAllowed
+from fakekube.machinery.wire import Object, Request, Response
+
+_V2_PROTOBUF = (
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+)
+_INFO = {"title": "Kubernetes", "version": discovery.VERSION["gitVersion"].partition("+")[0]}
+_SECURITY = {
+    "BearerToken": {
+        "description": "Bearer Token authentication",
+        "type": "apiKey",
+        "name": "authorization",
+        "in": "header",
+    }
+}
+_ROOTS = (".well-known/openid-configuration", "api", "apis", "openid/v1/jwks", "version")
+_TEXT = "text/plain; charset=utf-8"
+
+
+class _Documents:
+    """Bytes of one state of the catalog."""
+
+    def __init__(self, revision: int) -> None:
+        self.revision = revision
+        self.made: dict[str, bytes] = {}
+
+    def get(self, key: str, make: Callable[[], bytes]) -> bytes:
+        found = self.made.get(key)
+        if found is None:
+            found = self.made[key] = make()
+        return found
+
+
+_kept: WeakKeyDictionary[Catalog, _Documents] = WeakKeyDictionary()
+
+
+def _documents(catalog: Catalog) -> _Documents:
+    documents = _kept.get(catalog)
+    if documents is None or documents.revision != catalog.revision:
+        documents = _kept[catalog] = _Documents(catalog.revision)
+    return documents
+
+
+def answer(request: Request, catalog: Catalog) -> Response | None:
+    path = request.path.rstrip("/")
+    if request.method not in ("GET", "HEAD"):
+        raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
+    if path == "/openapi/v2":
+        return _v2(request, catalog)
+    if path == "/openapi/v3":
+        body = _documents(catalog).get("v3", lambda: orjson.dumps(index(catalog)))
+        return _tagged(request, Response(200, body, _TEXT))
+    if path.startswith("/openapi/v3/"):
+        return _v3(request, catalog, path.removeprefix("/openapi/v3/"))
+    return None
+
+
+def _tagged(request: Request, response: Response) -> Response:
+    tag = f'"{hashlib.sha512(response.body).hexdigest().upper()}"'
+    if request.headers.get("if-none-match") == tag:
+        return Response(304, headers=[("ETag", tag)])
+    response.headers += [("ETag", tag), ("Vary", "Accept")]
+    return response
+
+
+def _v2(request: Request, catalog: Catalog) -> Response:
+    kept = _documents(catalog)
+    asked = request.headers.get("accept", "")
+    media = next((one for one in _V2_PROTOBUF if one in asked), None)
+    if media is not None:
+        return _tagged(request, Response(200, kept.get("v2.pb", lambda: gnostic.encode(v2(catalog))), media))
+    return _tagged(request, Response(200, kept.get("v2", lambda: orjson.dumps(v2(catalog)))))
+
+
+def _v3(request: Request, catalog: Catalog, name: str) -> Response | None:
+    resources = _served(catalog, name)
+    if not resources and name not in _names(catalog):
+        return None
+    current = content_hash(name, resources)
+    asked = parse_qs(request.query).get("hash")
+    if asked and asked[0] != current:
+        return Response(301, headers=[("Location", f"/openapi/v3/{name}?hash={current}")])
+    body = _documents(catalog).get(name, lambda: orjson.dumps(v3(name, resources)))
+    headers = [("ETag", f'"{current}"'), ("Vary", "Accept")]
+    if asked:  # the address names the content, so it may be kept
+        headers.append(("Cache-Control", "public, max-age=31536000, immutable"))
+    if request.headers.get("if-none-match") == f'"{current}"':
+        return Response(304, headers=headers)
+    return Response(200, body, headers=headers)
+
+
+def _served(catalog: Catalog, name: str) -> list[ServedResource]:
+    match name.split("/"):
+        case ["api", version]:
+            group = ""
+        case ["apis", group, version]:
+            pass
+        case _:
+            return []
+    return [one for one in catalog if (one.group, one.version) == (group, version)]
+
+
+def _names(catalog: Catalog) -> list[str]:
+    found = [*_ROOTS, "api/v1"]
+    for group, versions in discovery.groups(catalog).items():
+        served = [version for version in versions if _served(catalog, f"apis/{group}/{version}")]
+        if not served:
+            continue
+        found += [f"apis/{group}"] if not _served(catalog, f"apis/{group}/{served[0]}")[0].custom else []
+        found += [f"apis/{group}/{version}" for version in served]
+    return sorted(found)
+
+
+def index(catalog: Catalog) -> Object:
+    """`/openapi/v3`: where the documents are, each address with the hash of what is there."""
+    return {
+        "paths": {
+            name: {
+                "serverRelativeURL": f"/openapi/v3/{name}?hash={content_hash(name, _served(catalog, name))}"
+            }
+            for name in _names(catalog)
+        }
+    }
+
+
+@cache
+def _data_digest() -> str:
+    return hashlib.sha512(orjson.dumps(definitions().raw)).hexdigest()
+
+
+def content_hash(name: str, resources: list[ServedResource]) -> str:
+    """A fingerprint of everything the document is made from."""
+    parts: list[Any] = [name, _data_digest(), _INFO]
+    for one in resources:
+        below = [[sub.name, sub.kind, sub.verbs] for sub in one.subresources]
+        raw = getattr(one.strategy, "raw", None) if one.custom else None
+        parts.append([one.plural, one.kind, one.list_kind, one.namespaced, one.verbs, below, raw])
+        parts.append(list(one.strategy.selectable))
+    return hashlib.sha512(orjson.dumps(parts)).hexdigest().upper()
+
+
+def v3(name: str, resources: list[ServedResource]) -> Object:
+    """One group version in version 3."""
+    head: Object = {"openapi": "3.0.0", "info": _INFO}
+    if not resources:
+        item = {"get": {"responses": {"200": {"description": "OK"}, "401": {"description": "Unauthorized"}}}}
+        return {**head, "paths": {f"/{name}/": item}, "components": {"securitySchemes": _SECURITY}}
+    found = {one: schemas.v3(one, schemas.builtin(one)) for one in schemas.definition_names(resources)}
+    for resource in resources:
+        if resource.custom:
+            found |= {one: schemas.v3(one, raw) for one, raw in schemas.custom(resource).items()}
+    listed = {path.path: paths.v3(path) for resource in resources for path in paths.paths(resource)}
+    return {
+        **head,
+        "paths": dict(sorted(listed.items())),
+        "components": {"schemas": dict(sorted(found.items())), "securitySchemes": _SECURITY},
+    }
+
+
+def v2(catalog: Catalog) -> Object:
+    """Everything in version 2."""
+    resources = list(catalog)
+    found = {one: schemas.builtin(one) for one in schemas.definition_names(resources)}
+    for resource in resources:
+        if resource.custom:
+            found |= {one: schemas.v2_custom(raw) for one, raw in schemas.custom(resource).items()}
+    listed = {path.path: paths.v2(path) for resource in resources for path in paths.paths(resource)}
+    return {
+        "swagger": "2.0",
+        "info": _INFO,
+        "paths": dict(sorted(listed.items())),
+        "definitions": dict(sorted(found.items())),
+        "securityDefinitions": _SECURITY,
+        "security": [{"BearerToken": []}],
+    }
