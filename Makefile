@@ -1,0 +1,56 @@
+# Every target explains itself: `make` lists them. All of them set up what they need in .venv.
+
+PYTHON ?= $(shell for one in python3.13 python3.12 python3.11 python3; do command -v $$one && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@echo "usage: make TARGET"
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-8s %s\n' "$$name" "$$text"; done
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with everything installed (the other targets do it by themselves)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "fakekube needs Python 3.11 or newer; say which: make PYTHON=/path/to/python3.11"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fast,tls]' --group dev
+	@touch $@
+
+.PHONY: demo
+demo: $(READY) ## Watch a pool come up, scale, lose a VM and heal (DEMO_HOLD=1 keeps it running)
+	@$(BIN)/python examples/demo.py
+
+.PHONY: test
+test: $(READY) ## Run all tests, the page with the real kubectl included
+	@$(BIN)/python -m pytest
+
+.PHONY: e2e
+e2e: $(READY) ## Run only the tests with the real kubectl, and tell why any are skipped
+	@$(BIN)/python -m pytest tests/e2e -rs
+
+.PHONY: check
+check: $(READY) ## Lint, types, contracts between packages
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+.PHONY: bench
+bench: $(READY) ## Measure start, memory, requests per second, watch fan-out
+	@$(BIN)/python -m benchmarks
+
+.PHONY: fmt
+fmt: $(READY) ## Format the code and sort its imports
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: clean
+clean: ## Remove .venv and what tools have cached
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
