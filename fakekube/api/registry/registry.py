@@ -49,7 +49,7 @@ class WriteContext:
     dry_run: bool = False
     subresource: str = ""
     validate: Validate | None = None
-    applied: bool = False  # by server-side apply, which keeps its own ownership records
+    recorded: bool = False  # ownership is recorded already: by apply, or by the verb before admission
     scope: str = ""  # apiVersion recorded in managedFields, where it is not the resource's
 
 
@@ -94,8 +94,8 @@ class Registry:
             if causes:
                 raise errors.invalid(resource.kind, resource.group, name, causes)
             context.warnings += strategy.warnings(obj, None)
-            if not context.applied:
-                obj = self._record(None, obj, resource, context)
+            if not context.recorded:
+                obj = self.record(resource, None, obj, context)
             if context.validate is not None:
                 await context.validate(obj, None)
             try:
@@ -182,8 +182,8 @@ class Registry:
         if causes:
             raise errors.invalid(resource.kind, resource.group, name, causes)
         context.warnings += strategy.warnings(new, old)
-        if not context.applied:
-            new = self._record(old, new, resource, context)
+        if not context.recorded:
+            new = self.record(resource, old, new, context)
         if context.validate is not None:
             await context.validate(new, old)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
@@ -236,9 +236,10 @@ class Registry:
             error.message = f"object is being deleted: {error.message}"
         return error
 
-    def _record(
-        self, old: Object | None, new: Object, resource: ServedResource, context: WriteContext
+    def record(
+        self, resource: ServedResource, old: Object | None, new: Object, context: WriteContext
     ) -> Object:
+        """`new` with the writer credited for what it changes, in metadata.managedFields."""
         return managed_fields.record_update(
             old,
             new,

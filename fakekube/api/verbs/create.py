@@ -20,6 +20,8 @@ async def create(call: Call) -> Response:
     namespace = check_namespace(call, obj)
     resource.strategy.default(obj)
     attributes, context = admission_of(call, obj, options, namespace)
+    attributes.obj = call.registry.record(resource, None, obj, context)
+    context.recorded = True
     await call.admission.mutate(attributes)
     assert attributes.obj is not None
     written = await call.registry.create(resource, attributes.obj, namespace, context)

@@ -49,7 +49,7 @@ async def patch(call: Call) -> Response:
     async def transform(old: Object) -> Object:
         new = patched(call, media, old, change)
         check_patched(call, new, old, options)
-        return await admit(call, attributes, keep_other_half(call, new, old), old)
+        return await admit(call, attributes, context, keep_other_half(call, new, old), old)
 
     written = await call.registry.update(call.resource, info.namespace, info.name, transform, context)
     return call.written(written, dry_run=options.dry_run)
@@ -144,13 +144,13 @@ async def apply(call: Call, options: WriteOptions) -> Response:
     applied = _applied(call)
     wanted_version = str(applied["metadata"].get("resourceVersion") or "")
     attributes, context = admission_of(call, options, subresource=info.subresource, kind="PatchOptions")
-    context.applied = True
+    context.recorded = True
 
     async def transform(old: Object) -> Object:
         new = merged(call, old, applied, options)
         if wanted_version:
             new["metadata"]["resourceVersion"] = wanted_version
-        return await admit(call, attributes, keep_other_half(call, new, old), old)
+        return await admit(call, attributes, None, keep_other_half(call, new, old), old)
 
     try:
         written = await call.registry.update(resource, info.namespace, info.name, transform, context)
@@ -235,7 +235,7 @@ async def _create_applied(call: Call, applied: Object, options: WriteOptions) ->
     decoding.check_fields(call, obj, b"", options)
     resource.strategy.default(obj)
     attributes, context = creation(call, obj, options, call.info.namespace if resource.namespaced else "")
-    context.applied = True
+    context.recorded = True
     await call.admission.mutate(attributes)
     if attributes.obj is None:
         raise ApiError("admission returned no object")

@@ -26,7 +26,7 @@ async def update(call: Call) -> Response:
 
     async def transform(old: Object) -> Object:
         new = copy_of(wanted)
-        return await admit(call, attributes, keep_other_half(call, new, old), old)
+        return await admit(call, attributes, context, keep_other_half(call, new, old), old)
 
     try:
         written = await call.registry.update(resource, namespace, info.name, transform, context)
@@ -35,6 +35,8 @@ async def update(call: Call) -> Response:
             raise
         resource.strategy.default(wanted)
         creating, context = creation(call, wanted, options, namespace)
+        creating.obj = call.registry.record(resource, None, wanted, context)
+        context.recorded = True
         await call.admission.mutate(creating)
         assert creating.obj is not None
         written = await call.registry.create(resource, creating.obj, namespace, context)
@@ -82,9 +84,17 @@ def keep_other_half(call: Call, new: Object, old: Object) -> Object:
     return new
 
 
-async def admit(call: Call, attributes: Attributes, new: Object, old: Object) -> Object:
-    """Defaults, then admission's first half."""
+async def admit(
+    call: Call, attributes: Attributes, context: WriteContext | None, new: Object, old: Object
+) -> Object:
+    """Defaults, then credit to the writer (where `context` says who), then admission's first half.
+
+    What admission and strategies fill in afterwards is nobody's field.
+    """
     call.resource.strategy.default(new)
+    if context is not None:
+        new = call.registry.record(call.resource, old, new, context)
+        context.recorded = True
     attributes.obj, attributes.old = new, old
     await call.admission.mutate(attributes)
     assert attributes.obj is not None
