@@ -13,10 +13,10 @@ from fakekube.client.client import Client
 from fakekube.client.controller import Actor
 from fakekube.clock import Clock
 from fakekube.ids import Ids
+from fakekube.machinery import objects
 from fakekube.machinery.wire import Handler, Object
 
 Pace = Literal["instant", "fast", "realistic"]
-PACES: tuple[Pace, ...] = ("instant", "fast", "realistic")
 KUBERNETES, KUBEVIRT = "kubernetes", "kubevirt"
 
 
@@ -118,8 +118,13 @@ def _scheduler(at: Setting) -> Made:
 
 def _kubelet(at: Setting) -> Made:
     from fakekube.agents.kubelet import Kubelet
+    from fakekube.lifecycle.stage import PACES
 
-    return Made(Kubelet(at.client, clock=at.clock, ids=at.ids, pace=at.pace))
+    def ends_with_its_guest(pod: Object) -> bool:
+        return objects.labels(pod).get("kubevirt.io") == "virt-launcher"
+
+    pace = PACES[at.pace]
+    return Made(Kubelet(at.client, clock=at.clock, ids=at.ids, pace=pace, ends_elsewhere=ends_with_its_guest))
 
 
 def _volumes(at: Setting) -> Made:
