@@ -1,0 +1,162 @@
+"""The webhooks: path → verdict on an AdmissionReview. Rules are in the modules beside; here is what they need to know.
+
+Origin: kubevirt: pkg/virt-api/webhooks/{mutating-webhook,validating-webhook}
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fakekube.client.client import Client
+from fakekube.clock import Clock
+from fakekube.ids import Ids
+from fakekube.machinery.errors import NotFound
+from fakekube.machinery.objects import dig, is_terminating, name
+from fakekube.machinery.wire import Object, Request, Response
+from fakekube.virt.api import defaults, machine_rules, pool, review, workloads
+from fakekube.virt.api.accounts import is_component
+from fakekube.virt.api.causes import Cause, required
+from fakekube.virt.api.eviction import Evictions
+from fakekube.virt.api.inference import Inference
+from fakekube.virt.api.lookups import Lookups
+from fakekube.virt.api.review import Review, Verdict
+from fakekube.virt.api.settings import Settings
+
+Hook = Callable[[Review], Awaitable[Verdict]]
+Rule = Callable[[Object, Object | None], list[Cause]]
+
+
+class Admission:
+    """All webhooks of virt-api."""
+
+    def __init__(self, client: Client, settings: Settings, *, clock: Clock, ids: Ids, namespace: str) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._ids = ids
+        self._namespace = namespace
+        self._lookups = Lookups(client)
+        self._inference = Inference(client)
+        evictions = Evictions(client, self._lookups, settings)
+        self.hooks: dict[str, Hook] = {
+            "/virtualmachines-mutate": self._mutate_machine,
+            "/virtualmachineinstances-mutate": self._mutate_instance,
+            "/migration-mutate-create": self._mutate_migration,
+            "/virtualmachines-validate": self._machine,
+            "/virtualmachineinstances-validate-create": self._instance,
+            "/virtualmachineinstances-validate-update": self._instance_update,
+            "/virtualmachinereplicaset-validate": self._replica_set,
+            "/virtualmachinepool-validate": self._pool,
+            "/vmipreset-validate": _by(lambda obj, _old: workloads.preset(obj)),
+            "/migration-validate-create": self._migration,
+            "/migration-validate-update": _by(lambda obj, old: workloads.migration_update(obj, old or {})),
+            "/virtualmachinesnapshots-validate": _by(workloads.snapshot),
+            "/virtualmachinerestores-validate": _by(workloads.restore),
+            "/virtualmachineexports-validate": _by(workloads.export),
+            "/virtualmachinebackups-validate": _by(workloads.backup),
+            "/vm-clone-validate-create": _by(workloads.clone),
+            "/pod-eviction-validate": evictions.judge,
+        }
+
+    async def __call__(self, request: Request) -> Response | None:
+        """The answer to a webhook call; None when the path is no webhook's."""
+        hook = self.hooks.get(request.path)
+        if hook is None:
+            return None
+        try:
+            asked = review.read(request.body)
+        except (ValueError, KeyError, TypeError):
+            return Response(400, b"the body is no AdmissionReview", "text/plain; charset=utf-8")
+        return Response(200, review.answer(asked, await hook(asked)))
+
+    async def _mutate_machine(self, asked: Review) -> Verdict:
+        try:
+            vm = await self._inference.resolve(asked.obj, asked.namespace)
+        except NotFound as error:
+            return review.refused_as(error)
+        preference = await self._matched(vm, "preference")
+        spec = {"spec": preference} if preference else None
+        config = await self._settings.current()
+        done = defaults.machine(vm, config, self._ids, creates=asked.creates, preference=spec)
+        return review.changed(asked.obj, done)
+
+    async def _mutate_instance(self, asked: Review) -> Verdict:
+        if asked.creates:
+            config = await self._settings.current()
+            done = defaults.instance(asked.obj, config, self._ids, self._clock.now())
+        else:
+            done = defaults.instance_update(asked.obj, asked.old or {}, asked.user)
+        return review.changed(asked.obj, done)
+
+    async def _mutate_migration(self, asked: Review) -> Verdict:
+        return review.changed(asked.obj, defaults.migration(asked.obj))
+
+    async def _machine(self, asked: Review) -> Verdict:
+        vm = asked.obj
+        if is_terminating(vm):
+            return review.allowed()
+        vm["metadata"].setdefault("namespace", asked.namespace)
+        found = machine_rules.validate(
+            vm,
+            asked.old,
+            await self._settings.current(),
+            size=await self._matched(vm, "instancetype"),
+            preference=await self._matched(vm, "preference"),
+            migrating=await self._migrating(vm),
+        )
+        return review.judged(found, machine_rules.warnings(vm))
+
+    async def _instance(self, asked: Review) -> Verdict:
+        config = await self._settings.current()
+        component = is_component(asked.user, self._namespace)
+        return review.judged(workloads.instance(asked.obj, config, component=component))
+
+    async def _instance_update(self, asked: Review) -> Verdict:
+        component = is_component(asked.user, self._namespace)
+        return review.judged(workloads.instance_update(asked.obj, asked.old or {}, component=component))
+
+    async def _replica_set(self, asked: Review) -> Verdict:
+        return review.judged(workloads.replica_set(asked.obj, await self._settings.current()))
+
+    async def _pool(self, asked: Review) -> Verdict:
+        return review.judged(pool.validate(asked.obj, asked.old, await self._settings.current()))
+
+    async def _migration(self, asked: Review) -> Verdict:
+        vmi_name = dig(asked.obj, "spec", "vmiName") or ""
+        if not vmi_name:
+            return review.judged([required("vmiName is missing", "spec.vmiName")])
+        vmi = await self._lookups.instance(asked.namespace, vmi_name)
+        if vmi is None:
+            return review.refused(f'the VMI "{asked.namespace}/{vmi_name}" does not exist')
+        refusal = workloads.migration_refusal(vmi)
+        if refusal:
+            return review.refused(refusal)
+        active = await self._lookups.active_migration(asked.namespace, vmi_name)
+        if active is not None:
+            return review.refused(
+                f"in-flight migration detected. Active migration job ({active['metadata']['uid']}) is currently "
+                f"already in progress for VMI {vmi_name}."
+            )
+        return review.allowed()
+
+    async def _matched(self, vm: Object, member: str) -> Mapping[str, Any] | None:
+        """The spec a matcher names. One that does not exist is no reason to refuse: the controller reports it."""
+        try:
+            return await self._lookups.matched(vm, member)
+        except NotFound:
+            return None
+
+    async def _migrating(self, vm: Object) -> bool:
+        """Whether the machine's instance is on its way; asked only where it matters."""
+        if not dig(vm, "status", "volumeRequests"):
+            return False
+        vmi = await self._lookups.instance(dig(vm, "metadata", "namespace") or "", name(vm))
+        state = dig(vmi, "status", "migrationState") if vmi else None
+        return state is not None and not state.get("completed")
+
+
+def _by(rule: Rule) -> Hook:
+    """A hook whose rule needs nothing but the object."""
+
+    async def hook(asked: Review) -> Verdict:
+        return review.judged(rule(asked.obj, asked.old))
+
+    return hook

@@ -1,0 +1,57 @@
+"""virt-api as one Handler: webhook calls and the aggregated API, as its own service account.
+
+    VirtApi ── /virtualmachines-mutate, …          admission
+            └─ /apis/subresources.kubevirt.io/…    subresources
+
+While `run` runs it follows the KubeVirt object by a cache; without, it asks for it each time.
+"""
+
+from fakekube.client.client import Client
+from fakekube.clock import Clock
+from fakekube.ids import Ids
+from fakekube.machinery.errors import ApiError
+from fakekube.machinery.wire import Request, Response
+from fakekube.virt.api.admission import Admission
+from fakekube.virt.api.node import Node
+from fakekube.virt.api.settings import Settings
+from fakekube.virt.api.subresources import replies
+from fakekube.virt.api.subresources.routes import Subresources
+
+_API = "/apis/"
+_HEALTH = "/healthz"
+
+
+class VirtApi:
+    """See the module text. `node` carries out what only virt-handler can do."""
+
+    name = "virt-api"
+
+    def __init__(
+        self, client: Client, *, clock: Clock, ids: Ids, node: Node | None = None, namespace: str = "kubevirt"
+    ) -> None:
+        own = client.as_user(
+            f"system:serviceaccount:{namespace}:kubevirt-apiserver",
+            "system:serviceaccounts",
+            f"system:serviceaccounts:{namespace}",
+            user_agent=self.name,
+        )
+        self._settings = Settings(own, clock=clock, namespace=namespace)
+        self._admission = Admission(own, self._settings, clock=clock, ids=ids, namespace=namespace)
+        self._subresources = Subresources(own, self._settings, node)
+
+    async def run(self) -> None:
+        """Follow the configuration; until cancelled."""
+        await self._settings.run()
+
+    async def __call__(self, request: Request) -> Response:
+        try:
+            if request.path.startswith(_API):
+                return await self._subresources(request)
+            answered = await self._admission(request)
+        except ApiError as error:
+            return replies.refusal(error)
+        if answered is not None:
+            return answered
+        if request.path == _HEALTH:
+            return replies.json({})
+        return Response(404, b"404: Page Not Found", "text/plain; charset=utf-8")

@@ -1,0 +1,103 @@
+"""Path → operation of the aggregated API. Both versions serve the same paths.
+
+Origin: kubevirt: pkg/virt-api/api.go
+"""
+
+from functools import lru_cache
+from urllib.parse import unquote
+
+from fakekube.client.client import Client
+from fakekube.machinery.errors import BadRequest, MethodNotAllowed, NotFound
+from fakekube.machinery.wire import Request, Response
+from fakekube.virt.api.lookups import Lookups
+from fakekube.virt.api.node import Node
+from fakekube.virt.api.settings import Settings
+from fakekube.virt.api.subresources import discovery, expanding, replies
+from fakekube.virt.api.subresources.instances import Instances
+from fakekube.virt.api.subresources.machines import Machines
+
+_ROOT = f"/apis/{discovery.GROUP}"
+_HIGHEST_PORT = 65535
+
+
+@lru_cache(maxsize=1024)
+def split(path: str) -> tuple[str, tuple[str, ...]]:
+    """(version, what follows it) of a path below the group."""
+    parts = tuple(unquote(part) for part in path.removeprefix(_ROOT).strip("/").split("/") if part)
+    return (parts[0], parts[1:]) if parts else ("", ())
+
+
+class Subresources:
+    """The aggregated API as one function of a request."""
+
+    def __init__(self, client: Client, settings: Settings, node: Node | None) -> None:
+        instances = Instances(client, settings, node)
+        self._lookups = Lookups(client)
+        self._operations = {
+            "virtualmachines": Machines(client, settings, instances).operations,
+            "virtualmachineinstances": instances.operations,
+        }
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer, or raise an ApiError."""
+        version, rest = split(request.path)
+        if not version:
+            return replies.json(discovery.group())
+        if version not in discovery.VERSIONS:
+            raise NotFound("the server could not find the requested resource")
+        if len(rest) <= 1:
+            return _plain(version, rest[0] if rest else "")
+        if rest[0] != "namespaces":
+            raise NotFound("the server could not find the requested resource")
+        if len(rest) == 3 and rest[2] == "expand-vm-spec":
+            return await self._expand(request, rest[1])
+        if len(rest) < 5:
+            raise NotFound("the server could not find the requested resource")
+        return await self._operate(request, rest[1], rest[2], rest[3], rest[4:])
+
+    async def _expand(self, request: Request, namespace: str) -> Response:
+        if request.method != "PUT":
+            raise _not_allowed()
+        vm = expanding.given_machine(request.body, namespace)
+        return replies.json(await expanding.expanded(vm, self._lookups))
+
+    async def _operate(
+        self, request: Request, namespace: str, plural: str, own: str, tail: tuple[str, ...]
+    ) -> Response:
+        operations = self._operations.get(plural, {})
+        subresource = "/".join(tail)
+        if tail[0] == "portforward":
+            _check_port(tail[1:])
+            subresource = tail[0]
+        operation = operations.get((request.method, subresource))
+        if operation is not None:
+            return await operation(request, namespace, own)
+        if any(known == subresource for _, known in operations):
+            raise _not_allowed()
+        if f"{plural}/{subresource}" in discovery.NAMES:
+            raise BadRequest(f"{subresource} is not available: its feature gate is not enabled")
+        raise NotFound("the server could not find the requested resource")
+
+
+def _plain(version: str, page: str) -> Response:
+    if not page:
+        return replies.json(discovery.resources(version))
+    if page == "version":
+        return replies.json(discovery.build())
+    if page == "guestfs":
+        return replies.json(discovery.guest_file_systems())
+    if page == "healthz":
+        return replies.json({"apiserver": {"connectivity": "ok"}})
+    raise NotFound("the server could not find the requested resource")
+
+
+def _check_port(tail: tuple[str, ...]) -> None:
+    port = tail[0] if tail else ""
+    if not (port.isdigit() and 0 < int(port) <= _HIGHEST_PORT):
+        raise BadRequest(f'unable to parse "{port}" as a port number')
+    if len(tail) > 1 and tail[1] not in ("tcp", "udp"):
+        raise BadRequest(f"invalid protocol {tail[1]}, only tcp and udp are supported")
+
+
+def _not_allowed() -> MethodNotAllowed:
+    return MethodNotAllowed("the server does not allow this method on the requested resource")
