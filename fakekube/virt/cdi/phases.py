@@ -17,6 +17,8 @@ from fakekube.machinery.wire import Object
 
 FATE = "fakekube.io/fate"
 
+_DUE = 1e-6  # seconds: "due" must not hang on the last bit of a difference of floats
+
 log = logging.getLogger("fakekube.virt.cdi")
 
 
@@ -104,10 +106,10 @@ def next_phase(seen: Seen) -> tuple[str, float | None]:
         return transfer.scheduled, None
     first, last = seen.takes * 0.25, seen.takes * 0.75
     if now == transfer.scheduled:
-        return (transfer.in_progress, None) if seen.since >= first else (now, first - seen.since)
+        return (transfer.in_progress, None) if seen.since >= first - _DUE else (now, first - seen.since)
     if seen.fate.stuck or seen.fate.error or not transfer.ends:
         return now, None
-    return ("Succeeded", None) if seen.since >= last else (now, last - seen.since)
+    return ("Succeeded", None) if seen.since >= last - _DUE else (now, last - seen.since)
 
 
 def status(seen: Seen, phase: str, now: str) -> Object:

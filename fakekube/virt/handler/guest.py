@@ -38,6 +38,7 @@ from fakekube.virt.handler.paces import PACES, Pace, PaceName
 
 _FINAL = ("Succeeded", "Failed")
 _ATTEMPTS = 5
+_DUE = 1e-6  # seconds: "due" must not hang on the last bit of a difference of floats
 
 
 @dataclass(slots=True)
@@ -127,7 +128,7 @@ class VirtHandler:
 
     async def _boot(self, vmi: Object, guest: _Guest, fate: Fate, pod: Object) -> Result | None:
         wait = guest.scheduled + (self._pace.boot if fate.boot_after is None else fate.boot_after)
-        if (left := wait - self._clock.monotonic()) > 0:
+        if (left := wait - self._clock.monotonic()) > _DUE:
             return Result(requeue_after=left)
         own = key(vmi)
         if guest.failing_boot or self._failed_boots.get(own, 0) < fate.failed_boots:
@@ -189,19 +190,19 @@ class VirtHandler:
         if guest.started is None:  # it was running before this actor was
             guest.started = self._clock.monotonic() - self._running_for(vmi)
         age = self._clock.monotonic() - guest.started
-        if fate.crash_after is not None and age >= fate.crash_after:
+        if fate.crash_after is not None and age >= fate.crash_after - _DUE:
             await self._finish(vmi, "Failed")
             return None
-        if fate.shutdown_after is not None and age >= fate.shutdown_after:
+        if fate.shutdown_after is not None and age >= fate.shutdown_after - _DUE:
             await self._finish(vmi, "Succeeded")
             return None
-        if fate.io_error_after is not None and age >= fate.io_error_after and not guest.errored:
+        if fate.io_error_after is not None and age >= fate.io_error_after - _DUE and not guest.errored:
             guest.errored = True
             reason, text = "PausedIOError", "VMI was paused, low-level IO error detected"
             await self._put(commands.with_condition(vmi, commands.paused(reason, text, self._now())))
             return self._next(vmi, guest, fate)
         agent = self._agent_delay(vmi, fate)
-        if agent is not None and age >= agent and not condition_is(vmi, "AgentConnected"):
+        if agent is not None and age >= agent - _DUE and not condition_is(vmi, "AgentConnected"):
             await self._put(self._with_agent(vmi, pod))
             return self._next(vmi, guest, fate)
         if fate.flap_readiness:
@@ -220,7 +221,7 @@ class VirtHandler:
             due.append(self._agent_delay(vmi, fate))
         if fate.flap_readiness:
             due.append((guest.flips + 1) * fate.flap_readiness)
-        left = [moment - age for moment in due if moment is not None and moment > age]
+        left = [moment - age for moment in due if moment is not None and moment > age + _DUE]
         return Result(requeue_after=min(left)) if left else None
 
     async def _move(self, vmi: Object, guest: _Guest, fate: Fate, pod: Object) -> Result | None:
@@ -236,7 +237,7 @@ class VirtHandler:
         takes = self._pace.migration_step
         if step.copies:
             takes = self._pace.migration_copy if fate.migration_takes is None else fate.migration_takes
-        if (left := guest.moving.since + takes - moment) > 0:
+        if (left := guest.moving.since + takes - moment) > _DUE:
             return Result(requeue_after=left)
         changed = step.vmi
         if step.name == "complete":
@@ -272,7 +273,7 @@ class VirtHandler:
 
     async def _flap(self, pod: Object, guest: _Guest, period: float, age: float) -> None:
         """Turn the launcher's readiness over at the end of each period."""
-        turns = int(age / period)
+        turns = int((age + _DUE) / period)
         if turns <= guest.flips:
             return
         guest.flips = turns
@@ -307,7 +308,7 @@ class VirtHandler:
                 self._tell(vmi, NORMAL, "ShuttingDown", "Signaled Graceful Shutdown")
         killed = fate.ignore_shutdown or self._pace.shutdown > grace > 0
         takes = min(grace, self._pace.shutdown) if not fate.ignore_shutdown else grace
-        if (left := guest.signalled + takes - now) > 0:
+        if (left := guest.signalled + takes - now) > _DUE:
             return Result(requeue_after=left)
         never_ran = dig(vmi, "status", "phase") == "Scheduled"
         phase = "Failed" if never_ran or (killed and grace > 0) else "Succeeded"
