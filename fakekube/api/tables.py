@@ -1,7 +1,7 @@
 """Objects as a Table or as bare metadata: the two other shapes a client may ask any object or list to come in.
 
-Built-in kinds print by `builtins/printers`, custom resources by the columns of their definition, the rest by name and
-creation time. k8s: staging/src/k8s.io/apiserver/pkg/registry/rest/table.go, pkg/endpoints/handlers/response.go,
+Built-in kinds print by `builtins/printers`, custom resources by the columns their definition gave them, the rest by name
+and creation time. k8s: staging/src/k8s.io/apiserver/pkg/registry/rest/table.go, pkg/endpoints/handlers/response.go,
 apiextensions-apiserver/pkg/registry/customresource/tableconvertor
 """
 
@@ -11,8 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-import orjson
-
+from fakekube.api.ages import since
 from fakekube.api.registry.strategy import Column, ServedResource
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.wire import Object
@@ -108,22 +107,21 @@ def partial_metadata_list(objects: Iterable[Object], list_meta: Object, *, versi
 
 
 def _layout(resource: ServedResource) -> _Layout:
-    if resource.custom or resource.columns:
+    if resource.columns:
         return _custom(resource)
     return _builtin(resource.group, resource.kind)
 
 
 @cache
 def _builtin(group: str, kind: str) -> _Layout:
-    from fakekube.api.builtins.printers import PRINTERS  # noqa: PLC0415 - start-up does without, the first table pays
+    # Start-up does without the printers; the first table pays.
+    from fakekube.api.builtins.printers import PRINTERS  # noqa: PLC0415
+    from fakekube.api.builtins.printers.columns import NAME, Header  # noqa: PLC0415
 
     printer = PRINTERS.get((group, kind))
     if printer is None:
-        return _Layout(
-            [_name(), _definition("Created At", "date", "@meta.creationTimestamp")],
-            _by_default,
-            null_when_empty=True,
-        )
+        created = Header("Created At", "@meta.creationTimestamp", "date")
+        return _Layout([NAME.definition(), created.definition()], _by_default, null_when_empty=True)
     return _Layout([header.definition() for header in printer.headers], printer.row, printer.conditions)
 
 
@@ -133,57 +131,25 @@ def _by_default(obj: Object, _now: datetime) -> list[Any]:
 
 
 def _custom(resource: ServedResource) -> _Layout:
-    columns = resource.columns or (_AGE,)
+    columns = resource.columns
 
     def cells(obj: Object, now: datetime) -> list[Any]:
-        return [obj["metadata"].get("name") or "", *(_cell(column, obj, now) for column in columns)]
+        return [_cell(column, obj, now) for column in columns]
 
-    definitions = [_name()]
-    for column in columns:
-        one = _definition(column.name, column.type, column.description, column.format)
-        definitions.append(one | {"priority": column.priority})
+    definitions = [
+        {
+            "name": column.name,
+            "type": column.type,
+            "format": column.format,
+            "description": column.description,
+            "priority": column.priority,
+        }
+        for column in columns
+    ]
     return _Layout(definitions, cells)
 
 
-_AGE = Column("Age", "date", lambda obj: obj["metadata"].get("creationTimestamp"), "@meta.creationTimestamp")
-
-
 def _cell(column: Column, obj: Object, now: datetime) -> Any:
-    """What the column finds, if it is of the column's type; texts show anything."""
+    """What the column finds; a time that was found shows as an age."""
     value = column.cell(obj)
-    match column.type:
-        case "string":
-            if value is None or isinstance(value, str):
-                return value
-            return orjson.dumps(value).decode()
-        case "date":
-            return _since(value, now) if isinstance(value, str) else None
-        case "integer":
-            return int(value) if type(value) in (int, float) else None
-        case "number":
-            return value if type(value) in (int, float) else None
-        case "boolean":
-            return value if isinstance(value, bool) else None
-        case _:
-            return None
-
-
-@cache
-def _ages() -> Callable[[str | None, datetime], str]:
-    from fakekube.api.builtins.printers.columns import since  # noqa: PLC0415 - as above
-
-    return since
-
-
-def _since(moment: str, now: datetime) -> str:
-    return _ages()(moment, now)
-
-
-def _name() -> Object:
-    return _definition("Name", "string", "@meta.name", "name")
-
-
-def _definition(name: str, type_: str, text: str, format_: str = "") -> Object:
-    from fakekube.api.builtins.printers.columns import Header  # noqa: PLC0415 - as above
-
-    return Header(name, text, type_, format=format_).definition()
+    return since(value, now) if column.type == "date" and isinstance(value, str) else value

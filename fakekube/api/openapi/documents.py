@@ -21,10 +21,9 @@ from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery.errors import MethodNotAllowed
 from fakekube.machinery.wire import Object, Request, Response
 
-_V2_PROTOBUF = (
-    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
-    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
-)
+# Asked for by a name that is no media type (`@`); answered by one that is, or Go's parser gives up.
+_V2_ASKED = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _INFO = {"title": "Kubernetes", "version": discovery.VERSION["gitVersion"].partition("+")[0]}
 _SECURITY = {
     "BearerToken": {
@@ -87,9 +86,9 @@ def _tagged(request: Request, response: Response) -> Response:
 def _v2(request: Request, catalog: Catalog) -> Response:
     kept = _documents(catalog)
     asked = request.headers.get("accept", "")
-    media = next((one for one in _V2_PROTOBUF if one in asked), None)
-    if media is not None:
-        return _tagged(request, Response(200, kept.get("v2.pb", lambda: gnostic.encode(v2(catalog))), media))
+    if _V2_ASKED in asked or _V2_PROTOBUF in asked:
+        body = kept.get("v2.pb", lambda: gnostic.encode(v2(catalog)))
+        return _tagged(request, Response(200, body, _V2_PROTOBUF))
     return _tagged(request, Response(200, kept.get("v2", lambda: orjson.dumps(v2(catalog)))))
 
 

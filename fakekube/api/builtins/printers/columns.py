@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from fakekube.api.ages import human_duration
+from fakekube.api.ages import since
 from fakekube.api.builtins.data import describe
-from fakekube.clock import parse_rfc3339
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
 
@@ -70,16 +69,6 @@ def boolean(name: str, text: str, priority: int = 0) -> Header:
 def wide(name: str, text: str) -> Header:
     """Shown with `-o wide` only."""
     return Header(name, text, priority=1)
-
-
-def since(moment: str | None, now: datetime) -> str:
-    """The age of an RFC 3339 time; `<unknown>` when there is none, `<invalid>` when it is not one."""
-    if not moment:
-        return UNKNOWN
-    try:
-        return human_duration((now - parse_rfc3339(moment)).total_seconds())
-    except ValueError:
-        return "<invalid>"
 
 
 def name(obj: Object) -> str:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from fakekube.api.ages import since
 from fakekube.api.builtins.printers.columns import (
     AGE,
     CONTAINERS,
@@ -17,7 +18,6 @@ from fakekube.api.builtins.printers.columns import (
     containers,
     labels,
     name,
-    since,
     text,
     wide,
 )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from fakekube.api.ages import human_duration
+from fakekube.api.ages import human_duration, since
 from fakekube.api.builtins.printers.columns import (
     AGE,
     CONTAINERS,
@@ -24,7 +24,6 @@ from fakekube.api.builtins.printers.columns import (
     name,
     number,
     selector,
-    since,
     text,
     wide,
 )
