@@ -88,7 +88,7 @@ class ManualClock:
 
 def rfc3339(moment: datetime) -> str:
     """A metav1.Time: whole seconds, UTC, `Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).isoformat()[:19]}Z"  # several times quicker than strftime
 
 
 def rfc3339_micro(moment: datetime) -> str:

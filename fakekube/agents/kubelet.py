@@ -82,6 +82,7 @@ class Kubelet:
             host=lambda pod: pod["spec"].get("nodeName") or "",
             client_for=self._as_node_of,
             informer=self._pods,
+            keys=_bound_key,
             name=self.name,
         )
         self._player.controller.source(self._nodes, self._pods_of_changed)
@@ -176,6 +177,10 @@ def _around(cidr: str) -> Iterator[str]:
     while True:
         for number in range(first, last):
             yield str(network.network_address + (number - int(network.network_address)))
+
+
+def _bound_key(_old: Object | None, new: Object | None) -> Iterable[str]:
+    return (objects.key(new),) if new is not None and new["spec"].get("nodeName") else ()
 
 
 def _node_of(pod: Object) -> Iterable[str]:

@@ -327,13 +327,14 @@ class PodView(Mapping[str, Any]):
 
     def _running(self) -> list[tuple[str, containers.Container, Status]]:
         spec = self._pod["spec"]
-        found = []
-        for field in ("containers", "initContainers"):
-            by_name = {container["name"]: container for container in spec.get(field) or ()}
-            for one in containers.present_statuses(self._pod, field):
-                if containers.is_running(one) and one["name"] in by_name:
-                    found.append((field, by_name[one["name"]], one))
-        return found
+        return [
+            (field, container, one)
+            for field in ("containers", "initContainers")
+            for one in containers.present_statuses(self._pod, field)
+            if containers.is_running(one)
+            for container in spec.get(field) or ()
+            if container["name"] == one["name"]
+        ]
 
     @staticmethod
     def _item(field: str, container: containers.Container) -> dict[str, str]:

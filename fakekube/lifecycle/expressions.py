@@ -10,7 +10,7 @@ An expression gives the list of values it finds; what is absent or null is not f
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,9 +37,16 @@ class Expression:
 
     text: str
     steps: tuple[Step, ...]
+    path: tuple[str, ...] = ()  # where it is nothing but members: their names, which is quicker to follow
 
     def values(self, obj: Any) -> list[Any]:
         """Everything the expression finds in `obj`."""
+        if self.path:
+            for name in self.path:
+                obj = obj.get(name) if isinstance(obj, dict) else None
+                if obj is None:
+                    return []
+            return [obj]
         found: Iterable[Any] = (obj,)
         for step in self.steps:
             found = step(found)
@@ -53,6 +60,7 @@ class Expression:
 def parse(text: str) -> Expression:
     """Read an expression. Raises ValueError, saying where it stops making sense."""
     steps: list[Step] = []
+    names: list[str] = []
     at, end = 0, len(text.rstrip())
     while at < end:
         token = _TOKEN.match(text, at)
@@ -62,14 +70,16 @@ def parse(text: str) -> Expression:
         step = _step(token)
         if step is not None:
             steps.append(step)
+        if (name := token["name"] or token["quoted"]) is not None:
+            names.append(name)
     if not steps:
         raise ValueError(f"the expression {text!r} names nothing; begin with a dot, as in .spec.nodeName")
-    return Expression(text, tuple(steps))
+    return Expression(text, tuple(steps), tuple(names) if len(names) == len(steps) else ())
 
 
 def _step(token: re.Match[str]) -> Step | None:
     if (name := token["name"] or token["quoted"]) is not None:
-        return lambda values: [one.get(name) for one in values if isinstance(one, Mapping)]
+        return lambda values: [one.get(name) for one in values if isinstance(one, dict)]
     if token["index"] is not None:
         index = int(token["index"])
         return lambda values: [

@@ -23,7 +23,10 @@ def matches(selector: Selector, obj: Object, context: Context) -> bool:
         return False
     if selector.annotations and not _contains(objects.annotations(obj), selector.annotations):
         return False
-    return all(_holds(one, obj, context) for one in selector.requirements)
+    for one in selector.requirements:  # noqa: SIM110 - quicker, and runs for every stage at every change
+        if not _holds(one, obj, context):
+            return False
+    return True
 
 
 def choose(
@@ -100,18 +103,21 @@ def _contains(present: Any, wanted: Any) -> bool:
 
 
 def _holds(requirement: Requirement, obj: Object, context: Context) -> bool:
-    key = requirement.key
+    key, operator = requirement.key, requirement.operator
     if isinstance(key, str):
         value = look_up(context, key)
         found = [] if value is None else [value]
     else:
         found = key.values(obj)
-    if requirement.operator == "Exists":
+    if operator == "Exists":
         return bool(found)
-    if requirement.operator == "DoesNotExist":
+    if operator == "DoesNotExist":
         return not found
-    inside = any(_text(value) in requirement.values for value in found)
-    return inside if requirement.operator == "In" else not inside
+    values = requirement.values
+    for value in found:
+        if (value if isinstance(value, str) else _text(value)) in values:
+            return operator == "In"
+    return operator == "NotIn"
 
 
 def _text(value: Any) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakekube.client.client import Client
-from fakekube.client.controller import Controller, Result
+from fakekube.client.controller import Controller, Keys, Result
 from fakekube.client.informer import Informer
 from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339
@@ -40,7 +40,7 @@ class _Plan:
 class Player:
     """An actor. `context` adds values for templates and selectors to `now` and `object`.
 
-    `host` says in the name of which host events about an object are told, `client_for` who writes it.
+    `keys` may leave out changes that no stage is about. `host` says in the name of which host events about an object are told, `client_for` who writes it.
     """
 
     def __init__(
@@ -57,13 +57,14 @@ class Player:
         host: Callable[[Object], str] | None = None,
         client_for: Callable[[Object], Client] | None = None,
         informer: Informer | None = None,
+        keys: Keys | None = None,
         workers: int = 1,
         name: str = "",
     ) -> None:
         self.name = name or f"player: {resource.qualified}"
         self.informer = informer or Informer(client, resource, clock=clock)
         self.controller = Controller(self.name, self._advance, clock=clock, workers=workers)
-        self.controller.source(self.informer)
+        self.controller.source(self.informer, keys)
         self._client = client
         self._resource = resource
         self._stages = for_resource(stages, resource.group, resource.kind, pace)

@@ -73,7 +73,7 @@ def dig(obj: Any, *path: str | int, default: Any = None) -> Any:
                 return default
             obj = obj[step]
         else:
-            if not isinstance(obj, Mapping):
+            if type(obj) is not dict and not isinstance(obj, Mapping):  # asking the exact type first is quicker
                 return default
             obj = obj.get(step)
         if obj is None:
