@@ -31,6 +31,7 @@ _WORDS = {
     TYPE_INVALID: "Invalid value",
     INTERNAL: "Internal error",
 }
+OMITTED: Any = object()  # the value of an error that does not show it
 _WITHOUT_VALUE = frozenset({REQUIRED, FORBIDDEN, TOO_LONG, TOO_MANY, INTERNAL})
 
 
@@ -46,7 +47,7 @@ class FieldError:
     def body(self) -> str:
         """The text without the path: what `details.causes[].message` holds."""
         words = _WORDS[self.type]
-        text = words if self.type in _WITHOUT_VALUE else f"{words}: {show(self.value)}"
+        text = words if self.type in _WITHOUT_VALUE or self.value is OMITTED else f"{words}: {show(self.value)}"
         return f"{text}: {self.detail}" if self.detail else text
 
     def __str__(self) -> str:

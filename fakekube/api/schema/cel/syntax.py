@@ -1,0 +1,105 @@
+"""The syntax tree. `at` is the offset in the text that errors about a node point to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    at: int
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ident:
+    at: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """`operand.field`; `test` is `has(operand.field)`, `optional` is `operand.?field`."""
+
+    at: int
+    operand: "Node"
+    field: str
+    test: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    at: int
+    operand: "Node"
+    index: "Node"
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function, a member function, or an operator under cel-go's name for it (`_+_`, `!_`, `_?_:_`)."""
+
+    at: int
+    name: str
+    target: "Node | None"
+    args: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    at: int
+    items: "tuple[Node, ...]"
+    optional: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    at: int
+    entries: "tuple[tuple[Node, Node], ...]"
+    optional: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A macro over a list or map. `names` are one variable, or two: index and item, key and value."""
+
+    at: int
+    kind: str
+    over: "Node"
+    names: tuple[str, ...]
+    predicate: "Node | None"
+    transform: "Node | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """`cel.bind(name, value, body)`; with `optional` the macros optMap and optFlatMap."""
+
+    at: int
+    name: str
+    value: "Node"
+    body: "Node"
+    optional: str = ""
+
+
+Node = Literal | Ident | Select | Index | Call | ListOf | MapOf | Fold | Bind
+
+
+def size(node: Node) -> int:
+    """How many nodes an evaluation visits at most, loops counted once: the unit of cost."""
+    match node:
+        case Select(operand=operand):
+            return 1 + size(operand)
+        case Index(operand=operand, index=index):
+            return 1 + size(operand) + size(index)
+        case Call(target=target, args=args):
+            return 1 + (size(target) if target else 0) + sum(map(size, args))
+        case ListOf(items=items):
+            return 1 + sum(map(size, items))
+        case MapOf(entries=entries):
+            return 1 + sum(size(key) + size(value) for key, value in entries)
+        case Fold(over=over):
+            return 1 + size(over)
+        case Bind(value=value, body=body):
+            return 1 + size(value) + size(body)
+    return 1
