@@ -5,13 +5,14 @@ travels as `Request.user`; over HTTP it is the transport's credentials that coun
 Behaviour follows k8s: staging/src/k8s.io/client-go/{rest,dynamic,metadata}; paging: tools/pager/pager.go.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import orjson
 
+from fakekube.client import sharing
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError, Expired, from_status
 from fakekube.machinery.resources import Resource
@@ -222,8 +223,12 @@ class Client:
         bookmarks: bool = True,
         timeout_seconds: int | None = None,
         send_initial_events: bool = False,
+        shared: bool = False,
     ) -> AsyncGenerator[Batch, None]:
-        """Like `watch`, but as many events at a time as arrived together: what a cache wants."""
+        """Like `watch`, but as many events at a time as arrived together: what a cache wants.
+
+        With `shared`, objects may be the same as in other watches of this process: they must not be changed.
+        """
         query = {"watch": "true"} | _given(
             resourceVersion=resource_version,
             labelSelector=label_selector,
@@ -240,7 +245,7 @@ class Client:
         lines = _lines(stream)
         try:
             async for some in lines:
-                events, error = _decoded(some)
+                events, error = _decoded(some, sharing.event if shared else orjson.loads)
                 if events:
                     yield events
                 if error is not None:
@@ -348,13 +353,13 @@ async def _lines(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         yield b"".join(unfinished)
 
 
-def _decoded(lines: bytes) -> tuple[Batch, ApiError | None]:
+def _decoded(lines: bytes, decode: Callable[[bytes], Any]) -> tuple[Batch, ApiError | None]:
     """The events of some whole lines, up to an ERROR event, and that one as an error."""
     events: Batch = []
     for line in lines.split(b"\n"):
         if not line or line.isspace():
             continue
-        event = orjson.loads(line)
+        event = decode(line)
         if event["type"] == "ERROR":
             return events, from_status(event["object"])
         events.append((event["type"], event["object"]))

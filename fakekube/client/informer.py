@@ -187,6 +187,7 @@ class Informer:
             resource_version=self.resource_version,
             label_selector=self._label_selector,
             field_selector=self._field_selector,
+            shared=True,
         )
         try:
             async for batch in batches:

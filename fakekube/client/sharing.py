@@ -1,0 +1,29 @@
+"""Watch events decoded once for all caches of a process.
+
+Several informers of one process follow the same resource, and the server sends them the very same lines. Their objects
+are shared and read-only by contract, so the second informer may as well have the first one's: less work, less memory,
+and fewer objects for the garbage collector to visit.
+"""
+
+from typing import Any
+
+import orjson
+
+_LIMIT = 1_000
+
+_young: dict[bytes, Any] = {}
+_old: dict[bytes, Any] = {}
+
+
+def event(line: bytes) -> Any:
+    """The decoded line; equal lines seen lately give the same object. For readers that change nothing."""
+    global _young, _old  # noqa: PLW0603 - one cache for the process is the point
+    found = _young.get(line)
+    if found is None:
+        found = _old.get(line)
+        if found is None:
+            found = orjson.loads(line)
+        if len(_young) >= _LIMIT:
+            _old, _young = _young, {}
+        _young[line] = found
+    return found
