@@ -122,12 +122,12 @@ def _stop(vmi: Object) -> dict[str, Any]:
 def _run(vm: Object, *, on: bool) -> Change:
     """Switch the run strategy, in the words the machine's spec uses."""
     spec = vm["spec"]
-    path: str
-    before: Any
-    after: Any
-    path, before, after = "/spec/runStrategy", spec.get("runStrategy"), "Always" if on else "Halted"
     if spec.get("running") is not None:
-        path, before, after = "/spec/running", spec["running"], on
+        return _switched("/spec/running", spec["running"], on)
+    return _switched("/spec/runStrategy", spec.get("runStrategy"), "Always" if on else "Halted")
+
+
+def _switched(path: str, before: Any, after: Any) -> Change:
     return Change(
         [{"op": "test", "path": path, "value": before}, {"op": "replace", "path": path, "value": after}]
     )

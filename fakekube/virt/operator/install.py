@@ -1,0 +1,171 @@
+"""virt-operator as an actor: creates what an installation consists of, then keeps the KubeVirt object's status.
+
+`manifests` is the installation as data, in the order in which it is created; who starts a cluster may write the CRDs
+among them (`crds.texts`) by itself and quicker. What exists already is left as it is.
+
+Origin: kubevirt: pkg/virt-operator/kubevirt.go, pkg/virt-operator/resource/apply
+"""
+
+from datetime import datetime
+
+from fakekube.client.client import Client
+from fakekube.client.controller import Controller, Result
+from fakekube.client.informer import Informer
+from fakekube.clock import Clock, rfc3339
+from fakekube.ids import Ids
+from fakekube.machinery.copying import copy_of
+from fakekube.machinery.errors import AlreadyExists, NotFound
+from fakekube.machinery.objects import (
+    condition,
+    dig,
+    finalizers,
+    generation,
+    is_terminating,
+    key,
+    name,
+    without,
+)
+from fakekube.machinery.resources import (
+    CRDS,
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    KUBEVIRTS,
+    NAMESPACES,
+    NODES,
+    SERVICE_ACCOUNTS,
+    Resource,
+)
+from fakekube.machinery.wire import Object
+from fakekube.virt.operator import components, crds, installation, webhooks
+
+NAMESPACE, CDI_NAMESPACE = "kubevirt", "cdi"
+RESOURCES: dict[str, Resource] = {
+    resource.kind: resource
+    for resource in (
+        NAMESPACES,
+        CRDS,
+        SERVICE_ACCOUNTS,
+        DEPLOYMENTS,
+        DAEMON_SETS,
+        KUBEVIRTS,
+        Resource("", "v1", "services", "Service"),
+        Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False),
+        Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False),
+        Resource("cdi.kubevirt.io", "v1beta1", "cdis", "CDI", namespaced=False),
+        Resource("cdi.kubevirt.io", "v1beta1", "cdiconfigs", "CDIConfig", namespaced=False),
+        Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False),
+        Resource(
+            "admissionregistration.k8s.io",
+            "v1",
+            "mutatingwebhookconfigurations",
+            "MutatingWebhookConfiguration",
+            namespaced=False,
+        ),
+        Resource(
+            "admissionregistration.k8s.io",
+            "v1",
+            "validatingwebhookconfigurations",
+            "ValidatingWebhookConfiguration",
+            namespaced=False,
+        ),
+    )
+}
+_SPLIT = ("Deployment", "DaemonSet")  # whose status has to be written apart
+
+
+def manifests(now: datetime, *, nodes: int = 1, webhook: bool = True) -> list[Object]:
+    """Everything an installation consists of, in order. Without `webhook`, nothing sends requests to virt-api."""
+    time = rfc3339(now)
+    return [
+        *components.namespaces(NAMESPACE, CDI_NAMESPACE),
+        *crds.crds(),
+        components.priority_class(),
+        *components.accounts(NAMESPACE),
+        *components.roles(),
+        *components.services(NAMESPACE),
+        *components.workloads(NAMESPACE, nodes, time),
+        installation.kubevirt(NAMESPACE),
+        *installation.cdi(time),
+        *(webhooks.api_services(NAMESPACE) if webhook else ()),
+        *(webhooks.configurations(NAMESPACE) if webhook else ()),
+    ]
+
+
+class VirtOperator:
+    """See the module text. `installed` tells when everything is there."""
+
+    name = "virt-operator"
+
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids, webhook: bool = True) -> None:
+        del ids  # nothing here is random
+        self._client = client
+        self._clock = clock
+        self._webhook = webhook
+        self._kubevirts = Informer(client, KUBEVIRTS, clock=clock)
+        self._controller = Controller(self.name, self._reconcile, clock=clock)
+        self._controller.source(self._kubevirts)
+        self.installed = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.installed and self._controller.idle
+
+    async def run(self) -> None:
+        """Install, then look after the KubeVirt objects; until cancelled."""
+        await self.install()
+        await self._controller.run()
+
+    async def install(self) -> None:
+        """Create what is missing."""
+        names = self._client.metadata_only()
+        nodes = len((await names.list(NODES)).items)
+        # Definitions are large: not even tried where whoever started the cluster has brought them.
+        defined = {name(one) for one in (await names.list(CRDS)).items}
+        for obj in manifests(self._clock.now(), nodes=nodes, webhook=self._webhook):
+            if obj["kind"] != CRDS.kind or name(obj) not in defined:
+                await self._ensure(obj)
+        await self._settle(await self._client.get(KUBEVIRTS, "kubevirt", NAMESPACE))
+        self.installed = True
+
+    async def _ensure(self, obj: Object) -> None:
+        resource = RESOURCES[obj["kind"]]
+        try:
+            made = await self._client.create(resource, obj)
+        except AlreadyExists:
+            return
+        if obj["kind"] in _SPLIT:
+            await self._client.update(resource, {**made, "status": obj["status"]}, subresource="status")
+
+    async def _reconcile(self, pointer: str) -> Result | None:
+        obj = self._kubevirts.get(pointer)
+        if obj is not None:
+            await self._settle(obj)
+        return None
+
+    async def _settle(self, obj: Object) -> None:
+        """Bring one KubeVirt object's status up to date."""
+        now = rfc3339(self._clock.now())
+        if is_terminating(obj):
+            await self._let_go(obj, now)
+        elif key(obj) != f"{NAMESPACE}/kubevirt" and self._kubevirts.get(f"{NAMESPACE}/kubevirt") is not None:
+            if condition(obj, "Synchronized") is None:
+                await self._write(obj, installation.superfluous(obj, now))
+        elif dig(obj, "status", "observedGeneration") != generation(obj):
+            listed = installation.generations(components.workloads(NAMESPACE, 0, now))
+            await self._write(obj, installation.deployed(obj, listed, now))
+
+    async def _let_go(self, obj: Object, now: str) -> None:
+        """Let a KubeVirt object be deleted. What it installed stays: uninstalling is not emulated."""
+        if dig(obj, "status", "phase") != "Deleting":
+            obj = await self._write(obj, installation.deleting(obj, now))
+        if installation.FINALIZER in finalizers(obj):
+            obj = copy_of(obj)
+            obj["metadata"]["finalizers"] = without(obj["metadata"]["finalizers"], installation.FINALIZER)
+            try:
+                await self._client.update(KUBEVIRTS, obj)
+            except NotFound:
+                return
+
+    async def _write(self, obj: Object, status: Object) -> Object:
+        return await self._client.update(KUBEVIRTS, {**obj, "status": status}, subresource="status")

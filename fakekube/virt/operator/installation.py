@@ -1,0 +1,162 @@
+"""The objects that stand for the installations themselves: KubeVirt, CDI and its configuration. Pure.
+
+Origin: kubevirt: pkg/virt-operator/util/client.go, cdi: pkg/operator/controller
+"""
+
+import hashlib
+from typing import Any
+
+import orjson
+
+from fakekube.machinery.objects import generation
+from fakekube.machinery.wire import Object
+from fakekube.virt.operator.components import CDI_VERSION, REGISTRY, VERSION
+
+FINALIZER = "kubevirt.io/foregroundDeleteKubeVirt"
+ARCHITECTURE = "amd64"
+FILESYSTEM_OVERHEAD = "0.06"
+_READY = ("AllComponentsReady", "All components are ready.")
+_CREATED = ("AllResourcesCreated", "All resources were created.")
+_DELETING = ("DeletionInProgress", "Deletion was triggered")
+_SECOND = ("ExistingDeployment", "There is an active KubeVirt deployment")
+
+
+def kubevirt(namespace: str) -> Object:
+    """The object a user creates to install KubeVirt."""
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "KubeVirt",
+        "metadata": {"name": "kubevirt", "namespace": namespace, "finalizers": [FINALIZER]},
+        "spec": {
+            "certificateRotateStrategy": {},
+            "configuration": {"developerConfiguration": {}},
+            "customizeComponents": {},
+            "imagePullPolicy": "IfNotPresent",
+            "workloadUpdateStrategy": {},
+        },
+    }
+
+
+def deployed(obj: Object, generations: list[Object], now: str) -> dict[str, Any]:
+    """The status of an installation that is complete, for the object as it is."""
+    namespace = obj["metadata"]["namespace"]
+    config = orjson.dumps({"registry": REGISTRY, "kubeVirtVersion": VERSION, "namespace": namespace}).decode()
+    identifier = hashlib.sha1(config.encode(), usedforsecurity=False).hexdigest()
+    return {
+        "phase": "Deployed",
+        "observedGeneration": generation(obj),
+        "operatorVersion": VERSION,
+        "targetKubeVirtVersion": VERSION,
+        "observedKubeVirtVersion": VERSION,
+        "targetKubeVirtRegistry": REGISTRY,
+        "observedKubeVirtRegistry": REGISTRY,
+        "targetDeploymentID": identifier,
+        "observedDeploymentID": identifier,
+        "targetDeploymentConfig": config,
+        "observedDeploymentConfig": config,
+        "defaultArchitecture": _architecture(obj),
+        "outdatedVirtualMachineInstanceWorkloads": 0,
+        "generations": generations,
+        "conditions": [
+            _condition("Available", _READY, now),
+            _condition("Progressing", _READY, now, status="False"),
+            _condition("Degraded", _READY, now, status="False"),
+            _condition("Created", _CREATED, now),
+        ],
+    }
+
+
+def deleting(obj: Object, now: str) -> dict[str, Any]:
+    """The status while an installation goes."""
+    return {
+        **(obj.get("status") or {}),
+        "phase": "Deleting",
+        "conditions": [
+            _condition("Available", _DELETING, now, status="False"),
+            _condition("Progressing", _DELETING, now, status="False"),
+            _condition("Degraded", _DELETING, now),
+        ],
+    }
+
+
+def superfluous(obj: Object, now: str) -> dict[str, Any]:
+    """The status of a second installation, which does nothing."""
+    return {
+        **(obj.get("status") or {}),
+        "conditions": [_condition("Synchronized", _SECOND, now, status="False")],
+    }
+
+
+def generations(workloads: list[Object]) -> list[Object]:
+    """What the KubeVirt object remembers of its workloads."""
+    return [
+        {
+            "group": "apps",
+            "resource": f"{one['kind'].lower()}s",
+            "namespace": one["metadata"]["namespace"],
+            "name": one["metadata"]["name"],
+            "lastGeneration": 1,
+        }
+        for one in workloads
+    ]
+
+
+def cdi(now: str) -> list[Object]:
+    """CDI, and the configuration the importers and virt-controller read."""
+    condition = {"lastHeartbeatTime": now, "lastTransitionTime": now}
+    return [
+        {
+            "apiVersion": "cdi.kubevirt.io/v1beta1",
+            "kind": "CDI",
+            "metadata": {"name": "cdi"},
+            "spec": {
+                "config": {"featureGates": ["HonorWaitForFirstConsumer"]},
+                "imagePullPolicy": "IfNotPresent",
+                "infra": {},
+                "workload": {},
+            },
+            "status": {
+                "phase": "Deployed",
+                "operatorVersion": CDI_VERSION,
+                "targetVersion": CDI_VERSION,
+                "observedVersion": CDI_VERSION,
+                "conditions": [
+                    {"type": "Available", "status": "True", "reason": "DeployCompleted", **condition},
+                    {"type": "Progressing", "status": "False", **condition},
+                    {"type": "Degraded", "status": "False", **condition},
+                ],
+            },
+        },
+        {
+            "apiVersion": "cdi.kubevirt.io/v1beta1",
+            "kind": "CDIConfig",
+            "metadata": {"name": "config"},
+            "spec": {"featureGates": ["HonorWaitForFirstConsumer"]},
+            "status": {
+                "filesystemOverhead": {"global": FILESYSTEM_OVERHEAD},
+                "preallocation": False,
+                "defaultPodResourceRequirements": {
+                    "limits": {"cpu": "750m", "memory": "600M"},
+                    "requests": {"cpu": "100m", "memory": "60M"},
+                },
+            },
+        },
+    ]
+
+
+def _architecture(obj: Object) -> str:
+    configuration = (obj.get("spec") or {}).get("configuration") or {}
+    chosen = (configuration.get("architectureConfiguration") or {}).get("defaultArchitecture")
+    return str(chosen or ARCHITECTURE)
+
+
+def _condition(type_: str, said: tuple[str, str], now: str, *, status: str = "True") -> dict[str, Any]:
+    reason, message = said
+    return {
+        "type": type_,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastProbeTime": now,
+        "lastTransitionTime": now,
+    }
