@@ -1,0 +1,123 @@
+"""A running `fakekube up` and the kubectls of this machine."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MANIFEST = ROOT / "examples" / "vm-pool-cirros.yaml"
+
+
+@cache
+def kubectls() -> dict[str, str]:
+    """Name → path: kubectl on PATH, its versioned siblings (Google Cloud SDK), and what $FAKEKUBE_KUBECTLS lists."""
+    found: dict[str, str] = {}
+    default = shutil.which("kubectl")
+    folders = [Path(default).resolve().parent] if default else []
+    for entry in os.environ.get("FAKEKUBE_KUBECTLS", "").split(os.pathsep):
+        if entry and Path(entry).is_dir():
+            folders.append(Path(entry))
+        elif entry:
+            found[Path(entry).name] = entry
+    if default:
+        found["kubectl"] = default
+    for folder in folders:
+        for path in sorted(folder.glob("kubectl.1.*")):
+            if re.fullmatch(r"kubectl\.1\.\d+", path.name) and os.access(path, os.X_OK):
+                found[path.name] = str(path)
+    return found
+
+
+class Kubectl:
+    """One kubectl, talking to one server, in a namespace of its own."""
+
+    def __init__(self, binary: str, kubeconfig: Path, home: Path, namespace: str) -> None:
+        self.binary = binary
+        self.namespace = namespace
+        self.environment = os.environ | {"KUBECONFIG": str(kubeconfig), "HOME": str(home)}
+
+    def __call__(self, *arguments: str, stdin: str | None = None, code: int = 0) -> str:
+        """The standard output; the command must end with `code`."""
+        done = self.run(*arguments, stdin=stdin)
+        said = f"kubectl {' '.join(arguments)}\n{done.stdout}{done.stderr}"
+        assert done.returncode == code, said
+        return done.stdout
+
+    def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.line(*arguments),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=self.environment,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command that goes on until it is ended."""
+        return subprocess.Popen(
+            self.line(*arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+
+    def line(self, *arguments: str) -> list[str]:
+        return [self.binary, "--namespace", self.namespace, *arguments]
+
+
+class Up:
+    """`fakekube up` as a user starts it."""
+
+    def __init__(self, *flags: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "fakekube", "up", *flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        assert self.process.stdout is not None
+        self.title = self.process.stdout.readline()
+        self.export = self.process.stdout.readline().strip()
+        if not self.export.startswith("export KUBECONFIG="):
+            self.process.kill()
+            raise AssertionError(self.title + self.export + self.process.communicate()[1])
+        self.kubeconfig = Path(self.export.partition("=")[2])
+
+    def stop(self) -> str:
+        """End it as Ctrl-C does; its complaints."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.communicate(timeout=10)[1]
+
+
+@pytest.fixture(scope="session")
+def up() -> Iterator[Up]:
+    if not kubectls():
+        pytest.skip("no kubectl on PATH and none in $FAKEKUBE_KUBECTLS")
+    running = Up()
+    yield running
+    assert running.stop() == "", "the server had nothing to complain about"
+
+
+@pytest.fixture(params=kubectls() or ["kubectl"])
+def kubectl(
+    request: pytest.FixtureRequest, up: Up, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kubectl]:
+    """Each kubectl in turn, in a fresh namespace."""
+    binary = kubectls()[request.param]
+    test = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    tool = Kubectl(binary, up.kubeconfig, tmp_path_factory.mktemp("home"), test[:50].strip("-"))
+    tool("create", "namespace", tool.namespace)
+    yield tool
+    tool("delete", "namespace", tool.namespace, "--wait=false")
