@@ -104,11 +104,15 @@ class Ownership:
 
     def without_owner(self) -> list[Node]:
         """Objects with an owner that is not in the graph: it is gone, or was never there."""
-        return [
-            node
-            for node in self.nodes.values()
-            if any(owner.get("uid") not in self.nodes for owner in node.owners)
-        ]
+        return [node for node in self.nodes.values() if self.lacks_owner(node)]
+
+    def lacks_owner(self, node: Node) -> bool:
+        """Whether an owner is not in the graph, or is not what the reference says beside the uid."""
+        for owner in node.owners:
+            known = self.nodes.get(owner.get("uid") or "")
+            if known is None or not known.is_at(owner, node.namespace):
+                return True
+        return False
 
     def _unlink(self, node: Node) -> None:
         for owner in node.owners:
@@ -129,7 +133,7 @@ def affected(graph: Ownership, before: Node | None, now: Node) -> Iterable[str]:
         for dependent in graph.dependents(now.uid):
             yield dependent.uid
     if before is None or before.owners != now.owners:
-        if any(owner.get("uid") not in graph.nodes for owner in now.owners):
+        if graph.lacks_owner(now):
             yield now.uid
         for owner in before.owners if before else ():
             if is_waiting(graph, owner.get("uid")):
