@@ -5,19 +5,22 @@ k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/registry/customresource/{str
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fakekube.api.extend import columns, versions
 from fakekube.api.extend.jsonpath import finder
 from fakekube.api.registry.strategy import FieldGetter, Scale, ServedResource, Strategy, Subresource
 from fakekube.api.schema import metadata
 from fakekube.api.schema.model import Schema
-from fakekube.api.schema.structural import Structural
+from fakekube.api.schema.structural import RULES_NOT_CHECKED, Structural, blocks_rules
 from fakekube.machinery import field_errors
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.field_errors import FieldError
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
+
+if TYPE_CHECKING:
+    from fakekube.api.schema.rules import Rules
 
 _MAX_REPLICAS = 2**31 - 1
 _ANYTHING: Mapping[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -130,6 +133,13 @@ class CustomResourceStrategy(Strategy):
     def schema(self) -> Schema | None:  # type: ignore[override]  # made when a patch first asks for it
         return metadata.with_type_and_object_meta(self.raw)
 
+    @cached_property
+    def rules(self) -> "Rules | None":
+        """The CEL rules, compiled when the first object is validated."""
+        from fakekube.api.schema.rules import Rules  # noqa: PLC0415 - most servers start without needing CEL
+
+        return Rules.of(self.structural.schema)
+
     def prune(self, obj: Object) -> Sequence[str]:
         """Raises BadRequest when the metadata cannot be decoded."""
         if why := metadata.decode_error(obj):
@@ -168,6 +178,8 @@ class CustomResourceStrategy(Strategy):
         found = self.structural.validate(new, old)
         if self.scale is not None:
             found += _check_scale(self.scale, new, spec_counts=spec_counts)
+        if self.rules is not None:
+            found += [RULES_NOT_CHECKED] if blocks_rules(found) else self.rules.validate(new, old)
         return found
 
     def _wrong_type(self, obj: Object) -> list[FieldError]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fakekube.api.extend import structural_rules
+from fakekube.api.extend import rule_validation, structural_rules
 from fakekube.api.schema.model import Schema
 from fakekube.api.schema.problems import NOWHERE
 from fakekube.api.schema.structural import Structural
@@ -46,7 +46,10 @@ def check(schema: Raw, path: str, *, status: bool) -> list[FieldError]:
         found += violations
     else:
         found += _defaults(schema, path)
-    return found + list(_node(schema, path, _Place(root=True)))
+    found += _node(schema, path, _Place(root=True))
+    if not found and rule_validation.mentioned(schema):
+        found += rule_validation.compiled(Schema(schema), path)
+    return found
 
 
 def _root(schema: Raw, path: str, *, status: bool) -> Iterator[FieldError]:
@@ -73,7 +76,9 @@ def _defaults(raw: Raw, path: str) -> Iterator[FieldError]:
         for problem in structural.problems({"default": raw["default"]}):
             problem.path = problem.path[1:]
             error = problem.field_error()  # its text knows only the default, its field the whole way
-            step = "" if error.field == NOWHERE else error.field if error.field[0] == "[" else f".{error.field}"
+            step = (
+                "" if error.field == NOWHERE else error.field if error.field[0] == "[" else f".{error.field}"
+            )
             yield replace(error, field=f"{path}.default{step}")
     if isinstance(raw.get("items"), Mapping):
         yield from _defaults(raw["items"], f"{path}.items")
@@ -92,6 +97,7 @@ def _node(raw: Raw, path: str, place: _Place) -> Iterator[FieldError]:
     yield from _map_type(raw, path)
     yield from _list_type(raw, path)
     yield from _map_keys(raw, path)
+    yield from rule_validation.written(raw, path)
 
 
 def _keywords(raw: Raw, path: str, place: _Place) -> Iterator[FieldError]:

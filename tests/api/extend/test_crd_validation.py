@@ -224,3 +224,60 @@ def test_a_stored_version_must_stay() -> None:
     )
     crds.default(crd)
     assert [error.field for error in crd_validation.validate_update(crd, crd)] == ["status.storedVersions[0]"]
+
+
+RULE = f"{TOP}.properties[a].x-kubernetes-validations[0]"
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        (
+            {"type": "integer", "x-kubernetes-validations": [{"rule": "self + 1"}]},
+            [
+                (
+                    f'{RULE}.rule: Invalid value: {{"Rule":"self + 1","Message":"","MessageExpression":"","Reason":null,'
+                    '"FieldPath":"","OptionalOldSelf":null}: cel expression must evaluate to a bool'
+                )
+            ],
+        ),
+        (
+            {"type": "integer", "x-kubernetes-validations": [{"rule": " "}]},
+            [f"{RULE}.rule: Required value: rule is not specified"],
+        ),
+        (
+            {"type": "integer", "x-kubernetes-validations": [{"rule": "self > 1", "reason": "Because"}]},
+            [
+                (
+                    f'{RULE}.reason: Unsupported value: "Because": supported values: "FieldValueDuplicate",'
+                    ' "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"'
+                )
+            ],
+        ),
+        (
+            {
+                "type": "array",
+                "items": {"type": "integer", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]},
+            },
+            [
+                (
+                    f'{TOP}.properties[a].items.x-kubernetes-validations[0].rule: Invalid value: "self == oldSelf": oldSelf'
+                    f" cannot be used on the uncorrelatable portion of the schema within {TOP}.properties[a]"
+                )
+            ],
+        ),
+    ],
+)
+def test_rules(schema: dict[str, Any], expected: list[str]) -> None:
+    """Rules must be written properly, compile against their schema, answer a bool, and find their old value."""
+    assert refusals(with_schema(a=schema)) == expected
+
+
+def test_rules_that_do_not_compile() -> None:
+    """The compiler's own words and drawing stand in the refusal."""
+    (refusal,) = refusals(
+        with_schema(a={"type": "integer", "x-kubernetes-validations": [{"rule": "self.b > 1"}]})
+    )
+    assert refusal.endswith(
+        "compilation failed: ERROR: <input>:1:5: type 'int' does not support field selection\n | self.b > 1\n | ....^"
+    )
