@@ -82,6 +82,18 @@ class Kubelet:
             await self.client.delete(PODS, name(pod), namespace(pod), grace_seconds=0)
             return
         if phase == "Pending":
+            placed = condition(pod, "PodScheduled")
+            if placed is None or placed["status"] != "True":
+                now = rfc3339(self.clock.now())
+                new = {
+                    "type": "PodScheduled",
+                    "status": "True",
+                    "lastProbeTime": None,
+                    "lastTransitionTime": now,
+                }
+                listed = [one for one in pod["status"].get("conditions", ()) if one["type"] != "PodScheduled"]
+                await self.write(pod, {**pod["status"], "conditions": [*listed, new]})
+                return
             if own not in self.seen:
                 self.seen[own] = self.clock.monotonic()
                 self.controller.queue.add_after(own, self.delay)

@@ -215,6 +215,8 @@ def _conditions(seen: Seen, status: Object, phase: str, pod: Object | None) -> l
         else:
             waits = Failure("Unschedulable", seen.unschedulable) if seen.unschedulable else None
             listed = _false_or_absent(listed, "PodScheduled", waits, seen.now)
+    elif phase == names.SCHEDULED and instance.phase(seen.vmi) == names.SCHEDULING:
+        listed = conditions.drop(listed, "Synchronized", "PodScheduled")
     return _evacuation(seen.vmi, listed, seen.now)
 
 

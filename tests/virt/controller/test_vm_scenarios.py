@@ -5,6 +5,7 @@ import pytest
 from fakekube.machinery.errors import Forbidden
 from fakekube.machinery.objects import annotations, condition, dig, finalizers, uid
 from fakekube.machinery.resources import (
+    CONFIG_MAPS,
     CONTROLLER_REVISIONS,
     PODS,
     VIRTUAL_MACHINE_INSTANCES,

@@ -1,0 +1,309 @@
+"""Live migrations, replica sets and silent nodes."""
+
+import pytest
+
+from fakekube.machinery.objects import annotations, condition, dig, name, uid
+from fakekube.machinery.resources import DAEMON_SETS, NODES, VIRTUAL_MACHINE_INSTANCES
+from fakekube.virt.controller import migration_plan, replicaset
+from fakekube.virt.controller.informers import MIGRATIONS, REPLICA_SETS
+
+NS = "default"
+MOVABLE = [{"name": "default", "masquerade": {}}]
+NETWORKS = [{"name": "default", "pod": {}}]
+
+
+def phases(world, own="mig"):
+    return world.history(MIGRATIONS, own, "status", "phase")
+
+
+async def migrating_world(world):
+    import asyncio
+
+    tasks = [asyncio.ensure_future(world.informer(one).run()) for one in (MIGRATIONS, REPLICA_SETS, NODES)]
+    await world.settle()
+    return tasks
+
+
+@pytest.fixture
+async def world(world):
+    """The cluster, with migrations, replica sets and nodes remembered."""
+    tasks = await migrating_world(world)
+    yield world
+    for task in tasks:
+        task.cancel()
+
+
+async def migrate(world, own="mig"):
+    """Create a migration as virt-api's webhook leaves it."""
+    meta = {
+        "name": own,
+        "namespace": NS,
+        "labels": {"kubevirt.io/vmi-name": "vm"},
+        "finalizers": ["kubevirt.io/migrationJobFinalize"],
+    }
+    kind = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstanceMigration"}
+    return await world.client.create(MIGRATIONS, {**kind, "metadata": meta, "spec": {"vmiName": "vm"}})
+
+
+def migration(world, own="mig"):
+    return world.informer(MIGRATIONS).get(f"{NS}/{own}")
+
+
+def is_final(world, own="mig"):
+    return dig(migration(world, own), "status", "phase") in ("Succeeded", "Failed")
+
+
+async def test_success(world):
+    """V-200, V-201, V-202, V-203, V-204, V-205: every phase once, the guest on the other node, the VMI the same."""
+    vmi = await world.running_vm(interfaces=MOVABLE, networks=NETWORKS)
+    await migrate(world)
+    await world.until(lambda: is_final(world))
+    await world.elapse(5)
+    wanted = ["Pending", "Scheduling", "Scheduled", "PreparingTarget", "TargetReady", "Running", "Succeeded"]
+    assert phases(world) == [None, *wanted]
+    entered = migration(world)["status"]["phaseTransitionTimestamps"]
+    assert [one["phase"] for one in entered] == wanted
+    after = world.vmi()
+    assert (uid(after), after["status"]["phase"], after["status"]["nodeName"]) == (
+        uid(vmi),
+        "Running",
+        "node02",
+    )
+    assert after["metadata"]["labels"]["kubevirt.io/nodeName"] == "node02"
+    assert "kubevirt.io/migrationTargetNodeName" not in after["metadata"]["labels"]
+    state = after["status"]["migrationState"]
+    assert (state["completed"], state.get("failed"), state["mode"]) == (True, None, "PreCopy")
+    assert state["migrationConfiguration"]["completionTimeoutPerGiB"] == 150
+    copied = migration(world)["status"]["migrationState"]
+    assert copied == {member: value for member, value in state.items() if member != "sourcePod"}
+    assert "finalizers" not in migration(world)["metadata"]
+    assert world.statuses()[-3:] == ["Running", "Migrating", "Running"]
+    assert world.is_ready()
+    source = next(pod for pod in world.pods() if dig(pod, "spec", "nodeName") == "node01")
+    assert source["status"]["phase"] == "Succeeded"
+    assert annotations(after)["kubevirt.io/nonroot"] == "true"
+
+
+async def test_events_of_a_migration(world):
+    """What migration and VMI tell on the way, in upstream's words."""
+    await world.running_vm(interfaces=MOVABLE, networks=NETWORKS)
+    await migrate(world)
+    await world.until(lambda: is_final(world))
+    await world.settle()
+    target = dig(migration(world), "status", "migrationState", "targetPod")
+    assert [one[:3] for one in world.events("mig", "VirtualMachineInstanceMigration")] == [
+        ("Normal", "SuccessfulCreate", f"Created migration target pod {target}"),
+        ("Normal", "SuccessfulHandOver", "Migration target pod is ready for preparation by virt-handler."),
+        ("Normal", "SuccessfulMigration", "Source node reported migration succeeded"),
+    ]
+    told = [one[1:3] for one in world.events("vm", "VirtualMachineInstance")]
+    for wanted in (
+        ("PreparingTarget", "VirtualMachineInstance Migration Target Prepared."),
+        ("PreparingTarget", "Migration Target is listening at 10.0.0.1, on ports: 41111,42222"),
+        ("Migrating", "VirtualMachineInstance is migrating."),
+        ("Migrated", "The VirtualMachineInstance migrated to node node02."),
+    ):
+        assert wanted in told
+
+
+async def test_failure(world):
+    """V-206, F-43: a failed migration leaves the guest where it was."""
+    await world.running_vm(fate="fail-migration", interfaces=MOVABLE, networks=NETWORKS)
+    await migrate(world)
+    await world.until(lambda: is_final(world))
+    await world.elapse(5)
+    assert phases(world)[-2:] == ["Running", "Failed"]
+    state = world.vmi()["status"]["migrationState"]
+    assert (state["failed"], state["completed"], bool(state["failureReason"])) == (True, True, True)
+    assert (world.vmi()["status"]["nodeName"], world.status(), world.is_ready()) == (
+        "node01",
+        "Running",
+        True,
+    )
+    event = ("Warning", "FailedMigration", "source node reported migration failed", 1)
+    assert event in world.events("mig", "VirtualMachineInstanceMigration")
+
+
+async def test_canceled_before_hand_over(world):
+    """V-207: deleted before the hand-over it fails, takes its pod with it, and goes."""
+    await world.running_vm(interfaces=MOVABLE, networks=NETWORKS)
+    await world.client.patch(NODES, "node02", None, {"spec": {"unschedulable": True}}, type="merge")
+    await migrate(world)
+    await world.until(lambda: dig(migration(world), "status", "phase") == "Scheduling")
+    await world.settle()
+    message = "Migration target pod for VMI [default/vm] is currently unschedulable."
+    told = [one[:3] for one in world.events("mig", "VirtualMachineInstanceMigration")]
+    assert ("Warning", "migrationTargetPodUnschedulable", message) in told
+    await world.client.delete(MIGRATIONS, "mig", NS)
+    await world.until(lambda: migration(world) is None)
+    assert phases(world)[-1] == "Failed"
+    aborted = world.told(MIGRATIONS, "mig", lambda obj: condition(obj, "migrationAbortRequested") is not None)
+    assert aborted == [False, True]
+    assert len(world.pods()) == 1
+
+
+async def test_aborted_while_running(world):
+    """F-45: deleted while the memory is copied, the nodes stop it and the guest stays."""
+    await world.running_vm(fate="migration-takes=30s", interfaces=MOVABLE, networks=NETWORKS)
+    await migrate(world)
+    await world.until(lambda: world.status() == "Migrating")
+    await world.client.delete(MIGRATIONS, "mig", NS)
+    await world.until(lambda: migration(world) is None)
+    state = world.vmi()["status"]["migrationState"]
+    assert (state["abortRequested"], state["abortStatus"]) == (True, "Succeeded")
+    assert state["failureReason"] == "Live migration has been aborted"
+    assert (world.status(), world.vmi()["status"]["nodeName"]) == ("Running", "node01")
+    event = ("Normal", "SuccessfulAbortMigration", "Migration is ready to be canceled by virt-handler.", 1)
+    assert event in world.events("mig", "VirtualMachineInstanceMigration")
+
+
+async def test_few_are_kept(world):
+    """V-211: of six finished migrations of one VMI five remain."""
+    await world.running_vm(interfaces=MOVABLE, networks=NETWORKS)
+    for number in range(6):
+        await migrate(world, f"mig{number}")
+        await world.until(lambda number=number: is_final(world, f"mig{number}"))
+        await world.elapse(2)
+    kept = sorted(name(one) for one in world.informer(MIGRATIONS).objects())
+    assert kept == [f"mig{number}" for number in range(1, 6)]
+
+
+def test_host_model():
+    """V-245: a host-model guest cannot leave a node that does not tell its CPU model."""
+    vmi = {"spec": {"domain": {"cpu": {"model": "host-model"}}}, "status": {"machine": {"type": "pc-q35"}}}
+    with pytest.raises(migration_plan.NoHostModelError, match="unable to locate host cpu model"):
+        migration_plan.target_selector(vmi, {"metadata": {"labels": {}}}, {})
+    marks = {
+        "host-model-cpu.node.kubevirt.io/Haswell": "true",
+        "host-model-required-features.node.kubevirt.io/vmx": "true",
+        "cpu-vendor.node.kubevirt.io/Intel": "true",
+    }
+    assert migration_plan.target_selector(vmi, {"metadata": {"labels": marks}}, {"a": "b"}) == {
+        "a": "b",
+        "machine-type.node.kubevirt.io/pc-q35": "true",
+        "cpu-vendor.node.kubevirt.io/Intel": "true",
+        "cpu-model-migration.node.kubevirt.io/Haswell": "true",
+        "cpu-feature.node.kubevirt.io/vmx": "true",
+    }
+
+
+# Replica sets.
+
+
+def replica_set(replicas=2, **spec):
+    domain = {"devices": {}, "memory": {"guest": "128Mi"}, "resources": {}}
+    template = {
+        "metadata": {"labels": {"set": "rs"}},
+        "spec": {"domain": domain, "terminationGracePeriodSeconds": 0},
+    }
+    kind = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstanceReplicaSet"}
+    body = {"replicas": replicas, "selector": {"matchLabels": {"set": "rs"}}, "template": template, **spec}
+    return {**kind, "metadata": {"name": "rs", "namespace": NS}, "spec": body}
+
+
+def set_status(world):
+    return dig(world.informer(REPLICA_SETS).get(f"{NS}/rs"), "status", default={})
+
+
+async def test_replica_set(world):
+    """V-226, V-227: names without a dash, as many as wanted, finished ones replaced, surplus ones deleted."""
+    await world.client.create(REPLICA_SETS, replica_set())
+    await world.until(lambda: set_status(world).get("readyReplicas") == 2)
+    vmis = world.informer(VIRTUAL_MACHINE_INSTANCES).objects()
+    assert all(len(name(one)) == 7 and name(one).startswith("rs") for one in vmis)
+    assert set_status(world)["labelSelector"] == "set=rs"
+    first = vmis[0]
+    await world.end_guest("Failed", name(first))
+    await world.until(lambda: world.vmi(name(first)) is None and set_status(world).get("readyReplicas") == 2)
+    told = [one[:3] for one in world.events("rs", "VirtualMachineInstanceReplicaSet")]
+    assert ("Normal", "SuccessfulDelete", f"Deleted finished virtual machine: {uid(first)}") in told
+    await world.client.patch(REPLICA_SETS, "rs", NS, {"spec": {"replicas": 1}}, type="merge")
+    await world.until(lambda: len(world.informer(VIRTUAL_MACHINE_INSTANCES).objects()) == 1)
+    assert set_status(world)["replicas"] == 1
+
+
+async def test_paused_replica_set(world):
+    """V-228: paused it tells so, and neither makes nor deletes."""
+    await world.client.create(REPLICA_SETS, replica_set(paused=True))
+    await world.elapse(5)
+    found = world.informer(REPLICA_SETS).get(f"{NS}/rs")
+    told = condition(found, "ReplicaPaused")
+    assert (told["status"], told["reason"], told["message"]) == ("True", "Paused", "Controller got paused")
+    assert world.informer(VIRTUAL_MACHINE_INSTANCES).objects() == []
+    await world.client.patch(REPLICA_SETS, "rs", NS, {"spec": {"paused": False}}, type="merge")
+    await world.until(lambda: set_status(world).get("replicas") == 2)
+    assert condition(world.informer(REPLICA_SETS).get(f"{NS}/rs"), "ReplicaPaused") is None
+
+
+def test_plan_counts_the_living():
+    """Terminating VMIs count for nothing, final ones are replaced in the same pass."""
+    alive, final = (
+        {"metadata": {}, "status": {"phase": "Running"}},
+        {"metadata": {}, "status": {"phase": "Failed"}},
+    )
+    dying = {"metadata": {"deletionTimestamp": "x"}, "status": {"phase": "Running"}}
+    assert replicaset.plan(3, [alive, final, dying]) == replicaset.Plan(2, (), (final,))
+    assert replicaset.plan(0, [alive]) == replicaset.Plan(0, (alive,), ())
+
+
+# Nodes.
+
+
+def node(world, own="node01"):
+    return world.informer(NODES).get(own)
+
+
+async def silence(world):
+    patch = {"metadata": {"annotations": {"fakekube.io/fate": "no-heartbeat"}}}
+    await world.client.patch(NODES, "node01", None, patch, type="merge")
+
+
+async def test_nodes_are_marked(world):
+    """V-216: schedulable, alive, with machine types and devices."""
+    marks = node(world)["metadata"]["labels"]
+    assert (marks["kubevirt.io/schedulable"], marks["machine-type.node.kubevirt.io/q35"]) == ("true", "true")
+    assert "devices.kubevirt.io/kvm" in node(world)["status"]["allocatable"]
+    before = annotations(node(world))["kubevirt.io/heartbeat"]
+    await world.elapse(61)
+    assert annotations(node(world))["kubevirt.io/heartbeat"] > before
+
+
+async def test_silent_node(world):
+    """V-217, V-219, F-25: after five minutes the node takes no more guests; those it has run on."""
+    await world.running_vm()
+    await silence(world)
+    await world.elapse(400)
+    assert node(world)["metadata"]["labels"]["kubevirt.io/schedulable"] == "false"
+    message = "virt-handler is not responsive, marking node as unresponsive"
+    assert world.events("node01", "Node")[0][:3] == ("Normal", "NodeUnresponsive", message)
+    assert world.vmi()["status"]["phase"] == "Running"
+
+
+async def test_lost_guest(world):
+    """V-218, F-24: on a silent node a guest whose launcher has ended is lost."""
+    await world.running_vm(strategy="Once")
+    meta = {"name": "virt-handler", "namespace": NS, "labels": {"kubevirt.io": "virt-handler"}}
+    labels = {"kubevirt.io": "virt-handler"}
+    pod = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "virt-handler", "image": "virt-handler"}]},
+    }
+    spec = {"selector": {"matchLabels": labels}, "template": pod}
+    await world.client.create(
+        DAEMON_SETS, {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": meta, "spec": spec}
+    )
+    await silence(world)
+    await world.handler.end_launcher(world.pods()[0], failed=False)
+    await world.elapse(400)
+    assert (world.vmi()["status"]["phase"], world.vmi()["status"]["reason"]) == ("Failed", "NodeUnresponsive")
+    message = "virt-handler on node node01 is not responsive, marking VMI as failed"
+    told = [one[:3] for one in world.events("vm", "VirtualMachineInstance")]
+    assert ("Normal", "NodeUnresponsive", message) in told
+
+
+async def test_node_without_heartbeat(world):
+    """V-220: a node that never had a heartbeat is nobody's business."""
+    meta = {"name": "other", "annotations": {"fakekube.io/fate": "no-heartbeat"}}
+    await world.client.create(NODES, {"apiVersion": "v1", "kind": "Node", "metadata": meta})
+    await world.elapse(700)
+    assert "kubevirt.io/schedulable" not in node(world, "other")["metadata"].get("labels", {})
