@@ -245,10 +245,9 @@ class PodView(Mapping[str, Any]):
         return status
 
     def _conditions(self, status: Mapping[str, Any]) -> list[Object]:
-        """The kubelet's conditions for a status, in its order; the scheduler's is kept."""
+        """The kubelet's conditions for a status, in its order. It vouches for PodScheduled, too: the pod is on its node."""
         found = {one.get("type"): one for one in self._status.get("conditions") or ()}
         generation = objects.generation(self._pod)
-        phase = status.get("phase")
         wanted = []
         for kind, good, reason, message in self._findings(status):
             value = "True" if good else "False"
@@ -269,16 +268,6 @@ class PodView(Mapping[str, Any]):
                 elif before is not None and before.get(part):
                     one[part] = None
             wanted.append(one)
-        if "PodScheduled" not in found and phase != "Pending":
-            wanted.append(
-                {
-                    "type": "PodScheduled",
-                    "status": "True",
-                    "lastProbeTime": None,
-                    "lastTransitionTime": self._now,
-                    "observedGeneration": generation,
-                }
-            )
         return wanted
 
     def _findings(self, status: Mapping[str, Any]) -> Iterator[tuple[str, bool, str, str]]:
@@ -309,6 +298,7 @@ class PodView(Mapping[str, Any]):
         else:
             yield "Ready", not gates, "ReadinessGatesNotReady" if gates else "", ", ".join(gates)
             yield "ContainersReady", True, "", ""
+        yield "PodScheduled", True, "", ""
 
     def _failed_gates(self) -> list[str]:
         said = []

@@ -98,9 +98,6 @@ class Informer:
         self._synced = asyncio.Event()
         self._running = asyncio.Lock()
 
-    def __len__(self) -> int:
-        return len(self._objects)
-
     def __contains__(self, key: str) -> bool:
         return key in self._objects
 

@@ -62,7 +62,7 @@ class Player:
         name: str = "",
     ) -> None:
         self.name = name or f"player: {resource.qualified}"
-        self.informer = informer or Informer(client, resource, clock=clock)
+        self.informer = informer if informer is not None else Informer(client, resource, clock=clock)
         self.controller = Controller(self.name, self._advance, clock=clock, workers=workers)
         self.controller.source(self.informer, keys)
         self._client = client
