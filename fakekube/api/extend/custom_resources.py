@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from fakekube.api.extend import columns, versions
 from fakekube.api.extend.jsonpath import finder
-from fakekube.api.registry.strategy import FieldGetter, Scale, ServedResource, Strategy, Subresource
+from fakekube.api.registry.strategy import (
+    Converter,
+    FieldGetter,
+    Scale,
+    ServedResource,
+    Strategy,
+    Subresource,
+)
 from fakekube.api.schema import metadata
 from fakekube.api.schema.model import Schema
 from fakekube.api.schema.structural import RULES_NOT_CHECKED, Structural, blocks_rules
-from fakekube.machinery import field_errors
+from fakekube.machinery import field_errors, objects
+from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.field_errors import FieldError
 from fakekube.machinery.objects import dig
@@ -29,22 +37,28 @@ _ANYTHING: Mapping[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown
 def served(crd: Object) -> list[ServedResource]:
     """One resource per served version, in the order of the CRD. The CRD is accepted, valid and defaulted."""
     spec = crd["spec"]
-    stored = next((version["name"] for version in spec["versions"] if version.get("storage")), "")
-    return [_served(spec, version, stored) for version in spec["versions"] if version.get("served")]
+    stored = next((version for version in spec["versions"] if version.get("storage")), spec["versions"][0])
+    edited = objects.generation(crd) > 1
+    return [
+        _served(spec, version, stored, edited=edited) for version in spec["versions"] if version.get("served")
+    ]
 
 
-def _served(spec: Mapping[str, Any], version: Mapping[str, Any], stored: str) -> ServedResource:
+def _served(
+    spec: Mapping[str, Any], version: Mapping[str, Any], stored: Mapping[str, Any], *, edited: bool
+) -> ServedResource:
     names = spec["names"]
     subresources = version.get("subresources") or {}
     scale = _scale(subresources.get("scale"))
     strategy = CustomResourceStrategy(
         names["kind"],
         f"{spec['group']}/{version['name']}",
-        dig(version, "schema", "openAPIV3Schema", default=_ANYTHING),
+        _raw(version),
         status="status" in subresources,
         scale=scale,
         selectable=[field["jsonPath"] for field in version.get("selectableFields") or ()],
     )
+    to_storage, from_storage = _converters(strategy, version, stored, edited=edited)
     return ServedResource(
         group=spec["group"],
         version=version["name"],
@@ -58,12 +72,51 @@ def _served(spec: Mapping[str, Any], version: Mapping[str, Any], stored: str) ->
         subresources=_subresources(names["kind"], subresources),
         scale=scale,
         columns=columns.columns(version.get("additionalPrinterColumns")),
-        storage_version=stored,
+        storage_version=stored["name"],
+        to_storage=to_storage,
+        from_storage=from_storage,
         custom=True,
         deprecation=deprecation(spec, version),
         schema_name=schema_name(spec["group"], version["name"], names["kind"]),
         list_kind=names.get("listKind") or "",
     )
+
+
+def _raw(version: Mapping[str, Any]) -> Mapping[str, Any]:
+    raw: Mapping[str, Any] = dig(version, "schema", "openAPIV3Schema", default=_ANYTHING)
+    return raw
+
+
+def _converters(
+    strategy: "CustomResourceStrategy", version: Mapping[str, Any], stored: Mapping[str, Any], *, edited: bool
+) -> tuple[Converter | None, Converter | None]:
+    """Ways to the stored version and back: each end drops what its schema does not know. Objects of an edited CRD are
+    also brought up to its present schema when they are read; those of an untouched one lie in the store as they are."""
+    if version["name"] == stored["name"]:
+        if not edited:
+            return None, None
+        mine = strategy.structural
+        return None, lambda obj: _refreshed(mine, obj)
+    storage, target = Structural(Schema(_raw(stored))), strategy.structural
+
+    def to_storage(obj: Object) -> Object:
+        converted = copy_of(obj)
+        storage.prune(converted)
+        return converted
+
+    def from_storage(obj: Object) -> Object:
+        if edited:
+            _refreshed(storage, obj)
+        target.prune(obj)
+        return obj
+
+    return to_storage, from_storage
+
+
+def _refreshed(structural: Structural, obj: Object) -> Object:
+    structural.prune(obj)
+    structural.default(obj)
+    return obj
 
 
 def _subresources(kind: str, declared: Mapping[str, Any]) -> tuple[Subresource, ...]:

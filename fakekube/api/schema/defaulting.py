@@ -1,4 +1,4 @@
-"""Filling in defaults, then dropping nulls that the schema does not allow.
+"""Filling in defaults, then dropping nulls that the schema does not allow; whole floats become integers, as Go prints them.
 
 A default replaces a missing member, and a null where null is not allowed; a null that remains without default is removed,
 except inside lists, where validation complains about it.
@@ -12,6 +12,8 @@ from fakekube.api.schema.model import ANYTHING, Schema
 from fakekube.machinery.copying import copy_of
 
 Default = Callable[[Any], None]
+
+_EXACT = 2.0**53
 
 
 def defaulter(node: Schema) -> Default | None:
@@ -74,6 +76,8 @@ def _members(node: Schema) -> Callable[[dict[str, Any]], None]:
                 child = get(name, rest)
                 if child is not None:
                     child(value)
+            elif type(value) is float:
+                obj[name] = _settled(value)
         if nulls:
             for name in nulls:
                 settle_null(obj, name)
@@ -104,10 +108,16 @@ def _elements(items: Schema) -> Callable[[list[Any]], None]:
                 values[index] = make()
                 if walk is not None:
                     walk(values[index])
+            elif type(value) is float:
+                values[index] = _settled(value)
             elif walk is not None and value is not None:
                 walk(value)
 
     return elements
+
+
+def _settled(number: float) -> float:
+    return int(number) if number.is_integer() and abs(number) < _EXACT else number
 
 
 def _lazily(children: dict[str, Default | None], name: str, node: Schema) -> Default:

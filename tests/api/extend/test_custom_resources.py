@@ -194,3 +194,34 @@ def test_patches_know_the_metadata() -> None:
     assert schema is not None
     owners = schema.properties["metadata"].properties["ownerReferences"]
     assert (owners.list_type, owners.list_map_keys) == ("map", ("uid",))
+
+
+def test_versions_share_one_store() -> None:
+    """What a version writes is pruned by the stored version's schema, and what it reads by its own."""
+    crd = copy_of(CRD)
+    old, _, new = crd["spec"]["versions"][:3]
+    for version, name in ((old, "old"), (new, "new")):
+        fields = {"both": {"type": "string"}, name: {"type": "string"}}
+        spec = {"type": "object", "properties": fields}
+        version["schema"] = {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}
+    beta, _, v2 = custom_resources.served(crd)
+    assert (v2.to_storage, v2.from_storage) == (None, None)
+    assert beta.to_storage is not None
+    assert beta.from_storage is not None
+    given = item(spec={"old": "1", "both": "2"})
+    assert beta.to_storage(given)["spec"] == {"both": "2"}
+    assert given["spec"] == {"old": "1", "both": "2"}
+    assert beta.from_storage(item(spec={"new": "4", "both": "2"}))["spec"] == {"both": "2"}
+
+
+def test_objects_follow_an_edited_definition() -> None:
+    """Once a definition was edited, objects are read through its present schema: new defaults appear."""
+    crd = copy_of(CRD)
+    crd["metadata"]["generation"] = 2
+    spec = {"type": "object", "default": {}, "properties": {"c": {"type": "string", "default": "new"}}}
+    crd["spec"]["versions"][2]["schema"] = {
+        "openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}
+    }
+    v2 = custom_resources.served(crd)[2]
+    assert v2.from_storage is not None
+    assert v2.from_storage(item(spec={"gone": 1}))["spec"] == {"c": "new"}

@@ -30,7 +30,9 @@ def test_paths(body: bytes, paths: list[str]) -> None:
 
 VALUES = st.recursive(
     st.none() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('a":\\', max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text('a":\\', max_size=3), inner, max_size=3)
+    ),
 )
 
 

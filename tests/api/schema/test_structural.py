@@ -314,3 +314,10 @@ def test_nulls() -> None:
     obj: dict[str, Any] = {"spec": {"def": None, "nullable": None, "nested": None, "list": [None]}}
     PRUNING.default(obj)
     assert obj["spec"] == {"def": "hello", "nullable": None, "list": [None], "deep": {"x": 5, "y": 7}}
+
+
+def test_whole_floats_become_integers() -> None:
+    """2.0 is kept as 2, the way the real server prints it; 2.5 stays."""
+    obj: dict[str, Any] = {"spec": {"int": 2.0, "num": 2.5}}
+    TYPES.default(obj)
+    assert repr(obj["spec"]) == "{'int': 2, 'num': 2.5}"
