@@ -1,0 +1,461 @@
+"""Machines through both webhooks: what is filled in, what is refused and in which words."""
+
+import pytest
+
+from fakekube.machinery.copying import copy_of
+from fakekube.machinery.errors import Invalid
+from fakekube.machinery.resources import KUBEVIRTS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES, Resource
+from fakekube.virt.api import machine_rules
+from fakekube.virt.api.config import ClusterConfig
+
+NS = "default"
+DENIED = 'admission webhook "virtualmachine-validator.kubevirt.io" denied the request: '
+CONFIG = ClusterConfig("amd64")
+
+
+def template(domain=None, **spec):
+    return {"spec": {"domain": {"devices": {}, "memory": {"guest": "1Gi"}, **(domain or {})}, **spec}}
+
+
+def machine(name="x", **spec):
+    body = {"runStrategy": "Halted", "template": template(), **spec}
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": name, "namespace": NS},
+        "spec": {key: value for key, value in body.items() if value is not None},
+    }
+
+
+def causes(**spec):
+    return machine_rules.validate(machine(**spec), None, CONFIG)
+
+
+def messages(**spec):
+    return [cause.message for cause in causes(**spec)]
+
+
+async def refused(cluster, **spec):
+    with pytest.raises(Invalid) as caught:
+        await cluster.client.create(VIRTUAL_MACHINES, machine(**spec))
+    return caught.value
+
+
+async def test_v021_identity(cluster):
+    """V-021: a new machine gets a UUID and a serial number, and they differ."""
+    firmware = (await cluster.vm())["spec"]["template"]["spec"]["domain"]["firmware"]
+    assert len(firmware["uuid"]) == len(firmware["serial"]) == 36
+    assert firmware["uuid"] != firmware["serial"]
+
+
+async def test_v022_identity_stays(cluster):
+    """V-022: updates neither change the identity nor bring it back."""
+    made = await cluster.vm()
+    made["metadata"]["labels"] = {"a": "b"}
+    same = await cluster.client.update(VIRTUAL_MACHINES, made)
+    path = ("spec", "template", "spec", "domain", "firmware")
+    assert _at(same, path) == _at(made, path)
+    del same["spec"]["template"]["spec"]["domain"]["firmware"]
+    again = await cluster.client.update(VIRTUAL_MACHINES, same)
+    assert "firmware" not in again["spec"]["template"]["spec"]["domain"]
+
+
+def _at(obj, path):
+    for step in path:
+        obj = obj[step]
+    return obj
+
+
+async def test_v023_v024_v025_platform(cluster):
+    """V-023, V-024, V-025: architecture, chipset and the topology mark."""
+    made = await cluster.vm()
+    assert made["spec"]["template"]["spec"]["architecture"] == "amd64"
+    assert made["spec"]["template"]["spec"]["domain"]["machine"] == {"type": "q35"}
+    annotations = made["spec"]["template"]["metadata"]["annotations"]
+    assert annotations == {"kubevirt.io/pci-topology-version": "v3"}
+    assert made["spec"]["template"]["spec"].keys() == {"architecture", "domain"}
+
+
+async def test_v026_v039_no_run_strategy(cluster):
+    """V-026, V-039: a machine says how it runs; the refusal names webhook and field."""
+    error = await refused(cluster, runStrategy=None)
+    assert (error.code, error.reason) == (422, "Invalid")
+    assert error.message == DENIED + "RunStrategy must be specified"
+    assert [cause["field"] for cause in error.details["causes"]] == ["spec.running"]
+
+
+def test_v027_both_run_fields():
+    """V-027: one of the two fields, not both."""
+    (cause,) = causes(running=True)
+    assert cause.message.startswith("Running and RunStrategy are mutually exclusive. Note that Running is")
+    assert cause.field == "spec.running"
+
+
+def test_v028_unknown_run_strategy():
+    """V-028: run strategies have names."""
+    (cause,) = causes(runStrategy="Sometimes")
+    assert (cause.message, cause.field) == ("Invalid RunStrategy (Sometimes)", "spec.runStrategy")
+
+
+async def test_v029_running_is_deprecated(cluster):
+    """V-029: the old field is accepted with a warning."""
+    answer = await cluster.client.request(
+        "POST", VIRTUAL_MACHINES.path(NS), body=machine(running=True, runStrategy=None)
+    )
+    warnings = [value for key, value in answer.headers if key.lower() == "warning"]
+    assert answer.status == 201
+    assert any(
+        "spec.running is deprecated, please use spec.runStrategy instead." in text for text in warnings
+    )
+
+
+def test_v030_disk_without_volume():
+    """V-030: a disk needs a volume; the message has a capital N, the field has not."""
+    (cause,) = causes(template=template({"devices": {"disks": [{"name": "d"}]}}))
+    path = "spec.template.spec.domain.devices.disks[0]"
+    assert cause == (f"{path}.Name 'd' not found.", f"{path}.name", "FieldValueInvalid")
+
+
+async def test_v031_volume_without_disk(cluster):
+    """V-031: a volume may lack a disk; the stored template stays as it is."""
+    volumes = [{"name": "v", "containerDisk": {"image": "i"}}]
+    made = await cluster.vm(template=template(volumes=volumes))
+    assert "disks" not in made["spec"]["template"]["spec"]["domain"]["devices"]
+    assert made["spec"]["template"]["spec"]["volumes"] == volumes
+
+
+async def test_v032_no_memory(cluster):
+    """V-032: a machine without memory is accepted; its instance is not."""
+    spec = {"domain": {"devices": {}}}
+    await cluster.vm(runStrategy="Always", template={"spec": spec})
+    obj = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "spec": spec}
+    meta = {"name": "x", "namespace": NS}
+    with pytest.raises(Invalid) as caught:
+        await cluster.client.create(VIRTUAL_MACHINE_INSTANCES, {**obj, "metadata": meta})
+    assert (
+        "no memory requested, at least one of 'spec.domain.memory.guest', "
+        "'spec.domain.memory.hugepages.pageSize' or 'spec.domain.resources.requests.memory' must be set"
+    ) in caught.value.message
+
+
+def test_v033_volumes_of_one_name():
+    """V-033: names of volumes are unique."""
+    volume = {"name": "v", "containerDisk": {"image": "i"}}
+    found = messages(template=template(volumes=[volume, copy_of(volume)]))
+    text = "spec.template.spec.volumes[1] and spec.template.spec.volumes[0] must not have the same Name."
+    assert text in found
+
+
+def test_v034_unused_data_volume_template():
+    """V-034: a DataVolume is made to be used."""
+    spec = {"storage": {}, "source": {"blank": {}}}
+    (cause,) = causes(dataVolumeTemplates=[{"metadata": {"name": "d"}, "spec": spec}])
+    assert cause.field == "spec.dataVolumeTemplate[0]"
+    assert cause.message == (
+        "DataVolumeTemplate entry spec.dataVolumeTemplate[0] must be referenced in the VMI template's 'volumes' list"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ({}, "Missing Data volume PVC or Storage"),
+        (
+            {"pvc": {}, "storage": {}},
+            "Duplicate storage definition, both target storage and target pvc defined",
+        ),
+        ({"pvc": {}}, "Data volume should have either Source, SourceRef, or be externally populated"),
+        ({"pvc": {}, "source": {}}, "Missing dataVolume valid source"),
+        ({"pvc": {}, "source": {"blank": {}, "upload": {}}}, "Multiple dataVolume sources"),
+    ],
+)
+def test_data_volume_templates_are_complete(spec, text):
+    """Each DataVolume template has one storage and one source."""
+    assert messages(dataVolumeTemplates=[{"metadata": {"name": "d"}, "spec": spec}]) == [text]
+
+
+def test_v035_large_user_data():
+    """V-035: cloud-init data in a manifest is limited."""
+    volume = {"name": "v", "cloudInitNoCloud": {"userData": "x" * 2049}}
+    assert messages(template=template(volumes=[volume])) == [
+        (
+            "spec.template.spec.volumes[0].cloudInitNoCloud userdata exceeds 2048 byte limit. "
+            "Should use UserDataSecretRef for larger data."
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({}, " must have at least one userdatasource or one networkdatasource set."),
+        ({"userData": "a", "secretRef": {"name": "s"}}, " must have only one userdatasource set."),
+        (
+            {"userDataBase64": "?"},
+            ".userDataBase64.cloudInitNoCloud.userDataBase64 is not a valid base64 value.",
+        ),
+    ],
+)
+def test_cloud_init_data_has_one_source(data, text):
+    """User data comes from exactly one place."""
+    volume = {"name": "v", "cloudInitNoCloud": data}
+    assert messages(template=template(volumes=[volume])) == [
+        f"spec.template.spec.volumes[0].cloudInitNoCloud{text}"
+    ]
+
+
+def test_v036_little_memory():
+    """V-036: less than a megabyte is a mistake."""
+    resources = {"requests": {"memory": "512Ki"}}
+    assert messages(template=template({"resources": resources})) == [
+        "spec.template.spec.domain.resources.requests.memory '512Ki': must be greater than or equal to 1M."
+    ]
+
+
+def test_v037_unknown_machine_type():
+    """V-037: chipsets are chosen from a list of patterns."""
+    assert messages(template=template({"machine": {"type": "pc"}})) == [
+        "spec.template.spec.domain.machine.type is not supported: pc (allowed values: [q35* pc-q35*])"
+    ]
+
+
+async def test_v038_many_causes(cluster):
+    """V-038: ten causes are told, the others counted."""
+    disks = [{"name": f"d{index}"} for index in range(12)]
+    error = await refused(cluster, template=template({"devices": {"disks": disks}}))
+    assert error.message.endswith("disks[9].Name 'd9' not found., and 2 more validation errors")
+    assert len(error.details["causes"]) == 10
+
+
+async def test_v040_receiver_needs_a_gate(cluster):
+    """V-040: waiting for a migration needs its feature gate."""
+    gates = {"disabledFeatureGates": ["DecentralizedLiveMigration"]}
+    await cluster.configure(developerConfiguration=gates)
+    error = await refused(cluster, runStrategy="WaitAsReceiver")
+    assert "DecentralizedLiveMigration feature gate is not enabled in kubevirt resource" in error.message
+
+
+async def test_v041_unknown_instancetype(cluster):
+    """V-041: a size that does not exist yet is no reason to refuse."""
+    made = await cluster.vm(instancetype={"name": "none"})
+    assert made["spec"]["instancetype"] == {"name": "none"}
+
+
+def test_v042_instancetype_conflict():
+    """V-042: what the size decides, the template does not."""
+    vm = machine(instancetype={"name": "s"}, template=template({"cpu": {"cores": 2}}))
+    size = {"cpu": {"guest": 1}, "memory": {"guest": "1Gi"}}
+    found = machine_rules.validate(vm, None, CONFIG, size=size)
+    assert [cause.message for cause in found] == [
+        "VM field(s) spec.template.spec.domain.cpu.cores conflicts with selected instance type",
+        "VM field(s) spec.template.spec.domain.memory conflicts with selected instance type",
+    ]
+
+
+def test_matchers_are_named_or_inferred():
+    """An instancetype has a name or a volume to infer it from."""
+    assert messages(preference={}) == [
+        "Either Name or InferFromVolume should be provided within the PreferenceMatcher"
+    ]
+    assert messages(instancetype={"name": "a", "inferFromVolume": "v"}) == [
+        "Name already set, should be cleared before setting inferFromVolume"
+    ]
+
+
+def test_preference_requirements():
+    """A preference may demand more than the machine has."""
+    vm = machine(preference={"name": "p"})
+    needs = {"requirements": {"memory": {"guest": "2Gi"}}}
+    (cause,) = machine_rules.validate(vm, None, CONFIG, preference=needs)
+    assert cause.message.startswith("failure checking preference requirements: insufficient Memory resources")
+
+
+def test_v233_run_state_during_snapshot():
+    """V-233: while a snapshot is taken, neither run state nor disks change."""
+    old = machine() | {"status": {"snapshotInProgress": "s"}}
+    (cause,) = machine_rules.validate(machine(runStrategy="Always"), old, CONFIG)
+    assert cause.message == 'Cannot update vm running state until snapshot "s" completes'
+    volumes = [{"name": "v", "containerDisk": {"image": "i"}}]
+    (cause,) = machine_rules.validate(machine(template=template(volumes=volumes)), old, CONFIG)
+    assert cause.message == 'Cannot update vm disks or volumes until snapshot "s" completes'
+
+
+def test_run_strategy_during_restore():
+    """While a restore is under way the machine stays stopped."""
+    old = machine() | {"status": {"restoreInProgress": "r"}}
+    (cause,) = machine_rules.validate(machine(runStrategy="Always"), old, CONFIG)
+    assert cause.message == 'Cannot update VM runStrategy until restore "r" completes'
+
+
+@pytest.mark.parametrize(
+    ("domain", "spec", "text"),
+    [
+        ({"cpu": {"sockets": 5, "maxSockets": 4}}, {}, "Number of sockets in CPU topology is greater than"),
+        (
+            {"cpu": {"isolateEmulatorThread": True}},
+            {},
+            "IsolateEmulatorThread should be only set in combination",
+        ),
+        (
+            {"firmware": {"bootloader": {"efi": {}}}},
+            {},
+            "spec.template.spec.domain has EFI SecureBoot enabled.",
+        ),
+        ({"ioThreadsPolicy": "none"}, {}, "Invalid IOThreadsPolicy (none)"),
+        (
+            {"devices": {"inputs": [{"name": "i", "type": "mouse"}]}},
+            {},
+            "Input device can have only tablet type.",
+        ),
+        (
+            {"devices": {"hostDevices": [{"name": "h"}]}},
+            {},
+            "Host Devices feature gate is not enabled in kubevirt",
+        ),
+        (
+            {},
+            {"evictionStrategy": "Run"},
+            "spec.template.spec.evictionStrategy is set with an unrecognized option",
+        ),
+        (
+            {},
+            {"startStrategy": "Slow"},
+            "spec.template.spec.startStrategy is set with an unrecognized option: Slow",
+        ),
+        (
+            {},
+            {"hostname": "A_b"},
+            "spec.template.spec.hostname does not conform to the kubernetes DNS_LABEL rules :",
+        ),
+        ({}, {"dnsPolicy": "None"}, "must provide `dnsConfig` when `dnsPolicy` is None"),
+        ({}, {"networks": [{"name": "n", "pod": {}}]}, "spec.template.spec.networks[0].name 'n' not found."),
+        (
+            {},
+            {"volumes": [{"name": "v"}]},
+            "spec.template.spec.volumes[0] must have exactly one source type set",
+        ),
+        ({}, {"livenessProbe": {}}, "either spec.template.spec.livenessProbe.tcpSocket, "),
+        (
+            {"devices": {"interfaces": [{"name": "n", "bridge": {}}]}},
+            {},
+            "spec.template.spec.domain.devices.interfaces[0].name 'n' not found.",
+        ),
+        (
+            {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}},
+            {},
+            (
+                "spec.template.spec.domain.resources.requests.cpu '2' is greater than "
+                "spec.template.spec.domain.resources.limits.cpu '1'"
+            ),
+        ),
+        (
+            {},
+            {"volumes": [{"name": "v", "hostDisk": {"path": "/d", "type": "Disk"}}]},
+            "HostDisk feature gate is not enabled",
+        ),
+        (
+            {"devices": {"disks": [{"name": "v", "disk": {"bus": "ide"}}]}},
+            {"volumes": [{"name": "v", "containerDisk": {"image": "i"}}]},
+            "IDE bus is not supported",
+        ),
+        (
+            {"devices": {"disks": [{"name": "v", "disk": {"bus": "isa"}}]}},
+            {"volumes": [{"name": "v", "containerDisk": {"image": "i"}}]},
+            (
+                "spec.template.spec.domain.devices.disks[0] is set with an unrecognized bus isa, must be one of: "
+                "[virtio scsi sata usb]"
+            ),
+        ),
+    ],
+)
+def test_specs_are_refused_with_upstream_words(domain, spec, text):
+    """The common mistakes, each with its message."""
+    found = messages(template=template(domain, **spec))
+    assert any(message.startswith(text) for message in found), found
+
+
+@pytest.mark.parametrize(
+    ("interface", "network", "text"),
+    [
+        ({"slirp": {}}, {"pod": {}}, "Slirp interface support has been discontinued since v1.3"),
+        (
+            {"masquerade": {}},
+            {"multus": {"networkName": "m"}},
+            "Masquerade interface only implemented with pod",
+        ),
+        ({}, {"pod": {}}, "logical n interface must have exactly one binding method or binding plugin"),
+        (
+            {"bridge": {}, "model": "ne1"},
+            {"pod": {}},
+            "interface spec.domain.devices.interfaces[0].name uses model ne1",
+        ),
+        (
+            {"bridge": {}, "macAddress": "x"},
+            {"pod": {}},
+            "interface spec.domain.devices.interfaces[0].name has malformed",
+        ),
+        ({"bridge": {}, "ports": [{"port": 0}]}, {"pod": {}}, "Port field is mandatory."),
+        ({"bridge": {}}, {"multus": {"networkName": ""}}, "CNI delegating plugin must have a networkName"),
+        ({"bridge": {}}, {}, "should have a network type"),
+    ],
+)
+def test_networks_are_refused_with_upstream_words(interface, network, text):
+    """Interfaces and networks fit each other."""
+    from fakekube.virt.api import workloads
+
+    spec = template(
+        {"devices": {"interfaces": [{"name": "n", **interface}]}}, networks=[{"name": "n", **network}]
+    )
+    spec["spec"]["architecture"] = "amd64"
+    found = workloads.instance({"metadata": {}, "spec": spec["spec"]}, CONFIG, component=False)
+    assert any(cause.message.startswith(text) for cause in found), found
+
+
+def test_bridge_on_the_pod_network_can_be_forbidden():
+    """The cluster may allow only masquerade on the pod network."""
+    config = ClusterConfig("amd64", {"network": {"permitBridgeInterfaceOnPodNetwork": False}})
+    found = machine_rules.validate(machine(), None, config)
+    assert [cause.message for cause in found] == [
+        "Bridge on pod network configuration is not enabled under kubevirt-config"
+    ]
+
+
+CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+
+
+async def test_infer_from_volume(cluster):
+    """A size can be inferred from the labels of the claim a volume uses."""
+    labels = {
+        "instancetype.kubevirt.io/default-instancetype": "small",
+        "instancetype.kubevirt.io/default-instancetype-kind": "VirtualMachineInstancetype",
+    }
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    meta = {"name": "c", "namespace": NS, "labels": labels}
+    await cluster.client.create(
+        CLAIMS, {"apiVersion": "v1", "kind": CLAIMS.kind, "metadata": meta, "spec": spec}
+    )
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
+    made = await cluster.vm(template=template(volumes=volumes), instancetype={"inferFromVolume": "v"})
+    assert made["spec"]["instancetype"] == {"name": "small", "kind": "VirtualMachineInstancetype"}
+
+
+async def test_terminating_machines_are_left_alone(cluster):
+    """A machine that is being deleted can lose its finalizers, whatever its spec says."""
+    made = await cluster.vm()
+    made["metadata"]["finalizers"] = ["example.com/keep"]
+    await cluster.client.update(VIRTUAL_MACHINES, made)
+    await cluster.client.delete(VIRTUAL_MACHINES, "x", NS)
+    left = await cluster.get(VIRTUAL_MACHINES)
+    left["spec"].pop("runStrategy")
+    left["metadata"]["finalizers"] = []
+    await cluster.client.update(VIRTUAL_MACHINES, left)
+    assert not (await cluster.client.list(VIRTUAL_MACHINES, NS)).items
+
+
+async def test_v241_no_default_architecture(cluster):
+    """V-241: without a KubeVirt object in a phase there is no architecture to default to."""
+    obj = await cluster.client.get(KUBEVIRTS, "kubevirt", "kubevirt")
+    await cluster.client.update(KUBEVIRTS, {**obj, "status": {}}, subresource="status")
+    with pytest.raises(Invalid) as caught:
+        await cluster.vmi()
+    assert "unsupported architecture: " in caught.value.message

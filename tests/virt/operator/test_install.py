@@ -1,0 +1,175 @@
+"""The installation: what it leaves behind, that it may run twice, and how the KubeVirt object fares."""
+
+import asyncio
+
+import pytest
+
+from fakekube.api.apiserver import ApiServer
+from fakekube.client.client import Client
+from fakekube.clock import ManualClock
+from fakekube.ids import Ids
+from fakekube.machinery.errors import NotFound
+from fakekube.machinery.objects import condition, finalizers
+from fakekube.machinery.resources import DEPLOYMENTS, KUBEVIRTS
+from fakekube.machinery.wire import User
+from fakekube.store.memory import MemoryStore
+from fakekube.virt.api.handler import VirtApi
+from fakekube.virt.operator import crds, webhooks
+from fakekube.virt.operator.install import RESOURCES, VirtOperator, manifests
+
+
+@pytest.fixture
+async def client():
+    server = ApiServer(MemoryStore(), clock=ManualClock(), ids=Ids(1))
+    await server.start()
+    await server.preload_crds(crds.crds())
+    yield Client(server, user=User("admin", ("system:masters",)))
+    server.close()
+
+
+def operator(client):
+    return VirtOperator(client, clock=ManualClock(), ids=Ids(1), webhook=False)
+
+
+async def eventually(check):
+    for _ in range(200):
+        if await check():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never happened")
+
+
+async def test_v215_kubevirt_is_deployed(client):
+    """V-215: the KubeVirt object says Deployed, available, and which architecture is the default."""
+    await operator(client).install()
+    obj = await client.get(KUBEVIRTS, "kubevirt", "kubevirt")
+    assert obj["status"]["phase"] == "Deployed"
+    assert obj["status"]["observedGeneration"] == obj["metadata"]["generation"]
+    assert obj["status"]["defaultArchitecture"] == "amd64"
+    states = {one["type"]: (one["status"], one["reason"]) for one in obj["status"]["conditions"]}
+    assert states == {
+        "Available": ("True", "AllComponentsReady"),
+        "Progressing": ("False", "AllComponentsReady"),
+        "Degraded": ("False", "AllComponentsReady"),
+        "Created": ("True", "AllResourcesCreated"),
+    }
+
+
+async def test_installing_twice_changes_nothing(client):
+    """What exists is left as it is."""
+    await operator(client).install()
+    before = [(await client.list(resource)).resource_version for resource in RESOURCES.values()]
+    await operator(client).install()
+    assert [(await client.list(resource)).resource_version for resource in RESOURCES.values()] == before
+
+
+async def test_workloads_are_ready(client):
+    """The Deployments tools look at have all their replicas."""
+    await operator(client).install()
+    for name in ("virt-operator", "virt-api", "virt-controller"):
+        status = (await client.get(DEPLOYMENTS, name, "kubevirt"))["status"]
+        assert status["readyReplicas"] == status["replicas"] == 2
+
+
+async def test_cdi_is_deployed(client):
+    """CDI is installed beside KubeVirt, and its configuration names a file system overhead."""
+    await operator(client).install()
+    assert (await client.get(RESOURCES["CDI"], "cdi"))["status"]["phase"] == "Deployed"
+    config = await client.get(RESOURCES["CDIConfig"], "config")
+    assert config["status"]["filesystemOverhead"] == {"global": "0.06"}
+
+
+async def test_generation_is_followed(client):
+    """A change of the configuration is observed, and may change the default architecture."""
+    actor = operator(client)
+    task = asyncio.ensure_future(actor.run())
+    await eventually(lambda: _done(actor))
+    obj = await client.get(KUBEVIRTS, "kubevirt", "kubevirt")
+    obj["spec"]["configuration"]["architectureConfiguration"] = {"defaultArchitecture": "arm64"}
+    changed = await client.update(KUBEVIRTS, obj)
+
+    async def observed():
+        found = await client.get(KUBEVIRTS, "kubevirt", "kubevirt")
+        return found["status"]["observedGeneration"] == changed["metadata"]["generation"]
+
+    await eventually(observed)
+    found = await client.get(KUBEVIRTS, "kubevirt", "kubevirt")
+    assert found["status"]["defaultArchitecture"] == "arm64"
+    task.cancel()
+
+
+async def _done(actor):
+    return actor.idle
+
+
+async def test_second_installation_does_nothing(client):
+    """A second KubeVirt object is told that there is one already."""
+    actor = operator(client)
+    task = asyncio.ensure_future(actor.run())
+    await eventually(lambda: _done(actor))
+    other = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "KubeVirt",
+        "metadata": {"name": "other", "namespace": "default"},
+        "spec": {},
+    }
+    await client.create(KUBEVIRTS, other)
+
+    async def told():
+        return condition(await client.get(KUBEVIRTS, "other", "default"), "Synchronized") is not None
+
+    await eventually(told)
+    task.cancel()
+
+
+async def test_deleting_kubevirt(client):
+    """A deleted KubeVirt object loses its finalizer and goes."""
+    actor = operator(client)
+    task = asyncio.ensure_future(actor.run())
+    await eventually(lambda: _done(actor))
+    assert finalizers(await client.get(KUBEVIRTS, "kubevirt", "kubevirt"))
+    await client.delete(KUBEVIRTS, "kubevirt", "kubevirt")
+
+    async def gone():
+        try:
+            await client.get(KUBEVIRTS, "kubevirt", "kubevirt")
+        except NotFound:
+            return True
+        return False
+
+    await eventually(gone)
+    task.cancel()
+
+
+def test_every_webhook_is_served(client):
+    """No configured path leads nowhere, and no served path is without configuration."""
+    api = VirtApi(client, clock=ManualClock(), ids=Ids(1))
+    configured = {row[1] for row in (*webhooks.MUTATING, *webhooks.VALIDATING)}
+    assert configured == set(api._admission.hooks)
+
+
+def test_webhooks_name_their_service():
+    """Every webhook goes to the service kubevirt/virt-api, fails closed and waits ten seconds."""
+    for configuration in webhooks.configurations("kubevirt"):
+        for hook in configuration["webhooks"]:
+            service = hook["clientConfig"]["service"]
+            assert (service["namespace"], service["name"]) == ("kubevirt", "virt-api")
+            assert (hook["failurePolicy"], hook["timeoutSeconds"]) == ("Fail", 10)
+            assert hook["name"].endswith(".kubevirt.io")
+
+
+def test_p028_rules_leave_subresources_out():
+    """P-028: only evictions are asked about below an object."""
+    for configuration in webhooks.configurations("kubevirt"):
+        for hook in configuration["webhooks"]:
+            for rule in hook["rules"]:
+                assert all("/" not in one or one == "pods/eviction" for one in rule["resources"])
+
+
+def test_manifests_come_in_order():
+    """Namespaces and definitions first; whoever intercepts requests last."""
+    kinds = [obj["kind"] for obj in manifests(ManualClock().now())]
+    assert kinds[:3] == ["Namespace", "Namespace", "CustomResourceDefinition"]
+    assert kinds[-2:] == ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]
+    assert set(kinds) == set(RESOURCES)
+    assert "APIService" not in {obj["kind"] for obj in manifests(ManualClock().now(), webhook=False)}
