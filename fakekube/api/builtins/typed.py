@@ -1,7 +1,7 @@
 """Decoding into a built-in type: what Go's struct decoding does to JSON, told by its schema.
 
-One walk drops unknown members (and tells their paths), drops nulls and empty optional lists and maps as re-encoding does,
-spells quantities and times canonically, and refuses wrong types in Go's words. Each definition becomes closures once.
+One walk drops unknown members (and tells their paths), nulls, and what re-encoding leaves out when empty; it spells
+quantities and times canonically, and refuses wrong types in Go's words. Each definition becomes closures once.
 k8s: staging/src/k8s.io/apimachinery/pkg/runtime/serializer/json, sigs.k8s.io/json
 """
 
@@ -17,6 +17,7 @@ import orjson
 
 from fakekube.api.builtins import quantities
 from fakekube.api.builtins.data import definitions
+from fakekube.api.protobuf.tables import omitted
 from fakekube.api.schema.model import reference
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.wire import Object
@@ -79,9 +80,8 @@ def _struct(definition: str) -> Decode:
     properties: Mapping[str, Any] = raw.get("properties") or {}
     required = frozenset(raw.get("required") or ())
     fields: dict[str, Decode] = {}
-    sparse = frozenset(
-        field for field, one in properties.items() if field not in required and _omits_empty(one)
-    )
+    lists = {field for field, one in properties.items() if field not in required and _omits_empty(one)}
+    sparse = frozenset(lists) | omitted(definition)
 
     def walk(value: Any, unknown: Unknown, path: str) -> Any:
         if type(value) is not dict:
@@ -106,8 +106,8 @@ def _struct(definition: str) -> Decode:
                 raise
             if decoded is not member:
                 value[key] = decoded
-            if not decoded and key in sparse:
-                drop.append(key)
+            if not decoded and key in sparse and (key in lists or type(decoded) is not dict):
+                drop.append(key)  # structs are printed even when they are empty
         for key in drop:
             del value[key]
         return value

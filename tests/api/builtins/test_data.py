@@ -62,5 +62,8 @@ def test_descriptions_stand_apart():
 
 def test_a_property_called_description_is_no_text():
     """The generator drops texts by their place, not by their name."""
-    raw = {"type": ["object", "null"], "properties": {"description": {"type": ["string", "null"], "description": "x"}}}
+    raw = {
+        "type": ["object", "null"],
+        "properties": {"description": {"type": ["string", "null"], "description": "x"}},
+    }
     assert schema(raw) == {"type": "object", "properties": {"description": {"type": "string"}}}

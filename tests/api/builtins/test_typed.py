@@ -135,13 +135,17 @@ def test_wrong_types_are_refused_in_gos_words(group, kind, members, said):
 
 def test_bad_times_of_metadata():
     """A creation time that is none is refused before anybody ignores it."""
-    with pytest.raises(BadRequest, match='parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yest'):
+    with pytest.raises(
+        BadRequest, match='parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yest'
+    ):
         prune("", "ConfigMap", metadata={"creationTimestamp": "yesterday"})
 
 
 def test_times_are_kept_in_utc():
     """Whole seconds for Time, six decimals for MicroTime, always UTC."""
-    _, event = prune("", "Event", lastTimestamp="2020-01-01T02:00:00.7+02:00", eventTime="2020-01-01T02:00:00.700000+02:00")
+    _, event = prune(
+        "", "Event", lastTimestamp="2020-01-01T02:00:00.7+02:00", eventTime="2020-01-01T02:00:00.700000+02:00"
+    )
     assert event["lastTimestamp"] == "2020-01-01T00:00:00Z"
     assert event["eventTime"] == "2020-01-01T00:00:00.700000Z"
 
@@ -168,3 +172,24 @@ def test_what_go_prints_even_when_empty():
     assert event["eventTime"] == "x"
     assert event["firstTimestamp"] is None
     assert event["reportingComponent"] == ""
+
+
+def test_what_is_no_pointer_vanishes_when_it_is_zero():
+    """`false`, zero and empty text go where Go leaves them out; pointers keep them, and structs stay."""
+    spec = {
+        "hostNetwork": False,
+        "nodeName": "",
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 0,
+        "containers": [
+            {"name": "c", "resources": {}, "livenessProbe": {"initialDelaySeconds": 0, "exec": {}}}
+        ],
+    }
+    _, pod = prune("", "Pod", spec=spec)
+    assert pod["spec"] == {
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{"name": "c", "resources": {}, "livenessProbe": {"exec": {}}}],
+    }
+    _, deployment = prune("apps", "Deployment", spec={"replicas": 0, "minReadySeconds": 0, "paused": False})
+    assert deployment["spec"] == {"replicas": 0}
