@@ -67,7 +67,7 @@ class LeaderElection:
                 task.cancel()
             await asyncio.gather(working, renewing, return_exceptions=True)
             self._set(leading=False)
-            await self._give_back()
+            await self._within(self._retry_seconds, self._give_back())
 
     async def _renew(self) -> None:
         renewed = self._clock.monotonic()
@@ -138,13 +138,15 @@ class LeaderElection:
         if spec != self._seen:
             self._seen, self._seen_at = spec, self._clock.monotonic()
 
-    async def _give_back(self) -> None:
+    async def _give_back(self) -> bool:
         """Let the next one begin at once. Only a courtesy: the lease would run out anyway."""
         with contextlib.suppress(ApiError, OSError):
             lease = await self._read()
             if lease is not None and (lease.get("spec") or {}).get("holderIdentity") == self._identity:
                 spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
                 await self._client.update(LEASES, {**lease, "spec": spec})
+                return True
+        return False
 
     def _set(self, *, leading: bool) -> None:
         self.leading = leading

@@ -47,7 +47,9 @@ class Wire:
         self.api = api
         self.writes = []
         self.refuse = None  # request → Response instead of asking the API
-        self.after = None  # called with each write that was answered; may raise
+        self.after = (
+            None  # called with each write that was answered; may raise, or return something to wait for
+        )
         self.flowing = asyncio.Event()
         self.flowing.set()
 
@@ -58,8 +60,8 @@ class Wire:
         if request.method != "GET" and "/events" not in request.path:
             if response.status < 400:
                 self.writes.append(f"{request.method} {request.path}")
-            if self.after is not None:
-                self.after(request, response)
+            if self.after is not None and (doing := self.after(request, response)) is not None:
+                await doing
         if response.stream is not None:
             response.stream = self._held(response.stream)
         return response

@@ -7,7 +7,12 @@ import pytest
 
 from fakekube.client.http import Unreachable
 from fakekube.machinery import objects
-from fakekube.machinery.resources import DATA_VOLUMES, VIRTUAL_MACHINE_POOLS, VIRTUAL_MACHINES
+from fakekube.machinery.resources import (
+    DATA_VOLUMES,
+    VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINE_POOLS,
+    VIRTUAL_MACHINES,
+)
 from tests.controller.cluster import NS, refusal
 
 DESCENDING = {"proactive": {"selectionPolicy": {"sortPolicy": "DescendingOrder"}}}
@@ -187,6 +192,29 @@ async def test_a_second_replica_does_no_harm(cluster, world):
     await life(cluster, world, checkpoint)
 
 
+async def test_no_vmi_is_restarted_twice(cluster, world):
+    """P-142: a replica that is late does not delete the VMI that has come up in the place of the one it knew."""
+    await cluster.create_pool(world.pool())
+    await cluster.pass_time(4)
+    late = await cluster.control("b")
+    await cluster.change_pool(virtualMachineTemplate=world.template("2Gi"))
+    await cluster.pass_time(1.5)  # both have updated the VMs and seen it
+    late.flowing.clear()
+    await cluster.pass_time(2)
+    late.flowing.set()
+    await cluster.pass_time(10)
+    restarts = [
+        write
+        for wire in (cluster.wire, late)
+        for write in wire.writes
+        if "DELETE" in write and "instances" in write
+    ]
+    assert len(restarts) == 3
+    assert {one["status"]["phase"] for one in (await cluster.listed(VIRTUAL_MACHINE_INSTANCES)).values()} == {
+        "Running"
+    }
+
+
 async def test_a_vm_detached_at_the_last_moment_is_not_deleted(cluster, world):
     """P-038: the deletion is refused by its precondition, and the VM is recognised as nobody's."""
     await cluster.create_pool(world.pool(replicas=2))
@@ -258,7 +286,9 @@ async def test_a_finalizer_somebody_else_removes_at_the_same_moment(cluster, wor
         if request.method == "DELETE" and response.status == 200:
             name = request.path.rpartition("/")[2]
             patch = {"metadata": {"finalizers": ["pool.kubevirt.io/finalizer"]}}
-            racing.append(asyncio.create_task(cluster.change_vm(name, patch)))
+            racing.append(name)
+            return cluster.change_vm(name, patch)
+        return None
 
     cluster.wire.after = race
     await cluster.change_pool(replicas=1)
