@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from fakekube.agents.garbage_collector import GarbageCollector
+from fakekube.agents.kubelet import Kubelet as RealKubelet
 from fakekube.agents.scheduler import Scheduler
 from fakekube.agents.volumes import Volumes
 from fakekube.api.apiserver import ApiServer
@@ -22,9 +23,10 @@ from fakekube.client.controller import Controller
 from fakekube.client.informer import Informer
 from fakekube.clock import ManualClock, rfc3339
 from fakekube.ids import Ids
+from fakekube.lifecycle.stage import PACES
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import ApiError, NotFound
-from fakekube.machinery.objects import annotations, condition, dig, is_terminating, key, name, namespace
+from fakekube.machinery.errors import NotFound
+from fakekube.machinery.objects import annotations, condition, dig, is_terminating, name, namespace
 from fakekube.machinery.resources import (
     CRDS,
     EVENTS,
@@ -207,7 +209,9 @@ class Kubelet:
 class World:
     """The cluster, its clock, and everything that has happened in it."""
 
-    def __init__(self, *, pace: str = "fast", pod_start: float = 0.3, nodes: int = 2) -> None:
+    def __init__(
+        self, *, pace: str = "fast", pod_start: float = 0.3, nodes: int = 2, real_kubelet: bool = False
+    ) -> None:
         self.clock, self.ids, self.nodes = ManualClock(), Ids(7), nodes
         self.api = ApiServer(MemoryStore(), clock=self.clock, ids=self.ids)
         self.client = Client(admit(self.api)).as_user("admin", "system:masters")
@@ -220,6 +224,14 @@ class World:
             Scheduler(self.client, clock=self.clock, ids=self.ids),
             GarbageCollector(self.client, clock=self.clock, ids=self.ids),
         ]
+        if real_kubelet:
+            self.kubelet = None
+            launchers = lambda pod: pod["metadata"].get("labels", {}).get("kubevirt.io") == "virt-launcher"  # noqa: E731
+            wanted = PACES[pace]
+            agent = RealKubelet(
+                self.client, clock=self.clock, ids=self.ids, pace=wanted, ends_elsewhere=launchers
+            )
+            self.others.append(agent)
         self.changes: list[tuple[float, Resource, Any, Any]] = []
         self._informers: dict[Resource, Informer] = {}
 
@@ -232,7 +244,8 @@ class World:
                 await self.client.create(CRDS, json.loads(manifest.read_text()))
         for number in range(1, self.nodes + 1):
             await self.add_node(f"node0{number}")
-        actors = [self.controller, self.handler, self.cdi, *self.others, self.kubelet.controller]
+        actors = [self.controller, self.handler, self.cdi, *self.others]
+        actors += [self.kubelet.controller] if self.kubelet else []
         tasks = [asyncio.create_task(actor.run()) for actor in actors]
         followed = (VIRTUAL_MACHINES, VIRTUAL_MACHINE_INSTANCES, PODS, EVENTS)
         tasks += [asyncio.create_task(self.informer(resource).run()) for resource in followed]
@@ -405,10 +418,13 @@ def _brief(found):
 
 
 @pytest.fixture
+def make_world():
+    """How to make a cluster of another kind."""
+    return World
+
+
+@pytest.fixture
 async def world():
     """A cluster with two nodes, at the pace the recordings were made at."""
     async with World().running() as made:
         yield made
-
-
-__all__ = ["ApiError", "World", "key"]

@@ -114,7 +114,7 @@ class VirtHandler:
         if pod is None:
             return None
         fate = fates.of(vmi)
-        if is_terminating(vmi):
+        if is_terminating(vmi) or (is_terminating(pod) and phase == "Running"):
             return await self._shut_down(vmi, guest, fate)
         if phase == "Scheduled":
             return await self._boot(vmi, guest, fate, pod)
@@ -227,7 +227,7 @@ class VirtHandler:
     async def _move(self, vmi: Object, guest: _Guest, fate: Fate, pod: Object) -> Result | None:
         """Take the next step of a live migration, once it is due."""
         target = self._pod_on(vmi, dig(vmi, "status", "migrationState", "targetNode", default=""))
-        address = dig(target, "status", "hostIP", default="") or dig(pod, "status", "hostIP", default="")
+        address = dig(target, "status", "hostIP") or dig(target, "status", "podIP", default="")
         step = migration.next_step(vmi, self._now(), address=address, fails=fate.fail_migration)
         if step is None:
             return None
@@ -299,7 +299,7 @@ class VirtHandler:
     # The end.
 
     async def _shut_down(self, vmi: Object, guest: _Guest, fate: Fate) -> Result | None:
-        """The VMI is being deleted: signal the guest, give it its time, then it is gone one way or the other."""
+        """The VMI or its launcher is being deleted: signal the guest, give it its time, then it is gone either way."""
         now = self._clock.monotonic()
         grace = float(dig(vmi, "spec", "terminationGracePeriodSeconds", default=30))
         if guest.signalled is None:
@@ -312,7 +312,7 @@ class VirtHandler:
             return Result(requeue_after=left)
         never_ran = dig(vmi, "status", "phase") == "Scheduled"
         phase = "Failed" if never_ran or (killed and grace > 0) else "Succeeded"
-        await self._finish(vmi, phase, deleted=True)
+        await self._finish(vmi, phase, deleted=is_terminating(vmi))
         return None
 
     async def _finish(self, vmi: Object, phase: str, *, deleted: bool = False) -> None:
