@@ -5,6 +5,7 @@ values that did not change.
 k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel/validation.go
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ BUDGET = 10_000_000  # of all rules for one object; k8s: staging/src/k8s.io/apis
 _LONGEST_MESSAGE = 5 * 1024
 _KEY = "x-kubernetes-validations"
 _ABSENT = object()
+_BRACKETED = re.compile(
+    r"\['((?:[^'\\]|\\.)*)'\]"
+)  # in a fieldPath: `.spec['x-y']` names the field `.spec.x-y`
 
 
 @dataclass(frozen=True)
@@ -242,7 +246,7 @@ def _same(value: Any) -> Any:
 
 def _error(rule: Rule, path: tuple[Step, ...], value: Any, detail: str) -> FieldError:
     where = path_text(path)
-    within = str(rule.raw.get("fieldPath") or "").strip()
+    within = _BRACKETED.sub(r".\1", str(rule.raw.get("fieldPath") or "").strip())
     if within:
         where = f"{where}{within}" if where else within.lstrip(".")
     where = where or NOWHERE

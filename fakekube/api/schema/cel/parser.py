@@ -39,7 +39,20 @@ _LEVELS: list[dict[str, str]] = [
     {"*": "_*_", "/": "_/_", "%": "_%_"},
 ]
 _RESERVED = frozenset(
-    {"as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "namespace"}
+    {
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "namespace",
+    }
     | {"package", "return", "var", "void", "while"}
 )
 _EXPECTED = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"

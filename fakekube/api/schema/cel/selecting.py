@@ -68,7 +68,7 @@ def element(type_: Type, index: Type) -> Type | None:
 
 def _member(value: Any, key: Any) -> Any:
     if isinstance(value, dict):
-        if key in value:
+        if _is_key(key) and key in value:
             return value[key]
         raise CelError(f"no such key: {key}")
     if isinstance(value, Optional):
@@ -91,6 +91,10 @@ def _position(key: Any) -> int:
     return int(key)
 
 
+def _is_key(key: Any) -> bool:
+    return isinstance(key, (str, int, float))
+
+
 def _maybe(value: Any, key: Any) -> Optional:
     if isinstance(value, Optional):
         if not value.present:
@@ -100,7 +104,7 @@ def _maybe(value: Any, key: Any) -> Optional:
         at = _position(key)
         return Optional(present=True, content=value[at]) if 0 <= at < len(value) else NONE
     if isinstance(value, dict):
-        return Optional(present=True, content=value[key]) if key in value else NONE
+        return Optional(present=True, content=value[key]) if _is_key(key) and key in value else NONE
     raise no_such_overload()
 
 

@@ -52,6 +52,7 @@ from fakekube.api.schema.cel.values import (
     TypeValue,
     UInt,
     no_such_overload,
+    type_name,
 )
 
 Frame = list[Any]
@@ -170,7 +171,7 @@ class Translator:
         closures = [closure for _, closure in members]
         if name == "_?_:_":
             return result, _conditional(closures)
-        return result, _apply(operators.OPERATORS.get(name) or dispatcher(found), closures)
+        return result, _apply(operators.OPERATORS.get(name) or _guarded(dispatcher(found)), closures)
 
     def logic(self, node: Call) -> Checked:
         sides = [self.translate(arg) for arg in node.args]
@@ -217,6 +218,8 @@ class Translator:
                 if optional and not content.present:
                     continue
                 name = key(frame)
+                if not isinstance(name, (str, int)):
+                    raise CelError(f"unsupported key type: {type_name(name)}")
                 if name in found:
                     raise CelError(f"Failed with repeated key {name}")
                 found[name] = content.content if optional else content
@@ -306,6 +309,18 @@ def _dotted(node: Node) -> str:
         before = _dotted(node.operand)
         return f"{before}.{node.field}" if before else ""
     return ""
+
+
+def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Containers hold values of any type, so a function may meet one its signature could not exclude."""
+
+    def call(*args: Any) -> Any:
+        try:
+            return function(*args)
+        except (TypeError, ValueError, AttributeError, ArithmeticError, OSError):
+            raise no_such_overload() from None
+
+    return call
 
 
 def _apply(function: Callable[..., Any], closures: list[Closure]) -> Closure:
