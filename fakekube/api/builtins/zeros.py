@@ -9,7 +9,6 @@ from typing import Any
 
 from fakekube.machinery.wire import Object
 
-_ROLE_REF = {"apiGroup": "", "kind": "", "name": ""}
 _TEMPLATE = {"metadata": {}, "spec": {"containers": None}}
 _NODE_INFO = dict.fromkeys(
     (
@@ -59,9 +58,7 @@ _SPECIAL: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "status": {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0},
     },
     ("rbac.authorization.k8s.io", "ClusterRole"): {"rules": None},
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): {"roleRef": _ROLE_REF},
     ("rbac.authorization.k8s.io", "Role"): {"rules": None},
-    ("rbac.authorization.k8s.io", "RoleBinding"): {"roleRef": _ROLE_REF},
     ("scheduling.k8s.io", "PriorityClass"): {"value": 0},
     ("storage.k8s.io", "CSIStorageCapacity"): {"storageClassName": ""},
     ("storage.k8s.io", "StorageClass"): {"provisioner": ""},
@@ -88,13 +85,21 @@ def members(group: str, version: str, kind: str, *, spec: bool, status: bool) ->
 
 
 def fill(obj: Object, zeros: Mapping[str, Any]) -> None:
-    """Add what is missing, deeply; what is there stays."""
+    """Add what is missing, deeply; what is there stays. A spec gets no nulls: rules and defaults would trip over them."""
     for name, zero in zeros.items():
         present = obj.get(name)
         if isinstance(zero, Mapping):
             if present is None:
                 present = obj[name] = {}
-            if zero and isinstance(present, dict):
-                fill(present, zero)
+            if isinstance(present, dict):
+                fill(present, _without_nulls(zero) if name == "spec" else zero)
         elif name not in obj:
             obj[name] = zero
+
+
+def _without_nulls(zeros: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {
+        name: _without_nulls(zero) if isinstance(zero, Mapping) else zero
+        for name, zero in zeros.items()
+        if zero is not None
+    }

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fakekube.api.builtins import zeros
 from fakekube.api.builtins.tables import resources
 from fakekube.machinery.errors import BadRequest
 
@@ -193,3 +194,12 @@ def test_what_is_no_pointer_vanishes_when_it_is_zero():
     }
     _, deployment = prune("apps", "Deployment", spec={"replicas": 0, "minReadySeconds": 0, "paused": False})
     assert deployment["spec"] == {"replicas": 0}
+
+
+def test_specs_get_no_nulls():
+    """A bookmark shows null containers, but an object without any is left for validation to refuse."""
+    strategy = BY_KIND["", "v1", "Pod"].strategy
+    pod = {"metadata": {}}
+    zeros.fill(pod, strategy.empty_members)
+    assert strategy.empty_members["spec"] == {"containers": None}
+    assert pod == {"metadata": {}, "spec": {}, "status": {}}
