@@ -13,6 +13,7 @@ ALL = {crd["metadata"]["name"]: crd for crd in crds.crds()}
 VALID_KEYS = {
     *("type", "properties", "items", "additionalProperties", "required", "description", "format", "minimum"),
     *("maximum", "enum", "pattern", "anyOf", "nullable", "default", "maxItems", "minItems", "minLength"),
+    "maxLength",
 }
 
 

@@ -1,6 +1,8 @@
 """The installation: what it leaves behind, that it may run twice, and how the KubeVirt object fares."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 
@@ -173,3 +175,12 @@ def test_manifests_come_in_order():
     assert kinds[-2:] == ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]
     assert set(kinds) == set(RESOURCES)
     assert "APIService" not in {obj["kind"] for obj in manifests(ManualClock().now(), webhook=False)}
+
+
+def test_a_running_server_needs_no_pydantic():
+    """The models are for generating manifests only: operator and virt-api start without pydantic."""
+    program = (
+        "import sys, fakekube.virt.operator.install, fakekube.virt.api.handler;"
+        "sys.exit('pydantic' in sys.modules or 'jsonschema' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

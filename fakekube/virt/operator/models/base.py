@@ -97,6 +97,11 @@ def req(description: str = "", *, name: str | None = None, **annotations: Any) -
     )
 
 
+def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
+    """CEL rules the server checks, each with its message."""
+    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]}
+
+
 class Condition(Model):
     """One observed aspect of an object: its type, whether it holds, and why."""
 

@@ -15,6 +15,7 @@ from fakekube.virt.operator.models.base import (
     Time,
     opt,
     req,
+    rules,
 )
 from fakekube.virt.operator.models.datavolume import CDICondition
 from fakekube.virt.operator.models.kubernetes import (
@@ -25,7 +26,6 @@ from fakekube.virt.operator.models.kubernetes import (
     Toleration,
 )
 from fakekube.virt.operator.models.kubevirt import Patch
-from fakekube.virt.operator.models.operations import rules
 
 Percent = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^(0(?:\.\d{1,3})?|1)$"})]
 

@@ -19,16 +19,11 @@ from fakekube.virt.operator.models.base import (
     Time,
     opt,
     req,
+    rules,
 )
 from fakekube.virt.operator.models.kubernetes import MetaCondition, TypedLocalObjectReference
 from fakekube.virt.operator.models.kubevirt import Filled
 from fakekube.virt.operator.models.migration import Milliseconds
-
-
-def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
-    """CEL rules the server checks, each with its message."""
-    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]}
-
 
 _KNOWN_SOURCE = (
     "!has(self.apiGroup) || (self.apiGroup == 'kubevirt.io' && self.kind == 'VirtualMachine') || "

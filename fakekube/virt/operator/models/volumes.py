@@ -3,7 +3,7 @@
 Origin: kubevirt: staging/src/kubevirt.io/api/core/v1/{schema,types}.go
 """
 
-from fakekube.virt.operator.models.base import Empty, Int32, Model, Quantity, opt, req
+from fakekube.virt.operator.models.base import Empty, Int32, Model, Quantity, opt, req, rules
 from fakekube.virt.operator.models.devices import Disk
 from fakekube.virt.operator.models.kubernetes import (
     DownwardAPIVolumeFile,
@@ -122,8 +122,20 @@ class ServiceAccountVolumeSource(Model):
 class ContainerPathVolumeSource(Model):
     """A path of the launcher's container."""
 
-    path: str
-    read_only: bool | None = opt("Whether the guest may only read.")
+    path: str = req(
+        "Where it lies.",
+        maxLength=4096,
+        minLength=1,
+        **rules(
+            ("self.startsWith('/')", "path must be an absolute path"),
+            ("!self.contains('..')", "path must not contain '..'"),
+        ),
+    )
+    read_only: bool | None = opt(
+        "Whether the guest may only read.",
+        default=True,
+        **rules(("self == true", "readOnly must be true, write access is not supported")),
+    )
 
 
 class Volume(Model):
