@@ -102,7 +102,7 @@ async def _read_groups(
         try:
             listed = await _get(client, address, {})
         except ApiError:
-            failed.append(address.partition("/")[2].partition("/")[2])
+            failed.append(address.removeprefix("/apis/").removeprefix("/api/"))
             continue
         group, version = split_api_version(listed["groupVersion"])
         for one in listed.get("resources") or ():

@@ -17,7 +17,7 @@ _old: dict[bytes, Any] = {}
 
 def event(line: bytes) -> Any:
     """The decoded line; equal lines seen lately give the same object. For readers that change nothing."""
-    global _young, _old  # noqa: PLW0603 - one cache for the process is the point
+    global _young, _old  # one cache for the process is the point
     found = _young.get(line)
     if found is None:
         found = _old.get(line)
