@@ -94,6 +94,22 @@ class Page:
     remaining: int = 0
 
 
+class Watch(Protocol):
+    """An asynchronous iterator and a cursor. Between two Progress marks at least one event under its prefix has happened, or somebody nudged it."""
+
+    def __aiter__(self) -> AsyncIterator[Sequence[Event] | Progress]: ...
+
+    async def __anext__(self) -> Sequence[Event] | Progress: ...
+
+    def nudge(self) -> None:
+        """Have the next read say where the watch stands, even when nothing has happened under its prefix."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop watching; the next read ends."""
+        ...
+
+
 class Store(Protocol):
     """See the module text. A key is any text without NUL; a prefix ends where its caller wants it to."""
 
@@ -111,7 +127,9 @@ class Store(Protocol):
         """The entry, now or at revision `at`. Raises Compacted, FutureRevision."""
         ...
 
-    async def list(self, prefix: str, at: int | None = None, after: str = "", limit: int | None = None) -> Page:
+    async def list(
+        self, prefix: str, at: int | None = None, after: str = "", limit: int | None = None
+    ) -> Page:
         """Entries under `prefix` with keys beyond `after`, at most `limit`. Raises Compacted, FutureRevision."""
         ...
 
@@ -127,10 +145,10 @@ class Store(Protocol):
         """Remove the key; `value` is what the Event's `previous` shows as last state. Raises NotFound, Conflict."""
         ...
 
-    def watch(self, prefix: str, after: int) -> AsyncIterator[Sequence[Event] | Progress]:
+    def watch(self, prefix: str, after: int) -> "Watch":
         """Batches of every Event under `prefix` after that revision, once and in order; Progress when caught up.
 
-        Raises Compacted, at once or later, when the reader has fallen behind what is kept.
+        Reading raises FutureRevision, or Compacted, at once or later, when the reader has fallen behind what is kept.
         """
         ...
 

@@ -1,13 +1,12 @@
-"""The event log: an append-only sequence with a movable beginning. A watch is a cursor on it, not a queue.
+"""The event log: an append-only sequence with a movable beginning.
 
     forgotten   | kept events, one per revision        | not yet
     … 40 41 42  | 43  44  45  46  47                   | 48 …
-                  ^ oldest                ^ newest
+              ^ oldest                ^ newest
 
 A slow reader costs nothing and cannot lose an event silently: once its position lies before `oldest`, it is told so.
 """
 
-import asyncio
 from collections import deque
 from itertools import islice
 
@@ -21,7 +20,6 @@ class EventLog:
         self._events: deque[Event] = deque()
         self._first = start + 1  # the revision of _events[0], or of the next event when there are none
         self._retention = retention
-        self._wakeup: asyncio.Event = asyncio.Event()
         self.closed = False
 
     @property
@@ -29,13 +27,17 @@ class EventLog:
         """The oldest revision a reader may stand at: all events after it are still here."""
         return self._first - 1
 
+    @property
+    def newest(self) -> int:
+        """The revision of the last event."""
+        return self._first - 1 + len(self._events)
+
     def append(self, event: Event) -> None:
-        """Add the event of the next revision and wake everybody who waits for it."""
+        """Add the event of the next revision."""
         self._events.append(event)
         if len(self._events) > self._retention:
             self._events.popleft()
             self._first += 1
-        self.wake()
 
     def after(self, revision: int) -> list[Event]:
         """Events after `revision`, oldest first. Raises Compacted when some of them are gone."""
@@ -56,20 +58,3 @@ class EventLog:
         while self._events and self._first <= revision:
             self._events.popleft()
             self._first += 1
-        self.wake()
-
-    def wake(self) -> None:
-        """Let every waiting reader look again."""
-        if self._wakeup.is_set():
-            return
-        self._wakeup.set()
-
-    async def wait(self) -> None:
-        """Return after the next `wake`. The caller checks for news first; nothing can happen in between."""
-        if self._wakeup.is_set():
-            self._wakeup = asyncio.Event()
-        await self._wakeup.wait()
-
-    def close(self) -> None:
-        self.closed = True
-        self.wake()

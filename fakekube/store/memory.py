@@ -4,11 +4,11 @@ There is no per-key history: a read of the past takes the present and undoes the
 happened since, which for pagination is little, and makes keeping the past as cheap as the log.
 """
 
-from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from sortedcontainers import SortedDict
 
+from fakekube.store.channel import Channels, Cursor
 from fakekube.store.interface import (
     Compacted,
     Conflict,
@@ -18,11 +18,8 @@ from fakekube.store.interface import (
     FutureRevision,
     NotFound,
     Page,
-    Progress,
 )
 from fakekube.store.log import EventLog
-
-_MAX_BATCH = 1_000
 
 
 class MemoryStore:
@@ -35,6 +32,7 @@ class MemoryStore:
         self._entries: SortedDict = SortedDict()
         self._revision = revision
         self._log = EventLog(revision, retention)
+        self._channels = Channels(self._log)
 
     @property
     def revision(self) -> int:
@@ -57,7 +55,9 @@ class MemoryStore:
                 return event.previous
         return entry
 
-    async def list(self, prefix: str, at: int | None = None, after: str = "", limit: int | None = None) -> Page:
+    async def list(
+        self, prefix: str, at: int | None = None, after: str = "", limit: int | None = None
+    ) -> Page:
         if at is None or at == self._revision:
             return self._page(self._entries, prefix, after, limit, self._revision)
         self._check(at)
@@ -80,32 +80,19 @@ class MemoryStore:
             previous = Entry(key, value, previous.created, previous.modified)
         self._revision += 1
         event = Event(self._revision, None, previous)
-        self._log.append(event)
+        self._tell(event)
         return event
 
-    async def watch(self, prefix: str, after: int) -> AsyncIterator[Sequence[Event] | Progress]:
-        if after > self._revision:
-            raise FutureRevision(self._revision)
-        log, position = self._log, after
-        while not log.closed:
-            news = log.after(position)
-            if not news:
-                yield Progress(position)
-                if self._revision == position and not log.closed:
-                    await log.wait()
-                continue
-            if len(news) > _MAX_BATCH:
-                del news[_MAX_BATCH:]
-            position = news[-1].revision
-            mine = [event for event in news if event.key.startswith(prefix)]
-            if mine:
-                yield mine
+    def watch(self, prefix: str, after: int) -> Cursor:
+        return Cursor(self._log, self._channels, prefix, after)
 
     def compact(self, revision: int) -> None:
         self._log.compact(min(revision, self._revision))
+        self._channels.trim()
 
     def close(self) -> None:
-        self._log.close()
+        self._log.closed = True
+        self._channels.wake()
 
     def _check(self, at: int) -> None:
         if at > self._revision:
@@ -124,8 +111,12 @@ class MemoryStore:
     def _commit(self, entry: Entry, previous: Entry | None) -> Entry:
         self._entries[entry.key] = entry
         self._revision = entry.modified
-        self._log.append(Event(entry.modified, entry, previous))
+        self._tell(Event(entry.modified, entry, previous))
         return entry
+
+    def _tell(self, event: Event) -> None:
+        self._log.append(event)
+        self._channels.add(event)
 
     def _past(self, prefix: str, at: int) -> "SortedDict":
         end = _after_prefix(prefix)

@@ -223,16 +223,39 @@ async def test_watch(make: Make) -> None:
 
 
 async def test_watch_waits(make: Make) -> None:
-    """A watch that has caught up says so, waits, and is woken by the next write, also one under another prefix."""
+    """A watch that has caught up says so, waits, and is woken by the next write under its prefix."""
     store = make()
-    cursor = aiter(store.watch("/a/", store.revision))
+    cursor = store.watch("/a/", store.revision)
     assert await anext(cursor) == Progress(store.revision)
     waiting = asyncio.ensure_future(anext(cursor))
     await store.create("/b/1", b"")
-    assert await asyncio.wait_for(waiting, 5) == Progress(store.revision)
-    waiting = asyncio.ensure_future(anext(cursor))
     await store.create("/a/1", b"")
     news = await asyncio.wait_for(waiting, 5)
+    assert not isinstance(news, Progress)
+    assert [event.key for event in news] == ["/a/1"]
+
+
+async def test_nudge(make: Make) -> None:
+    """A nudged watch says where it stands, though nothing has happened under its prefix."""
+    store = make()
+    cursor = store.watch("/a/", store.revision)
+    await anext(cursor)
+    waiting = asyncio.ensure_future(anext(cursor))
+    await store.create("/b/1", b"")
+    await asyncio.sleep(0)
+    cursor.nudge()
+    assert await asyncio.wait_for(waiting, 5) == Progress(store.revision)
+
+
+async def test_quiet_watch_is_never_too_late(make: Make) -> None:
+    """A watch nothing has happened for has missed nothing, however much of the log is forgotten."""
+    store = make(retention=3)
+    cursor = store.watch("/a/", store.revision)
+    await anext(cursor)
+    for number in range(10):
+        await store.create(f"/b/{number}", b"")
+    await store.create("/a/1", b"")
+    news = await anext(cursor)
     assert not isinstance(news, Progress)
     assert [event.key for event in news] == ["/a/1"]
 

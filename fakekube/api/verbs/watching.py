@@ -118,34 +118,36 @@ async def _stream(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + (options.timeout or _DEFAULT_TIMEOUT)
     position = start.after
-    while True:
-        tick = min(deadline, loop.time() + _BOOKMARK_EVERY)
-        news = store.watch(_prefix(call), position)
-        try:
-            async with asyncio.timeout_at(tick):
-                async for batch in news:
-                    if isinstance(batch, Progress):
-                        position = batch.revision
-                        continue
-                    position = batch[-1].revision
-                    lines = []
-                    for event in batch:
-                        change = watching.change(event, match)
-                        if change is not None:
-                            lines.append(render(change[0], event, change[1]))
-                    if lines:
-                        yield b"".join(lines)
-            return  # noqa: TRY300 - the store has closed
-        except TimeoutError:
+    tick = min(deadline, loop.time() + _BOOKMARK_EVERY)
+    news = store.watch(_prefix(call), position)
+    timer = loop.call_at(tick, news.nudge)
+    try:
+        async for batch in news:
+            if not isinstance(batch, Progress):
+                position = batch[-1].revision
+                lines = []
+                for event in batch:
+                    change = watching.change(event, match)
+                    if change is not None:
+                        lines.append(render(change[0], event, change[1]))
+                if lines:
+                    yield b"".join(lines)
+                continue
+            position = batch.revision
+            now = loop.time()
+            if now < tick:
+                continue
             if options.bookmarks:
                 yield _mark(call, position)
-            if loop.time() >= deadline:
+            if now >= deadline:
                 return
-        except stores.Compacted as compacted:
-            yield watching.error(too_old(position, compacted.oldest).status())
-            return
-        finally:
-            await news.aclose()  # type: ignore[attr-defined]
+            tick = min(deadline, now + _BOOKMARK_EVERY)
+            timer = loop.call_at(tick, news.nudge)
+    except stores.Compacted as compacted:
+        yield watching.error(too_old(position, compacted.oldest).status())
+    finally:
+        timer.cancel()
+        await news.aclose()
 
 
 def _mark(call: Call, revision: int, *, initial_end: bool = False) -> bytes:
