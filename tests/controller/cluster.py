@@ -35,9 +35,7 @@ VM_FINALIZER = "kubevirt.io/virtualMachineControllerFinalize"
 POOL_FINALIZER = "pool.kubevirt.io/finalizer"
 _MANIFESTS = Path(fakekube.virt.operator.__file__).parent / "manifests"
 _NEEDED = [VIRTUAL_MACHINES, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINE_POOLS, DATA_VOLUMES]
-_DEFINITIONS = [
-    orjson.loads((_MANIFESTS / f"{resource.qualified}.json").read_bytes()) for resource in _NEEDED
-]
+DEFINITIONS = [orjson.loads((_MANIFESTS / f"{resource.qualified}.json").read_bytes()) for resource in _NEEDED]
 
 
 class Wire:
@@ -99,7 +97,7 @@ class Cluster:
 
     async def start(self):
         await self.api.start()
-        for definition in _DEFINITIONS:
+        for definition in DEFINITIONS:
             await self.admin.create(CRDS, copy_of(definition))
 
     async def stop(self):

@@ -198,7 +198,9 @@ async def test_no_vmi_is_restarted_twice(cluster, world):
     await cluster.pass_time(4)
     late = await cluster.control("b", reconcile_delay=2.4)
     await cluster.change_pool(virtualMachineTemplate=world.template("2Gi"))
-    await cluster.pass_time(1.5)  # the VMs are updated and both have seen it; only one acts before the VMIs are new
+    await cluster.pass_time(
+        1.5
+    )  # the VMs are updated and both have seen it; only one acts before the VMIs are new
     late.flowing.clear()
     await cluster.pass_time(2)
     late.flowing.set()

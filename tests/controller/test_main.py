@@ -1,0 +1,88 @@
+"""`python -m controller` as a process of its own, over HTTP, as in a real cluster."""
+
+import asyncio
+import signal
+import socket
+import sys
+
+import aiohttp
+import pytest
+
+from fakekube.api.apiserver import ApiServer
+from fakekube.client import kubeconfig
+from fakekube.client.client import Client
+from fakekube.ids import Ids
+from fakekube.machinery import objects
+from fakekube.machinery.copying import copy_of
+from fakekube.machinery.resources import CRDS, LEASES, VIRTUAL_MACHINE_POOLS, VIRTUAL_MACHINES
+from fakekube.server import Server
+from fakekube.store.memory import MemoryStore
+from tests.controller.cluster import DEFINITIONS, NS
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture
+async def api(tmp_path):
+    """An API on a port, and the kubeconfig that leads to it."""
+    api = ApiServer(MemoryStore(), ids=Ids(1))
+    await api.start()
+    admin = Client(api).as_user("admin", "system:masters")
+    for definition in DEFINITIONS:
+        await admin.create(CRDS, copy_of(definition))
+    async with Server(api) as server:
+        path = tmp_path / "kubeconfig"
+        kubeconfig.write(path, server.url)
+        yield admin, path
+        api.close()
+
+
+async def test_the_program_keeps_a_pool(api, world):
+    """From flags and a kubeconfig to VMs; healthy and measured meanwhile; SIGTERM ends it in order."""
+    admin, path = api
+    port = free_port()
+    flags = ["--kubeconfig", path, "--leader-elect", "--reconcile-delay", "0.05", "--metrics-port", str(port)]
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "controller", *map(str, flags))
+    try:
+        pool = world.pool()
+        pool["metadata"] = {"name": "p", "namespace": NS}
+        await admin.create(VIRTUAL_MACHINE_POOLS, pool)
+        names = []
+        async for kind, vm in admin.watch(VIRTUAL_MACHINES, NS, resource_version="0", timeout_seconds=30):
+            if kind == "ADDED":
+                names.append(objects.name(vm))
+            if len(names) == 3:
+                break
+        assert sorted(names) == ["p-0", "p-1", "p-2"]
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+            for path in ("/healthz", "/readyz"):
+                async with http.get(path) as answer:
+                    assert answer.status == 200
+            async with http.get("/metrics") as answer:
+                text = await answer.text()
+        assert 'leader_election_master_status{name="virtualmachinepool-controller"} 1' in text
+        assert 'method="POST"' in text
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+        lease = await admin.get(LEASES, "virtualmachinepool-controller", NS)
+        assert lease["spec"]["holderIdentity"] == ""
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_a_missing_kubeconfig_is_one_sentence(tmp_path):
+    """No traceback for a mistake of the user."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "controller", "--kubeconfig", str(tmp_path / "none"), "--metrics-port", "-1"),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 1
+    assert said.decode().count("\n") == 1
