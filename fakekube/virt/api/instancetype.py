@@ -74,10 +74,10 @@ def conflicts(path: str, spec: Spec, size: Mapping[str, Any] | None) -> list[str
 
 def apply(spec: Spec, size: Mapping[str, Any] | None, preference: Mapping[str, Any] | None) -> None:
     """Write what the instancetype sets, then what the preference suggests and nobody has set."""
-    preference = preference or {}
     if size is not None:
-        _apply_size(spec, size, preference)
-    _apply_preference(spec, preference)
+        _apply_size(spec, size, preference or {})
+    if preference:
+        _apply_preference(spec, preference)
 
 
 def _apply_size(spec: Spec, size: Mapping[str, Any], preference: Mapping[str, Any]) -> None:
