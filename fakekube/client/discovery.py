@@ -71,7 +71,9 @@ def of_crd(crd: Mapping[str, Any]) -> Resource | None:
     )
 
 
-def _read_aggregated(document: Mapping[str, Any], found: dict[tuple[str, str], Served], failed: list[str]) -> None:
+def _read_aggregated(
+    document: Mapping[str, Any], found: dict[tuple[str, str], Served], failed: list[str]
+) -> None:
     for group in document.get("items") or ():
         name = (group.get("metadata") or {}).get("name") or ""
         for version in group.get("versions") or ():  # the preferred one first
