@@ -17,6 +17,15 @@ from fakekube.machinery.wire import Object
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 INSTANCE_DELETION = DeleteOptions()  # how instances go with their definition
 
+# Upstream says InstanceDeletionPending for a moment first; here deletion begins within the request that asked for it.
+DELETING: accepting.Condition = {
+    "lastTransitionTime": None,
+    "message": "CustomResource deletion is in progress",
+    "reason": "InstanceDeletionInProgress",
+    "status": "True",
+    "type": "Terminating",
+}
+
 _WEBHOOK_PORT = 443
 
 
@@ -64,12 +73,8 @@ class CrdRules(Strategy):
         super().prepare_delete(obj)
         if CLEANUP not in objects.finalizers(obj):
             obj["metadata"]["finalizers"] = [*objects.finalizers(obj), CLEANUP]
-        pending = terminating(
-            "InstanceDeletionPending",
-            "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
-        )
         now = str(obj["metadata"]["deletionTimestamp"])
-        obj["status"] = accepting.with_conditions(obj.get("status") or {}, [pending], now)
+        obj["status"] = accepting.with_conditions(obj.get("status") or {}, [DELETING], now)
 
 
 def default(crd: Object) -> None:
@@ -103,17 +108,3 @@ def settled_status(crd: Object, others: Iterable[Object], now: str) -> dict[str,
         conditions.append(approval)
     status = accepting.with_conditions(crd.get("status") or {}, conditions, now)
     return {**status, "acceptedNames": names}
-
-
-def terminating(reason: str, message: str) -> accepting.Condition:
-    """A Terminating condition, for `accepting.with_conditions`."""
-    return {
-        "lastTransitionTime": None,
-        "message": message,
-        "reason": reason,
-        "status": "True",
-        "type": "Terminating",
-    }
-
-
-IN_PROGRESS = terminating("InstanceDeletionInProgress", "CustomResource deletion is in progress")

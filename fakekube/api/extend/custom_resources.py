@@ -22,7 +22,7 @@ from fakekube.api.schema.model import Schema
 from fakekube.api.schema.structural import RULES_NOT_CHECKED, Structural, blocks_rules
 from fakekube.machinery import field_errors, objects
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import BadRequest
+from fakekube.machinery.errors import BadRequest, forbidden
 from fakekube.machinery.field_errors import FieldError
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
@@ -38,14 +38,21 @@ def served(crd: Object) -> list[ServedResource]:
     """One resource per served version, in the order of the CRD. The CRD is accepted, valid and defaulted."""
     spec = crd["spec"]
     stored = next((version for version in spec["versions"] if version.get("storage")), spec["versions"][0])
-    edited = objects.generation(crd) > 1
+    edited, terminating = objects.generation(crd) > 1, objects.is_terminating(crd)
     return [
-        _served(spec, version, stored, edited=edited) for version in spec["versions"] if version.get("served")
+        _served(spec, version, stored, edited=edited, terminating=terminating)
+        for version in spec["versions"]
+        if version.get("served")
     ]
 
 
 def _served(
-    spec: Mapping[str, Any], version: Mapping[str, Any], stored: Mapping[str, Any], *, edited: bool
+    spec: Mapping[str, Any],
+    version: Mapping[str, Any],
+    stored: Mapping[str, Any],
+    *,
+    edited: bool,
+    terminating: bool,
 ) -> ServedResource:
     names = spec["names"]
     subresources = version.get("subresources") or {}
@@ -58,6 +65,8 @@ def _served(
         scale=scale,
         selectable=[field["jsonPath"] for field in version.get("selectableFields") or ()],
     )
+    if terminating:
+        strategy.refusing = (names["plural"], spec["group"])
     to_storage, from_storage = _converters(strategy, version, stored, edited=edited)
     return ServedResource(
         group=spec["group"],
@@ -181,6 +190,7 @@ class CustomResourceStrategy(Strategy):
         self.scale = scale
         self.selectable = {path.lstrip("."): _field(path) for path in selectable}
         self.structural = Structural(Schema(raw))
+        self.refusing: tuple[str, str] | None = None  # plural and group, once the CRD is being deleted
 
     @cached_property
     def schema(self) -> Schema | None:  # type: ignore[override]  # made when a patch first asks for it
@@ -204,6 +214,10 @@ class CustomResourceStrategy(Strategy):
         self.structural.default(obj)
 
     def prepare_create(self, obj: Object) -> None:
+        """Raises Forbidden while the CRD is being deleted."""
+        if self.refusing is not None:
+            why = "create not allowed while custom resource definition is terminating"
+            raise forbidden(*self.refusing, objects.name(obj), why)
         if self.status_subresource:
             obj.pop("status", None)
 

@@ -6,6 +6,7 @@ Origin: k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/controller/{status,e
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 from fakekube.api.extend import crds, custom_resources
 from fakekube.api.registry import codec, metadata
@@ -40,6 +41,7 @@ class Establishing:
             return
         self._known[name] = crd
         if objects.is_terminating(crd):
+            self._serve(crd)  # its instances can still be read and deleted, but no new ones made
             await self._finish(resource, crd)
             return
         settled = await self._settle(resource, crd)
@@ -66,7 +68,9 @@ class Establishing:
                 continue
             resource.strategy.default(crd)
             resource.strategy.prepare_create(crd)
-            metadata.fill_create(crd, namespace="", name=name, uid=registry.ids.uid(), now=now, with_generation=True)
+            metadata.fill_create(
+                crd, namespace="", name=name, uid=registry.ids.uid(), now=now, with_generation=True
+            )
             crd["status"] = crds.settled_status(crd, self._known.values(), now)
             await registry.store.create(
                 resource.key("", name), codec.encode(resource, crd), codec.memo_of(resource, crd)
@@ -115,6 +119,7 @@ class Establishing:
         if CLEANUP not in objects.finalizers(crd):
             return
         for one in self._served.get(name, ())[:1]:
+            self._registry.committed.pop(one.prefix, None)
             page = await self._registry.store.list(one.prefix)
             for entry in page.entries:
                 obj = codec.decode(one, entry)
@@ -125,8 +130,9 @@ class Establishing:
                 except NotFound:
                     continue
             left = await self._registry.store.list(one.prefix, limit=1)
-            if left.entries:
-                return  # instances with finalizers: `instance_gone` comes back here
+            if left.entries:  # instances with finalizers: the last to go brings us back here
+                self._registry.committed[one.prefix] = partial(self._instance_written, resource)
+                return
 
         async def transform(old: Object) -> Object:
             new = copy_of(old)
@@ -135,11 +141,10 @@ class Establishing:
 
         await self._registry.update(resource, "", name, transform, WriteContext(_MANAGER, []))
 
-    async def instance_gone(self, resource: ServedResource, crd_resource: ServedResource) -> None:
-        """An instance of a custom resource has left; if its CRD waits for that, it may go now."""
+    async def _instance_written(
+        self, crd_resource: ServedResource, resource: ServedResource, _: Object, deleted: bool
+    ) -> None:
+        """An instance of a definition that is being deleted was written; if it left, the definition may go too."""
         crd = self._known.get(f"{resource.plural}.{resource.group}")
-        if crd is not None and objects.is_terminating(crd):
+        if deleted and crd is not None and objects.is_terminating(crd):
             await self._finish(crd_resource, crd)
-
-
-

@@ -111,5 +111,5 @@ def test_deletion_waits_for_instances() -> None:
     crd["metadata"]["deletionTimestamp"] = LATER
     rules.prepare_delete(crd)
     assert objects.finalizers(crd) == [crds.CLEANUP]
-    assert objects.dig(objects.condition(crd, "Terminating"), "reason") == "InstanceDeletionPending"
+    assert objects.dig(objects.condition(crd, "Terminating"), "reason") == "InstanceDeletionInProgress"
     assert not rules.blocks_deletion(crd)
