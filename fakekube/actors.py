@@ -30,6 +30,8 @@ class Setting:
     pace: Pace
     nodes: int
     preload_crds: Callable[[Iterable[Object]], Awaitable[None]]  # into the server, past its validation
+    chosen: frozenset[str] = frozenset()  # the names of all actors that are to run
+    made: dict[str, Actor] = field(default_factory=dict)  # those before this one, in the order of ACTORS
 
     def as_account(self, account: str, agent: str) -> Client:
         """A client with the identity of one of KubeVirt's service accounts."""
@@ -41,7 +43,7 @@ class Setting:
 class Made:
     """An actor with what the composition root has to know of it."""
 
-    actor: Actor | None = None
+    actor: Actor
     prepare: Callable[[], Awaitable[None]] | None = None
     services: Mapping[tuple[str, str], Handler] = field(default_factory=dict)
 
@@ -135,11 +137,26 @@ def _volumes(at: Setting) -> Made:
 
 def _virt_operator(at: Setting) -> Made:
     from fakekube.virt.operator.crds import crds
+    from fakekube.virt.operator.install import VirtOperator
+
+    client = at.as_account("kubevirt-operator", "virt-operator")
+    operator = VirtOperator(client, clock=at.clock, ids=at.ids, webhook="virt-api" in at.chosen)
 
     async def prepare() -> None:
         await at.preload_crds(crds())
+        await operator.install()
 
-    return Made(None, prepare)
+    return Made(operator, prepare)
+
+
+def _virt_api(at: Setting) -> Made:
+    from fakekube.virt.api.handler import VirtApi
+    from fakekube.virt.handler.guest import VirtHandler
+
+    handler = at.made.get("virt-handler")
+    node = handler if isinstance(handler, VirtHandler) else None
+    api = VirtApi(at.client, clock=at.clock, ids=at.ids, node=node)
+    return Made(api, services={("kubevirt", "virt-api"): api})
 
 
 def _virt_controller(at: Setting) -> Made:
@@ -196,6 +213,9 @@ ACTORS: dict[str, ActorSpec] = {
         ),
         ActorSpec(
             "virt-handler", KUBEVIRT, "plays nodes and guests: boots, pauses, migrates, ends", _virt_handler
+        ),
+        ActorSpec(
+            "virt-api", KUBEVIRT, "admits and defaults KubeVirt's objects; start, stop, pause, …", _virt_api
         ),
         ActorSpec("cdi", KUBEVIRT, "fills DataVolumes", _cdi),
         ActorSpec("pool-controller", KUBEVIRT, "keeps VirtualMachinePools at their size", _pool_controller),

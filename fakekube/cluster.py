@@ -54,11 +54,17 @@ class Cluster:
         self.ids = Ids(seed)
         self._network = _Network()
         self.services = Services(dial=self._network)
-        self.api = ApiServer(store or MemoryStore(revision=_FIRST), clock=self.clock, ids=self.ids, services=self.services)
+        self.api = ApiServer(
+            store or MemoryStore(revision=_FIRST), clock=self.clock, ids=self.ids, services=self.services
+        )
         self.actors: dict[str, Actor] = {}
         self.failures: dict[str, Exception] = {}  # actors that died, and of what
         self._specs: list[ActorSpec] = choose(only, without)
-        self._setting = Setting(self.client(), self.clock, self.ids, pace, nodes, self.api.preload_crds)
+        chosen = frozenset(spec.name for spec in self._specs)
+        preload = self.api.preload_crds
+        self._setting = Setting(
+            self.client(), self.clock, self.ids, pace, nodes, preload, chosen, self.actors
+        )
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def __call__(self, request: Request) -> Response:
@@ -71,16 +77,18 @@ class Cluster:
     async def start(self) -> None:
         """Install what belongs to the chosen actors, then let them work."""
         await self.api.start()
-        made: list[tuple[str, Made]] = [(spec.name, spec.make(self._setting)) for spec in self._specs]
-        for _, one in made:
+        made: list[Made] = []
+        for spec in self._specs:
+            one = spec.make(self._setting)
+            made.append(one)
+            self.actors[spec.name] = one.actor
             for (namespace, name), handler in one.services.items():
                 self.services.set(namespace, name, handler)
+        for one in made:
             if one.prepare is not None:
                 await one.prepare()
-        for name, one in made:
-            if one.actor is not None:
-                self.actors[name] = one.actor
-                self._tasks[name] = asyncio.create_task(self._supervise(name, one.actor), name=name)
+        for name, actor in self.actors.items():
+            self._tasks[name] = asyncio.create_task(self._supervise(name, actor), name=name)
 
     async def apply(self, what: Iterable[Object | Manifest]) -> list[Object]:
         """Server-side apply of objects or manifests, in order. Raises ManifestError."""

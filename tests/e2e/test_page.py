@@ -134,7 +134,7 @@ def test_detach(pool: Kubectl) -> None:
     patch = '{"metadata":{"ownerReferences":null}}'
     assert "patched" in pool("patch", "vm", f"{POOL}-0", "--type", "merge", "--patch", patch)
     wait_for(pool, "vm", f"{POOL}-3")
-    pool("wait", "vm", f"{POOL}-3", "--for=condition=Ready", "--timeout=30s")
+    pool("wait", "vm", f"{POOL}-3", "--for=jsonpath={.status.ready}=true", "--timeout=30s")
     after = json.loads(pool("get", "vm", f"{POOL}-0", "-o", "json"))
     assert (after["metadata"]["uid"], after["status"]["printableStatus"]) == (
         before["metadata"]["uid"],
