@@ -5,36 +5,20 @@ The same checks judge instances, templates of machines and templates of pools; `
 Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters/vmi-create-admitter.go
 """
 
-import ipaddress
-import re
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from itertools import chain
 from typing import Any
 
-from fakekube.virt.api import disks, networks, resources, volumes
+from fakekube.virt.api import credentials, disks, names, networks, resources, volumes
 from fakekube.virt.api.causes import Cause, not_supported, required
 from fakekube.virt.api.config import ClusterConfig
 
 Spec = Mapping[str, Any]
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_LABEL_TEXT = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
-    "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
-_SUBDOMAIN_TEXT = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
-    "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-_DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _EVICTION = ("LiveMigrate", "LiveMigrateIfPossible", "None", "External")
 _IO_POLICIES = ("shared", "auto", "supplementalPool")
 _FEATURE_POLICIES = (None, "", "force", "require", "optional", "disable", "forbid")
-_LABEL_LIMIT, _SUBDOMAIN_LIMIT = 63, 253
-_NAMESERVERS, _SEARCHES, _SEARCH_CHARACTERS = 3, 6, 256
 
 
 def validate(path: str, spec: Spec, config: ClusterConfig) -> list[Cause]:
@@ -63,39 +47,6 @@ def validate_instance(path: str, spec: Spec) -> list[Cause]:
         *resources.memory_requested(path, spec),
         *_architecture(path, spec),
     ]
-
-
-def _hostname(path: str, spec: Spec) -> Iterator[Cause]:
-    name = spec.get("hostname")
-    where = f"{path}.hostname"
-    if not name:
-        return
-    wrong = [] if _LABEL.fullmatch(name) else [_LABEL_TEXT]
-    if len(name) > _LABEL_LIMIT:
-        wrong.append(f"must be no more than {_LABEL_LIMIT} characters")
-    if wrong:
-        yield Cause(
-            f"{where} does not conform to the kubernetes DNS_LABEL rules : {', '.join(reversed(wrong))}",
-            where,
-        )
-
-
-def _subdomain(path: str, spec: Spec) -> Iterator[Cause]:
-    wrong = _not_a_subdomain(spec.get("subdomain") or "")
-    where = f"{path}.subdomain"
-    if wrong:
-        yield Cause(
-            f"{where} does not conform to the kubernetes DNS_SUBDOMAIN rules : {', '.join(wrong)}", where
-        )
-
-
-def _not_a_subdomain(name: str) -> list[str]:
-    if not name:
-        return []
-    wrong = [f"must be no more than {_SUBDOMAIN_LIMIT} characters"] if len(name) > _SUBDOMAIN_LIMIT else []
-    if not all(_LABEL.fullmatch(part) for part in name.split(".")):
-        wrong.append(_SUBDOMAIN_TEXT)
-    return wrong
 
 
 def _machine(path: str, spec: Spec, config: ClusterConfig) -> Iterator[Cause]:
@@ -224,95 +175,6 @@ def _kernel_boot(path: str, boot: Mapping[str, Any] | None) -> Iterator[Cause]:
         )
 
 
-def _access_credentials(path: str, spec: Spec) -> Iterator[Cause]:
-    listed = spec.get("volumes") or ()
-    drives = {
-        "noCloud": any(volume.get("cloudInitNoCloud") is not None for volume in listed),
-        "configDrive": any(volume.get("cloudInitConfigDrive") is not None for volume in listed),
-    }
-    for index, credential in enumerate(spec.get("accessCredentials") or ()):
-        here = f"{path}.accessCredentials[{index}]"
-        key, password = credential.get("sshPublicKey"), credential.get("userPassword")
-        if key is not None:
-            yield from _ssh_key(here, key, drives)
-        if password is not None:
-            yield from _one_way(here, f"{here}.userPassword", password, ("qemuGuestAgent",))
-        if (key is None) == (password is None):
-            yield Cause(f"{here} must have exactly one access credential type set", here)
-
-
-def _ssh_key(here: str, key: Mapping[str, Any], drives: Mapping[str, bool]) -> Iterator[Cause]:
-    method = key.get("propagationMethod") or {}
-    field = f"{here}.sshPublicKey.propagationMethod"
-    for way, present in drives.items():
-        if method.get(way) is not None and not present:
-            yield Cause(
-                f"{here} requires a {way} volume to exist when the {way} propagationMethod is in use.", field
-            )
-    agent = method.get("qemuGuestAgent")
-    if agent is not None and not agent.get("users"):
-        yield Cause(
-            f"{here} requires at least one user to be present in the users list",
-            f"{field}.qemuGuestAgent.users",
-        )
-    yield from _one_way(here, f"{here}.sshPublicKey", key, ("noCloud", "configDrive", "qemuGuestAgent"))
-
-
-def _one_way(here: str, field: str, credential: Mapping[str, Any], ways: tuple[str, ...]) -> Iterator[Cause]:
-    if (credential.get("source") or {}).get("secret") is None:
-        yield Cause(f"{here} must have exactly one source set", f"{field}.source")
-    method = credential.get("propagationMethod") or {}
-    if sum(method.get(way) is not None for way in ways) != 1:
-        yield Cause(f"{here} must have exactly one propagationMethod set", f"{field}.propagationMethod")
-
-
-def _dns(path: str, spec: Spec) -> Iterator[Cause]:
-    policy, config = spec.get("dnsPolicy"), spec.get("dnsConfig")
-    if policy and policy not in _DNS_POLICIES:
-        yield not_supported(
-            f"DNSPolicy: {policy} is not supported, valid values: [{' '.join(_DNS_POLICIES)} ]",
-            f"{path}.dnsPolicy",
-        )
-    if policy == "None":
-        if config is None:
-            yield required("must provide `dnsConfig` when `dnsPolicy` is None", f"{path}.dnsConfig")
-            return
-        if not config.get("nameservers"):
-            yield required("must provide at least one DNS nameserver when `dnsPolicy` is None", "nameservers")
-            return
-    if config is None:
-        return
-    servers, searches = config.get("nameservers") or [], config.get("searches") or []
-    if len(servers) > _NAMESERVERS:
-        yield Cause(
-            f"must not have more than {_NAMESERVERS} nameservers: [{' '.join(servers)}]", "nameservers"
-        )
-    for server in servers:
-        if not _is_address(server):
-            yield Cause(f"must be valid IP address: {server}", "nameservers")
-    if len(searches) > _SEARCHES:
-        yield Cause(f"must not have more than {_SEARCHES} search paths", "searchDomains")
-    if len(" ".join(searches)) > _SEARCH_CHARACTERS:
-        yield Cause(
-            f"must not have more than {_SEARCH_CHARACTERS} characters (including spaces) in the search list",
-            "searchDomains",
-        )
-    for search in searches:
-        for text in _not_a_subdomain(search):
-            yield Cause(text, "searchDomains")
-    for option in config.get("options") or ():
-        if not option.get("name"):
-            yield Cause("Option.Name must not be empty", "options")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _sound(path: str, spec: Spec) -> Iterator[Cause]:
     sound = (spec["domain"].get("devices") or {}).get("sound")
     if sound is None:
@@ -392,8 +254,8 @@ def _architecture(path: str, spec: Spec) -> Iterator[Cause]:
 
 Check = Callable[[str, Spec], Iterator[Cause]]
 _BEFORE_MACHINE: tuple[Check, ...] = (
-    _hostname,
-    _subdomain,
+    names.hostname,
+    names.subdomain,
     resources.memory_requests,
     resources.memory_limits,
     resources.hugepages,
@@ -411,4 +273,4 @@ _BEFORE_NETWORK: tuple[Check, ...] = (
     resources.realtime,
 )
 _BEFORE_DOMAIN: tuple[Check, ...] = (disks.inputs, _io_threads, _probes)
-_AFTER_VOLUMES: tuple[Check, ...] = (_access_credentials, _dns)
+_AFTER_VOLUMES: tuple[Check, ...] = (credentials.access_credentials, names.resolver)
