@@ -236,11 +236,12 @@ class InstanceController:
         seen.pod = self._fresh_pods.wrote(answer)
         self._awaited[key(vmi)] = key(pod)
 
-    async def _label_pod(self, pod: Object, node: str) -> None:
+    async def _label_pod(self, own: str, pod: Object, node: str) -> None:
         if labels(pod).get(names.NODE_NAME) == node or is_terminating(pod):
             return
         patch = patches.guarded("/metadata/labels", labels(pod), {**labels(pod), names.NODE_NAME: node})
         self._fresh_pods.wrote(await self._client.patch(PODS, name(pod), namespace(pod), patch, type="json"))
+        self._awaited[own] = key(pod)
 
     # The VMI.
 
@@ -270,7 +271,7 @@ class InstanceController:
                 self._fresh.wrote(answer)
         node = dig(new, "status", "nodeName")
         if node and seen.pod is not None and not instance.is_final(new):
-            await self._label_pod(seen.pod, node)
+            await self._label_pod(own, seen.pod, node)
 
     def _owner_exists(self, own: str, owner: Object) -> bool:
         vm = self._informers.vms.get(own) if owner.get("kind") == "VirtualMachine" else None

@@ -229,7 +229,7 @@ class VirtHandler:
         target = self._pod_on(vmi, dig(vmi, "status", "migrationState", "targetNode", default=""))
         address = dig(target, "status", "hostIP") or dig(target, "status", "podIP", default="")
         step = migration.next_step(vmi, self._now(), address=address, fails=fate.fail_migration)
-        if step is None:
+        if step is None or (step.name == "prepare" and target is None):
             return None
         moment = self._clock.monotonic()
         if guest.moving.step != step.name:

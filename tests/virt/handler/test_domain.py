@@ -1,0 +1,157 @@
+"""What a running guest looks like, and what its fate says."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakekube.virt.handler import domain, fates, migration, nodes
+from fakekube.virt.handler.fates import Fate
+
+BRIDGE = {"name": "default", "bridge": {}}
+MASQUERADE = {"name": "default", "masquerade": {}}
+DISK = {"name": "root", "containerDisk": {"image": "registry.example/cirros:devel"}}
+CLAIM = {"name": "root", "persistentVolumeClaim": {"claimName": "disk"}}
+NETWORK_TEXT = (
+    "cannot migrate VMI which does not use masquerade or a migratable plugin to connect to the pod network"
+)
+DISK_TEXT = (
+    "cannot migrate VMI: PVC disk is not shared, live migration requires that all PVCs must be shared "
+    "(using ReadWriteMany access mode)"
+)
+
+
+def vmi(interface=MASQUERADE, volume=DISK, *, modes=("ReadWriteOnce",), annotations=None):
+    devices = {"interfaces": [interface], "disks": [{"name": "root", "disk": {"bus": "virtio"}}]}
+    entry = {"name": "root", "target": ""}
+    if "persistentVolumeClaim" in volume:
+        entry["persistentVolumeClaimInfo"] = {"accessModes": list(modes)}
+    return {
+        "metadata": {"name": "vm", "namespace": "ns", "annotations": annotations or {}},
+        "spec": {
+            "domain": {"devices": devices},
+            "networks": [{"name": "default", "pod": {}}],
+            "volumes": [volume],
+        },
+        "status": {"volumeStatus": [entry]},
+    }
+
+
+def told(instance):
+    return [
+        (one["type"], one["status"], one.get("reason"), one.get("message"))
+        for one in domain.migratability(instance)
+    ]
+
+
+def test_bridge():
+    """V-121: the default network keeps a guest where it is; the method is told all the same."""
+    storage = f"InterfaceNotLiveMigratable: {NETWORK_TEXT}"
+    assert told(vmi(BRIDGE)) == [
+        ("LiveMigratable", "False", "InterfaceNotLiveMigratable", NETWORK_TEXT),
+        ("StorageLiveMigratable", "False", "NotMigratable", storage),
+    ]
+    assert domain.migration_method(vmi(BRIDGE)) == "BlockMigration"
+
+
+def test_masquerade():
+    """V-122: masquerade and a containerDisk move, by copying the blocks."""
+    assert told(vmi()) == [
+        ("LiveMigratable", "True", None, None),
+        ("StorageLiveMigratable", "True", None, None),
+    ]
+    assert domain.migration_method(vmi()) == "BlockMigration"
+
+
+def test_claim_not_shared():
+    """V-123: a ReadWriteOnce claim keeps the guest, and is named."""
+    assert told(vmi(volume=CLAIM))[0] == ("LiveMigratable", "False", "DisksNotLiveMigratable", DISK_TEXT)
+    shared = vmi(volume=CLAIM, modes=["ReadWriteMany"])
+    assert (told(shared)[0][1], domain.migration_method(shared)) == ("True", "LiveMigration")
+
+
+def test_network_first():
+    """V-124: of network and disk the network is told."""
+    assert told(vmi(BRIDGE, CLAIM))[0][2] == "InterfaceNotLiveMigratable"
+
+
+def test_allowed_bridge():
+    """V-125: an annotation lets a bridge move."""
+    allowed = vmi(BRIDGE, annotations={"kubevirt.io/allow-pod-bridge-network-live-migration": ""})
+    assert told(allowed)[0][1] == "True"
+
+
+def test_mac_address():
+    """The same guest keeps its address over restarts; a given one is used."""
+    assert domain.mac_address(vmi(), MASQUERADE) == domain.mac_address(vmi(), MASQUERADE)
+    assert (
+        domain.mac_address(vmi(), {"name": "default", "macAddress": "02:aa:bb:cc:dd:ee"})
+        == "02:aa:bb:cc:dd:ee"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "fate"),
+    [
+        ("", Fate()),
+        ("crash-after=5s", Fate(crash_after=5.0)),
+        ("boot-after=1m, no-agent", Fate(boot_after=60.0, no_agent=True)),
+        ("fail-to-boot=2", Fate(failed_boots=2)),
+        ("fail-to-boot", Fate(failed_boots=fates.ALWAYS)),
+        ("shutdown-after=250ms", Fate(shutdown_after=0.25)),
+        ("migration-takes=2h,fail-migration", Fate(migration_takes=7200.0, fail_migration=True)),
+        ("nonsense, crash-after=soon, ignore-shutdown", Fate(ignore_shutdown=True)),
+    ],
+)
+def test_fates(text, fate):
+    """A fate is read word by word; words nobody knows change nothing."""
+    assert fates.read(text) == fate
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_fate(text):
+    """Annotations are written by hand: no text whatever stops a node."""
+    assert isinstance(fates.read(text), Fate)
+
+
+def moving(**state):
+    labels = {"kubevirt.io/nodeName": "a", "kubevirt.io/migrationTargetNodeName": "b"}
+    state = {"migrationUid": "m", "sourcePod": "p1", "targetPod": "p2", "targetNode": "b", **state}
+    return {"metadata": {"labels": labels}, "status": {"nodeName": "a", "migrationState": state}}
+
+
+def walk(vmi_object, **more):
+    """The names of all steps until nothing is left to do, and the VMI then."""
+    names, options = [], {"address": "10.0.0.2", "fails": False, **more}
+    while (step := migration.next_step(vmi_object, "2026-01-01T00:00:00Z", **options)) is not None:
+        names.append(step.name)
+        vmi_object = step.vmi
+    return names, vmi_object
+
+
+def test_steps_of_a_migration():
+    """The five writes of a migration, in their order."""
+    names, after = walk(moving())
+    assert names == ["prepare", "start", "arrive", "complete", "clean"]
+    assert after["status"]["nodeName"] == "b"
+    assert after["metadata"]["labels"] == {"kubevirt.io/nodeName": "b"}
+
+
+def test_steps_of_a_failure():
+    """A failing migration stops at the copying; the label goes, the node stays."""
+    names, after = walk(moving(), fails=True)
+    assert names == ["prepare", "start", "fail", "clean"]
+    assert (after["status"]["nodeName"], after["status"]["migrationState"]["failed"]) == ("a", True)
+
+
+def test_steps_of_an_abort():
+    """An abort that is asked for is the next thing done."""
+    names, after = walk(moving(abortRequested=True, targetNodeAddress="x"))
+    assert names == ["fail", "clean"]
+    assert after["status"]["migrationState"]["abortStatus"] == "Succeeded"
+
+
+def test_node_labels():
+    """Labels somebody set are left alone, but a silenced node becomes schedulable again."""
+    assert nodes.missing_labels({"metadata": {"labels": dict(nodes.CAPABILITIES)}}) == {}
+    own = {**nodes.CAPABILITIES, "cpumanager": "true", "kubevirt.io/schedulable": "false"}
+    assert nodes.missing_labels({"metadata": {"labels": own}}) == {"kubevirt.io/schedulable": "true"}
