@@ -15,6 +15,7 @@ import orjson
 
 from fakekube.api import discovery
 from fakekube.api.builtins.data import definitions
+from fakekube.api.discovery.documents import groups
 from fakekube.api.openapi import gnostic, paths, schemas
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.strategy import ServedResource
@@ -122,7 +123,7 @@ def _served(catalog: Catalog, name: str) -> list[ServedResource]:
 
 def _names(catalog: Catalog) -> list[str]:
     found = [*_ROOTS, "api/v1"]
-    for group, versions in discovery.groups(catalog).items():
+    for group, versions in groups(catalog).items():
         served = [version for version in versions if _served(catalog, f"apis/{group}/{version}")]
         if not served:
             continue
