@@ -23,14 +23,14 @@ VERSION = "v1.36.2"
 
 _NODES_NETWORK = IPv4Address("192.168.66.0")
 _PODS_NETWORK = IPv4Address("10.244.0.0")
-_PODS_PREFIX = 20  # room for some thousand pods per node
-_CAPACITY = {
-    "cpu": "32",
-    "memory": "128Gi",
+_PODS_PREFIX = 18  # room for 16,000 pods per node
+_CAPACITY = {  # large: one node carries every pool anybody tries, unless they say otherwise
+    "cpu": "1024",
+    "memory": "8Ti",
     "ephemeral-storage": "500Gi",
     "hugepages-1Gi": "0",
     "hugepages-2Mi": "0",
-    "pods": "1000",
+    "pods": "16000",
 }
 
 

@@ -21,7 +21,7 @@ async def test_nodes_are_registered_as_kubelets_do(world, conditions):
     ]
     assert conditions(node)["Ready"] == ("True", "KubeletReady", "kubelet is posting ready status")
     assert node["status"]["nodeInfo"]["kubeletVersion"] == "v1.36.2"
-    assert node["spec"]["podCIDR"] == "10.244.16.0/20"
+    assert node["spec"]["podCIDR"] == "10.244.64.0/18"
 
 
 async def test_a_shape_says_what_is_special(world):

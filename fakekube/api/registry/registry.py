@@ -28,6 +28,7 @@ Validate = Callable[[Object, Object | None], Awaitable[None]]  # (new, old): adm
 Committed = Callable[[ServedResource, Object, bool], Awaitable[None]]  # (resource, object, deleted)
 
 _RETRIES = 16
+_SPEC_WRITES = ("", "scale", "finalize")  # other subresources (binding, eviction, approval …) judge their own writes
 
 
 @dataclass(slots=True)
@@ -166,7 +167,7 @@ class Registry:
         metadata.keep_on_update(new, old)
         if context.subresource == "status":
             strategy.prepare_status_update(new, old)
-        else:
+        elif context.subresource in _SPEC_WRITES:
             strategy.prepare_update(new, old)
         if (
             strategy.has_generation
@@ -177,7 +178,7 @@ class Registry:
         causes = metadata.validate_update(new, old) * 2  # upstream looks twice, and lists what it finds twice
         if context.subresource == "status":
             causes += strategy.validate_status_update(new, old)
-        else:
+        elif context.subresource in _SPEC_WRITES:
             causes += strategy.validate_update(new, old)
         if causes:
             raise errors.invalid(resource.kind, resource.group, name, causes)

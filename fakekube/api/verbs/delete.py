@@ -7,7 +7,7 @@ from typing import Any
 
 from fakekube.api import bodies, negotiation
 from fakekube.api.admission.attributes import DELETE, Attributes
-from fakekube.api.options import first, integer, list_options, write_options
+from fakekube.api.options import boolean, first, integer, list_options, write_options
 from fakekube.api.registry import codec
 from fakekube.api.registry.deletion import DeleteOptions
 from fakekube.api.registry.matching import matcher
@@ -112,6 +112,8 @@ def read_options(call: Call) -> DeleteOptions:
         causes.append(FieldError("FieldValueNotSupported", "dryRun", 'supported values: "All"', list(dry)))
     policy = str(given.get("propagationPolicy") or first(query, "propagationPolicy"))
     orphan = given.get("orphanDependents")
+    if orphan is None and "orphanDependents" in query:
+        orphan = boolean(query, "orphanDependents")
     if orphan is not None and policy:
         said = "orphanDependents and deletionPropagation cannot be both set"
         causes.append(FieldError("FieldValueInvalid", "propagationPolicy", said, policy))
