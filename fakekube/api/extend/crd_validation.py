@@ -8,34 +8,25 @@ k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validatio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fakekube.api.extend import accepting, schema_rules
-from fakekube.api.extend.field_paths import FieldPathError, resolve
+from fakekube.api.extend import accepting, crd_parts
 from fakekube.api.registry import names as spelling
 from fakekube.machinery import objects
 from fakekube.machinery.field_errors import (
     FieldError,
-    duplicate,
-    forbidden,
     invalid,
-    not_supported,
     required,
-    too_many,
 )
 from fakekube.machinery.wire import Object
 
 Raw = Mapping[str, Any]
 
-_COLUMN_TYPES = "boolean,date,integer,number,string"
-_COLUMN_FORMATS = "byte,date,date-time,double,float,int32,int64,password"
 _SHARED = {
     "schema": "validation",
     "subresources": "subresources",
     "additionalPrinterColumns": "additionalPrinterColumns",
     "selectableFields": "selectableFields",
 }
-_MOST_SELECTABLE = 8
 _MOST_WARNING = 256
-_REVIEW_VERSIONS = ("v1", "v1beta1")
 
 
 def validate(crd: Object) -> list[FieldError]:
@@ -121,7 +112,7 @@ def _spec(spec: Raw) -> list[FieldError]:
     shared = {name: value for name in _SHARED if (value := _alike(versions, name)) is not None}
     found = [
         *_group(spec.get("group") or ""),
-        *_one_of("spec.scope", spec.get("scope") or "", ["Cluster", "Namespaced"]),
+        *crd_parts.one_of("spec.scope", spec.get("scope") or "", ["Cluster", "Namespaced"]),
     ]
     for index, version in enumerate(versions):
         if not objects.dig(version, "schema", "openAPIV3Schema"):
@@ -132,7 +123,7 @@ def _spec(spec: Raw) -> list[FieldError]:
         found += [invalid(f"{at}.name", name, text) for text in _joined(spelling.label_1035(name))]
         found += _warning(version, at)
         own = {name: version.get(name) for name in _SHARED if name not in shared}
-        found += _parts(own, [version], at, "schema")
+        found += crd_parts.parts(own, [version], at, "schema")
     found += _versions(versions, shared)
     names = spec.get("names") or {}
     found += [
@@ -141,8 +132,8 @@ def _spec(spec: Raw) -> list[FieldError]:
         if not names.get(name)
     ]
     found += _names(names, "spec.names")
-    found += _parts(shared, versions, "spec", "validation")
-    return found + list(_conversion(spec.get("conversion") or {}, "spec.conversion"))
+    found += crd_parts.parts(shared, versions, "spec", "validation")
+    return found + list(crd_parts.conversion(spec.get("conversion") or {}, "spec.conversion"))
 
 
 def _alike(versions: Sequence[Raw], name: str) -> Any:
@@ -158,13 +149,6 @@ def _group(group: str) -> Iterator[FieldError]:
         yield invalid("spec.group", group, ",".join(complaints))
     elif "." not in group:
         yield invalid("spec.group", group, "should be a domain with at least one dot")
-
-
-def _one_of(path: str, value: str, allowed: list[str]) -> Iterator[FieldError]:
-    if not value:
-        yield required(path)
-    elif value not in allowed:
-        yield not_supported(path, value, allowed)
 
 
 def _joined(complaints: list[str]) -> list[str]:
@@ -214,20 +198,6 @@ def _warning(version: Raw, at: str) -> Iterator[FieldError]:
             break
 
 
-def _parts(parts: Raw, versions: Sequence[Raw], at: str, schema_at: str) -> Iterator[FieldError]:
-    """Schema, subresources, columns and selectable fields, of one version or of all together."""
-    schema = objects.dig(parts, "schema", "openAPIV3Schema")
-    if schema:
-        status = any("status" in (version.get("subresources") or {}) for version in versions)
-        yield from schema_rules.check(schema, f"{at}.{schema_at}.openAPIV3Schema", status=status)
-    yield from _scale(objects.dig(parts, "subresources", "scale"), f"{at}.subresources.scale")
-    for index, column in enumerate(parts.get("additionalPrinterColumns") or ()):
-        yield from _column(column, f"{at}.additionalPrinterColumns[{index}]")
-    if parts.get("selectableFields"):
-        whole = objects.dig(versions[0], "schema", "openAPIV3Schema", default={})
-        yield from _selectable(parts["selectableFields"], whole, f"{at}.selectableFields")
-
-
 def _names(names: Raw, at: str) -> Iterator[FieldError]:
     mixed = "may have mixed case, but should otherwise match: "
     for member, lead in (("plural", ""), ("singular", ""), ("kind", mixed), ("listKind", mixed)):
@@ -242,91 +212,3 @@ def _names(names: Raw, at: str) -> Iterator[FieldError]:
     for index, name in enumerate(names.get("categories") or ()):
         for text in _joined(spelling.label_1035(name)):
             yield invalid(f"{at}.categories[{index}]", name, text)
-
-
-def _json_path(path: str, at: str) -> Iterator[FieldError]:
-    if not path.startswith("."):
-        yield invalid(at, path, "must be a simple json path starting with .")
-
-
-def _scale(scale: Raw | None, at: str) -> Iterator[FieldError]:
-    if scale is None:
-        return
-    for member, roots in (("specReplicasPath", (".spec.",)), ("statusReplicasPath", (".status.",))):
-        path = scale.get(member) or ""
-        if not path:
-            yield required(f"{at}.{member}")
-        elif not path.startswith("."):
-            yield from _json_path(path, f"{at}.{member}")
-        elif not path.startswith(roots):
-            yield invalid(f"{at}.{member}", path, f"should be a json path under {roots[0][:-1]}")
-    selector = scale.get("labelSelectorPath") or ""
-    if selector and not selector.startswith((".spec.", ".status.")):
-        text = "should be a json path under either .spec or .status"
-        if not selector.startswith("."):
-            text = "must be a simple json path starting with ."
-        yield invalid(f"{at}.labelSelectorPath", selector, text)
-
-
-def _column(column: Raw, at: str) -> Iterator[FieldError]:
-    if not column.get("name"):
-        yield required(f"{at}.name")
-    type_, format_ = column.get("type") or "", column.get("format") or ""
-    if not type_:
-        yield required(f"{at}.type", f"must be one of {_COLUMN_TYPES}")
-    elif type_ not in _COLUMN_TYPES.split(","):
-        yield invalid(f"{at}.type", type_, f"must be one of {_COLUMN_TYPES}")
-    if format_ and format_ not in _COLUMN_FORMATS.split(","):
-        yield invalid(f"{at}.format", format_, f"must be one of {_COLUMN_FORMATS}")
-    if not column.get("jsonPath"):
-        yield required(f"{at}.JSONPath")
-    else:
-        yield from _json_path(column["jsonPath"], f"{at}.JSONPath")
-
-
-def _selectable(fields: Sequence[Raw], schema: Raw, at: str) -> Iterator[FieldError]:
-    seen: set[tuple[str, ...]] = set()
-    for index, field in enumerate(fields):
-        where, path = f"{at}[{index}].jsonPath", field.get("jsonPath") or ""
-        if not path:
-            yield required(where)
-            continue
-        try:
-            steps, leaf = resolve(path, schema, arrays=False)
-        except FieldPathError as error:
-            yield invalid(where, path, f"is an invalid path: {error}")
-            continue
-        if steps[:1] == ["metadata"]:
-            yield invalid(where, path, "must not point to fields in metadata")
-        if leaf.get("type") not in ("string", "boolean", "integer"):
-            text = (
-                "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are"
-                " allowed."
-            )
-            yield invalid(where, path, text)
-        if tuple(steps) in seen:
-            yield duplicate(where, path)
-        seen.add(tuple(steps))
-    if len(seen) > _MOST_SELECTABLE:
-        yield too_many(at, len(seen), _MOST_SELECTABLE)
-
-
-def _conversion(conversion: Raw, at: str) -> Iterator[FieldError]:
-    strategy, webhook = conversion.get("strategy") or "", conversion.get("webhook")
-    yield from _one_of(f"{at}.strategy", strategy, ["None", "Webhook"])
-    if strategy != "Webhook":
-        if webhook:
-            text = "should not be set when strategy is not set to Webhook"
-            yield forbidden(f"{at}.webhookClientConfig", text)
-        return
-    config = (webhook or {}).get("clientConfig")
-    if config is None:
-        yield required(f"{at}.webhookClientConfig", "required when strategy is set to Webhook")
-    elif bool(config.get("url")) == bool(config.get("service")):
-        yield required(f"{at}.webhookClientConfig", "exactly one of url or service is required")
-    versions = (webhook or {}).get("conversionReviewVersions") or []
-    path = f"{at}.conversionReviewVersions"
-    if not versions:
-        yield required(path)
-    elif not set(versions) & set(_REVIEW_VERSIONS):
-        yield invalid(path, versions, f"must include at least one of {', '.join(_REVIEW_VERSIONS)}")

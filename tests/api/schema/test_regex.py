@@ -21,6 +21,7 @@ from fakekube.api.schema.automaton import Automaton
         ("a{1001}", "invalid repeat count: `{1001}`"),
         ("(?=a)", "invalid or unsupported Perl syntax: `(?=`"),
         (r"\y", r"invalid escape sequence: `\y`"),
+        (r"\x{110000}", r"invalid escape sequence: `\x{110000}`"),
         ("[b-a]", "invalid character class range: `b-a`"),
         ("a\\", "trailing backslash at end of expression: ``"),
     ],
@@ -85,3 +86,14 @@ def test_both_engines_agree(pattern: str, text: str) -> None:
     """The automaton finds exactly what Python's engine finds."""
     tree = regex.parse(pattern)
     assert Automaton(tree).search(text) is bool(re.search(regex.python_pattern(tree), text))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet="ab()[]{}*+?|^$.\\-,:1dwxpQE<>=!iP", max_size=12), st.text("ab1", max_size=4))
+def test_any_text_is_a_pattern_or_refused(pattern: str, text: str) -> None:
+    """A pattern either works or is refused as no pattern; nothing else escapes."""
+    try:
+        search = regex.searcher(pattern)
+    except regex.RegexError:
+        return
+    assert bool(search(text)) in (True, False)

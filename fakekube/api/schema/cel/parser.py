@@ -4,9 +4,9 @@ cel-spec: doc/langdef.md (Syntax); cel-go: parser/{parser,macro}.go
 """
 
 import re
-from collections.abc import Callable
 from typing import Any, NoReturn
 
+from fakekube.api.schema.cel import literals
 from fakekube.api.schema.cel.syntax import (
     Bind,
     Call,
@@ -56,10 +56,6 @@ _RESERVED = frozenset(
     | {"package", "return", "var", "void", "while"}
 )
 _EXPECTED = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"
-_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_ESCAPE = re.compile(
-    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|(.))", re.DOTALL
-)
 _DEEPEST = 250
 
 
@@ -287,31 +283,10 @@ class _Parser:
         return Literal(at, value)
 
     def text(self, token: _Token) -> str | bytes:
-        prefix = re.match(r"[rRbB]*", token.text)
-        flags = prefix[0].lower() if prefix else ""
-        body = token.text[len(flags) :]
-        quotes = 3 if body[:3] in ("'''", '"""') and len(body) >= 6 else 1
-        body = body[quotes:-quotes]
-        if "b" in flags:
-            return _bytes(body, raw="r" in flags)
-        if "r" in flags:
-            return body
-        return _ESCAPE.sub(self.unescape(token), body)
-
-    def unescape(self, token: _Token) -> Callable[[re.Match[str]], str]:
-        def replace(match: re.Match[str]) -> str:
-            code = match[1] or match[2] or match[3]
-            if code:
-                return chr(int(code, 16))
-            if match[4]:
-                return chr(int(match[4], 8))
-            if match[5] not in _ESCAPES and match[5] not in "\\?\"'`":
-                raise failure(
-                    self.source, token.at, f"invalid string literal: unable to unescape string: {match[0]}"
-                )
-            return _ESCAPES.get(match[5], match[5])
-
-        return replace
+        try:
+            return literals.text(token.text)
+        except ValueError as error:
+            raise failure(self.source, token.at, f"invalid string literal: {error}") from None
 
     def macro(self, at: int, name: str, target: Node, args: list[Node]) -> Node | None:
         """The expansion of a macro call, or None when it is an ordinary call."""
@@ -337,22 +312,3 @@ class _Parser:
         if not isinstance(node, Ident):
             raise failure(self.source, node.at, "argument must be a simple name")
         return node.name
-
-
-def _bytes(body: str, *, raw: bool) -> bytes:
-    if raw:
-        return body.encode()
-    out = bytearray()
-    at = 0
-    for match in _ESCAPE.finditer(body):
-        out += body[at : match.start()].encode()
-        if match[1] or match[4]:
-            out.append(int(match[1], 16) if match[1] else int(match[4], 8))
-        else:
-            out += (
-                chr(int(match[2] or match[3], 16))
-                if match[2] or match[3]
-                else _ESCAPES.get(match[5], match[5])
-            ).encode()
-        at = match.end()
-    return bytes(out + body[at:].encode())
