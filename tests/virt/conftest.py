@@ -8,7 +8,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from importlib import resources
 from typing import Any
 
 import pytest
@@ -28,7 +27,6 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import annotations, condition, dig, is_terminating, name, namespace
 from fakekube.machinery.resources import (
-    CRDS,
     EVENTS,
     NODES,
     PODS,
@@ -41,6 +39,7 @@ from fakekube.store.memory import MemoryStore
 from fakekube.virt.cdi.datavolume import DataVolumes
 from fakekube.virt.controller.app import VirtController
 from fakekube.virt.handler.guest import VirtHandler
+from fakekube.virt.operator.crds import crds
 
 NS = "default"
 _GATE = "kubevirt.io/virtual-machine-unpaused"
@@ -238,10 +237,7 @@ class World:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["World"]:
         await self.api.start()
-        manifests = resources.files("fakekube.virt.operator") / "manifests"
-        for manifest in sorted(manifests.iterdir(), key=lambda one: one.name):
-            if manifest.name.endswith(".json"):
-                await self.client.create(CRDS, json.loads(manifest.read_text()))
+        await self.api.preload_crds(crds())
         for number in range(1, self.nodes + 1):
             await self.add_node(f"node0{number}")
         actors = [self.controller, self.handler, self.cdi, *self.others]
