@@ -48,7 +48,7 @@ PARALLEL = 32  # requests under way for one pool
 
 @dataclass(slots=True)
 class Performer:
-    """Performs the actions of one reconcile. `pool` becomes None when it has been let go."""
+    """Performs the actions of one reconcile. `pool` follows what is written to it."""
 
     requests: Requests
     recorder: Recorder
