@@ -55,7 +55,7 @@ class _Group(click.Group):
     """Usage errors in our one-sentence form, with a pointer to the help."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs["standalone_mode"] = False
+        kwargs |= {"standalone_mode": False, "prog_name": "fakekube"}
         try:
             return super().main(*args, **kwargs)
         except click.exceptions.NoArgsIsHelpError as error:
@@ -203,24 +203,29 @@ async def _up(options: Options) -> int:
 
 
 async def _run(options: Options, command: tuple[str, ...]) -> int:
-    asked: list[int] = []
+    early: list[int] = []  # signals from before there is a process to pass them to
     process: asyncio.subprocess.Process | None = None
 
     def forward(number: int) -> None:
-        asked.append(number)
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(number)
+        if process is None:
+            early.append(number)
+            return
+        if number == signal.SIGINT and sys.stdin.isatty():
+            return  # Ctrl-C reaches everything in the terminal's foreground, the command too
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(number)
 
     with _signals(forward):
         async with _running(options) as (_, kubeconfig):
-            if asked:
-                return _ENDED_BY_SIGNAL + asked[0]
+            if early:
+                return _ENDED_BY_SIGNAL + early[0]
             environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
             try:
                 process = await asyncio.create_subprocess_exec(*command, env=environment)
             except OSError as error:
                 raise _Sentence(f"cannot run {command[0]}: {error.strerror or error}") from error
+            for number in early:
+                forward(number)
             code = await process.wait()
     return code if code >= 0 else _ENDED_BY_SIGNAL - code
 
