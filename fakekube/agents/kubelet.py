@@ -23,7 +23,7 @@ from fakekube.client.informer import Informer
 from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
-from fakekube.lifecycle import stage
+from fakekube.lifecycle import loading
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
 from fakekube.machinery import objects
@@ -41,7 +41,7 @@ def never(_pod: Object) -> bool:
 @cache
 def standard_stages() -> tuple[Stage, ...]:
     """The stages of `stages/`, read once."""
-    return stage.load(_STAGES, names=NAMES)
+    return loading.load(_STAGES, names=NAMES)
 
 
 class Kubelet:

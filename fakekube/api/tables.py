@@ -1,6 +1,6 @@
 """Objects as a Table or as bare metadata: the two other shapes a client may ask any object or list to come in.
 
-Built-in kinds print by `builtins/printers`, custom resources by the columns their definition gave them, the rest by name
+Built-in kinds print by `printers`, custom resources by the columns their definition gave them, the rest by name
 and creation time. k8s: staging/src/k8s.io/apiserver/pkg/registry/rest/table.go, pkg/endpoints/handlers/response.go,
 apiextensions-apiserver/pkg/registry/customresource/tableconvertor
 """
@@ -115,8 +115,8 @@ def _layout(resource: ServedResource) -> _Layout:
 @cache
 def _builtin(group: str, kind: str) -> _Layout:
     # Start-up does without the printers; the first table pays.
-    from fakekube.api.builtins.printers import PRINTERS  # noqa: PLC0415
-    from fakekube.api.builtins.printers.columns import NAME, Header  # noqa: PLC0415
+    from fakekube.api.printers import PRINTERS  # noqa: PLC0415
+    from fakekube.api.printers.columns import NAME, Header  # noqa: PLC0415
 
     printer = PRINTERS.get((group, kind))
     if printer is None:

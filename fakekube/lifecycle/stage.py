@@ -35,7 +35,6 @@ The form is kwok's (kwok: pkg/apis/v1alpha1/stage_types.go) with plain data for 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from fakekube.lifecycle.expressions import Expression
@@ -159,22 +158,3 @@ class Stage:
     weight_from: Expression | None = None
     immediate_next: bool = False
     paces: frozenset[str] = frozenset(PACES)
-
-
-def load(path: Path, *, names: frozenset[str] | None = None) -> tuple[Stage, ...]:
-    """The stages of a file, or of all `.yaml` files of a folder in the order of their names. Raises StageError.
-
-    `names`, where given, are the names of the context that the stages may use beside `now` and `object…`.
-    """
-    from fakekube.lifecycle.reading import read  # noqa: PLC0415 - YAML is only imported by who reads stages
-
-    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-    stages = [stage for file in files for stage in read(file.read_text(), source=str(file), names=names)]
-    return tuple(stages)
-
-
-def parse(text: str, *, source: str = "<stages>", names: frozenset[str] | None = None) -> tuple[Stage, ...]:
-    """The stages of a text. Raises StageError."""
-    from fakekube.lifecycle.reading import read  # noqa: PLC0415 - as above
-
-    return tuple(read(text, source=source, names=names))

@@ -2,7 +2,7 @@ import pytest
 
 from fakekube.agents.containers import image_names
 from fakekube.agents.kubelet import Addresses, Kubelet, standard_stages
-from fakekube.lifecycle import stage
+from fakekube.lifecycle import loading
 from fakekube.lifecycle.stage import FAST, REALISTIC
 from fakekube.machinery.resources import NODES, PODS
 
@@ -248,7 +248,7 @@ async def test_a_pod_may_ask_for_its_own_delay(world):
 
 async def test_own_stages_come_first(world):
     """A user's stages before the standard ones change the life of the pods they match."""
-    [crash] = stage.parse("""
+    [crash] = loading.parse("""
 apiVersion: kwok.x-k8s.io/v1alpha1
 kind: Stage
 metadata: {name: pod-crash}

@@ -6,7 +6,7 @@ import pytest
 
 from fakekube.api import tables
 from fakekube.api.ages import human_duration
-from fakekube.api.builtins.printers import PRINTERS
+from fakekube.api.printers import PRINTERS
 from fakekube.api.builtins.tables import resources
 from fakekube.api.registry.strategy import Column, ServedResource
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fakekube.lifecycle import match, stage
+from fakekube.lifecycle import loading, match
 from fakekube.lifecycle.stage import FAST, INSTANT, REALISTIC
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -16,7 +16,7 @@ def _stages(*specs):
         f"spec: {{resourceRef: {{kind: Pod}}, next: {{delete: true}}, {spec}}}\n"
         for number, spec in enumerate(specs)
     ]
-    return stage.parse("---\n".join(documents))
+    return loading.parse("---\n".join(documents))
 
 
 def _pod(**fields):

@@ -7,7 +7,7 @@ from fakekube.client.client import Client
 from fakekube.client.recorder import Recorder
 from fakekube.clock import ManualClock
 from fakekube.ids import Ids
-from fakekube.lifecycle import stage
+from fakekube.lifecycle import loading
 from fakekube.lifecycle.player import MAX_STEPS, Player
 from fakekube.lifecycle.stage import FAST, INSTANT, REALISTIC
 from fakekube.machinery.errors import NotFound
@@ -34,7 +34,7 @@ class Stageplay:
         self.player = Player(
             self.client,
             CONFIG_MAPS,
-            stage.parse("---\n".join(documents)),
+            loading.parse("---\n".join(documents)),
             clock=self.clock,
             ids=Ids(1),
             pace=pace,

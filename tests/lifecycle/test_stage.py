@@ -1,6 +1,6 @@
 import pytest
 
-from fakekube.lifecycle import stage
+from fakekube.lifecycle import loading
 from fakekube.lifecycle.stage import Delay, Finalizers, StageError
 
 WHOLE = """
@@ -40,7 +40,7 @@ spec: {resourceRef: {apiGroup: kubevirt.io/v1, kind: VirtualMachine}, next: {del
 
 def test_every_field_of_a_stage_is_read():
     """A stage with everything in it becomes a value with everything in it."""
-    first, second = stage.parse(WHOLE)
+    first, second = loading.parse(WHOLE)
     assert (first.name, first.group, first.kind) == ("pod-start", "", "Pod")
     assert first.selector.labels == {"app": "web"}
     assert [one.operator for one in first.selector.requirements] == ["Exists", "In"]
@@ -107,16 +107,16 @@ def test_impossible_stages_are_refused_with_their_line(old, new, line, reason):
     """A mistake is reported with file, line and reason when the file is read."""
     assert old in WHOLE
     with pytest.raises(StageError) as refusal:
-        stage.parse(WHOLE.replace(old, new, 1), source="pod.yaml")
+        loading.parse(WHOLE.replace(old, new, 1), source="pod.yaml")
     assert reason in refusal.value.reason
     assert str(refusal.value).startswith(f"pod.yaml:{line}: ")
 
 
 def test_names_nobody_provides_are_refused():
     """Where the context's names are known, a template or selector that uses another one is refused."""
-    stage.parse(WHOLE, names=frozenset({"pod.ready"}))
+    loading.parse(WHOLE, names=frozenset({"pod.ready"}))
     with pytest.raises(StageError, match=r"nobody provides \{pod.ready\}; known here: now, object.…, pod.ip"):
-        stage.parse(WHOLE, names=frozenset({"pod.ip"}))
+        loading.parse(WHOLE, names=frozenset({"pod.ip"}))
 
 
 def test_a_folder_is_read_in_the_order_of_names(tmp_path):
@@ -124,7 +124,7 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path):
     text = WHOLE.split("---")[1]
     (tmp_path / "b.yaml").write_text(text)
     (tmp_path / "a.yaml").write_text(text.replace("vm-stage", "earlier"))
-    assert [one.name for one in stage.load(tmp_path)] == ["earlier", "vm-stage"]
+    assert [one.name for one in loading.load(tmp_path)] == ["earlier", "vm-stage"]
 
 
 def test_finalizers_are_changed_in_order():

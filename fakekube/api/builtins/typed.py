@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from fakekube.api.builtins import quantities
-from fakekube.api.builtins.data import definitions
+from fakekube.api.types import definitions
 from fakekube.api.protobuf.tables import omitted
 from fakekube.api.schema.model import reference
 from fakekube.machinery.errors import BadRequest

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import orjson
 
 from fakekube.api import discovery
-from fakekube.api.builtins.data import definitions
+from fakekube.api.types import definitions
 from fakekube.api.discovery.documents import groups
 from fakekube.api.openapi import gnostic, paths, schemas
 from fakekube.api.registry.catalog import Catalog

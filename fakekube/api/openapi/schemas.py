@@ -7,7 +7,7 @@ k8s: kube-openapi/pkg/{builder,builder3}, apiextensions-apiserver/pkg/controller
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from fakekube.api.builtins.data import definitions, descriptions
+from fakekube.api.types import definitions, descriptions
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery.wire import Object
 

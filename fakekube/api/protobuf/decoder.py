@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from fakekube.api.builtins.data import definitions
+from fakekube.api.types import definitions
 from fakekube.api.protobuf import tables
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.wire import Object

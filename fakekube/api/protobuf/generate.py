@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from fakekube.api.builtins.data import definitions
+from fakekube.api.types import definitions
 
 HERE = Path(__file__).parent
 _SCALARS = {1: "double", 3: "int", 4: "int", 5: "int", 8: "bool", 9: "string", 12: "bytes", 13: "int"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from fakekube.api.builtins.data import definitions
+from fakekube.api.types import definitions
 
 Row = tuple[int, str, str, int]  # number, JSON name, type, whether JSON omits it when empty
 

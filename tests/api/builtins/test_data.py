@@ -1,7 +1,7 @@
 """The generated data: what of upstream's types must have survived the way through the generator."""
 
-from fakekube.api.builtins.data import definitions, describe, descriptions
-from fakekube.api.builtins.data.generate import schema
+from fakekube.api.types import definitions, describe, descriptions
+from fakekube.api.types.generate import schema
 
 POD_SPEC = "io.k8s.api.core.v1.PodSpec"
 

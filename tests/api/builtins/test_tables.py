@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from fakekube.api.builtins.data import definitions
 from fakekube.api.builtins.tables import resources
+from fakekube.api.types import definitions
 
 BY_NAME = {(one.group, one.version, one.plural): one for one in resources()}
 
@@ -86,9 +86,9 @@ def test_field_selectors():
 def test_start_up_loads_no_types():
     """Importing the tables and making the resources reads no data file and no printer."""
     script = (
-        "import sys; from fakekube.api.builtins import data, tables; tables.resources();"
+        "import sys; from fakekube.api import types as data; from fakekube.api.builtins import tables; tables.resources();"
         "print(data.definitions.cache_info().currsize, data.descriptions.cache_info().currsize,"
-        "'fakekube.api.builtins.printers' in sys.modules, 'yaml' in sys.modules)"
+        "'fakekube.api.printers' in sys.modules, 'yaml' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", "0", "False", "False"]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from fakekube.api.ages import since
-from fakekube.api.builtins.printers.columns import (
+from fakekube.api.printers.columns import (
     AGE,
     CONTAINERS,
     IMAGES,
@@ -21,7 +21,7 @@ from fakekube.api.builtins.printers.columns import (
     text,
     wide,
 )
-from fakekube.api.builtins.printers.pods import PRINTER as PODS
+from fakekube.api.printers.pods import PRINTER as PODS
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
 

@@ -5,8 +5,8 @@ k8s: pkg/printers/internalversion/printers.go
 
 from collections.abc import Mapping
 
-from fakekube.api.builtins.printers import access, core, network, platform, storage, workloads
-from fakekube.api.builtins.printers.columns import Printer
+from fakekube.api.printers import access, core, network, platform, storage, workloads
+from fakekube.api.printers.columns import Printer
 
 PRINTERS: Mapping[tuple[str, str], Printer] = {
     **core.PRINTERS,

@@ -1,6 +1,6 @@
 """Make `schemas.json.gz` and `descriptions.json.gz` from the definitions the package `kubernetes-validate` carries.
 
-Run it as a module after raising VERSION: `python -m fakekube.api.builtins.data.generate`. The package is a development
+Run it as a module after raising VERSION: `python -m fakekube.api.types.generate`. The package is a development
 dependency only. It rewrites upstream's OpenAPI for JSON Schema validators; here that is turned back: types lose their
 `null`, apiVersion and kind their `enum`, references their prefix. Alpha and beta versions, off by default, are left out.
 """

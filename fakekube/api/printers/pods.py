@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fakekube.api.ages import human_duration
-from fakekube.api.builtins.printers.columns import (
+from fakekube.api.printers.columns import (
     AGE,
     NAME,
     NONE,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from fakekube.api.builtins.printers.columns import (
+from fakekube.api.printers.columns import (
     AGE,
     NAME,
     NONE,
@@ -15,7 +15,7 @@ from fakekube.api.builtins.printers.columns import (
     some,
     text,
 )
-from fakekube.api.builtins.printers.core import ingress_points
+from fakekube.api.printers.core import ingress_points
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
 

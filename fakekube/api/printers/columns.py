@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from fakekube.api.ages import since
-from fakekube.api.builtins.data import describe
+from fakekube.api.types import describe
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from fakekube.api.builtins.printers.columns import (
+from fakekube.api.printers.columns import (
     AGE,
     NAME,
     NONE,
