@@ -136,15 +136,22 @@ def _volumes(at: Setting) -> Made:
 
 
 def _virt_operator(at: Setting) -> Made:
+    from fakekube.virt.operator import install, webhooks
     from fakekube.virt.operator.crds import crds
-    from fakekube.virt.operator.install import VirtOperator
 
     client = at.as_account("kubevirt-operator", "virt-operator")
-    operator = VirtOperator(client, clock=at.clock, ids=at.ids, webhook="virt-api" in at.chosen)
+    webhook = "virt-api" in at.chosen
+    operator = install.VirtOperator(client, clock=at.clock, ids=at.ids, webhook=webhook)
 
     async def prepare() -> None:
+        """What the very first write of a user must meet: types and webhooks. The operator installs the rest."""
         await at.preload_crds(crds())
-        await operator.install()
+        if webhook:
+            for obj in (
+                *webhooks.api_services(install.NAMESPACE),
+                *webhooks.configurations(install.NAMESPACE),
+            ):
+                await client.create(install.RESOURCES[obj["kind"]], obj)
 
     return Made(operator, prepare)
 

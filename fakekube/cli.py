@@ -6,11 +6,13 @@ Mistakes of the user are one sentence on stderr and exit code 2; everything else
 import asyncio
 import contextlib
 import gc
+import importlib
 import logging
 import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -233,6 +235,8 @@ async def _run(options: Options, command: tuple[str, ...]) -> int:
 @contextlib.asynccontextmanager
 async def _running(options: Options) -> AsyncIterator[tuple[str, Path]]:
     """Cluster, server and kubeconfig: in that order up, in the other down. Imports here so that `--help` is quick."""
+    # aiohttp reads the machine's certificates when it is imported; the rest can be imported meanwhile.
+    threading.Thread(target=importlib.import_module, args=("aiohttp.web",), daemon=True).start()
     from fakekube import apply_files  # noqa: PLC0415
     from fakekube.actors import UnknownActor  # noqa: PLC0415
     from fakekube.client.kubeconfig import KubeconfigError  # noqa: PLC0415
