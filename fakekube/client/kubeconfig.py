@@ -276,8 +276,9 @@ def _replace(path: Path, text: str) -> None:
         try:
             with os.fdopen(descriptor, "w") as file:
                 file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
+                if path.exists():  # somebody's file: what replaces it must be on the disk before it does
+                    file.flush()
+                    os.fsync(file.fileno())
             Path(name).chmod(mode)
             Path(name).replace(path)
         except BaseException:
