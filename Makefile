@@ -1,6 +1,8 @@
 # Every target explains itself: `make` lists them. All of them set up what they need in .venv.
 
-PYTHON ?= $(shell for one in python3.13 python3.12 python3.11 python3; do command -v $$one && break; done)
+# The first that really runs and is new enough: a name on PATH may be a version manager's empty promise.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for one in python3 python3.14 python3.13 python3.12 python3.11; do $$one -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$one && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -16,7 +18,7 @@ help: ## List the targets
 setup: $(READY) ## Make .venv with everything installed (the other targets do it by themselves)
 
 $(READY): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "fakekube needs Python 3.11 or newer; say which: make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(or $(PYTHON),false) -c '$(NEW_ENOUGH)' || { echo "fakekube needs Python 3.11 or newer; say which: make PYTHON=/path/to/python3.11"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
