@@ -32,10 +32,10 @@ async def api(clock: ManualClock) -> AsyncIterator[ApiServer]:
 def ask(api: ApiServer) -> Ask:
     """ask("POST", "/api/v1/…?query", {…}) → the Response, with `.json` as a shortcut on top."""
 
-    async def send(method: str, url: str, body: Any = None, type: str = "application/json", **headers: str) -> Response:
+    async def send(method: str, url: str, body: Any = None, media: str = "application/json", **headers: str) -> Response:
         path, _, query = url.partition("?")
         raw = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
-        sent = {"content-type": type, "user-agent": "test/1.0"} if raw else {"user-agent": "test/1.0"}
+        sent = {"content-type": media, "user-agent": "test/1.0"} if raw else {"user-agent": "test/1.0"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         return await api(Request(method, path, query, sent, raw))
 

@@ -6,8 +6,8 @@ import pytest
 
 from fakekube.api import tables
 from fakekube.api.ages import human_duration
-from fakekube.api.printers import PRINTERS
 from fakekube.api.builtins.tables import resources
+from fakekube.api.printers import PRINTERS
 from fakekube.api.registry.strategy import Column, ServedResource
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -106,15 +106,17 @@ def test_list_then_watch_is_the_truth(writes: list[tuple[str, str]], cut: int) -
         api = ApiServer(MemoryStore(), clock=ManualClock(), ids=Ids(1))
         await api.start()
 
-        async def send(method: str, path: str, query: str = "", body: Any = None, type: str = "application/json") -> Response:
+        async def send(
+            method: str, path: str, query: str = "", body: Any = None, media: str = "application/json"
+        ) -> Response:
             raw = b"" if body is None else orjson.dumps(body)
-            return await api(Request(method, path, query, {"content-type": type}, raw))
+            return await api(Request(method, path, query, {"content-type": media}, raw))
 
         async def write(step: int, action: str, name: str) -> None:
             if action == "c":
                 await send("POST", CM, body={"metadata": {"name": name}, "data": {"n": str(step)}})
             elif action == "u":
-                await send("PATCH", f"{CM}/{name}", body={"data": {"n": str(step)}}, type=MERGE)
+                await send("PATCH", f"{CM}/{name}", body={"data": {"n": str(step)}}, media=MERGE)
             else:
                 await send("DELETE", f"{CM}/{name}")
 

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakekube.api import bodies
+from fakekube.machinery.errors import ApiError
 from tests.api.conftest import Ask, json_of
 
 CM = "/api/v1/namespaces/default/configmaps"
@@ -121,7 +123,7 @@ async def test_status_is_separate(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "type", "status"),
+    ("body", "media", "status"),
     [
         (b"{nope", "application/json", 400),
         (b"a: [", "application/yaml", 400),
@@ -134,19 +136,17 @@ async def test_status_is_separate(ask: Ask) -> None:
         (b'{"kind": "Secret", "apiVersion": "v1"}', "application/json", 400),
     ],
 )
-async def test_bad_bodies_are_refused(ask: Ask, body: bytes, type: str, status: int) -> None:
+async def test_bad_bodies_are_refused(ask: Ask, body: bytes, media: str, status: int) -> None:
     """What cannot be read is a 4xx Status, never a 500."""
-    response = await ask("POST", CM, body, type)
+    response = await ask("POST", CM, body, media)
     assert (response.status, json_of(response)["kind"]) == (status, "Status")
 
 
 @given(st.binary(max_size=60), st.sampled_from(["application/json", "application/yaml"]))
-def test_no_body_is_a_server_error(body: bytes, type: str) -> None:
+def test_no_body_is_a_server_error(body: bytes, media: str) -> None:
     """Any bytes at all are decoded or refused."""
-    from fakekube.api import bodies
-    from fakekube.machinery.errors import ApiError
-
     try:
-        assert isinstance(bodies.decode(body, type, "ConfigMap"), dict)
+        code = 200 if isinstance(bodies.decode(body, media, "ConfigMap"), dict) else 500
     except ApiError as error:
-        assert 400 <= error.code < 500
+        code = error.code
+    assert code < 500

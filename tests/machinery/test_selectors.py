@@ -46,8 +46,7 @@ def test_matching(text: str, matches: bool) -> None:
         ("a in (b", "unable to parse requirement: found '', expected: ',' or ')'"),
         (
             "a>x",
-            "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be "
-            "an integer",
+            """unable to parse requirement: values[0]: Invalid value: "x": for 'Gt', 'Lt' operators, the value must be an integer""",
         ),
     ],
 )

@@ -14,11 +14,11 @@ from weakref import WeakKeyDictionary
 import orjson
 
 from fakekube.api import discovery
-from fakekube.api.types import definitions
 from fakekube.api.discovery.documents import groups
 from fakekube.api.openapi import gnostic, paths, schemas
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.strategy import ServedResource
+from fakekube.api.types import definitions
 from fakekube.machinery.errors import MethodNotAllowed
 from fakekube.machinery.wire import Object, Request, Response
 

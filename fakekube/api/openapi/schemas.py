@@ -7,8 +7,8 @@ k8s: kube-openapi/pkg/{builder,builder3}, apiextensions-apiserver/pkg/controller
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from fakekube.api.types import definitions, descriptions
 from fakekube.api.registry.strategy import ServedResource
+from fakekube.api.types import definitions, descriptions
 from fakekube.machinery.wire import Object
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."

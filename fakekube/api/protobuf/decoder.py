@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from fakekube.api.types import definitions
 from fakekube.api.protobuf import tables
+from fakekube.api.types import definitions
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.wire import Object
 
