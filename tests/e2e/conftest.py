@@ -17,22 +17,24 @@ MANIFEST = ROOT / "examples" / "vm-pool-cirros.yaml"
 
 @cache
 def kubectls() -> dict[str, str]:
-    """Name → path: kubectl on PATH, its versioned siblings (Google Cloud SDK), and what $FAKEKUBE_KUBECTLS lists."""
+    """Name → path: kubectl on PATH, its oldest and newest versioned sibling (the Google Cloud SDK has such), and every
+    file or folder that $FAKEKUBE_KUBECTLS lists."""
     found: dict[str, str] = {}
     default = shutil.which("kubectl")
-    folders = [Path(default).resolve().parent] if default else []
-    for entry in os.environ.get("FAKEKUBE_KUBECTLS", "").split(os.pathsep):
-        if entry and Path(entry).is_dir():
-            folders.append(Path(entry))
-        elif entry:
-            found[Path(entry).name] = entry
     if default:
         found["kubectl"] = default
-    for folder in folders:
-        for path in sorted(folder.glob("kubectl.1.*")):
-            if re.fullmatch(r"kubectl\.1\.\d+", path.name) and os.access(path, os.X_OK):
-                found[path.name] = str(path)
+        siblings = _versioned(Path(default).resolve().parent)
+        found |= {path.name: str(path) for path in siblings[:1] + siblings[-1:]}
+    for entry in filter(None, os.environ.get("FAKEKUBE_KUBECTLS", "").split(os.pathsep)):
+        paths = _versioned(Path(entry)) if Path(entry).is_dir() else [Path(entry)]
+        found |= {path.name: str(path) for path in paths}
     return found
+
+
+def _versioned(folder: Path) -> list[Path]:
+    """`kubectl.1.27`, `kubectl.1.28`, …, oldest first."""
+    found = [path for path in folder.glob("kubectl.1.*") if re.fullmatch(r"kubectl\.1\.\d+", path.name)]
+    return sorted((path for path in found if os.access(path, os.X_OK)), key=lambda path: int(path.suffix[1:]))
 
 
 class Kubectl:
