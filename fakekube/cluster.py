@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from fakekube.actors import ActorSpec, Made, Pace, Setting, choose
+from fakekube.api.access.authentication import Authentication
 from fakekube.api.apiserver import ApiServer
 from fakekube.api.services import Services
 from fakekube.apply_files import Manifest, apply
@@ -49,13 +50,20 @@ class Cluster:
         seed: int | None = None,
         clock: Clock | None = None,
         store: Store | None = None,
+        authentication: Authentication | None = None,
+        rbac: bool = False,
     ) -> None:
         self.clock = clock or RealClock()
         self.ids = Ids(seed)
         self._network = _Network()
         self.services = Services(dial=self._network)
         self.api = ApiServer(
-            store or MemoryStore(revision=_FIRST), clock=self.clock, ids=self.ids, services=self.services
+            store or MemoryStore(revision=_FIRST),
+            clock=self.clock,
+            ids=self.ids,
+            services=self.services,
+            authentication=authentication,
+            rbac=rbac,
         )
         self.actors: dict[str, Actor] = {}
         self.failures: dict[str, Exception] = {}  # actors that died, and of what

@@ -151,17 +151,19 @@ def _version_mismatch(given: str, wanted: str, kind: str, as_kind: str) -> BadRe
 
 
 def _check_custom(resource: ServedResource, obj: Object, body: bytes) -> None:
-    for member in ("kind", "apiVersion"):
-        if not obj.get(member):
-            shown = body.decode("utf-8", "replace")
-            title = "Kind" if member == "kind" else "apiVersion"
-            raise BadRequest(f"Object '{title}' is missing in '{shown}'")
-    if obj["apiVersion"] != resource.api_version:
+    if not obj.get("kind"):
+        shown = body.decode("utf-8", "replace")
         raise BadRequest(
-            f"the API version in the data ({obj['apiVersion']}) does not match the expected API version "
+            f"the object provided is unrecognized (must be of type {resource.kind}): Object 'Kind' is missing in "
+            f"'{shown}' ({_excerpt(body)})"
+        )
+    given = obj.get("apiVersion") or ""
+    if given != resource.api_version:
+        raise BadRequest(
+            f"the API version in the data ({given}) does not match the expected API version "
             f"({resource.api_version})"
         )
     if obj["kind"] != resource.kind:
         cause: FieldError = invalid("kind", obj["kind"], f"must be {resource.kind}")
         name = str((obj.get("metadata") or {}).get("name") or "")
-        raise errors.invalid(resource.kind, resource.group, name, [cause])
+        raise errors.invalid(str(obj["kind"]), resource.group, name, [cause])

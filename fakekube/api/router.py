@@ -16,7 +16,7 @@ from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.request_info import RequestInfo
 from fakekube.api.verbs import create, delete, get, listing, patch, scale, update
 from fakekube.api.verbs.call import Call
-from fakekube.machinery.errors import MethodNotAllowed, NotFound
+from fakekube.machinery.errors import MethodNotAllowed, NotFound, not_found
 from fakekube.machinery.wire import Request, Response
 
 Verb = Callable[[Call], Awaitable[Response]]
@@ -55,7 +55,7 @@ class Router:
         info = request_info.parse(request.method, request.path)
         if info.resource:
             resource = self._catalog.find(info.group, info.version, info.resource)
-            if resource is not None:
+            if resource is not None and _placed(info, resource):
                 verb = self._verb(info, resource)
                 return await verb(
                     Call(
@@ -78,6 +78,8 @@ class Router:
         found: Verb | None
         if info.subresource:
             known = next((one for one in resource.subresources if one.name == info.subresource), None)
+            if known is None and resource.custom:
+                raise not_found(resource.plural, resource.group, info.name)
             if known is None:
                 raise NotFound("the server could not find the requested resource", details={})
             if info.subresource == "status":
@@ -112,6 +114,14 @@ class Router:
         if info.resource and any((one.group, one.custom) == (info.group, False) for one in self._catalog):
             raise NotFound("the server could not find the requested resource", details={})
         return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
+
+
+def _placed(info: RequestInfo, resource: ServedResource) -> bool:
+    """Whether there is such an address: with a namespace where one belongs, and without where none does."""
+    if resource.namespaced:
+        # Built-in resources have a route for all namespaces, which knows no other methods; custom ones have none.
+        return bool(info.namespace) or info.verb == "list" or not (resource.custom or info.name)
+    return not info.namespace or resource.plural == "namespaces"
 
 
 def not_allowed() -> MethodNotAllowed:

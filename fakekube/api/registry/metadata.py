@@ -60,9 +60,10 @@ def keep_on_update(new: Object, old: Object) -> None:
     """What a client may leave out of an update: the server's own marks come from the stored object. In place."""
     meta, before = new["metadata"], old["metadata"]
     tidy(meta)
-    for member in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
+    for member in ("uid", "deletionTimestamp", "deletionGracePeriodSeconds"):
         if member not in meta and member in before:
             meta[member] = before[member]
+    meta["creationTimestamp"] = before["creationTimestamp"]
     for member in ("generation", "generateName"):
         if member in before:
             meta[member] = before[member]

@@ -75,8 +75,7 @@ class Registry:
     ) -> Written:
         """Store a new object. Raises AlreadyExists, Invalid and what `validate` raises."""
         meta = obj["metadata"]
-        if meta.get("resourceVersion"):
-            raise ApiError("resourceVersion should not be set on objects to be created")
+        versioned = bool(meta.get("resourceVersion"))
         generate = "" if meta.get("name") else str(meta.get("generateName") or "")
         strategy = resource.strategy
         strategy.prepare_create(obj)
@@ -99,6 +98,8 @@ class Registry:
                 obj = self.record(resource, None, obj, context)
             if context.validate is not None:
                 await context.validate(obj, None)
+            if versioned and not context.dry_run:  # the storage's complaint: everybody else has been heard before
+                raise ApiError("resourceVersion should not be set on objects to be created")
             try:
                 entry = await self._store_new(resource, obj, namespace, name, context)
             except stores.Exists:

@@ -22,9 +22,8 @@ def check_fields(call: Call, obj: Object, body: bytes, options: WriteOptions) ->
     if not found:
         return
     if options.validation == "Strict":
-        resource = call.resource
-        what = f"strict decoding error: {', '.join(found)}"
-        if not resource.custom:
-            what = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {what}'
-        raise BadRequest(what)
+        kind, version = call.resource.kind, call.resource.version
+        raise BadRequest(
+            f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {", ".join(found)}'
+        )
     call.warnings += found

@@ -3,10 +3,8 @@
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/patch.go
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
-
-import orjson
 
 from fakekube.api import bodies
 from fakekube.api.options import WriteOptions
@@ -15,7 +13,7 @@ from fakekube.api.patching import json_patch, merge_patch, server_side_apply, st
 from fakekube.api.registry.ownership import reset_fields
 from fakekube.api.registry.registry import Written
 from fakekube.api.schema.model import ANYTHING
-from fakekube.api.verbs import decoding
+from fakekube.api.verbs import decoding, go_text
 from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.create import admission_of as creation
 from fakekube.api.verbs.create import check_namespace
@@ -48,7 +46,7 @@ async def patch(call: Call) -> Response:
 
     async def transform(old: Object) -> Object:
         new = patched(call, media, old, change)
-        check_patched(call, new, old, options)
+        check_patched(call, new, old, options, lambda: _shown(call, media, old, change))
         return await admit(call, attributes, context, keep_other_half(call, new, old), old)
 
     written = await call.registry.update(call.resource, info.namespace, info.name, transform, context)
@@ -66,7 +64,7 @@ def read_patch(call: Call, media: str) -> Any:
             raise UnsupportedMediaType(
                 f"the body of the request was in an unknown format - accepted media types include: {_FOR_CUSTOM}"
             )
-        raise UnsupportedMediaType("415: Unsupported Media Type")
+        raise UnsupportedMediaType("415: Unsupported Media Type", details={})
     if media == JSON:
         return decoding_patches.json_operations(call.request.body)
     if media == MERGE:
@@ -83,9 +81,20 @@ def patched(call: Call, media: str, old: Object, change: Any) -> Object:
     return strategic_merge.apply(old, change, call.resource.strategy.schema or ANYTHING)
 
 
-def check_patched(call: Call, new: Object, old: Object, options: WriteOptions) -> None:
+def _shown(call: Call, media: str, old: Object, change: Any) -> str:
+    """What the patch made of the object, as error texts quote it. Made again, for few patches need it."""
+    structs = media != STRATEGIC and not call.resource.custom
+    return go_text.text(patched(call, media, old, change), old, structs=structs)
+
+
+def check_patched(
+    call: Call, new: Object, old: Object, options: WriteOptions, shown: Callable[[], str]
+) -> None:
     """What a patch made must still be an object of this name and type."""
     resource = call.resource
+    if not resource.custom:  # Go's decoder is told what to expect
+        new["kind"] = new.get("kind") or resource.kind
+        new["apiVersion"] = new.get("apiVersion") or resource.api_version
     meta = new.get("metadata")
     if not isinstance(meta, dict):
         meta = new["metadata"] = {}
@@ -94,7 +103,7 @@ def check_patched(call: Call, new: Object, old: Object, options: WriteOptions) -
     ):
         name = str(old["metadata"]["name"])
         if not new.get("kind") or not new.get("apiVersion"):
-            raise BadRequest(f"Object 'Kind' is missing in '{orjson.dumps(new).decode()}'")
+            raise BadRequest(f"Object 'Kind' is missing in '{shown()}'")
         causes = []
         if new["apiVersion"] != resource.api_version:
             said = f"must be {resource.api_version}"
@@ -102,23 +111,21 @@ def check_patched(call: Call, new: Object, old: Object, options: WriteOptions) -
         if new["kind"] != resource.kind:
             causes.append(FieldError("FieldValueInvalid", "kind", f"must be {resource.kind}", new["kind"]))
         raise invalid(resource.kind, resource.group, name, causes)
-    unknown = _pruned(call, new)
+    unknown = _pruned(call, new, shown)
     if unknown and options.validation != "Ignore":
         texts = [f'unknown field "{path}"' for path in unknown]
         if options.validation == "Strict":
-            shown = orjson.dumps(new).decode()
             detail = f"strict decoding error: {', '.join(texts)}"
-            cause = FieldError("FieldValueInvalid", "patch", detail, shown)
+            cause = FieldError("FieldValueInvalid", "patch", detail, shown())
             raise invalid("", "", "", [cause])
         call.warnings += texts
     check_name(new, call.info.name)
     check_namespace(call, new)
 
 
-def _pruned(call: Call, new: Object) -> Sequence[str]:
+def _pruned(call: Call, new: Object, shown: Callable[[], str]) -> Sequence[str]:
     """Decode what the patch made into its type, dropping unknown fields. What cannot be decoded is the patch's fault."""
     resource = call.resource
-    shown = orjson.dumps(new).decode()
     try:
         if new.get("kind") != resource.kind or new.get("apiVersion") != resource.api_version:
             given = str(new.get("apiVersion") or "")
@@ -132,7 +139,7 @@ def _pruned(call: Call, new: Object) -> Sequence[str]:
         if resource.custom:
             raise
         detail = bad.message.partition(f"cannot be handled as a {resource.kind}: ")[2] or bad.message
-        raise invalid("", "", "", [FieldError("FieldValueInvalid", "patch", detail, shown)]) from None
+        raise invalid("", "", "", [FieldError("FieldValueInvalid", "patch", detail, shown())]) from None
 
 
 async def apply(call: Call, options: WriteOptions) -> Response:
@@ -166,7 +173,7 @@ def _applied(call: Call) -> Object:
     applied = _yaml_object(call.request.body)
     for member in ("apiVersion", "kind"):
         if not isinstance(applied.get(member), str) or not applied[member]:
-            raise BadRequest(f"Object 'Kind' is missing in '{orjson.dumps(applied).decode()}'")
+            raise BadRequest(f"Object 'Kind' is missing in '{go_text.text(applied)}'")
     meta = applied.get("metadata")
     if not isinstance(meta, dict):
         meta = applied["metadata"] = {}

@@ -5,19 +5,18 @@ Origin: k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/registry/customresou
 
 from typing import Any
 
-import orjson
-
 from fakekube.api import bodies
 from fakekube.api.admission.attributes import Attributes
 from fakekube.api.patching import json_patch, merge_patch, strategic_merge
 from fakekube.api.registry import codec
 from fakekube.api.schema.model import Schema
+from fakekube.api.verbs import go_text
 from fakekube.api.verbs.call import Call
-from fakekube.api.verbs.patch import APPLY, JSON, MERGE, STRATEGIC, read_patch
+from fakekube.api.verbs.patch import APPLY, JSON, MERGE, read_patch
 from fakekube.api.verbs.update import admission_of
 from fakekube.machinery import selectors
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import BadRequest, UnsupportedMediaType, invalid
+from fakekube.machinery.errors import BadRequest, invalid
 from fakekube.machinery.field_errors import FieldError
 from fakekube.machinery.field_errors import invalid as invalid_field
 from fakekube.machinery.objects import dig
@@ -42,6 +41,10 @@ async def update(call: Call) -> Response:
     """PUT of a Scale: only `spec.replicas` counts, and the versions if they are given."""
     request = call.request
     wanted = bodies.decode(request.body, request.headers.get("content-type") or "", "Scale")
+    if call.resource.custom and (wanted.get("kind"), wanted.get("apiVersion")) != ("Scale", "autoscaling/v1"):
+        raise BadRequest(
+            'no kind is registered for the type v1.Scale in scheme "k8s.io/client-go/scale/util.go:125"'
+        )
     bodies.check_type(call.resource, wanted, request.body, _KIND)
     name = wanted["metadata"].get("name")
     if name and name != call.info.name:
@@ -65,9 +68,7 @@ async def patch(call: Call) -> Response:
             return merge_patch.apply(scale, {"spec": body.get("spec") or {}})
 
         return await _write(call, applied, "PatchOptions")
-    if media not in (JSON, MERGE, STRATEGIC):
-        raise UnsupportedMediaType("415: Unsupported Media Type")
-    wanted: Any = orjson.loads(call.request.body) if media == STRATEGIC else read_patch(call, media)
+    wanted = read_patch(call, media)
 
     async def change(scale: Object) -> Object:
         if media == JSON:
@@ -92,7 +93,7 @@ async def _write(call: Call, change: Any, kind: str) -> Response:
         scale = view(call, old)
         wanted = await change(scale)
         replicas = dig(wanted, "spec", "replicas", default=0)
-        _check(call, wanted, replicas)
+        _check(call, wanted, replicas, scale)
         new = copy_of(old)
         for member in ("resourceVersion", "uid"):
             given = (wanted.get("metadata") or {}).get(member)
@@ -110,16 +111,17 @@ async def _write(call: Call, change: Any, kind: str) -> Response:
         await final_view(view(call, new), view(call, old) if old else None)
 
     context.validate = validate
+    context.recorded = resource.custom  # nobody owns what a custom resource's scale writes
     written = await call.registry.update(resource, info.namespace, info.name, transform, context)
     return call.show(view(call, written.obj))
 
 
-def _check(call: Call, wanted: Object, replicas: Any) -> None:
+def _check(call: Call, wanted: Object, replicas: Any, scale: Object) -> None:
     if isinstance(replicas, bool) or not isinstance(replicas, int):
         detail = "json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32"
-        shown = orjson.dumps(wanted).decode()
+        shown = go_text.text(wanted, scale, structs=True)
         raise invalid("", "", "", [FieldError("FieldValueInvalid", "patch", detail, shown)])
-    if replicas < 0:
+    if replicas < 0 and not call.resource.custom:  # those find it themselves, among other things
         cause = invalid_field("spec.replicas", replicas, "must be greater than or equal to 0")
         raise invalid("Scale", "autoscaling", call.info.name, [cause])
 
