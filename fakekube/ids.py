@@ -4,7 +4,7 @@ import random
 import uuid
 
 # The alphabet of upstream's name generator: no vowels and no look-alikes, so that no words appear.
-# k8s: staging/src/k8s.io/apimachinery/pkg/util/rand/rand.go
+# Origin: k8s: staging/src/k8s.io/apimachinery/pkg/util/rand/rand.go
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
