@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
-from fakekube.machinery import selectors
+from fakekube.machinery import field_selectors, selectors
 from fakekube.machinery.errors import BadRequest, invalid
 from fakekube.machinery.field_errors import FieldError, forbidden, not_supported, show
-from fakekube.machinery.selectors import EVERYTHING, FieldTerm, Selector, SelectorError
+from fakekube.machinery.field_selectors import FieldTerm
+from fakekube.machinery.selectors import EVERYTHING, Selector, SelectorError
 
 Query = Mapping[str, list[str]]
 _EMPTY: Query = {}
@@ -120,7 +121,7 @@ def _list_options(text: str) -> ListOptions:
     query = parse_query(text)
     try:
         labels = selectors.parse(first(query, "labelSelector"))
-        fields = selectors.parse_fields(first(query, "fieldSelector"))
+        fields = field_selectors.parse(first(query, "fieldSelector"))
     except SelectorError as error:
         raise BadRequest(str(error)) from None
     options = ListOptions(

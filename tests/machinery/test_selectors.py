@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakekube.machinery import selectors
+from fakekube.machinery import field_selectors, selectors
 from fakekube.machinery.selectors import SelectorError
 
 LABELS = {"a": "b", "n": "5", "e": ""}
@@ -99,7 +99,7 @@ def test_parse_refuses_or_prints_what_it_reads(text: str) -> None:
 
 def test_field_selectors() -> None:
     """Terms are split at unescaped commas; escapes are undone."""
-    first, second = selectors.parse_fields("metadata.name=a\\,b,status.phase!=Running")
+    first, second = field_selectors.parse("metadata.name=a\\,b,status.phase!=Running")
     assert (first.path, first.value, first.equal) == ("metadata.name", "a,b", True)
     assert (second.path, second.value, second.equal) == ("status.phase", "Running", False)
 
@@ -107,5 +107,5 @@ def test_field_selectors() -> None:
 def test_field_selector_error() -> None:
     """A term without operator is shown."""
     with pytest.raises(SelectorError) as refused:
-        selectors.parse_fields("metadata.name")
+        field_selectors.parse("metadata.name")
     assert str(refused.value) == "invalid selector: 'metadata.name'; can't understand 'metadata.name'"

@@ -6,7 +6,8 @@ from fakekube.api.options import ListOptions
 from fakekube.api.registry import codec
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery.errors import BadRequest
-from fakekube.machinery.selectors import IN, FieldTerm, Selector
+from fakekube.machinery.field_selectors import FieldTerm
+from fakekube.machinery.selectors import IN, Selector
 from fakekube.store.interface import Entry
 
 Match = Callable[[Entry], bool]
@@ -55,7 +56,7 @@ def _by_field(resource: ServedResource, term: FieldTerm) -> Match:
         if not resource.namespaced:
             return lambda _entry: (value == "") == equal
         return lambda entry: (entry.key.rsplit("/", 2)[1] == value) == equal
-    return lambda entry: (codec.memo(resource, entry).fields.get(path, "") == value) == equal
+    return lambda entry: (codec.fields(resource, entry).get(path, "") == value) == equal
 
 
 def _unknown(resource: ServedResource, path: str) -> str:
