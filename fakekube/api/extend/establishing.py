@@ -73,7 +73,7 @@ class Establishing:
             )
             crd["status"] = crds.settled_status(crd, self._known.values(), now)
             await registry.store.create(
-                resource.key("", name), codec.encode(resource, crd), codec.memo_of(resource, crd)
+                resource.key("", name), codec.encode(resource, crd), codec.memo_of(crd)
             )
             self._known[name] = crd
             self._serve(crd)

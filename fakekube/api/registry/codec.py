@@ -18,15 +18,15 @@ from fakekube.machinery.wire import Object
 from fakekube.store.interface import Entry
 
 _MARK = b'"resourceVersion":"'
-_NO_FIELDS: Mapping[str, str] = {}
+_NOTHING: Mapping[str, str] = {}
 
 
 class Memo:
-    """What selectors look at, kept beside an entry so that it is decoded at most once."""
+    """What selectors look at, kept beside an entry. `fields` is None until a field selector asks: few ever do."""
 
     __slots__ = ("fields", "labels")
 
-    def __init__(self, labels: Mapping[str, str], fields: Mapping[str, str]) -> None:
+    def __init__(self, labels: Mapping[str, str], fields: Mapping[str, str] | None = None) -> None:
         self.labels = labels
         self.fields = fields
 
@@ -84,16 +84,23 @@ def item(resource: ServedResource, entry: Entry) -> bytes:
     return ITEM_HEAD + b"%d" % entry.modified + value[value.index(_MARK) + 19 :]
 
 
-def memo_of(resource: ServedResource, obj: Object) -> Memo:
-    """What selectors need of an object at hand."""
-    selectable = resource.strategy.selectable
-    fields = {name: getter(obj) for name, getter in selectable.items()} if selectable else _NO_FIELDS
-    return Memo(obj["metadata"].get("labels") or _NO_FIELDS, fields)
+def memo_of(obj: Object) -> Memo:
+    """What label selectors need of an object at hand."""
+    return Memo(obj["metadata"].get("labels") or _NOTHING)
 
 
 def memo(resource: ServedResource, entry: Entry) -> Memo:
-    """What selectors need of an entry, remembered."""
+    """What selectors know of an entry, remembered."""
     known = entry.memo
     if known is None:
-        known = entry.memo = memo_of(resource, decode(resource, entry))
+        known = entry.memo = memo_of(decode(resource, entry))
     return known  # type: ignore[no-any-return]
+
+
+def fields(resource: ServedResource, entry: Entry) -> Mapping[str, str]:
+    """What field selectors may ask of an entry, read once when first asked."""
+    known = memo(resource, entry)
+    if known.fields is None:
+        obj = decode(resource, entry)
+        known.fields = {name: getter(obj) for name, getter in resource.strategy.selectable.items()}
+    return known.fields

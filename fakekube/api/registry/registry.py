@@ -23,7 +23,7 @@ from fakekube.machinery.wire import Object
 from fakekube.store import interface as stores
 from fakekube.store.interface import Entry, Store
 
-Transform = Callable[[Object], Awaitable[Object]]  # the stored object, to be kept as it is, → the wanted one
+Transform = Callable[[Object], Awaitable[Object]]  # stored, not to be changed → wanted, may share its parts
 Validate = Callable[[Object, Object | None], Awaitable[None]]  # (new, old): admission's second half
 Committed = Callable[[ServedResource, Object, bool], Awaitable[None]]  # (resource, object, deleted)
 
@@ -121,7 +121,7 @@ class Registry:
         for _ in range(_RETRIES):
             entry = await self.get(resource, namespace, name)
             old = codec.decode(resource, entry)
-            new = await transform(codec.decode(resource, entry))
+            new = await transform(old)
             self._check_identity(resource, new, old, namespace, name)
             written = await self._attempt(resource, entry, new, old, context)
             if written is not None:
@@ -217,7 +217,7 @@ class Registry:
         return Written(answer, new, deleted=True)
 
     async def _put(self, resource: ServedResource, obj: Object, entry: Entry) -> Entry:
-        value, memo = codec.encode(resource, obj), codec.memo_of(resource, obj)
+        value, memo = codec.encode(resource, obj), codec.memo_of(obj)
         return await self.store.update(entry.key, value, entry.modified, memo)
 
     async def _store_new(
@@ -226,7 +226,7 @@ class Registry:
         key = resource.key(namespace, name)
         if not context.dry_run:
             value = codec.encode(resource, obj)
-            return await self.store.create(key, value, codec.memo_of(resource, obj))
+            return await self.store.create(key, value, codec.memo_of(obj))
         if await self.store.get(key) is not None:
             raise stores.Exists(key)
         return Entry(key, codec.encode(resource, obj), 0, 0)

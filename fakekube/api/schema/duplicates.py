@@ -21,9 +21,12 @@ class _Pairs(list[tuple[str, Any]]):
     """An object with every pair it was written with."""
 
 
-def duplicate_fields(body: bytes) -> list[str]:
-    """The paths of repeated members, `spec.list[0].name`, in the order of the text. Empty for text that is not JSON."""
-    if not _suspicious(body):
+def duplicate_fields(body: bytes, decoded: Any = None) -> list[str]:
+    """The paths of repeated members, `spec.list[0].name`, in the order of the text. Empty for text that is not JSON.
+
+    Whoever has decoded the body already may pass what came of it.
+    """
+    if not _suspicious(body, decoded):
         return []
     try:
         tree = json.loads(body, object_pairs_hook=_Pairs)
@@ -34,9 +37,9 @@ def duplicate_fields(body: bytes) -> list[str]:
     return list(found)[:_MOST]
 
 
-def _suspicious(body: bytes) -> bool:
+def _suspicious(body: bytes, decoded: Any) -> bool:
     try:
-        written = orjson.dumps(orjson.loads(body))
+        written = orjson.dumps(orjson.loads(body) if decoded is None else decoded)
     except orjson.JSONDecodeError:
         return False
     if body.count(_KEY_END) != written.count(_KEY_END):

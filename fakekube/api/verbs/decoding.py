@@ -13,12 +13,13 @@ from fakekube.machinery.wire import Object
 
 def check_fields(call: Call, obj: Object, body: bytes, options: WriteOptions) -> None:
     """Prune `obj` in place and tell the client what was dropped. Raises BadRequest under Strict."""
+    asked = options.validation != "Ignore"
+    json = asked and bodies.media_type(call.request.headers.get("content-type") or "") == bodies.JSON
+    found = [f'duplicate field "{path}"' for path in duplicate_fields(body, obj)] if json else []
     complaints = call.resource.strategy.prune(obj)
-    if options.validation == "Ignore":
+    if not asked:
         return
-    found = [f'unknown field "{path}"' for path in complaints]
-    if bodies.media_type(call.request.headers.get("content-type") or "") == bodies.JSON:
-        found = [f'duplicate field "{path}"' for path in duplicate_fields(body)] + found
+    found += [f'unknown field "{path}"' for path in complaints]
     if not found:
         return
     if options.validation == "Strict":

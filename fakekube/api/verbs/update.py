@@ -8,7 +8,6 @@ from fakekube.api.verbs import decoding
 from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.create import admission_of as creation
 from fakekube.api.verbs.create import check_namespace
-from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import BadRequest, NotFound
 from fakekube.machinery.wire import Object, Response
 
@@ -17,22 +16,31 @@ async def update(call: Call) -> Response:
     """Replace spec and metadata, or only the status on `/status`."""
     options = call.options("UpdateOptions")
     request, resource, info = call.request, call.resource, call.info
-    wanted = bodies.decode(request.body, request.headers.get("content-type") or "", resource.kind)
-    bodies.check_type(resource, wanted, request.body)
-    decoding.check_fields(call, wanted, request.body, options)
-    check_name(wanted, info.name)
-    namespace = check_namespace(call, wanted)
+
+    def read() -> Object:
+        wanted = bodies.decode(request.body, request.headers.get("content-type") or "", resource.kind)
+        bodies.check_type(resource, wanted, request.body)
+        decoding.check_fields(call, wanted, request.body, options)
+        check_name(wanted, info.name)
+        check_namespace(call, wanted)
+        return wanted
+
+    unused = [read()]
+    namespace = info.namespace if resource.namespaced else ""
     attributes, context = admission_of(call, options, subresource=info.subresource, kind="UpdateOptions")
 
+    def fresh() -> Object:
+        return unused.pop() if unused else read()  # read again only when somebody else was quicker
+
     async def transform(old: Object) -> Object:
-        new = copy_of(wanted)
-        return await admit(call, attributes, context, keep_other_half(call, new, old), old)
+        return await admit(call, attributes, context, keep_other_half(call, fresh(), old), old)
 
     try:
         written = await call.registry.update(resource, namespace, info.name, transform, context)
     except NotFound:
         if not resource.strategy.allow_create_on_update or info.subresource:
             raise
+        wanted = fresh()
         resource.strategy.default(wanted)
         creating, context = creation(call, wanted, options, namespace)
         creating.obj = call.registry.record(resource, None, wanted, context)
@@ -57,12 +65,11 @@ def check_name(obj: Object, name: str) -> None:
 def keep_other_half(call: Call, new: Object, old: Object) -> Object:
     """Main writes leave status alone, `/status` writes leave the rest alone, where the two are separate."""
     if call.info.subresource == "status":
-        kept = copy_of(old)
-        for member in ("status",):
-            if member in new:
-                kept[member] = new[member]
-            else:
-                kept.pop(member, None)
+        kept = {**old, "metadata": dict(old["metadata"])}
+        if "status" in new:
+            kept["status"] = new["status"]
+        else:
+            kept.pop("status", None)
         meta = new["metadata"]
         for member in call.resource.strategy.status_metadata:
             if meta.get(member):
@@ -78,7 +85,7 @@ def keep_other_half(call: Call, new: Object, old: Object) -> Object:
     if call.resource.strategy.status_subresource:
         new.pop("status", None)
         if "status" in old:
-            new["status"] = copy_of(old["status"])
+            new["status"] = old["status"]
     if "managedFields" not in new["metadata"] and "managedFields" in old["metadata"]:
         new["metadata"]["managedFields"] = old["metadata"]["managedFields"]
     return new
