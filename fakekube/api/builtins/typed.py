@@ -10,7 +10,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import orjson
@@ -80,6 +80,7 @@ def _struct(definition: str) -> Decode:
     properties: Mapping[str, Any] = raw.get("properties") or {}
     required = frozenset(raw.get("required") or ())
     fields: dict[str, Decode] = {}
+    plain: dict[str, type] = {}  # members that are text or truth: most of any object, and mostly as they should be
     lists = {field for field, one in properties.items() if field not in required and _omits_empty(one)}
     sparse = frozenset(lists) | omitted(definition)
 
@@ -88,18 +89,22 @@ def _struct(definition: str) -> Decode:
             raise _mismatch(value, wanted)
         drop: list[str] = []
         for key, member in value.items():
+            if member and plain.get(key) is member.__class__:
+                continue
             field = fields.get(key)
             if field is None:
                 if key not in properties:
-                    unknown.append(f"{path}{key}")
+                    unknown.append(f"{path}.{key}" if path else key)
                     drop.append(key)
                     continue
                 field = fields[key] = _value(properties[key])
+                if field in (_string, _boolean):
+                    plain[key] = str if field is _string else bool
             if member is None:
                 drop.append(key)
                 continue
             try:
-                decoded = field(member, unknown, f"{path}{key}")
+                decoded = field(member, unknown, f"{path}.{key}" if path else key)
             except _Mismatch as wrong:
                 wrong.struct = wrong.struct or name
                 wrong.path.append(key)
@@ -112,10 +117,7 @@ def _struct(definition: str) -> Decode:
             del value[key]
         return value
 
-    def at(value: Any, unknown: Unknown, path: str) -> Any:
-        return walk(value, unknown, f"{path}." if path else "")
-
-    return at
+    return walk
 
 
 def _omits_empty(raw: Mapping[str, Any]) -> bool:
@@ -135,9 +137,9 @@ def _value(raw: Mapping[str, Any]) -> Decode:
         case "object" | None:
             return _anything
         case "string":
-            return _bytes if raw.get("format") == "byte" else _scalar(str, "string")
+            return _bytes if raw.get("format") == "byte" else _string
         case "boolean":
-            return _scalar(bool, "bool")
+            return _boolean
         case "integer":
             return _integer(str(raw.get("format") or "int64"))
         case _:
@@ -184,11 +186,14 @@ def _map(values: Mapping[str, Any]) -> Decode:
     wanted = f"map[string]{_go_type(values)}"
     element = _capacity if reference(values) == _QUANTITY else _value(values)
     zero: Any = "" if values.get("type") == "string" else None
+    texts = element is _string
 
     def walk(value: Any, unknown: Unknown, path: str) -> Any:
         if type(value) is not dict:
             raise _mismatch(value, wanted)
         for key, one in value.items():
+            if texts and one.__class__ is str:
+                continue
             if one is None:
                 value[key] = zero
                 continue
@@ -234,13 +239,16 @@ def _json_object(wanted: str) -> Decode:
     return walk
 
 
-def _scalar(of: type, wanted: str) -> Decode:
-    def walk(value: Any, _unknown: Unknown, _path: str) -> Any:
-        if type(value) is not of:
-            raise _mismatch(value, wanted)
-        return value
+def _string(value: Any, _unknown: Unknown, _path: str) -> Any:
+    if type(value) is not str:
+        raise _mismatch(value, "string")
+    return value
 
-    return walk
+
+def _boolean(value: Any, _unknown: Unknown, _path: str) -> Any:
+    if type(value) is not bool:
+        raise _mismatch(value, "bool")
+    return value
 
 
 def _integer(wanted: str) -> Decode:
@@ -289,9 +297,7 @@ def _capacity(value: Any, _unknown: Unknown, _path: str) -> Any:
     return quantities.canonical(value if type(value) is str else orjson.dumps(value).decode(), milli=True)
 
 
-def _moment(value: Any, layout: str, shape: re.Pattern[str]) -> datetime:
-    if type(value) is not str:
-        raise _mismatch(value, "string")
+def _moment(value: str, layout: str, shape: re.Pattern[str]) -> datetime:
     if not shape.fullmatch(value):
         raise ValueError(_unparsable(value, layout))
     try:
@@ -316,8 +322,18 @@ def _unparsable(value: str, layout: str) -> str:
 
 
 def _time(value: Any, _unknown: Unknown, _path: str) -> Any:
-    return _moment(value, _TIME, _MOMENT).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if type(value) is not str:
+        raise _mismatch(value, "string")
+    return _canonical_time(value)
 
 
 def _micro_time(value: Any, _unknown: Unknown, _path: str) -> Any:
+    if type(value) is not str:
+        raise _mismatch(value, "string")
     return _moment(value, _MICRO_TIME, _MICRO_MOMENT).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@lru_cache(maxsize=1024)
+def _canonical_time(value: str) -> str:
+    """Cached: what happens together bears the same second."""
+    return _moment(value, _TIME, _MOMENT).strftime("%Y-%m-%dT%H:%M:%SZ")
