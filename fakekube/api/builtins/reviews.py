@@ -24,8 +24,6 @@ def _body(call: Call) -> Object:
     request, resource = call.request, call.resource
     obj = bodies.decode(request.body, request.headers.get("content-type") or "", resource.kind)
     bodies.check_type(resource, obj, request.body)
-    meta = obj["metadata"]
-    meta["creationTimestamp"] = None
     return obj
 
 
@@ -34,16 +32,31 @@ async def access(call: Call) -> Response:
     obj = _body(call)
     spec: dict[str, Any] = obj.get("spec") or {}
     wanted, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if bool(wanted) == bool(path):
-        said = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        cause = FieldError("FieldValueInvalid", "spec.resourceAttributes", said, wanted)
-        raise invalid(call.resource.kind, call.resource.group, "", [cause])
+    causes = _incomplete(call, spec)
+    if causes:
+        raise invalid(call.resource.kind, call.resource.group, "", causes)
     user = call.user
     if "Self" not in call.resource.kind:
         user = User(str(spec.get("user") or ""), tuple(spec.get("groups") or ()), str(spec.get("uid") or ""))
     allowed, reason = call.authorizer.authorize(user, _deed(wanted, path))
     obj["status"] = {"allowed": allowed, "reason": reason} if reason else {"allowed": allowed}
     return call.show(obj, 201)
+
+
+def _incomplete(call: Call, spec: dict[str, Any]) -> list[FieldError]:
+    """k8s: pkg/apis/authorization/validation/validation.go"""
+    wanted, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    found = []
+    if wanted is not None and path is not None:
+        said = "cannot be specified in combination with resourceAttributes"
+        found.append(FieldError("FieldValueInvalid", "spec.nonResourceAttributes", said, path))
+    if wanted is None and path is None:
+        said = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        found.append(FieldError("FieldValueInvalid", "spec.resourceAttributes", said, None))
+    if "Self" not in call.resource.kind and not spec.get("user") and not spec.get("groups"):
+        said = "at least one of user or group must be specified"
+        found.append(FieldError("FieldValueInvalid", "spec.user", said, ""))
+    return found
 
 
 def _deed(wanted: dict[str, Any] | None, path: dict[str, Any] | None) -> Deed:
@@ -79,6 +92,7 @@ async def rules(call: Call) -> Response:
 async def whoami(call: Call) -> Response:
     """Who am I?"""
     obj = _body(call)
+    obj["metadata"] = {"creationTimestamp": rfc3339(call.registry.clock.now())}
     obj["status"] = {"userInfo": {"username": call.user.name, "groups": list(call.user.groups)}}
     return call.show(obj, 201)
 

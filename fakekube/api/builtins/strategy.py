@@ -30,6 +30,18 @@ class Traits:
 
 
 PLAIN = Traits()
+# What a `/status` write leaves alone is the spec; who writes status may also label, annotate and finalize.
+_WITH_STATUS = ("labels", "annotations", "finalizers", "ownerReferences")
+_STATUS_METADATA: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("apps", "Deployment"): ("annotations", "finalizers", "ownerReferences"),
+    ("", "Pod"): ("labels", "annotations", "finalizers"),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): (),
+    ("apiregistration.k8s.io", "APIService"): (),
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): (),
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): (),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): (),
+    ("resource.k8s.io", "ResourceClaim"): (),
+}
 
 
 class BuiltinStrategy(Strategy):
@@ -50,6 +62,7 @@ class BuiltinStrategy(Strategy):
         self.kind = kind
         self.definition = definition
         self.status_subresource = status
+        self.status_metadata = _STATUS_METADATA.get((group, kind), _WITH_STATUS)
         self.selectable = SELECTABLE.get((group, kind), {})
         self.has_generation = traits.generation
         self.graceful = traits.graceful

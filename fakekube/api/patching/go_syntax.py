@@ -22,7 +22,7 @@ class _Broken(Exception):
 
 def error_text(raw: bytes) -> str:
     """What the decoder says about the first error in `raw`; empty when it finds none."""
-    text = raw.decode("utf-8", errors="replace")
+    text = raw.decode("latin-1")  # that decoder looks at bytes, and shows each as a character
     try:
         at = _value(text, _skip(text, 0), 0)
         at = _skip(text, at)

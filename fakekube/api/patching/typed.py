@@ -90,7 +90,7 @@ class Type:
     @cached_property
     def held(self) -> frozenset[str]:
         """The members a new struct has before anybody sets them. Custom resources have none."""
-        if not self._definitions.raw:
+        if not self.name:
             return frozenset()
         by_value = _HELD_BY_VALUE | _HELD_BY_VALUE_IN.get(self.name.rpartition(".")[2], frozenset())
         return (by_value & self._properties.keys()) | frozenset(self._required)

@@ -34,7 +34,7 @@ def decode(token: str, prefix: str) -> Position:
     wrong = _ALPHABET.match(token)
     assert wrong is not None
     if wrong.end() < len(token) or len(token) % 4 == 1:
-        raise _invalid(f"illegal base64 data at input byte {min(wrong.end(), len(token) // 4 * 4)}")
+        raise _invalid(f"illegal base64 data at input byte {min(wrong.end(), len(token) - 1)}")
     raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
     try:
         value = orjson.loads(raw)

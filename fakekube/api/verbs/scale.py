@@ -16,7 +16,7 @@ from fakekube.api.verbs.patch import APPLY, JSON, MERGE, read_patch
 from fakekube.api.verbs.update import admission_of
 from fakekube.machinery import selectors
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import BadRequest, invalid
+from fakekube.machinery.errors import BadRequest, InternalError, invalid
 from fakekube.machinery.field_errors import FieldError
 from fakekube.machinery.field_errors import invalid as invalid_field
 from fakekube.machinery.objects import dig
@@ -33,8 +33,14 @@ _SCHEMA = Schema(
 
 async def get(call: Call) -> Response:
     """The Scale of an object."""
-    entry = await call.registry.get(call.resource, call.info.namespace, call.info.name)
-    return call.show(view(call, codec.decode(call.resource, entry)))
+    resource = call.resource
+    obj = codec.decode(resource, await call.registry.get(resource, call.info.namespace, call.info.name))
+    assert resource.scale is not None
+    path = resource.scale.spec_replicas
+    if resource.custom and read_path(obj, path) is None:
+        said = f'the spec replicas field "{path}" does not exist'
+        raise InternalError(f"Internal error occurred: {said}", details={"causes": [{"message": said}]})
+    return call.show(view(call, obj))
 
 
 async def update(call: Call) -> Response:

@@ -20,7 +20,11 @@ def ref(name):
 
 DEPLOYMENT = Definitions(
     {
-        "Deployment": {"type": "object", "properties": {"spec": ref("Spec"), "status": ref("Status")}},
+        "Deployment": {
+            "type": "object",
+            "properties": {"spec": ref("Spec"), "status": ref("Status")},
+            "x-kubernetes-group-version-kind": [{"group": "apps", "version": "v1", "kind": "Deployment"}],
+        },
         "Spec": {
             "type": "object",
             "required": ["selector", "template"],
