@@ -143,15 +143,16 @@ class _Network:
     """Webhooks and aggregated APIs outside this process: one transport for each, made when first asked."""
 
     def __init__(self) -> None:
-        self._transports: dict[tuple[str, str], HttpTransport] = {}
+        self._transports: dict[tuple[str, str, str], HttpTransport] = {}
 
-    def __call__(self, url: str, ca_bundle: str) -> Handler:
-        found = self._transports.get((url, ca_bundle))
+    def __call__(self, url: str, ca_bundle: str, server_name: str) -> Handler:
+        found = self._transports.get((url, ca_bundle, server_name))
         if found is None:
             from fakekube.client.http import HttpTransport  # noqa: PLC0415 - few clusters need it
 
-            found = HttpTransport(url, ca_data=base64.b64decode(ca_bundle) if ca_bundle else None)
-            self._transports[url, ca_bundle] = found
+            ca_data = base64.b64decode(ca_bundle) if ca_bundle else None
+            found = HttpTransport(url, ca_data=ca_data, server_name=server_name)
+            self._transports[url, ca_bundle, server_name] = found
         return found
 
     async def close(self) -> None:

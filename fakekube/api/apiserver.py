@@ -10,8 +10,9 @@ from fakekube.api.access.authentication import Authentication
 from fakekube.api.access.authorizer import AlwaysAllow, Authorizer
 from fakekube.api.access.rbac import Rbac
 from fakekube.api.admission.chain import Chain, Plugin
+from fakekube.api.admission.hooks import WebhookConfigs
 from fakekube.api.admission.plugins.namespace_lifecycle import NamespaceLifecycle
-from fakekube.api.admission.webhooks import WebhookConfigs, Webhooks
+from fakekube.api.admission.webhooks import Webhooks
 from fakekube.api.builtins import tables as builtins
 from fakekube.api.extend.aggregation import Aggregation
 from fakekube.api.extend.establishing import Establishing
@@ -53,19 +54,19 @@ class ApiServer:
         self.services = services or Services()
         self.catalog = Catalog(builtins.resources())
         self.registry = Registry(store, clock=self.clock, ids=self.ids)
-        self.webhooks = WebhookConfigs()
+        self.webhooks = WebhookConfigs(self.catalog)
         self.aggregation = Aggregation(self.services)
         self.rbac = Rbac()
         self._namespaces = self._builtin("", "v1", "namespaces")
         self._crds = self._builtin("apiextensions.k8s.io", "v1", "customresourcedefinitions")
         self._establishing = Establishing(self.registry, self.catalog)
+        authorizer: Authorizer = self.rbac if rbac else AlwaysAllow()
         plugins: list[Plugin] = [
             NamespaceLifecycle(self.registry, self._namespaces),
-            Webhooks(self.webhooks, self.services, self.ids, self._namespace_labels),
+            Webhooks(self.webhooks, self.services, self.ids, self._namespace_labels, authorizer),
         ]
         self.admission = Chain(plugins)
         self._follow()
-        authorizer: Authorizer = self.rbac if rbac else AlwaysAllow()
         router: Handler = Router(self.catalog, self.registry, self.admission, self.aggregation, authorizer)
         if rbac:
             router = authorization(router, authorizer)

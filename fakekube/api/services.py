@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 
 from fakekube.machinery.wire import Handler
 
-Dial = Callable[[str, str], Handler]  # (url, CA bundle in base64) → a Handler that talks to it
+# (url, CA bundle in base64, the name its certificate has to bear if not the URL's host) → a Handler that talks to it
+Dial = Callable[[str, str, str], Handler]
 
 
 class Services:
@@ -25,8 +26,10 @@ class Services:
     def find(self, namespace: str, name: str, ca_bundle: str = "") -> Handler | None:
         """The Handler behind a service reference, or None when nobody is there."""
         found = self._table.get((namespace, name))
-        return self.url(found, ca_bundle) if isinstance(found, str) else found
+        if isinstance(found, str):  # wherever it listens, it has to prove to be the service
+            return self.url(found, ca_bundle, f"{name}.{namespace}.svc")
+        return found
 
-    def url(self, url: str, ca_bundle: str = "") -> Handler | None:
+    def url(self, url: str, ca_bundle: str = "", server_name: str = "") -> Handler | None:
         """A Handler that talks to a URL, if this server may reach the network."""
-        return self._dial(url, ca_bundle) if self._dial else None
+        return self._dial(url, ca_bundle, server_name) if self._dial else None

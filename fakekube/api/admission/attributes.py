@@ -10,6 +10,20 @@ CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 
 
 @dataclass(slots=True)
+class Invoked:
+    """Whom a plugin asked in the first round, and who is to be asked again in the second."""
+
+    before: set[object] = field(default_factory=set)  # those that wish to see later changes
+    again: set[object] = field(default_factory=set)
+    output: bytes = b""  # the object as the plugin left it
+
+    def object_changed(self) -> None:
+        """Somebody changed the object after these had seen it."""
+        self.again |= self.before
+        self.before = set()
+
+
+@dataclass(slots=True)
 class Attributes:
     """One write on its way to the registry. Mutating admission may replace `obj`."""
 
@@ -25,3 +39,17 @@ class Attributes:
     dry_run: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    second_round: bool = False  # the chain mutates once more because something asked for it
+    wants_second_round: bool = False
+    memory: dict[object, "Invoked"] = field(default_factory=dict)  # what plugins keep from round to round
+
+    @property
+    def named(self) -> str:
+        """The object's name as refusals print it: perhaps the prefix it is to be generated from."""
+        meta = (self.obj or {}).get("metadata") or {}
+        return self.name or str(meta.get("name") or meta.get("generateName") or "Unknown")
+
+    @property
+    def group_version_kind(self) -> tuple[str, str, str]:
+        """What kind of object is written."""
+        return self.kind or (self.resource.group, self.resource.version, self.resource.kind)

@@ -1,6 +1,8 @@
 """Admission: every plugin may change, then every plugin may refuse, in the order given.
 
-Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/chain.go
+Whoever changes an object that others have seen may ask for a second round, in which all plugins change once more.
+
+Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/{chain,reinvocation}.go
 """
 
 from collections.abc import Sequence
@@ -28,8 +30,13 @@ class Chain:
         self._plugins = tuple(plugins)
 
     async def mutate(self, attributes: Attributes) -> None:
+        attributes.second_round = attributes.wants_second_round = False
         for plugin in self._plugins:
             await plugin.mutate(attributes)
+        if attributes.wants_second_round:
+            attributes.second_round = True
+            for plugin in self._plugins:
+                await plugin.mutate(attributes)
 
     async def validate(self, attributes: Attributes) -> None:
         for plugin in self._plugins:

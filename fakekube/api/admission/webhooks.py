@@ -1,251 +1,217 @@
 """Admission webhooks: who is asked about a write, what the answer changes, and what a silence means.
 
-Configurations are followed by `WebhookConfigs.update`, called after each write to them; asking is a Handler call, to an in-process
-service or over the network.
+Mutating webhooks are asked one after the other, each about the object as the one before left it; validating ones all at once.
 
-Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook
+Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/{mutating,validating}/dispatcher.go
 """
 
 import asyncio
-import base64
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from fakekube.api.admission.attributes import Attributes
-from fakekube.api.admission.rules import matches
+from fakekube.api.access.authorizer import AlwaysAllow, Authorizer
+from fakekube.api.admission import calling, equivalents, reviews
+from fakekube.api.admission.attributes import Attributes, Invoked
+from fakekube.api.admission.calling import CallFailed
+from fakekube.api.admission.hooks import Hook, WebhookConfigs
+from fakekube.api.admission.reviews import BadAnswer, Verdict
+from fakekube.api.admission.rules import NamespaceLabels, Targets
 from fakekube.api.patching import json_patch
+from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.services import Services
 from fakekube.ids import Ids
-from fakekube.machinery.errors import ApiError, InternalError
-from fakekube.machinery.wire import Handler, Object, Request, User
+from fakekube.machinery import errors
+from fakekube.machinery.errors import ApiError, BadRequest
+from fakekube.machinery.wire import Object
 
 _log = logging.getLogger(__name__)
-_API_SERVER = User("system:apiserver", ("system:masters",))
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
-    """One webhook of one configuration."""
+@dataclass(slots=True)
+class _View:
+    """A write in one version of its resource, as hooks are shown it."""
 
-    configuration: str
-    mutating: bool
-    raw: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        return str(self.raw["name"])
-
-    @property
-    def fails_open(self) -> bool:
-        return self.raw.get("failurePolicy") == "Ignore"
-
-
-class WebhookConfigs:
-    """All webhooks, in the order they are asked: configurations by name, hooks as listed."""
-
-    def __init__(self) -> None:
-        self._configurations: dict[tuple[bool, str], Object] = {}
-        self.mutating: tuple[Hook, ...] = ()
-        self.validating: tuple[Hook, ...] = ()
-
-    def update(self, configuration: Object, *, deleted: bool) -> None:
-        """Follow one Mutating- or ValidatingWebhookConfiguration."""
-        mutating = configuration["kind"] == "MutatingWebhookConfiguration"
-        key = (mutating, configuration["metadata"]["name"])
-        if deleted:
-            self._configurations.pop(key, None)
-        else:
-            self._configurations[key] = configuration
-        hooks = tuple(
-            Hook(name, kind, raw)
-            for (kind, name), one in sorted(self._configurations.items())
-            if kind == mutating
-            for raw in one.get("webhooks") or ()
-        )
-        if mutating:
-            self.mutating = hooks
-        else:
-            self.validating = hooks
+    resource: ServedResource
+    obj: Object | None
+    old: Object | None
+    request: Mapping[str, Any]
 
 
 class Webhooks:
     """The admission plugin that asks them."""
 
-    def __init__(self, configs: WebhookConfigs, services: Services, ids: Ids, namespace_labels: Any) -> None:
+    def __init__(
+        self,
+        configs: WebhookConfigs,
+        services: Services,
+        ids: Ids,
+        namespace_labels: NamespaceLabels,
+        authorizer: Authorizer | None = None,
+    ) -> None:
         self._configs = configs
         self._services = services
         self._ids = ids
         self._namespace_labels = namespace_labels
+        self._authorizer = authorizer or AlwaysAllow()
 
     async def mutate(self, attributes: Attributes) -> None:
-        """Each mutating webhook in turn sees what the one before has made of the object."""
-        hooks = self._configs.mutating
-        if not hooks:
+        """Ask the mutating webhooks in turn. In a second round, those that want to see what changed since their first."""
+        candidates = self._configs.mutating.find(attributes)
+        if not candidates:
             return
-        changed_after: dict[str, bool] = {}
-        asked: list[Hook] = []
-        for hook in hooks:
-            if not await self._concerns(hook, attributes):
+        invoked = attributes.memory.setdefault(self, Invoked())
+        if not attributes.second_round:
+            invoked = attributes.memory[self] = Invoked()
+        elif orjson.dumps(attributes.obj) != invoked.output:
+            invoked.object_changed()
+        for hook, targets in candidates:
+            if attributes.second_round and hook not in invoked.again:
                 continue
-            asked.append(hook)
-            changed_after[hook.name] = False
-            if await self._mutate_one(hook, attributes):
-                for earlier in asked[:-1]:
-                    changed_after[earlier.name] = True
-        for hook in asked:
-            if hook.raw.get("reinvocationPolicy") == "IfNeeded" and changed_after[hook.name]:
-                await self._mutate_one(hook, attributes)
+            view = await self._view(hook, targets, attributes, None)
+            if view is None:
+                continue
+            if await self._mutate_one(hook, view, attributes):
+                invoked.object_changed()
+                attributes.wants_second_round = attributes.wants_second_round or bool(invoked.again)
+            if hook.reinvoked:
+                invoked.before.add(hook)
+        if invoked.before or invoked.again:
+            invoked.output = orjson.dumps(attributes.obj)
 
     async def validate(self, attributes: Attributes) -> None:
-        """All validating webhooks at once; the first refusal in order counts."""
-        hooks = [hook for hook in self._configs.validating if await self._concerns(hook, attributes)]
-        if not hooks:
+        """Ask all validating webhooks; the first refusal in order counts."""
+        candidates = self._configs.validating.find(attributes)
+        if not candidates:
             return
-        if len(hooks) == 1:
-            await self._ask(hooks[0], attributes)
-            return
-        results = await asyncio.gather(
-            *(self._ask(hook, attributes) for hook in hooks), return_exceptions=True
-        )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        views: dict[ServedResource, _View] = {}
+        asked: list[tuple[Hook, _View]] = []
+        for hook, targets in candidates:
+            view = await self._view(hook, targets, attributes, views)
+            if view is not None:
+                asked.append((hook, view))
+        if len(asked) == 1:
+            await self._ask(*asked[0], attributes)
+        elif asked:
+            calls = (self._ask(hook, view, attributes) for hook, view in asked)
+            for result in await asyncio.gather(*calls, return_exceptions=True):
+                if isinstance(result, BaseException):
+                    raise result
 
-    async def _concerns(self, hook: Hook, attributes: Attributes) -> bool:
-        if attributes.resource.group == "admissionregistration.k8s.io":
-            return False
-        return bool(await matches(hook.raw, attributes, self._namespace_labels))
+    async def _view(
+        self, hook: Hook, targets: Targets, attributes: Attributes, known: dict[ServedResource, _View] | None
+    ) -> _View | None:
+        """What this hook is shown of the write, None when it is not to be asked. Raises Forbidden."""
+        target = await hook.constraints.match(targets, attributes, self._namespace_labels)
+        if target is None:
+            return None
+        view = (known or {}).get(target)
+        if view is None:
+            view = _view(attributes, target)
+            if known is not None:
+                known[target] = view
+        return view if hook.conditions is None or self._meant(hook, view, attributes) else None
 
-    async def _mutate_one(self, hook: Hook, attributes: Attributes) -> bool:
-        response = await self._ask(hook, attributes)
-        patch = response.get("patch")
-        if not patch or attributes.obj is None:
+    def _meant(self, hook: Hook, view: _View, attributes: Attributes) -> bool:
+        from fakekube.api.admission import expressions  # noqa: PLC0415 - loaded with the hook's conditions
+
+        assert hook.conditions is not None
+        values = expressions.bindings(attributes, view.obj, view.old, view.request, self._authorizer)
+        try:
+            return hook.conditions.hold(values)
+        except expressions.Failed as failed:
+            if hook.fails_open:
+                return False
+            resource = attributes.resource
+            raise errors.forbidden(resource.plural, resource.group, attributes.name, str(failed)) from None
+
+    async def _mutate_one(self, hook: Hook, view: _View, attributes: Attributes) -> bool:
+        """Ask, and apply the patch. Whether it changed anything."""
+        said = await self._ask(hook, view, attributes)
+        if said is None or not said.patch:
             return False
         try:
-            operations = orjson.loads(base64.b64decode(patch))
+            operations = orjson.loads(said.patch)
         except ValueError as error:
-            raise InternalError(
-                f'Internal error occurred: failed calling webhook "{hook.name}": {error}'
-            ) from None
+            raise reviews.internal(str(error)) from None
         if not operations:
             return False
-        attributes.obj = json_patch.apply(attributes.obj, operations)
-        attributes.resource.strategy.prune(attributes.obj)
-        attributes.resource.strategy.default(attributes.obj)
-        return True
-
-    async def _ask(self, hook: Hook, attributes: Attributes) -> dict[str, Any]:
-        try:
-            response = await self._call(hook, attributes)
-        except _CallFailed as failed:
-            if hook.fails_open:
-                _log.warning('failed calling webhook "%s", failing open: %s', hook.name, failed)
-                return {}
-            raise InternalError(
-                f'Internal error occurred: failed calling webhook "{hook.name}": {failed}',
-                details={"causes": [{"message": f'failed calling webhook "{hook.name}": {failed}'}]},
-            ) from None
-        attributes.warnings += [str(text) for text in response.get("warnings") or ()]
-        if not response.get("allowed"):
-            raise _denied(hook, response)
-        return response
-
-    async def _call(self, hook: Hook, attributes: Attributes) -> dict[str, Any]:
-        if attributes.dry_run and hook.raw.get("sideEffects") not in ("None", "NoneOnDryRun"):
-            raise ApiError(
-                f'admission webhook "{hook.name}" does not support dry run', code=400, reason="BadRequest"
+        if view.obj is None:
+            raise reviews.internal(
+                f'admission webhook "{hook.name}" attempted to modify the object, which is not supported for this operation'
             )
-        handler, path = self._target(hook)
+        patched = _patched(view.obj, operations)
+        changed = patched != view.obj
+        attributes.obj = equivalents.in_version(patched, view.resource, attributes.resource)
+        if attributes.kind is None:
+            try:
+                attributes.resource.strategy.prune(attributes.obj)
+            except BadRequest as error:
+                raise reviews.internal(error.message) from None
+            attributes.resource.strategy.default(attributes.obj)
+        return changed
+
+    async def _ask(self, hook: Hook, view: _View, attributes: Attributes) -> Verdict | None:
+        """The webhook's yes, None when it failed and may. Raises its no."""
+        if attributes.dry_run and not hook.may_dry_run:
+            raise BadRequest(f'admission webhook "{hook.name}" does not support dry run')
         uid = self._ids.uid()
-        body = orjson.dumps(review(uid, attributes))
-        request = Request(
-            "POST",
-            path,
-            "timeout=10s",
-            {"content-type": "application/json", "accept": "application/json"},
-            body,
-            _API_SERVER,
-        )
+        question = reviews.question(uid, view.request, view.obj, view.old, hook.version)
         try:
-            async with asyncio.timeout(float(hook.raw.get("timeoutSeconds") or 10)):
-                answer = await handler(request)
-        except TimeoutError:
-            raise _CallFailed("context deadline exceeded") from None
-        except ApiError as error:
-            raise _CallFailed(error.message) from None
-        if answer.status != 200:
-            raise _CallFailed(f"the server answered {answer.status}")
+            body = await calling.post(self._services, hook.endpoint, question, seconds=hook.seconds)
+            said = reviews.verdict(body, uid, hook.version, mutating=hook.mutating)
+        except (CallFailed, BadAnswer) as failed:
+            what = (
+                "failed to call webhook"
+                if isinstance(failed, CallFailed)
+                else "received invalid webhook response"
+            )
+            _silence(hook, f"{what}: {failed}")
+            return None
+        if said.patch and said.patch_type != "JSONPatch":
+            _silence(hook, f'unsupported patch type "{said.patch_type}"')
+            return None
+        attributes.warnings += said.warnings
+        if not said.allowed:
+            raise reviews.refusal(hook.name, said.status)
+        return said
+
+
+def _view(attributes: Attributes, target: ServedResource) -> _View:
+    resource, obj, old = attributes.resource, attributes.obj, attributes.old
+    if attributes.operation == "DELETE":
+        obj = None
+    if attributes.kind is None and target is not resource:
+        obj = None if obj is None else equivalents.in_version(obj, resource, target)
+        old = None if old is None else equivalents.in_version(old, resource, target)
+    return _View(target, obj, old, reviews.request_of(attributes, target))
+
+
+def _patched(obj: Object, operations: list[dict[str, Any]]) -> Object:
+    """Raises InternalError, in the words of the real server's patch library."""
+    try:
+        return json_patch.apply(obj, operations)
+    except ApiError:
+        pass
+    for count, operation in enumerate(operations, start=1):  # which one was it?
         try:
-            response = orjson.loads(answer.body)["response"]
-            if response["uid"] != uid:
-                raise _CallFailed(f"expected response.uid {uid}, got {response['uid']}")
-        except (ValueError, KeyError, TypeError):
-            raise _CallFailed("the answer is no AdmissionReview") from None
-        return dict(response)
-
-    def _target(self, hook: Hook) -> tuple[Handler, str]:
-        config: dict[str, Any] = hook.raw.get("clientConfig") or {}
-        bundle = str(config.get("caBundle") or "")
-        service = config.get("service")
-        if service:
-            handler = self._services.find(str(service["namespace"]), str(service["name"]), bundle)
-            if handler is None:
-                raise _CallFailed(
-                    f'Post "https://{service["name"]}.{service["namespace"]}.svc:{service.get("port", 443)}'
-                    f'{service.get("path") or "/"}?timeout=10s": service "{service["name"]}" not found'
-                )
-            return handler, str(service.get("path") or "/")
-        base, slash, rest = str(config.get("url") or "").removeprefix("https://").partition("/")
-        found = self._services.url(f"https://{base}", bundle)
-        if found is None:
-            raise _CallFailed(f"{config.get('url')} cannot be reached from this server")
-        return found, f"{slash or '/'}{rest}"
+            json_patch.apply(obj, operations[:count])
+        except ApiError:
+            kind, path = operation.get("op"), operation.get("path") or ""
+            if kind == "test":
+                raise reviews.internal(f"testing value {path} failed: test failed") from None
+            shown = f'"{path}"' if kind in ("add", "remove") else path
+            text = f"{kind} operation does not apply: doc is missing path: {shown}: missing value"
+            raise reviews.internal(text) from None
+    raise AssertionError("unreachable")
 
 
-class _CallFailed(Exception):
-    """Nobody answered, or nothing sensible."""
-
-
-def _denied(hook: Hook, response: dict[str, Any]) -> ApiError:
-    status: dict[str, Any] = response.get("status") or {}
-    message = status.get("message") or status.get("reason") or ""
-    said = f'admission webhook "{hook.name}" denied the request'
-    said = f"{said}: {message}" if message else f"{said} without explanation"
-    code = int(status.get("code") or 0)
-    if not 400 <= code < 600:
-        code = 400 if not status.get("code") else 403
-    return ApiError(said, code=code, reason=str(status.get("reason") or ""), details=status.get("details"))
-
-
-def review(uid: str, attributes: Attributes) -> Object:
-    """The AdmissionReview that describes a write."""
-    resource = attributes.resource
-    group, version, kind = attributes.kind or (resource.group, resource.version, resource.kind)
-    named = {"group": resource.group, "version": resource.version, "resource": resource.plural}
-    kinds = {"group": group, "version": version, "kind": kind}
-    user: dict[str, Any] = {"username": attributes.user.name, "groups": list(attributes.user.groups)}
-    if attributes.user.uid:
-        user["uid"] = attributes.user.uid
-    request: dict[str, Any] = {
-        "uid": uid,
-        "kind": kinds,
-        "resource": named,
-        "requestKind": kinds,
-        "requestResource": named,
-        "operation": attributes.operation,
-        "userInfo": user,
-        "object": attributes.obj if attributes.operation != "DELETE" else None,
-        "oldObject": attributes.old,
-        "dryRun": attributes.dry_run,
-        "options": attributes.options,
-    }
-    if attributes.name:
-        request["name"] = attributes.name
-    if attributes.namespace:
-        request["namespace"] = attributes.namespace
-    if attributes.subresource:
-        request["subResource"] = request["requestSubResource"] = attributes.subresource
-    return {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request}
+def _silence(hook: Hook, why: str) -> None:
+    """What a failed call means: nothing, or that the write fails."""
+    text = f'failed calling webhook "{hook.name}": {why}'
+    if not hook.fails_open:
+        raise reviews.internal(text)
+    _log.warning('failed calling webhook, failing open "%s": %s', hook.name, text)

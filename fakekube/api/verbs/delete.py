@@ -73,10 +73,10 @@ async def _delete(call: Call, name: str, options: DeleteOptions, namespace: str 
         options={"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1"},
         warnings=call.warnings,
     )
-    await call.admission.mutate(attributes)
 
     async def validate(_new: Object, old: Object | None) -> None:
         attributes.old = old
+        await call.admission.mutate(attributes)
         await call.admission.validate(attributes)
 
     return await call.registry.delete(call.resource, namespace, name, options, validate)

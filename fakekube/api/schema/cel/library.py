@@ -4,6 +4,7 @@ k8s: staging/src/k8s.io/apiserver/pkg/cel/environment/base.go
 """
 
 from fakekube.api.schema.cel import (
+    authorizations,
     basics,
     collections,
     networks,
@@ -64,7 +65,7 @@ TYPE_VALUES: dict[str, Type] = {
 
 def _assemble() -> Library:
     library = Library()
-    for part in (operators, basics, times, texts, collections, optionals, networks, quantities, spellings):
+    for part in (operators, basics, times, texts, collections, optionals, networks, quantities, spellings, authorizations):
         part.install(library)
     return library
 

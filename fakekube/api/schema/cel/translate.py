@@ -120,6 +120,8 @@ class Translator:
 
     def select(self, node: Select) -> Checked:
         dotted = _dotted(node)
+        if dotted in self.scope:  # variables may have dotted names: `authorizer.requestResource`
+            return self.ident(Ident(node.at, dotted))
         if dotted in TYPE_VALUES and dotted.split(".")[0] not in self.scope:
             value = TypeValue(dotted)
             return type_of(TYPE_VALUES[dotted]), lambda _: value
