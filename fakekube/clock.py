@@ -1,12 +1,14 @@
 """Time as a dependency: nobody outside this module asks the machine what time it is.
 
 `RealClock` is the machine's time. `ManualClock` stands still until `advance` moves it; it knows who sleeps on it and
-until when, so a test can ask for "the next thing that is due" instead of guessing durations.
+until when, so a test can ask for "the next thing that is due" instead of guessing durations. `FlowingClock` is both: it
+runs with the machine's time, and can be pushed ahead.
 """
 
 import asyncio
 import heapq
 import itertools
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -84,6 +86,87 @@ class ManualClock:
     def _drop_cancelled(self) -> None:
         while self._sleepers and self._sleepers[0][2].done():
             heapq.heappop(self._sleepers)
+
+
+class FlowingClock(ManualClock):
+    """A manual clock that moves on by itself, as quickly as the machine's time; `advance` comes on top.
+
+    For those who cannot say when time is to pass: clients in other threads and other processes.
+    """
+
+    def __init__(self, start: datetime | None = None) -> None:
+        super().__init__(start)
+        self._seen = time.monotonic()
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def now(self) -> datetime:
+        self._flow()
+        return super().now()
+
+    def monotonic(self) -> float:
+        self._flow()
+        return super().monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        self._flow()
+        if seconds > 0 and (self._alarm is None or seconds < (self.next_due() or 0.0)):
+            self._set_alarm(seconds)
+        await super().sleep(seconds)
+
+    def next_due(self) -> float | None:
+        self._flow()
+        return super().next_due()
+
+    def advance(self, seconds: float) -> None:
+        self._flow()
+        super().advance(seconds)
+        self._ring()
+
+    def _flow(self) -> None:
+        moment = time.monotonic()
+        self._elapsed += moment - self._seen
+        self._seen = moment
+
+    def _ring(self) -> None:
+        """Wake who is due, and come again when the next one is."""
+        self._flow()
+        super().advance(0.0)
+        due = super().next_due()
+        if due is None:
+            self._cancel_alarm()
+        else:
+            self._set_alarm(due)
+
+    def _set_alarm(self, seconds: float) -> None:
+        self._cancel_alarm()
+        self._alarm = asyncio.get_running_loop().call_later(seconds, self._ring)
+
+    def _cancel_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+
+
+def seconds_of(span: float | str | timedelta) -> float:
+    """Seconds from a number of them, a timedelta, or a text like `90s`, `10m`, `1h30m`. Raises ValueError."""
+    if isinstance(span, timedelta):
+        seconds = span.total_seconds()
+    elif isinstance(span, str):
+        text = span.strip().removeprefix("-")
+        parts = _PART.findall(text)
+        if not parts or "".join(number + unit for number, unit in parts) != text:
+            raise ValueError(f"{span!r} is no span of time; write it like '90s', '10m', '1h30m' or '250ms'")
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+        seconds = -seconds if span.strip().startswith("-") else seconds
+    else:
+        seconds = float(span)
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"time cannot go back: {span!r}; give a span of 0 or more")
+    return seconds
 
 
 def rfc3339(moment: datetime) -> str:

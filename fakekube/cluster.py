@@ -10,22 +10,29 @@ A Cluster is a Handler too: give it to a `Server` to put it on a port.
 import asyncio
 import base64
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from fakekube.actors import ActorSpec, Made, Pace, Setting, choose
+from fakekube import passage
+from fakekube.actors import API, ActorSpec, Made, Pace, Setting, choose
 from fakekube.api.access.authentication import Authentication
 from fakekube.api.apiserver import ApiServer
 from fakekube.api.services import Services
 from fakekube.apply_files import Manifest, apply
 from fakekube.client.client import Client
 from fakekube.client.controller import Actor
-from fakekube.clock import Clock, RealClock
+from fakekube.clock import Clock, ManualClock, RealClock
 from fakekube.ids import Ids
 from fakekube.machinery.wire import Handler, Object, Request, Response, User
+from fakekube.passage import Span
 from fakekube.store.interface import Store
 from fakekube.store.memory import MemoryStore
+from fakekube.traffic.injector import Faults
+from fakekube.traffic.kinds import Kinds
+from fakekube.traffic.log import RequestLog
+
+T = TypeVar("T")
 
 _ADMIN = User("kubernetes-admin", ("kubeadm:cluster-admins", "system:masters", "system:authenticated"))
 _FIRST = 100  # revisions before it count as compacted: a cluster has a past nobody can list
@@ -53,6 +60,8 @@ class Cluster:
         authentication: Authentication | None = None,
         rbac: bool = False,
     ) -> None:
+        self._forked_from: ApiServer | None = None
+        self._access = (authentication, rbac)
         self.clock = clock or RealClock()
         self.ids = Ids(seed)
         self._network = _Network()
@@ -65,6 +74,16 @@ class Cluster:
             authentication=authentication,
             rbac=rbac,
         )
+        kinds = Kinds(self.api.catalog)
+        self.requests = RequestLog(self.clock, kinds.names)
+        self.faults = Faults(
+            clock=self.clock,
+            ids=self.ids,
+            names=kinds.names,
+            kinds=kinds.every_name,
+            revision=lambda: self.api.store.revision,
+        )
+        self._front = self.requests.filter(self.faults.filter(self.api))  # what everybody talks to
         self.actors: dict[str, Actor] = {}
         self.failures: dict[str, Exception] = {}  # actors that died, and of what
         self._specs: list[ActorSpec] = choose(only, without)
@@ -76,15 +95,15 @@ class Cluster:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def __call__(self, request: Request) -> Response:
-        return await self.api(request)
+        return await self._front(request)
 
-    def client(self, user: User = _ADMIN) -> Client:
+    def client(self, user: User = _ADMIN, *, user_agent: str = "fakekube") -> Client:
         """A client in this process, by default as the cluster's admin."""
-        return Client(self.api, user=user)
+        return Client(self._front, user=user, user_agent=user_agent)
 
     async def start(self) -> None:
-        """Install what belongs to the chosen actors, then let them work."""
-        await self.api.start()
+        """Install what belongs to the chosen actors, then let them work. A fork finds it installed."""
+        await self.api.start(like=self._forked_from)
         made: list[Made] = []
         for spec in self._specs:
             one = spec.make(self._setting)
@@ -93,7 +112,7 @@ class Cluster:
             for (namespace, name), handler in one.services.items():
                 self.services.set(namespace, name, handler)
         for one in made:
-            if one.prepare is not None:
+            if one.prepare is not None and self._forked_from is None:
                 await one.prepare()
         for name, actor in self.actors.items():
             self._tasks[name] = asyncio.create_task(self._supervise(name, actor), name=name)
@@ -102,6 +121,68 @@ class Cluster:
         """Server-side apply of objects or manifests, in order. Raises ManifestError."""
         manifests = [one if isinstance(one, Manifest) else Manifest(one, "object") for one in what]
         return await apply(self.client(), manifests, self.clock)
+
+    # --- time ------------------------------------------------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """Return once nothing more happens without time passing. Raises NeverSettles."""
+        await passage.settle(self)
+
+    async def advance(self, span: Span) -> None:
+        """Let `span` (seconds, "10m", a timedelta) pass. Raises CannotMoveTime on a clock that is not moved by hand."""
+        await passage.advance(self, span)
+
+    async def run_until(
+        self,
+        condition: Callable[[], T | Awaitable[T]],
+        *,
+        timeout: Span = "1h",  # noqa: ASYNC109 - of the cluster's time, which asyncio does not know
+    ) -> T:
+        """Let time pass until `condition` holds; its value. Raises TimeoutError."""
+        return await passage.run_until(self, condition, timeout=timeout)
+
+    def fork(
+        self, *, seed: int | None = None, clock: Clock | None = None, pace: Pace | None = None
+    ) -> "Cluster":
+        """A cluster that begins as this one is now and goes its own way; its actors begin anew. To be started.
+
+        Its clock stands where this one's does, unless one is given. Faults and recorded requests stay behind.
+        """
+        store = self.api.store
+        if not isinstance(store, MemoryStore):
+            raise TypeError(f"a {type(store).__name__} cannot be forked; a MemoryStore can")
+        twin = Cluster(
+            only=[spec.name for spec in self._specs] or [API],
+            pace=pace or self._setting.pace,
+            nodes=self._setting.nodes,
+            seed=seed,
+            clock=clock or ManualClock(self.clock.now()),
+            store=store.fork(),
+            authentication=self._access[0],
+            rbac=self._access[1],
+        )
+        twin._forked_from = self.api
+        return twin
+
+    # --- what settling looks at --------------------------------------------------------------------------------
+
+    @property
+    def outward(self) -> int:
+        return self._network.busy
+
+    @property
+    def followed(self) -> bool:
+        return self.faults.followed
+
+    @property
+    def busy(self) -> bool:
+        return not self.idle
+
+    def mark(self) -> object:
+        return self.api.store.revision, self.requests.count
+
+    def busiest(self) -> str:
+        return self.requests.busiest()
 
     @property
     def idle(self) -> bool:
@@ -144,6 +225,7 @@ class _Network:
 
     def __init__(self) -> None:
         self._transports: dict[tuple[str, str, str], HttpTransport] = {}
+        self.busy = 0  # requests on their way
 
     def __call__(self, url: str, ca_bundle: str, server_name: str) -> Handler:
         found = self._transports.get((url, ca_bundle, server_name))
@@ -153,7 +235,16 @@ class _Network:
             ca_data = base64.b64decode(ca_bundle) if ca_bundle else None
             found = HttpTransport(url, ca_data=ca_data, server_name=server_name)
             self._transports[url, ca_bundle, server_name] = found
-        return found
+        transport = found
+
+        async def call(request: Request) -> Response:
+            self.busy += 1
+            try:
+                return await transport(request)
+            finally:
+                self.busy -= 1
+
+        return call
 
     async def close(self) -> None:
         for transport in self._transports.values():

@@ -18,7 +18,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from fakekube.machinery.errors import ApiError, Forbidden, InternalError, TooLarge
-from fakekube.machinery.wire import Handler, Request, Response, Upgrade
+from fakekube.machinery.wire import ConnectionLost, Handler, Request, Response, Upgrade
 
 BODY_LIMIT = 3 * 1024 * 1024  # k8s: staging/src/k8s.io/apiserver/pkg/server/config.go: MaxRequestBodyBytes
 GZIP_FROM = 128 * 1024  # k8s: .../endpoints/handlers/responsewriters/writers.go: defaultGzipThresholdBytes
@@ -130,6 +130,10 @@ class Server:
             )
         except ApiError as error:
             return _status(error)
+        except ConnectionLost:
+            if http.transport is not None:
+                http.transport.abort()
+            return web.Response()  # to nobody
         except Exception as error:
             log.exception("%s %s failed", http.method, http.raw_path)
             return _status(InternalError(f"Internal error occurred: {type(error).__name__}: {error}"))

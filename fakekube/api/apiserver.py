@@ -75,9 +75,15 @@ class ApiServer:
     async def __call__(self, request: Request) -> Response:
         return await self._handler(request)
 
-    async def start(self) -> None:
-        """Read what the store holds, and make what every cluster has."""
-        await self._establishing.load(self._crds)
+    async def start(self, like: "ApiServer | None" = None) -> None:
+        """Read what the store holds, and make what every cluster has.
+
+        `like` is a server whose store this one's was forked from: what it knows of definitions need not be worked out anew.
+        """
+        if like is not None:
+            self._establishing.adopt(like._establishing)
+        else:
+            await self._establishing.load(self._crds)
         for resource, follow in self._followed():
             page = await self.store.list(resource.prefix)
             for entry in page.entries:

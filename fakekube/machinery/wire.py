@@ -36,6 +36,10 @@ class Request:
     remote: str = ""
 
 
+class ConnectionLost(ConnectionResetError):
+    """Raised by a Handler instead of an answer: the connection breaks, and the client never learns what happened."""
+
+
 class WebSocket(Protocol):
     """The server's end of an upgraded connection: console, vnc, exec, port-forward."""
 

@@ -53,6 +53,12 @@ class EventLog:
             return tail
         return list(islice(self._events, start, None))
 
+    def fork(self) -> "EventLog":
+        """A log with the same events, which goes its own way."""
+        twin = EventLog(self._first - 1, self._retention)
+        twin._events = self._events.copy()
+        return twin
+
     def compact(self, revision: int) -> None:
         """Forget the events up to and including `revision`."""
         while self._events and self._first <= revision:

@@ -90,6 +90,15 @@ class MemoryStore:
         self._log.compact(min(revision, self._revision))
         self._channels.trim()
 
+    def fork(self) -> "MemoryStore":
+        """A store that begins as this one is, past included, and goes its own way. Shares entries, which never change."""
+        twin = MemoryStore()
+        twin._entries = self._entries.copy()
+        twin._revision = self._revision
+        twin._log = self._log.fork()
+        twin._channels = Channels(twin._log)
+        return twin
+
     def close(self) -> None:
         self._log.closed = True
         self._channels.wake()

@@ -55,6 +55,14 @@ class Establishing:
         for entry in page.entries:
             await self.committed(resource, codec.decode(resource, entry), deleted=False)
 
+    def adopt(self, other: "Establishing") -> None:
+        """Serve what another server serves, whose store was the beginning of this one's."""
+        self._known = dict(other._known)
+        for name, served in other._served.items():
+            self._served[name] = list(served)
+            for one in served:
+                self._catalog.add(one)
+
     async def preload(self, resource: ServedResource, crds_: Iterable[Object]) -> None:
         """Install CRDs that are known to be valid: what creating them leaves behind, without checking them again.
 

@@ -134,7 +134,8 @@ def _converted(call: Call, found: list[Entry], revision: int, token: str, remain
         meta["continue"] = token
     if remaining is not None:
         meta["remainingItemCount"] = remaining
-    objects = [codec.decode(resource, entry) for entry in found]
+    decode = codec.decode_metadata if chosen.convert == "PartialObjectMetadataList" else codec.decode
+    objects = [decode(resource, entry) for entry in found]
     body: Object
     if chosen.convert == "Table":
         body = call.table(objects, chosen, meta)

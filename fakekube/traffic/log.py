@@ -1,0 +1,134 @@
+"""The newest requests, as clients saw them answered: for assertions, and to tell what led to a failure.
+
+Remembering costs a microsecond per request: whatever can be worked out later, is.
+"""
+
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from fakekube.clock import Clock
+from fakekube.machinery.wire import Handler, Request, Response
+from fakekube.traffic.seen import Names, Pattern, Seen, seen
+
+_KEEP = 10_000
+
+
+@dataclass(slots=True, eq=False)
+class Recorded:
+    """One request. `at` is in seconds of the cluster's time; `status` is 0 where no answer reached the client."""
+
+    at: float
+    request: Request
+    status: int = 0
+    answer: bytes = b""  # of refusals
+    fault: str = ""  # what disturbed it
+
+    @property
+    def seen(self) -> Seen:
+        return seen(self.request)
+
+    @property
+    def verb(self) -> str:
+        return self.seen.verb
+
+    @property
+    def name(self) -> str:
+        return self.seen.name
+
+    @property
+    def body(self) -> Any:
+        """The decoded body; None where there is none, or none in JSON."""
+        try:
+            return orjson.loads(self.request.body) if self.request.body else None
+        except orjson.JSONDecodeError:
+            return None
+
+    @property
+    def message(self) -> str:
+        """What the server said, refusing."""
+        try:
+            said = orjson.loads(self.answer)
+        except orjson.JSONDecodeError:
+            return self.answer.decode(errors="replace").strip()
+        return str(said.get("message") or "") if isinstance(said, dict) else ""
+
+    def __str__(self) -> str:
+        one = self.seen
+        what = one.target if one.resource else self.request.path
+        end = "".join(f" {part}" for part in (self.message, self.fault and f"[{self.fault}]") if part)
+        return f"{one.client}: {one.verb or self.request.method} {what} → {self.status or 'no answer'}{end}"
+
+
+Recording = Callable[[Request, Recorded], Awaitable[Response]]
+
+
+class RequestLog:
+    """A Handler's memory; `count` is of all requests ever."""
+
+    def __init__(self, clock: Clock, names: Names, keep: int = _KEEP) -> None:
+        self._clock = clock
+        self._names = names
+        self._kept: deque[Recorded] = deque(maxlen=keep)
+        self.count = 0
+
+    def filter(self, inner: Recording) -> Handler:
+        """`inner`, remembered; it may note in the record what it did to the request."""
+        kept, clock = self._kept, self._clock
+
+        async def handle(request: Request) -> Response:
+            one = Recorded(clock.monotonic(), request)
+            kept.append(one)
+            self.count += 1
+            response = await inner(request, one)
+            one.status = response.status
+            if response.status >= 400:
+                one.answer = response.body
+            return response
+
+        return handle
+
+    def __iter__(self) -> Iterator[Recorded]:
+        return iter(list(self._kept))
+
+    def find(self, *, status: int | None = None, body: Any = None, **pattern: Any) -> list[Recorded]:
+        """Requests that fit, oldest first. `body` has to be contained in theirs: members given are there, and alike."""
+        wanted = Pattern(**pattern)
+        return [
+            one
+            for one in self
+            if wanted.matches(one.seen, self._names)
+            and (status is None or one.status == status)
+            and (body is None or contains(one.body, body))
+        ]
+
+    def busiest(self) -> str:
+        """Who asks for what most often, of late."""
+        often = Counter(
+            f"{one.seen.client} {one.seen.verb} {one.seen.target}" for one in list(self._kept)[-500:]
+        )
+        return (
+            "; ".join(f"{what} ({count} times)" for what, count in often.most_common(3))
+            or "nobody asks for anything"
+        )
+
+    def clear(self) -> None:
+        self._kept.clear()
+
+
+def contains(whole: Any, part: Any) -> bool:
+    """Whether everything `part` says is so in `whole`. `...` stands for any value; lists are compared item by item."""
+    if part is ...:
+        return whole is not None
+    if isinstance(part, dict):
+        return isinstance(whole, dict) and all(contains(whole.get(key), value) for key, value in part.items())
+    if isinstance(part, list):
+        return (
+            isinstance(whole, list)
+            and len(whole) == len(part)
+            and all(contains(mine, wanted) for mine, wanted in zip(whole, part, strict=True))
+        )
+    return bool(whole == part)
