@@ -4,6 +4,7 @@ In the order of registration; a delay lets the request go on to the next fault, 
 """
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from types import TracebackType
@@ -27,20 +28,16 @@ class Hold:
         self.view = view  # the revision that reads see, too
         self.fired = 0
         self._faults = faults
-        self._released: asyncio.Future[None] | None = None
-        self.over = False
+        self._released = asyncio.Event()
 
     def release(self) -> None:
-        self.over = True
         self._faults.forget(self)
-        if self._released is not None and not self._released.done():
-            self._released.set_result(None)
+        self._released.set()
 
-    def wait(self) -> "asyncio.Future[None]":
+    async def passed(self) -> None:
+        """Return once the hold is released."""
         self.fired += 1
-        if self._released is None:
-            self._released = asyncio.get_running_loop().create_future()
-        return self._released
+        await self._released.wait()
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +72,9 @@ class Faults:
         self._armed: list[Armed] = []
         self._holds: list[Hold] = []
         self._past_holds: list[Hold] = []
-        self._taps: set[Tap] = set()
+        self._taps: weakref.WeakSet[Tap] = (
+            weakref.WeakSet()
+        )  # who forgets to close a stream loses it all the same
         self._numbers = 0
         self._on_watches = 0
 
@@ -212,9 +211,9 @@ class Faults:
     def idle(self) -> bool:
         return not self._on_watches and not self._holds
 
-    def held(self, one: Seen) -> "asyncio.Future[None] | None":
-        hold = self._viewing(one)
-        return hold.wait() if hold is not None else None
+    async def flowing(self, one: Seen) -> None:
+        while (hold := self._viewing(one)) is not None:
+            await hold.passed()
 
     def meets(self, one: Seen, event: str, name: str, namespace: str) -> Armed | None:
         about = replace(one, name=name or one.name, namespace=namespace or one.namespace)

@@ -25,8 +25,8 @@ class Valve(Protocol):
         """Whether there is nothing to decide."""
         ...
 
-    def held(self, one: Seen) -> "asyncio.Future[None] | None":
-        """Done when the stream may go on; None when it may at once."""
+    async def flowing(self, one: Seen) -> None:
+        """Return as soon as the stream may go on."""
         ...
 
     def meets(self, one: Seen, event: str, name: str, namespace: str) -> Armed | None:
@@ -61,8 +61,7 @@ class Tap:
                 break
             if valve.idle():
                 return chunk
-            while (held := valve.held(self.seen)) is not None:
-                await held
+            await valve.flowing(self.seen)
             chunk = await self._disturbed(chunk)
             if chunk:
                 return chunk

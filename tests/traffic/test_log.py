@@ -1,0 +1,67 @@
+"""The request log: what is remembered, how it is asked, and that it stays bounded."""
+
+import pytest
+
+from fakekube.clock import ManualClock
+from fakekube.cluster import Cluster
+from fakekube.machinery.errors import NotFound
+from fakekube.machinery.resources import CONFIG_MAPS
+from fakekube.traffic.log import RequestLog, contains
+
+
+@pytest.fixture
+async def cluster():
+    async with Cluster(clock=ManualClock(), seed=1, only=["api"]) as running:
+        yield running
+
+
+async def test_requests_are_found_by_what_is_said_about_them(cluster):
+    """Verb, kind by any of its names, object, client, status and part of the body; all that is given has to fit."""
+    client = cluster.client(user_agent="tester/1")
+    meta = {"name": "a", "namespace": "default"}
+    made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"k": "v", "other": "x"}}
+    await client.create(CONFIG_MAPS, made)
+    await cluster.advance("5s")
+    with pytest.raises(NotFound):
+        await client.get(CONFIG_MAPS, "b", "default")
+    find = cluster.requests.find
+    assert [one.verb for one in find(client="tester")] == ["create", "get"]
+    assert find(kind="cm", verb="write") == find(kind="ConfigMap", verb="create")
+    assert find(body={"data": {"k": "v"}, "metadata": {"name": ...}})[0].verb == "create"
+    assert find(body={"data": {"k": "w"}}) == []
+    missed = find(status=404)[0]
+    assert (missed.name, missed.at, missed.message) == ("b", 5.0, 'configmaps "b" not found')
+    assert str(missed) == 'tester: get configmaps default/b → 404 configmaps "b" not found'
+
+
+async def test_only_the_newest_requests_are_kept(cluster):
+    """Memory stays bounded however long a cluster runs; the count goes on."""
+    log = RequestLog(cluster.clock, lambda group, plural: frozenset((plural,)), keep=3)
+
+    async def inner(request, record):
+        return await cluster.api(request)
+
+    from fakekube.machinery.wire import Request
+
+    handler = log.filter(inner)
+    for number in range(5):
+        await handler(Request("GET", f"/api/v1/namespaces/n{number}"))
+    assert [one.name for one in log] == ["n2", "n3", "n4"]
+    assert log.count == 5
+
+
+@pytest.mark.parametrize(
+    ("part", "inside"),
+    [
+        ({"a": {"b": 1}}, True),
+        ({"a": ...}, True),
+        ({"z": ...}, False),
+        ({"l": [1, {"x": 2}]}, True),
+        ({"l": [1]}, False),
+        ({"a": {"b": 2}}, False),
+        (..., True),
+    ],
+)
+def test_containing_compares_what_is_given(part, inside):
+    """Members that are not mentioned may be anything; lists have to agree item by item."""
+    assert contains({"a": {"b": 1, "c": 2}, "l": [1, {"x": 2, "y": 3}]}, part) is inside
