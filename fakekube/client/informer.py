@@ -12,6 +12,7 @@ The contract:
 4.  A callback sees the cache as it is after the change it is told. One registered late is first told what is there.
     It must not wait; when it raises, that is logged and the others are told regardless.
 5.  Objects handed out are the cache itself. Whoever wants to change one takes `machinery.copying.copy_of` it first.
+    They are without metadata.managedFields.
 6.  There is no periodic resync. Nothing happens while nothing changes.
 
 Upstream: k8s: staging/src/k8s.io/client-go/tools/cache/{reflector,shared_informer,delta_fifo}.go
@@ -21,6 +22,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
 
+from fakekube.client import sharing
 from fakekube.client.client import Client, ObjectList, WatchEvent
 from fakekube.clock import Clock
 from fakekube.machinery import objects
@@ -167,12 +169,15 @@ class Informer:
 
     async def _list(self) -> ObjectList:
         self._progressed = False
-        return await self._client.list(
+        found = await self._client.list(
             self.resource,
             self._namespace,
             label_selector=self._label_selector,
             field_selector=self._field_selector,
         )
+        for obj in found.items:
+            sharing.without_managed_fields(obj)
+        return found
 
     async def _follow(self) -> bool:
         """One watch, from where the cache stands until the server ends it; whether it was a healthy one."""

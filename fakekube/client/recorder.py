@@ -26,6 +26,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _QUEUE_LENGTH = (
     100_000  # upstream drops beyond 1000 waiting; here a burst may be larger, as everything is quicker
 )
+_STRATEGIC = {"content-type": "application/strategic-merge-patch+json"}
 _TRIES, _RETRY_DELAY = 12, 10.0
 
 log = logging.getLogger("fakekube.client.recorder")
@@ -142,21 +143,24 @@ class Recorder:
                 return
 
     async def _write(self, decision: Decision) -> Object:
+        """The event as it now stands. Answers are not looked at: events are many, and say what was sent."""
         event = decision.event
         meta = event["metadata"]
         if decision.patch is not None:
+            path = EVENTS.path(meta["namespace"], meta["name"])
             try:
-                return await self._client.patch(
-                    EVENTS, meta["name"], meta["namespace"], decision.patch, type="strategic"
-                )
+                await self._client.request("PATCH", path, body=decision.patch, headers=_STRATEGIC)
             except NotFound:
                 pass  # it has expired meanwhile
+            else:
+                return event
+        path = EVENTS.path(meta["namespace"])
         try:
-            return await self._client.create(EVENTS, event)
+            await self._client.request("POST", path, body=event)
         except AlreadyExists:
             # Another component spoke about the same object at the same nanosecond: our clocks are that coarse.
             subject, _, nanos = meta["name"].rpartition(".")
             later = int(nanos, 16) + self._ids.random.randrange(1, 1_000_000)
-            return await self._client.create(
-                EVENTS, {**event, "metadata": {**meta, "name": f"{subject}.{later:x}"}}
-            )
+            event = {**event, "metadata": {**meta, "name": f"{subject}.{later:x}"}}
+            await self._client.request("POST", path, body=event)
+        return event
