@@ -57,7 +57,7 @@ async def test_a_deleted_definition_waits_for_its_instances(ask: Ask) -> None:
         'items.life.example.com "new" is forbidden: create not allowed while custom resource definition is terminating'
     )
     patch = {"metadata": {"finalizers": None}}
-    freed = await ask("PATCH", f"{ITEMS}/held", patch, type="application/merge-patch+json")
+    freed = await ask("PATCH", f"{ITEMS}/held", patch, media="application/merge-patch+json")
     assert freed.status == 200
     assert (await ask("GET", f"{CRDS}/items.life.example.com")).status == 404
     assert (await ask("GET", ITEMS)).status == 404
