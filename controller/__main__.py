@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -34,6 +35,8 @@ def main() -> None:
         access = kubeconfig.load(chosen.kubeconfig or None, chosen.context or None)
     except KubeconfigError as error:
         sys.exit(str(error))
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # caches of trees, hardly a cycle: the default looks for them far too often
     try:
         asyncio.run(run(chosen, access))
     except LostLeadershipError as error:

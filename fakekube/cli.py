@@ -23,6 +23,9 @@ import click
 import fakekube
 
 _ENDED_BY_SIGNAL = 128
+# Objects and caches are trees: cycles are few, and looking for them as often as Python does by default takes longer than
+# all the work of a large pool. This process is ours alone, so it is ours to say.
+_GARBAGE = (50_000, 20, 50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +270,7 @@ async def _running(options: Options) -> AsyncIterator[tuple[str, Path]]:
             await cluster.apply(manifests)
             file = stack.enter_context(_kubeconfig(options, server.url, tls.ca_data if tls else None))
             gc.freeze()
+            gc.set_threshold(*_GARBAGE)
             gc.enable()
             yield server.url, file
     except (apply_files.ManifestError, CannotListen, KubeconfigError, TlsUnavailable, UnknownActor) as error:
