@@ -103,6 +103,12 @@ def _service_accounts(at: Setting) -> Made:
     return Made(ServiceAccounts(at.client, clock=at.clock, ids=at.ids))
 
 
+def _endpoints(at: Setting) -> Made:
+    from fakekube.agents.endpoints import Endpoints
+
+    return Made(Endpoints(at.client, clock=at.clock, ids=at.ids, batch=_ENDPOINTS_BATCH))
+
+
 def _nodes(at: Setting) -> Made:
     from fakekube.agents.nodes import Nodes, shapes
 
@@ -198,6 +204,8 @@ def _pool_controller(at: Setting) -> Made:
 # for the name it deleted, and waits for ever if a replacement of that name comes before its second look.
 _POOL_DELAY: Mapping[Pace, float] = {"instant": 0.2, "fast": 0.5, "realistic": 1.0}
 
+_ENDPOINTS_BATCH = 0.1  # seconds in which the changes of many pods become one look at their Service
+
 API = "api"  # always there; a name of its own only so that `--only api` can be said
 
 ACTORS: dict[str, ActorSpec] = {
@@ -209,6 +217,7 @@ ACTORS: dict[str, ActorSpec] = {
         ActorSpec(
             "service-accounts", KUBERNETES, "gives namespaces their default account", _service_accounts
         ),
+        ActorSpec("endpoints", KUBERNETES, "lists the ready pods behind Services", _endpoints),
         ActorSpec("scheduler", KUBERNETES, "binds pods to nodes", _scheduler),
         ActorSpec("kubelet", KUBERNETES, "runs pods, or says it does", _kubelet),
         ActorSpec("volumes", KUBERNETES, "binds and provisions volumes", _volumes),

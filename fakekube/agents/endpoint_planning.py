@@ -1,0 +1,300 @@
+"""Which addresses stand behind a Service, and how they are spread over objects. Pure.
+
+A Service's pods become `Ready`-aware endpoints, grouped by the ports their containers really listen on; groups become
+the subsets of one Endpoints object and the endpoints of EndpointSlices. Slices that need no change are left alone.
+
+Upstream: k8s: pkg/controller/endpoint/endpoints_controller.go, staging/src/k8s.io/endpointslice/reconciler.go
+"""
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fakekube.machinery import objects
+from fakekube.machinery.objects import dig
+from fakekube.machinery.wire import Object
+
+MAX_IN_SLICE = 100
+MAX_IN_ENDPOINTS = 1000
+SERVICE_NAME, MANAGED_BY = "kubernetes.io/service-name", "endpointslice.kubernetes.io/managed-by"
+HEADLESS = "service.kubernetes.io/headless"
+_FINISHED = ("Succeeded", "Failed")
+
+Endpoint = dict[str, Any]
+Port = tuple[str, str, int, str]  # name, protocol, port, appProtocol
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What all endpoints of one slice share."""
+
+    family: str
+    ports: tuple[Port, ...]
+
+
+@dataclass(slots=True)
+class Changes:
+    """What has to be written."""
+
+    create: list[Object] = field(default_factory=list)
+    update: list[Object] = field(default_factory=list)
+    delete: list[Object] = field(default_factory=list)
+
+
+# --- from pods -------------------------------------------------------------------------------------------------
+
+
+def concerns(pod: Object) -> tuple[Any, ...]:
+    """Everything of a pod that can matter here: while it stays the same, nobody has to look."""
+    return (
+        objects.labels(pod),
+        dig(pod, "status", "podIPs"),
+        dig(pod, "status", "podIP"),
+        dig(pod, "status", "phase") in _FINISHED,
+        objects.condition_is(pod, "Ready"),
+        objects.is_terminating(pod),
+        dig(pod, "spec", "nodeName"),
+    )
+
+
+def endpoints_of_pods(
+    service: Object, pods: Iterable[Object], zones: Mapping[str, str]
+) -> dict[Shape, list[Endpoint]]:
+    """The slice endpoints of a Service with a selector, by what they share."""
+    spec: Mapping[str, Any] = service["spec"]
+    found: dict[Shape, list[Endpoint]] = {}
+    for family in spec.get("ipFamilies") or ("IPv4",):
+        for pod in pods:
+            address = address_of(pod, family)
+            if address and dig(pod, "status", "phase") not in _FINISHED:
+                shape = Shape(family, ports_of(service, pod))
+                found.setdefault(shape, []).append(_endpoint(service, pod, address, zones))
+    return found
+
+
+def _endpoint(service: Object, pod: Object, address: str, zones: Mapping[str, str]) -> Endpoint:
+    serving, terminating = objects.condition_is(pod, "Ready"), objects.is_terminating(pod)
+    published = bool(service["spec"].get("publishNotReadyAddresses"))
+    endpoint: Endpoint = {
+        "addresses": [address],
+        "conditions": {
+            "ready": published or (serving and not terminating),
+            "serving": serving,
+            "terminating": terminating,
+        },
+        "targetRef": target_of(pod),
+    }
+    node = dig(pod, "spec", "nodeName")
+    if node:
+        endpoint["nodeName"] = node
+        if zones.get(node):
+            endpoint["zone"] = zones[node]
+    hostname = _hostname(service, pod)
+    return {**endpoint, "hostname": hostname} if hostname else endpoint
+
+
+def subsets_of_pods(service: Object, pods: Iterable[Object]) -> list[Object]:
+    """The subsets of a Service's Endpoints object. Pods on their way out are in slices only."""
+    family = (service["spec"].get("ipFamilies") or ("IPv4",))[0]
+    groups: dict[tuple[Port, ...], tuple[list[Object], list[Object]]] = {}
+    left = MAX_IN_ENDPOINTS
+    for pod in pods:
+        address = address_of(pod, family)
+        if not address or objects.is_terminating(pod) or dig(pod, "status", "phase") in _FINISHED:
+            continue
+        ports = ports_of(service, pod)
+        if not ports and service["spec"].get("ports"):
+            continue
+        entry: Object = {"ip": address}
+        hostname = _hostname(service, pod)
+        if hostname:
+            entry["hostname"] = hostname
+        if dig(pod, "spec", "nodeName"):
+            entry["nodeName"] = pod["spec"]["nodeName"]
+        entry["targetRef"] = target_of(pod)
+        published = service["spec"].get("publishNotReadyAddresses")
+        ready, unready = groups.setdefault(ports, ([], []))
+        (ready if published or objects.condition_is(pod, "Ready") else unready).append(entry)
+        left -= 1
+        if not left:
+            break
+    return [_subset(*groups[ports], ports) for ports in sorted(groups)]
+
+
+def _subset(ready: list[Object], unready: list[Object], ports: tuple[Port, ...]) -> Object:
+    subset: Object = {}
+    for member, entries in (("addresses", ready), ("notReadyAddresses", unready)):
+        if entries:
+            subset[member] = sorted(entries, key=lambda one: ipaddress.ip_address(one["ip"]).packed)
+    if ports:
+        subset["ports"] = [_port(port, always_named=False) for port in ports]
+    return subset
+
+
+def ports_of(service: Object, pod: Object) -> tuple[Port, ...]:
+    """The Service's ports as this pod serves them; named ones it does not have are left out."""
+    found: list[Port] = []
+    for port in service["spec"].get("ports") or ():
+        protocol = port.get("protocol") or "TCP"
+        target = port.get("targetPort") or port["port"]
+        number = target if isinstance(target, int) else _named(pod, target, protocol)
+        if number:
+            found.append((port.get("name") or "", protocol, number, port.get("appProtocol") or ""))
+    return tuple(found)
+
+
+def _named(pod: Object, name: str, protocol: str) -> int:
+    for container in dig(pod, "spec", "containers") or ():
+        for port in container.get("ports") or ():
+            if port.get("name") == name and (port.get("protocol") or "TCP") == protocol:
+                return int(port["containerPort"])
+    return 0
+
+
+def address_of(pod: Object, family: str) -> str:
+    """The pod's address in this family, if it has one."""
+    status = pod.get("status") or {}
+    listed = [one.get("ip") or "" for one in status.get("podIPs") or ()] or [status.get("podIP") or ""]
+    return next((ip for ip in listed if ip and family_of(ip) == family), "")
+
+
+def family_of(ip: str) -> str:
+    return "IPv6" if ":" in ip else "IPv4"
+
+
+def target_of(pod: Object) -> Object:
+    return {
+        "kind": "Pod",
+        "namespace": objects.namespace(pod),
+        "name": objects.name(pod),
+        "uid": objects.uid(pod),
+    }
+
+
+def _hostname(service: Object, pod: Object) -> str:
+    spec = pod["spec"]
+    return str(spec.get("hostname") or "") if spec.get("subdomain") == objects.name(service) else ""
+
+
+# --- from Endpoints --------------------------------------------------------------------------------------------
+
+
+def endpoints_of_subsets(subsets: Iterable[Object]) -> dict[Shape, list[Endpoint]]:
+    """The slice endpoints that mirror somebody's hand-written Endpoints."""
+    found: dict[Shape, list[Endpoint]] = {}
+    for subset in subsets:
+        ports = tuple(
+            (one.get("name") or "", one.get("protocol") or "TCP", one["port"], one.get("appProtocol") or "")
+            for one in subset.get("ports") or ()
+        )
+        for member, ready in (("addresses", True), ("notReadyAddresses", False)):
+            for entry in subset.get(member) or ():
+                endpoint: Endpoint = {"addresses": [entry["ip"]], "conditions": {"ready": ready}}
+                kept = {
+                    name: entry[name] for name in ("hostname", "nodeName", "targetRef") if entry.get(name)
+                }
+                shape = Shape(family_of(entry["ip"]), ports)
+                found.setdefault(shape, []).append(endpoint | kept)
+    return found
+
+
+# --- slices ----------------------------------------------------------------------------------------------------
+
+
+def shape_of(slice_: Object) -> Shape:
+    """What the endpoints of a present slice share."""
+    ports = tuple(
+        (
+            one.get("name") or "",
+            one.get("protocol") or "TCP",
+            one.get("port") or 0,
+            one.get("appProtocol") or "",
+        )
+        for one in slice_.get("ports") or ()
+    )
+    return Shape(str(slice_.get("addressType") or "IPv4"), ports)
+
+
+def plan(
+    wanted: Mapping[Shape, Sequence[Endpoint]],
+    present: Iterable[Object],
+    template: Object,
+    *,
+    families: Sequence[str] = (),
+    limit: int = MAX_IN_SLICE,
+) -> Changes:
+    """The fewest writes that make the slices say what is wanted. Each of `families` keeps a slice, empty if need be."""
+    changes = Changes()
+    by_shape: dict[Shape, list[Object]] = {}
+    for slice_ in present:
+        by_shape.setdefault(shape_of(slice_), []).append(slice_)
+    shapes = dict(wanted)
+    for family in families:
+        if not any(shape.family == family for shape in shapes):
+            kept = next((shape for shape in by_shape if shape.family == family), Shape(family, ()))
+            shapes[kept] = []
+    for shape, slices in by_shape.items():
+        if shape not in shapes:
+            changes.delete += slices
+    for shape, endpoints in shapes.items():
+        _fill(changes, shape, endpoints, by_shape.get(shape, []), template=template, limit=limit)
+    return changes
+
+
+def _fill(
+    changes: Changes,
+    shape: Shape,
+    endpoints: Sequence[Endpoint],
+    slices: list[Object],
+    *,
+    template: Object,
+    limit: int,
+) -> None:
+    left = {_identity(one): one for one in endpoints}
+    kept: list[tuple[Object, list[Endpoint], bool]] = []
+    for slice_ in slices:
+        had = slice_.get("endpoints") or []
+        now = [left.pop(_identity(one)) for one in had if _identity(one) in left]
+        kept.append((slice_, now, now != had or not _described(slice_, template)))
+    kept.sort(key=lambda one: not one[2])  # those that are written anyway take the new ones first
+    for slice_, now, touched in kept:
+        room = min(limit - len(now), len(left))
+        taken = room if touched or room == len(left) else 0
+        now += [left.pop(identity) for identity in list(left)[:taken]]
+        changed = touched or taken > 0
+        if not now and (endpoints or slice_ is not slices[0]):
+            changes.delete.append(slice_)
+        elif changed:
+            changes.update.append(_slice(slice_, template, shape, now))
+    rest = list(left.values())
+    for start in range(0, len(rest), limit) if rest or kept else (0,):
+        changes.create.append(_slice(None, template, shape, rest[start : start + limit]))
+
+
+def _identity(endpoint: Endpoint) -> tuple[Any, ...]:
+    return tuple(endpoint["addresses"]), dig(endpoint, "targetRef", "uid")
+
+
+def _described(slice_: Object, template: Object) -> bool:
+    return bool(objects.labels(slice_) == template["metadata"]["labels"])
+
+
+def _slice(slice_: Object | None, template: Object, shape: Shape, endpoints: list[Endpoint]) -> Object:
+    meta = template["metadata"]
+    if slice_ is not None:
+        meta = {**slice_["metadata"], "labels": meta["labels"]}
+    return {
+        **template,
+        "metadata": meta,
+        "addressType": shape.family,
+        "endpoints": endpoints or None,
+        "ports": [_port(port, always_named=True) for port in shape.ports] or None,
+    }
+
+
+def _port(port: Port, *, always_named: bool) -> Object:
+    name, protocol, number, app = port
+    shown: Object = {"name": name} if name or always_named else {}
+    shown |= {"port": number, "protocol": protocol}
+    return {**shown, "appProtocol": app} if app else shown
