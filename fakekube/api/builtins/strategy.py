@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from fakekube.api.builtins import typed, zeros
-from fakekube.api.types import definitions
 from fakekube.api.builtins.selectable import SELECTABLE
 from fakekube.api.registry.strategy import Strategy
 from fakekube.api.schema.model import Schema
+from fakekube.api.types import definitions
 from fakekube.machinery.wire import Object
 
 

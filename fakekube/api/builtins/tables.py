@@ -115,7 +115,7 @@ def _core() -> list[ServedResource]:
     v1.add("events", "Event", "ev", traits=_UPSERT)
     v1.add("limitranges", "LimitRange", "limits", traits=_UPSERT)
     v1.add(
-        "namespaces", "Namespace", "ns", cluster=True, status=True, traits=Traits(names="label"),
+        "namespaces", "Namespace", "ns", cluster=True, status=True, traits=Traits(names="namespace"),
         more=(_connect("finalize", "Namespace", ("update",)),),
         verbs=tuple(verb for verb in ALL_VERBS if verb != "deletecollection"),
     )  # fmt: skip
@@ -153,7 +153,7 @@ def _core() -> list[ServedResource]:
     )  # fmt: skip
     v1.add(
         "services", "Service", "svc", status=True, categories=_ALL,
-        traits=Traits(create_on_update=True, returns_deleted=True, names="label1035"),
+        traits=Traits(create_on_update=True, returns_deleted=True, names="label"),
         more=(_connect("proxy", "ServiceProxyOptions", _PROXY_VERBS),),
     )  # fmt: skip
     return v1.resources

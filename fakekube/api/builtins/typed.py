@@ -15,10 +15,10 @@ from typing import Any
 
 import orjson
 
-from fakekube.api.builtins import quantities
-from fakekube.api.types import definitions
 from fakekube.api.protobuf.tables import omitted
 from fakekube.api.schema.model import reference
+from fakekube.api.types import definitions
+from fakekube.machinery import quantities
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.wire import Object
 

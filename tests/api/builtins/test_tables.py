@@ -61,7 +61,7 @@ def test_versions_that_share_storage():
         (("apps", "v1", "deployments"), "has_generation", True),
         (("batch", "v1", "jobs"), "default_propagation", "Orphan"),
         (("rbac.authorization.k8s.io", "v1", "roles"), "name_rule", "path"),
-        (("", "v1", "services"), "name_rule", "label1035"),
+        (("", "v1", "services"), "name_rule", "label"),
         (("coordination.k8s.io", "v1", "leases"), "unconditional_update", False),
     ],
 )

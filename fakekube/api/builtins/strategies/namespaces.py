@@ -3,6 +3,7 @@
 Origin: k8s: pkg/registry/core/namespace/strategy.go, storage/storage.go
 """
 
+from fakekube.api.builtins.strategies.checks import STATUS_METADATA
 from fakekube.api.builtins.strategy import BuiltinStrategy
 from fakekube.machinery.wire import Object
 
@@ -13,6 +14,8 @@ NAME_LABEL = "kubernetes.io/metadata.name"
 class NamespaceStrategy(BuiltinStrategy):
     """Phase Active, the `kubernetes` finalizer, and the label that names the namespace."""
 
+    status_metadata = STATUS_METADATA
+
     def prepare_create(self, obj: Object) -> None:
         obj["status"] = {"phase": "Active"}
         spec = obj.setdefault("spec", {})
@@ -22,6 +25,9 @@ class NamespaceStrategy(BuiltinStrategy):
         self._label(obj)
 
     def prepare_update(self, new: Object, old: Object) -> None:
+        # Only `/finalize` may change the finalizers, and until a namespace is being deleted nobody empties them there.
+        if "deletionTimestamp" not in old["metadata"] and not (new.get("spec") or {}).get("finalizers"):
+            new["spec"] = old.get("spec") or {}
         self._label(new)
 
     def prepare_delete(self, obj: Object) -> None:
