@@ -12,10 +12,9 @@ from fakekube.api.access.rbac import Rbac
 from fakekube.api.admission.chain import Chain, Plugin
 from fakekube.api.admission.hooks import WebhookConfigs
 from fakekube.api.admission.plugins.namespace_lifecycle import NamespaceLifecycle
+from fakekube.api.admission.policies import PolicyConfigs, ValidatingPolicies
 from fakekube.api.admission.webhooks import Webhooks
 from fakekube.api.builtins import tables as builtins
-from fakekube.api.builtins.bootstrap import objects as builtin_objects
-from fakekube.api.builtins.equipment import equip
 from fakekube.api.extend.aggregation import Aggregation
 from fakekube.api.extend.establishing import Establishing
 from fakekube.api.filters.authorization import authorization
@@ -57,16 +56,16 @@ class ApiServer:
         self.catalog = Catalog(builtins.resources())
         self.registry = Registry(store, clock=self.clock, ids=self.ids)
         self.webhooks = WebhookConfigs(self.catalog)
+        self.policies = PolicyConfigs(self.catalog)
         self.aggregation = Aggregation(self.services)
         self.rbac = Rbac()
         self._namespaces = self._builtin("", "v1", "namespaces")
         self._crds = self._builtin("apiextensions.k8s.io", "v1", "customresourcedefinitions")
         self._establishing = Establishing(self.registry, self.catalog)
         authorizer: Authorizer = self.rbac if rbac else AlwaysAllow()
-        self._equipment = equip(self.catalog, self.clock, self.ids)
         plugins: list[Plugin] = [
             NamespaceLifecycle(self.registry, self._namespaces),
-            self._equipment.plugin,
+            ValidatingPolicies(self.policies, self.registry, self.catalog, self._namespace, authorizer),
             Webhooks(self.webhooks, self.services, self.ids, self._namespace_labels, authorizer),
         ]
         self.admission = Chain(plugins)
@@ -97,10 +96,9 @@ class ApiServer:
                 self._namespaces, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             )
         for obj in bootstrap.objects():
-            await self._ensure(self._builtin("rbac.authorization.k8s.io", "v1", f"{obj['kind'].lower()}s"), obj)
-        for plural, obj in builtin_objects():
-            group, _, version = obj["apiVersion"].rpartition("/")
-            await self._ensure(self._builtin(group, version, plural), obj)
+            resource = self.catalog.by_kind("rbac.authorization.k8s.io", "v1", obj["kind"])
+            assert resource is not None
+            await self._ensure(resource, obj)
 
     async def preload_crds(self, crds: Iterable[Object]) -> None:
         """Serve these CRDs from now on, trusting that they are valid; see `Establishing.preload`."""
@@ -111,13 +109,11 @@ class ApiServer:
         self.store.close()
 
     async def _ensure(self, resource: ServedResource, obj: Object) -> None:
-        meta = obj["metadata"]
-        namespace = meta.get("namespace") or ""
-        if await self.store.get(resource.key(namespace, meta["name"])) is not None:
+        if await self.store.get(resource.key("", obj["metadata"]["name"])) is not None:
             return
         resource.strategy.default(obj)
         try:
-            await self.registry.create(resource, obj, namespace, WriteContext("kube-apiserver", []))
+            await self.registry.create(resource, obj, "", WriteContext("kube-apiserver", []))
         except AlreadyExists:
             return
 
@@ -134,13 +130,17 @@ class ApiServer:
     def _followed(self) -> Iterator[tuple[ServedResource, Committed]]:
         for plural in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
             yield self._builtin("admissionregistration.k8s.io", "v1", plural), self._webhook_written
+        for plural in ("validatingadmissionpolicies", "validatingadmissionpolicybindings"):
+            yield self._builtin("admissionregistration.k8s.io", "v1", plural), self._policy_written
         yield self._builtin("apiregistration.k8s.io", "v1", "apiservices"), self._api_service_written
         for plural in ("roles", "clusterroles", "rolebindings", "clusterrolebindings"):
             yield self._builtin("rbac.authorization.k8s.io", "v1", plural), self._rbac_written
-        yield from self._equipment.followers
 
     async def _webhook_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
         self.webhooks.update(obj, deleted=deleted)
+
+    async def _policy_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
+        self.policies.update(obj, deleted=deleted)
 
     async def _rbac_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:  # noqa: FBT001
         self.rbac.update(obj, deleted=deleted)
@@ -149,6 +149,10 @@ class ApiServer:
         self.aggregation.update(obj, deleted=deleted)
         self.catalog.aggregated = self.aggregation.versions()
         self.catalog.revision += 1
+
+    async def _namespace(self, name: str) -> Object | None:
+        entry = await self.store.get(self._namespaces.key("", name))
+        return None if entry is None else codec.decode(self._namespaces, entry)
 
     async def _namespace_labels(self, name: str) -> Mapping[str, str]:
         entry = await self.store.get(self._namespaces.key("", name))

@@ -15,13 +15,24 @@ from fakekube.api.admission.attributes import Attributes
 from fakekube.api.admission.reviews import namespace_of
 from fakekube.api.schema.cel import CelError, CompileError, Program, compile, times  # noqa: A004
 from fakekube.api.schema.cel import authorizations as authz
-from fakekube.api.schema.cel.types import BOOL, DYN, INT, STRING, TIMESTAMP, Type, list_of, map_of, object_of
+from fakekube.api.schema.cel.types import (
+    BOOL,
+    DYN,
+    INT,
+    STRING,
+    TIMESTAMP,
+    Type,
+    list_of,
+    map_of,
+    object_of,
+)
 from fakekube.machinery.wire import Object, User
 
 Bindings = dict[str, Any]
 
-BUDGET = 10_000_000  # k8s: staging/src/k8s.io/apiserver/pkg/apis/cel/config.go
-CONDITIONS_BUDGET = BUDGET // 4
+BUDGET = (
+    10_000_000  # of all expressions of one policy; k8s: staging/src/k8s.io/apiserver/pkg/apis/cel/config.go
+)
 
 
 def _strings(*names: str) -> dict[str, Type]:
@@ -47,6 +58,10 @@ REQUEST = object_of(
         "options": DYN,
     },
 )
+_CONDITION = object_of(
+    "kubernetes.NamespaceCondition",
+    {**_strings("status", "type", "message", "reason"), "lastTransitionTime": TIMESTAMP},
+)
 NAMESPACE = object_of(
     "kubernetes.Namespace",
     {
@@ -61,18 +76,23 @@ NAMESPACE = object_of(
             },
         ),
         "spec": object_of("kubernetes.NamespaceSpec", {"finalizers": list_of(STRING)}),
-        "status": object_of("kubernetes.NamespaceStatus", {"phase": STRING}),
+        "status": object_of(
+            "kubernetes.NamespaceStatus", {"phase": STRING, "conditions": list_of(_CONDITION)}
+        ),
     },
 )
 _AUTHORIZER = {"authorizer": authz.AUTHORIZER, "authorizer.requestResource": authz.RESOURCE_CHECK}
 
 
 @lru_cache(maxsize=16)
-def variables(*, params: bool = False, authorizer: bool = True, namespace: bool = True) -> Mapping[str, Type]:
+def variables(*, params: bool = False, authorizer: bool = True) -> Mapping[str, Type]:
     """The declarations for one kind of expression."""
-    found: dict[str, Type] = {"object": DYN, "oldObject": DYN, "request": REQUEST}
-    if namespace:
-        found["namespaceObject"] = NAMESPACE
+    found: dict[str, Type] = {
+        "object": DYN,
+        "oldObject": DYN,
+        "request": REQUEST,
+        "namespaceObject": NAMESPACE,
+    }
     if params:
         found["params"] = DYN
     if authorizer:
@@ -103,6 +123,7 @@ def bindings(
         "request": request,
         "authorizer": authz.Authorizer(decide),
         "authorizer.requestResource": authz.ResourceCheck(decide, asked),
+        "namespaceObject": None,
     }
 
 
@@ -138,10 +159,16 @@ def namespace_value(namespace: Object | None) -> dict[str, Any] | None:
             shown[name] = times.parse_timestamp(meta[name])
     if "uid" in meta:
         shown["UID"] = meta["uid"]
+    status = namespace.get("status") or {}
+    conditions = [
+        {**one, "lastTransitionTime": times.parse_timestamp(one["lastTransitionTime"])}
+        for one in status.get("conditions") or ()
+        if one.get("lastTransitionTime")
+    ]
     return {
         "metadata": shown,
         "spec": {"finalizers": (namespace.get("spec") or {}).get("finalizers") or []},
-        "status": {"phase": (namespace.get("status") or {}).get("phase") or ""},
+        "status": {"phase": status.get("phase") or "", "conditions": conditions},
     }
 
 
@@ -163,12 +190,12 @@ class Expression:
     program: Program | None
     error: str = ""
 
-    def __call__(self, values: Mapping[str, Any], *, limit: int = BUDGET) -> Any:
+    def __call__(self, values: Mapping[str, Any]) -> Any:
         """Raises Failed."""
         if self.program is None:
             raise Failed(self.error)
         try:
-            return self.program(values, limit=limit)
+            return self.program(values)
         except CelError as error:
             raise Failed(f"expression '{self.source}' resulted in error: {error}") from None
 
@@ -179,9 +206,9 @@ def expression(source: str, declared: Mapping[str, Type], wanted: Sequence[Type]
         program = compile(source, declared)
     except CompileError as error:
         return Expression(source, None, f"compilation failed: {error}")
-    if wanted and program.result != DYN and program.result not in wanted:
-        names = wanted[0].name if len(wanted) == 1 else f"one of: [{', '.join(one.name for one in wanted)}]"
-        return Expression(source, None, f"must evaluate to {names}")
+    if wanted and program.result not in wanted:
+        names = str(wanted[0]) if len(wanted) == 1 else f"one of [{' '.join(map(str, wanted))}]"
+        return Expression(source, None, f"must evaluate to {names} but got {program.result}")
     return Expression(source, program)
 
 
@@ -196,7 +223,7 @@ class Conditions:
         errors: list[str] = []
         for one in self._all:
             try:
-                if one(values, limit=CONDITIONS_BUDGET) is False:
+                if one(values) is False:
                     return False
             except Failed as failed:
                 errors.append(str(failed))
@@ -207,6 +234,8 @@ class Conditions:
 
 class Lazy(dict[str, Any]):
     """`variables`: each is computed when it is first asked for."""
+
+    cel_type = "kubernetes.variables"
 
     def __init__(self, makers: Mapping[str, Callable[[], Any]]) -> None:
         super().__init__()

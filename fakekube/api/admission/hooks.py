@@ -44,7 +44,7 @@ class Hook:
             return None
         from fakekube.api.admission import expressions  # noqa: PLC0415 - most servers never need CEL
 
-        return expressions.Conditions(self._conditions, expressions.variables(namespace=False))
+        return expressions.Conditions(self._conditions, expressions.variables())
 
 
 class WebhookConfigs:
