@@ -1,0 +1,158 @@
+"""How the suite runs: against a kubeconfig, or a fakekube it starts; which tests; what an implementation may fail at."""
+
+import contextlib
+import os
+import re
+import secrets
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from conformance import launching, recording, reporting, world as worlds
+from conformance.implementations import DEVIATIONS
+from conformance.kube import Kube
+from conformance.statements import load
+
+FULL, BARE = "CONFORMANCE_KUBECONFIG", "CONFORMANCE_BARE_KUBECONFIG"
+_ID = re.compile(r"^test_([PDS])_(\d+)")
+_STATEMENTS = {one.id: one for table in ("pool", "page") for one in load(table)}
+_STARTED = pytest.StashKey[contextlib.ExitStack]()
+_WORLD = pytest.StashKey[worlds.World]()
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("conformance")
+    group.addoption("--kubeconfig", default="", help="the cluster to judge; without, a fakekube is started")
+    group.addoption(
+        "--controller",
+        choices=["ours", "none"],
+        default="",
+        help="whether this project's pool controller is to run (default: only without --kubeconfig)",
+    )
+    group.addoption("--implementation", choices=sorted(DEVIATIONS), default="ours", help="whose controller is judged")
+    group.addoption("--select", default="", metavar="IDS", help="comma-separated patterns of ids: P-04., P-1, D")
+    group.addoption("--patience", type=float, default=30.0, metavar="SECONDS", help="for anything that is to come")
+    group.addoption("--report", default="", metavar="DIR", help="write junit.xml, report.json and report.html there")
+
+
+def pytest_configure(config):
+    for kind in sorted({one.kind for one in _STATEMENTS.values()}):
+        config.addinivalue_line("markers", f"{kind}: a statement of this kind")
+    config.addinivalue_line("markers", "smoke: one or two of each section; what is always run")
+    config.addinivalue_line("markers", "needs_no_vm_controller: the test plays KubeVirt itself, on a bare fakekube")
+    folder = config.getoption("--report")
+    if folder and not hasattr(config, "workerinput"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        config.option.xmlpath = config.option.xmlpath or str(Path(folder, "junit.xml"))
+        config.pluginmanager.register(reporting.Collector(Path(folder), config.getoption("--implementation")))
+
+
+def pytest_sessionstart(session):
+    """The first process starts what is needed; xdist's workers inherit where it is."""
+    config = session.config
+    if hasattr(config, "workerinput") or config.option.collectonly or FULL in os.environ:
+        return
+    given, ours = config.getoption("--kubeconfig"), config.getoption("--controller")
+    with contextlib.ExitStack() as stack:
+        if given:
+            os.environ[FULL] = given
+            if ours == "ours":
+                stack.enter_context(launching.controller(given))
+        else:
+            without = ("pool-controller",) if ours == "none" else ()
+            os.environ[FULL] = stack.enter_context(launching.fakekube(*without))
+            if ours != "none":
+                os.environ[BARE] = stack.enter_context(launching.fakekube(*launching.NO_KUBEVIRT))
+        for name in (FULL, BARE):
+            stack.callback(os.environ.pop, name, None)
+        config.stash[_STARTED] = stack.pop_all()
+
+
+def pytest_unconfigure(config):
+    if _STARTED in config.stash:
+        config.stash[_STARTED].close()
+
+
+def pytest_collection_modifyitems(config, items):
+    patterns = [re.compile(one.strip()) for one in config.getoption("--select").split(",") if one.strip()]
+    deviations = DEVIATIONS[config.getoption("--implementation")]
+    kept, dropped = [], []
+    for item in items:
+        id_ = behaviour(item)
+        if id_ is None:
+            kept.append(item)
+            continue
+        (kept if not patterns or any(one.match(id_) for one in patterns) else dropped).append(item)
+        if pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+        if id_ in _STATEMENTS:
+            item.add_marker(_STATEMENTS[id_].kind)
+        if "bare" in item.fixturenames:
+            item.add_marker("needs_no_vm_controller")
+        if id_ in deviations:
+            one = deviations[id_]
+            item.add_marker(pytest.mark.xfail(reason=one.reason, run=one.run, strict=True))
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = kept
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Let the report of a test say what it proves and what happened meanwhile. xdist passes plain members on."""
+    report = yield
+    id_ = behaviour(item)
+    if report.when == "call" and id_ is not None:
+        statement = _STATEMENTS.get(id_)
+        report.behaviour = {
+            "id": id_,
+            "kind": statement.kind if statement else "sensible",
+            "section": statement.section if statement else "In place of upstream's oddities",
+            "statement": statement.text if statement else (item.obj.__doc__ or "").partition(": ")[2],
+        }
+        if _WORLD in item.stash and item.config.getoption("--report"):
+            report.timeline = recording.rows(item.stash[_WORLD].follower)
+    return report
+
+
+def behaviour(item):
+    found = _ID.match(item.name)
+    return f"{found[1]}-{found[2]}" if found else None
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def kube():
+    """The cluster that is judged."""
+    async with Kube(os.environ[FULL]) as connection:
+        yield connection
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(request, kube):
+    """A namespace of the test's own."""
+    async with _namespace(request, kube) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bare(request):
+    """The same where nobody but the pool controller and the garbage collector works, so that tests can play KubeVirt."""
+    if BARE not in os.environ:
+        pytest.skip("needs a cluster without a VM controller")
+    async with Kube(os.environ[BARE]) as connection, _namespace(request, connection) as found:
+        yield found
+
+
+@contextlib.asynccontextmanager
+async def _namespace(request, connection):
+    name = f"{behaviour(request.node) or 'x'}-{secrets.token_hex(3)}".lower()
+    async with worlds.world(connection, name, request.config.getoption("--patience")) as found:
+        request.node.stash[_WORLD] = found
+        yield found
+
+
+@pytest.fixture
+def implementation(request):
+    """Whose controller is judged."""
+    return request.config.getoption("--implementation")

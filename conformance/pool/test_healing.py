@@ -1,0 +1,194 @@
+"""Autohealing.
+
+How VMs fail differs from cluster to cluster, so most tests write the VM's status themselves, on a bare fakekube.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from conformance.kube import POOL, VM
+from conformance.manifests import pool, template, vm, vmi_template, with_storage
+from conformance.world import terminating, uid, uids
+
+BAD = ["CrashLoopBackOff", "ErrorUnschedulable", "DataVolumeError", "ErrorPvcNotFound", "ErrImagePull", "ImagePullBackOff"]
+HARMLESS = ["Starting", "Provisioning", "Stopped", "WaitingForVolumeBinding", "Running", "Stopping"]
+
+
+def not_ready(seconds_ago, status="False", kind="Ready"):
+    probe = (datetime.now(UTC) - timedelta(seconds=seconds_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"type": kind, "status": status, "lastProbeTime": probe if seconds_ago else None}
+
+
+async def with_failing(bare, status, *, names=("p-0",), replicas=2, **spec):
+    """A pool of which some VMs get a status; the uids of all."""
+    await bare.create(pool(replicas=replicas, **({"autohealing": {}} | spec)))
+    await bare.size(replicas)
+    before = uids(bare.vms)
+    for name in names:
+        await bare.set_status(VM, name, **status)
+    return before
+
+
+async def healed(bare, before, *names):
+    await bare.until(lambda: set(bare.vms) == set(before) and all(uid(bare.vms[name]) != before[name] for name in names))
+    rest = {name: uid for name, uid in before.items() if name not in names}
+    assert rest.items() <= uids(bare.vms).items()
+
+
+async def left_alone(bare, before):
+    await bare.settled()
+    assert uids(bare.vms) == before
+    assert not any(map(terminating, bare.vms.values()))
+
+
+THREE = {"startFailure": {"consecutiveFailCount": 3}}
+
+
+async def test_P_162_not_asked_for(bare):
+    """P-162: Without autohealing, failing VMs are left alone."""
+    await left_alone(bare, await with_failing(bare, THREE, autohealing=None))
+
+
+@pytest.mark.smoke
+async def test_P_163_three_failures(bare):
+    """P-163: With {}, a VM that failed to start three times is replaced under its name."""
+    await healed(bare, await with_failing(bare, THREE), "p-0")
+
+
+async def test_P_164_two_failures(bare):
+    """P-164: Two failures are not enough."""
+    await left_alone(bare, await with_failing(bare, {"startFailure": {"consecutiveFailCount": 2}}))
+
+
+@pytest.mark.parametrize(("threshold", "count", "heals"), [(1, 1, True), (5, 4, False), (5, 5, True)])
+async def test_P_165_a_threshold_of_its_own(bare, threshold, count, heals):
+    """P-165: startUpFailureThreshold takes the place of three."""
+    criteria = {"startUpFailureThreshold": threshold}
+    before = await with_failing(bare, {"startFailure": {"consecutiveFailCount": count}}, autohealing=criteria)
+    await (healed(bare, before, "p-0") if heals else left_alone(bare, before))
+
+
+@pytest.mark.parametrize("status", BAD)
+async def test_P_166_bad_for_too_long(bare, status):
+    """P-166: A VM in one of six states, not ready for five minutes, is replaced."""
+    await healed(bare, await with_failing(bare, {"printableStatus": status, "conditions": [not_ready(301)]}), "p-0")
+
+
+@pytest.mark.parametrize("status", HARMLESS)
+async def test_P_167_harmless_states(bare, status):
+    """P-167: Other states never lead to healing, however long they last."""
+    await left_alone(bare, await with_failing(bare, {"printableStatus": status, "conditions": [not_ready(99999)]}))
+
+
+@pytest.mark.parametrize(("patience", "since", "heals"), [("10s", 30, True), ("1h0m0s", 1800, False), ("1m30s", 91, True)])
+async def test_P_168_a_patience_of_its_own(bare, patience, since, heals):
+    """P-168: minFailingToStartDuration takes the place of five minutes."""
+    status = {"printableStatus": "CrashLoopBackOff", "conditions": [not_ready(since)]}
+    before = await with_failing(bare, status, autohealing={"minFailingToStartDuration": patience})
+    await (healed(bare, before, "p-0") if heals else left_alone(bare, before))
+
+
+@pytest.mark.parametrize(("since", "heals"), [(200, False), (0, True)], ids=["probed lately", "never probed"])
+async def test_P_169_the_probe_counts(bare, since, heals):
+    """P-169: Age is that of the last probe, not of the last transition; without one it counts as old."""
+    condition = not_ready(since) | {"lastTransitionTime": "2020-01-01T00:00:00Z"}
+    before = await with_failing(bare, {"printableStatus": "CrashLoopBackOff", "conditions": [condition]})
+    await (healed(bare, before, "p-0") if heals else left_alone(bare, before))
+
+
+@pytest.mark.parametrize("condition", [not_ready(999, "Unknown"), not_ready(999, "False", "Other")], ids=["unknown", "absent"])
+async def test_P_170_nobody_said_not_ready(bare, condition):
+    """P-170: Where Ready is absent or Unknown, a state alone does not lead to healing."""
+    await left_alone(bare, await with_failing(bare, {"printableStatus": "CrashLoopBackOff", "conditions": [condition]}))
+
+
+@pytest.mark.parametrize("strategy", ["unmanaged", "opportunistic", "proactive"])
+@pytest.mark.parametrize("of", ["scaleInStrategy", "updateStrategy"])
+async def test_P_171_under_every_strategy(bare, of, strategy):
+    """P-171: Strategies for scaling and updating do not keep a pool from healing."""
+    await healed(bare, await with_failing(bare, THREE, **{of: {strategy: {}}}), "p-0")
+
+
+async def test_P_172_all_that_fail(bare):
+    """P-172: All failing VMs are replaced together, whatever maxUnavailable says."""
+    names = ("p-0", "p-1", "p-2")
+    before = await with_failing(bare, {}, replicas=4, names=(), maxUnavailable=1)
+    for name in names:
+        await bare.hold(VM, name)
+        await bare.set_status(VM, name, **THREE)
+    await bare.until(lambda: all(terminating(bare.vms[name]) for name in names))
+    await bare.let_go(VM, *names)
+    await healed(bare, before, *names)
+
+
+async def test_P_173_storage_is_kept(world):
+    """P-173: Under proactive and Offline, the healed VM's successor has its disks."""
+    body = with_storage(running=True)
+    body["spec"]["template"]["spec"]["nodeSelector"] = {"conformance/nowhere": "true"}
+    keep = {"proactive": {"statePreservation": "Offline"}}
+    await world.create(pool(replicas=1, template=body, scaleInStrategy=keep))
+    await world.until(lambda: world.vms["p-0"]["status"]["printableStatus"] == "ErrorUnschedulable" and "d-0" in world.dvs)
+    before, disk = uid(world.vms["p-0"]), uid(world.dvs["d-0"])
+    await world.change(autohealing={"minFailingToStartDuration": "0s"})
+    await world.until(lambda: uid(world.vms["p-0"]) != before)
+    assert uid(world.dvs["d-0"]) == disk
+
+
+@pytest.mark.smoke
+async def test_P_174_failing_vms_of_others(bare):
+    """P-174: A failing VM that is not the pool's is not touched."""
+    await bare.create(vm("other", labels={"app": "other"}), VM)
+    await bare.create(vm("stray"), VM)
+    for name in ("other", "stray"):
+        await bare.set_status(VM, name, **THREE)
+    await bare.create(pool(replicas=1, autohealing={}))
+    await bare.until(lambda: "p-0" in bare.vms)
+    await bare.settled()
+    assert bare.lively() == {"other", "stray", "p-0"}
+
+
+async def test_P_175_a_terminating_pool(bare):
+    """P-175: A pool that is going heals nothing."""
+    await bare.create(pool(replicas=1, autohealing={}))
+    await bare.pool_of("p-0")
+    await bare.hold(POOL, "p")
+    await bare.delete(POOL, "p")
+    await bare.until(lambda: terminating(bare.pools["p"]))
+    before = uids(bare.vms)
+    await bare.set_status(VM, "p-0", **THREE)
+    await left_alone(bare, before)
+    await bare.let_go(POOL, "p")
+
+
+async def test_P_176_a_paused_pool(bare):
+    """P-176: A paused pool deletes failing VMs, and replaces them when it is resumed."""
+    await bare.create(pool(replicas=2, autohealing={}))
+    await bare.pool_of("p-0", "p-1")
+    await bare.change(paused=True)
+    await bare.until(lambda: bare.condition("ReplicaPaused"))
+    await bare.set_status(VM, "p-0", **THREE)
+    await bare.until(lambda: set(bare.vms) == {"p-1"})
+    await bare.settled()
+    assert set(bare.vms) == {"p-1"}
+    await bare.change(paused=False)
+    await bare.pool_of("p-0", "p-1")
+
+
+async def test_P_177_it_does_not_take_an_event(bare):
+    """P-177: A VM that becomes old enough is healed though nothing else happens."""
+    criteria = {"minFailingToStartDuration": "3s"}
+    body = {"printableStatus": "CrashLoopBackOff", "conditions": [not_ready(1)]}
+    before = await with_failing(bare, body, autohealing=criteria, updateStrategy={"opportunistic": {}})
+    await healed(bare, before, "p-0")
+
+
+async def test_D_12_unschedulable_in_earnest(world):
+    """D-12: A VM that no node takes is replaced after the patience of its pool, without further events."""
+    body = template(running=True, vmi=vmi_template(nodeSelector={"conformance/nowhere": "true"}))
+    await world.create(
+        pool(replicas=1, template=body, autohealing={"minFailingToStartDuration": "2s"}, updateStrategy={"unmanaged": {}})
+    )
+    await world.until(lambda: world.vms["p-0"]["status"]["printableStatus"] == "ErrorUnschedulable")
+    before = uid(world.vms["p-0"])
+    await world.until(lambda: uid(world.vms["p-0"]) != before)

@@ -1,0 +1,111 @@
+"""Revisions."""
+
+import pytest
+
+from conformance.kube import POOL, REVISION, VMI
+from conformance.manifests import owner, pool, template
+from conformance.world import owners, revision, uid, uids
+
+
+@pytest.mark.smoke
+async def test_P_066_a_revision_is_kept(world):
+    """P-066: VMs are made from a revision named after the generation, owned by the pool, holding its spec."""
+    mine = await world.create(pool(replicas=1))
+    await world.pool_of("p-0")
+    await world.follower.catch_up()
+    found = world.revisions["p-1"]
+    assert found["revision"] == mine["metadata"]["generation"] == 1
+    assert found["data"] == mine["spec"]
+    assert owners(found) == [owner(world.pools["p"])]
+
+
+async def test_P_067_labels_name_what_was_built(world):
+    """P-067: The revisions named by VM and VMI exist and hold the template they were built from."""
+    await world.create(pool(replicas=1, template=template("64Mi", running=True)))
+    await world.pool_of("p-0", ready=1)
+    await world.change_template(template("96Mi", running=True))
+    await world.until(lambda: revision(world.vmis["p-0"]) == "p-2")
+    await world.pool_of("p-0", ready=1)
+    for one in (world.vms["p-0"], world.vmis["p-0"]):
+        held = world.revisions[revision(one)]["data"]["virtualMachineTemplate"]["spec"]["template"]["spec"]
+        guest = one["spec"].get("template", one)["spec"]
+        assert guest["domain"]["memory"]["guest"] == held["domain"]["memory"]["guest"] == "96Mi"
+
+
+async def test_P_068_scaling_names_a_new_revision(world):
+    """P-068: After more replicas alone, the new VM names the newer revision; the others stay as they are."""
+    await world.create(pool(replicas=2))
+    await world.pool_of("p-0", "p-1")
+    await world.settled()
+    before = {name: (uid(one), one["metadata"]["generation"]) for name, one in world.vms.items()}
+    await world.change(replicas=3)
+    await world.pool_of("p-0", "p-1", "p-2")
+    await world.settled()
+    assert {name: revision(one) for name, one in world.vms.items()} == {"p-0": "p-1", "p-1": "p-1", "p-2": "p-2"}
+    assert {name: (uid(world.vms[name]), world.vms[name]["metadata"]["generation"]) for name in before} == before
+    assert set(world.revisions) == {"p-1", "p-2"}
+
+
+@pytest.mark.parametrize("spec", [{"replicas": 0}, {"replicas": 2, "paused": True}], ids=["of none", "paused"])
+async def test_P_069_no_work_no_revision(world, spec):
+    """P-069: A pool that makes no VM makes no revision."""
+    await world.create(pool(**spec))
+    await world.settled()
+    assert world.revisions == {}
+
+
+async def test_P_070_old_revisions_go(world):
+    """P-070: When every VM and VMI names the new revision, the old one is deleted."""
+    await world.create(pool(replicas=2, template=template("64Mi", running=True)))
+    await world.pool_of("p-0", "p-1", ready=2)
+    await world.change_template(template("96Mi", running=True))
+    await world.until(lambda: set(world.revisions) == {"p-2"})
+    assert {revision(one) for one in (*world.vms.values(), *world.vmis.values())} == {"p-2"}
+
+
+async def test_P_071_revisions_in_use_stay(world):
+    """P-071: A revision that a VM names is kept through later generations."""
+    await world.create(pool(replicas=1))
+    await world.pool_of("p-0")
+    await world.change(replicas=2)
+    await world.pool_of("p-0", "p-1")
+    await world.change(maxUnavailable=1)
+    await world.settled()
+    assert set(world.revisions) == {"p-1", "p-2"}
+    assert {revision(one) for one in world.vms.values()} == {"p-1", "p-2"}
+
+
+async def test_P_072_revisions_of_others_stay(world):
+    """P-072: A ControllerRevision that is not the pool's is never deleted."""
+    await world.create({"metadata": {"name": "p-99"}, "revision": 99, "data": {}}, REVISION)
+    await world.create(pool(replicas=1))
+    await world.pool_of("p-0")
+    await world.change_template(template("96Mi"))
+    await world.until(lambda: "p-2" in world.revisions and "p-1" not in world.revisions)
+    await world.delete(POOL, "p")
+    await world.until(lambda: not world.pools and set(world.revisions) == {"p-99"})
+
+
+async def test_P_073_a_guest_keeps_its_revision(world):
+    """P-073: Under opportunistic updates, the revision of a VMI that has not restarted stays."""
+    await world.create(pool(replicas=1, template=template("64Mi", running=True), updateStrategy={"opportunistic": {}}))
+    await world.pool_of("p-0", ready=1)
+    await world.change_template(template("96Mi", running=True))
+    await world.until(lambda: revision(world.vms["p-0"]) == "p-2")
+    await world.settled()
+    assert revision(world.vmis["p-0"]) == "p-1"
+    assert {"p-1", "p-2"} <= set(world.revisions)
+    await world.delete(VMI, "p-0")
+    await world.until(lambda: "p-1" not in world.revisions)
+
+
+async def test_P_074_a_pool_takes_its_revisions_along(world):
+    """P-074: When a pool goes, so do its revisions."""
+    await world.create(pool(replicas=1))
+    await world.pool_of("p-0")
+    await world.change(replicas=2)
+    await world.pool_of("p-0", "p-1")
+    before = uids(world.revisions)
+    assert set(before) == {"p-1", "p-2"}
+    await world.delete(POOL, "p")
+    await world.until(lambda: not world.pools and not world.revisions)

@@ -1,0 +1,301 @@
+"""Updates: VMIs (proactive)."""
+
+import pytest
+
+from conformance.kube import VM, VMI
+from conformance.manifests import (
+    LABELS,
+    REVISION_LABEL,
+    owner,
+    pool,
+    proactive,
+    template,
+    vm,
+    vmi_template,
+    with_storage,
+)
+from conformance.pool.test_update_vms import generations, guest
+from conformance.world import ready, revision, terminating, uid, uids
+
+
+def running(memory="64Mi", **more):
+    return template(memory, running=True, **more)
+
+
+async def up(world, replicas, **spec):
+    """A pool whose guests are all ready; their uids."""
+    await world.create(pool(replicas=replicas, **({"template": running()} | spec)))
+    await world.size(replicas, ready=replicas)
+    return uids(world.vmis)
+
+
+async def renewed(world, before, memory="96Mi"):
+    """Wait until all guests are others than before, up to date, and ready."""
+    await world.until(
+        lambda: (
+            set(world.vmis) == set(before)
+            and all(uid(one) != before[name] for name, one in world.vmis.items())
+            and all(ready(one) and guest(one) == memory for one in world.vmis.values())
+        )
+    )
+
+
+def down(one):
+    """Whether a guest is not there for anybody."""
+    return terminating(one) or not ready(one)
+
+
+def most_down(world, since, count):
+    """The most of `count` guests that were missing, ending or not ready at any one time."""
+    now, worst = {}, 0
+    for moment in world.follower.history:
+        if moment.kind is not VMI:
+            continue
+        if moment.type == "DELETED":
+            now.pop(moment.name, None)
+        else:
+            now[moment.name] = moment.obj
+        if moment.at >= since:
+            worst = max(worst, count - sum(not down(one) for one in now.values()))
+    return worst
+
+
+@pytest.mark.smoke
+async def test_P_142_guests_are_renewed(world):
+    """P-142: A new VMI template replaces every running guest."""
+    before = await up(world, 2)
+    await world.change_template(running("96Mi"))
+    await renewed(world, before)
+    assert {revision(one) for one in world.vmis.values()} == {"p-2"}
+
+
+async def test_P_143_a_new_label_is_enough(world):
+    """P-143: Where only the VM's part changed, a guest gets the revision's name and goes on."""
+    before = await up(world, 2)
+    await world.change_template(running(labels=LABELS | {"tier": "x"}))
+    await world.until(lambda: {revision(one) for one in world.vmis.values()} == {"p-2"})
+    assert uids(world.vmis) == before
+
+
+@pytest.mark.parametrize("label", [None, "p-77"], ids=["absent", "unknown"])
+async def test_P_144_a_guest_of_no_known_revision(world, label):
+    """P-144: A guest whose revision is not known is restarted."""
+    before = await up(world, 1)
+    await world.settled()
+    await world.patch(VMI, "p-0", {"metadata": {"labels": {REVISION_LABEL: label}}})
+    await world.until(lambda: uid(world.vmis["p-0"]) != before["p-0"])
+    await world.until(lambda: revision(world.vmis["p-0"]) == "p-1")
+
+
+def with_larger_storage(running):
+    body = with_storage(running=running)
+    body["spec"]["dataVolumeTemplates"][0]["spec"]["pvc"]["resources"]["requests"]["storage"] = "32Mi"
+    return body
+
+
+async def test_P_145_other_storage_another_vm(world):
+    """P-145: New dataVolumeTemplates delete running VMs in the foreground, and make them anew under their names."""
+    await up(world, 1, template=with_storage(running=True))
+    old, old_disk = uid(world.vms["p-0"]), uid(world.dvs["d-0"])
+    await world.change_template(with_larger_storage(running=True))
+    await world.until(lambda: uid(world.vms["p-0"]) != old and uid(world.dvs["d-0"]) != old_disk)
+    await world.pool_of("p-0", ready=1)
+    last = [one.obj for one in world.follower.of(VM, "p-0") if uid(one.obj) == old][-1]
+    assert terminating(last)
+    assert any("foregroundDeletion" in one.obj["metadata"].get("finalizers", []) for one in world.follower.of(VM, "p-0"))
+
+
+async def test_P_146_stopped_vms_stay(world):
+    """P-146: … while stopped VMs are only updated."""
+    await world.create(pool(replicas=1, template=with_storage()))
+    await world.pool_of("p-0")
+    before = uid(world.vms["p-0"])
+    await world.change_template(with_larger_storage(running=False))
+    await world.until(lambda: revision(world.vms["p-0"]) == "p-2")
+    await world.settled()
+    assert uid(world.vms["p-0"]) == before
+
+
+async def test_P_147_stopped_vms_are_not_started(world):
+    """P-147: A stopped VM gets the new template and stays stopped."""
+    await world.create(pool(replicas=1))
+    await world.pool_of("p-0")
+    await world.change_template(template("96Mi"))
+    await world.until(lambda: guest(world.vms["p-0"]) == "96Mi")
+    await world.settled()
+    assert not [one for one in world.follower.history if one.kind is VMI]
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("limit", [1, "25%"])
+async def test_P_149_one_at_a_time(world, limit):
+    """P-149: With one of four allowed, there is never more than one guest down."""
+    before = await up(world, 4, maxUnavailable=limit)
+    since = world.follower.clock()
+    await world.change_template(running("96Mi"))
+    await renewed(world, before)
+    assert most_down(world, since, 4) == 1
+
+
+@pytest.mark.parametrize(("replicas", "limit", "most"), [(5, "50%", 2), (3, "10%", 1)])
+async def test_P_150_percentages_are_rounded_down(world, replicas, limit, most):
+    """P-150: 50% of 5 are 2 at a time; 10% of 3 are 1."""
+    before = await up(world, replicas, maxUnavailable=limit)
+    since = world.follower.clock()
+    await world.change_template(running("96Mi"))
+    await renewed(world, before)
+    assert most_down(world, since, replicas) == most
+
+
+async def test_P_151_all_at_once(world):
+    """P-151: Without a limit all guests may restart together."""
+    before = await up(world, 3)
+    for name in before:
+        await world.hold(VMI, name)
+    await world.change_template(running("96Mi"))
+    await world.until(lambda: all(map(terminating, world.vmis.values())))
+    for name in before:
+        await world.let_go(VMI, name)
+    await renewed(world, before)
+
+
+async def paused_guest(world, replicas=3, **spec):
+    """One of the pool's guests is paused, so it is up to date, running and not ready; the uids of all."""
+    before = await up(world, replicas, **spec)
+    await world.settled()
+    await world.command("p-0", "pause")
+    await world.until(lambda: not ready(world.vmis["p-0"]) and not ready(world.vms["p-0"]))
+    return before
+
+
+async def one_down_not_outdated(world):
+    """The VMs are updated while p-0, already up to date, is down; the uids of the others' guests."""
+    before = await up(world, 3, maxUnavailable=1, updateStrategy={"unmanaged": {}})
+    await world.change_template(running("96Mi"))
+    await world.settled()
+    await world.delete(VM, "p-0")  # comes again from the new template
+    await world.until(lambda: guest(world.vmis["p-0"]) == "96Mi" and ready(world.vms["p-0"]))
+    await world.size(3, ready=3)
+    await world.command("p-0", "pause")
+    await world.until(lambda: not ready(world.vms["p-0"]))
+    await world.change(updateStrategy={"unmanaged": None, "proactive": {}})
+    await world.until(lambda: {guest(one) for one in world.vms.values()} == {"96Mi"})
+    return {name: before[name] for name in ("p-1", "p-2")}
+
+
+async def test_P_152_others_wait_for_one_that_is_down(world):
+    """P-152: With one allowed and one down for its own reasons, nobody is restarted."""
+    before = await one_down_not_outdated(world)
+    await world.settled()
+    assert before.items() <= uids(world.vmis).items()
+
+
+async def test_P_153_and_go_on_when_it_is_back(world):
+    """P-153: … and when it is ready again the rollout goes on by itself."""
+    before = await one_down_not_outdated(world)
+    await world.settled()
+    await world.command("p-0", "unpause")
+    await world.until(lambda: not before.items() & uids(world.vmis).items() and set(world.vmis) == {"p-0", "p-1", "p-2"})
+
+
+async def test_P_154_who_is_down_anyway(world):
+    """P-154: Outdated guests of VMs that are not ready restart at once, however few are allowed."""
+    before = await up(world, 3, maxUnavailable=1, updateStrategy={"opportunistic": {}})
+    for name in ("p-0", "p-1"):
+        await world.command(name, "pause")
+        await world.hold(VMI, name)
+    await world.until(lambda: not ready(world.vms["p-0"]) and not ready(world.vms["p-1"]))
+    await world.change_template(running("96Mi"))
+    await world.until(lambda: {guest(one) for one in world.vms.values()} == {"96Mi"})
+    await world.change(updateStrategy={"opportunistic": None, "proactive": {}})
+    await world.until(lambda: terminating(world.vmis["p-0"]) and terminating(world.vmis["p-1"]))
+    await world.settled()
+    assert uids(world.vmis)["p-2"] == before["p-2"]
+    assert not terminating(world.vmis["p-2"])
+    for name in ("p-0", "p-1"):
+        await world.let_go(VMI, name)
+
+
+@pytest.mark.parametrize("sort", ["DescendingOrder", "AscendingOrder"])
+async def test_P_155_in_order(world, sort):
+    """P-155: Guests are replaced in the order of the policy."""
+    before = await up(world, 3, maxUnavailable=1, updateStrategy=proactive(sort))
+    await world.change_template(running("96Mi"))
+    await renewed(world, before)
+    order = ["p-0", "p-1", "p-2"]
+    assert world.deleted(VMI) == (order if sort == "AscendingOrder" else order[::-1])
+
+
+async def mixed(world, strategy, first, second, wanted=None):
+    """A pool of two ready VMs made by hand, which lack a revision; their state. Then the pool may work."""
+    body = running(vmi=wanted)
+    mine = await world.create(pool(replicas=0, paused=True, template=body, updateStrategy=strategy))
+    for name, vmi in (("p-0", first), ("p-1", second)):
+        await world.create(vm(name, owners=[owner(mine)], running=True, vmi=vmi), VM)
+    await world.until(lambda: world.status().get("readyReplicas") == 2)
+    before = generations(world.vms), uids(world.vmis)
+    await world.change(replicas=2, paused=False)
+    return before
+
+
+async def test_P_157_only_the_selected(world):
+    """P-157: A label selector confines the update, of VMs and of guests."""
+    strategy = proactive(selectors={"labelSelector": {"matchLabels": {"guest": "special"}}})
+    special = vmi_template(labels={"guest": "special"})
+    vms, vmis = await mixed(world, strategy, vmi_template(), special, special)
+    await world.until(lambda: revision(world.vms["p-1"]) == "p-2" and uid(world.vmis["p-1"]) != vmis["p-1"])
+    await world.settled()
+    assert generations(world.vms)["p-0"] == vms["p-0"]
+    assert uids(world.vmis)["p-0"] == vmis["p-0"]
+
+
+async def test_P_158_only_those_of_a_node(world):
+    """P-158: A node selector confines it by what VMs ask for."""
+    needs = [{"key": "kubernetes.io/os", "operator": "NotIn", "values": ["linux"]}]
+    strategy = proactive(selectors={"nodeSelectorRequirementMatcher": needs})
+    vms, vmis = await mixed(world, strategy, vmi_template(), vmi_template(nodeSelector={"kubernetes.io/os": "linux"}))
+    await world.until(lambda: revision(world.vms["p-0"]) == "p-2" and uid(world.vmis["p-0"]) != vmis["p-0"])
+    await world.settled()
+    assert generations(world.vms)["p-1"] == vms["p-1"]
+    assert uids(world.vmis)["p-1"] == vmis["p-1"]
+
+
+async def test_P_159_renewals_are_told(world):
+    """P-159: Each guest that is replaced is an event."""
+    await up(world, 2)
+    await world.change_template(running("96Mi"))
+    for name in ("p-0", "p-1"):
+        await world.event("SuccessfulDelete", f"Successfully updated resource {world.namespace}/{name}")
+
+
+def renewals(world):
+    return [text for _, reason, text in world.events if reason == "SuccessfulDelete" and "updated resource" in text]
+
+
+async def test_P_160_news_of_nothing(world):
+    """P-160: The same event appears for guests that are up to date and not ready."""
+    await paused_guest(world, 1)
+    await world.settled()
+    assert renewals(world)
+
+
+async def test_D_09_no_news_of_nothing(world):
+    """D-09: A guest that needs nothing is not told of."""
+    await paused_guest(world, 1)
+    await world.settled()
+    assert not renewals(world)
+
+
+async def test_P_161_renewals_that_fail(world):
+    """P-161: A refused DELETE of a guest is shown and told, and ends the walk until it works."""
+    before = await up(world, 2)
+    async with world.refusing("DELETE", VMI):
+        await world.change_template(running("96Mi"))
+        await world.event("FailedUpdate", f"Error updating resource {world.namespace}/p-", "Warning")
+        found = await world.until(lambda: world.condition("ReplicaFailure"))
+        assert found["reason"] == "FailedUpdate"
+        assert found["message"].startswith("error during VMI update: ")
+        assert uids(world.vmis) == before
+        told = {text.split(": ")[0] for _, reason, text in world.events if reason == "FailedUpdate" and "resource" in text}
+        assert len(told) == 1
+    await renewed(world, before)
