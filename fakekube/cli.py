@@ -9,6 +9,7 @@ import gc
 import importlib
 import logging
 import os
+import secrets
 import signal
 import sys
 import tempfile
@@ -23,6 +24,7 @@ import click
 import fakekube
 
 _ENDED_BY_SIGNAL = 128
+_ANY_TOKEN = fakekube.__name__  # nobody checks it, but without one kubectl asks for a password over TLS
 # Objects and caches are trees: cycles are few, and looking for them as often as Python does by default takes longer than
 # all the work of a large pool. This process is ours alone, so it is ours to say.
 _GARBAGE = (50_000, 20, 50)
@@ -44,6 +46,9 @@ class Options:
     nodes: int = 1
     seed: int | None = None
     allowed_hosts: tuple[str, ...] = field(default=())
+    tokens: tuple[str, ...] = ()
+    authorization: str = "open"
+    client_ca: str = ""
     verbose: bool = False
 
 
@@ -137,6 +142,27 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
                 multiple=True,
                 metavar="NAME",
                 help="Answer to this Host or Origin as well. May be repeated.",
+            ),
+            click.option(
+                "--token",
+                "tokens",
+                multiple=True,
+                metavar="TOKEN",
+                help="Let in only who shows this bearer token, as the admin. May be repeated.",
+            ),
+            click.option(
+                "--tls-client-ca",
+                "client_ca",
+                metavar="FILE",
+                default="",
+                help="Let in who shows a certificate of this authority, as the user it names. Needs --tls.",
+            ),
+            click.option(
+                "--authorization",
+                type=click.Choice(["open", "rbac"]),
+                default="open",
+                show_default=True,
+                help="Who is let in may do everything, or what roles and bindings allow.",
             ),
             click.option("--verbose", "-v", is_flag=True, help="Tell what the actors do."),
         )
@@ -242,20 +268,30 @@ async def _running(options: Options) -> AsyncIterator[tuple[str, Path]]:
     threading.Thread(target=importlib.import_module, args=("aiohttp.web",), daemon=True).start()
     from fakekube import apply_files  # noqa: PLC0415
     from fakekube.actors import UnknownActor  # noqa: PLC0415
+    from fakekube.api.access.authentication import ADMIN, Authentication  # noqa: PLC0415
     from fakekube.client.kubeconfig import KubeconfigError  # noqa: PLC0415
     from fakekube.cluster import Cluster  # noqa: PLC0415
     from fakekube.server import CannotListen, Server  # noqa: PLC0415
-    from fakekube.tls import TlsUnavailable, identity  # noqa: PLC0415
+    from fakekube.tls import TlsUnavailable, identity, trust, user_of  # noqa: PLC0415
 
+    if options.client_ca and not options.tls:
+        raise _Sentence("--tls-client-ca needs --tls: certificates are shown in its handshake")
     try:
         manifests = apply_files.read(options.manifests)
         tls = identity([options.host, *options.allowed_hosts]) if options.tls else None
+        if tls and options.client_ca:
+            trust(tls.context, options.client_ca)
+        tokens = _tokens(options)
         cluster = Cluster(
             only=options.only,
             without=options.without,
             pace=options.pace,  # type: ignore[arg-type]  # click has checked it
             nodes=options.nodes,
             seed=options.seed,
+            authentication=Authentication(
+                dict.fromkeys(tokens, ADMIN), anonymous=options.authorization == "rbac"
+            ),
+            rbac=options.authorization == "rbac",
         )
         server = Server(
             cluster,
@@ -263,12 +299,14 @@ async def _running(options: Options) -> AsyncIterator[tuple[str, Path]]:
             options.port,
             tls.context if tls else None,
             allowed_hosts=options.allowed_hosts,
+            certified=user_of if options.client_ca else None,
         )
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(cluster)
             await stack.enter_async_context(server)
             await cluster.apply(manifests)
-            file = stack.enter_context(_kubeconfig(options, server.url, tls.ca_data if tls else None))
+            ca_data = tls.ca_data if tls else None
+            file = stack.enter_context(_kubeconfig(options, server.url, ca_data, (*tokens, _ANY_TOKEN)[0]))
             gc.freeze()
             gc.set_threshold(*_GARBAGE)
             gc.enable()
@@ -277,12 +315,16 @@ async def _running(options: Options) -> AsyncIterator[tuple[str, Path]]:
         raise _Sentence(str(error)) from error
 
 
+def _tokens(options: Options) -> tuple[str, ...]:
+    """The tokens that count; where only certificates were asked for, one for our own kubeconfig."""
+    return options.tokens or ((secrets.token_urlsafe(),) if options.client_ca else ())
+
+
 @contextlib.contextmanager
-def _kubeconfig(options: Options, url: str, ca_data: bytes | None) -> Iterator[Path]:
+def _kubeconfig(options: Options, url: str, ca_data: bytes | None, token: str) -> Iterator[Path]:
     """The file that leads to the server: our own, removed at the end; the one asked for; or a context in the user's."""
     from fakekube.client import kubeconfig  # noqa: PLC0415
 
-    token = fakekube.__name__  # nobody checks it, but without one kubectl asks for a password over TLS
     if options.merge:
         path = Path(options.kubeconfig) if options.kubeconfig else kubeconfig.default_file()
         before = kubeconfig.merge(path, url, ca_data=ca_data, token=token)

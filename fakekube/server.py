@@ -10,15 +10,15 @@ import gzip
 import ipaddress
 import logging
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import orjson
 from aiohttp import WSMsgType, web
 
 from fakekube.machinery.errors import ApiError, Forbidden, InternalError, TooLarge
-from fakekube.machinery.wire import ConnectionLost, Handler, Request, Response, Upgrade
+from fakekube.machinery.wire import ConnectionLost, Handler, Request, Response, Upgrade, User
 
 BODY_LIMIT = 3 * 1024 * 1024  # k8s: staging/src/k8s.io/apiserver/pkg/server/config.go: MaxRequestBodyBytes
 GZIP_FROM = 128 * 1024  # k8s: .../endpoints/handlers/responsewriters/writers.go: defaultGzipThresholdBytes
@@ -28,6 +28,8 @@ _WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - recognised here, b
 _KNOWN_HOSTS = 256
 
 log = logging.getLogger("fakekube.server")
+
+Certified = Callable[[Mapping[str, Any]], User | None]  # a client's certificate, checked → who that is
 
 
 class CannotListen(Exception):
@@ -45,7 +47,9 @@ class Server:
         ssl_context: ssl.SSLContext | None = None,
         *,
         allowed_hosts: Iterable[str] = (),
+        certified: Certified | None = None,
     ) -> None:
+        self._certified = certified
         self._handler = handler
         self._bind = (host, port)
         self._ssl = ssl_context
@@ -126,7 +130,7 @@ class Server:
         try:
             body = await _body(http) if http.can_read_body else b""
             answer = await self._handler(
-                Request(http.method, path, query, headers, body, None, http.remote or "")
+                Request(http.method, path, query, headers, body, self._user(http), http.remote or "")
             )
         except ApiError as error:
             return _status(error)
@@ -142,6 +146,12 @@ class Server:
         if answer.upgrade is not None:
             return await self._converse(http, answer.upgrade)
         return _whole(http, answer)
+
+    def _user(self, http: web.BaseRequest) -> User | None:
+        if self._certified is None or http.transport is None:
+            return None
+        shown = http.transport.get_extra_info("peercert")
+        return self._certified(shown) if shown else None
 
     async def _stream(self, http: web.BaseRequest, answer: Response) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, headers=answer.headers)

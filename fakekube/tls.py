@@ -7,12 +7,19 @@ theirs. The CA's key is never written: nobody can sign anything else with it.
 import os
 import ssl
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from fakekube.machinery.wire import User
 
 _NAMES = ("localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
+
+
+# What the `ssl` module says of a peer's certificate, as far as it matters here.
+Certificate = Mapping[str, Any]
 
 
 class TlsUnavailable(Exception):
@@ -25,6 +32,26 @@ class Identity:
 
     context: ssl.SSLContext
     ca_data: bytes
+
+
+def trust(context: ssl.SSLContext, file: str) -> None:
+    """Let clients of a server show certificates that the authorities in `file` have signed. Raises TlsUnavailable."""
+    try:
+        context.load_verify_locations(file)
+    except (OSError, ssl.SSLError) as error:
+        why = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror or error
+        raise TlsUnavailable(f"cannot trust {file}: {why}") from error
+    context.verify_mode = ssl.CERT_OPTIONAL
+
+
+def user_of(certificate: Certificate) -> User | None:
+    """Whom a certificate names: the common name is the user, the organisations are the groups."""
+    parts = [pair for part in certificate.get("subject", ()) for pair in part]
+    name = next((value for key, value in parts if key == "commonName"), "")
+    if not name:
+        return None
+    groups = (value for key, value in parts if key == "organizationName")
+    return User(name, (*groups, "system:authenticated"))
 
 
 def state_folder() -> Path:

@@ -1,9 +1,9 @@
-"""Bearer tokens and client certificates → users. Pure.
+"""Bearer tokens → users. Pure. Certificates have been checked before, by the server that terminates TLS.
 
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/authentication
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fakekube.api.access import tokens
@@ -19,12 +19,11 @@ class Authentication:
     """Which tokens are known. Where nobody has to prove anything, everybody who can reach the server is its admin."""
 
     tokens: Mapping[str, User] = field(default_factory=dict)
-    certificates: bool = False  # users may also come with a certificate, which the server has checked
     anonymous: bool = True  # whether who proves nothing is let in, as system:anonymous; RBAC then decides
 
     @property
     def open(self) -> bool:
-        return not self.tokens and not self.certificates
+        return not self.tokens
 
     def user(self, authorization: str) -> User:
         """The user behind an Authorization header. Raises Unauthorized for nobody, and for a token nobody knows."""
@@ -41,16 +40,6 @@ class Authentication:
         if not self.anonymous:
             raise Unauthorized("Unauthorized")
         return ANONYMOUS
-
-
-def certified(subject: Iterable[Iterable[tuple[str, str]]]) -> User | None:
-    """The user a certificate's subject names: the common name, in the organisations as groups."""
-    parts = [pair for part in subject for pair in part]
-    name = next((value for key, value in parts if key == "commonName"), "")
-    if not name:
-        return None
-    groups = tuple(value for key, value in parts if key == "organizationName")
-    return User(name, (*groups, "system:authenticated"))
 
 
 def service_account(token: str) -> User | None:

@@ -1,4 +1,4 @@
-"""Who asks: in-process clients say so themselves, tokens are looked up, impersonation headers change it.
+"""Who asks: in-process clients say so themselves, certificates have said it, tokens are looked up, impersonation headers change it.
 
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/filters/{authentication,impersonation}.go
 """
@@ -12,11 +12,11 @@ def identity(inner: Handler, authentication: Authentication, authorizer: Authori
     """Set `request.user` where it is not known yet. Raises Unauthorized, Forbidden."""
 
     async def handle(request: Request) -> Response:
+        headers = request.headers
         if request.user is None:
-            headers = request.headers
             request.user = authentication.user(headers.get("authorization") or "")
-            if headers.get("impersonate-user"):
-                request.user = impersonated(request, request.user, authorizer)
+        if headers.get("impersonate-user"):
+            request.user = impersonated(request, request.user, authorizer)
         return await inner(request)
 
     return handle
