@@ -7,7 +7,7 @@ from fakekube.api.access.authentication import ADMIN, Authentication
 from fakekube.api.apiserver import ApiServer
 from fakekube.clock import ManualClock
 from fakekube.ids import Ids
-from fakekube.machinery.wire import Request
+from fakekube.machinery.wire import Request, User
 from fakekube.store.memory import MemoryStore
 from tests.api.conftest import json_of
 
@@ -98,3 +98,22 @@ async def test_open_server_makes_everybody_admin() -> None:
     server = ApiServer(MemoryStore(), clock=ManualClock(), ids=Ids(7))
     await server.start()
     assert (await send(server, "GET", CM, {})).status == 200
+
+
+@pytest.mark.parametrize(
+    ("user", "group", "method", "path", "allowed"),
+    [
+        ("generic-garbage-collector", "kube-system", "DELETE", f"{CM}/a", True),
+        ("namespace-controller", "kube-system", "PUT", "/api/v1/namespaces/x/finalize", True),
+        ("endpointslice-controller", "kube-system", "GET", "/api/v1/pods", True),
+        ("endpointslice-controller", "kube-system", "DELETE", f"{CM}/a", False),
+        ("endpointslice-controller", "default", "GET", "/api/v1/pods", False),
+    ],
+)
+async def test_controllers_may_do_their_work(
+    guarded: ApiServer, user: str, group: str, method: str, path: str, allowed: bool
+) -> None:
+    """The control plane's own accounts have the roles they need, and no more writes than that."""
+    account = User(f"system:serviceaccount:{group}:{user}", (f"system:serviceaccounts:{group}",))
+    response = await guarded(Request(method, path, "", {"content-type": "application/json"}, b"", account))
+    assert (response.status != 403) == allowed

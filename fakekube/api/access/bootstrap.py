@@ -6,6 +6,7 @@ Origin: k8s: plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go
 from collections.abc import Sequence
 from typing import Any
 
+from fakekube.api.access import components
 from fakekube.machinery.wire import Object
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -84,12 +85,16 @@ def _role(name: str, *rules: dict[str, Any], **more: Any) -> Object:
 
 
 def _binding(role: str, *groups: str) -> Object:
+    return _bound(role, [{"apiGroup": _RBAC, "kind": "Group", "name": group} for group in groups])
+
+
+def _bound(role: str, subjects: list[dict[str, Any]]) -> Object:
     return {
         "apiVersion": f"{_RBAC}/v1",
         "kind": "ClusterRoleBinding",
         "metadata": {"name": role, **_META},
         "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role},
-        "subjects": [{"apiGroup": _RBAC, "kind": "Group", "name": group} for group in groups],
+        "subjects": subjects,
     }
 
 
@@ -130,6 +135,8 @@ def objects() -> list[Object]:
         _role("view", *_on(_READ), **_aggregated("view")),
         _role("edit", *_on((*_READ, *_WRITE)), **_aggregated("edit")),
         _role("admin", *_on((*_READ, *_WRITE)), namespaced_rbac, **_aggregated("admin")),
+        *(_role(name, *rules) for name, rules, _ in components.roles()),
+        *(_bound(name, [subject]) for name, _, subject in components.roles()),
         _binding("cluster-admin", "system:masters"),
         _binding("system:discovery", "system:authenticated"),
         _binding("system:basic-user", "system:authenticated"),
