@@ -31,7 +31,7 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import commands, domain, fates, launcher, migration
+from fakekube.virt.handler import commands, domain, fates, launcher, migration, rfb, shell, streams
 from fakekube.virt.handler.fates import Fate
 from fakekube.virt.handler.nodes import Heartbeats
 from fakekube.virt.handler.paces import PACES, Pace, PaceName
@@ -78,6 +78,7 @@ class VirtHandler:
         self.controller.source(self._vmis)
         self.controller.source(self._pods, _vmi_key)
         self._heartbeats = Heartbeats(client, clock=clock)
+        self._streams = streams.Streams(clock, self._act_inside)
 
     @property
     def idle(self) -> bool:
@@ -100,10 +101,13 @@ class VirtHandler:
         vmi = self._vmis.get(own)
         guest = self._guests.get(own)
         if vmi is None:
-            self._guests.pop(own, None)
+            gone = self._guests.pop(own, None)
+            if gone is not None:
+                await self._streams.hang_up(gone.uid)
             return None
         phase = dig(vmi, "status", "phase", default="")
         if phase in _FINAL:
+            await self._streams.hang_up(uid(vmi))
             await self._end_launchers(vmi)
             return None
         if phase not in ("Scheduled", "Running"):
@@ -345,12 +349,16 @@ class VirtHandler:
     async def command(self, namespace: str, name: str, verb: str, options: dict[str, Any]) -> Object | None:
         """Carry out what a subresource asks of a guest; answers only the commands that ask something of its agent."""
         del options  # none of the commands known here has any
+        if verb == "screenshot":
+            return {"image": rfb.screenshot()}
         for attempt in range(_ATTEMPTS):
             vmi = await self._client.get(VIRTUAL_MACHINE_INSTANCES, name, namespace)
             told = commands.answer(vmi, verb)
             if told is not None:
                 return told
             changed = commands.applied(vmi, verb, self._now())
+            if verb in ("reset", "softreboot"):
+                self._streams.rebooted(uid(vmi))
             if changed == vmi:
                 return None
             try:
@@ -361,6 +369,30 @@ class VirtHandler:
             else:
                 return None
         return None
+
+    async def open(
+        self, namespace: str, name: str, kind: streams.Kind, port: int = 0, protocol: str = "tcp"
+    ) -> streams.Serve:
+        """How to talk to a guest's console, screen or port. Raises ApiError."""
+        vmi = await self._client.get(VIRTUAL_MACHINE_INSTANCES, name, namespace)
+        return self._streams.serve(vmi, kind, port, protocol)
+
+    async def _act_inside(self, vmi: Object, deed: shell.Deed) -> None:
+        """What somebody did to a guest from within."""
+        if deed == "reboot" and dig(vmi, "spec", "rebootPolicy") != "Terminate":
+            return
+        for attempt in range(_ATTEMPTS):
+            try:
+                found = await self._client.get(VIRTUAL_MACHINE_INSTANCES, name(vmi), namespace(vmi))
+                if uid(found) == uid(vmi) and dig(found, "status", "phase") == "Running":
+                    await self._finish(found, "Failed" if deed == "panic" else "Succeeded")
+            except NotFound:
+                return
+            except Conflict:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return
 
     # Small things.
 

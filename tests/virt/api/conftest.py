@@ -32,6 +32,12 @@ class RecordingNode:
         self.told.append((f"{namespace}/{name}", verb, options))
         return {"guestAgentVersion": "9", "items": []} if verb.endswith(("info", "list")) else None
 
+    async def open(self, namespace, name, kind, port=0, protocol="tcp"):
+        self.told.append((f"{namespace}/{name}", kind, {"port": port, "protocol": protocol}))
+        return self.conversation
+
+    conversation = staticmethod(lambda socket: socket.close())
+
 
 class Cluster:
     """The pieces a test works with."""

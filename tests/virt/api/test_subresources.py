@@ -416,31 +416,22 @@ async def test_v188_remove_volume_refused(cluster):
 
 
 async def test_v189_console(cluster):
-    """V-189: the console of a running instance speaks plain.kubevirt.io and shows what is typed."""
+    """V-189: the console of a running instance speaks plain.kubevirt.io, and is the node's to hold."""
     await cluster.vmi()
     answer = await cluster.api(_request("GET", f"{VMIS}/console"))
     assert answer.status == 101
     assert tuple(answer.upgrade.protocols) == ("plain.kubevirt.io",)
-    socket = _Socket([b"ls\r"])
-    await answer.upgrade.serve(socket)
-    assert socket.sent == [b"ls\r\n"]
-    assert socket.closed
+    assert answer.upgrade.serve is cluster.node.conversation
+    assert cluster.node.told == [(f"{NS}/x", "console", {"port": 0, "protocol": "tcp"})]
 
 
-class _Socket:
-    subprotocol = "plain.kubevirt.io"
-
-    def __init__(self, typed):
-        self._typed, self.sent, self.closed = list(typed), [], False
-
-    async def send(self, data):
-        self.sent.append(data)
-
-    async def receive(self):
-        return self._typed.pop(0) if self._typed else None
-
-    async def close(self, code=1000):
-        self.closed = True
+async def test_port_of_a_port_forward(cluster):
+    """The node is told which port and protocol are meant; TCP is meant when nothing is said."""
+    await cluster.vmi(status={"interfaces": [{"name": "default", "ipAddress": "10.244.0.9"}]})
+    await cluster.api(_request("GET", f"{VMIS}/portforward/22"))
+    await cluster.api(_request("GET", f"{VMIS}/portforward/53/udp"))
+    asked = [options for _, _, options in cluster.node.told]
+    assert asked == [{"port": 22, "protocol": "tcp"}, {"port": 53, "protocol": "udp"}]
 
 
 async def test_v190_console_too_early(cluster):

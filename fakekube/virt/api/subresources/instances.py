@@ -189,23 +189,29 @@ class Instances:
         if dig(vmi, "status", "phase") == "Failed":
             raise conflicting(INSTANCE, own, "VMI is in failed status")
         _check_running(vmi)
-        return streams.console()
+        return await streams.opened(self._at_node(), namespace, own, "console")
 
-    async def _vnc(self, _request: Request, namespace: str, own: str) -> Response:
+    async def _vnc(self, request: Request, namespace: str, own: str) -> Response:
         vmi = await self._instance(namespace, own)
         if dig(vmi, "spec", "domain", "devices", "autoattachGraphicsDevice") is False:
             raise BadRequest("No graphics devices are present.")
         _check_running(vmi)
-        raise streams.not_emulated("graphics")
+        if request.path.rstrip("/").endswith("/screenshot"):
+            shot = await self._command(namespace, own, "screenshot", {})
+            return Response(200, (shot or {}).get("image", b""), "image/png")
+        return await streams.opened(self._at_node(), namespace, own, "vnc")
 
-    async def port_forward(self, _request: Request, namespace: str, own: str) -> Response:
-        """A port of the guest: there is no guest behind it."""
+    async def port_forward(self, request: Request, namespace: str, own: str) -> Response:
+        """A port of the guest."""
         vmi = await self._instance(namespace, own)
         if condition_is(vmi, "Paused"):
             raise conflicting(INSTANCE, own, "VMI is paused")
         if not dig(vmi, "status", "interfaces"):
             raise BadRequest("no network interfaces are present")
-        raise streams.not_emulated("network ports")
+        port, protocol = streams.port_of(request.path)
+        return await streams.opened(
+            self._at_node(), namespace, own, "portforward", port=port, protocol=protocol
+        )
 
     async def _usb(self, _request: Request, namespace: str, own: str) -> Response:
         vmi = await self._instance(namespace, own)
@@ -239,9 +245,12 @@ class Instances:
         return replies.empty()
 
     async def _command(self, namespace: str, own: str, verb: Verb, given: dict[str, Any]) -> Object | None:
+        return await self._at_node().command(namespace, own, verb, given)
+
+    def _at_node(self) -> Node:
         if self._node is None:
             raise replies.internal("dial tcp: no virt-handler serves the node of this VirtualMachineInstance")
-        return await self._node.command(namespace, own, verb, given)
+        return self._node
 
 
 def _check_running(vmi: Object) -> None:

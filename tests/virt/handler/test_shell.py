@@ -1,0 +1,97 @@
+"""The console of a guest, without a socket: what is typed, what is shown, what is done."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakekube.virt.handler import shell
+
+MACHINE = shell.Machine(
+    "vm",
+    {"prettyName": "Fedora Linux 42", "kernelRelease": "6.14.0", "machine": "x86_64", "id": "fedora"},
+    (("eth0", "02:00:00:00:00:01", "10.244.0.5"),),
+)
+
+
+def inside(user="fedora"):
+    """A session somebody has logged in to."""
+    return shell.fed(shell.opened(MACHINE).session, f"{user}\rsecret\r".encode(), 0.0).session
+
+
+def run(line, uptime=0.0, session=None):
+    """(what is shown between the echo and the next prompt, the turn)."""
+    turn = shell.fed(session or inside(), f"{line}\r".encode(), uptime)
+    return turn.output.decode().removeprefix(f"{line}\r\n").rpartition("\r\n")[0], turn
+
+
+def test_login():
+    """A getty greets and asks; the name is echoed, the password is not; then there is a prompt."""
+    opened = shell.opened(MACHINE)
+    assert opened.output.endswith(b"Fedora Linux 42\r\nKernel 6.14.0 on an x86_64 (ttyS0)\r\n\r\nvm login: ")
+    turn = shell.fed(opened.session, b"\r", 0.0)
+    assert turn.output == b"\r\nvm login: "
+    turn = shell.fed(turn.session, b"fedora\r", 0.0)
+    assert turn.output == b"fedora\r\nPassword: "
+    turn = shell.fed(turn.session, b"secret\r", 0.0)
+    assert turn.output == b"\r\n[fedora@vm ~]$ "
+    assert inside("root").stage == "shell"
+    assert shell.fed(inside("root"), b"\r", 0.0).output == b"\r\n[root@vm ~]# "
+
+
+def test_commands():
+    """Commands tell of the guest they run in."""
+    assert run("uname")[0] == "Linux"
+    assert run("uname -r -m")[0] == "6.14.0 x86_64"
+    assert run("uname -a")[0].startswith("Linux vm 6.14.0")
+    assert run("hostname")[0] == "vm"
+    assert run("sudo whoami")[0] == "fedora"
+    assert "    inet 10.244.0.5/24 scope global eth0" in run("ip a")[0].split("\r\n")
+    assert run("uptime", uptime=93784)[0].startswith(" up 1 days,  2:03,")
+    assert run("cat /etc/os-release")[0] == 'ID=fedora\r\nPRETTY_NAME="Fedora Linux 42"'
+    assert run("echo 'a  b' c")[0] == "a  b c"
+    assert "poweroff" in run("help")[0].split()
+
+
+def test_exit_codes():
+    """`$?` is what the command before returned; an unknown one is 127, and said to be not found."""
+    told, turn = run("frobnicate --now")
+    assert told == "-sh: frobnicate: not found"
+    assert run("echo $?", session=turn.session)[0] == "127"
+    assert run("echo $?", session=run("true")[1].session)[0] == "0"
+    assert run("echo $?", session=run("cat /none")[1].session)[0] == "1"
+    assert run("echo 'open")[0] == "-sh: syntax error: unterminated quoted string"
+
+
+def test_deeds():
+    """What acts on the guest is told to whoever holds it; nothing is answered afterwards."""
+    for line, deed in {
+        "poweroff": "poweroff",
+        "sudo reboot": "reboot",
+        "panic": "panic",
+        "echo c > /proc/sysrq-trigger": "panic",
+    }.items():
+        turn = run(line, uptime=12.5)[1]
+        assert turn.deed == deed
+        assert b"12.500000]" in turn.output
+        assert shell.fed(turn.session, b"x", 0.0).output == (b"x" if deed == "reboot" else b"")
+    assert run("logout")[1].output.endswith(b"vm login: ")
+    assert run("logout")[1].deed == ""
+
+
+def test_line_editing():
+    """Backspace, ^U and ^C take back what was typed; CR LF is one return."""
+    assert run("hosx\x7ftname")[1].output.startswith(b"hosx\x08 \x08tname\r\nvm\r\n")
+    assert shell.fed(inside(), b"rubbish\x15true\r", 0.0).session.code == 0
+    interrupted = shell.fed(inside(), b"poweroff\x03\r", 0.0)
+    assert (interrupted.deed, interrupted.session.code) == ("", 130)
+    assert shell.fed(inside(), b"true\r\n", 0.0).output.count(b"$ ") == 1
+
+
+@given(st.lists(st.binary(max_size=40), max_size=6))
+def test_any_bytes(pieces):
+    """Whatever is typed is taken, and however it is cut makes no difference."""
+    session, shown = inside(), b""
+    for piece in pieces:
+        turn = shell.fed(session, piece, 0.0)
+        session, shown = turn.session, shown + turn.output
+    whole = shell.fed(inside(), b"".join(pieces), 0.0)
+    assert (whole.session, whole.output) == (session, shown)

@@ -1,0 +1,161 @@
+"""Console, screen and ports of guests, over real websockets to a served cluster."""
+
+import asyncio
+import struct
+
+import aiohttp
+import pytest
+
+from fakekube.cluster import Cluster
+from fakekube.machinery.objects import dig
+from fakekube.machinery.resources import EVENTS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
+from fakekube.server import Server
+
+GUEST = "/apis/subresources.kubevirt.io/v1/namespaces/default/virtualmachineinstances/vm"
+PROTOCOL = "plain.kubevirt.io"
+VM = {
+    "apiVersion": "kubevirt.io/v1",
+    "kind": "VirtualMachine",
+    "metadata": {"name": "vm", "namespace": "default"},
+    "spec": {
+        "runStrategy": "Once",
+        "template": {
+            "spec": {
+                "domain": {"devices": {}, "memory": {"guest": "128Mi"}},
+                "volumes": [{"name": "disk", "containerDisk": {"image": "registry.example/fedora:42"}}],
+            }
+        },
+    },
+}
+
+
+class Doors:
+    """A running guest, and ways to it."""
+
+    def __init__(self, cluster, server, session):
+        self.client, self.url, self.session = cluster.client(), server.url, session
+
+    def open(self, tail, version="v1"):
+        path = GUEST.replace("/v1/", f"/{version}/")
+        return self.session.ws_connect(f"{self.url}{path}/{tail}", protocols=[PROTOCOL])
+
+    async def phase(self):
+        return dig(await self.client.get(VIRTUAL_MACHINE_INSTANCES, "vm", "default"), "status", "phase")
+
+    async def reaches(self, phase):
+        watch = self.client.watch(VIRTUAL_MACHINE_INSTANCES, "default", send_initial_events=True)
+        async for _, vmi in watch:
+            if dig(vmi, "status", "phase") == phase:
+                return
+
+
+@pytest.fixture
+async def doors():
+    """A served cluster in which the VM `vm` runs."""
+    async with (
+        asyncio.timeout(20),
+        Cluster(without=["pool-controller"]) as cluster,
+        Server(cluster) as server,
+        aiohttp.ClientSession() as session,
+    ):
+        made = Doors(cluster, server, session)
+        await made.client.create(VIRTUAL_MACHINES, VM)
+        await made.reaches("Running")
+        yield made
+
+
+async def read(socket, until):
+    """What comes until something does."""
+    heard = b""
+    while until not in heard:
+        message = await socket.receive(timeout=5)
+        assert message.type == aiohttp.WSMsgType.BINARY, (heard, message)
+        heard += message.data
+    return heard
+
+
+async def logged_in(socket):
+    await read(socket, b"vm login: ")
+    await socket.send_bytes(b"fedora\r")
+    await read(socket, b"Password: ")
+    await socket.send_bytes(b"fedora\r")
+    await read(socket, b"$ ")
+
+
+async def say(socket, line):
+    await socket.send_bytes(line + b"\r")
+    return await read(socket, b"$ ")
+
+
+async def test_v189_console(doors):
+    """V-189: binary frames under plain.kubevirt.io carry a serial console, in both versions of the API."""
+    async with doors.open("console") as socket:
+        assert socket.protocol == PROTOCOL
+        await logged_in(socket)
+        assert b"\r\nvm\r\n" in await say(socket, b"hostname")
+        assert b"link/ether 02:" in await say(socket, b"ip a")
+    async with doors.open("console", "v1alpha3") as socket:
+        await read(socket, b"vm login: ")
+
+
+async def test_poweroff_and_panic(doors):
+    """A guest powered off from inside has Succeeded, one that panics has Failed; who listens is cut off."""
+    async with doors.open("console") as socket, doors.open("console") as other:
+        await logged_in(socket)
+        await socket.send_bytes(b"panic\r")
+        await read(socket, b"end Kernel panic")
+        await doors.reaches("Failed")
+        while (message := await other.receive(timeout=5)).type == aiohttp.WSMsgType.BINARY:
+            pass
+        assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+    told = [one["message"] for one in (await doors.client.list(EVENTS, "default")).items]
+    assert "The VirtualMachineInstance crashed." in told
+
+
+async def test_reboot_then_poweroff(doors):
+    """A reboot leaves the instance as it is and greets anew; a poweroff ends it."""
+    before = await doors.client.get(VIRTUAL_MACHINE_INSTANCES, "vm", "default")
+    async with doors.open("console") as socket:
+        await logged_in(socket)
+        await socket.send_bytes(b"reboot\r")
+        await read(socket, b"vm login: ")
+        after = await doors.client.get(VIRTUAL_MACHINE_INSTANCES, "vm", "default")
+        assert (after["metadata"]["uid"], await doors.phase()) == (before["metadata"]["uid"], "Running")
+        await socket.send_bytes(b"root\r\rpoweroff\r")
+        await doors.reaches("Succeeded")
+
+
+async def test_ports(doors):
+    """SSH greets, HTTP names the guest, the rest is refused before the connection is upgraded."""
+    async with doors.open("portforward/22/tcp") as socket:
+        assert (await socket.receive_bytes(timeout=5)).startswith(b"SSH-2.0-")
+    async with doors.open("portforward/80") as socket:
+        await socket.send_bytes(b"GET / HTTP/1.1\r\nHo")
+        await socket.send_bytes(b"st: vm\r\nConnection: close\r\n\r\n")
+        page = await read(socket, b"Hello from vm\n")
+        assert page.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert (await socket.receive(timeout=5)).type == aiohttp.WSMsgType.CLOSE
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await doors.open("portforward/5432")
+    assert refused.value.status == 500
+
+
+async def test_screen(doors):
+    """A viewer agrees on RFB 3.8 without security, is told size and name, and gets a picture when it asks for one."""
+    async with doors.open("vnc") as socket:
+        assert await socket.receive_bytes(timeout=5) == b"RFB 003.008\n"
+        await socket.send_bytes(b"RFB 003.008\n")
+        assert await socket.receive_bytes(timeout=5) == b"\x01\x01"
+        await socket.send_bytes(b"\x01\x01")
+        told = await read(socket, b"default_vm")
+        width, height = struct.unpack(">HH", told[4:8])
+        await socket.send_bytes(struct.pack(">BxH i", 2, 1, 0) + struct.pack(">BBHHHH", 3, 0, 0, 0, 8, 4))
+        assert await socket.receive_bytes(timeout=5) == b"\0\0\0\1" + struct.pack(
+            ">HHHHi", 0, 0, 8, 4, 0
+        ) + bytes(128)
+        await socket.send_bytes(b"\xff")
+        assert (await socket.receive(timeout=5)).data == 1007
+    async with doors.session.get(f"{doors.url}{GUEST}/vnc/screenshot") as answer:
+        image = await answer.read()
+    assert (answer.content_type, image[:4]) == ("image/png", b"\x89PNG")
+    assert struct.unpack(">II", image[16:24]) == (width, height)
