@@ -1,20 +1,19 @@
-"""`pods/binding` and `pods/eviction`: writes on a pod that have a body of their own.
+"""`pods/binding`: the one write that gives a pod its node.
 
-Origin: k8s: pkg/registry/core/pod/storage/{storage,eviction}.go
+Origin: k8s: pkg/registry/core/pod/storage/storage.go
 """
 
 from typing import Any
 
 from fakekube.api import bodies, negotiation
-from fakekube.api.registry.deletion import DeleteOptions
 from fakekube.api.verbs.call import Call
 from fakekube.clock import rfc3339
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import ApiError, conflict
+from fakekube.machinery.errors import ApiError, BadRequest, conflict
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object, Response
 
-_SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 
 async def bind(call: Call) -> Response:
@@ -23,22 +22,28 @@ async def bind(call: Call) -> Response:
     binding = bodies.decode(request.body, request.headers.get("content-type") or "", "Binding")
     bodies.check_type(call.resource, binding, request.body, ("", "v1", "Binding"))
     options = call.options("CreateOptions")
-    name = info.name or str(binding["metadata"].get("name") or "")
+    given = str(binding["metadata"].get("name") or "")
+    if info.name and given and given != info.name:
+        raise BadRequest("name in URL does not match name in Binding object")
+    name = info.name or given
     target: dict[str, Any] = binding.get("target") or {}
-    if not target.get("name"):
-        raise ApiError("target.name: Required value")
     if target.get("kind") not in (None, "", "Node"):
         raise ApiError(
             f'target.kind: Unsupported value: "{target["kind"]}": supported values: "Node", "<empty>"'
         )
+    if not target.get("name"):
+        raise ApiError("target.name: Required value")
     pods = call.catalog.find("", "v1", "pods")
     assert pods is not None
     now = rfc3339(call.registry.clock.now())
 
     async def transform(old: Object) -> Object:
         bound = dig(old, "spec", "nodeName")
+        uid = binding["metadata"].get("uid")
         why = ""
-        if old["metadata"].get("deletionTimestamp"):
+        if uid and uid != old["metadata"]["uid"]:
+            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}"
+        elif old["metadata"].get("deletionTimestamp"):
             why = f"pod {name} is being deleted, cannot be assigned to a host"
         elif bound:
             why = f'pod {name} is already assigned to node "{bound}"'
@@ -48,44 +53,32 @@ async def bind(call: Call) -> Response:
             raise conflict("pods/binding", "", name, why)
         new = copy_of(old)
         new["spec"]["nodeName"] = target["name"]
-        for key, value in (binding["metadata"].get("annotations") or {}).items():
-            new["metadata"].setdefault("annotations", {})[key] = value
+        for member in ("annotations", "labels"):
+            for key, value in (binding["metadata"].get(member) or {}).items():
+                new["metadata"].setdefault(member, {})[key] = value
         set_condition(new, "PodScheduled", "True", now)
         return new
 
     context = call.context(options, subresource="binding")
     await call.registry.update(pods, info.namespace, name, transform, context)
-    return call.finish(negotiation.render(_SUCCESS, status=201))
+    return call.finish(negotiation.render(SUCCESS, status=201))
 
 
-def set_condition(pod: Object, type_: str, status: str, now: str) -> None:
+def set_condition(
+    pod: Object, type_: str, status: str, now: str, *, reason: str = "", message: str = ""
+) -> None:
     """Set a pod condition, keeping its transition time while the status stays. In place."""
+    said = {member: text for member, text in (("reason", reason), ("message", message)) if text}
     conditions = pod.setdefault("status", {}).setdefault("conditions", [])
     for one in conditions:
         if one.get("type") == type_:
             if one.get("status") != status:
                 one["lastTransitionTime"] = now
             one["status"] = status
-            one.pop("reason", None)
-            one.pop("message", None)
+            for member in ("reason", "message"):
+                one.pop(member, None)
+            one.update(said)
             return
-    conditions.append({"type": type_, "status": status, "lastProbeTime": None, "lastTransitionTime": now})
-
-
-async def evict(call: Call) -> Response:
-    """Delete a pod as far as its disruption budgets allow."""
-    request, info = call.request, call.info
-    eviction = bodies.decode(request.body, request.headers.get("content-type") or "", "Eviction")
-    bodies.check_type(call.resource, eviction, request.body, ("policy", "v1", "Eviction"))
-    options = call.options("CreateOptions")
-    given: dict[str, Any] = eviction.get("deleteOptions") or {}
-    conditions = given.get("preconditions") or {}
-    delete = DeleteOptions(
-        grace=given.get("gracePeriodSeconds"),
-        propagation=str(given.get("propagationPolicy") or ""),
-        uid=str(conditions.get("uid") or ""),
-        version=str(conditions.get("resourceVersion") or ""),
-        dry_run=options.dry_run or bool(given.get("dryRun")),
+    conditions.append(
+        {"type": type_, "status": status, "lastProbeTime": None, "lastTransitionTime": now, **said}
     )
-    await call.registry.delete(call.resource, info.namespace, info.name, delete)
-    return call.finish(negotiation.render(_SUCCESS, status=201))

@@ -19,6 +19,8 @@ from fakekube.machinery.errors import invalid
 from fakekube.machinery.field_errors import FieldError
 from fakekube.machinery.wire import Object, Response, User
 
+_SHORTEST_TOKEN = 600
+
 
 def _body(call: Call) -> Object:
     request, resource = call.request, call.resource
@@ -109,14 +111,17 @@ async def token(call: Call) -> Response:
 
 
 async def service_account_token(call: Call) -> Response:
-    """A token for a service account. It names its subject and expiry and is not signed: nothing here is a secret."""
+    """A token for a service account."""
     request, info = call.request, call.info
-    await call.registry.get(call.resource, info.namespace, info.name)
     obj = bodies.decode(request.body, request.headers.get("content-type") or "", "TokenRequest")
     bodies.check_type(call.resource, obj, request.body, ("authentication.k8s.io", "v1", "TokenRequest"))
-    spec = obj.setdefault("spec", {})
-    spec.setdefault("audiences", ["https://kubernetes.default.svc.cluster.local"])
+    spec: dict[str, Any] = obj.setdefault("spec", {})
+    if not spec.get("audiences"):
+        spec["audiences"] = ["https://kubernetes.default.svc.cluster.local"]
     spec.setdefault("expirationSeconds", 3600)
+    spec.setdefault("boundObjectRef", None)
+    _check_duration(int(spec["expirationSeconds"]))
+    await call.registry.get(call.resource, info.namespace, info.name)
     now = call.registry.clock.now()
     expires = now + timedelta(seconds=int(spec["expirationSeconds"]))
     claims = {
@@ -125,6 +130,20 @@ async def service_account_token(call: Call) -> Response:
         "iat": int(now.timestamp()),
         "exp": int(expires.timestamp()),
     }
-    obj["metadata"].update(name=info.name, namespace=info.namespace, creationTimestamp=rfc3339(now))
+    meta = {"name": info.name, "namespace": info.namespace, "uid": call.registry.ids.uid()}
+    obj["metadata"].update(meta, creationTimestamp=rfc3339(now))
     obj["status"] = {"token": tokens.make(claims), "expirationTimestamp": rfc3339(expires)}
     return call.show(obj, 201)
+
+
+def _check_duration(seconds: int) -> None:
+    at = "spec.expirationSeconds"
+    if seconds < _SHORTEST_TOKEN:
+        said = "may not specify a duration less than 10 minutes"
+    elif seconds > 1 << 32:
+        said = "may not specify a duration larger than 2^32 seconds"
+    else:
+        return
+    raise invalid(
+        "TokenRequest", "authentication.k8s.io", "", [FieldError("FieldValueInvalid", at, said, seconds)]
+    )

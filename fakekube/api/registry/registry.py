@@ -28,7 +28,7 @@ Validate = Callable[[Object, Object | None], Awaitable[None]]  # (new, old): adm
 Committed = Callable[[ServedResource, Object, bool], Awaitable[None]]  # (resource, object, deleted)
 
 _RETRIES = 16
-_SPEC_WRITES = ("", "scale", "finalize")  # other subresources (binding, eviction, approval …) judge their own writes
+_SPEC_WRITES = ("", "scale", "finalize")  # other subresources have hooks of their own, or judge their own writes
 
 
 @dataclass(slots=True)
@@ -89,6 +89,7 @@ class Registry:
                 now=rfc3339(self.clock.now()),
                 with_generation=strategy.has_generation,
             )
+            strategy.complete_create(obj)
             causes = metadata.validate_create(obj, rule=strategy.name_rule, generate_name=generate)
             causes += strategy.validate_create(obj)
             if causes:
@@ -170,6 +171,8 @@ class Registry:
             strategy.prepare_status_update(new, old)
         elif context.subresource in _SPEC_WRITES:
             strategy.prepare_update(new, old)
+        else:
+            strategy.prepare_subresource_update(context.subresource, new, old)
         if (
             strategy.has_generation
             and context.subresource != "status"
@@ -181,6 +184,8 @@ class Registry:
             causes += strategy.validate_status_update(new, old)
         elif context.subresource in _SPEC_WRITES:
             causes += strategy.validate_update(new, old)
+        else:
+            causes += strategy.validate_subresource_update(context.subresource, new, old)
         if causes:
             raise errors.invalid(resource.kind, resource.group, name, causes)
         context.warnings += strategy.warnings(new, old)

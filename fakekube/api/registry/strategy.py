@@ -1,6 +1,6 @@
 """Hooks of a kind: what one resource does differently. No I/O; the registry calls them in a fixed order.
 
-create: default → prepare_create → (system metadata) → validate_create → warnings
+create: default → prepare_create → (system metadata) → complete_create → validate_create → warnings
 update: default → prepare_update → (system metadata) → validate_update → warnings
 
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/registry/rest/{create,update}.go
@@ -44,6 +44,7 @@ class Strategy:
     delete_returns_object: bool = False  # DELETE answers with the object instead of a Status
     empty_members: Mapping[str, Any] = {}  # members Go prints even when empty: a bookmark shows them
     default_propagation: str = "Background"  # what DELETE without a policy means (Jobs: Orphan)
+    propagation_warning: str = ""  # what is remarked when that default decides
 
     def prune(self, obj: Object) -> Sequence[str]:
         """Remove what the schema does not know, in place; the paths removed, as `unknown field` warnings name them."""
@@ -55,11 +56,17 @@ class Strategy:
     def prepare_create(self, obj: Object) -> None:
         """Normalise a new object, in place (drop status, set initial values)."""
 
+    def complete_create(self, obj: Object) -> None:
+        """Derive what needs the new object's name, uid or time, in place. Runs again when a generated name was taken."""
+
     def prepare_update(self, new: Object, old: Object) -> None:
         """Normalise a changed object, in place."""
 
     def prepare_status_update(self, new: Object, old: Object) -> None:
         """Normalise a status write, in place: the registry has already kept spec and most metadata."""
+
+    def prepare_subresource_update(self, subresource: str, new: Object, old: Object) -> None:
+        """Normalise a write through any other subresource that shows the object (`pods/resize`), in place."""
 
     def validate_create(self, obj: Object) -> list[FieldError]:
         return []
@@ -68,6 +75,9 @@ class Strategy:
         return []
 
     def validate_status_update(self, new: Object, old: Object) -> list[FieldError]:
+        return []
+
+    def validate_subresource_update(self, subresource: str, new: Object, old: Object) -> list[FieldError]:
         return []
 
     def grace_period(self, obj: Object, asked: int | None) -> int:

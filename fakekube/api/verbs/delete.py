@@ -79,6 +79,9 @@ async def _delete(call: Call, name: str, options: DeleteOptions, namespace: str 
         await call.admission.mutate(attributes)
         await call.admission.validate(attributes)
 
+    strategy = call.resource.strategy
+    if strategy.propagation_warning and not options.propagation:
+        call.warnings.append(strategy.propagation_warning)
     return await call.registry.delete(call.resource, namespace, name, options, validate)
 
 

@@ -1,126 +1,143 @@
-"""Pods: defaults of the spec, phase Pending, QoS class, and a grace period after DELETE.
+"""Pods: phase Pending and a QoS class to begin with, little that may change, and a grace period after DELETE.
 
-Origin: k8s: pkg/registry/core/pod/strategy.go, pkg/apis/core/v1/defaults.go
+What a spec may say stands in `pod_spec/`; it applies to templates too.
+Origin: k8s: pkg/registry/core/pod/strategy.go
 """
 
 from typing import Any
 
+from fakekube.api.builtins.strategies.checks import Causes, metadata_again
+from fakekube.api.builtins.strategies.pod_spec import defaults, spec, updates, warnings
+from fakekube.api.builtins.strategies.pod_spec.resources import qos_class
+from fakekube.api.builtins.strategies.pod_spec.scheduling import resolve_label_keys
 from fakekube.api.builtins.strategy import BuiltinStrategy
+from fakekube.api.registry import names
 from fakekube.machinery.wire import Object
 
-_DEFAULT_GRACE = 30
+_ENDED = ("Succeeded", "Failed")
+_PARTS = ("ephemeralcontainers", "resize")
+_SAY_NAME = (
+    "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is "
+    "recommended: "
+)
 
 
 class PodStrategy(BuiltinStrategy):
     """What the server adds to a pod, and when DELETE removes one at once: unbound, finished, or asked for with 0."""
 
+    status_metadata = ("labels", "annotations", "finalizers")
+
     def default(self, obj: Object) -> None:
         super().default(obj)
-        spec = obj.get("spec")
-        if isinstance(spec, dict):
-            default_pod_spec(spec)
+        defaults.pod(obj["spec"])
+        status = obj.get("status")
+        if status:
+            _normalize_status(status)
 
     def prepare_create(self, obj: Object) -> None:
-        obj["status"] = {"phase": "Pending", "qosClass": qos_class(obj.get("spec") or {})}
+        obj["status"] = {"phase": "Pending", "qosClass": qos_class(obj["spec"])}
+        if "affinity" in obj["spec"] or "topologySpreadConstraints" in obj["spec"]:
+            resolve_label_keys(obj["spec"], obj["metadata"].get("labels") or {})
 
-    def prepare_update(self, new: Object, old: Object) -> None:
-        if "status" in old:
-            new["status"] = old["status"]
+    def complete_create(self, obj: Object) -> None:
+        if obj["spec"].get("schedulingGates"):
+            waiting = {
+                "type": "PodScheduled",
+                "status": "False",
+                "lastProbeTime": None,
+                "lastTransitionTime": obj["metadata"]["creationTimestamp"],
+                "reason": "SchedulingGated",
+                "message": "Scheduling is blocked due to non-empty scheduling gates",
+            }
+            obj["status"]["conditions"] = [waiting]
+
+    def prepare_status_update(self, new: Object, old: Object) -> None:
+        now, before = new.setdefault("status", {}), old.get("status") or {}
+        if not now.get("qosClass") and "qosClass" in before:
+            now["qosClass"] = before["qosClass"]
+        if not now.get("observedGeneration") and "observedGeneration" in before:
+            now["observedGeneration"] = before["observedGeneration"]
+
+    def prepare_subresource_update(self, subresource: str, new: Object, old: Object) -> None:
+        """`ephemeralcontainers` and `resize` change what they are named after and nothing else."""
+        if subresource in _PARTS:
+            for member in ("labels", "annotations", "finalizers", "ownerReferences"):
+                new["metadata"].pop(member, None)
+                if member in old["metadata"]:
+                    new["metadata"][member] = old["metadata"][member]
+        if subresource == "ephemeralcontainers":
+            kept = {key: value for key, value in old["spec"].items() if key != "ephemeralContainers"}
+            if new["spec"].get("ephemeralContainers"):
+                kept["ephemeralContainers"] = new["spec"]["ephemeralContainers"]
+            new["spec"] = kept
+        elif subresource == "resize":
+            _keep_but_resources(new, old)
+
+    def validate_create(self, obj: Object) -> Causes:
+        return spec.new_pod(obj)
+
+    def validate_update(self, new: Object, old: Object) -> Causes:
+        meta, before = new["metadata"], old["metadata"]
+        notes, noted = meta.get("annotations") or {}, before.get("annotations") or {}
+        found: Causes = []
+        if new["spec"] != old["spec"]:
+            found = metadata_again(new, self.name_rule) + spec.pod(new)
+            found += updates.annotations(notes, noted) + updates.spec(new["spec"], old["spec"])
+        elif notes != noted:
+            found = spec.annotations(notes, new["spec"], "metadata.annotations")
+            found += updates.annotations(notes, noted)
+        return found
+
+    def validate_status_update(self, new: Object, old: Object) -> Causes:
+        return updates.status(new, old)
+
+    def validate_subresource_update(self, subresource: str, new: Object, old: Object) -> Causes:
+        if subresource == "ephemeralcontainers":
+            return spec.pod(new) + updates.ephemeral(new, old)
+        return spec.pod(new) + updates.resize(new, old) if subresource == "resize" else []
+
+    def warnings(self, obj: Object, old: Object | None) -> list[str]:
+        if old is not None:
+            return []
+        said = names.label(obj["metadata"]["name"])
+        named = [f"{_SAY_NAME}[{' '.join(said)}]"] if said else []
+        return named + warnings.of_spec(obj["spec"], obj["metadata"])
 
     def grace_period(self, obj: Object, asked: int | None) -> int:
-        spec, status = obj.get("spec") or {}, obj.get("status") or {}
-        if not spec.get("nodeName") or status.get("phase") in ("Succeeded", "Failed"):
+        pod, status = obj.get("spec") or {}, obj.get("status") or {}
+        if not pod.get("nodeName") or status.get("phase") in _ENDED:
             return 0
-        if asked is not None:
-            return asked
-        grace = spec.get("terminationGracePeriodSeconds")
-        return _DEFAULT_GRACE if grace is None else int(grace)
+        if asked is None:
+            asked = pod.get("terminationGracePeriodSeconds")
+        grace = defaults.GRACE_SECONDS if asked is None else int(asked)
+        return 1 if grace < 0 else grace
 
 
-def default_pod_spec(spec: dict[str, Any]) -> None:
-    """Defaults of a pod spec, also inside the templates of workloads. In place."""
-    spec.setdefault("restartPolicy", "Always")
-    spec.setdefault("terminationGracePeriodSeconds", _DEFAULT_GRACE)
-    spec.setdefault("dnsPolicy", "ClusterFirst")
-    spec.setdefault("securityContext", {})
-    spec.setdefault("schedulerName", "default-scheduler")
-    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
-    if account:
-        spec["serviceAccountName"] = spec["serviceAccount"] = account
-    for list_name in ("initContainers", "containers"):
-        for container in spec.get(list_name) or ():
-            default_container(container)
-    for volume in spec.get("volumes") or ():
-        default_volume(volume)
+def _normalize_status(status: dict[str, Any]) -> None:
+    """One address is the first of many, and conditions show their times even where they have none. In place."""
+    ip, ips = status.get("podIP"), status.get("podIPs")
+    if ip and (not ips or ips[0].get("ip") != ip):
+        status["podIPs"] = [{"ip": ip}]
+    elif ips and not ip:
+        status["podIP"] = ips[0].get("ip")
+    for condition in status.get("conditions") or ():
+        condition.setdefault("lastProbeTime", None)
+        condition.setdefault("lastTransitionTime", None)
 
 
-def default_container(container: dict[str, Any]) -> None:
-    """Defaults of one container. In place."""
-    container.setdefault("resources", {})
-    container.setdefault("terminationMessagePath", "/dev/termination-log")
-    container.setdefault("terminationMessagePolicy", "File")
-    image = str(container.get("image") or "")
-    if "imagePullPolicy" not in container:
-        container["imagePullPolicy"] = "Always" if _is_latest(image) else "IfNotPresent"
-    resources = container["resources"]
-    limits = resources.get("limits")
-    if limits:
-        resources["requests"] = {**limits, **(resources.get("requests") or {})}
-    for port in container.get("ports") or ():
-        port.setdefault("protocol", "TCP")
-    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
-        probe = container.get(name)
-        if probe:
-            for key, value in (
-                ("timeoutSeconds", 1),
-                ("periodSeconds", 10),
-                ("successThreshold", 1),
-                ("failureThreshold", 3),
-            ):
-                probe.setdefault(key, value)
-            if "httpGet" in probe:
-                probe["httpGet"].setdefault("path", "/")
-                probe["httpGet"].setdefault("scheme", "HTTP")
-    for variable in container.get("env") or ():
-        reference = (variable.get("valueFrom") or {}).get("fieldRef")
-        if reference is not None:
-            reference.setdefault("apiVersion", "v1")
+def _keep_but_resources(new: Object, old: Object) -> None:
+    """The old spec with the new resources and resize policies. Where containers came, went or moved, validation speaks."""
+    kept = dict(old["spec"])
+    for name in ("containers", "initContainers"):
+        wanted, had = new["spec"].get(name) or [], old["spec"].get(name) or []
+        if [one.get("name") for one in wanted] != [one.get("name") for one in had]:
+            return
+        if had:
+            kept[name] = [_resized(one, before) for one, before in zip(wanted, had, strict=True)]
+    new["spec"] = kept
 
 
-def _is_latest(image: str) -> bool:
-    if "@" in image:
-        return False
-    name = image.rpartition("/")[2]
-    tag = name.partition(":")[2]
-    return tag in ("", "latest")
-
-
-def default_volume(volume: dict[str, Any]) -> None:
-    """Defaults of one volume. In place."""
-    if not any(key != "name" for key in volume):
-        volume["emptyDir"] = {}
-    for source in ("secret", "configMap", "downwardAPI", "projected"):
-        if source in volume and isinstance(volume[source], dict):
-            volume[source].setdefault("defaultMode", 420)
-    if isinstance(volume.get("hostPath"), dict):
-        volume["hostPath"].setdefault("type", "")
-    image = volume.get("image")
-    if isinstance(image, dict) and "pullPolicy" not in image:
-        image["pullPolicy"] = "Always" if _is_latest(str(image.get("reference") or "")) else "IfNotPresent"
-
-
-def qos_class(spec: dict[str, Any]) -> str:
-    """Guaranteed, Burstable or BestEffort, by the resources of all containers."""
-    requested: set[bool] = set()
-    guaranteed = True
-    for container in [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]:
-        resources = container.get("resources") or {}
-        requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
-        for name in ("cpu", "memory"):
-            if name in requests or name in limits:
-                requested.add(True)
-            if name not in limits or requests.get(name, limits.get(name)) != limits.get(name):
-                guaranteed = False
-    if not requested:
-        return "BestEffort"
-    return "Guaranteed" if guaranteed else "Burstable"
+def _resized(one: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    members = ("resources", "resizePolicy")
+    merged = {key: value for key, value in before.items() if key not in members}
+    return merged | {key: one[key] for key in members if key in one}

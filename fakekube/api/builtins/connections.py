@@ -1,0 +1,137 @@
+"""Ways into a running pod, a service or a node: logs, exec, attach, port-forward, proxy.
+
+Emulated containers run no processes. So everything upstream's API server itself decides is decided here, in its words; where
+it would go on and dial a kubelet or an address, logs are empty and every other connection is refused.
+Origin: k8s: pkg/registry/core/{pod,service,node}/rest, pkg/registry/core/pod/strategy.go (LogLocation, streamLocation)
+"""
+
+from typing import Any
+
+from fakekube.api.options import Query, first, integer
+from fakekube.api.registry import codec
+from fakekube.api.verbs.call import Call
+from fakekube.machinery.errors import ApiError, BadRequest, InternalError, invalid
+from fakekube.machinery.field_errors import FieldError, forbidden
+from fakekube.machinery.field_errors import invalid as invalid_field
+from fakekube.machinery.wire import Object, Response
+
+_LISTS = (
+    ("initContainers", "initContainerStatuses"),
+    ("containers", "containerStatuses"),
+    ("ephemeralContainers", "ephemeralContainerStatuses"),
+)
+_NO_HOST = "pod {} does not have a host assigned"
+
+
+async def log(call: Call) -> Response:
+    """The log of a container: empty once it runs, as nothing ever wrote to it."""
+    _check_log_options(call.query, call.info.name)
+    pod = await _object(call)
+    name = _container(pod, first(call.query, "container"))
+    if not pod["spec"].get("nodeName"):
+        return call.finish(Response(204, b"", ""))
+    state = _state(pod, name)
+    if not state or "waiting" in state:
+        why = (state.get("waiting") or {}).get("reason") or "ContainerCreating"
+        raise BadRequest(f'container "{name}" in pod "{call.info.name}" is waiting to start: {why}')
+    if first(call.query, "previous") == "true":
+        raise BadRequest(f'previous terminated container "{name}" in pod "{call.info.name}" not found')
+    return call.finish(Response(200, b"", "text/plain"))
+
+
+def _check_log_options(query: Query, name: str) -> None:
+    found: list[FieldError] = []
+    tail, limit, since = (integer(query, member) for member in ("tailLines", "limitBytes", "sinceSeconds"))
+    if tail is not None and tail < 0:
+        found.append(invalid_field("tailLines", tail, "must be greater than or equal to 0"))
+    if limit is not None and limit < 1:
+        found.append(invalid_field("limitBytes", limit, "must be greater than 0"))
+    if since is not None and first(query, "sinceTime"):
+        found.append(forbidden("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+    elif since is not None and since < 1:
+        found.append(invalid_field("sinceSeconds", since, "must be greater than 0"))
+    if found:
+        raise invalid("PodLogOptions", "", name, found)
+
+
+async def stream(call: Call) -> Response:
+    """`exec`, `attach` and `portforward`: into a container, or to the pod's ports."""
+    pod = await _object(call)
+    if call.info.subresource != "portforward":
+        _container(pod, first(call.query, "container"))
+    if not pod["spec"].get("nodeName"):
+        raise BadRequest(_NO_HOST.format(call.info.name))
+    if not call.request.headers.get("upgrade"):
+        raise BadRequest("Upgrade request required")
+    raise InternalError(
+        "Internal error occurred: error dialing backend: node "
+        f'"{pod["spec"]["nodeName"]}" is emulated, its containers run no processes'
+    )
+
+
+async def proxy(call: Call) -> Response:
+    """To what listens behind a pod, a service or a node: nothing does."""
+    kind = call.resource.plural
+    name, port = _name_and_port(call.info.name, "service" if kind == "services" else kind.removesuffix("s"))
+    obj = await _object(call, name)
+    if kind == "pods" and not (obj.get("status") or {}).get("podIP"):
+        raise BadRequest("address not allowed")
+    if kind == "services":
+        await _check_endpoints(call, obj, name, port)
+    raise _unavailable(
+        f"error trying to reach service: nothing listens behind {call.resource.kind.lower()} {name}"
+    )
+
+
+def _name_and_port(text: str, what: str) -> tuple[str, str]:
+    """`name`, `name:port` or `scheme:name:port`."""
+    parts = text.split(":")
+    if len(parts) > 3 or (len(parts) == 3 and parts[0] not in ("", "http", "https")):
+        raise BadRequest(f'invalid {what} request "{text}"')
+    if len(parts) == 3:
+        parts = parts[1:]
+    return parts[0], parts[1] if len(parts) > 1 else ""
+
+
+async def _check_endpoints(call: Call, service: Object, name: str, port: str) -> None:
+    ports = service["spec"].get("ports") or ()
+    if port.isdigit() and not any(str(one.get("port")) == port for one in ports):
+        raise _unavailable(f'no service port {port} found for service "{name}"')
+    resource = call.catalog.find("", "v1", "endpoints")
+    entry = resource and await call.registry.store.get(resource.key(call.info.namespace, name))
+    endpoints = codec.decode(resource, entry) if resource is not None and entry else {}
+    if not any(subset.get("addresses") for subset in endpoints.get("subsets") or ()):
+        raise _unavailable(f'no endpoints available for service "{name}"')
+
+
+def _unavailable(message: str) -> ApiError:
+    return ApiError(message, code=503, reason="ServiceUnavailable")
+
+
+async def _object(call: Call, name: str = "") -> Object:
+    entry = await call.registry.get(call.resource, call.info.namespace, name or call.info.name)
+    return codec.decode(call.resource, entry)
+
+
+def _container(pod: Object, asked: str) -> str:
+    """The container that is meant: the one asked for, or the only one there is. Raises BadRequest."""
+    name, spec = str(pod["metadata"]["name"]), pod["spec"]
+    known: list[str] = [str(one.get("name")) for member, _ in _LISTS for one in spec.get(member) or ()]
+    if asked:
+        if asked not in known:
+            raise BadRequest(f"container {asked} is not valid for pod {name}")
+        return asked
+    regular: list[Object] = spec.get("containers") or []
+    if len(regular) == 1:
+        return str(regular[0].get("name"))
+    choice = f", choose one of: [{' '.join(known)}]" if regular else ""
+    raise BadRequest(f"a container name must be specified for pod {name}{choice}")
+
+
+def _state(pod: Object, container: str) -> dict[str, Any]:
+    status = pod.get("status") or {}
+    for _, member in _LISTS:
+        for one in status.get(member) or ():
+            if one.get("name") == container:
+                return one.get("state") or {}
+    return {}
