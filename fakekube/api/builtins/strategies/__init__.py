@@ -38,6 +38,18 @@ from fakekube.api.builtins.strategies.webhooks import (
     PolicyStrategy,
     WebhookConfigurationStrategy,
 )
+from fakekube.api.builtins.strategies.workloads.daemon_sets import DaemonSetStrategy
+from fakekube.api.builtins.strategies.workloads.jobs import CronJobStrategy, JobStrategy
+from fakekube.api.builtins.strategies.workloads.replicas import (
+    DeploymentStrategy,
+    ReplicaSetStrategy,
+    ReplicationControllerStrategy,
+)
+from fakekube.api.builtins.strategies.workloads.revisions import (
+    ControllerRevisionStrategy,
+    PodTemplateStrategy,
+)
+from fakekube.api.builtins.strategies.workloads.stateful_sets import StatefulSetStrategy
 from fakekube.api.builtins.strategy import BuiltinStrategy
 
 _ADMISSION = "admissionregistration.k8s.io"
@@ -54,6 +66,8 @@ STRATEGIES: dict[tuple[str, str], type[BuiltinStrategy]] = {
     ("", "PersistentVolume"): PersistentVolumeStrategy,
     ("", "PersistentVolumeClaim"): PersistentVolumeClaimStrategy,
     ("", "Pod"): PodStrategy,
+    ("", "PodTemplate"): PodTemplateStrategy,
+    ("", "ReplicationController"): ReplicationControllerStrategy,
     ("", "ResourceQuota"): ResourceQuotaStrategy,
     ("", "Secret"): SecretStrategy,
     ("", "Service"): ServiceStrategy,
@@ -65,7 +79,14 @@ STRATEGIES: dict[tuple[str, str], type[BuiltinStrategy]] = {
     (_ADMISSION, "ValidatingWebhookConfiguration"): WebhookConfigurationStrategy,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): CrdStrategy,
     ("apiregistration.k8s.io", "APIService"): ApiServiceStrategy,
+    ("apps", "ControllerRevision"): ControllerRevisionStrategy,
+    ("apps", "DaemonSet"): DaemonSetStrategy,
+    ("apps", "Deployment"): DeploymentStrategy,
+    ("apps", "ReplicaSet"): ReplicaSetStrategy,
+    ("apps", "StatefulSet"): StatefulSetStrategy,
     ("autoscaling", "HorizontalPodAutoscaler"): AutoscalerStrategy,
+    ("batch", "CronJob"): CronJobStrategy,
+    ("batch", "Job"): JobStrategy,
     ("certificates.k8s.io", "CertificateSigningRequest"): SigningRequestStrategy,
     ("coordination.k8s.io", "Lease"): LeaseStrategy,
     ("discovery.k8s.io", "EndpointSlice"): EndpointSliceStrategy,
