@@ -61,7 +61,7 @@ class ApiServer:
         self.rbac = Rbac()
         self._namespaces = self._builtin("", "v1", "namespaces")
         self._crds = self._builtin("apiextensions.k8s.io", "v1", "customresourcedefinitions")
-        self._establishing = Establishing(self.registry, self.catalog)
+        self._establishing = Establishing(self.registry, self.catalog, self.services)
         authorizer: Authorizer = self.rbac if rbac else AlwaysAllow()
         plugins: list[Plugin] = [
             NamespaceLifecycle(self.registry, self._namespaces),

@@ -5,10 +5,12 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.wire import Object
 
 
-def in_version(obj: Object, given: ServedResource, wanted: ServedResource) -> Object:
+async def in_version(obj: Object, given: ServedResource, wanted: ServedResource) -> Object:
     """`obj`, which is in `given`'s version, in `wanted`'s: by way of the stored one. The same object where they are one."""
     if given is wanted:
         return obj
+    if given.conversion is not None:
+        return await given.conversion.show(obj, wanted)
     stored = given.to_storage(obj) if given.to_storage is not None else copy_of(obj)
     shown = wanted.from_storage(copy_of(stored)) if wanted.from_storage is not None else stored
     return {**shown, "apiVersion": wanted.api_version, "kind": wanted.kind}

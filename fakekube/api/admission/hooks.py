@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from fakekube.api.admission.calling import Endpoint
 from fakekube.api.admission.reviews import VERSIONS
 from fakekube.api.admission.rules import Constraints, Index
+from fakekube.api.calling import Endpoint
 from fakekube.api.registry.catalog import Catalog
 from fakekube.machinery.wire import Object
 

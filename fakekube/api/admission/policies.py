@@ -150,9 +150,9 @@ class ValidatingPolicies:
         if attributes.operation == "DELETE":
             obj = None
         if attributes.kind is None:
-            obj, old = (
-                one and equivalents.in_version(one, attributes.resource, target) for one in (obj, old)
-            )
+            obj, old = [
+                one and await equivalents.in_version(one, attributes.resource, target) for one in (obj, old)
+            ]
         request = reviews.request_of(attributes, target)
         values = expressions.bindings(attributes, obj, old, request, self._authorizer)
         namespace = await self._namespace(attributes.namespace) if attributes.resource.namespaced else None

@@ -13,13 +13,14 @@ from typing import Any
 
 import orjson
 
+from fakekube.api import calling
 from fakekube.api.access.authorizer import AlwaysAllow, Authorizer
-from fakekube.api.admission import calling, equivalents, reviews
+from fakekube.api.admission import equivalents, reviews
 from fakekube.api.admission.attributes import Attributes, Invoked
-from fakekube.api.admission.calling import CallFailed
 from fakekube.api.admission.hooks import Hook, WebhookConfigs
 from fakekube.api.admission.reviews import BadAnswer, Verdict
 from fakekube.api.admission.rules import NamespaceLabels, Targets
+from fakekube.api.calling import CallFailed
 from fakekube.api.patching import json_patch
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.services import Services
@@ -110,7 +111,7 @@ class Webhooks:
             return None
         view = (known or {}).get(target)
         if view is None:
-            view = _view(attributes, target)
+            view = await _view(attributes, target)
             if known is not None:
                 known[target] = view
         return view if hook.conditions is None or self._meant(hook, view, attributes) else None
@@ -145,7 +146,7 @@ class Webhooks:
             )
         patched = _patched(view.obj, operations)
         changed = patched != view.obj
-        attributes.obj = equivalents.in_version(patched, view.resource, attributes.resource)
+        attributes.obj = await equivalents.in_version(patched, view.resource, attributes.resource)
         if attributes.kind is None:
             try:
                 attributes.resource.strategy.prune(attributes.obj)
@@ -180,13 +181,13 @@ class Webhooks:
         return said
 
 
-def _view(attributes: Attributes, target: ServedResource) -> _View:
+async def _view(attributes: Attributes, target: ServedResource) -> _View:
     resource, obj, old = attributes.resource, attributes.obj, attributes.old
     if attributes.operation == "DELETE":
         obj = None
     if attributes.kind is None and target is not resource:
-        obj = None if obj is None else equivalents.in_version(obj, resource, target)
-        old = None if old is None else equivalents.in_version(old, resource, target)
+        obj = None if obj is None else await equivalents.in_version(obj, resource, target)
+        old = None if old is None else await equivalents.in_version(old, resource, target)
     return _View(target, obj, old, reviews.request_of(attributes, target))
 
 

@@ -8,11 +8,12 @@ Origin: k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/controller/{status,e
 from collections.abc import Iterable
 from functools import partial
 
-from fakekube.api.extend import crds, custom_resources
+from fakekube.api.extend import conversion, crds, custom_resources
 from fakekube.api.registry import codec, metadata
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.registry import Registry, WriteContext
 from fakekube.api.registry.strategy import ServedResource
+from fakekube.api.services import Services
 from fakekube.clock import rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
@@ -26,9 +27,10 @@ _MANAGER = "kube-apiserver"
 class Establishing:
     """Follows the CRDs of one server."""
 
-    def __init__(self, registry: Registry, catalog: Catalog) -> None:
+    def __init__(self, registry: Registry, catalog: Catalog, services: Services | None = None) -> None:
         self._registry = registry
         self._catalog = catalog
+        self._services = services or Services()
         self._known: dict[str, Object] = {}
         self._served: dict[str, list[ServedResource]] = {}
 
@@ -57,8 +59,11 @@ class Establishing:
 
     def adopt(self, other: "Establishing") -> None:
         """Serve what another server serves, whose store was the beginning of this one's."""
-        self._known = dict(other._known)
-        for name, served in other._served.items():
+        self._known = dict(other._known)  # noqa: SLF001 - one class, two of its kind
+        for name, served in other._served.items():  # noqa: SLF001
+            if any(one.conversion is not None for one in served):
+                self._serve(self._known[name])  # its webhook is looked up among this server's services
+                continue
             self._served[name] = list(served)
             for one in served:
                 self._catalog.add(one)
@@ -109,6 +114,7 @@ class Establishing:
     def _serve(self, crd: Object) -> None:
         name = objects.name(crd)
         served = custom_resources.served(crd) if objects.condition_is(crd, "Established") else []
+        conversion.attach(served, crd, self._services, self._registry.ids)
         kept = {(one.group, one.version, one.plural) for one in served}
         for gone in self._served.get(name, ()):
             if (gone.group, gone.version, gone.plural) not in kept:

@@ -40,12 +40,18 @@ def encode(resource: ServedResource, obj: Object) -> bytes:
     """The stored form of an object given in `resource`'s version."""
     if resource.to_storage is not None:
         obj = resource.to_storage(obj)
+    version = resource.storage_api_version if resource.conversion is None else resource.api_version
+    return dump(version, resource.kind, obj)
+
+
+def dump(api_version: str, kind: str, obj: Object) -> bytes:
+    """The bytes of an object that is in its stored form already."""
     meta = obj["metadata"]
     rest = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata")}
     return orjson.dumps(
         {
-            "apiVersion": resource.storage_api_version,
-            "kind": resource.kind,
+            "apiVersion": api_version,
+            "kind": kind,
             "metadata": {"resourceVersion": "", **{k: v for k, v in meta.items() if k != "resourceVersion"}},
             **rest,
         }

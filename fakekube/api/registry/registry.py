@@ -21,7 +21,7 @@ from fakekube.machinery.errors import MODIFIED, ApiError
 from fakekube.machinery.field_errors import invalid
 from fakekube.machinery.wire import Object
 from fakekube.store import interface as stores
-from fakekube.store.interface import Entry, Store
+from fakekube.store.interface import Entry, Page, Store
 
 Transform = Callable[[Object], Awaitable[Object]]  # stored, not to be changed → wanted, may share its parts
 Validate = Callable[[Object, Object | None], Awaitable[None]]  # (new, old): admission's second half
@@ -68,7 +68,23 @@ class Registry:
         entry = await self.store.get(resource.key(namespace, name))
         if entry is None:
             raise errors.not_found(resource.plural, resource.group, name)
+        if resource.conversion is not None:
+            return (await resource.conversion.read([entry]))[0]
         return entry
+
+    async def page(
+        self,
+        resource: ServedResource,
+        prefix: str,
+        at: int | None = None,
+        after: str = "",
+        limit: int | None = None,
+    ) -> Page:
+        """A page of the store, in `resource`'s version. Raises what the store raises."""
+        page = await self.store.list(prefix, at, after, limit)
+        if resource.conversion is None:
+            return page
+        return Page(await resource.conversion.read(page.entries), page.revision, page.remaining)
 
     async def create(
         self, resource: ServedResource, obj: Object, namespace: str, context: WriteContext
@@ -223,7 +239,10 @@ class Registry:
 
     async def _put(self, resource: ServedResource, obj: Object, entry: Entry) -> Entry:
         value, memo = codec.encode(resource, obj), codec.memo_of(obj)
-        return await self.store.update(entry.key, value, entry.modified, memo)
+        if resource.conversion is None:
+            return await self.store.update(entry.key, value, entry.modified, memo)
+        stored = await self.store.update(entry.key, await resource.conversion.write(value), entry.modified)
+        return Entry(stored.key, value, stored.created, stored.modified, memo)
 
     async def _store_new(
         self, resource: ServedResource, obj: Object, namespace: str, name: str, context: WriteContext
@@ -231,7 +250,10 @@ class Registry:
         key = resource.key(namespace, name)
         if not context.dry_run:
             value = codec.encode(resource, obj)
-            return await self.store.create(key, value, codec.memo_of(obj))
+            if resource.conversion is None:
+                return await self.store.create(key, value, codec.memo_of(obj))
+            stored = await self.store.create(key, await resource.conversion.write(value))
+            return Entry(key, value, stored.created, stored.modified)
         if await self.store.get(key) is not None:
             raise stores.Exists(key)
         return Entry(key, codec.encode(resource, obj), 0, 0)

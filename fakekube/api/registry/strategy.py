@@ -8,11 +8,12 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/registry/rest/{create,update}.go
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from fakekube.api.schema.model import Schema
 from fakekube.machinery.field_errors import FieldError
 from fakekube.machinery.wire import Object
+from fakekube.store.interface import Entry, Event
 
 FieldGetter = Callable[[Object], str]
 
@@ -129,6 +130,21 @@ ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "up
 Converter = Callable[[Object], Object]
 
 
+class Conversion(Protocol):
+    """Somebody has to be asked to convert: entries and events of the store are brought into a version before anybody
+    looks at them, values brought back before they are stored. Each may raise ApiError."""
+
+    async def read(self, entries: Sequence[Entry]) -> list[Entry]: ...
+
+    async def events(self, batch: Sequence[Event]) -> list[Event]: ...
+
+    async def write(self, value: bytes) -> bytes: ...
+
+    async def show(self, obj: Object, wanted: "ServedResource") -> Object:
+        """An object of this version in another one."""
+        ...
+
+
 @dataclass(eq=False)
 class ServedResource:
     """One resource in one version, as the catalog knows it: enough to route, to print and to store."""
@@ -150,6 +166,7 @@ class ServedResource:
     storage_version: str = ""  # empty: this version
     to_storage: Converter | None = None  # this version → the stored one, beyond the apiVersion
     from_storage: Converter | None = None
+    conversion: Conversion | None = None  # instead of these two, where a webhook converts
     custom: bool = False  # from a CustomResourceDefinition
     deprecation: str = ""  # the text of the Warning header, when this version is deprecated
     schema_name: str = ""  # in OpenAPI: `io.k8s.api.core.v1.Pod`

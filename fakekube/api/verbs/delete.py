@@ -38,7 +38,7 @@ async def delete_collection(call: Call) -> Response:
     match = matcher(call.resource, query)
     resource, info = call.resource, call.info
     prefix = resource.key(info.namespace, "") if info.namespace else resource.prefix
-    page = await call.registry.store.list(prefix)
+    page = await call.registry.page(resource, prefix)
     gone: list[Object] = []
     for entry in page.entries:
         if match is not None and not match(entry):

@@ -111,7 +111,7 @@ def _start(call: Call, options: ListOptions, prefix: str) -> tuple[int | None, s
 
 async def _read(call: Call, prefix: str, at: int | None, after: str, limit: int | None) -> stores.Page:
     try:
-        return await call.registry.store.list(prefix, at, after, limit)
+        return await call.registry.page(call.resource, prefix, at, after, limit)
     except stores.Compacted:
         if not after:
             raise Expired("The resourceVersion for the provided list is too old.") from None

@@ -83,7 +83,7 @@ async def _start(call: Call, options: ListOptions) -> _Start:
     if with_initial:
         if version > store.revision:
             raise too_large(version, store.revision)
-        page = await store.list(prefix)
+        page = await call.registry.page(call.resource, prefix)
         # Without a version, a legacy watch that wants bookmarks is also told where the initial objects end.
         announce = options.bookmarks and (options.initial_events is True or not text)
         return _Start(page.revision, page.entries, announce)
@@ -109,7 +109,7 @@ async def _stream(
     if isinstance(start, ApiError):
         yield watching.error(start.status())
         return
-    store = call.registry.store
+    store, conversion = call.registry.store, call.resource.conversion
     lines = [render(watching.ADDED, None, entry) for entry in start.initial if match is None or match(entry)]
     if start.announce_end:
         lines.append(_mark(call, start.after, initial_end=True))
@@ -126,6 +126,8 @@ async def _stream(
             if not isinstance(batch, Progress):
                 position = batch[-1].revision
                 lines = []
+                if conversion is not None:
+                    batch = await conversion.events(batch)  # noqa: PLW2901 - the same batch, in our version
                 for event in batch:
                     change = watching.change(event, match)
                     if change is not None:
@@ -145,6 +147,8 @@ async def _stream(
             timer = loop.call_at(tick, news.nudge)
     except stores.Compacted as compacted:
         yield watching.error(too_old(position, compacted.oldest).status())
+    except ApiError as unconverted:
+        yield watching.error(unconverted.status())
     finally:
         timer.cancel()
         await news.aclose()
