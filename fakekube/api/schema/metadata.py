@@ -61,7 +61,7 @@ def _drop(obj: dict[str, Any], known: Any, path: str) -> list[str]:
 
 def prune_embedded(node: Schema, obj: Any) -> list[str]:
     """The same for the metadata of embedded resources anywhere below the node."""
-    if not _has_embedded(node):
+    if not has_embedded(node):
         return []
     return [
         gone
@@ -72,7 +72,7 @@ def prune_embedded(node: Schema, obj: Any) -> list[str]:
 
 def embedded(node: Schema | None, value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """Every embedded resource below a node with its path."""
-    if node is None or not _has_embedded(node):
+    if node is None or not has_embedded(node):
         return
     if isinstance(value, dict):
         if node.embedded_resource and path:
@@ -84,12 +84,13 @@ def embedded(node: Schema | None, value: Any, path: str = "") -> Iterator[tuple[
             yield from embedded(node.items, item, f"{path}[{index}]")
 
 
-def _has_embedded(node: Schema) -> bool:
+def has_embedded(node: Schema) -> bool:
+    """Whether whole objects may be embedded somewhere in values of this node."""
     known: bool | None = node.compiled.get("embeds")
     if known is None:
         node.compiled["embeds"] = False  # a schema that refers to itself terminates here
         children = [*node.properties.values(), *filter(None, (node.additional, node.items))]
-        known = node.compiled["embeds"] = node.embedded_resource or any(map(_has_embedded, children))
+        known = node.compiled["embeds"] = node.embedded_resource or any(map(has_embedded, children))
     return known
 
 

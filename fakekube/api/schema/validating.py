@@ -22,6 +22,8 @@ from fakekube.api.schema.model import Schema
 from fakekube.api.schema.problems import LISTS, PATH, MapKey, Problem, Problems, below, missing
 from fakekube.machinery import field_errors
 
+RootCheck = Callable[..., Problems]  # (object[, those of its members that need to be looked at])
+
 
 def checker(node: Schema) -> Check | None:
     """The closure of a node; None where every value is valid."""
@@ -106,7 +108,15 @@ def _whole(number: Check | None, wrong: Check) -> Check:
     return check
 
 
-def object_check(node: Schema) -> Check | None:
+def root_check(node: Schema) -> RootCheck | None:
+    """The check of a whole object that can be told which of its members need to be looked at.
+
+    None where nothing is to be checked, or where rules about the object as a whole stand beside those of its members.
+    """
+    return None if junctors.checks(node, checker) or _enum(node) else object_check(node)
+
+
+def object_check(node: Schema) -> RootCheck | None:
     """Members against their schemas, then required members; too few or too many members end the check at once."""
     children: dict[str, Check | None] = {}
     for name, child in node.properties.items():
@@ -120,11 +130,11 @@ def object_check(node: Schema) -> Check | None:
         return None
     get = children.get
 
-    def check(obj: dict[str, Any]) -> Problems:
+    def check(obj: dict[str, Any], only: Mapping[str, Any] | None = None) -> Problems:
         found: list[Problem] | None = None
         if counted is not None and (found := counted(obj)):
             return found
-        for name, value in obj.items():
+        for name, value in (obj if only is None else only).items():
             child = get(name, additional)
             if child is not None and (problems := child(value)):
                 step = name if name in children else MapKey(name)

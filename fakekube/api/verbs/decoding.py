@@ -3,6 +3,10 @@
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/{create,rest}.go
 """
 
+from collections.abc import Sequence
+
+import orjson
+
 from fakekube.api import bodies
 from fakekube.api.options import WriteOptions
 from fakekube.api.schema.duplicates import duplicate_fields
@@ -10,13 +14,43 @@ from fakekube.api.verbs.call import Call
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.wire import Object
 
+_ALWAYS = frozenset({"apiVersion", "kind", "metadata"})
 
-def check_fields(call: Call, obj: Object, body: bytes, options: WriteOptions) -> None:
+
+def prune(call: Call, obj: Object, old: Object | None) -> Sequence[str]:
+    """Decode `obj` into its type, in place; the paths of unknown fields. Raises BadRequest.
+
+    Members that are, to the byte, those of the stored object have been decoded before; custom resources share them.
+    """
+    resource = call.resource
+    if old is None:
+        return resource.strategy.prune(obj)
+    changed: Object = {}
+    for name, value in obj.items():
+        before = None if name in _ALWAYS else old.get(name)
+        # Equal is not enough: Python's 1 is True.
+        if before is None or before != value or orjson.dumps(before) != orjson.dumps(value):
+            changed[name] = value
+        elif resource.custom:
+            obj[name] = before
+    names = list(changed)
+    complaints = resource.strategy.prune(changed)
+    for name in names:
+        if name in changed:
+            obj[name] = changed[name]
+        else:
+            del obj[name]
+    return complaints
+
+
+def check_fields(
+    call: Call, obj: Object, body: bytes, options: WriteOptions, old: Object | None = None
+) -> None:
     """Prune `obj` in place and tell the client what was dropped. Raises BadRequest under Strict."""
     asked = options.validation != "Ignore"
     json = asked and bodies.media_type(call.request.headers.get("content-type") or "") == bodies.JSON
     found = [f'duplicate field "{path}"' for path in duplicate_fields(body, obj)] if json else []
-    complaints = call.resource.strategy.prune(obj)
+    complaints = prune(call, obj, old)
     if not asked:
         return
     found += [f'unknown field "{path}"' for path in complaints]

@@ -111,7 +111,7 @@ def check_patched(
         if new["kind"] != resource.kind:
             causes.append(FieldError("FieldValueInvalid", "kind", f"must be {resource.kind}", new["kind"]))
         raise invalid(resource.kind, resource.group, name, causes)
-    unknown = _pruned(call, new, shown)
+    unknown = _pruned(call, new, old, shown)
     if unknown and options.validation != "Ignore":
         texts = [f'unknown field "{path}"' for path in unknown]
         if options.validation == "Strict":
@@ -123,7 +123,7 @@ def check_patched(
     check_namespace(call, new)
 
 
-def _pruned(call: Call, new: Object, shown: Callable[[], str]) -> Sequence[str]:
+def _pruned(call: Call, new: Object, old: Object, shown: Callable[[], str]) -> Sequence[str]:
     """Decode what the patch made into its type, dropping unknown fields. What cannot be decoded is the patch's fault."""
     resource = call.resource
     try:
@@ -134,7 +134,7 @@ def _pruned(call: Call, new: Object, shown: Callable[[], str]) -> Sequence[str]:
                 f'no kind "{new.get("kind")}" is registered for version "{given}" in scheme '
                 '"pkg/api/legacyscheme/scheme.go:30"'
             )
-        return resource.strategy.prune(new)
+        return decoding.prune(call, new, old)
     except BadRequest as bad:
         if resource.custom:
             raise

@@ -17,30 +17,26 @@ async def update(call: Call) -> Response:
     options = call.options("UpdateOptions")
     request, resource, info = call.request, call.resource, call.info
 
-    def read() -> Object:
+    def read(old: Object | None) -> Object:
         wanted = bodies.decode(request.body, request.headers.get("content-type") or "", resource.kind)
         bodies.check_type(resource, wanted, request.body)
-        decoding.check_fields(call, wanted, request.body, options)
+        decoding.check_fields(call, wanted, request.body, options, old)
         check_name(wanted, info.name)
         check_namespace(call, wanted)
         return wanted
 
-    unused = [read()]
     namespace = info.namespace if resource.namespaced else ""
     attributes, context = admission_of(call, options, subresource=info.subresource, kind="UpdateOptions")
 
-    def fresh() -> Object:
-        return unused.pop() if unused else read()  # read again only when somebody else was quicker
-
     async def transform(old: Object) -> Object:
-        return await admit(call, attributes, context, keep_other_half(call, fresh(), old), old)
+        return await admit(call, attributes, context, keep_other_half(call, read(old), old), old)
 
     try:
         written = await call.registry.update(resource, namespace, info.name, transform, context)
     except NotFound:
+        wanted = read(None)  # what is wrong with the body is said first
         if not resource.strategy.allow_create_on_update or info.subresource:
             raise
-        wanted = fresh()
         resource.strategy.default(wanted)
         creating, context = creation(call, wanted, options, namespace)
         creating.obj = call.registry.record(resource, None, wanted, context)

@@ -321,3 +321,17 @@ def test_whole_floats_become_integers() -> None:
     obj: dict[str, Any] = {"spec": {"int": 2.0, "num": 2.5}}
     TYPES.default(obj)
     assert repr(obj["spec"]) == "{'int': 2, 'num': 2.5}"
+
+
+def test_members_shared_with_the_old_object_are_not_looked_at() -> None:
+    """An update is judged by what it changes; what is the very same may be as wrong as it was, unless it is embedded."""
+    schema = Structural(Schema({"type": "object", "required": ["spec"], "properties": {
+        "spec": {"type": "object", "required": ["must"]}, "status": {"type": "string"},
+        "emb": {"type": "object", "x-kubernetes-embedded-resource": True, "x-kubernetes-preserve-unknown-fields": True},
+    }}))  # fmt: skip
+    spec: dict[str, Any] = {}
+    assert schema.validate({"spec": spec, "status": "a"}, {"spec": spec}) == []
+    assert [one.field for one in schema.validate({"spec": spec, "status": 1}, {"spec": spec})] == ["status"]
+    assert [one.field for one in schema.validate({"status": "a"}, {"spec": spec})] == ["spec"]
+    emb: dict[str, Any] = {"kind": 1}
+    assert schema.validate({"spec": spec, "emb": emb}, {"spec": spec, "emb": emb})
