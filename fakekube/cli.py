@@ -46,6 +46,7 @@ class Options:
     nodes: int = 1
     seed: int | None = None
     allowed_hosts: tuple[str, ...] = field(default=())
+    retention: int = 50_000
     tokens: tuple[str, ...] = ()
     authorization: str = "open"
     client_ca: str = ""
@@ -142,6 +143,13 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
                 multiple=True,
                 metavar="NAME",
                 help="Answer to this Host or Origin as well. May be repeated.",
+            ),
+            click.option(
+                "--retention",
+                type=click.IntRange(1),
+                default=50_000,
+                show_default=True,
+                help="How many writes stay readable for watches and continued lists.",
             ),
             click.option(
                 "--token",
@@ -288,6 +296,7 @@ async def _running(options: Options) -> AsyncIterator[tuple[str, Path]]:
             pace=options.pace,  # type: ignore[arg-type]  # click has checked it
             nodes=options.nodes,
             seed=options.seed,
+            retention=options.retention,
             authentication=Authentication(
                 dict.fromkeys(tokens, ADMIN), anonymous=options.authorization == "rbac"
             ),

@@ -24,10 +24,13 @@ from fakekube.client.client import Client
 from fakekube.client.controller import Actor
 from fakekube.clock import Clock, ManualClock, RealClock
 from fakekube.ids import Ids
+from fakekube.machinery.resources import Resource
 from fakekube.machinery.wire import Handler, Object, Request, Response, User
 from fakekube.passage import Span
 from fakekube.store.interface import Store
 from fakekube.store.memory import MemoryStore
+from fakekube.traffic.controls import Controls
+from fakekube.traffic.history import states
 from fakekube.traffic.injector import Faults
 from fakekube.traffic.kinds import Kinds
 from fakekube.traffic.log import RequestLog
@@ -57,17 +60,19 @@ class Cluster:
         seed: int | None = None,
         clock: Clock | None = None,
         store: Store | None = None,
+        retention: int = 50_000,
         authentication: Authentication | None = None,
         rbac: bool = False,
     ) -> None:
         self._forked_from: ApiServer | None = None
+        self.born = 0  # the revision a fork began at
         self._access = (authentication, rbac)
         self.clock = clock or RealClock()
         self.ids = Ids(seed)
         self._network = _Network()
         self.services = Services(dial=self._network)
         self.api = ApiServer(
-            store or MemoryStore(revision=_FIRST),
+            store or MemoryStore(revision=_FIRST, retention=retention),
             clock=self.clock,
             ids=self.ids,
             services=self.services,
@@ -75,7 +80,8 @@ class Cluster:
             rbac=rbac,
         )
         kinds = Kinds(self.api.catalog)
-        self.requests = RequestLog(self.clock, kinds.names)
+        self.requests = RequestLog(self.clock, kinds.names, lambda: self.api.store.revision)
+        self.api.controls = Controls(self.requests, kinds, self.api.store, self.clock)
         self.faults = Faults(
             clock=self.clock,
             ids=self.ids,
@@ -122,6 +128,15 @@ class Cluster:
         manifests = [one if isinstance(one, Manifest) else Manifest(one, "object") for one in what]
         return await apply(self.client(), manifests, self.clock)
 
+    async def history(
+        self, resource: Resource, name: str, namespace: str | None = None
+    ) -> list[Object | None]:
+        """Every state of an object that is remembered, oldest first; None where it was gone."""
+        served = self.api.catalog.find(resource.group, resource.version, resource.plural)
+        if served is None:
+            raise ValueError(f"the cluster serves no {resource.qualified}")
+        return await states(self.api.store, served, served.key(namespace or "", name))
+
     # --- time ------------------------------------------------------------------------------------------------------
 
     async def settle(self) -> None:
@@ -162,6 +177,7 @@ class Cluster:
             rbac=self._access[1],
         )
         twin._forked_from = self.api
+        twin.born = store.revision
         return twin
 
     # --- what settling looks at --------------------------------------------------------------------------------

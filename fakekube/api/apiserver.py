@@ -70,13 +70,21 @@ class ApiServer:
         ]
         self.admission = Chain(plugins)
         self._follow()
-        router: Handler = Router(self.catalog, self.registry, self.admission, self.aggregation, authorizer)
-        if rbac:
-            router = authorization(router, authorizer)
+        self._router = Router(self.catalog, self.registry, self.admission, self.aggregation, authorizer)
+        router: Handler = authorization(self._router, authorizer) if rbac else self._router
         self._handler = errors(identity(router, authentication or Authentication(), authorizer))
 
     async def __call__(self, request: Request) -> Response:
         return await self._handler(request)
+
+    @property
+    def controls(self) -> Handler | None:
+        """Who answers below /fakekube/."""
+        return self._router.controls
+
+    @controls.setter
+    def controls(self, handler: Handler) -> None:
+        self._router.controls = handler
 
     async def start(self, like: "ApiServer | None" = None) -> None:
         """Read what the store holds, and make what every cluster has.

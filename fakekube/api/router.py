@@ -17,7 +17,7 @@ from fakekube.api.request_info import RequestInfo
 from fakekube.api.verbs import create, delete, get, listing, patch, scale, update
 from fakekube.api.verbs.call import Call
 from fakekube.machinery.errors import MethodNotAllowed, NotFound, not_found
-from fakekube.machinery.wire import Request, Response
+from fakekube.machinery.wire import Handler, Request, Response
 
 Verb = Callable[[Call], Awaitable[Response]]
 
@@ -50,6 +50,7 @@ class Router:
         self._registry = registry
         self._admission = admission
         self._aggregation = aggregation
+        self.controls: Handler | None = None  # of the fake itself, below /fakekube/
 
     async def __call__(self, request: Request) -> Response:
         info = request_info.parse(request.method, request.path)
@@ -105,6 +106,8 @@ class Router:
         return special or _VERBS[info.verb]
 
     async def _other(self, request: Request, info: RequestInfo) -> Response:
+        if self.controls is not None and request.path.startswith("/fakekube/"):
+            return await self.controls(request)
         if request.path.startswith("/openapi"):
             answer = await openapi.handle(request, self._catalog)
         else:

@@ -26,6 +26,7 @@ class Recorded:
     status: int = 0
     answer: bytes = b""  # of refusals
     fault: str = ""  # what disturbed it
+    seconds: float = 0.0  # until the answer was there; a stream's, until it began
 
     @property
     def seen(self) -> Seen:
@@ -85,6 +86,7 @@ class RequestLog:
             self.count += 1
             response = await inner(request, one)
             one.status = response.status
+            one.seconds = clock.monotonic() - one.at
             if response.status >= 400:
                 one.answer = response.body
             return response
