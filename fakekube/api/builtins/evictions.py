@@ -10,6 +10,7 @@ from fakekube.api.builtins.pod_subresources import SUCCESS, set_condition
 from fakekube.api.registry import codec, deletion
 from fakekube.api.registry.deletion import DeleteOptions
 from fakekube.api.verbs.call import Call
+from fakekube.api.verbs.create import admit_body
 from fakekube.clock import rfc3339
 from fakekube.machinery import selectors
 from fakekube.machinery.copying import copy_of
@@ -31,7 +32,9 @@ async def evict(call: Call) -> Response:
     _check_type(call, eviction)
     if (eviction["metadata"].get("name") or info.name) != info.name:
         raise BadRequest("name in URL does not match name in Eviction object")
-    options = _delete_options(eviction, dry_run=call.options("CreateOptions").dry_run)
+    dry_run = call.options("CreateOptions").dry_run
+    eviction = await admit_body(call, eviction, ("policy", "v1", "Eviction"), dry_run=dry_run)
+    options = _delete_options(eviction, dry_run=dry_run)
     pod = codec.decode(call.resource, await call.registry.get(call.resource, info.namespace, info.name))
     guarded = pod["status"].get("phase") not in _UNGUARDED and "deletionTimestamp" not in pod["metadata"]
     if guarded:

@@ -7,6 +7,7 @@ from typing import Any
 
 from fakekube.api import bodies, negotiation
 from fakekube.api.verbs.call import Call
+from fakekube.api.verbs.create import admit_body
 from fakekube.clock import rfc3339
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError, BadRequest, conflict
@@ -26,6 +27,7 @@ async def bind(call: Call) -> Response:
     if info.name and given and given != info.name:
         raise BadRequest("name in URL does not match name in Binding object")
     name = info.name or given
+    binding = await admit_body(call, binding, ("", "v1", "Binding"), dry_run=options.dry_run)
     target: dict[str, Any] = binding.get("target") or {}
     if target.get("kind") not in (None, "", "Node"):
         raise ApiError(

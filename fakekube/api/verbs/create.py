@@ -55,6 +55,29 @@ def admission_of(
     return attributes, context
 
 
+async def admit_body(call: Call, obj: Object, kind: tuple[str, str, str], *, dry_run: bool) -> Object:
+    """Admission of what is posted to a subresource and has a kind of its own (`pods/eviction`, `pods/binding`)."""
+    options = call.options("CreateOptions")
+    attributes = Attributes(
+        CREATE,
+        call.resource,
+        call.info.namespace,
+        call.info.name,
+        obj,
+        None,
+        call.user,
+        subresource=call.info.subresource,
+        kind=kind,
+        dry_run=dry_run,
+        options={"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1", "fieldManager": options.manager},
+        warnings=call.warnings,
+    )
+    await call.admission.mutate(attributes)
+    await call.admission.validate(attributes)
+    assert attributes.obj is not None
+    return attributes.obj
+
+
 def check_namespace(call: Call, obj: Object) -> str:
     """The namespace of the address, which the body may repeat but not contradict."""
     resource, info = call.resource, call.info

@@ -386,3 +386,34 @@ def _pools() -> dict[str, Any]:
             "versions": versions,
         },
     }
+
+
+async def test_evictions_and_bindings_are_creations_below_a_pod(ask, install: Install):
+    """pods/eviction and pods/binding show their own kinds, and a webhook's code reaches the client."""
+    members = {"rules": [rule("pods/eviction", "pods/binding", operations=("CREATE",))]}
+    hook = await install("e", Hook(), mutating=False, **members)
+    spec = {"containers": [{"name": "c", "image": "i"}]}
+    pods = "/api/v1/namespaces/default/pods"
+    made = await ask(
+        "POST", pods, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+    )
+    assert made.status == 201
+    binding = {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": "p"},
+        "target": {"kind": "Node", "name": "n"},
+    }
+    assert (await ask("POST", f"{pods}/p/binding", binding)).status == 201
+    hook.answer = {"allowed": False, "status": {"code": 429, "message": "not now"}}
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}
+    refused = await ask("POST", f"{pods}/p/eviction", eviction)
+    assert (refused.status, said(refused)["message"]) == (
+        429,
+        'admission webhook "e.example.com" denied the request: not now',
+    )
+    assert [(one["kind"]["kind"], one["subResource"], one["resource"]["resource"]) for one in hook.asked] == [
+        ("Binding", "binding", "pods"),
+        ("Eviction", "eviction", "pods"),
+    ]
+    assert (await ask("GET", f"{pods}/p")).status == 200
