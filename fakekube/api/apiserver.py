@@ -15,6 +15,8 @@ from fakekube.api.admission.plugins.namespace_lifecycle import NamespaceLifecycl
 from fakekube.api.admission.policies import PolicyConfigs, ValidatingPolicies
 from fakekube.api.admission.webhooks import Webhooks
 from fakekube.api.builtins import tables as builtins
+from fakekube.api.builtins.bootstrap import objects as builtin_objects
+from fakekube.api.builtins.equipment import equip
 from fakekube.api.extend.aggregation import Aggregation
 from fakekube.api.extend.establishing import Establishing
 from fakekube.api.filters.authorization import authorization
@@ -62,11 +64,14 @@ class ApiServer:
         self._namespaces = self._builtin("", "v1", "namespaces")
         self._crds = self._builtin("apiextensions.k8s.io", "v1", "customresourcedefinitions")
         self._establishing = Establishing(self.registry, self.catalog, self.services)
+        self._equipment = equip(self.catalog, self.registry)
         authorizer: Authorizer = self.rbac if rbac else AlwaysAllow()
         plugins: list[Plugin] = [
             NamespaceLifecycle(self.registry, self._namespaces),
+            self._equipment.plugin,
             ValidatingPolicies(self.policies, self.registry, self.catalog, self._namespace, authorizer),
             Webhooks(self.webhooks, self.services, self.ids, self._namespace_labels, authorizer),
+            self._equipment.last,
         ]
         self.admission = Chain(plugins)
         self._follow()
@@ -104,9 +109,10 @@ class ApiServer:
                 self._namespaces, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             )
         for obj in bootstrap.objects():
-            resource = self.catalog.by_kind("rbac.authorization.k8s.io", "v1", obj["kind"])
-            assert resource is not None
-            await self._ensure(resource, obj)
+            await self._ensure(self._builtin("rbac.authorization.k8s.io", "v1", f"{obj['kind'].lower()}s"), obj)
+        for plural, obj in builtin_objects():
+            group, _, version = obj["apiVersion"].rpartition("/")
+            await self._ensure(self._builtin(group, version, plural), obj)
 
     async def preload_crds(self, crds: Iterable[Object]) -> None:
         """Serve these CRDs from now on, trusting that they are valid; see `Establishing.preload`."""
@@ -117,11 +123,13 @@ class ApiServer:
         self.store.close()
 
     async def _ensure(self, resource: ServedResource, obj: Object) -> None:
-        if await self.store.get(resource.key("", obj["metadata"]["name"])) is not None:
+        meta = obj["metadata"]
+        namespace = meta.get("namespace") or ""
+        if await self.store.get(resource.key(namespace, meta["name"])) is not None:
             return
         resource.strategy.default(obj)
         try:
-            await self.registry.create(resource, obj, "", WriteContext("kube-apiserver", []))
+            await self.registry.create(resource, obj, namespace, WriteContext("kube-apiserver", []))
         except AlreadyExists:
             return
 
@@ -143,6 +151,7 @@ class ApiServer:
         yield self._builtin("apiregistration.k8s.io", "v1", "apiservices"), self._api_service_written
         for plural in ("roles", "clusterroles", "rolebindings", "clusterrolebindings"):
             yield self._builtin("rbac.authorization.k8s.io", "v1", plural), self._rbac_written
+        yield from self._equipment.followers
 
     async def _webhook_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
         self.webhooks.update(obj, deleted=deleted)

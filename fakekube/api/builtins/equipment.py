@@ -12,16 +12,15 @@ from fakekube.api.admission.plugins.default_storage_class import DefaultStorageC
 from fakekube.api.admission.plugins.following import Followed
 from fakekube.api.admission.plugins.limit_ranger import LimitRanger
 from fakekube.api.admission.plugins.pod_defaults import DefaultTolerationSeconds, Priority, RuntimeClass
+from fakekube.api.admission.plugins.resource_quota import ResourceQuota
 from fakekube.api.builtins.strategies.apiservices import ApiServiceStrategy
 from fakekube.api.builtins.strategies.certificates import SigningRequestStrategy
 from fakekube.api.builtins.strategies.service_addresses import Addresses
 from fakekube.api.builtins.strategies.services import ServiceStrategy
 from fakekube.api.builtins.strategies.volumes import PersistentVolumeStrategy
 from fakekube.api.registry.catalog import Catalog
-from fakekube.api.registry.registry import Committed
+from fakekube.api.registry.registry import Committed, Registry
 from fakekube.api.registry.strategy import ServedResource
-from fakekube.clock import Clock
-from fakekube.ids import Ids
 from fakekube.machinery.wire import Object
 
 _TIMED = (ApiServiceStrategy, PersistentVolumeStrategy, SigningRequestStrategy)
@@ -29,18 +28,19 @@ _TIMED = (ApiServiceStrategy, PersistentVolumeStrategy, SigningRequestStrategy)
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """`plugin` belongs into the admission chain; `followers` are to be told of writes and of what is stored."""
+    """`plugin` and `last` belong into the admission chain; `followers` are told of writes and of what is stored."""
 
     plugin: Plugin
+    last: Plugin  # counts what nobody may refuse any more
     followers: list[tuple[ServedResource, Committed]] = field(default_factory=list)
 
 
-def equip(catalog: Catalog, clock: Clock, ids: Ids) -> Equipment:
+def equip(catalog: Catalog, registry: Registry) -> Equipment:
     """Hand the server's parts to the strategies that need them; the plugins and followers that go with them."""
-    addresses = Addresses(ids.random)
+    addresses = Addresses(registry.ids.random)
     for resource in catalog:
         if isinstance(resource.strategy, _TIMED):
-            resource.strategy.clock = clock
+            resource.strategy.clock = registry.clock
         elif isinstance(resource.strategy, ServiceStrategy):
             resource.strategy.addresses = addresses
     ranges, priorities, runtimes, classes = Followed(), Followed(), Followed(), Followed()
@@ -54,17 +54,20 @@ def equip(catalog: Catalog, clock: Clock, ids: Ids) -> Equipment:
         ]
     )
 
+    quota = ResourceQuota(registry, catalog)
+
     async def follow_service(_resource: ServedResource, obj: Object, deleted: bool) -> None:
         addresses.follow(obj, deleted=deleted)
 
     followed: dict[tuple[str, str, str], Committed] = {
         ("", "v1", "services"): follow_service,
         ("", "v1", "limitranges"): ranges.committed,
+        ("", "v1", "resourcequotas"): quota.committed,
         ("scheduling.k8s.io", "v1", "priorityclasses"): priorities.committed,
         ("node.k8s.io", "v1", "runtimeclasses"): runtimes.committed,
         ("storage.k8s.io", "v1", "storageclasses"): classes.committed,
     }
-    return Equipment(plugin, list(_resolved(catalog.find, followed)))
+    return Equipment(plugin, quota, list(_resolved(catalog.find, followed)))
 
 
 def _resolved(
