@@ -19,10 +19,11 @@ _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryL
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A resource and the verbs it answers."""
+    """A resource, the verbs it answers, and what else people call it."""
 
     resource: Resource
     verbs: frozenset[str]
+    aliases: tuple[str, ...] = ()  # singular and short names
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _read_aggregated(
                 resource = Resource(
                     name, version["version"], one["resource"], kind, namespaced=one["scope"] == "Namespaced"
                 )
-                found.setdefault((name, resource.plural), Served(resource, frozenset(one.get("verbs") or ())))
+                found.setdefault((name, resource.plural), _served(resource, one, "singularResource"))
 
 
 async def _read_groups(
@@ -110,9 +111,12 @@ async def _read_groups(
         for one in listed.get("resources") or ():
             if "/" not in one["name"]:
                 resource = Resource(group, version, one["name"], one["kind"], namespaced=one["namespaced"])
-                found.setdefault(
-                    (group, resource.plural), Served(resource, frozenset(one.get("verbs") or ()))
-                )
+                found.setdefault((group, resource.plural), _served(resource, one, "singularName"))
+
+
+def _served(resource: Resource, said: Mapping[str, Any], singular: str) -> Served:
+    aliases = tuple(name for name in (said.get(singular), *(said.get("shortNames") or ())) if name)
+    return Served(resource, frozenset(said.get("verbs") or ()), aliases)
 
 
 async def _get(client: Client, path: str, headers: Mapping[str, str]) -> dict[str, Any]:

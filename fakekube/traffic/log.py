@@ -22,6 +22,7 @@ class Recorded:
     """One request. `at` is in seconds of the cluster's time; `status` is 0 where no answer reached the client."""
 
     at: float
+    revision: int  # of the store, when it came in
     request: Request
     status: int = 0
     answer: bytes = b""  # of refusals
@@ -70,18 +71,21 @@ Recording = Callable[[Request, Recorded], Awaitable[Response]]
 class RequestLog:
     """A Handler's memory; `count` is of all requests ever."""
 
-    def __init__(self, clock: Clock, names: Names, keep: int = _KEEP) -> None:
+    def __init__(
+        self, clock: Clock, names: Names, revision: Callable[[], int] = int, keep: int = _KEEP
+    ) -> None:
         self._clock = clock
+        self._revision = revision
         self._names = names
         self._kept: deque[Recorded] = deque(maxlen=keep)
         self.count = 0
 
     def filter(self, inner: Recording) -> Handler:
         """`inner`, remembered; it may note in the record what it did to the request."""
-        kept, clock = self._kept, self._clock
+        kept, clock, revision = self._kept, self._clock, self._revision
 
         async def handle(request: Request) -> Response:
-            one = Recorded(clock.monotonic(), request)
+            one = Recorded(clock.monotonic(), revision(), request)
             kept.append(one)
             self.count += 1
             response = await inner(request, one)

@@ -75,13 +75,14 @@ def _watches(query: str) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
     """Requests by what is said about them; what is left empty matches everything. `name`, `namespace` and `client` may
-    hold `*`. `verb` may be `read` or `write`; `client` is a user or a user agent; `kind` also a plural or a short name."""
+    hold `*`. `verb` may be `read` or `write`; `client` is a user or a user agent; `kind` also a plural or a short name. As
+    in RBAC, a kind alone does not mean its subresources: `subresource="status"`, or `"*"` for everything, does."""
 
     verb: str = ""
     kind: str = ""
     name: str = ""
     namespace: str = ""
-    subresource: str | None = None
+    subresource: str = ""
     client: str = ""
 
     def check(self, kinds: frozenset[str]) -> None:
@@ -100,7 +101,7 @@ class Pattern:
             (not self.verb or self.verb == one.verb or one.verb in GROUPS_OF_VERBS.get(self.verb, ()))
             and (not self.namespace or fnmatchcase(one.namespace, self.namespace))
             and (not self.name or fnmatchcase(one.name, self.name))
-            and (self.subresource is None or self.subresource == one.subresource)
+            and (fnmatchcase(one.subresource, self.subresource) if self.subresource or self.kind else True)
             and (not self.client or is_client(self.client, one))
             and (not self.kind or self.kind.lower() in names(one.group, one.resource))
         )

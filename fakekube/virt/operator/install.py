@@ -117,7 +117,10 @@ class VirtOperator:
         await self._controller.run()
 
     async def install(self) -> None:
-        """Create what is missing."""
+        """Create what is missing. After a restart nothing is: an installation that says it is whole, is."""
+        if await self._deployed():
+            self.installed = True
+            return
         names = self._client.metadata_only()
         nodes = len((await names.list(NODES)).items)
         # Definitions are large: not even tried where whoever started the cluster has brought them.
@@ -127,6 +130,13 @@ class VirtOperator:
                 await self._ensure(obj)
         await self._settle(await self._client.get(KUBEVIRTS, "kubevirt", NAMESPACE))
         self.installed = True
+
+    async def _deployed(self) -> bool:
+        try:
+            found = await self._client.get(KUBEVIRTS, "kubevirt", NAMESPACE)
+        except NotFound:
+            return False
+        return bool(dig(found, "status", "phase") == "Deployed")
 
     async def _ensure(self, obj: Object) -> None:
         resource = RESOURCES[obj["kind"]]
