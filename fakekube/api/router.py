@@ -16,7 +16,7 @@ from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.request_info import RequestInfo
 from fakekube.api.verbs import create, delete, get, listing, patch, scale, update
 from fakekube.api.verbs.call import Call
-from fakekube.machinery.errors import MethodNotAllowed, NotFound, not_found
+from fakekube.machinery.errors import ApiError, MethodNotAllowed, NotFound, not_found
 from fakekube.machinery.wire import Handler, Request, Response
 
 Verb = Callable[[Call], Awaitable[Response]]
@@ -58,17 +58,15 @@ class Router:
             resource = self._catalog.find(info.group, info.version, info.resource)
             if resource is not None and _placed(info, resource):
                 verb = self._verb(info, resource)
-                return await verb(
-                    Call(
-                        request,
-                        info,
-                        resource,
-                        self._registry,
-                        self._admission,
-                        self._catalog,
-                        self._authorizer,
-                    )
+                call = Call(
+                    request, info, resource, self._registry, self._admission, self._catalog, self._authorizer
                 )
+                try:
+                    return await verb(call)
+                except ApiError as error:
+                    if resource.deprecation:  # said of every answer, refusals included
+                        error.headers.append(("Warning", f'299 - "{resource.deprecation}"'))
+                    raise
         if info.version:
             aggregated = self._aggregation.find(info.group, info.version)
             if aggregated is not None:

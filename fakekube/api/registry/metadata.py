@@ -33,6 +33,7 @@ def tidy(meta: dict[str, Any]) -> None:
 def fill_create(obj: Object, *, namespace: str, name: str, uid: str, now: str, with_generation: bool) -> None:
     """A new object's metadata, in place: identity is the server's, deletion marks of the client are dropped."""
     given = obj["metadata"]
+    generation = given.get("generation")
     for member in (
         "resourceVersion",
         "selfLink",
@@ -49,6 +50,8 @@ def fill_create(obj: Object, *, namespace: str, name: str, uid: str, now: str, w
     meta["uid"] = uid
     if with_generation:
         meta["generation"] = 1
+    elif generation:
+        meta["generation"] = generation  # kinds that do not count changes keep what they are given
     meta["creationTimestamp"] = now
     for member, value in given.items():
         if member not in meta and member not in ("namespace", "generation"):

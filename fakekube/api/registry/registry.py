@@ -109,7 +109,7 @@ class Registry:
             causes = metadata.validate_create(obj, rule=strategy.name_rule, generate_name=generate)
             causes += strategy.validate_create(obj)
             if causes:
-                raise errors.invalid(resource.kind, resource.group, name, causes)
+                raise errors.invalid(resource.kind, resource.storage_group or "", name, causes)
             context.warnings += strategy.warnings(obj, None)
             if not context.recorded:
                 obj = self.record(resource, None, obj, context)
@@ -139,7 +139,7 @@ class Registry:
             entry = await self.get(resource, namespace, name)
             old = codec.decode(resource, entry)
             new = await transform(old)
-            self._check_identity(resource, new, old, namespace, name)
+            self.check_identity(resource, new, old, namespace, name)
             written = await self._attempt(resource, entry, new, old, context)
             if written is not None:
                 return written
@@ -169,7 +169,10 @@ class Registry:
                     entry = await self._put(resource, obj, entry)
                     obj["metadata"]["resourceVersion"] = str(entry.modified)
                 if verdict.remove:
-                    await self.store.delete(entry.key, entry.modified)
+                    gone = await self.store.delete(entry.key, entry.modified)
+                    # The answer shows the object as it was, at the revision of its end.
+                    entry = Entry(entry.key, entry.value, entry.created, gone.revision)
+                    obj["metadata"]["resourceVersion"] = str(gone.revision)
             except (stores.Conflict, stores.NotFound):
                 continue
             await self._after(resource, obj, None, deleted=verdict.remove)
@@ -203,7 +206,7 @@ class Registry:
         else:
             causes += strategy.validate_subresource_update(context.subresource, new, old)
         if causes:
-            raise errors.invalid(resource.kind, resource.group, name, causes)
+            raise errors.invalid(resource.kind, resource.storage_group or "", name, causes)
         context.warnings += strategy.warnings(new, old)
         if not context.recorded:
             new = self.record(resource, old, new, context)
@@ -288,9 +291,10 @@ class Registry:
             await hook(resource, obj, deleted)
 
     @staticmethod
-    def _check_identity(
+    def check_identity(
         resource: ServedResource, new: Object, old: Object, namespace: str, name: str
     ) -> None:
+        """A write that names a uid is about that object alone. Raises Conflict."""
         uid = new["metadata"].get("uid")
         if uid and uid != old["metadata"]["uid"]:
             raise errors.conflict(

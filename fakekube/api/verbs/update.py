@@ -37,6 +37,7 @@ async def update(call: Call) -> Response:
         wanted = read(None)  # what is wrong with the body is said first
         if not resource.strategy.allow_create_on_update or info.subresource:
             raise
+        call.registry.check_identity(resource, wanted, {"metadata": {"uid": ""}}, namespace, info.name)
         resource.strategy.default(wanted)
         creating, context = creation(call, wanted, options, namespace)
         creating.obj = call.registry.record(resource, None, wanted, context)

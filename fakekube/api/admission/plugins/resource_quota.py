@@ -154,7 +154,7 @@ class ResourceQuota:
         meta = tally.quota["metadata"]
 
         async def transform(old: Object) -> Object:
-            return {**old, "status": status}
+            return {**old, "metadata": dict(old["metadata"]), "status": status}
 
         context = WriteContext("kube-controller-manager", [], subresource="status")
         try:

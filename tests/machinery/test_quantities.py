@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakekube.api.builtins.quantities import canonical, parse
+from fakekube.machinery.quantities import canonical, parse
 
 
 @pytest.mark.parametrize(
