@@ -9,6 +9,8 @@ Names for stages (`stages/pod.yaml`); those that say nothing now are absent:
     outcome     Succeeded or Failed: the end was reported            restarting  ended containers that are wanted back
     creating · running · stopped · killed · ended · restarted        the status to write for each of these
     outdated    conditions to write, where they differ from what containers and readiness gates say
+    fate        how the start goes wrong, if it is to (`fates`)      unpullable  the container whose image is not found
+    unpulled · crashed                                               the status to write when it has gone wrong
 
 Upstream: k8s: pkg/kubelet/status/generate.go, pkg/kubelet/kubelet_pods.go
 """
@@ -16,7 +18,7 @@ Upstream: k8s: pkg/kubelet/status/generate.go, pkg/kubelet/kubelet_pods.go
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from fakekube.agents import containers
+from fakekube.agents import containers, fates
 from fakekube.agents.containers import Status
 from fakekube.machinery import objects
 from fakekube.machinery.wire import Object
@@ -39,6 +41,10 @@ NAMES = frozenset(
         "ended",
         "restarted",
         "outdated",
+        "fate",
+        "unpullable",
+        "unpulled",
+        "crashed",
     ]
 )
 
@@ -213,6 +219,56 @@ class PodView(Mapping[str, Any]):
             )
         ]
         return {"conditions": changed} if changed else None
+
+    def fate(self) -> str | None:
+        return fates.of(self._pod).start or None
+
+    def unpullable(self) -> list[dict[str, str]]:
+        """The first image of a container that is no sidecar: init containers before the others."""
+        spec = self._pod["spec"]
+        for field in ("initContainers", "containers"):
+            for one in spec.get(field) or ():
+                if not containers.is_sidecar(one):
+                    image = one.get("image") or ""
+                    error = f'failed to resolve reference "{image}": {image}: not found'
+                    return [{**self._item(field, one), "field": field, "error": error}]
+        return []
+
+    def unpulled(self) -> Object:
+        (missing,) = self.unpullable()
+        reason, text = (
+            "ErrImagePull",
+            f'failed to pull and unpack image "{missing["image"]}": {missing["error"]}',
+        )
+        if self.fate() == "image-pull-backoff":
+            reason, text = (
+                "ImagePullBackOff",
+                f'Back-off pulling image "{missing["image"]}": ErrImagePull: {text}',
+            )
+        status = self.creating()
+        member = "containerStatuses" if missing["field"] == "containers" else "initContainerStatuses"
+        waiting = {"waiting": {"reason": reason, "message": text}}
+        status[member] = [
+            {**one, "state": waiting} if one["name"] == missing["name"] else one for one in status[member]
+        ]
+        return status
+
+    def crashed(self) -> Object:
+        """Every container has exited with 1. Where that is not the end, they wait to be started again, for ever."""
+        pod, now = self._pod, self._now
+        again = (pod["spec"].get("restartPolicy") or "Always") != "Never"
+
+        def crash(container: containers.Container, _before: Status | None) -> Status:
+            end = containers.ended(pod, container, containers.running(pod, container, now), now, 1)
+            if not again:
+                return end
+            text = f"back-off 10s restarting failed container={container['name']} pod={objects.name(pod)}"
+            waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": text}}
+            return {**end, "state": waiting, "lastState": end["state"], "restartCount": 1}
+
+        status = self.running() | {"containerStatuses": containers.statuses(pod, "containers", crash)}
+        status["phase"] = "Running" if again else "Failed"
+        return self._with_conditions(status)
 
     def _base(self) -> dict[str, Any]:
         """What every report of a kubelet holds."""

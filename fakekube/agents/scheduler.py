@@ -11,13 +11,13 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fakekube.agents import scheduling
+from fakekube.agents import fates, scheduling
 from fakekube.agents.scheduling import Demand, NodeState
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
-from fakekube.clock import Clock, rfc3339
+from fakekube.clock import Clock, parse_rfc3339, rfc3339
 from fakekube.ids import Ids
 from fakekube.machinery import objects
 from fakekube.machinery.errors import Conflict, NotFound
@@ -130,7 +130,8 @@ class Scheduler:
         if not _wants_a_node(new):
             self._unschedulable.discard(key)
             return ()
-        if old is not None and old["spec"] == new["spec"] and objects.labels(old) == objects.labels(new):
+        same = old is not None and old["spec"] == new["spec"] and objects.labels(old) == objects.labels(new)
+        if same and fates.of(old or {}) == fates.of(new):
             return ()  # our own condition, most likely
         return (key,)
 
@@ -160,6 +161,11 @@ class Scheduler:
         if not self._states:
             await self._reject(key, pod, scheduling.NO_NODES)
             return None
+        if (left := self._fated(pod)) > 0:
+            await self._reject(
+                key, pod, scheduling.explain(dict.fromkeys(self._states, (scheduling.AFFINITY,)))
+            )
+            return Result(requeue_after=left) if left != fates.FOR_EVER else None
         trouble, unbound = self._claim_trouble(pod)
         if trouble:
             await self._reject(key, pod, scheduling.explain(dict.fromkeys(self._states, ()), trouble))
@@ -174,6 +180,15 @@ class Scheduler:
             return None
         await self._bind(key, pod, node)
         return None
+
+    def _fated(self, pod: Object) -> float:
+        """Seconds for which the pod is to fit nowhere."""
+        wanted = fates.of(pod).unschedulable
+        if not wanted:
+            return 0.0
+        return (
+            wanted - (self._clock.now() - parse_rfc3339(pod["metadata"]["creationTimestamp"])).total_seconds()
+        )
 
     def _choose(self, pod: Object) -> tuple[str | None, Rejections]:
         """The best node, or what each of them lacks."""

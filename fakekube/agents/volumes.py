@@ -8,6 +8,7 @@ Upstream: k8s: pkg/controller/volume/persistentvolume/pv_controller.go
 import asyncio
 from collections.abc import Iterable
 
+from fakekube.agents import fates
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
@@ -83,6 +84,8 @@ class Volumes:
             await self._delete(released)
         claim = self._claims.get(own)
         if claim is None or is_terminating(claim) or _is_bound(claim):
+            return None
+        if fates.stays_unbound(claim):
             return None
         if self._waits_for_consumer(claim) and not self._has_consumer(own, claim):
             self._watch_pods()

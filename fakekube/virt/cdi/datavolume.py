@@ -103,6 +103,11 @@ class DataVolumes:
             return None
         claim = self._claims.get(own)
         if claim is None:
+            if phases.fate_of(volume).quota:
+                await self._write(
+                    volume, phases.Seen(volume, None, False, 0.0, 0.0, phases.Fate(quota=True)), "Pending"
+                )
+                return None
             if dig(volume, "status", "phase") not in ("Succeeded", "Failed"):
                 claim = await self._create_claim(volume)
         elif not _is_owned(claim, volume):

@@ -4,6 +4,7 @@ The annotation `fakekube.io/fate` on a DataVolume (or on the dataVolumeTemplate 
 
     takes=30s     the transfer takes so long          error    the importer fails and is restarted, for ever
     stuck         the transfer never gets on          fail     the DataVolume fails for good
+    quota         its claim exceeds a quota
 
 Origin: cdi: pkg/controller/datavolume/*.go, staging/…/core/v1beta1/types.go (DataVolumePhase)
 """
@@ -51,6 +52,7 @@ class Fate:
     error: bool = False
     stuck: bool = False
     fail: bool = False
+    quota: bool = False
 
 
 def fate_of(volume: Obj) -> Fate:
@@ -61,9 +63,9 @@ def fate_of(volume: Obj) -> Fate:
                 takes = float(word.removeprefix("takes=").removesuffix("s"))
             except ValueError:
                 log.warning("annotation %s: %r is ignored; example: takes=30s", FATE, word)
-        elif word in ("error", "stuck", "fail"):
+        elif word in ("error", "stuck", "fail", "quota"):
             words.add(word)
-    return Fate(takes, "error" in words, "stuck" in words, "fail" in words)
+    return Fate(takes, "error" in words, "stuck" in words, "fail" in words, "quota" in words)
 
 
 def transfer_of(volume: Obj) -> Transfer:
@@ -94,6 +96,8 @@ def next_phase(seen: Seen) -> tuple[str, float | None]:
     transfer = transfer_of(seen.volume)
     if now in ("Succeeded", "Failed"):
         return now, None
+    if seen.fate.quota:
+        return "Pending", None
     if seen.fate.fail and now == transfer.in_progress:
         return "Failed", None
     bound = dig(seen.claim, "status", "phase", default="") == "Bound"
@@ -124,7 +128,7 @@ def status(seen: Seen, phase: str, now: str) -> Object:
         made["restartCount"] = int(made.get("restartCount") or 0) or 1
     wanted = [
         _ready(phase),
-        _bound(volume, seen.claim),
+        _over_quota(volume) if seen.fate.quota else _bound(volume, seen.claim),
         _running(phase, transfer, failing=failing),
     ]
     old = {one["type"]: one for one in made.get("conditions") or ()}
@@ -153,6 +157,11 @@ def _bound(volume: Obj, claim: Obj | None) -> dict[str, Any]:
     bound = dig(claim, "status", "phase") == "Bound"
     word = "Bound" if bound else "Pending"
     return {"type": "Bound", "status": str(bound), "reason": word, "message": f"PVC {name(volume)} {word}"}
+
+
+def _over_quota(volume: Obj) -> dict[str, Any]:
+    text = f'persistentvolumeclaims "{name(volume)}" is forbidden: exceeded quota'
+    return {"type": "Bound", "status": "False", "reason": "ErrExceededQuota", "message": text}
 
 
 def _running(phase: str, transfer: Transfer, *, failing: bool) -> dict[str, Any]:

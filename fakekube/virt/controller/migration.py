@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
-from fakekube.client.recorder import NORMAL, Recorder
+from fakekube.client.recorder import NORMAL, WARNING, Recorder
 from fakekube.clock import Clock, parse_rfc3339, rfc3339
 from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import (
@@ -134,6 +134,9 @@ class MigrationController:
         if is_terminating(migration):
             await self._abort(seen, state)
             return None
+        if state and not state.get("completed") and migration_plan.target_is_down(seen):
+            await self._tell_target_is_down(seen, state)
+            return None
         if phase == migration_plan.PENDING and seen.target is None and seen.vmi is not None:
             if self._too_many(seen):
                 return _BUSY_RETRY
@@ -222,6 +225,20 @@ class MigrationController:
         )
         message = "Migration is ready to be canceled by virt-handler."
         self._recorder.event(seen.migration, NORMAL, "SuccessfulAbortMigration", message)
+
+    async def _tell_target_is_down(self, seen: migration_plan.Seen, state: Object) -> None:
+        """The nodes cannot go on: the migration has failed, the guest stays where it is."""
+        vmi, now = seen.vmi, seen.now
+        assert vmi is not None
+        reason = "Target pod is down"
+        ended = {"startTimestamp": now, **state, "endTimestamp": now}
+        ended |= {"failed": True, "completed": True, "failureReason": reason}
+        patch = patches.guarded("/status/migrationState", dig(vmi, "status", "migrationState"), ended)
+        self._fresh_vmis.wrote(
+            await self._client.patch(VIRTUAL_MACHINE_INSTANCES, name(vmi), namespace(vmi), patch, type="json")
+        )
+        message = f"VirtualMachineInstance migration uid {uid(seen.migration)} failed. reason: {reason}"
+        self._recorder.event(vmi, WARNING, "FailedMigration", message)
 
     async def _delete_target(self, seen: migration_plan.Seen) -> None:
         if seen.target is None or is_terminating(seen.target) or pods.is_finished(seen.target):

@@ -68,6 +68,11 @@ def state_of(seen: Seen) -> dict[str, Any]:
     return dict(state) if state.get("migrationUid") == uid(seen.migration) else {}
 
 
+def target_is_down(seen: Seen) -> bool:
+    """Whether the launcher the guest is to move to is gone or about to go."""
+    return seen.target is None or pods.is_finished(seen.target) or is_terminating(seen.target)
+
+
 def plan(seen: Seen) -> Next:
     """The status after this pass."""
     status: Object = dict(seen.migration.get("status") or {})

@@ -4,29 +4,35 @@ Comma-separated words; durations are seconds, or end in ms, s, m or h:
 
     boot-after=30s          takes so long to boot
     fail-to-boot            dies before it runs, every time; fail-to-boot=2: only the first two starts
+    fail-to-sync            its domain cannot be defined: it stays Scheduled
     crash-after=5s          panics so long after it began to run
     shutdown-after=5s       shuts itself down
     io-error-after=5s       is paused by a disk error
+    oom-after=5s            its launcher is killed for want of memory
+    liveness-fails-after=5s its liveness probe fails, and the kubelet kills its launcher
     flap-readiness=2s       its launcher is ready and not ready by turns of that length
     agent-after=10s         its agent connects so late; no-agent: never
+    agent-lost-after=10s    its agent falls silent
     ignore-shutdown         does not react to ACPI and is killed at the end of the grace period
-    migration-takes=10s     is copied for so long; fail-migration: the copying fails
+    stuck-in-deletion       nobody ends it: what the kubelet does at the end of its own grace period ends it
+    migration-takes=10s     is copied for so long
+    fail-migration          the copying fails
+    stuck-migration         the copying never gets on, and is aborted after 150 s
+    target-dies             the launcher it is copied to dies meanwhile
 
-Unknown words are ignored and logged, for annotations are written by hand. Unschedulable pods and images that cannot be
-pulled are the scheduler's and the kubelet's affair.
+Words for its launcher pod are read by scheduler and kubelet (`agents.fates`). Unknown words are ignored and logged, for
+annotations are written by hand.
 """
 
 import logging
 from dataclasses import dataclass
 
+from fakekube.agents.fates import ANNOTATION, WORDS, seconds
 from fakekube.machinery.objects import Obj, annotations
 
-ANNOTATION = "fakekube.io/fate"
 ALWAYS = 1_000_000  # more starts than anybody will see
 
 log = logging.getLogger("fakekube.virt.handler")
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,13 @@ class Fate:
     ignore_shutdown: bool = False
     migration_takes: float | None = None
     fail_migration: bool = False
+    fail_to_sync: bool = False
+    oom_after: float | None = None
+    liveness_fails_after: float | None = None
+    agent_lost_after: float | None = None
+    stuck_in_deletion: bool = False
+    stuck_migration: bool = False
+    target_dies: bool = False
 
 
 NONE = Fate()
@@ -56,8 +69,19 @@ _DURATIONS = {
     "flap-readiness": "flap_readiness",
     "agent-after": "agent_after",
     "migration-takes": "migration_takes",
+    "oom-after": "oom_after",
+    "liveness-fails-after": "liveness_fails_after",
+    "agent-lost-after": "agent_lost_after",
 }
-_FLAGS = {"no-agent": "no_agent", "ignore-shutdown": "ignore_shutdown", "fail-migration": "fail_migration"}
+_FLAGS = {
+    "no-agent": "no_agent",
+    "ignore-shutdown": "ignore_shutdown",
+    "fail-migration": "fail_migration",
+    "fail-to-sync": "fail_to_sync",
+    "stuck-in-deletion": "stuck_in_deletion",
+    "stuck-migration": "stuck_migration",
+    "target-dies": "target_dies",
+}
 
 
 def of(vmi: Obj) -> Fate:
@@ -77,17 +101,8 @@ def read(text: str) -> Fate:
                 found[_FLAGS[key]] = True
             elif key == "fail-to-boot":
                 found["failed_boots"] = int(value) if value else ALWAYS
-            elif word:
+            elif word and key not in WORDS:
                 raise ValueError("no such word")
         except ValueError as error:
             log.warning("annotation %s: %r is ignored: %s", ANNOTATION, word, error)
     return Fate(**found)  # type: ignore[arg-type]
-
-
-def seconds(text: str) -> float:
-    """A duration. Raises ValueError when it is none."""
-    for unit, factor in _UNITS.items():
-        number = text.removesuffix(unit)
-        if number != text and not number.endswith("m"):
-            return float(number) * factor
-    return float(text)

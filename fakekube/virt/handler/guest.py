@@ -38,6 +38,11 @@ from fakekube.virt.handler.paces import PACES, Pace, PaceName
 
 _FINAL = ("Succeeded", "Failed")
 _ATTEMPTS = 5
+_SYNC_RETRY = 10.0  # seconds
+_SYNC_ERROR = (
+    "server error. command SyncVMI failed: \"LibvirtError(Code=1, Domain=10, Message='internal error: "
+    "process exited while connecting to monitor')\""
+)
 _DUE = 1e-6  # seconds: "due" must not hang on the last bit of a difference of floats
 
 
@@ -52,6 +57,7 @@ class _Guest:
     flips: int = 0
     errored: bool = False
     failing_boot: bool = False
+    next_try: float = 0.0  # to define its domain, after that has failed
     moving: migration.Progress = field(default_factory=migration.Progress)
 
 
@@ -69,7 +75,7 @@ class VirtHandler:
         self._pace: Pace = PACES[pace]
         self._guests: dict[str, _Guest] = {}
         self._failed_boots: dict[str, int] = {}  # per VMI key, over all its incarnations
-        self._recorders: dict[str, Recorder] = {}
+        self._recorders: dict[tuple[str, str], Recorder] = {}  # by node and component
         self._tasks: asyncio.TaskGroup | None = None
         self._vmis = Informer(client, VIRTUAL_MACHINE_INSTANCES, clock=clock)
         self._pods = Informer(client, PODS, clock=clock, label_selector="kubevirt.io=virt-launcher")
@@ -78,6 +84,7 @@ class VirtHandler:
         self.controller.source(self._vmis)
         self.controller.source(self._pods, _vmi_key)
         self._heartbeats = Heartbeats(client, clock=clock)
+        self._heartbeats.on_change(self._wake)
         self._streams = streams.Streams(clock, self._act_inside)
 
     @property
@@ -110,12 +117,14 @@ class VirtHandler:
             await self._streams.hang_up(uid(vmi))
             await self._end_launchers(vmi)
             return None
-        if phase not in ("Scheduled", "Running"):
+        node = dig(vmi, "status", "nodeName", default="")
+        if phase not in ("Scheduled", "Running") or not self._heartbeats.beats_on(node):
             return None
         if guest is None or guest.uid != uid(vmi):
             guest = self._guests[own] = _Guest(uid(vmi), self._clock.monotonic())
-        pod = self._pod_on(vmi, dig(vmi, "status", "nodeName", default=""))
+        pod = self._pod_on(vmi, node)
         if pod is None:
+            await self._mourn(vmi, node)
             return None
         fate = fates.of(vmi)
         if is_terminating(vmi) or (is_terminating(pod) and phase == "Running"):
@@ -130,6 +139,19 @@ class VirtHandler:
                 return pod
         return None
 
+    def _wake(self, node: str) -> None:
+        """The virt-handler of a node lives again: look at all its guests."""
+        for vmi in self._vmis.objects():
+            if dig(vmi, "status", "nodeName") == node:
+                self.controller.queue.add(key(vmi))
+
+    async def _mourn(self, vmi: Object, node: str) -> None:
+        """A guest whose launcher has ended without it is lost."""
+        for pod in self._pods.by_index("owner", uid(vmi)):
+            if dig(pod, "spec", "nodeName") == node and dig(pod, "status", "phase") in _FINAL:
+                await self._finish(vmi, "Failed")
+                return
+
     async def _boot(self, vmi: Object, guest: _Guest, fate: Fate, pod: Object) -> Result | None:
         wait = guest.scheduled + (self._pace.boot if fate.boot_after is None else fate.boot_after)
         if (left := wait - self._clock.monotonic()) > _DUE:
@@ -141,6 +163,8 @@ class VirtHandler:
                 guest.failing_boot = True
             await self._finish(vmi, "Failed")
             return None
+        if fate.fail_to_sync:
+            return await self._fail_to_sync(vmi, guest)
         agent = self._agent_delay(vmi, fate) == 0
         running = self._running(vmi, pod, agent=agent)
         await self._client.update(VIRTUAL_MACHINE_INSTANCES, running)
@@ -148,6 +172,25 @@ class VirtHandler:
         self._tell(vmi, NORMAL, "Created", "VirtualMachineInstance defined.")
         self._tell(vmi, NORMAL, "Started", "VirtualMachineInstance started.")
         return self._next(running, guest, fate)
+
+    async def _fail_to_sync(self, vmi: Object, guest: _Guest) -> Result:
+        """Tell it as often as virt-handler tries again."""
+        now = self._clock.monotonic()
+        if (left := guest.next_try - now) > _DUE:
+            return Result(requeue_after=left)
+        guest.next_try = now + _SYNC_RETRY
+        told: Object = {
+            "type": "Synchronized",
+            "status": "False",
+            "lastProbeTime": None,
+            "lastTransitionTime": self._now(),
+            "reason": "Synchronizing with the Domain failed.",
+            "message": _SYNC_ERROR,
+        }
+        if not condition_is(vmi, "Synchronized", "False"):
+            await self._put(commands.with_condition(vmi, told))
+        self._tell(vmi, WARNING, "SyncFailed", _SYNC_ERROR)
+        return Result(requeue_after=_SYNC_RETRY)
 
     def _running(self, vmi: Object, pod: Object, *, agent: bool) -> Object:
         status: Object = dict(vmi.get("status") or {})
@@ -188,6 +231,16 @@ class VirtHandler:
         status["interfaces"] = domain.interfaces(vmi, pod, agent=True)
         return {**vmi, "status": status}
 
+    def _without_agent(self, vmi: Object, pod: Object) -> Object:
+        """What it told stays known; addresses are the domain's again."""
+        gone = commands.without_condition(vmi, "AgentConnected")
+        interfaces = domain.interfaces(vmi, pod, agent=False)
+        status = {
+            **gone["status"],
+            "interfaces": [{k: v for k, v in one.items() if k != "interfaceName"} for one in interfaces],
+        }
+        return {**gone, "status": status}
+
     # While it runs.
 
     async def _live(self, vmi: Object, guest: _Guest, fate: Fate, pod: Object) -> Result | None:
@@ -205,20 +258,48 @@ class VirtHandler:
             reason, text = "PausedIOError", "VMI was paused, low-level IO error detected"
             await self._put(commands.with_condition(vmi, commands.paused(reason, text, self._now())))
             return self._next(vmi, guest, fate)
-        agent = self._agent_delay(vmi, fate)
-        if agent is not None and age >= agent - _DUE and not condition_is(vmi, "AgentConnected"):
+        if (how := self._launcher_dies(fate, age)) is not None:
+            await self._kill_launcher(pod, how)
+            return None
+        if fate.agent_lost_after is not None and age >= fate.agent_lost_after - _DUE:
+            if condition_is(vmi, "AgentConnected"):
+                await self._put(self._without_agent(vmi, pod))
+                return self._next(vmi, guest, fate)
+        elif self._agent_is_due(vmi, fate, age):
             await self._put(self._with_agent(vmi, pod))
             return self._next(vmi, guest, fate)
         if fate.flap_readiness:
             await self._flap(pod, guest, fate.flap_readiness, age)
         return await self._move(vmi, guest, fate, pod) or self._next(vmi, guest, fate)
 
+    def _agent_is_due(self, vmi: Object, fate: Fate, age: float) -> bool:
+        agent = self._agent_delay(vmi, fate)
+        return agent is not None and age >= agent - _DUE and not condition_is(vmi, "AgentConnected")
+
+    @staticmethod
+    def _launcher_dies(fate: Fate, age: float) -> launcher.Exit | None:
+        if fate.oom_after is not None and age >= fate.oom_after - _DUE:
+            return launcher.OUT_OF_MEMORY
+        if fate.liveness_fails_after is not None and age >= fate.liveness_fails_after - _DUE:
+            return launcher.KILLED
+        return None
+
+    async def _kill_launcher(self, pod: Object, how: launcher.Exit) -> None:
+        """As the kubelet does; that the guest is gone shows when the pod has ended."""
+        if how is launcher.KILLED:
+            kubelet = self.recorder(dig(pod, "spec", "nodeName", default=""), "kubelet")
+            kubelet.event(pod, WARNING, "Unhealthy", "Liveness probe failed: ")
+            message = "Container compute failed liveness probe, will be restarted"
+            kubelet.event(pod, NORMAL, "Killing", message)
+        await self.end_launcher(pod, how)
+
     def _next(self, vmi: Object, guest: _Guest, fate: Fate) -> Result | None:
         """When to look again: at the first thing that has not happened yet."""
         if guest.started is None:
             return None
         age = self._clock.monotonic() - guest.started
-        due = [fate.crash_after, fate.shutdown_after]
+        due = [fate.crash_after, fate.shutdown_after, fate.oom_after, fate.liveness_fails_after]
+        due.append(fate.agent_lost_after)
         if not guest.errored:
             due.append(fate.io_error_after)
         if not condition_is(vmi, "AgentConnected"):
@@ -232,7 +313,9 @@ class VirtHandler:
         """Take the next step of a live migration, once it is due."""
         target = self._pod_on(vmi, dig(vmi, "status", "migrationState", "targetNode", default=""))
         address = dig(target, "status", "hostIP") or dig(target, "status", "podIP", default="")
-        step = migration.next_step(vmi, self._now(), address=address, fails=fate.fail_migration)
+        step = migration.next_step(
+            vmi, self._now(), address=address, fails=fate.fail_migration, stuck=fate.stuck_migration
+        )
         if step is None or (step.name == "prepare" and target is None):
             return None
         moment = self._clock.monotonic()
@@ -241,8 +324,13 @@ class VirtHandler:
         takes = self._pace.migration_step
         if step.copies:
             takes = self._pace.migration_copy if fate.migration_takes is None else fate.migration_takes
+            takes = migration.STUCK_SECONDS if fate.stuck_migration else takes
         if (left := guest.moving.since + takes - moment) > _DUE:
             return Result(requeue_after=left)
+        if step.copies and fate.target_dies:
+            if target is not None:
+                await self.end_launcher(target, launcher.FAILED)
+            return None  # the migration controller sees it
         changed = step.vmi
         if step.name == "complete":
             agent = condition_is(vmi, "AgentConnected")
@@ -254,7 +342,7 @@ class VirtHandler:
         for kind, reason, message in step.events:
             self._tell(changed, kind, reason, message)
         if step.ended_pod and (ended := self._pods.get(f"{namespace(vmi)}/{step.ended_pod}")) is not None:
-            await self.end_launcher(ended, failed=False)
+            await self.end_launcher(ended, launcher.COMPLETED)
         return None
 
     def _agent_delay(self, vmi: Object, fate: Fate) -> float | None:
@@ -290,6 +378,9 @@ class VirtHandler:
         ready["reason"] = "ContainersNotReady" if unready else None
         ready["message"] = "containers with unready status: [compute]" if unready else None
         contained = {**ready, "type": "ContainersReady"}
+        if unready:
+            kubelet = self.recorder(dig(pod, "spec", "nodeName", default=""), "kubelet")
+            kubelet.event(pod, WARNING, "Unhealthy", "Readiness probe failed: ")
         patch = {
             "status": {
                 "conditions": [ready, contained],
@@ -304,6 +395,8 @@ class VirtHandler:
 
     async def _shut_down(self, vmi: Object, guest: _Guest, fate: Fate) -> Result | None:
         """The VMI or its launcher is being deleted: signal the guest, give it its time, then it is gone either way."""
+        if fate.stuck_in_deletion:
+            return None
         now = self._clock.monotonic()
         grace = float(dig(vmi, "spec", "terminationGracePeriodSeconds", default=30))
         if guest.signalled is None:
@@ -331,14 +424,16 @@ class VirtHandler:
 
     async def _end_launchers(self, vmi: Object) -> None:
         """The guest is gone, so its launcher exits."""
-        failed = dig(vmi, "status", "phase") == "Failed"
+        how = launcher.FAILED if dig(vmi, "status", "phase") == "Failed" else launcher.COMPLETED
         for pod in self._pods.by_index("owner", uid(vmi)):
             if dig(pod, "status", "phase") == "Running":
-                await self.end_launcher(pod, failed=failed)
+                await self.end_launcher(pod, how)
 
-    async def end_launcher(self, pod: Object, *, failed: bool) -> None:
+    async def end_launcher(self, pod: Object, how: launcher.Exit) -> None:
         """Report a launcher pod's process as exited."""
-        body = {**pod, "status": launcher.ended(pod, failed=failed, now=self._now())}
+        if dig(pod, "status", "phase") in _FINAL:
+            return
+        body = {**pod, "status": launcher.ended(pod, how, self._now())}
         try:
             await self._client.update(PODS, body, subresource="status")
         except NotFound:
@@ -411,12 +506,12 @@ class VirtHandler:
     def _tell(self, vmi: Object, kind: str, reason: str, message: str) -> None:
         self.recorder(dig(vmi, "status", "nodeName", default="")).event(vmi, kind, reason, message)
 
-    def recorder(self, node: str) -> Recorder:
-        """The voice of the virt-handler on one node."""
-        found = self._recorders.get(node)
+    def recorder(self, node: str, component: str = name) -> Recorder:
+        """The voice of the virt-handler on one node, or of the kubelet beside it."""
+        found = self._recorders.get((node, component))
         if found is None:
-            found = Recorder(self._client, self.name, clock=self._clock, ids=self._ids, host=node)
-            self._recorders[node] = found
+            found = Recorder(self._client, component, clock=self._clock, ids=self._ids, host=node)
+            self._recorders[node, component] = found
             if self._tasks is not None:
                 self._tasks.create_task(found.run())
         return found

@@ -8,10 +8,18 @@ from typing import Any
 from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.wire import Object
 
+Exit = tuple[int, str]  # exit code and reason of a container
 
-def ended(pod: Obj, *, failed: bool, now: str) -> Object:
-    """The pod's status after its compute container has exited with 0, or with 1 when it failed."""
-    code, reason = (1, "Error") if failed else (0, "Completed")
+COMPLETED: Exit = (0, "Completed")
+FAILED: Exit = (1, "Error")
+KILLED: Exit = (137, "Error")
+OUT_OF_MEMORY: Exit = (137, "OOMKilled")
+
+
+def ended(pod: Obj, how: Exit, now: str) -> Object:
+    """The pod's status after its containers have exited."""
+    code, reason = how
+    failed = code != 0
     pod_reason = "PodFailed" if failed else "PodCompleted"
     status: Object = dict(pod.get("status") or {})
     status["phase"] = "Failed" if failed else "Succeeded"

@@ -11,6 +11,8 @@ from fakekube.machinery.wire import Object
 
 _TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
 _NODE = "kubevirt.io/nodeName"
+STUCK_SECONDS = 150.0  # without progress for so long, a migration is aborted
+_ABORTED = "Live migration has been aborted"
 _PORTS = {"41111": 0, "42222": 49152}
 
 Event = tuple[str, str, str]  # type, reason, message
@@ -35,10 +37,10 @@ class Step:
     ended_pod: str = ""
 
 
-def next_step(vmi: Object, now: str, *, address: str, fails: bool) -> Step | None:
+def next_step(vmi: Object, now: str, *, address: str, fails: bool, stuck: bool = False) -> Step | None:
     """What follows in the migration the VMI's state tells of, or None when there is nothing to do.
 
-    `address` is that of the target node; `fails`: the copying goes wrong.
+    `address` is that of the target node; `fails`: the copying goes wrong; `stuck`: it never gets on.
     """
     state = dig(vmi, "status", "migrationState", default={})
     if not state.get("migrationUid"):
@@ -47,9 +49,8 @@ def next_step(vmi: Object, now: str, *, address: str, fails: bool) -> Step | Non
     if state.get("completed"):
         return _clean(vmi, state)
     if state.get("abortRequested"):
-        reason = "Live migration has been aborted"
         aborting = ("Normal", "Migrating", "VirtualMachineInstance is aborting migration.")
-        return _failed(vmi, uid, now, reason, {"abortStatus": "Succeeded"}, aborting)
+        return _failed(vmi, uid, now, _ABORTED, {"abortStatus": "Succeeded"}, aborting)
     if not state.get("targetNodeAddress"):
         listening = f"Migration Target is listening at {address}, on ports: {','.join(_PORTS)}"
         return Step(
@@ -64,6 +65,8 @@ def next_step(vmi: Object, now: str, *, address: str, fails: bool) -> Step | Non
         told: Event = ("Normal", "Migrating", "VirtualMachineInstance is migrating.")
         return Step("start", _with_state(vmi, startTimestamp=now, mode="PreCopy"), (told,))
     if not state.get("endTimestamp"):
+        if stuck:
+            return _failed(vmi, uid, now, _ABORTED, {"abortStatus": "Succeeded"}, copies=True)
         if fails:
             return _failed(vmi, uid, now, "Live migration failed: the guest's fate", {}, copies=True)
         return _arrived(vmi, state, now)

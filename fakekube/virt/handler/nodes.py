@@ -1,16 +1,20 @@
 """virt-handler's marks on nodes: what it can run, told by labels and devices, and that it lives, told by heartbeats.
 
-A node annotated `fakekube.io/fate: no-heartbeat` gets no more heartbeats, as if its virt-handler had died.
+A node annotated `fakekube.io/fate: no-heartbeat` gets no more heartbeats: its virt-handler is dead, and nothing happens to
+the guests there either.
 Origin: kubevirt: pkg/virt-handler/heartbeat/heartbeat.go, pkg/virt-handler/node-labeller/
 """
+
+from collections.abc import Callable
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock, parse_rfc3339, rfc3339
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.objects import Obj, annotations, dig, labels
+from fakekube.machinery.objects import Obj, annotations, dig, labels, name
 from fakekube.machinery.resources import NODES
+from fakekube.machinery.wire import Object
 
 HEARTBEAT = "kubevirt.io/heartbeat"
 SCHEDULABLE = "kubevirt.io/schedulable"
@@ -69,6 +73,20 @@ class Heartbeats:
         self._nodes = Informer(client, NODES, clock=clock)
         self.controller = Controller("virt-handler nodes", self._reconcile, clock=clock)
         self.controller.source(self._nodes)
+
+    def beats_on(self, node: str) -> bool:
+        """Whether the virt-handler there lives."""
+        found = self._nodes.get(node)
+        return found is None or lives(found)
+
+    def on_change(self, told: Callable[[str], None]) -> None:
+        """Call `told` with the name of a node whose virt-handler has come back."""
+
+        def changed(old: Object | None, new: Object | None) -> None:
+            if old is not None and new is not None and lives(new) and not lives(old):
+                told(name(new))
+
+        self._nodes.on_change(changed)
 
     async def _reconcile(self, own: str) -> Result | None:
         node = self._nodes.get(own)

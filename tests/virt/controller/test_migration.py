@@ -293,7 +293,7 @@ async def test_lost_guest(world):
         DAEMON_SETS, {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": meta, "spec": spec}
     )
     await silence(world)
-    await world.handler.end_launcher(world.pods()[0], failed=False)
+    await world.handler.end_launcher(world.pods()[0], (0, "Completed"))
     await world.elapse(400)
     assert (world.vmi()["status"]["phase"], world.vmi()["status"]["reason"]) == ("Failed", "NodeUnresponsive")
     message = "virt-handler on node node01 is not responsive, marking VMI as failed"

@@ -1,0 +1,77 @@
+"""What is to become of a pod or a claim, told by its annotation `fakekube.io/fate`. Pure.
+
+Comma-separated words; durations are seconds, or end in ms, s, m or h:
+
+    unschedulable           no node fits; unschedulable=30s: for so long
+    target-unschedulable    the same, only for the pod a live migration goes to
+    image-pull-error        an image cannot be pulled: ErrImagePull
+    image-pull-backoff      the same, later: ImagePullBackOff
+    fail-to-start           the containers exit with 1 as soon as they start
+
+On a PersistentVolumeClaim: `unbound`, for as long as the annotation is there. Whoever takes the annotation off a pod takes
+the fate of being unschedulable off it, too. Other words are not for pods: a launcher pod carries the annotation of its
+VirtualMachineInstance.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fakekube.machinery.objects import Obj, annotations
+
+ANNOTATION = "fakekube.io/fate"
+FOR_EVER = float("inf")
+
+_MIGRATION = "kubevirt.io/migrationJobName"  # pods that are the target of a live migration carry it
+_STARTS = ("image-pull-error", "image-pull-backoff", "fail-to-start")
+WORDS = frozenset(("unschedulable", "target-unschedulable", *_STARTS))
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What happens to one pod."""
+
+    unschedulable: float = 0.0  # seconds after its creation
+    start: str = ""  # the word that says how its start goes wrong
+
+
+NONE = Fate()
+
+
+def of(pod: Obj) -> Fate:
+    text = annotations(pod).get(ANNOTATION)
+    return read(text, target=_MIGRATION in annotations(pod)) if text else NONE
+
+
+@lru_cache(maxsize=256)
+def read(text: str, *, target: bool = False) -> Fate:
+    """The fate an annotation describes; `target`: of the pod a live migration goes to."""
+    waits, start = 0.0, ""
+    for word in (part.strip() for part in text.split(",")):
+        key, _, value = word.partition("=")
+        if key == "unschedulable" or (target and key == "target-unschedulable"):
+            waits = FOR_EVER if not value else _seconds_or_never(value)
+        elif word in _STARTS:
+            start = word
+    return Fate(waits, start)
+
+
+def stays_unbound(claim: Obj) -> bool:
+    return "unbound" in annotations(claim).get(ANNOTATION, "").split(",")
+
+
+def seconds(text: str) -> float:
+    """A duration. Raises ValueError when it is none."""
+    for unit, factor in _UNITS.items():
+        number = text.removesuffix(unit)
+        if number != text and not number.endswith("m"):
+            return float(number) * factor
+    return float(text)
+
+
+def _seconds_or_never(text: str) -> float:
+    try:
+        return seconds(text)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,316 @@
+"""What can go wrong, provoked by one annotation each, and the status it shows: named after the failure catalogue."""
+
+import pytest
+
+from fakekube.machinery.errors import Forbidden
+from fakekube.machinery.objects import condition, dig, is_terminating, name, uid
+from fakekube.machinery.resources import (
+    DATA_VOLUMES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINES,
+)
+from fakekube.virt.controller.informers import MIGRATIONS
+
+NS = "default"
+MOVABLE = {
+    "interfaces": [{"name": "default", "masquerade": {}}],
+    "networks": [{"name": "default", "pod": {}}],
+}
+FEDORA = [{"name": "containerdisk", "containerDisk": {"image": "registry.example/fedora:42"}}]
+
+
+@pytest.fixture
+async def world(make_world):
+    """A cluster of two nodes whose pods the real kubelet runs."""
+    async with make_world(real_kubelet=True).running() as made:
+        yield made
+
+
+def told(world, own, kind):
+    return [one[:3] for one in world.events(own, kind)]
+
+
+def brief(obj, kind):
+    found = condition(obj, kind)
+    return found and (found["status"], found.get("reason", ""), found.get("message", ""))
+
+
+async def migrate(world, own="mig"):
+    meta = {"name": own, "namespace": NS, "finalizers": ["kubevirt.io/migrationJobFinalize"]}
+    kind = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstanceMigration"}
+    world.informer(MIGRATIONS)
+    await world.client.create(MIGRATIONS, {**kind, "metadata": meta, "spec": {"vmiName": "vm"}})
+
+
+async def migration_ends(world, own="mig", seconds=400.0):
+    """The phase a migration ends in."""
+    found = {}
+
+    def reached():
+        return found.get("phase") in ("Succeeded", "Failed")
+
+    await world.settle()
+    for _ in range(500):
+        found = (await world.client.get(MIGRATIONS, own, NS)).get("status") or {}
+        if reached():
+            return found
+        due = world.clock.next_due()
+        assert due is not None
+        world.clock.advance(due)
+        await world.settle()
+    raise AssertionError(found)
+
+
+async def test_f01_dies_before_it_runs(world):
+    """F-01: `fail-to-start` fails the launcher, the VM counts failures and backs off, and tries again."""
+    await world.create_vm(fate="fail-to-start")
+    await world.until(lambda: dig(world.vm(), "status", "startFailure", "consecutiveFailCount") == 2, 200)
+    assert world.statuses()[1:5] == ["Stopped", "Starting", "CrashLoopBackOff", "Starting"]
+    assert dig(world.vm(), "status", "startFailure", "retryAfterTimestamp")
+    phases = world.history(VIRTUAL_MACHINE_INSTANCES, "vm", "status", "phase")
+    assert "Running" not in phases
+    assert "Failed" in phases
+
+
+async def test_f02_dies_after_it_ran(world):
+    """F-02: `crash-after` lets it run first: no back-off, it is made anew at once, again and again."""
+    await world.create_vm(fate="crash-after=5s")
+    first = uid(await world.until(world.vmi))
+    await world.until(lambda: world.vmi() and uid(world.vmi()) != first and world.status() == "Running")
+    assert "CrashLoopBackOff" not in world.statuses()
+    assert "startFailure" not in world.vm()["status"]
+
+
+async def test_f03_unschedulable(world):
+    """F-03: `unschedulable` is told by pod, VMI and VM; with a duration it passes."""
+    await world.create_vm(fate="unschedulable=30s")
+    await world.until(lambda: world.status() == "ErrorUnschedulable")
+    text = (
+        "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. "
+        "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
+    )
+    assert brief(world.pods()[0], "PodScheduled") == ("False", "Unschedulable", text)
+    assert brief(world.vmi(), "PodScheduled") == ("False", "Unschedulable", text)
+    assert brief(world.vm(), "PodScheduled") == ("False", "Unschedulable", text)
+    assert world.vmi()["status"]["phase"] == "Scheduling"
+    assert ("Warning", "FailedScheduling", text) in told(world, name(world.pods()[0]), "Pod")
+    await world.until(world.is_ready)
+    assert condition(world.vmi(), "PodScheduled") is None
+
+
+async def test_f03_annotation_taken_off_the_pod(world):
+    """F-03: without its annotation the pod is scheduled."""
+    await world.create_vm(fate="unschedulable")
+    await world.until(lambda: world.status() == "ErrorUnschedulable")
+    patch = {"metadata": {"annotations": {"fakekube.io/fate": None}}}
+    await world.client.patch(PODS, name(world.pods()[0]), NS, patch, type="merge")
+    await world.until(world.is_ready)
+
+
+@pytest.mark.parametrize(
+    ("fate", "reason", "event"),
+    [("image-pull-error", "ErrImagePull", "Failed"), ("image-pull-backoff", "ImagePullBackOff", "BackOff")],
+)
+async def test_f04_f05_image_cannot_be_pulled(world, fate, reason, event):
+    """F-04, F-05: what the kubelet says about an image is what VMI and VM say."""
+    await world.create_vm(fate=fate)
+    await world.until(lambda: world.status() == reason)
+    pod = world.pods()[0]
+    waiting = dig(pod, "status", "initContainerStatuses", 1, "state", "waiting")
+    assert (waiting["reason"], pod["status"]["phase"]) == (reason, "Pending")
+    assert brief(world.vmi(), "Synchronized") == ("False", reason, waiting["message"])
+    assert brief(world.vm(), "Synchronized") == ("False", reason, waiting["message"])
+    assert world.vmi()["status"]["phase"] == "Scheduling"
+    assert event in [one[1] for one in told(world, name(pod), "Pod")]
+
+
+async def test_f07_claim_that_nobody_binds(world):
+    """F-07: `unbound` on a claim leaves the launcher unschedulable, until it is taken off."""
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "disk", "namespace": NS, "annotations": {"fakekube.io/fate": "unbound"}},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }
+    await world.client.create(PERSISTENT_VOLUME_CLAIMS, claim)
+    await world.create_vm(volumes=[{"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}}])
+    await world.until(lambda: world.status() == "ErrorUnschedulable")
+    assert "unbound immediate PersistentVolumeClaims" in brief(world.vmi(), "PodScheduled")[2]
+    patch = {"metadata": {"annotations": {"fakekube.io/fate": None}}}
+    await world.client.patch(PERSISTENT_VOLUME_CLAIMS, "disk", NS, patch, type="merge")
+    await world.until(world.is_ready)
+
+
+async def test_f11_quota_of_volumes(world):
+    """F-11: `quota` on a DataVolume: it stays Pending, and the VM says that it exceeds the quota."""
+    template = {
+        "metadata": {"name": "dv", "annotations": {"fakekube.io/fate": "quota"}},
+        "spec": {"source": {"blank": {}}, "pvc": {"accessModes": ["ReadWriteOnce"]}},
+    }
+    await world.create_vm(
+        dataVolumeTemplates=[template], volumes=[{"name": "dv", "dataVolume": {"name": "dv"}}]
+    )
+    await world.until(lambda: brief(world.vm(), "Failure"))
+    text = "DataVolume dv exceeds quota limits"
+    assert brief(world.vm(), "Failure") == ("True", "FailedCreate", text)
+    assert world.status() == "Provisioning"
+    assert ("Warning", "FailedDataVolumeImport", text) in told(world, "vm", "VirtualMachine")
+    volume = await world.client.get(DATA_VOLUMES, "dv", NS)
+    assert volume["status"]["phase"] == "Pending"
+    assert brief(volume, "Bound")[:2] == ("False", "ErrExceededQuota")
+
+
+async def test_f13_launcher_refused(world):
+    """F-13: a refused launcher pod is told by the VMI, which stays Pending and is tried again."""
+    create = world.client.create
+
+    async def refusing(resource, obj, *args, **kwargs):
+        if resource == PODS:
+            raise Forbidden('pods "virt-launcher-vm" is forbidden: exceeded quota: q')
+        return await create(resource, obj, *args, **kwargs)
+
+    world.client.create = refusing
+    await world.create_vm()
+    await world.settle()
+    text = 'failed to create virtual machine pod: pods "virt-launcher-vm" is forbidden: exceeded quota: q'
+    assert brief(world.vmi(), "Synchronized") == ("False", "FailedCreate", text)
+    assert (world.vmi()["status"]["phase"], world.status()) == ("Pending", "Starting")
+    assert brief(world.vm(), "Synchronized") == ("False", "FailedCreate", text)
+    assert told(world, "vm", "VirtualMachineInstance")[0][:2] == ("Warning", "FailedCreate")
+    world.client.create = create
+    await world.until(world.is_ready)
+
+
+async def test_f15_domain_cannot_be_defined(world):
+    """F-15: `fail-to-sync` keeps the VMI Scheduled and says why, again and again."""
+    await world.create_vm(fate="fail-to-sync")
+    await world.until(lambda: condition(world.vmi() or {}, "Synchronized"))
+    await world.elapse(25)
+    status, reason, message = brief(world.vmi(), "Synchronized")
+    assert (status, reason) == ("False", "Synchronizing with the Domain failed.")
+    assert message.startswith('server error. command SyncVMI failed: "LibvirtError(')
+    assert (world.vmi()["status"]["phase"], world.status()) == ("Scheduled", "Starting")
+    (event,) = [one for one in world.events("vm", "VirtualMachineInstance") if one[1] == "SyncFailed"]
+    assert (event[0], event[2], event[3]) == ("Warning", message, 3)
+
+
+@pytest.mark.parametrize(
+    ("fate", "reason"), [("oom-after=5s", "OOMKilled"), ("liveness-fails-after=5s", "Error")]
+)
+async def test_f23_f27_launcher_killed(world, fate, reason):
+    """F-23, F-27: with its launcher killed, the guest has failed."""
+    await world.running_vm(strategy="Once", fate=fate)
+    await world.until(lambda: dig(world.vmi(), "status", "phase") == "Failed")
+    await world.settle()
+    pod = world.pods()[0]
+    compute = next(one for one in pod["status"]["containerStatuses"] if one["name"] == "compute")
+    ended = compute["state"]["terminated"]
+    assert (ended["exitCode"], ended["reason"], pod["status"]["phase"]) == (137, reason, "Failed")
+    assert world.status() == "Stopped"
+    probed = ("Unhealthy" in [one[1] for one in told(world, name(pod), "Pod")], reason)
+    assert probed == (reason == "Error", reason)
+
+
+async def test_f26_readiness_flaps(world):
+    """F-26: `flap-readiness` turns pod, VMI and VM over, with the kubelet's event; the VM stays Running."""
+    await world.running_vm(fate="flap-readiness=2s")
+    await world.until(lambda: not world.is_ready())
+    assert brief(world.vmi(), "Ready") == (
+        "False",
+        "ContainersNotReady",
+        "containers with unready status: [compute]",
+    )
+    assert world.status() == "Running"
+    await world.until(world.is_ready)
+    assert ("Warning", "Unhealthy", "Readiness probe failed: ") in told(world, name(world.pods()[0]), "Pod")
+
+
+async def test_f29_agent_lost(world):
+    """F-29: `agent-lost-after` takes the connection away, and leaves what the agent had told."""
+    await world.create_vm(fate="agent-lost-after=10s", volumes=FEDORA)
+    await world.until(lambda: condition(world.vm(), "AgentConnected"))
+    await world.until(lambda: condition(world.vm(), "AgentConnected") is None)
+    status = world.vmi()["status"]
+    assert status["guestOSInfo"]["id"] == "fedora"
+    assert [(one["infoSource"], one.get("interfaceName")) for one in status["interfaces"]] == [
+        ("domain", None)
+    ]
+    assert (world.status(), world.is_ready()) == ("Running", True)
+
+
+async def test_f31_stuck_in_deletion(world):
+    """F-31: `stuck-in-deletion` leaves a deleted VMI running, and its VM Stopping, far beyond its grace period."""
+    await world.running_vm(fate="stuck-in-deletion", terminationGracePeriodSeconds=2)
+    await world.patch_vm({"runStrategy": "Halted"})
+    await world.elapse(25)
+    assert (is_terminating(world.vmi()), world.status()) == (True, "Stopping")
+    assert dig(world.vmi(), "status", "phase") == "Running"
+
+
+async def test_f33_restart_required(world):
+    """F-33: a change that needs a restart is told, while the VM goes on."""
+    await world.running_vm()
+    domain = {"devices": {"autoattachGraphicsDevice": False}}
+    await world.patch_vm({"template": {"spec": {"domain": domain}}})
+    await world.until(lambda: condition(world.vm(), "RestartRequired"))
+    status, _, message = brief(world.vm(), "RestartRequired")
+    assert (status, message) == ("True", "a non-live-updatable field was changed in the template spec")
+    assert (world.status(), world.is_ready()) == ("Running", True)
+
+
+async def test_f41_target_unschedulable(world):
+    """F-41: `target-unschedulable`: after 300 s the target pod is given up, and the guest stays."""
+    await world.running_vm(fate="target-unschedulable", **MOVABLE)
+    await migrate(world)
+    status = await migration_ends(world)
+    assert status["phase"] == "Failed"
+    text = "Migration target pod for VMI [default/vm] is currently unschedulable."
+    kinds = told(world, "mig", "VirtualMachineInstanceMigration")
+    assert ("Warning", "migrationTargetPodUnschedulable", text) in kinds
+    assert world.clock.monotonic() == pytest.approx(300, abs=2)
+    assert (world.status(), world.vmi()["status"]["nodeName"]) == ("Running", "node01")
+
+
+async def test_f42_target_dies(world):
+    """F-42: `target-dies`: the migration has failed for want of its target, and the guest stays."""
+    await world.running_vm(fate="target-dies", **MOVABLE)
+    await migrate(world)
+    assert (await migration_ends(world))["phase"] == "Failed"
+    await world.elapse(5)
+    state = world.vmi()["status"]["migrationState"]
+    assert (state["failed"], state["completed"], state["failureReason"]) == (
+        True,
+        True,
+        "Target pod is down",
+    )
+    assert (world.status(), world.vmi()["status"]["nodeName"], world.is_ready()) == (
+        "Running",
+        "node01",
+        True,
+    )
+    kinds = told(world, "mig", "VirtualMachineInstanceMigration")
+    assert kinds[-1] == (
+        "Warning",
+        "FailedMigration",
+        "Migration failed because target pod shutdown during migration",
+    )
+
+
+async def test_f44_stuck_migration(world):
+    """F-44: `stuck-migration`: without progress for 150 s the source gives it up."""
+    await world.running_vm(fate="stuck-migration", **MOVABLE)
+    await migrate(world)
+    await world.until(lambda: world.status() == "Migrating")
+    began = world.clock.monotonic()
+    assert (await migration_ends(world))["phase"] == "Failed"
+    assert world.clock.monotonic() - began == pytest.approx(150, abs=1)
+    state = world.vmi()["status"]["migrationState"]
+    assert (state["abortStatus"], state["failureReason"]) == ("Succeeded", "Live migration has been aborted")
+    await world.settle()
+    assert world.status() == "Running"
+    assert world.history(VIRTUAL_MACHINES, "vm", "status", "printableStatus")[-2:] == ["Migrating", "Running"]
