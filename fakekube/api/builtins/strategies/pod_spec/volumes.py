@@ -83,17 +83,19 @@ def _source(volume: Member, name: str, pod_name: str, path: str) -> Causes:
         given = [kind for kind in _SOURCES if kind in volume]
     kind = given[0]
     source: Member = volume[kind]
-    check = _CHECKS.get(kind)
-    at = f"{path}.{kind}"
-    found = check(source, at) if check is not None else []
-    found += [required(f"{at}.{member}") for member in _NEEDS.get(kind, ()) if not source.get(member)]
+    check, needs = _CHECKS.get(kind), _NEEDS.get(kind)
+    found = check(source, f"{path}.{kind}") if check is not None else []
+    if needs is not None:
+        found += [required(f"{path}.{kind}.{member}") for member in needs if not source.get(member)]
     if kind == "ephemeral" and pod_name and name:
         claim = f"{pod_name}-{name}"
         found += [
             invalid(f"{path}.name", name, f'PVC name "{claim}": {error.detail}')
             for error in dns_subdomain(claim, "")
         ]
-    return found + [forbidden(f"{path}.{_MISSPELT.get(one, one)}", _ALONE) for one in given[1:]]
+    if len(given) > 1:
+        found += [forbidden(f"{path}.{_MISSPELT.get(one, one)}", _ALONE) for one in given[1:]]
+    return found
 
 
 def _mode(source: Member, member: str, path: str) -> Causes:
