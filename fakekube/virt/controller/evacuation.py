@@ -1,0 +1,146 @@
+"""The evacuation controller: guests that have been asked to leave their node, or stand on a drained one, are migrated away.
+
+Who asked is virt-api's business (it answers evictions of launcher pods); this side only creates migrations, a few at a
+time, and tries again, ever later, after failures.
+Origin: kubevirt: pkg/virt-controller/watch/drain/evacuation/evacuation.go
+"""
+
+from collections.abc import Iterable
+
+from fakekube.client.client import Client
+from fakekube.client.controller import Controller, Result
+from fakekube.client.recorder import NORMAL, WARNING, Recorder
+from fakekube.clock import Clock, parse_rfc3339
+from fakekube.machinery.errors import ApiError
+from fakekube.machinery.objects import annotations, condition_is, dig, is_terminating, key, name, namespace
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import instance, migration_plan, names
+from fakekube.virt.controller.freshness import Freshness
+from fakekube.virt.controller.informers import BY_NODE, BY_VMI, MIGRATIONS, Informers
+
+EVACUATION = "kubevirt.io/evacuationMigration"
+_FIRST_RETRY, _LAST_RETRY = 20.0, 320.0  # seconds after a failure
+_BUSY_RETRY = 5.0
+_STAYS = ("LiveMigrate", "LiveMigrateIfPossible")  # strategies that let a drain taint move a guest
+
+
+class EvacuationController:
+    """See the module text. `controller` is what runs; its keys are those of VMIs."""
+
+    def __init__(self, client: Client, informers: Informers, recorder: Recorder, *, clock: Clock) -> None:
+        self._client = client
+        self._informers = informers
+        self._recorder = recorder
+        self._clock = clock
+        self._awaited: dict[str, str] = {}  # VMI key → key of the migration made for it last
+        self._fresh = Freshness(informers.migrations, clock)
+        self.controller = Controller("evacuation", self._reconcile, clock=clock)
+        self.controller.source(informers.vmis, _leaving)
+        self.controller.source(informers.migrations, _of_migration)
+        self.controller.source(informers.nodes, self._drained)
+
+    def _drained(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        if new is None or not _has_drain_taint(new) or (old is not None and _has_drain_taint(old)):
+            return ()
+        return [key(vmi) for vmi in self._informers.vmis.by_index(BY_NODE, name(new))]
+
+    async def _reconcile(self, own: str) -> Result | None:
+        vmi = self._informers.vmis.get(own)
+        if vmi is None:
+            self._awaited.pop(own, None)
+            return None
+        if self._fresh.behind(self._awaited.get(own, "")) or not self._has_to_leave(vmi):
+            return None
+        known = self._informers.migrations.by_index(BY_VMI, own)
+        if any(not migration_plan.is_final(one) for one in known):
+            return None
+        if not condition_is(vmi, "LiveMigratable"):
+            message = "VMI is not migratable: the guest stays on the node it is to leave"
+            self._recorder.event(vmi, WARNING, "FailedCreateVirtualMachineInstanceMigration", message)
+            return None
+        if (left := self._back_off(known)) > 0:
+            return Result(requeue_after=left)
+        active = sum(1 for one in self._informers.migrations.objects() if not migration_plan.is_final(one))
+        if active >= migration_plan.CONFIGURATION["parallelMigrationsPerCluster"]:
+            return Result(requeue_after=_BUSY_RETRY)
+        await self._evacuate(own, vmi)
+        return None
+
+    def _has_to_leave(self, vmi: Object) -> bool:
+        if instance.is_final(vmi) or is_terminating(vmi) or instance.phase(vmi) != names.RUNNING:
+            return False
+        node = dig(vmi, "status", "nodeName", default="")
+        if dig(vmi, "status", "evacuationNodeName", default="-") == node:
+            return True
+        if dig(vmi, "spec", "evictionStrategy") not in _STAYS or not condition_is(vmi, "LiveMigratable"):
+            return False
+        found = self._informers.nodes.get(node)
+        return found is not None and _has_drain_taint(found)
+
+    def _back_off(self, known: Iterable[Object]) -> float:
+        """Seconds to wait since the last evacuation failed; doubling with each failure that is still remembered."""
+        failed = [
+            one
+            for one in known
+            if EVACUATION in annotations(one) and migration_plan.phase_of(one) == migration_plan.FAILED
+        ]
+        if not failed:
+            return 0.0
+        ended = max(parse_rfc3339(_failed_at(one)) for one in failed)
+        wait = min(_FIRST_RETRY * 2.0 ** (len(failed) - 1), _LAST_RETRY)
+        return wait - (self._clock.now() - ended).total_seconds()
+
+    async def _evacuate(self, own: str, vmi: Object) -> None:
+        node = dig(vmi, "status", "nodeName", default="")
+        migration = {
+            "apiVersion": "kubevirt.io/v1",
+            "kind": "VirtualMachineInstanceMigration",
+            "metadata": {
+                "generateName": "kubevirt-evacuation-",
+                "namespace": namespace(vmi),
+                "annotations": {EVACUATION: node},
+            },
+            "spec": {"vmiName": name(vmi), "priority": "system-critical"},
+        }
+        try:
+            made = self._fresh.wrote(await self._client.create(MIGRATIONS, migration))
+        except ApiError as error:
+            message = f"Error creating a Migration: {error}"
+            self._recorder.event(vmi, WARNING, "FailedCreateVirtualMachineInstanceMigration", message)
+            raise
+        self._awaited[own] = key(made)
+        message = f"Created Migration {name(made)}"
+        self._recorder.event(vmi, NORMAL, "SuccessfulCreateVirtualMachineInstanceMigration", message)
+
+
+def _failed_at(migration: Object) -> str:
+    moments = [
+        str(one["phaseTransitionTimestamp"])
+        for one in dig(migration, "status", "phaseTransitionTimestamps", default=())
+        if one.get("phase") == migration_plan.FAILED
+    ]
+    return moments[0] if moments else str(migration["metadata"]["creationTimestamp"])
+
+
+def _has_drain_taint(node: Object) -> bool:
+    wanted = migration_plan.CONFIGURATION["nodeDrainTaintKey"]
+    return any(
+        one.get("key") == wanted and one.get("effect") == "NoSchedule"
+        for one in dig(node, "spec", "taints", default=())
+    )
+
+
+def _leaving(old: Object | None, new: Object | None) -> Iterable[str]:
+    """Wake for VMIs that are asked to leave, or that come to run; the many other changes are nothing to evacuate for."""
+    if new is None:
+        return (key(old),) if old is not None else ()
+    if dig(new, "status", "evacuationNodeName"):
+        return (key(new),)
+    return (key(new),) if old is None or instance.phase(old) != instance.phase(new) else ()
+
+
+def _of_migration(old: Object | None, new: Object | None) -> Iterable[str]:
+    one = new or old
+    if one is None or (new is not None and not migration_plan.is_final(new)):
+        return ()
+    return (f"{namespace(one)}/{dig(one, 'spec', 'vmiName', default='')}",)

@@ -1,0 +1,209 @@
+"""Evictions of launcher pods and drained nodes, with all of KubeVirt in place: guests move instead of dying."""
+
+import pytest
+
+from fakekube.clock import ManualClock
+from fakekube.cluster import Cluster
+from fakekube.machinery.errors import ApiError
+from fakekube.machinery.objects import annotations, condition, dig, name, uid
+from fakekube.machinery.resources import (
+    EVENTS,
+    KUBEVIRTS,
+    NODES,
+    PODS,
+    VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINES,
+)
+from fakekube.virt.controller.informers import MIGRATIONS
+
+NS = "default"
+
+
+def machine(strategy, fate="", masquerade=True):
+    binding = {"masquerade": {}} if masquerade else {"bridge": {}}
+    spec = {
+        "evictionStrategy": strategy,
+        "terminationGracePeriodSeconds": 0,
+        "domain": {
+            "devices": {"interfaces": [{"name": "default", **binding}]},
+            "memory": {"guest": "128Mi"},
+        },
+        "networks": [{"name": "default", "pod": {}}],
+        "volumes": [{"name": "disk", "containerDisk": {"image": "registry.example/cirros:1"}}],
+    }
+    meta = {"annotations": {"fakekube.io/fate": fate}} if fate else {}
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": "vm", "namespace": NS},
+        "spec": {"runStrategy": "Always", "template": {"metadata": meta, "spec": spec}},
+    }
+
+
+class Guest:
+    """A VM named vm in a cluster of two nodes whose time is moved by hand."""
+
+    def __init__(self, cluster):
+        self.cluster, self.client = cluster, cluster.client()
+
+    async def start(self, **more):
+        await self.client.create(VIRTUAL_MACHINES, machine(**more))
+        await self.cluster.settle()
+        return await self.vmi()
+
+    async def vmi(self):
+        return await self.client.get(VIRTUAL_MACHINE_INSTANCES, "vm", NS)
+
+    async def pods(self):
+        return (await self.client.list(PODS, NS, label_selector="kubevirt.io=virt-launcher")).items
+
+    async def evict(self):
+        (pod,) = [one for one in await self.pods() if one["status"]["phase"] == "Running"]
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name(pod), "namespace": NS},
+        }
+        return await self.client.create(PODS, body, NS, name=name(pod), subresource="eviction")
+
+    async def migrations(self):
+        return (await self.client.list(MIGRATIONS, NS)).items
+
+
+@pytest.fixture
+async def guest():
+    """A cluster with everything but pools, at pace instant."""
+    async with Cluster(
+        clock=ManualClock(), nodes=2, seed=1, without=["pool-controller", "service-accounts"]
+    ) as cluster:
+        await cluster.settle()
+        yield Guest(cluster)
+
+
+async def test_v213_eviction_moves_the_guest(guest):
+    """V-213: the eviction is refused with 429, the guest marked, moved by an evacuation, and then stays."""
+    before = await guest.start(strategy="LiveMigrate")
+    node = before["status"]["nodeName"]
+    with pytest.raises(ApiError) as refused:
+        await guest.evict()
+    assert refused.value.code == 429
+    assert 'Eviction triggered evacuation of VMI "default/vm"' in refused.value.message
+    await guest.cluster.settle()
+    after = await guest.vmi()
+    assert (uid(after), after["status"]["phase"]) == (uid(before), "Running")
+    assert after["status"]["nodeName"] != node
+    assert "evacuationNodeName" not in after["status"]
+    assert condition(after, "EvictionRequested") is None
+    (migration,) = await guest.migrations()
+    assert name(migration).startswith("kubevirt-evacuation-")
+    assert annotations(migration)["kubevirt.io/evacuationMigration"] == node
+    assert migration["spec"] == {"vmiName": "vm", "priority": "system-critical"}
+    told = [one["message"] for one in (await guest.client.list(EVENTS, NS)).items]
+    assert f"Created Migration {name(migration)}" in told
+
+
+async def test_v213_marks_while_it_moves(guest):
+    """V-213: until the guest has moved it says that it is to leave, and evictions are told so."""
+    node = (await guest.start(strategy="LiveMigrate", fate="migration-takes=60s"))["status"]["nodeName"]
+    with pytest.raises(ApiError):
+        await guest.evict()
+    await guest.cluster.settle()
+    vmi = await guest.vmi()
+    assert vmi["status"]["evacuationNodeName"] == node
+    asked = condition(vmi, "EvictionRequested")
+    assert (asked["status"], asked["reason"], asked["message"]) == (
+        "True",
+        "EvictionRequested",
+        "VMI is marked for eviction",
+    )
+    source = next(one for one in await guest.pods() if dig(one, "spec", "nodeName") == node)
+    body = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": name(source), "namespace": NS},
+    }
+    with pytest.raises(ApiError, match="Evacuation in progress: "):
+        await guest.client.create(PODS, body, NS, name=name(source), subresource="eviction")
+    await guest.cluster.advance(61)
+    assert (await guest.vmi())["status"]["nodeName"] != node
+    assert len(await guest.migrations()) == 1
+
+
+async def test_evacuation_is_tried_again(guest):
+    """A failed evacuation is followed by another after 20 s, then after 40 s."""
+    await guest.start(strategy="LiveMigrate", fate="fail-migration")
+    with pytest.raises(ApiError):
+        await guest.evict()
+    await guest.cluster.settle()
+    counts = []
+    for seconds in (15, 6, 30, 11):
+        counts.append(len(await guest.migrations()))
+        await guest.cluster.advance(seconds)
+    assert [*counts, len(await guest.migrations())] == [1, 1, 2, 2, 3]
+
+
+async def test_v214_strategy_none(guest):
+    """V-214: without a strategy the pod may go, and the guest with it."""
+    before = await guest.start(strategy="None")
+    await guest.evict()
+    await guest.cluster.settle()
+    assert await guest.migrations() == []
+    assert uid(await guest.vmi()) != uid(before)
+
+
+async def test_f32_eviction_of_a_guest_that_cannot_move(guest):
+    """F-32: the eviction is refused, nothing else happens, and a drain is blocked."""
+    before = await guest.start(strategy="LiveMigrate", masquerade=False)
+    with pytest.raises(ApiError) as refused:
+        await guest.evict()
+    assert refused.value.code == 429
+    text = "VMI vm is configured with an eviction strategy but is not live-migratable"
+    assert text in refused.value.message
+    await guest.cluster.settle()
+    assert (await guest.vmi())["status"] == before["status"]
+    assert await guest.migrations() == []
+
+
+async def test_drain_taint(guest):
+    """A node with the drain taint is left by guests that may move."""
+    node = (await guest.start(strategy="LiveMigrate"))["status"]["nodeName"]
+    taint = {"spec": {"taints": [{"key": "kubevirt.io/drain", "effect": "NoSchedule"}]}}
+    await guest.client.patch(NODES, node, None, taint, type="merge")
+    await guest.cluster.settle()
+    assert (await guest.vmi())["status"]["nodeName"] != node
+    (migration,) = await guest.migrations()
+    assert migration["status"]["phase"] == "Succeeded"
+
+
+async def test_f40_f47_migrations_that_are_refused(guest):
+    """F-40, F-47: what cannot move is refused, and so is a second migration beside an active one."""
+    kind = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstanceMigration"}
+    wanted = {
+        **kind,
+        "metadata": {"generateName": "m-", "namespace": NS},
+        "spec": {"vmiName": "vm"},
+    }
+    await guest.start(strategy="None", fate="migration-takes=60s")
+    await guest.client.create(MIGRATIONS, wanted)
+    await guest.cluster.settle()
+    with pytest.raises(ApiError, match="in-flight migration detected"):
+        await guest.client.create(MIGRATIONS, wanted)
+    await guest.client.delete(VIRTUAL_MACHINES, "vm", NS)
+    await guest.cluster.advance(120)
+    await guest.start(strategy="None", masquerade=False)
+    with pytest.raises(ApiError, match="Cannot migrate VMI, Reason: InterfaceNotLiveMigratable"):
+        await guest.client.create(MIGRATIONS, wanted)
+
+
+async def test_v215_kubevirt_is_deployed(guest):
+    """V-215: the KubeVirt object tells that everything is in place."""
+    found = await guest.client.get(KUBEVIRTS, "kubevirt", "kubevirt")
+    status = found["status"]
+    available = condition(found, "Available")
+    assert (status["phase"], available["status"], available["reason"]) == (
+        "Deployed",
+        "True",
+        "AllComponentsReady",
+    )
+    assert status["observedGeneration"] == found["metadata"]["generation"]
+    assert status["defaultArchitecture"] == "amd64"
