@@ -19,7 +19,7 @@ async def pod(ask: Ask, name: str = "p", *containers: str, status: Obj | None = 
     """A pod with these containers, labelled `app: guarded`."""
     made = [{"name": one, "image": "x"} for one in containers or ("c",)]
     body = {"metadata": {"name": name, "labels": {"app": "guarded"}}, "spec": {"containers": made, **spec}}
-    obj = json_of(await ask("POST", PODS, body))
+    obj: Obj = json_of(await ask("POST", PODS, body))
     if status:
         obj = json_of(await ask("PATCH", f"{PODS}/{name}/status", {"status": status}, media=STRATEGIC))
     assert obj["kind"] == "Pod", obj
@@ -285,7 +285,7 @@ async def test_ephemeral_containers_come_and_stay(ask: Ask) -> None:
     """They are added with defaults, nothing else changes with them, and they neither go nor change."""
     await pod(ask, "p", "a", "b")
     at = f"{PODS}/p/ephemeralcontainers"
-    body = {"spec": {"ephemeralContainers": [{"name": "dbg", "image": "busybox:1"}], "hostname": "h"}}
+    body: Obj = {"spec": {"ephemeralContainers": [{"name": "dbg", "image": "busybox:1"}], "hostname": "h"}}
     body["metadata"] = {"labels": {"x": "y"}}
     after = json_of(await ask("PATCH", at, body, media=STRATEGIC))
     (container,) = after["spec"]["ephemeralContainers"]

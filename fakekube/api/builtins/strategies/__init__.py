@@ -38,8 +38,9 @@ from fakekube.api.builtins.strategies.webhooks import (
     PolicyStrategy,
     WebhookConfigurationStrategy,
 )
+from fakekube.api.builtins.strategies.workloads.cron_jobs import CronJobStrategy
 from fakekube.api.builtins.strategies.workloads.daemon_sets import DaemonSetStrategy
-from fakekube.api.builtins.strategies.workloads.jobs import CronJobStrategy, JobStrategy
+from fakekube.api.builtins.strategies.workloads.jobs import JobStrategy
 from fakekube.api.builtins.strategies.workloads.replicas import (
     DeploymentStrategy,
     ReplicaSetStrategy,

@@ -405,7 +405,7 @@ def test_order_of_names() -> None:
 
 def test_an_anti_affinity_without_a_topology() -> None:
     """An empty topology key is missing, and no name either."""
-    terms = {"requiredDuringSchedulingIgnoredDuringExecution": [{"labelSelector": {}}]}
+    terms: Spec = {"requiredDuringSchedulingIgnoredDuringExecution": [{"labelSelector": {}}]}
     said = refusals({"affinity": {"podAntiAffinity": terms}})
     at = "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey"
     assert said[:2] == [
