@@ -1,15 +1,19 @@
 """CEL rules of a CRD: whether they are written properly, and whether they compile against the schema around them.
 
-The cost of a rule is bounded when it runs, not estimated beforehand: the server's refusals for expensive rules are not made.
-k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation/validation.go
+Each expression is also priced at its worst, times how often a request can hold the value it looks at; what is too expensive is
+refused, alone or all together.
+k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation/{validation,cel_validation}.go
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fakekube.api.extend.field_paths import FieldPathError, resolve
 from fakekube.api.schema.model import Schema
 from fakekube.machinery.field_errors import FieldError, invalid, not_supported, required
+
+if TYPE_CHECKING:
+    from fakekube.api.extend.rule_costs import Prices
 
 Raw = Mapping[str, Any]
 
@@ -62,16 +66,38 @@ def _field_path(within: str, raw: Raw, at: str) -> Iterator[FieldError]:
         yield invalid(at, within, "must be a valid path")
 
 
-def compiled(node: Schema, path: str, *, root: bool = True, uncorrelatable: str = "") -> Iterator[FieldError]:
-    """What compiling all rules of the schema says. Below lists that are no maps an old item cannot be found."""
-    from fakekube.api.schema import rules  # noqa: PLC0415 - most definitions have no rules
+def compiled(schema: Schema, path: str) -> list[FieldError]:
+    """What compiling and pricing all rules of a schema says."""
+    from fakekube.api.extend.rule_costs import Prices  # noqa: PLC0415 - most definitions have no rules
 
-    for index, rule in enumerate(rules.compile_rules(node, root=root or node.embedded_resource)):
+    prices = Prices()
+    found = list(_compiled(schema, path, prices, occurs=1, root=True))
+    return found + prices.verdict(path)
+
+
+def _compiled(
+    node: Schema,
+    path: str,
+    prices: "Prices",
+    *,
+    occurs: int | None,
+    root: bool = False,
+    uncorrelatable: str = "",
+) -> Iterator[FieldError]:
+    """One node and what is below it. Below lists that are no maps an old item cannot be found."""
+    from fakekube.api.schema import bounds, rules  # noqa: PLC0415 - as above
+
+    whole = root or node.embedded_resource
+    for index, rule in enumerate(rules.compile_rules(node, root=whole)):
         at = f"{path}.{_KEY}[{index}]"
         if rule.error:
             yield invalid(f"{at}.rule", _shown(rule.raw), rule.error)
+        else:
+            yield from prices.rule(node, rule.raw, f"{at}.rule", occurs, root=whole)
         if rule.message_error:
             yield invalid(f"{at}.messageExpression", _shown(rule.raw), rule.message_error)
+        elif rule.message is not None:
+            yield from prices.message(node, rule.raw, f"{at}.messageExpression", root=whole)
         if rule.is_transition:
             if uncorrelatable:
                 text = f"oldSelf cannot be used on the uncorrelatable portion of the schema within {uncorrelatable}"
@@ -79,14 +105,16 @@ def compiled(node: Schema, path: str, *, root: bool = True, uncorrelatable: str 
         elif rule.program is not None and rule.raw.get("optionalOldSelf") is not None:
             text = "may not be set if oldSelf is not used in rule"
             yield invalid(f"{at}.optionalOldSelf", rule.raw["optionalOldSelf"], text)
+    below = bounds.times(node, occurs)
     for name, child in node.properties.items():
-        yield from compiled(child, f"{path}.properties[{name}]", root=False, uncorrelatable=uncorrelatable)
+        at = f"{path}.properties[{name}]"
+        yield from _compiled(child, at, prices, occurs=below, uncorrelatable=uncorrelatable)
     if node.additional is not None:
         at = f"{path}.additionalProperties"
-        yield from compiled(node.additional, at, root=False, uncorrelatable=uncorrelatable)
+        yield from _compiled(node.additional, at, prices, occurs=below, uncorrelatable=uncorrelatable)
     if node.items is not None:
         lost = uncorrelatable or ("" if node.list_type == "map" else path)
-        yield from compiled(node.items, f"{path}.items", root=False, uncorrelatable=lost)
+        yield from _compiled(node.items, f"{path}.items", prices, occurs=below, uncorrelatable=lost)
 
 
 def _shown(rule: Raw) -> dict[str, Any]:

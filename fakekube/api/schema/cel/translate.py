@@ -75,6 +75,7 @@ class Translator:
         }
         self.slots = len(self.scope) + 1
         self.used: set[str] = set()
+        self.types: dict[int, Type] = {}  # of each node, by its identity
         self._errors: list[CompileError] = []
 
     def refuse(self, node: Node, text: str) -> Checked:
@@ -87,6 +88,11 @@ class Translator:
             raise CompileError("\n".join(map(str, self._errors)))
 
     def translate(self, node: Node) -> Checked:
+        checked = self._translate(node)
+        self.types[id(node)] = checked[0]
+        return checked
+
+    def _translate(self, node: Node) -> Checked:
         match node:
             case Literal(value=value):
                 return _LITERALS[type(value)], lambda _: value
