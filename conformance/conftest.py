@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from conformance import launching, recording, reporting, world as worlds
+from conformance import launching, recording, reporting
+from conformance import world as worlds
 from conformance.implementations import DEVIATIONS
 from conformance.kube import Kube
 from conformance.statements import load
@@ -30,17 +31,27 @@ def pytest_addoption(parser):
         default="",
         help="whether this project's pool controller is to run (default: only without --kubeconfig)",
     )
-    group.addoption("--implementation", choices=sorted(DEVIATIONS), default="ours", help="whose controller is judged")
-    group.addoption("--select", default="", metavar="IDS", help="comma-separated patterns of ids: P-04., P-1, D")
-    group.addoption("--patience", type=float, default=30.0, metavar="SECONDS", help="for anything that is to come")
-    group.addoption("--report", default="", metavar="DIR", help="write junit.xml, report.json and report.html there")
+    group.addoption(
+        "--implementation", choices=sorted(DEVIATIONS), default="ours", help="whose controller is judged"
+    )
+    group.addoption(
+        "--select", default="", metavar="IDS", help="comma-separated patterns of ids: P-04., P-1, D"
+    )
+    group.addoption(
+        "--patience", type=float, default=30.0, metavar="SECONDS", help="for anything that is to come"
+    )
+    group.addoption(
+        "--report", default="", metavar="DIR", help="write junit.xml, report.json and report.html there"
+    )
 
 
 def pytest_configure(config):
     for kind in sorted({one.kind for one in _STATEMENTS.values()}):
         config.addinivalue_line("markers", f"{kind}: a statement of this kind")
     config.addinivalue_line("markers", "smoke: one or two of each section; what is always run")
-    config.addinivalue_line("markers", "needs_no_vm_controller: the test plays KubeVirt itself, on a bare fakekube")
+    config.addinivalue_line(
+        "markers", "needs_no_vm_controller: the test plays KubeVirt itself, on a bare fakekube"
+    )
     folder = config.getoption("--report")
     if folder and not hasattr(config, "workerinput"):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -99,7 +110,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
+def pytest_runtest_makereport(item):
     """Let the report of a test say what it proves and what happened meanwhile. xdist passes plain members on."""
     report = yield
     id_ = behaviour(item)

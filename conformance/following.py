@@ -98,7 +98,9 @@ class Follower:
             await self.until(
                 lambda kind=kind, names=names, newest=newest: (  # type: ignore[misc]
                     self._versions[kind] >= newest
-                    and all(name in names or _added_later(obj, newest) for name, obj in self.now[kind].items())
+                    and all(
+                        name in names or _added_later(obj, newest) for name, obj in self.now[kind].items()
+                    )
                 ),
                 f"{kind.plural} as they are",
             )
@@ -107,7 +109,9 @@ class Follower:
         """How things stand, in a few lines."""
         lines = []
         for kind in (POOL, VM, VMI, REVISION, DV, PVC):
-            lines += [f"  {kind.kind} {name}: {state(kind, obj)}" for name, obj in sorted(self.now[kind].items())]
+            lines += [
+                f"  {kind.kind} {name}: {state(kind, obj)}" for name, obj in sorted(self.now[kind].items())
+            ]
         about_pools = [one for one in self.now[EVENT].values() if one["involvedObject"]["kind"] == POOL.kind]
         lines += [f"  Event {one['reason']}: {one.get('message', '')}" for one in about_pools]
         return "\n".join(lines)
@@ -167,7 +171,9 @@ def _text(holds: Callable[[], Any]) -> str:
 def state(kind: Kind, obj: Object) -> str:
     """What an object's state is, in a word or two."""
     status = obj.get("status") or {}
-    ready = any(one.get("type") == "Ready" and one.get("status") == "True" for one in status.get("conditions") or ())
+    ready = any(
+        one.get("type") == "Ready" and one.get("status") == "True" for one in status.get("conditions") or ()
+    )
     words = []
     if kind is POOL:
         words.append(f"{status.get('readyReplicas', 0)}/{status.get('replicas', 0)}")
@@ -181,5 +187,3 @@ def state(kind: Kind, obj: Object) -> str:
     if obj["metadata"].get("deletionTimestamp"):
         words.append("terminating")
     return " ".join(words)
-
-

@@ -32,7 +32,13 @@ class Kind:
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         root = f"/apis/{self.api}" if "/" in self.api else f"/api/{self.api}"
-        parts = [root, *(("namespaces", namespace) if self.namespaced else ()), self.plural, name, subresource]
+        parts = [
+            root,
+            *(("namespaces", namespace) if self.namespaced else ()),
+            self.plural,
+            name,
+            subresource,
+        ]
         return "/".join(part for part in parts if part)
 
 
@@ -49,7 +55,9 @@ SERVICE = Kind("v1", "services", "Service")
 SECRET = Kind("v1", "secrets", "Secret")
 CONFIG_MAP = Kind("v1", "configmaps", "ConfigMap")
 NAMESPACE = Kind("v1", "namespaces", "Namespace", namespaced=False)
-CRD = Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
+CRD = Kind(
+    "apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
+)
 WEBHOOK = Kind(
     "admissionregistration.k8s.io/v1",
     "validatingwebhookconfigurations",
@@ -134,7 +142,14 @@ class Kube:
         return await self.ask("PUT", kind.path(meta.get("namespace", ""), meta["name"], subresource), obj)
 
     async def patch(
-        self, kind: Kind, namespace: str, name: str, patch: Any, subresource: str = "", content: str = MERGE
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        patch: Any,
+        subresource: str = "",
+        *,
+        content: str = MERGE,
     ) -> Object:
         return await self.ask("PATCH", kind.path(namespace, name, subresource), patch, content=content)
 
@@ -143,11 +158,15 @@ class Kube:
         return await self.ask("DELETE", kind.path(namespace, name), options)
 
     @asynccontextmanager
-    async def watch(self, kind: Kind, namespace: str, version: str = "") -> AsyncIterator[AsyncIterator[Object]]:
+    async def watch(
+        self, kind: Kind, namespace: str, version: str = ""
+    ) -> AsyncIterator[AsyncIterator[Object]]:
         """Watch events as they come. Entered when the server has begun the watch; without `version`, with what exists."""
         query = {"watch": "true", **({"resourceVersion": version} if version else {})}
         endless = httpx.Timeout(_SECONDS, read=None)
-        async with self._http.stream("GET", f"{kind.path(namespace)}?{urlencode(query)}", timeout=endless) as answer:
+        async with self._http.stream(
+            "GET", f"{kind.path(namespace)}?{urlencode(query)}", timeout=endless
+        ) as answer:
             if answer.status_code != 200:
                 raise Refusal(answer.status_code, orjson.loads(await answer.aread()))
             yield _events(answer)

@@ -48,10 +48,15 @@ def template(
     }
 
 
-def pool(name: str = "p", replicas: int | None = 3, *, labels: dict[str, str] | None = None, **spec: Any) -> Object:
+def pool(
+    name: str = "p", replicas: int | None = 3, *, labels: dict[str, str] | None = None, **spec: Any
+) -> Object:
     """A pool; `template=` and every other field of its spec by name."""
     given = spec.pop("template", None) or template(labels=labels)
-    body: Object = {"selector": {"matchLabels": LABELS if labels is None else labels}, "virtualMachineTemplate": given}
+    body: Object = {
+        "selector": {"matchLabels": LABELS if labels is None else labels},
+        "virtualMachineTemplate": given,
+    }
     if replicas is not None:
         body["replicas"] = replicas
     return {
@@ -62,14 +67,19 @@ def pool(name: str = "p", replicas: int | None = 3, *, labels: dict[str, str] | 
     }
 
 
-def vm(name: str, *, labels: dict[str, str] | None = None, owners: list[Object] | None = None, **more: Any) -> Object:
+def vm(
+    name: str, *, labels: dict[str, str] | None = None, owners: list[Object] | None = None, **more: Any
+) -> Object:
     """A VM of nobody, or of `owners`."""
     meta: Object = {"name": name, "labels": LABELS if labels is None else labels}
     if owners:
         meta["ownerReferences"] = owners
     body = template(**more)
-    return {"metadata": meta | {key: body["metadata"][key] for key in ("annotations",) if key in body["metadata"]},
-            "spec": body["spec"]}
+    return {
+        "metadata": meta
+        | {key: body["metadata"][key] for key in ("annotations",) if key in body["metadata"]},
+        "spec": body["spec"],
+    }
 
 
 def disk(name: str, **source: Any) -> Object:
@@ -104,5 +114,8 @@ def owner(obj: Object, *, controller: bool = True) -> Object:
 
 def proactive(sort: str = "", *, selectors: Object | None = None, **more: Any) -> Object:
     """A strategy of that name; goes for scale-in and for updates."""
-    policy: Object = {**({"sortPolicy": sort} if sort else {}), **({"selectors": selectors} if selectors else {})}
+    policy: Object = {
+        **({"sortPolicy": sort} if sort else {}),
+        **({"selectors": selectors} if selectors else {}),
+    }
     return {"proactive": {**({"selectionPolicy": policy} if policy else {}), **more}}

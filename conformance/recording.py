@@ -7,8 +7,14 @@ from conformance.kube import EVENT, PVC, REVISION, Kind
 
 Row = dict[str, Any]
 _ORDER = {kind: number for number, kind in enumerate(FOLLOWED)}
-_SHORT = {"VirtualMachinePool": "pool", "VirtualMachine": "vm", "VirtualMachineInstance": "vmi", "ControllerRevision": "revision",
-          "DataVolume": "dv", "PersistentVolumeClaim": "pvc"}
+_SHORT = {
+    "VirtualMachinePool": "pool",
+    "VirtualMachine": "vm",
+    "VirtualMachineInstance": "vmi",
+    "ControllerRevision": "revision",
+    "DataVolume": "dv",
+    "PersistentVolumeClaim": "pvc",
+}
 
 
 def rows(follower: Follower) -> list[Row]:
@@ -20,7 +26,12 @@ def rows(follower: Follower) -> list[Row]:
         if moment.kind is EVENT:
             about = moment.obj["involvedObject"]
             text = f"{moment.obj.get('reason', '')}: {moment.obj.get('message', '')}"
-            events.append([_rounded(moment.at), f"{_SHORT.get(about['kind'], about['kind'])} {about.get('name', '')} {text}"])
+            events.append(
+                [
+                    _rounded(moment.at),
+                    f"{_SHORT.get(about['kind'], about['kind'])} {about.get('name', '')} {text}",
+                ]
+            )
             continue
         if moment.kind is PVC:
             continue
@@ -32,7 +43,11 @@ def rows(follower: Follower) -> list[Row]:
         if not row["spans"] or row["spans"][-1][1] != now:
             row["spans"].append([_rounded(moment.at), now])
     ordered = [found[key] for key in sorted(found, key=lambda key: (_ORDER[key[0]], key[1]))]
-    return [*ordered, {"kind": "events", "name": "", "spans": events}, {"kind": "end", "name": "", "spans": [[_rounded(follower.clock()), None]]}]
+    return [
+        *ordered,
+        {"kind": "events", "name": "", "spans": events},
+        {"kind": "end", "name": "", "spans": [[_rounded(follower.clock()), None]]},
+    ]
 
 
 def _rounded(seconds: float) -> float:

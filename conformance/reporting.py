@@ -21,9 +21,19 @@ class Collector:
         about = getattr(report, "behaviour", None)
         if about is None:
             if report.failed:  # before or after the test proper
-                self.results.append({"id": "", "kind": "", "section": "Around the tests", "statement": report.nodeid,
-                                     "test": report.nodeid, "verdict": "error", "seconds": report.duration,
-                                     "why": report.longreprtext, "timeline": []})
+                self.results.append(
+                    {
+                        "id": "",
+                        "kind": "",
+                        "section": "Around the tests",
+                        "statement": report.nodeid,
+                        "test": report.nodeid,
+                        "verdict": "error",
+                        "seconds": report.duration,
+                        "why": report.longreprtext,
+                        "timeline": [],
+                    }
+                )
             return
         self.results.append(
             about
@@ -38,8 +48,11 @@ class Collector:
 
     def pytest_sessionfinish(self) -> None:
         self.results.sort(key=lambda one: (one["id"], one["test"]))
-        whole = {"implementation": self.implementation, "verdicts": Counter(one["verdict"] for one in self.results),
-                 "results": self.results}
+        whole = {
+            "implementation": self.implementation,
+            "verdicts": Counter(one["verdict"] for one in self.results),
+            "results": self.results,
+        }
         (self.folder / "report.json").write_text(json.dumps(whole, indent=1))
         (self.folder / "report.html").write_text(page.html(whole))
 

@@ -148,7 +148,7 @@ class World:
         """Keep objects visible when they are deleted, until `let_go`."""
         for name in names:
             current = await self.kube.get(kind, self.namespace, name)
-            at = {"op": "add", "path": "/metadata/finalizers/-", "value": "conformance/hold"}
+            at: Object = {"op": "add", "path": "/metadata/finalizers/-", "value": "conformance/hold"}
             if not finalizers(current):
                 at = {"op": "add", "path": "/metadata/finalizers", "value": ["conformance/hold"]}
             await self.kube.patch(kind, self.namespace, name, [at], content=JSON)
@@ -174,14 +174,21 @@ class World:
         assert answer < 300, f"{verb} was answered {answer}"
 
     @contextlib.asynccontextmanager
-    async def refusing(self, operation: str, kind: Kind, labels: dict[str, str] | None = None) -> AsyncIterator[None]:
+    async def refusing(
+        self, operation: str, kind: Kind, labels: dict[str, str] | None = None
+    ) -> AsyncIterator[None]:
         """Have the API refuse an operation in this namespace: it asks a webhook that nobody serves."""
         group, _, version = kind.api.rpartition("/")
         hook = {
             "name": "nobody.conformance.example",
             "clientConfig": {"service": {"namespace": self.namespace, "name": "nobody"}},
             "rules": [
-                {"operations": [operation], "apiGroups": [group], "apiVersions": [version], "resources": [kind.plural]}
+                {
+                    "operations": [operation],
+                    "apiGroups": [group],
+                    "apiVersions": [version],
+                    "resources": [kind.plural],
+                }
             ],
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace}},
             "objectSelector": {"matchLabels": labels or {}},
@@ -211,7 +218,9 @@ class World:
                 and (ready is None or status.get("readyReplicas", 0) == ready)
             )
 
-        await self.until(holds, f"the VMs {', '.join(names)}, {'any number' if ready is None else ready} of them ready")
+        await self.until(
+            holds, f"the VMs {', '.join(names)}, {'any number' if ready is None else ready} of them ready"
+        )
 
     async def size(self, count: int, *, ready: int | None = None, name: str = "p") -> None:
         """Wait until that many VMs are owned, and none is terminating."""
@@ -225,7 +234,9 @@ class World:
                 and (ready is None or status.get("readyReplicas", 0) == ready)
             )
 
-        await self.until(holds, f"{count} VMs of {name}, {'any number' if ready is None else ready} of them ready")
+        await self.until(
+            holds, f"{count} VMs of {name}, {'any number' if ready is None else ready} of them ready"
+        )
 
     def owned(self, name: str = "p") -> dict[str, Object]:
         """The VMs a pool controls."""
@@ -258,7 +269,9 @@ class World:
         """Return when the server's clock, which counts in seconds, has moved on: a probe per look, each dated by it."""
         started = ""
         while True:
-            probe = await self.kube.create(CONFIG_MAP, {"metadata": {"generateName": "clock-"}}, self.namespace, dryRun="All")
+            probe = await self.kube.create(
+                CONFIG_MAP, {"metadata": {"generateName": "clock-"}}, self.namespace, dryRun="All"
+            )
             now = probe["metadata"]["creationTimestamp"]
             started = started or now
             if now != started:

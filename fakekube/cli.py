@@ -22,6 +22,7 @@ from typing import Any
 import click
 
 import fakekube
+from fakekube.conformance_command import conformance
 
 _ENDED_BY_SIGNAL = 128
 _ANY_TOKEN = fakekube.__name__  # nobody checks it, but without one kubectl asks for a password over TLS
@@ -378,6 +379,8 @@ def _play(work: Coroutine[Any, Any, int]) -> int:
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(work)
 
+
+main.add_command(conformance)
 
 if __name__ == "__main__":
     main()

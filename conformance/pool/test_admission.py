@@ -3,7 +3,7 @@
 import pytest
 
 from conformance.kube import JSON, OLD_POOL, POOL, Refusal
-from conformance.manifests import disk, pool, template, vmi_template
+from conformance.manifests import pool, template, vmi_template
 
 WEBHOOK = 'admission webhook "virtualmachinepool-validator.kubevirt.io" denied the request: '
 VM_SPEC = "spec.virtualMachineTemplate.spec"

@@ -19,7 +19,10 @@ PAGE = {
             "spec": {
                 "running": True,
                 "template": {
-                    "metadata": {"creationTimestamp": None, "labels": {"kubevirt.io/vmpool": "vm-pool-cirros"}},
+                    "metadata": {
+                        "creationTimestamp": None,
+                        "labels": {"kubevirt.io/vmpool": "vm-pool-cirros"},
+                    },
                     "spec": {
                         "domain": {
                             "devices": {"disks": [{"disk": {"bus": "virtio"}, "name": "containerdisk"}]},
@@ -27,7 +30,10 @@ PAGE = {
                         },
                         "terminationGracePeriodSeconds": 0,
                         "volumes": [
-                            {"containerDisk": {"image": "kubevirt/cirros-container-disk-demo:latest"}, "name": "containerdisk"}
+                            {
+                                "containerDisk": {"image": "kubevirt/cirros-container-disk-demo:latest"},
+                                "name": "containerdisk",
+                            }
                         ],
                     },
                 },
@@ -55,7 +61,9 @@ async def test_P_001_discovery(world):
 
 async def test_P_002_two_versions_of_one_object(world):
     """P-002: What was written in one version reads the same in the other, and v1beta1 is stored."""
-    written = await world.kube.create(OLD_POOL, pool(replicas=0) | {"apiVersion": OLD_POOL.api}, world.namespace)
+    written = await world.kube.create(
+        OLD_POOL, pool(replicas=0) | {"apiVersion": OLD_POOL.api}, world.namespace
+    )
     read = await world.kube.get(POOL, world.namespace, "p")
     assert read["apiVersion"] == POOL.api
     assert read["spec"] == written["spec"]
@@ -64,7 +72,10 @@ async def test_P_002_two_versions_of_one_object(world):
     old = await world.kube.get(OLD_POOL, world.namespace, "q")
     assert old["spec"] == (await world.kube.get(POOL, world.namespace, "q"))["spec"]
     definition = await world.kube.get(CRD, "", "virtualmachinepools.pool.kubevirt.io")
-    assert {one["name"]: one["storage"] for one in definition["spec"]["versions"]} == {"v1alpha1": False, "v1beta1": True}
+    assert {one["name"]: one["storage"] for one in definition["spec"]["versions"]} == {
+        "v1alpha1": False,
+        "v1beta1": True,
+    }
 
 
 async def test_P_003_columns(world):
@@ -72,7 +83,13 @@ async def test_P_003_columns(world):
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
     table = await world.kube.ask("GET", POOL.path(world.namespace), accept=TABLE)
-    assert [one["name"] for one in table["columnDefinitions"]] == ["Name", "Desired", "Current", "Ready", "Age"]
+    assert [one["name"] for one in table["columnDefinitions"]] == [
+        "Name",
+        "Desired",
+        "Current",
+        "Ready",
+        "Age",
+    ]
     assert table["rows"][0]["cells"][:3] == ["p", 2, 2]
 
 
@@ -124,12 +141,12 @@ async def test_P_007_scaling_by_the_subresource(world, verb):
 
 
 async def test_P_008_scale_of_a_pool_that_says_nothing(world):
-    """P-008: Without replicas, /scale reads 0 although there is one VM."""
+    """P-008: Without replicas there is one VM, but no scale to be read."""
     await world.create(pool(replicas=None))
     await world.pool_of("p-0")
-    scale = await world.kube.get(POOL, world.namespace, "p", "scale")
-    assert scale["spec"].get("replicas", 0) == 0
-    assert scale["status"]["replicas"] == 1
+    with pytest.raises(Refusal) as found:
+        await world.kube.get(POOL, world.namespace, "p", "scale")
+    assert 'the spec replicas field ".spec.replicas" does not exist' in found.value.message
 
 
 async def refused(world, manifest):
@@ -189,7 +206,9 @@ async def test_S_12_who_writes_the_status(world):
     """S-12: The status is virt-controller's, written through the subresource."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
-    entries = [one for one in world.pools["p"]["metadata"]["managedFields"] if one.get("subresource") == "status"]
+    entries = [
+        one for one in world.pools["p"]["metadata"]["managedFields"] if one.get("subresource") == "status"
+    ]
     assert [one["manager"] for one in entries] == ["virt-controller"]
     assert {"f:labelSelector", "f:replicas"} <= set(entries[0]["fieldsV1"]["f:status"])
 

@@ -75,7 +75,8 @@ async def test_P_055_storage_of_its_own(world):
     """P-055, S-18: Each dataVolumeTemplate gets the ordinal."""
     disks = [disk("a", dataVolume={"name": "d"}), disk("b", dataVolume={"name": "e"})]
     body = template(
-        vmi=vmi_template(volumes=disks), dataVolumeTemplates=[data_volume_template("d"), data_volume_template("e")]
+        vmi=vmi_template(volumes=disks),
+        dataVolumeTemplates=[data_volume_template("d"), data_volume_template("e")],
     )
     spec = await made(world, template=body)
     assert [one["metadata"]["name"] for one in spec["dataVolumeTemplates"]] == ["d-1", "e-1"]
@@ -83,14 +84,18 @@ async def test_P_055_storage_of_its_own(world):
 
 async def test_P_056_data_volumes_follow(world):
     """P-056: A volume that names a template's data volume names it with the ordinal."""
-    found = await volumes(world, disk("a", dataVolume={"name": "d"}), dataVolumeTemplates=[data_volume_template()])
+    found = await volumes(
+        world, disk("a", dataVolume={"name": "d"}), dataVolumeTemplates=[data_volume_template()]
+    )
     assert found["a"]["dataVolume"]["name"] == "d-1"
 
 
 async def test_P_057_claims_follow(world):
     """P-057: A claim that has a template's name gets the ordinal."""
     claim = {"claimName": "d"}
-    found = await volumes(world, disk("a", persistentVolumeClaim=claim), dataVolumeTemplates=[data_volume_template()])
+    found = await volumes(
+        world, disk("a", persistentVolumeClaim=claim), dataVolumeTemplates=[data_volume_template()]
+    )
     assert found["a"]["persistentVolumeClaim"]["claimName"] == "d-1"
 
 
@@ -179,7 +184,9 @@ async def test_P_064_what_is_never_renamed(world):
 
 async def test_P_065_the_rest_is_the_template(bare):
     """P-065, S-03: Where no webhook adds anything, the VM's spec is the template's to the letter, but for the label."""
-    body = template("96Mi", vmi=vmi_template("96Mi", nodeSelector={"disk": "ssd"}, hostname="h", subdomain="s"))
+    body = template(
+        "96Mi", vmi=vmi_template("96Mi", nodeSelector={"disk": "ssd"}, hostname="h", subdomain="s")
+    )
     body["spec"]["template"]["metadata"]["annotations"] = {"a": "b"}
     await bare.create(pool(replicas=1, template=body))
     await bare.pool_of("p-0")

@@ -8,7 +8,9 @@ from conformance.world import finalizers, ready, terminating, uid, uids
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("strategy", [None, {"proactive": {}}, {"opportunistic": {}}], ids=["absent", "proactive", "opportunistic"])
+@pytest.mark.parametrize(
+    "strategy", [None, {"proactive": {}}, {"opportunistic": {}}], ids=["absent", "proactive", "opportunistic"]
+)
 async def test_P_118_a_replacement_comes(world, strategy):
     """P-118, S-01: A VM deleted by hand goes, and another becomes ready in its place."""
     more = {"scaleInStrategy": strategy} if strategy else {}

@@ -24,8 +24,16 @@ async def test_P_195_in_the_foreground(world):
     await world.until(lambda: not world.pools and not world.vms)
     ends = {(one.kind, one.name): one.at for one in world.follower.history if one.type == "DELETED"}
     assert ends[VM, "p-0"] <= ends[POOL, "p"] + 0.05
-    gone = [int(one.obj["metadata"]["resourceVersion"]) for one in world.follower.history if one.type == "DELETED" and one.kind is VM]
-    pool_gone = [int(one.obj["metadata"]["resourceVersion"]) for one in world.follower.of(POOL, "p") if one.type == "DELETED"]
+    gone = [
+        int(one.obj["metadata"]["resourceVersion"])
+        for one in world.follower.history
+        if one.type == "DELETED" and one.kind is VM
+    ]
+    pool_gone = [
+        int(one.obj["metadata"]["resourceVersion"])
+        for one in world.follower.of(POOL, "p")
+        if one.type == "DELETED"
+    ]
     assert max(gone) < pool_gone[0]
 
 
@@ -34,7 +42,9 @@ async def orphaned(world, **more):
     await world.size(2, **({"ready": 2} if more else {}))
     await world.delete(POOL, "p", "Orphan")
     await world.until(lambda: not world.pools)
-    await world.until(lambda: not any(owners(one) or FINALIZER in finalizers(one) for one in world.vms.values()))
+    await world.until(
+        lambda: not any(owners(one) or FINALIZER in finalizers(one) for one in world.vms.values())
+    )
 
 
 async def test_P_196_orphans(world):
@@ -44,7 +54,9 @@ async def test_P_196_orphans(world):
     vms, vmis = uids(world.vms), uids(world.vmis)
     await world.delete(POOL, "p", "Orphan")
     await world.until(lambda: not world.pools)
-    await world.until(lambda: not any(owners(one) or FINALIZER in finalizers(one) for one in world.vms.values()))
+    await world.until(
+        lambda: not any(owners(one) or FINALIZER in finalizers(one) for one in world.vms.values())
+    )
     assert uids(world.vms) == vms
     assert uids(world.vmis) == vmis
     assert not any(map(terminating, world.vms.values()))

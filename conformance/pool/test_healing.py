@@ -11,7 +11,14 @@ from conformance.kube import POOL, VM
 from conformance.manifests import pool, template, vm, vmi_template, with_storage
 from conformance.world import terminating, uid, uids
 
-BAD = ["CrashLoopBackOff", "ErrorUnschedulable", "DataVolumeError", "ErrorPvcNotFound", "ErrImagePull", "ImagePullBackOff"]
+BAD = [
+    "CrashLoopBackOff",
+    "ErrorUnschedulable",
+    "DataVolumeError",
+    "ErrorPvcNotFound",
+    "ErrImagePull",
+    "ImagePullBackOff",
+]
 HARMLESS = ["Starting", "Provisioning", "Stopped", "WaitingForVolumeBinding", "Running", "Stopping"]
 
 
@@ -31,7 +38,9 @@ async def with_failing(bare, status, *, names=("p-0",), replicas=2, **spec):
 
 
 async def healed(bare, before, *names):
-    await bare.until(lambda: set(bare.vms) == set(before) and all(uid(bare.vms[name]) != before[name] for name in names))
+    await bare.until(
+        lambda: set(bare.vms) == set(before) and all(uid(bare.vms[name]) != before[name] for name in names)
+    )
     rest = {name: uid for name, uid in before.items() if name not in names}
     assert rest.items() <= uids(bare.vms).items()
 
@@ -72,16 +81,22 @@ async def test_P_165_a_threshold_of_its_own(bare, threshold, count, heals):
 @pytest.mark.parametrize("status", BAD)
 async def test_P_166_bad_for_too_long(bare, status):
     """P-166: A VM in one of six states, not ready for five minutes, is replaced."""
-    await healed(bare, await with_failing(bare, {"printableStatus": status, "conditions": [not_ready(301)]}), "p-0")
+    await healed(
+        bare, await with_failing(bare, {"printableStatus": status, "conditions": [not_ready(301)]}), "p-0"
+    )
 
 
 @pytest.mark.parametrize("status", HARMLESS)
 async def test_P_167_harmless_states(bare, status):
     """P-167: Other states never lead to healing, however long they last."""
-    await left_alone(bare, await with_failing(bare, {"printableStatus": status, "conditions": [not_ready(99999)]}))
+    await left_alone(
+        bare, await with_failing(bare, {"printableStatus": status, "conditions": [not_ready(99999)]})
+    )
 
 
-@pytest.mark.parametrize(("patience", "since", "heals"), [("10s", 30, True), ("1h0m0s", 1800, False), ("1m30s", 91, True)])
+@pytest.mark.parametrize(
+    ("patience", "since", "heals"), [("10s", 30, True), ("1h0m0s", 1800, False), ("1m30s", 91, True)]
+)
 async def test_P_168_a_patience_of_its_own(bare, patience, since, heals):
     """P-168: minFailingToStartDuration takes the place of five minutes."""
     status = {"printableStatus": "CrashLoopBackOff", "conditions": [not_ready(since)]}
@@ -97,10 +112,14 @@ async def test_P_169_the_probe_counts(bare, since, heals):
     await (healed(bare, before, "p-0") if heals else left_alone(bare, before))
 
 
-@pytest.mark.parametrize("condition", [not_ready(999, "Unknown"), not_ready(999, "False", "Other")], ids=["unknown", "absent"])
+@pytest.mark.parametrize(
+    "condition", [not_ready(999, "Unknown"), not_ready(999, "False", "Other")], ids=["unknown", "absent"]
+)
 async def test_P_170_nobody_said_not_ready(bare, condition):
     """P-170: Where Ready is absent or Unknown, a state alone does not lead to healing."""
-    await left_alone(bare, await with_failing(bare, {"printableStatus": "CrashLoopBackOff", "conditions": [condition]}))
+    await left_alone(
+        bare, await with_failing(bare, {"printableStatus": "CrashLoopBackOff", "conditions": [condition]})
+    )
 
 
 @pytest.mark.parametrize("strategy", ["unmanaged", "opportunistic", "proactive"])
@@ -128,7 +147,9 @@ async def test_P_173_storage_is_kept(world):
     body["spec"]["template"]["spec"]["nodeSelector"] = {"conformance/nowhere": "true"}
     keep = {"proactive": {"statePreservation": "Offline"}}
     await world.create(pool(replicas=1, template=body, scaleInStrategy=keep))
-    await world.until(lambda: world.vms["p-0"]["status"]["printableStatus"] == "ErrorUnschedulable" and "d-0" in world.dvs)
+    await world.until(
+        lambda: world.vms["p-0"]["status"]["printableStatus"] == "ErrorUnschedulable" and "d-0" in world.dvs
+    )
     before, disk = uid(world.vms["p-0"]), uid(world.dvs["d-0"])
     await world.change(autohealing={"minFailingToStartDuration": "0s"})
     await world.until(lambda: uid(world.vms["p-0"]) != before)
@@ -187,7 +208,12 @@ async def test_D_12_unschedulable_in_earnest(world):
     """D-12: A VM that no node takes is replaced after the patience of its pool, without further events."""
     body = template(running=True, vmi=vmi_template(nodeSelector={"conformance/nowhere": "true"}))
     await world.create(
-        pool(replicas=1, template=body, autohealing={"minFailingToStartDuration": "2s"}, updateStrategy={"unmanaged": {}})
+        pool(
+            replicas=1,
+            template=body,
+            autohealing={"minFailingToStartDuration": "2s"},
+            updateStrategy={"unmanaged": {}},
+        )
     )
     await world.until(lambda: world.vms["p-0"]["status"]["printableStatus"] == "ErrorUnschedulable")
     before = uid(world.vms["p-0"])

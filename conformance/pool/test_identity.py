@@ -7,8 +7,11 @@ from conformance.manifests import FINALIZER, owner, pool, template, vm
 from conformance.world import controller, finalizers, labels, owners, specs, terminating, uid, uids
 
 
-@pytest.mark.parametrize("spec", [{"replicas": 1}, {"replicas": 0}, {"replicas": 1, "paused": True}],
-                         ids=["of one", "of none", "paused"])
+@pytest.mark.parametrize(
+    "spec",
+    [{"replicas": 1}, {"replicas": 0}, {"replicas": 1, "paused": True}],
+    ids=["of one", "of none", "paused"],
+)
 async def test_P_030_a_pool_is_held(world, spec):
     """P-030: The first pass puts the finalizer on every pool, also on one of none and on a paused one."""
     await world.create(pool(**spec))
@@ -212,3 +215,16 @@ async def test_P_043_a_vm_changes_hands(world):
     await world.change("q", replicas=1, paused=False)
     await world.settled("q")
     assert set(world.owned("q")) == {"p-0"}
+
+
+async def test_S_06_a_selector_that_does_not_match(bare):
+    """S-06: Where no webhook refuses such a pool, the controller does nothing for it, and goes on with others."""
+    manifest = pool(replicas=2)
+    manifest["spec"]["selector"] = {"matchLabels": {"app": "nothing"}}
+    await bare.create(manifest)
+    await bare.create(pool("q", replicas=1))
+    await bare.size(1, name="q")
+    await bare.settled("q")
+    assert set(bare.vms) == {"q-0"}
+    assert bare.status("p") == {}
+    assert FINALIZER not in finalizers(bare.pools["p"])

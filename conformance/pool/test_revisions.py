@@ -41,12 +41,20 @@ async def test_P_068_scaling_names_a_new_revision(world):
     await world.change(replicas=3)
     await world.pool_of("p-0", "p-1", "p-2")
     await world.settled()
-    assert {name: revision(one) for name, one in world.vms.items()} == {"p-0": "p-1", "p-1": "p-1", "p-2": "p-2"}
-    assert {name: (uid(world.vms[name]), world.vms[name]["metadata"]["generation"]) for name in before} == before
+    assert {name: revision(one) for name, one in world.vms.items()} == {
+        "p-0": "p-1",
+        "p-1": "p-1",
+        "p-2": "p-2",
+    }
+    assert {
+        name: (uid(world.vms[name]), world.vms[name]["metadata"]["generation"]) for name in before
+    } == before
     assert set(world.revisions) == {"p-1", "p-2"}
 
 
-@pytest.mark.parametrize("spec", [{"replicas": 0}, {"replicas": 2, "paused": True}], ids=["of none", "paused"])
+@pytest.mark.parametrize(
+    "spec", [{"replicas": 0}, {"replicas": 2, "paused": True}], ids=["of none", "paused"]
+)
 async def test_P_069_no_work_no_revision(world, spec):
     """P-069: A pool that makes no VM makes no revision."""
     await world.create(pool(**spec))
@@ -88,7 +96,9 @@ async def test_P_072_revisions_of_others_stay(world):
 
 async def test_P_073_a_guest_keeps_its_revision(world):
     """P-073: Under opportunistic updates, the revision of a VMI that has not restarted stays."""
-    await world.create(pool(replicas=1, template=template("64Mi", running=True), updateStrategy={"opportunistic": {}}))
+    await world.create(
+        pool(replicas=1, template=template("64Mi", running=True), updateStrategy={"opportunistic": {}})
+    )
     await world.pool_of("p-0", ready=1)
     await world.change_template(template("96Mi", running=True))
     await world.until(lambda: revision(world.vms["p-0"]) == "p-2")

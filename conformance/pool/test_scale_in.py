@@ -77,7 +77,9 @@ async def test_P_090_what_is_going_is_not_deleted_again(world):
     await world.until(lambda: set(world.vms) == {"p-0", "p-1"})
     await world.settled()
     assert {name: one["metadata"]["deletionTimestamp"] for name, one in world.vms.items()} == stamps
-    assert {text.split("/")[1].split()[0] for _, reason, text in world.events if reason == "SuccessfulDelete"} == {
+    assert {
+        text.split("/")[1].split()[0] for _, reason, text in world.events if reason == "SuccessfulDelete"
+    } == {
         "p-2",
         "p-3",
     }
@@ -165,7 +167,9 @@ async def test_P_099_both_selectors(world):
     """P-099: Both must match, and the order applies among those that do."""
     strategy = proactive("DescendingOrder", selectors=SPECIAL | ON_SSD)
     mine = await world.create(pool(replicas=0, paused=True, scaleInStrategy=strategy))
-    for number, (kind, node) in enumerate([("special", "ssd"), ("special", "ssd"), ("special", "hdd"), ("plain", "ssd")]):
+    for number, (kind, node) in enumerate(
+        [("special", "ssd"), ("special", "ssd"), ("special", "hdd"), ("plain", "ssd")]
+    ):
         body = vmi_template(labels={"kind": kind}, nodeSelector={"disk": node})
         await world.create(vm(f"p-{number}", owners=[owner(mine)], vmi=body), VM)
     await world.until(lambda: world.status().get("replicas") == 4)

@@ -19,7 +19,9 @@ async def test_P_076_growing(world):
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
     await world.settled()
-    before = {name: (one["metadata"]["uid"], one["metadata"]["generation"]) for name, one in world.vms.items()}
+    before = {
+        name: (one["metadata"]["uid"], one["metadata"]["generation"]) for name, one in world.vms.items()
+    }
     await world.change(replicas=5)
     await world.pool_of(*(f"p-{number}" for number in range(5)))
     after = {name: (one["metadata"]["uid"], one["metadata"]["generation"]) for name, one in world.vms.items()}

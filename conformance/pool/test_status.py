@@ -14,7 +14,13 @@ SELECTORS = [
     ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, "app"),
     ({"matchExpressions": [{"key": "no", "operator": "DoesNotExist"}]}, "!no"),
     (
-        {"matchLabels": {"b": "2"}, "matchExpressions": [{"key": "app", "operator": "Exists"}, {"key": "a", "operator": "In", "values": ["1"]}]},
+        {
+            "matchLabels": {"b": "2"},
+            "matchExpressions": [
+                {"key": "app", "operator": "Exists"},
+                {"key": "a", "operator": "In", "values": ["1"]},
+            ],
+        },
         "a in (1),app,b=2",
     ),
 ]
@@ -109,7 +115,9 @@ async def test_P_192_silence(world):
     await world.create(pool("p", replicas=2, template=template(running=True)))
     await world.size(2, ready=2)
     await world.settled()
-    await world.create(pool("other", replicas=1, labels={"app": "other"}, template=template(labels={"app": "other"})))
+    await world.create(
+        pool("other", replicas=1, labels={"app": "other"}, template=template(labels={"app": "other"}))
+    )
     before = versions(world.pools | world.owned()), versions(world.revisions)
     for size in (2, 3):
         await world.change("other", replicas=size)

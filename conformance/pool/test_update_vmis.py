@@ -102,7 +102,10 @@ async def test_P_145_other_storage_another_vm(world):
     await world.pool_of("p-0", ready=1)
     last = [one.obj for one in world.follower.of(VM, "p-0") if uid(one.obj) == old][-1]
     assert terminating(last)
-    assert any("foregroundDeletion" in one.obj["metadata"].get("finalizers", []) for one in world.follower.of(VM, "p-0"))
+    assert any(
+        "foregroundDeletion" in one.obj["metadata"].get("finalizers", [])
+        for one in world.follower.of(VM, "p-0")
+    )
 
 
 async def test_P_146_stopped_vms_stay(world):
@@ -195,7 +198,9 @@ async def test_P_153_and_go_on_when_it_is_back(world):
     before = await one_down_not_outdated(world)
     await world.settled()
     await world.command("p-0", "unpause")
-    await world.until(lambda: not before.items() & uids(world.vmis).items() and set(world.vmis) == {"p-0", "p-1", "p-2"})
+    await world.until(
+        lambda: not before.items() & uids(world.vmis).items() and set(world.vmis) == {"p-0", "p-1", "p-2"}
+    )
 
 
 async def test_P_154_who_is_down_anyway(world):
@@ -253,7 +258,9 @@ async def test_P_158_only_those_of_a_node(world):
     """P-158: A node selector confines it by what VMs ask for."""
     needs = [{"key": "kubernetes.io/os", "operator": "NotIn", "values": ["linux"]}]
     strategy = proactive(selectors={"nodeSelectorRequirementMatcher": needs})
-    vms, vmis = await mixed(world, strategy, vmi_template(), vmi_template(nodeSelector={"kubernetes.io/os": "linux"}))
+    vms, vmis = await mixed(
+        world, strategy, vmi_template(), vmi_template(nodeSelector={"kubernetes.io/os": "linux"})
+    )
     await world.until(lambda: revision(world.vms["p-0"]) == "p-2" and uid(world.vmis["p-0"]) != vmis["p-0"])
     await world.settled()
     assert generations(world.vms)["p-1"] == vms["p-1"]
@@ -269,7 +276,11 @@ async def test_P_159_renewals_are_told(world):
 
 
 def renewals(world):
-    return [text for _, reason, text in world.events if reason == "SuccessfulDelete" and "updated resource" in text]
+    return [
+        text
+        for _, reason, text in world.events
+        if reason == "SuccessfulDelete" and "updated resource" in text
+    ]
 
 
 async def test_P_160_news_of_nothing(world):
@@ -296,6 +307,10 @@ async def test_P_161_renewals_that_fail(world):
         assert found["reason"] == "FailedUpdate"
         assert found["message"].startswith("error during VMI update: ")
         assert uids(world.vmis) == before
-        told = {text.split(": ")[0] for _, reason, text in world.events if reason == "FailedUpdate" and "resource" in text}
+        told = {
+            text.split(": ")[0]
+            for _, reason, text in world.events
+            if reason == "FailedUpdate" and "resource" in text
+        }
         assert len(told) == 1
     await renewed(world, before)

@@ -179,7 +179,9 @@ async def test_P_136_unmanaged(world):
 
 
 async def opportunistic(world):
-    await world.create(pool(replicas=1, template=template(running=True), updateStrategy={"opportunistic": {}}))
+    await world.create(
+        pool(replicas=1, template=template(running=True), updateStrategy={"opportunistic": {}})
+    )
     await world.pool_of("p-0", ready=1)
     await world.settled()
     before = world.vmis["p-0"]
@@ -224,7 +226,9 @@ async def test_P_140_updates_that_fail(world):
     await world.pool_of("p-0")
     async with world.refusing("UPDATE", VM, {"tier": "refused"}):
         await world.change_template(template(labels=LABELS | {"tier": "refused"}))
-        await world.event("FailedUpdate", f"Error updating virtual machine p-0/{world.namespace}: ", "Warning")
+        await world.event(
+            "FailedUpdate", f"Error updating virtual machine p-0/{world.namespace}: ", "Warning"
+        )
         found = await world.until(lambda: world.condition("ReplicaFailure"))
         assert found["reason"] == "FailedUpdate"
         assert found["message"].startswith("error during VM update: ")

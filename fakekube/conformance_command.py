@@ -1,0 +1,87 @@
+"""`fakekube conformance`: judge a VirtualMachinePool controller, ours or another, on a fakekube or on a real cluster.
+
+The suite itself is the package `conformance`, which knows nothing of fakekube; here it is only found and run by pytest.
+"""
+
+import importlib.util
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+_NEEDED = ("pytest", "pytest_asyncio", "xdist", "lightkube")
+_UNUSABLE = 2
+_NOTHING_RAN = (4, 5)  # pytest's codes for wrong usage and for no tests at all
+
+
+@click.command()
+@click.option(
+    "--kubeconfig", metavar="PATH", default="", help="The cluster to judge; without, a fakekube is started."
+)
+@click.option(
+    "--controller",
+    type=click.Choice(["ours", "none"]),
+    default=None,
+    help="Whether to run this project's pool controller; by default only on a fakekube.",
+)
+@click.option(
+    "--implementation",
+    type=click.Choice(["ours", "kubevirt-1.9"]),
+    default="ours",
+    show_default=True,
+    help="Whose known deviations are expected.",
+)
+@click.option("--select", metavar="IDS", default="", help="Patterns of ids, separated by commas: P-04.,P-1,D")
+@click.option("--smoke", is_flag=True, help="Only one or two tests of each section.")
+@click.option(
+    "--report", metavar="DIR", default="", help="Write junit.xml, report.json and report.html there."
+)
+@click.option(
+    "--patience", type=float, default=30.0, show_default=True, help="Seconds to wait for what is to come."
+)
+@click.option("--jobs", type=click.IntRange(0, 64), default=6, show_default=True, help="Tests at a time.")
+def conformance(*, jobs: int, smoke: bool, **flags: Any) -> None:
+    """Judge a pool controller by its behaviour, a test for each statement."""
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    suite = importlib.util.find_spec("conformance")
+    if missing or suite is None or suite.origin is None:
+        raise _Unusable("the suite needs more than the server: pip install 'fakekube[conformance]'")
+    if flags["kubeconfig"] and not Path(flags["kubeconfig"]).is_file():
+        raise _Unusable(f"there is no file {flags['kubeconfig']}")
+    for name in ("kubeconfig", "report"):
+        flags[name] = flags[name] and str(Path(flags[name]).absolute())
+    options = {f"--{name}": str(value) for name, value in flags.items() if value} | (
+        {"-m": "smoke"} if smoke else {}
+    )
+    folder = Path(suite.origin).parent
+    command = [*_pytest(folder, jobs), *itertools.chain.from_iterable(options.items())]
+    code = subprocess.run(command, cwd=folder.parent, check=False).returncode  # noqa: S603 - pytest, as ourselves
+    sys.exit(_UNUSABLE if code in _NOTHING_RAN else code)
+
+
+def _pytest(folder: Path, jobs: int) -> list[str]:
+    settings = [
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(folder.parent),
+        "--import-mode=importlib",
+        "-p",
+        "no:cacheprovider",
+    ]
+    settings += ["-o", "asyncio_mode=auto", "-o", "xfail_strict=true", "-q", "-ra", "--tb=short"]
+    parallel = ["-n", str(jobs), "--dist", "worksteal"] if jobs > 1 else []
+    return [sys.executable, "-m", "pytest", *settings, *parallel, str(folder)]
+
+
+class _Unusable(click.ClickException):
+    """A mistake of the user; one sentence."""
+
+    exit_code = _UNUSABLE
+
+    def show(self, file: object = None) -> None:  # noqa: ARG002 - click's signature
+        click.echo(f"fakekube: {self.format_message()}", err=True)

@@ -1,0 +1,71 @@
+"""The conformance suite as a part of this project: its always-on part passes, its coverage is written down."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+
+from conformance import coverage
+from conformance.implementations import DEVIATIONS
+from conformance.statements import load
+
+ROOT = Path(__file__).parents[2]
+FAKEKUBE = [sys.executable, "-m", "fakekube", "conformance"]
+
+
+def run(*arguments):
+    return subprocess.run(
+        [*FAKEKUBE, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_our_controller_passes(tmp_path):
+    """The smoke tests, some of every section, pass on a fakekube with our controller, and are reported."""
+    outcome = run("--smoke", "--jobs", "4", "--report", str(tmp_path))
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    report = orjson.loads((tmp_path / "report.json").read_bytes())
+    sections = {one["section"] for one in report["results"] if one["verdict"] == "passed"}
+    assert sections == {one.section for one in load("pool")}
+    page = (tmp_path / "report.html").read_text()
+    assert all(one["id"] in page for one in report["results"])
+    assert "<svg" in page
+    assert not {"src=", "href=", "url("} & set(re.findall(r"src=|href=|url\(", page)), "it needs nothing from elsewhere"
+    assert (tmp_path / "junit.xml").is_file()
+
+
+def test_without_a_controller_it_fails():
+    """The suite is no rubber stamp: where nobody looks after pools, what needs a controller fails, the rest passes."""
+    outcome = run("--controller", "none", "--select", "P-001,P-044,P-178", "--patience", "2", "--jobs", "3")
+    assert outcome.returncode == 1
+    assert "2 failed, 1 passed" in outcome.stdout
+
+
+def test_mistakes_are_one_sentence():
+    """A kubeconfig that does not exist, or ids that nothing has, end with 2 and no traceback."""
+    missing = run("--kubeconfig", "/nowhere/at/all")
+    assert (missing.returncode, missing.stderr) == (2, "fakekube: there is no file /nowhere/at/all\n")
+    assert run("--select", "X-9", "--jobs", "0").returncode == 2
+
+
+def test_the_coverage_is_up_to_date():
+    """COVERAGE.md is what `python -m conformance.coverage` writes."""
+    assert coverage.PAGE.read_text() == coverage.page(), "run python -m conformance.coverage"
+
+
+def test_every_pool_statement_is_proven_or_explained():
+    """Each P- and S-number has a test over the API alone, or a reason why not, and never both."""
+    proven = coverage.tests("conformance")
+    for one in (*load("pool"), *load("page")):
+        assert (one.id in proven) != (one.id in coverage.EXPLAINED), one.id
+
+
+def test_deviations_name_statements():
+    """Every deviation belongs to a test that exists; defects of upstream are among its deviations."""
+    proven = coverage.tests("conformance")
+    for some in DEVIATIONS.values():
+        assert set(some) <= set(proven)
+    defects = {one.id for one in load("pool") if one.kind == "defect"}
+    assert defects <= set(DEVIATIONS["kubevirt-1.9"])
+    assert not defects & set(DEVIATIONS["ours"])
