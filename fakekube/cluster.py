@@ -11,10 +11,12 @@ import asyncio
 import base64
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from fakekube import passage
+from fakekube import passage, snapshot
 from fakekube.actors import API, ActorSpec, Made, Pace, Setting, choose
 from fakekube.api.access.authentication import Authentication
 from fakekube.api.apiserver import ApiServer
@@ -65,6 +67,7 @@ class Cluster:
         rbac: bool = False,
     ) -> None:
         self._forked_from: ApiServer | None = None
+        self._installed = False  # whether the store came with everything actors prepare
         self.born = 0  # the revision a fork began at
         self._access = (authentication, rbac)
         self.clock = clock or RealClock()
@@ -118,7 +121,7 @@ class Cluster:
             for (namespace, name), handler in one.services.items():
                 self.services.set(namespace, name, handler)
         for one in made:
-            if one.prepare is not None and self._forked_from is None:
+            if one.prepare is not None and not self._installed:
                 await one.prepare()
         for name, actor in self.actors.items():
             self._tasks[name] = asyncio.create_task(self._supervise(name, actor), name=name)
@@ -177,8 +180,31 @@ class Cluster:
             rbac=self._access[1],
         )
         twin._forked_from = self.api
+        twin._installed = True
         twin.born = store.revision
         return twin
+
+    async def save(self, path: str | PathLike[str]) -> None:
+        """Write everything there is to a file; see `snapshot`."""
+        snapshot.write(path, await snapshot.dump(self.api.store, self.clock.now()))
+
+    @classmethod
+    def load(
+        cls,
+        path: str | PathLike[str],
+        *,
+        only: Iterable[str] = (),
+        without: Iterable[str] = (),
+        pace: Pace = "instant",
+        seed: int | None = None,
+        clock: Callable[[datetime], Clock] = ManualClock,
+    ) -> "Cluster":
+        """A cluster that goes on where a saved one was, by a clock made from that moment. Raises BadSnapshot."""
+        store, moment = snapshot.parse(snapshot.read(path), str(path))
+        cluster = cls(only=only, without=without, pace=pace, seed=seed, clock=clock(moment), store=store)
+        cluster._installed = True
+        cluster.born = store.revision
+        return cluster
 
     # --- what settling looks at --------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ There is no per-key history: a read of the past takes the present and undoes the
 happened since, which for pagination is little, and makes keeping the past as cheap as the log.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from sortedcontainers import SortedDict
@@ -89,6 +90,13 @@ class MemoryStore:
     def compact(self, revision: int) -> None:
         self._log.compact(min(revision, self._revision))
         self._channels.trim()
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry], revision: int) -> "MemoryStore":
+        """A store that holds these entries at this revision, and remembers nothing of how they came."""
+        store = cls(revision=revision)
+        store._entries.update((one.key, one) for one in entries)
+        return store
 
     def fork(self) -> "MemoryStore":
         """A store that begins as this one is, past included, and goes its own way. Shares entries, which never change."""
