@@ -14,6 +14,7 @@ import orjson
 
 from fakekube.client import sharing
 from fakekube.machinery import objects
+from fakekube.machinery.copying import kept_json
 from fakekube.machinery.errors import ApiError, Expired, from_status
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.wire import Handler, Object, Request, Response, User
@@ -268,7 +269,7 @@ class Client:
         if body is not None:
             sent["content-type"] = _JSON
             if not isinstance(body, bytes):
-                body = orjson.dumps(body)
+                body = kept_json(body)  # the traffic log may keep it
         if headers:
             sent.update(headers)
         response = await self.handler(Request(method, path, query, sent, body or b"", self.user))
@@ -289,7 +290,7 @@ class Client:
             data = b""
         else:
             headers["content-type"] = media_type
-            data = body if isinstance(body, bytes) else orjson.dumps(body)
+            data = body if isinstance(body, bytes) else kept_json(body)
         text = _encoded(query) if query else ""
         response = await self.handler(Request(method, path, text, headers, data, self.user))
         if response.status >= 400:

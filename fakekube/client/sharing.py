@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-_LIMIT = 1_000
+_LIMIT = 256  # caches of one resource wake together and read batches of this size; a decoded pod takes 50 kB
 
 _young: dict[bytes, Any] = {}
 _old: dict[bytes, Any] = {}

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import orjson
 
 from fakekube.api.registry.strategy import ServedResource
+from fakekube.machinery.copying import kept_json
 from fakekube.machinery.wire import Object
 from fakekube.store.interface import Entry
 
@@ -48,7 +49,7 @@ def dump(api_version: str, kind: str, obj: Object) -> bytes:
     """The bytes of an object that is in its stored form already."""
     meta = obj["metadata"]
     rest = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata")}
-    return orjson.dumps(
+    return kept_json(
         {
             "apiVersion": api_version,
             "kind": kind,

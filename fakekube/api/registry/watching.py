@@ -1,11 +1,12 @@
 """Store events → watch events: which type an event has under a selector, and its line of JSON.
 
 A line is made once per event, resource version and representation, and kept on the event: a hundred watchers send the
-same bytes.
+same bytes. Only the events rendered last keep theirs: watchers are at the end of the log, or will be soon.
 
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/storage/cacher/cache_watcher.go
 """
 
+from collections import deque
 from collections.abc import Callable
 
 import orjson
@@ -16,6 +17,8 @@ from fakekube.api.registry.strategy import ServedResource
 from fakekube.store.interface import Entry, Event
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
+_RENDERED = 2_000
+_rendered: deque[Event] = deque()
 Render = Callable[[Entry, int], bytes]  # (entry, version to show) → the object's JSON
 
 
@@ -38,6 +41,9 @@ def line(resource: ServedResource, event: Event, kind: str, entry: Entry) -> byt
     made = event.memo
     if made is None:
         made = event.memo = {}
+        _rendered.append(event)
+        if len(_rendered) > _RENDERED:
+            _rendered.popleft().memo = None
     key = (resource.api_version, kind)
     known = made.get(key)
     if known is None:
