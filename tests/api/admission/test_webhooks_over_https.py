@@ -71,7 +71,7 @@ async def served(authority: trustme.CA) -> AsyncIterator[Served]:
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[Cluster]:
-    async with Cluster(only=[]) as one:
+    async with Cluster(only=["namespaces"]) as one:
         yield one
 
 
