@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from fakekube import passage, snapshot
 from fakekube.actors import API, ActorSpec, Made, Pace, Setting, choose
+from fakekube.admin import Admin
 from fakekube.api.access.authentication import Authentication
 from fakekube.api.apiserver import ApiServer
 from fakekube.api.services import Services
@@ -84,7 +85,6 @@ class Cluster:
         )
         kinds = Kinds(self.api.catalog)
         self.requests = RequestLog(self.clock, kinds.names, lambda: self.api.store.revision)
-        self.api.controls = Controls(self.requests, kinds, self.api.store, self.clock)
         self.faults = Faults(
             clock=self.clock,
             ids=self.ids,
@@ -92,6 +92,7 @@ class Cluster:
             kinds=kinds.every_name,
             revision=lambda: self.api.store.revision,
         )
+        self.api.controls = Admin(self, Controls(self.requests, kinds, self.store, self.clock))
         self._front = self.requests.filter(self.faults.filter(self.api))  # what everybody talks to
         self.actors: dict[str, Actor] = {}
         self.failures: dict[str, Exception] = {}  # actors that died, and of what
@@ -205,6 +206,10 @@ class Cluster:
         cluster._installed = True
         cluster.born = store.revision
         return cluster
+
+    @property
+    def store(self) -> Store:
+        return self.api.store
 
     # --- what settling looks at --------------------------------------------------------------------------------
 
