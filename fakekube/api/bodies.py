@@ -165,5 +165,6 @@ def _check_custom(resource: ServedResource, obj: Object, body: bytes) -> None:
         )
     if obj["kind"] != resource.kind:
         cause: FieldError = invalid("kind", obj["kind"], f"must be {resource.kind}")
-        name = str((obj.get("metadata") or {}).get("name") or "")
+        meta = obj.get("metadata")
+        name = str(meta.get("name") or "") if isinstance(meta, dict) else ""
         raise errors.invalid(str(obj["kind"]), resource.group, name, [cause])

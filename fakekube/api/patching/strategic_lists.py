@@ -9,6 +9,8 @@ Origin: k8s: staging/src/k8s.io/apimachinery/pkg/util/strategicpatch/patch.go, .
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from fakekube.api.patching import go_format
 from fakekube.machinery.errors import ApiError, BadRequest, Invalid
 
@@ -98,7 +100,9 @@ def in_order(merged: list[Any], order: list[Any], server_order: list[Any], key: 
     """The merged list: what `order` names as it says, the rest in the server's order, woven together by the latter."""
 
     def identity(item: Any) -> Any:
-        return key_of(item, key) if key else item
+        value = key_of(item, key) if key else item
+        # No list of text or keys at all, but patches come from anybody.
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if isinstance(value, dict | list) else value
 
     wanted = _places(order, identity)
     served = _places(server_order, identity)

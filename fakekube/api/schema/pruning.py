@@ -70,7 +70,7 @@ def _members(node: Schema, *, root: bool) -> Callable[[dict[str, Any]], list[str
                 unknown = [*unknown, name] if unknown else [name]
             elif value and (gone := child(value)):
                 found = found or []
-                found += [f"{name}{path}" if path[0] == "[" else f"{name}.{path}" for path in gone]
+                found += [f"{name}{path}" if path[:1] == "[" else f"{name}.{path}" for path in gone]
         if unknown:
             for name in unknown:
                 del obj[name]

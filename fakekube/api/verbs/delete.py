@@ -7,13 +7,14 @@ from typing import Any
 
 from fakekube.api import bodies, negotiation
 from fakekube.api.admission.attributes import DELETE, Attributes
+from fakekube.api.builtins import typed
 from fakekube.api.options import boolean, first, integer, list_options, write_options
 from fakekube.api.registry import codec
 from fakekube.api.registry.deletion import DeleteOptions
 from fakekube.api.registry.matching import matcher
 from fakekube.api.registry.registry import Written
 from fakekube.api.verbs.call import Call
-from fakekube.machinery.errors import ApiError, BadRequest, NotFound, UnsupportedMediaType, invalid
+from fakekube.machinery.errors import BadRequest, NotFound, UnsupportedMediaType, invalid
 from fakekube.machinery.field_errors import FieldError, not_supported
 from fakekube.machinery.wire import Object, Response
 
@@ -158,11 +159,8 @@ def _body_options(body: bytes, content_type: str) -> dict[str, Any]:
             f'no kind "{kind}" is registered for version "{given.get("apiVersion") or "v1"}" in scheme '
             '"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"'
         )
-    grace = given.get("gracePeriodSeconds")
-    if grace is not None and not isinstance(grace, int):
-        raise ApiError(
-            "json: cannot unmarshal string into Go struct field DeleteOptions.gracePeriodSeconds of type int64",
-            code=400,
-            reason="BadRequest",
-        )
+    try:
+        typed.decode(given, "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions")
+    except BadRequest as bad:
+        raise BadRequest(bad.message.partition("cannot be handled as a DeleteOptions: ")[2]) from None
     return given

@@ -4,9 +4,8 @@ A patch leaves the members it does not touch as the bytes they were, in struct o
 maps, which Go prints sorted.
 """
 
+import json
 from typing import Any
-
-import orjson
 
 _METADATA = (
     "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
@@ -20,7 +19,8 @@ _LAST = 99
 
 def text(value: Any, before: Any = None, *, structs: bool = False) -> str:
     """`value` as Go prints it; with `structs`, what equals `before` keeps the order of its struct."""
-    return orjson.dumps(_ordered(value, before, "", structs=structs)).decode()
+    ordered = _ordered(value, before, "", structs=structs)
+    return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))
 
 
 def _ordered(value: Any, before: Any, name: str, *, structs: bool) -> Any:

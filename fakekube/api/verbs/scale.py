@@ -7,6 +7,7 @@ from typing import Any
 
 from fakekube.api import bodies
 from fakekube.api.admission.attributes import Attributes
+from fakekube.api.builtins import typed
 from fakekube.api.patching import json_patch, merge_patch, strategic_merge
 from fakekube.api.registry import codec
 from fakekube.api.schema.model import Schema
@@ -98,8 +99,8 @@ async def _write(call: Call, change: Any, kind: str) -> Response:
     async def transform(old: Object) -> Object:
         scale = view(call, old)
         wanted = await change(scale)
+        _decode(call, wanted, scale)
         replicas = dig(wanted, "spec", "replicas", default=0)
-        _check(call, wanted, replicas, scale)
         new = copy_of(old)
         for member in ("resourceVersion", "uid"):
             given = (wanted.get("metadata") or {}).get(member)
@@ -122,11 +123,18 @@ async def _write(call: Call, change: Any, kind: str) -> Response:
     return call.show(view(call, written.obj))
 
 
-def _check(call: Call, wanted: Object, replicas: Any, scale: Object) -> None:
-    if isinstance(replicas, bool) or not isinstance(replicas, int):
-        detail = "json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32"
-        shown = go_text.text(wanted, scale, structs=True)
-        raise invalid("", "", "", [FieldError("FieldValueInvalid", "patch", detail, shown)])
+def _decode(call: Call, wanted: Object, scale: Object) -> None:
+    """Read what the client made of a Scale into its type, in place. Raises BadRequest, Invalid."""
+    given = copy_of(wanted)
+    try:
+        typed.decode(wanted, "io.k8s.api.autoscaling.v1.Scale")
+    except BadRequest as bad:
+        if call.info.verb == "update":
+            raise
+        detail = bad.message.partition("cannot be handled as a Scale: ")[2]
+        shown = go_text.text(given, scale, structs=True)
+        raise invalid("", "", "", [FieldError("FieldValueInvalid", "patch", detail, shown)]) from None
+    replicas = dig(wanted, "spec", "replicas", default=0)
     if replicas < 0 and not call.resource.custom:  # those find it themselves, among other things
         cause = invalid_field("spec.replicas", replicas, "must be greater than or equal to 0")
         raise invalid("Scale", "autoscaling", call.info.name, [cause])
