@@ -17,34 +17,8 @@ from fakekube.machinery.resources import (
     Resource,
 )
 from fakekube.machinery.wire import Object
+from fakekube.virt.instancetypes import kinds
 
-_GROUP, _VERSION = "instancetype.kubevirt.io", "v1beta1"
-_KINDS = {
-    "virtualmachineinstancetype": Resource(
-        _GROUP, _VERSION, "virtualmachineinstancetypes", "VirtualMachineInstancetype"
-    ),
-    "virtualmachineclusterinstancetype": Resource(
-        _GROUP,
-        _VERSION,
-        "virtualmachineclusterinstancetypes",
-        "VirtualMachineClusterInstancetype",
-        namespaced=False,
-    ),
-    "virtualmachinepreference": Resource(
-        _GROUP, _VERSION, "virtualmachinepreferences", "VirtualMachinePreference"
-    ),
-    "virtualmachineclusterpreference": Resource(
-        _GROUP,
-        _VERSION,
-        "virtualmachineclusterpreferences",
-        "VirtualMachineClusterPreference",
-        namespaced=False,
-    ),
-}
-_DEFAULT_KINDS = {
-    "instancetype": "virtualmachineclusterinstancetype",
-    "preference": "virtualmachineclusterpreference",
-}
 MIGRATIONS = Resource(
     "kubevirt.io", "v1", "virtualmachineinstancemigrations", "VirtualMachineInstanceMigration"
 )
@@ -85,10 +59,7 @@ class Lookups:
             kept = await self._client.get(CONTROLLER_REVISIONS, revision, namespace)
             found: Mapping[str, Any] | None = dig(kept, "data", "spec")
             return found
-        kind = (matcher.get("kind") or _DEFAULT_KINDS[member]).lower()
-        resource = _KINDS.get(kind.removesuffix("s"))
-        if resource is None:
-            raise NotFound(f"got unexpected kind in {member.capitalize()}Matcher: {kind}")
+        resource = kinds.resource_of(matcher, member)
         obj = await self._client.get(resource, matcher["name"], namespace if resource.namespaced else None)
         spec: Mapping[str, Any] = obj.get("spec") or {}
         return spec

@@ -10,10 +10,11 @@ from typing import Any
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
-from fakekube.virt.api import instancetype, machine_spec
+from fakekube.virt.api import machine_spec
 from fakekube.virt.api.causes import NOT_FOUND, Cause
 from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.api.instance_defaults import set_instance_defaults
+from fakekube.virt.instancetypes import applying
 
 RUNNING_WARNING = "spec.running is deprecated, please use spec.runStrategy instead."
 _TEMPLATE = "spec.template.spec"
@@ -36,7 +37,7 @@ def validate(
         lambda: list(matchers(vm, old)),
         lambda: [
             Cause(f"VM field(s) {field} conflicts with selected instance type", field)
-            for field in instancetype.conflicts(_TEMPLATE, template, size)
+            for field in applying.conflicts(_TEMPLATE, template, size)
         ],
         lambda: _spec(vm, config, size, preference),
         lambda: list(_namespaces(vm)),
@@ -58,7 +59,7 @@ def complete(
     """The machine with instancetype, preference and defaults written into its template: what would run."""
     vm = copy_of(vm)
     spec = vm["spec"]["template"]["spec"]
-    instancetype.apply(spec, size, preference)
+    applying.apply(spec, size, preference)
     set_instance_defaults(spec, config)
     return vm
 
@@ -91,7 +92,7 @@ def _spec(
     vm: Object, config: ClusterConfig, size: Mapping[str, Any] | None, preference: Mapping[str, Any] | None
 ) -> list[Cause]:
     done = complete(vm, config, size, preference)
-    missing = instancetype.unmet(done["spec"]["template"]["spec"], preference)
+    missing = applying.unmet(done["spec"]["template"]["spec"], preference)
     if missing is not None:
         text, field = missing
         return [Cause(f"failure checking preference requirements: {text}", field, NOT_FOUND)]

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from fakekube.virt.api.causes import Cause, required
-from fakekube.virt.api.quantity import exact, whole
+from fakekube.virt.quantities import exact, whole
 
 Spec = Mapping[str, Any]
 _LEAST_MEMORY = Decimal(10**6)

@@ -10,7 +10,8 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, annotations, dig, labels, name, namespace, owner_reference, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance, names, quantity
+from fakekube.virt import quantities
+from fakekube.virt.controller import instance, names
 
 _MEBI = 2**20
 _GRACE_UNSET = 30
@@ -48,7 +49,7 @@ def memory_overhead(vmi: Obj) -> int:
     cpu = dig(vmi, "spec", "domain", "cpu", default={})
     vcpus = int(cpu.get("sockets") or 1) * int(cpu.get("cores") or 1) * int(cpu.get("threads") or 1)
     requested = dig(vmi, "spec", "domain", "resources", "requests", "memory")
-    page_tables = quantity.parse(requested) // 512 if requested else 0
+    page_tables = quantities.whole(requested) // 512 if requested else 0
     return 280 * _MEBI + vcpus * 8 * _MEBI + page_tables
 
 
@@ -434,12 +435,12 @@ def _resources(vmi: Obj, settings: Settings) -> Object:
     if not settings.use_emulation:
         devices = {"devices.kubevirt.io/kvm": "1", **devices}
     requests = {**(given.get("requests") or {})}
-    requests |= {"memory": quantity.binary(quantity.parse(requested) + overhead), **devices}
+    requests |= {"memory": quantities.binary(quantities.whole(requested) + overhead), **devices}
     requests.setdefault("cpu", f"{vcpus * 100}m" if vcpus % 10 else str(vcpus // 10))
     requests.setdefault("ephemeral-storage", "50M")
     limits = {**(given.get("limits") or {}), **devices}
     if "memory" in limits:
-        limits["memory"] = quantity.binary(quantity.parse(limits["memory"]) + overhead)
+        limits["memory"] = quantities.binary(quantities.whole(limits["memory"]) + overhead)
     return {"limits": limits, "requests": requests}
 
 

@@ -25,7 +25,8 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance, launcher_pod, migration_plan, names, patches, pods, quantity
+from fakekube.virt import quantities
+from fakekube.virt.controller import instance, launcher_pod, migration_plan, names, patches, pods
 from fakekube.virt.controller.freshness import Freshness
 from fakekube.virt.controller.informers import BY_OWNER, BY_VMI, MIGRATIONS, Informers
 
@@ -195,7 +196,7 @@ class MigrationController:
         vmi = seen.vmi
         assert vmi is not None
         overhead = annotations(target).get(names.MEMORY_OVERHEAD)
-        made = migration_plan.hand_over_state(seen, quantity.binary(int(overhead)) if overhead else "")
+        made = migration_plan.hand_over_state(seen, quantities.binary(int(overhead)) if overhead else "")
         old = dig(vmi, "status", "migrationState")
         path = "/status/migrationState"
         operations = patches.guarded(path, old, made) if old else patches.added(path, made)

@@ -7,7 +7,7 @@ from typing import Any
 
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import Obj, condition_is, dig
-from fakekube.virt.controller import quantity
+from fakekube.virt import quantities
 
 OTHER_FIELD = "a non-live-updatable field was changed in the template spec"
 SOCKETS_ABOVE_MAX = "CPU sockets updated in template spec to a value higher than what's available"
@@ -45,9 +45,9 @@ def _memory(before: Obj, after: Obj, vmi: Obj) -> str:
     if most is None:
         return MEMORY_NOT_HERE
     at_boot = dig(vmi, "status", "memory", "guestAtBoot", default=old)
-    if quantity.parse(new) < quantity.parse(at_boot):
+    if quantities.whole(new) < quantities.whole(at_boot):
         return LESS_MEMORY
-    return MORE_MEMORY if quantity.parse(new) > quantity.parse(most) else ""
+    return MORE_MEMORY if quantities.whole(new) > quantities.whole(most) else ""
 
 
 def _sockets(before: Obj, after: Obj, vmi: Obj) -> str:

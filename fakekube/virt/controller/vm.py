@@ -40,6 +40,7 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.controller import (
     data_volumes,
     instance,
+    instancetypes,
     names,
     patches,
     restart_required,
@@ -64,6 +65,7 @@ class _Pass:
     creating: bool = False
     deleting: bool = False
     restart: str | None = None
+    sizes: instancetypes.Found = instancetypes.NONE
     failure: Failure | None = None
     error: Exception | None = None
     wait: float = 0.0
@@ -93,6 +95,7 @@ class VirtualMachineController:
         self._fresh = Freshness(informers.vms, clock)
         self._fresh_vmis = Freshness(informers.vmis, clock)
         self._fresh_volumes = Freshness(informers.data_volumes, clock)
+        self._instancetypes = instancetypes.Instancetypes(client)
         self._started: dict[str, tuple[str, Object]] = {}  # VM key → revision name and the VM spec it holds
         self.controller = Controller("virtualmachine", self._reconcile, clock=clock, workers=workers)
         self.controller.source(informers.vms)
@@ -117,6 +120,7 @@ class VirtualMachineController:
         vm = self._informers.vms.get(key)
         if vm is None:
             self._started.pop(key, None)
+            self._instancetypes.forget(*split_key(key))
             return None
         if self._fresh.behind(key) or self._fresh_vmis.behind(key):
             return None
@@ -176,6 +180,9 @@ class VirtualMachineController:
             await self._finish(seen)
             return
         await self._mark(seen)
+        await self._keep_instancetypes(seen)
+        if seen.error is not None:
+            return
         await self._bump_generation(seen)
         strategy = run_strategy.of(vm)
         ready = await self._provide_volumes(seen, strategy)
@@ -204,6 +211,18 @@ class VirtualMachineController:
         meta["annotations"] = {**annotations(vm), **names.OBSERVED_VERSIONS}
         meta["finalizers"] = [*without(finalizers(vm), names.VM_FINALIZER), names.VM_FINALIZER]
         seen.vm = self._fresh.wrote(await self._client.update(VIRTUAL_MACHINES, {**vm, "metadata": meta}))
+
+    async def _keep_instancetypes(self, seen: _Pass) -> None:
+        """Keep what the VM's matchers stand for, and tell in the status where."""
+        try:
+            seen.sizes = await self._instancetypes.of(seen.vm)
+        except instancetypes.NotFoundError as error:
+            seen.failure, seen.error = error.failure, error
+            self._recorder.event(seen.vm, WARNING, error.failure.reason, error.failure.message)
+            return
+        refs = seen.sizes.refs or {}
+        if any(dig(seen.vm, "status", member) != ref for member, ref in refs.items()):
+            await self._write_status(seen, {**(seen.vm.get("status") or {}), **refs})
 
     async def _finish(self, seen: _Pass) -> None:
         """The VM is being deleted: first its VMI goes, then the finalizer."""
@@ -281,9 +300,10 @@ class VirtualMachineController:
         try:
             await self._remember_revision(vm)
             paused = run_strategy.wants_paused_start(vm)
-            vmi = vmi_template.build(vm, paused=paused, receiver=receiver)
+            whole = instancetypes.expanded(vm, seen.sizes)
+            vmi = vmi_template.build(whole, paused=paused, receiver=receiver)
             made = await self._client.create(VIRTUAL_MACHINE_INSTANCES, vmi)
-        except ApiError as error:
+        except (ApiError, instancetypes.ConflictError) as error:
             message = f"Error creating virtual machine instance: {error}"
             self._recorder.event(vm, WARNING, "FailedCreate", message)
             seen.failed("FailedCreate", f"Failure while starting VMI: {error}", error)

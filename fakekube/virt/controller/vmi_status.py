@@ -22,7 +22,8 @@ from fakekube.machinery.objects import (
     without,
 )
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import conditions, instance, names, pods, quantity
+from fakekube.virt import quantities
+from fakekube.virt.controller import conditions, instance, names, pods
 from fakekube.virt.controller.conditions import Failure
 
 
@@ -108,7 +109,7 @@ def _describe_pod(status: Object, pod: Object, phase: str) -> None:
     if phase in (names.SCHEDULING, names.SCHEDULED):
         if overhead := annotations(pod).get(names.MEMORY_OVERHEAD):
             memory = dict(status.get("memory") or {})
-            memory["memoryOverhead"] = quantity.binary(int(overhead))
+            memory["memoryOverhead"] = quantities.binary(int(overhead))
             status["memory"] = memory
         if qos := dig(pod, "status", "qosClass"):
             status["qosClass"] = qos

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.wire import Request
-from fakekube.virt.api import instancetype, quantity
+from fakekube.virt import quantities
 from fakekube.virt.api.causes import Cause, status
 from fakekube.virt.api.config import ClusterConfig, from_object
 from fakekube.virt.api.json_patch import changes
 from fakekube.virt.api.review import Review, answer, changed, read, refused
+from fakekube.virt.instancetypes import applying
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab/~", max_size=3),
@@ -30,13 +31,13 @@ JSON = st.recursive(
 )
 def test_quantities(text, amount):
     """Quantities are exact; whole amounts are rounded up."""
-    assert quantity.whole(text) == amount
+    assert quantities.whole(text) == amount
 
 
 def test_what_is_no_quantity():
     """Words are refused."""
     with pytest.raises(ValueError, match="lots"):
-        quantity.exact("lots")
+        quantities.exact("lots")
 
 
 def applied(document, operations):
@@ -141,7 +142,7 @@ def test_configuration_counts_with_a_phase():
 def test_v231_cpus_of_an_instancetype(preference, topology):
     """V-231: CPUs are shown as sockets, unless the preference says otherwise."""
     spec = {"domain": {}}
-    instancetype.apply(spec, {"cpu": {"guest": 4}, "memory": {"guest": "2Gi"}}, {"cpu": preference})
+    applying.apply(spec, {"cpu": {"guest": 4}, "memory": {"guest": "2Gi"}}, {"cpu": preference})
     cpu = spec["domain"]["cpu"]
     assert (cpu["sockets"], cpu["cores"], cpu["threads"]) == topology
     assert spec["domain"]["memory"] == {"guest": "2Gi"}
@@ -162,7 +163,7 @@ def test_preferences_fill_gaps_only():
         "features": {"preferredSmm": {}},
         "preferredTerminationGracePeriodSeconds": 9,
     }
-    instancetype.apply(spec, None, preference)
+    applying.apply(spec, None, preference)
     devices = spec["domain"]["devices"]
     assert [disk.get("disk", disk.get("cdrom"))["bus"] for disk in devices["disks"]] == [
         "virtio",
@@ -178,7 +179,5 @@ def test_preferences_fill_gaps_only():
 def test_overcommitted_memory():
     """An overcommitting size requests less than it shows."""
     spec = {"domain": {}}
-    instancetype.apply(
-        spec, {"cpu": {"guest": 1}, "memory": {"guest": "1000", "overcommitPercent": 15}}, None
-    )
+    applying.apply(spec, {"cpu": {"guest": 1}, "memory": {"guest": "1000", "overcommitPercent": 15}}, None)
     assert spec["domain"]["resources"] == {"requests": {"memory": "850"}}

@@ -3,7 +3,7 @@
 import pytest
 
 from fakekube.virt.controller import restart_required
-from fakekube.virt.controller.quantity import binary, parse
+from fakekube.virt.quantities import binary, whole
 
 
 def spec(*, sockets=1, memory="128Mi", grace=0, **more):
@@ -68,7 +68,7 @@ def test_firmware_of_the_running_guest():
 )
 def test_quantities(text, amount):
     """Amounts of memory are read with binary and decimal suffixes."""
-    assert parse(text) == amount
+    assert whole(text) == amount
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_quantities_written(amount, text):
 def test_no_quantity():
     """What is no amount is refused with an example."""
     with pytest.raises(ValueError, match="128Mi"):
-        parse("much")
+        whole("much")

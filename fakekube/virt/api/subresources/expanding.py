@@ -9,9 +9,9 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import BadRequest, NotFound
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
-from fakekube.virt.api import instancetype
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.subresources.replies import internal
+from fakekube.virt.instancetypes import applying
 
 
 async def expanded(vm: Object, lookups: Lookups) -> Object:
@@ -25,10 +25,10 @@ async def expanded(vm: Object, lookups: Lookups) -> Object:
         return vm
     vm = copy_of(vm)
     spec = vm["spec"]["template"]["spec"]
-    clashing = instancetype.conflicts("spec.template.spec", spec, size)
+    clashing = applying.conflicts("spec.template.spec", spec, size)
     if clashing:
         raise internal(f"VM conflicts with instancetype spec in fields: [{', '.join(clashing)}]")
-    instancetype.apply(spec, size, preference)
+    applying.apply(spec, size, preference)
     for member in ("instancetype", "preference"):
         vm["spec"].pop(member, None)
     return vm

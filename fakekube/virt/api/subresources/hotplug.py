@@ -11,8 +11,8 @@ from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.objects import dig, name
 from fakekube.machinery.wire import Object
 from fakekube.virt.api.config import ClusterConfig
-from fakekube.virt.api.quantity import whole
 from fakekube.virt.api.subresources.replies import conflicting, unknown
+from fakekube.virt.quantities import whole
 
 Operations = list[dict[str, Any]]
 GATE_TEXT = "Enable DeclarativeHotplugVolumes or HotplugVolumes feature gate to use this API."

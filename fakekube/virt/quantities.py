@@ -46,16 +46,20 @@ def whole(amount: Any) -> int:
 
 def times(amount: Any, factor: int) -> str:
     """A multiple, written with the suffix of the original where it has a binary one."""
-    total = whole(amount) * factor
+    return binary(whole(amount) * factor)
+
+
+def binary(amount: int) -> str:
+    """The amount with the largest binary suffix that needs no fraction."""
     for suffix in ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki"):
         size = int(_FACTORS[suffix])
-        if total and not total % size:
-            return f"{total // size}{suffix}"
-    return str(total)
+        if amount and not amount % size:
+            return f"{amount // size}{suffix}"
+    return str(amount)
 
 
 def _number(digits: str, text: str) -> Decimal:
     try:
         return Decimal(digits)
     except InvalidOperation:
-        raise ValueError(f"{text!r} is not a quantity") from None
+        raise ValueError(f"{text!r} is not a quantity; examples: 128Mi, 1G, 500m") from None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakekube.machinery.objects import dig
-from fakekube.virt.api.quantity import whole
+from fakekube.virt.quantities import whole
 
 Spec = dict[str, Any]
 _COPIED = (

@@ -1,0 +1,51 @@
+"""What a machine's `instancetype` and `preference` may name. Pure.
+
+Kinds are taken in any case, singular or plural; without one, the cluster-wide kind is meant.
+Origin: kubevirt: pkg/instancetype/find, staging/src/kubevirt.io/api/instancetype/register.go
+"""
+
+from typing import Literal
+
+from fakekube.machinery.errors import NotFound
+from fakekube.machinery.objects import Obj
+from fakekube.machinery.resources import Resource
+
+Member = Literal["instancetype", "preference"]
+MEMBERS: tuple[Member, Member] = ("instancetype", "preference")
+
+_GROUP, _VERSION = "instancetype.kubevirt.io", "v1beta1"
+_KINDS = {
+    "virtualmachineinstancetype": Resource(
+        _GROUP, _VERSION, "virtualmachineinstancetypes", "VirtualMachineInstancetype"
+    ),
+    "virtualmachineclusterinstancetype": Resource(
+        _GROUP,
+        _VERSION,
+        "virtualmachineclusterinstancetypes",
+        "VirtualMachineClusterInstancetype",
+        namespaced=False,
+    ),
+    "virtualmachinepreference": Resource(
+        _GROUP, _VERSION, "virtualmachinepreferences", "VirtualMachinePreference"
+    ),
+    "virtualmachineclusterpreference": Resource(
+        _GROUP,
+        _VERSION,
+        "virtualmachineclusterpreferences",
+        "VirtualMachineClusterPreference",
+        namespaced=False,
+    ),
+}
+_DEFAULT_KINDS = {
+    "instancetype": "virtualmachineclusterinstancetype",
+    "preference": "virtualmachineclusterpreference",
+}
+
+
+def resource_of(matcher: Obj, member: str) -> Resource:
+    """The resource a matcher names. Raises NotFound."""
+    kind = (matcher.get("kind") or _DEFAULT_KINDS[member]).lower()
+    resource = _KINDS.get(kind.removesuffix("s"))
+    if resource is None:
+        raise NotFound(f"got unexpected kind in {member.capitalize()}Matcher: {kind}")
+    return resource
