@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 .PHONY: help
 help: ## List the targets
 	@echo "usage: make TARGET"
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
 .PHONY: setup
 setup: $(READY) ## Make .venv with everything installed (the other targets do it by themselves)
@@ -36,6 +36,10 @@ test: $(READY) ## Run all tests, the page with the real kubectl included
 .PHONY: e2e
 e2e: $(READY) ## Run only the tests with the real kubectl, and tell why any are skipped
 	@$(BIN)/python -m pytest tests/e2e -rs
+
+.PHONY: conformance
+conformance: $(READY) ## Judge the pool controller by every behaviour; the report goes to build/conformance
+	@$(BIN)/python -m fakekube conformance --report build/conformance
 
 .PHONY: check
 check: $(READY) ## Lint, types, contracts between packages

@@ -49,9 +49,8 @@ MUTANTS = (
         "scaling",
         "return lowest_free(min(-surplus(seen), burst), seen.taken)",
         "return lowest_free(1 - surplus(seen), seen.taken)",
-        "P-044",
+        "P-084,P-085",
     ),
-    Mutant("plan", "AT_ONCE if -surplus > burst else None", "None", "P-078"),
     Mutant("spec", "return 1 if wanted is None", "return 0 if wanted is None", "P-075"),
     # scale-in
     Mutant("scaling", "if spec.scale_in_strategy(seen.pool) != spec.PROACTIVE:", "if False:", "P-103,P-104"),
@@ -339,7 +338,7 @@ def main() -> None:
             shutil.copytree(
                 ROOT / package, Path(folder, package), ignore=shutil.ignore_patterns("__pycache__")
             )
-        if _fails(Path(folder), ""):
+        if not chosen.hints and _fails(Path(folder), ""):
             sys.exit("the suite fails without any mutant; make it pass first")
         for one in wanted:
             seen = is_noticed(one, Path(folder), hints_only=chosen.hints)
@@ -364,9 +363,9 @@ def is_noticed(mutant: Mutant, folder: Path, *, hints_only: bool = False) -> boo
 
 
 def _fails(folder: Path, select: str) -> bool:
-    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
+    environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "PYTHONSAFEPATH": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--patience", _PATIENCE]
-    command += ["-n", "3" if select else "6", *(["--select", select] if select else []), "conformance"]
+    command += ["-n", "0" if select else "6", *(["--select", select] if select else []), "conformance"]
     outcome = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if outcome.returncode not in (0, 1, 2):
         raise RuntimeError(outcome.stdout + outcome.stderr)

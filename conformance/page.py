@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 _LEFT, _WIDTH, _ROW = 170, 720, 15
+_CHARACTER = 6.5  # pixels
 _COLOURS = {
     "passed": "#2e7d32",
     "deviates as expected": "#b26a00",
@@ -31,7 +32,7 @@ body{font:14px/1.45 system-ui,sans-serif;margin:2em auto;max-width:960px;padding
 h1{font-size:1.5em} h2{font-size:1.1em;margin:1.6em 0 .4em} details{border-top:1px solid #ddd;padding:.35em 0}
 summary{cursor:pointer;display:flex;gap:.8em} summary b{flex:0 0 3.6em} summary i{flex:0 0 5em;font-style:normal;color:#777}
 summary span{flex:1} summary em{font-style:normal;font-weight:600} pre{white-space:pre-wrap;background:#f6f6f6;padding:.6em;font-size:12px}
-svg text{font:11px system-ui,sans-serif} .none{color:#777}
+svg text{font:11px system-ui,sans-serif} svg .in{font-size:9px;pointer-events:none} .none{color:#777}
 """
 
 
@@ -91,6 +92,8 @@ def _line(spans: list[Any], end: float, scale: float, top: int) -> Iterable[str]
             f"<rect x={_LEFT + at * scale:.1f} y={top} width={width:.1f} height={_ROW - 4} fill='{_colour(state)}'>"
             f"<title>{at} s {escape(state)}</title></rect>"
         )
+        if width > _CHARACTER * len(state):
+            yield f"<text class=in x={_LEFT + at * scale + 3:.1f} y={top + 9}>{escape(state)}</text>"
 
 
 def _axis(end: float, scale: float, height: int) -> Iterable[str]:
@@ -101,4 +104,7 @@ def _axis(end: float, scale: float, height: int) -> Iterable[str]:
 
 
 def _colour(state: str) -> str:
+    ready, slash, total = state.partition(" ")[0].partition("/")
+    if slash and "Replica" not in state:
+        return "#66a86a" if ready == total else "#9cc0e0"
     return next((colour for word, colour in _STATES if word in state), "#9cc0e0")
