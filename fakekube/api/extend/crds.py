@@ -5,9 +5,10 @@ k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/registry/customresourcedefin
 """
 
 from collections.abc import Iterable
+from types import ModuleType
 from typing import Any
 
-from fakekube.api.extend import accepting, crd_validation
+from fakekube.api.extend import accepting
 from fakekube.api.registry.deletion import DeleteOptions
 from fakekube.api.registry.strategy import Strategy
 from fakekube.machinery import objects
@@ -57,13 +58,13 @@ class CrdRules(Strategy):
         new["status"] = status
 
     def validate_create(self, obj: Object) -> list[FieldError]:
-        return super().validate_create(obj) + crd_validation.validate(obj)
+        return [*super().validate_create(obj), *_validation().validate(obj)]
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
-        return super().validate_update(new, old) + crd_validation.validate_update(new, old)
+        return [*super().validate_update(new, old), *_validation().validate_update(new, old)]
 
     def validate_status_update(self, new: Object, old: Object) -> list[FieldError]:
-        return super().validate_status_update(new, old) + crd_validation.validate_status(new)
+        return [*super().validate_status_update(new, old), *_validation().validate_status(new)]
 
     def blocks_deletion(self, obj: Object) -> bool:
         """A definition outlives its instances: the first delete only marks it."""
@@ -75,6 +76,14 @@ class CrdRules(Strategy):
             obj["metadata"]["finalizers"] = [*objects.finalizers(obj), CLEANUP]
         now = str(obj["metadata"]["deletionTimestamp"])
         obj["status"] = accepting.with_conditions(obj.get("status") or {}, [DELETING], now)
+
+
+def _validation() -> ModuleType:
+    """The checks of definitions, with the schema walks and the regex reader behind them: an eighth of the start-up,
+    and most servers are never given a definition."""
+    from fakekube.api.extend import crd_validation  # noqa: PLC0415
+
+    return crd_validation
 
 
 def default(crd: Object) -> None:
