@@ -157,7 +157,8 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
                 "tokens",
                 multiple=True,
                 metavar="TOKEN",
-                help="Let in only who shows this bearer token, as the admin. May be repeated.",
+                help="Let in only who shows this bearer token, as the admin. kubectl shows it only with --tls. "
+                "May be repeated.",
             ),
             click.option(
                 "--tls-client-ca",

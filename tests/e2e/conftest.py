@@ -23,15 +23,15 @@ def kubectls() -> dict[str, str]:
     default = shutil.which("kubectl")
     if default:
         found["kubectl"] = default
-        siblings = _versioned(Path(default).resolve().parent)
+        siblings = versioned(Path(default).resolve().parent)
         found |= {path.name: str(path) for path in siblings[:1] + siblings[-1:]}
     for entry in filter(None, os.environ.get("FAKEKUBE_KUBECTLS", "").split(os.pathsep)):
-        paths = _versioned(Path(entry)) if Path(entry).is_dir() else [Path(entry)]
+        paths = versioned(Path(entry)) if Path(entry).is_dir() else [Path(entry)]
         found |= {path.name: str(path) for path in paths}
     return found
 
 
-def _versioned(folder: Path) -> list[Path]:
+def versioned(folder: Path) -> list[Path]:
     """`kubectl.1.27`, `kubectl.1.28`, …, oldest first."""
     found = [path for path in folder.glob("kubectl.1.*") if re.fullmatch(r"kubectl\.1\.\d+", path.name)]
     return sorted((path for path in found if os.access(path, os.X_OK)), key=lambda path: int(path.suffix[1:]))

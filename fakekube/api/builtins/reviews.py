@@ -13,6 +13,7 @@ from fakekube.api.access import tokens
 from fakekube.api.access.authentication import service_account
 from fakekube.api.access.authorizer import Deed
 from fakekube.api.access.rbac import Rbac
+from fakekube.api.builtins import typed
 from fakekube.api.verbs.call import Call
 from fakekube.clock import rfc3339
 from fakekube.machinery.errors import invalid
@@ -26,6 +27,7 @@ def _body(call: Call) -> Object:
     request, resource = call.request, call.resource
     obj = bodies.decode(request.body, request.headers.get("content-type") or "", resource.kind)
     bodies.check_type(resource, obj, request.body)
+    resource.strategy.prune(obj)
     return obj
 
 
@@ -115,6 +117,7 @@ async def service_account_token(call: Call) -> Response:
     request, info = call.request, call.info
     obj = bodies.decode(request.body, request.headers.get("content-type") or "", "TokenRequest")
     bodies.check_type(call.resource, obj, request.body, ("authentication.k8s.io", "v1", "TokenRequest"))
+    typed.decode(obj, "io.k8s.api.authentication.v1.TokenRequest")
     spec: dict[str, Any] = obj.setdefault("spec", {})
     if not spec.get("audiences"):
         spec["audiences"] = ["https://kubernetes.default.svc.cluster.local"]
