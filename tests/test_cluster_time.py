@@ -220,3 +220,21 @@ async def test_forks_of_a_fork_keep_history_apart(cluster):
                 break
         assert seen[-1] == ("MODIFIED", "y")
         assert "x" not in objects.labels(await twin.client().get(PODS, "a", "default"))
+
+
+def test_settling_is_the_same_on_a_loop_that_keeps_its_queue_to_itself():
+    """uvloop does not tell what it has left to run; the same story happens at the same times, request by request."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def story():
+        async with Cluster(clock=ManualClock(), seed=1) as cluster:
+            await cluster.settle()
+            await cluster.apply([pool(3)])
+            await cluster.run_until(lambda: ready(cluster, 3))
+            await cluster.advance("10m")
+            return [f"{one.at} {one}" for one in cluster.requests]
+
+    with asyncio.Runner() as runner:
+        expected = runner.run(story())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert sorted(runner.run(story())) == sorted(expected)

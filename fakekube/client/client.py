@@ -5,6 +5,7 @@ travels as `Request.user`; over HTTP it is the transport's credentials that coun
 Behaviour follows k8s: staging/src/k8s.io/client-go/{rest,dynamic,metadata}; paging: tools/pager/pager.go.
 """
 
+import gc
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -32,6 +33,7 @@ _PATCH_MEDIA_TYPES: Mapping[str, str] = {
     "strategic": "application/strategic-merge-patch+json",
     "apply": "application/apply-patch+yaml",
 }
+_LARGE = 100_000  # bytes
 _JSON = "application/json"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
@@ -303,7 +305,7 @@ class Client:
         response = await self.request(
             "GET", path, query=_encoded({**query, **paging}), headers={"accept": self._accept_list}
         )
-        body: Object = orjson.loads(response.body)
+        body: Object = _loads(response.body)
         return body
 
     async def _follow(
@@ -316,6 +318,18 @@ class Client:
             body = await self._page(path, query, PAGE_SIZE, token)
             items = items + (body.get("items") or [])
         return items, body
+
+
+def _loads(body: bytes) -> Any:
+    """Decode a page. Python's cycle collector looks again and again at what is being built, and there are no cycles in
+    JSON: for a megabyte of CRDs that is ten times the work of decoding."""
+    if len(body) < _LARGE or not gc.isenabled():
+        return orjson.loads(body)
+    gc.disable()
+    try:
+        return orjson.loads(body)
+    finally:
+        gc.enable()
 
 
 def _given(**parameters: str) -> dict[str, str]:
