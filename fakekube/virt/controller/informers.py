@@ -17,7 +17,7 @@ from fakekube.machinery.resources import (
     Resource,
 )
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import data_volumes, instance, names
+from fakekube.virt.controller import data_volumes, hotplug, instance, names
 
 MIGRATIONS = Resource(
     "kubevirt.io", "v1", "virtualmachineinstancemigrations", "VirtualMachineInstanceMigration"
@@ -40,13 +40,16 @@ class Informers:
         self.vms = Informer(client, VIRTUAL_MACHINES, clock=clock)
         self.vmis = Informer(client, VIRTUAL_MACHINE_INSTANCES, clock=clock)
         self.pods = Informer(client, PODS, clock=clock, label_selector=launchers)
+        self.attachments = Informer(
+            client, PODS, clock=clock, label_selector=f"{names.APP}={hotplug.ATTACHMENT}"
+        )
         self.claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self.data_volumes = Informer(client, DATA_VOLUMES, clock=clock)
         self.revisions = Informer(client.metadata_only(), CONTROLLER_REVISIONS, clock=clock)
         self.migrations = Informer(client, MIGRATIONS, clock=clock)
         self.replica_sets = Informer(client, REPLICA_SETS, clock=clock)
         self.nodes = Informer(client, NODES, clock=clock)
-        for informer in (self.vmis, self.pods, self.revisions, self.data_volumes):
+        for informer in (self.vmis, self.pods, self.attachments, self.revisions, self.data_volumes):
             informer.add_index(BY_OWNER, owner_uid)
         self.vms.add_index(BY_CLAIM, _claims_of_vm)
         self.vmis.add_index(BY_CLAIM, _claims_of_vmi)

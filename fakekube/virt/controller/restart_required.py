@@ -8,6 +8,7 @@ from typing import Any
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import Obj, condition_is, dig
 from fakekube.virt import quantities
+from fakekube.virt.controller import instance
 
 OTHER_FIELD = "a non-live-updatable field was changed in the template spec"
 SOCKETS_ABOVE_MAX = "CPU sockets updated in template spec to a value higher than what's available"
@@ -68,6 +69,13 @@ def _frozen(template: Obj, running_uuid: str | None) -> dict[str, Any]:
     """The part of a template that cannot change while the guest runs."""
     spec: dict[str, Any] = copy_of({key: value for key, value in template.items() if key not in _LIVE})
     domain = spec.get("domain") or {}
+    plugged = {one["name"] for one in spec.get("volumes") or () if instance.is_hotplugged(one)}
+    devices = domain.get("devices") or {}
+    for holder, member in ((spec, "volumes"), (devices, "disks")):
+        if holder.get(member):
+            holder[member] = [one for one in holder[member] if one["name"] not in plugged]
+            if not holder[member]:
+                del holder[member]
     for path, leaf in (("cpu", "sockets"), ("memory", "guest")):
         if isinstance(domain.get(path), dict):
             domain[path].pop(leaf, None)

@@ -39,6 +39,7 @@ from fakekube.machinery.resources import (
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import (
     data_volumes,
+    hotplug,
     instance,
     instancetypes,
     names,
@@ -183,6 +184,7 @@ class VirtualMachineController:
         await self._keep_instancetypes(seen)
         if seen.error is not None:
             return
+        await self._plug(seen)
         await self._bump_generation(seen)
         strategy = run_strategy.of(vm)
         ready = await self._provide_volumes(seen, strategy)
@@ -223,6 +225,28 @@ class VirtualMachineController:
         refs = seen.sizes.refs or {}
         if any(dig(seen.vm, "status", member) != ref for member, ref in refs.items()):
             await self._write_status(seen, {**(seen.vm.get("status") or {}), **refs})
+
+    async def _plug(self, seen: _Pass) -> None:
+        """Volumes: from queued requests to the template, and from the template to the running VMI."""
+        if dig(seen.vm, "status", "volumeRequests"):
+            operations, fulfilled = hotplug.requests_applied(seen.vm)
+            space, own = split_key(seen.key)
+            if operations:
+                seen.vm = self._fresh.wrote(
+                    await self._client.patch(VIRTUAL_MACHINES, own, space, operations, type="json")
+                )
+            if fulfilled:
+                left = {k: v for k, v in seen.vm["status"].items() if k != "volumeRequests"}
+                await self._write_status(seen, left)
+        vmi = seen.vmi
+        if vmi is None or is_terminating(vmi) or instance.is_final(vmi):
+            return
+        if operations := hotplug.template_changes(seen.vm, vmi):
+            seen.vmi = self._fresh_vmis.wrote(
+                await self._client.patch(
+                    VIRTUAL_MACHINE_INSTANCES, name(vmi), namespace(vmi), operations, type="json"
+                )
+            )
 
     async def _finish(self, seen: _Pass) -> None:
         """The VM is being deleted: first its VMI goes, then the finalizer."""

@@ -14,6 +14,7 @@ from fakekube.client.recorder import NORMAL, WARNING, Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import (
+    annotations,
     condition,
     condition_is,
     controller_of,
@@ -28,7 +29,16 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import conditions, instance, launcher_pod, names, patches, pods, vmi_status
+from fakekube.virt.controller import (
+    conditions,
+    hotplug,
+    instance,
+    launcher_pod,
+    names,
+    patches,
+    pods,
+    vmi_status,
+)
 from fakekube.virt.controller.conditions import Failure
 from fakekube.virt.controller.freshness import Freshness
 from fakekube.virt.controller.informers import BY_CLAIM, BY_OWNER, Informers
@@ -60,6 +70,7 @@ class _Pass:
     failure: Failure | None = None
     unschedulable: str = ""
     provisioning: bool = False
+    attached: dict[str, Object] = field(default_factory=dict)
     error: Exception | None = None
 
 
@@ -83,6 +94,9 @@ class InstanceController:
         self._settings = settings
         self._fresh = Freshness(informers.vmis, clock)
         self._fresh_pods = Freshness(informers.pods, clock)
+        self._attachments: dict[
+            str, dict[str, Object]
+        ] = {}  # launcher uid → attachment pods not in the cache yet
         self._awaited: dict[str, str] = {}  # VMI key → key of the pod made for it last
         self._deleted: dict[
             str, bool
@@ -90,6 +104,7 @@ class InstanceController:
         self.controller = Controller("virtualmachineinstance", self._reconcile, clock=clock, workers=workers)
         self.controller.source(informers.vmis)
         self.controller.source(informers.pods, _owner_key)
+        self.controller.source(informers.attachments, _attached_key)
         self.controller.source(informers.data_volumes, self._users)
         self.controller.source(informers.claims, self._users)
         informers.pods.on_change(self._forget_pod)
@@ -101,6 +116,7 @@ class InstanceController:
     def _forget_pod(self, old: Object | None, new: Object | None) -> None:
         if new is None and old is not None:
             self._deleted.pop(uid(old), None)
+            self._attachments.pop(uid(old), None)
 
     async def _reconcile(self, own: str) -> Result | None:
         vmi = self._informers.vmis.get(own)
@@ -116,6 +132,8 @@ class InstanceController:
             await self._provide_pod(own, seen)
         if seen.pod is not None and not pods.is_temporary(seen.pod):
             await self._gate_readiness(seen)
+            if instance.phase(vmi) in (names.SCHEDULED, names.RUNNING) and not is_terminating(vmi):
+                await self._plug(seen, seen.pod)
         await self._write(own, seen)
         if seen.error is not None:
             raise seen.error
@@ -134,6 +152,11 @@ class InstanceController:
         owned = self._informers.pods.by_index(BY_OWNER, uid(vmi))
         seen = _Pass(vmi, owned, pods.current(vmi, owned))
         space = namespace(vmi)
+        if seen.pod is not None:
+            attached = self._informers.attachments.by_index(BY_OWNER, uid(seen.pod))
+            seen.attached = hotplug.by_volume(
+                [*attached, *self._new_attachments(own=uid(seen.pod), known=attached)]
+            )
         for volume in instance.volumes(vmi):
             if claim := instance.claim_name(volume):
                 if (found := self._informers.claims.get(f"{space}/{claim}")) is not None:
@@ -243,6 +266,35 @@ class InstanceController:
         self._fresh_pods.wrote(await self._client.patch(PODS, name(pod), namespace(pod), patch, type="json"))
         self._awaited[own] = key(pod)
 
+    def _new_attachments(self, own: str, known: Iterable[Object]) -> list[Object]:
+        """Attachment pods made for a launcher that the cache does not show yet."""
+        shown = {uid(one) for one in known}
+        made = self._attachments.get(own, {})
+        for seen in shown & made.keys():
+            del made[seen]
+        return list(made.values())
+
+    async def _plug(self, seen: _Pass, launcher: Object) -> None:
+        """Bring the claims of volumes plugged in to the guest's node, and take away those plugged out."""
+        vmi = seen.vmi
+        for volume in hotplug.to_attach(vmi, seen.claims, seen.attached):
+            wanted = hotplug.attachment_pod(vmi, launcher, volume, self._settings.launcher_image)
+            pod = await self._client.create(PODS, wanted)
+            self._attachments.setdefault(uid(launcher), {})[uid(pod)] = pod
+            seen.attached[volume["name"]] = pod
+        for pod in hotplug.to_detach(vmi, seen.attached):
+            try:
+                await self._client.delete(PODS, name(pod), namespace(pod))
+            except NotFound:
+                continue
+            volume_name = annotations(pod).get(hotplug.VOLUME, "")
+            seen.attached.pop(volume_name, None)
+            message = f"Deleted hotplug attachment pod {name(pod)}, for volume {volume_name}"
+            self._recorder.event(vmi, NORMAL, "SuccessfulDelete", message)
+        old = dig(vmi, "status", "volumeStatus", default=())
+        for reason, message in hotplug.entries(vmi, old, seen.claims, seen.attached)[1]:
+            self._recorder.event(vmi, NORMAL, reason, message)
+
     # The VMI.
 
     async def _write(self, own: str, seen: _Pass) -> None:
@@ -259,6 +311,7 @@ class InstanceController:
                 failure=seen.failure,
                 unschedulable=seen.unschedulable,
                 provisioning=seen.provisioning,
+                attached=seen.attached,
                 has_vm=owner is not None and self._owner_exists(own, owner),
             )
         )
@@ -307,3 +360,9 @@ def _owner_key(old: Object | None, new: Object | None) -> Iterable[str]:
     if pod is None or owner is None or owner.get("kind") != "VirtualMachineInstance":
         return ()
     return (f"{namespace(pod)}/{owner['name']}",)
+
+
+def _attached_key(old: Object | None, new: Object | None) -> Iterable[str]:
+    pod = new or old
+    owner = annotations(pod).get(hotplug.OWNER_NAME) if pod else None
+    return (f"{namespace(pod)}/{owner}",) if pod and owner else ()

@@ -23,7 +23,7 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
-from fakekube.virt.controller import conditions, instance, names, pods
+from fakekube.virt.controller import conditions, hotplug, instance, names, pods
 from fakekube.virt.controller.conditions import Failure
 
 
@@ -41,6 +41,7 @@ class Seen:
     unschedulable: str = ""  # a reason to call the VMI unschedulable before it has a pod
     provisioning: bool = False  # waits for a first consumer
     has_vm: bool = False
+    attached: Mapping[str, Object] | None = None  # attachment pods by the volume they bring
 
 
 def next_phase(seen: Seen) -> str:
@@ -131,6 +132,8 @@ def volume_statuses(vmi: Obj, claims: Mapping[str, Object]) -> list[dict[str, An
     """One entry per volume, sorted by name; the node fills in where the guest sees it."""
     entries = []
     for volume in instance.volumes(vmi):
+        if instance.is_hotplugged(volume):
+            continue  # see `hotplug`
         entry: dict[str, Any] = {"name": volume["name"], "target": ""}
         claim = claims.get(instance.claim_name(volume))
         if claim is not None:
@@ -155,8 +158,9 @@ def claim_info(claim: Object) -> dict[str, Any]:
 
 def _refresh_volumes(status: Object, seen: Seen) -> None:
     """Keep the claims' sizes current; everything else in the entries is the node's."""
-    entries = status.get("volumeStatus")
     claims = seen.claims or {}
+    entries, _ = hotplug.entries(seen.vmi, status.get("volumeStatus") or (), claims, seen.attached or {})
+    _set(status, "volumeStatus", entries)
     if not entries or not claims:
         return
     by_volume = {

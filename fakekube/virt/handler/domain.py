@@ -103,15 +103,8 @@ def interfaces(vmi: Obj, pod: Obj, *, agent: bool) -> list[Object]:
 
 
 def volume_statuses(vmi: Obj) -> list[Object]:
-    """`status.volumeStatus` with the device each disk has become."""
-    buses: dict[str, str] = {}
-    counts: dict[str, int] = {}
-    for disk in dig(vmi, "spec", "domain", "devices", "disks", default=()):
-        kind = next((one for one in ("disk", "cdrom", "lun") if one in disk), "disk")
-        bus = dig(disk, kind, "bus") or ("sata" if kind == "cdrom" else "virtio")
-        prefix = "vd" if bus == "virtio" else "sd"
-        counts[prefix] = counts.get(prefix, 0) + 1
-        buses[disk["name"]] = prefix + chr(ord("a") + (counts[prefix] - 1) % 26)
+    """`status.volumeStatus` with the device each disk has become; what is plugged in later has to wait."""
+    buses = targets(vmi)
     sized = {
         volume["name"]
         for volume in dig(vmi, "spec", "volumes", default=())
@@ -120,11 +113,27 @@ def volume_statuses(vmi: Obj) -> list[Object]:
     }
     made = []
     for entry in dig(vmi, "status", "volumeStatus", default=()):
+        if "hotplugVolume" in entry:
+            made.append(entry)
+            continue
         told = {**entry, "target": buses.get(entry["name"], entry.get("target", ""))}
         if entry["name"] in sized:
             told["size"] = 1048576
         made.append(told)
     return made
+
+
+def targets(vmi: Obj) -> dict[str, str]:
+    """The device each disk is in the guest."""
+    buses: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for disk in dig(vmi, "spec", "domain", "devices", "disks", default=()):
+        kind = next((one for one in ("disk", "cdrom", "lun") if one in disk), "disk")
+        bus = dig(disk, kind, "bus") or ("sata" if kind == "cdrom" else "virtio")
+        prefix = "vd" if bus == "virtio" else "sd"
+        counts[prefix] = counts.get(prefix, 0) + 1
+        buses[disk["name"]] = prefix + chr(ord("a") + (counts[prefix] - 1) % 26)
+    return buses
 
 
 def memory(vmi: Obj) -> Object:

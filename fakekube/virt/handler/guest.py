@@ -31,7 +31,7 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import commands, domain, fates, launcher, migration, rfb, shell, streams
+from fakekube.virt.handler import commands, domain, fates, launcher, migration, plugging, rfb, shell, streams
 from fakekube.virt.handler.fates import Fate
 from fakekube.virt.handler.nodes import Heartbeats
 from fakekube.virt.handler.paces import PACES, Pace, PaceName
@@ -270,6 +270,12 @@ class VirtHandler:
             return self._next(vmi, guest, fate)
         if fate.flap_readiness:
             await self._flap(pod, guest, fate.flap_readiness, age)
+        if (plugged := plugging.next_step(vmi)) is not None:
+            entries, told = plugged
+            changed = await self._put({**vmi, "status": {**vmi["status"], "volumeStatus": entries}})
+            for reason, message in told:
+                self._tell(changed, NORMAL, reason, message)
+            return self._next(vmi, guest, fate)
         return await self._move(vmi, guest, fate, pod) or self._next(vmi, guest, fate)
 
     def _agent_is_due(self, vmi: Object, fate: Fate, age: float) -> bool:

@@ -1,0 +1,208 @@
+"""Volumes plugged into running guests and out of them: from template to VMI, and from VMI to attachment pods. Pure.
+
+    Pending → Bound → AttachedToNode → (the node:) MountedToPod → Ready
+    Detaching → (the node:) UnMountedFromPod → the entry goes
+
+Each volume has an attachment pod of its own, which brings its claim to the node.
+Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleDeclarativeVolumeHotplug), pkg/virt-controller/watch/vmi/storage.go
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fakekube.machinery.objects import (
+    Obj,
+    annotations,
+    dig,
+    is_terminating,
+    name,
+    namespace,
+    owner_reference,
+    uid,
+)
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import instance, names, patches
+
+ATTACHMENT = "hotplug-disk"  # value of the label kubevirt.io
+VOLUME = "kubevirt.io/volume-name"
+OWNER_NAME, OWNER_UID = "kubevirt.io/owner-vmi-name", "kubevirt.io/owner-vmi-uid"
+DETACHING, UNMOUNTED = "Detaching", "UnMountedFromPod"
+_AT_NODE = ("AttachedToNode", "MountedToPod", "Ready")
+
+Event = tuple[str, str]  # reason, message
+Entry = dict[str, Any]
+
+
+# From the VM to its VMI.
+
+
+def template_changes(vm: Obj, vmi: Obj) -> list[patches.Operation]:
+    """The patch that brings a VMI's hot-pluggable volumes and their disks to what the VM's template says; empty: none."""
+    wanted, present = dig(vm, "spec", "template", "spec", default={}), vmi["spec"]
+    volumes = _merged(wanted.get("volumes") or (), present.get("volumes") or ())
+    if volumes == list(present.get("volumes") or ()):
+        return []
+    known = {one["name"] for one in present.get("volumes") or ()}
+    kept = {one["name"] for one in volumes}
+    disks = list(dig(present, "domain", "devices", "disks", default=()))
+    named = {one["name"] for one in disks}
+    left = [one for one in disks if one["name"] not in known or one["name"] in kept]
+    left += [
+        one
+        for one in dig(wanted, "domain", "devices", "disks", default=())
+        if one["name"] in kept - known - named
+    ]
+    return [
+        *_changed("/spec/volumes", present.get("volumes"), volumes),
+        *_changed("/spec/domain/devices/disks", dig(present, "domain", "devices", "disks"), left),
+    ]
+
+
+def _merged(wanted: Iterable[Obj], present: Iterable[Obj]) -> list[Object]:
+    """What is fixed stays as it is; what can be plugged is as wanted."""
+    pluggable = {one["name"]: dict(one) for one in wanted if instance.is_hotplugged(one)}
+    kept = [dict(one) for one in present if not instance.is_hotplugged(one) or one["name"] in pluggable]
+    there = {one["name"] for one in kept}
+    return [*kept, *(one for own, one in pluggable.items() if own not in there)]
+
+
+def _changed(path: str, old: Any, new: Any) -> list[patches.Operation]:
+    if old == new:
+        return []
+    return patches.guarded(path, old, new) if old is not None else patches.added(path, new)
+
+
+def requests_applied(vm: Obj) -> tuple[list[patches.Operation], bool]:
+    """What the queued requests of the VM's status change in its template, and whether all are fulfilled already."""
+    spec = dig(vm, "spec", "template", "spec", default={})
+    volumes = [dict(one) for one in spec.get("volumes") or ()]
+    disks = [dict(one) for one in dig(spec, "domain", "devices", "disks", default=())]
+    for request in dig(vm, "status", "volumeRequests", default=()):
+        if (asked := request.get("addVolumeOptions")) and asked["name"] not in {
+            one["name"] for one in volumes
+        }:
+            source = {kind: {**one, "hotpluggable": True} for kind, one in asked["volumeSource"].items()}
+            volumes.append({"name": asked["name"], **source})
+            disks.append({**asked["disk"], "name": asked["name"]})
+        elif asked := request.get("removeVolumeOptions"):
+            volumes = [one for one in volumes if one["name"] != asked["name"]]
+            disks = [one for one in disks if one["name"] != asked["name"]]
+    path = "/spec/template/spec"
+    operations = [
+        *_changed(f"{path}/volumes", spec.get("volumes"), volumes),
+        *_changed(f"{path}/domain/devices/disks", dig(spec, "domain", "devices", "disks"), disks),
+    ]
+    return operations, not operations
+
+
+# From the VMI to attachment pods.
+
+
+def attachment_pod(vmi: Obj, launcher: Obj, volume: Obj, image: str) -> Object:
+    """The pod that brings the claim of a volume to the node of the guest; it goes with the launcher."""
+    node = dig(vmi, "status", "nodeName", default="")
+    term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
+    affinity = {
+        "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "generateName": "hp-volume-",
+            "namespace": namespace(vmi),
+            "labels": {names.APP: ATTACHMENT},
+            "annotations": {OWNER_NAME: name(vmi), OWNER_UID: uid(vmi), VOLUME: volume["name"]},
+            "ownerReferences": [
+                owner_reference({"apiVersion": "v1", "kind": "Pod", "metadata": launcher["metadata"]})
+            ],
+        },
+        "spec": {
+            "affinity": affinity,
+            "tolerations": [{"operator": "Exists"}],
+            "terminationGracePeriodSeconds": 0,
+            "containers": [
+                {"name": ATTACHMENT, "image": image, "command": ["/usr/bin/container-disk", "--sleep"]}
+            ],
+            "volumes": [
+                {"name": volume["name"], "persistentVolumeClaim": {"claimName": instance.claim_name(volume)}},
+                {"name": "hotplug-disks", "emptyDir": {}},
+            ],
+        },
+    }
+
+
+def by_volume(pods: Iterable[Object]) -> dict[str, Object]:
+    """Attachment pods by the volume they bring; those on their way out do not count."""
+    return {annotations(pod).get(VOLUME, ""): pod for pod in pods if not is_terminating(pod)}
+
+
+def to_attach(vmi: Obj, claims: Mapping[str, Obj], attached: Mapping[str, Obj]) -> list[Object]:
+    """Volumes whose claim is bound and which no pod brings yet."""
+    return [
+        volume
+        for volume in instance.volumes(vmi)
+        if instance.is_hotplugged(volume)
+        and volume["name"] not in attached
+        and dig(claims.get(instance.claim_name(volume)), "status", "phase") == "Bound"
+    ]
+
+
+def to_detach(vmi: Obj, attached: Mapping[str, Object]) -> list[Object]:
+    """Attachment pods whose volume has left the VMI and is not in use by the guest any more."""
+    wanted = {volume["name"] for volume in instance.volumes(vmi)}
+    phases = {one["name"]: one.get("phase") for one in dig(vmi, "status", "volumeStatus", default=())}
+    return [
+        pod for own, pod in attached.items() if own not in wanted and phases.get(own) in (None, UNMOUNTED)
+    ]
+
+
+def entries(
+    vmi: Obj, old: Iterable[Entry], claims: Mapping[str, Obj], attached: Mapping[str, Obj]
+) -> tuple[list[Entry], list[Event]]:
+    """`status.volumeStatus` with the pluggable volumes as they are now, and what to tell of them."""
+    pluggable = {one["name"]: one for one in instance.volumes(vmi) if instance.is_hotplugged(one)}
+    made, told, seen = [], [], set()
+    for entry in old:
+        own = entry["name"]
+        seen.add(own)
+        if own in pluggable:
+            new = _entry(entry, pluggable[own], claims, attached.get(own))
+        elif "hotplugVolume" not in entry:
+            new = entry
+        else:
+            pod = attached.get(own)
+            if pod is None and entry.get("phase") not in _AT_NODE:
+                told.append(("VolumeUnplugged", f"Volume {own} has been unplugged"))
+                continue
+            new = entry if entry.get("phase") == UNMOUNTED else {**entry, "phase": DETACHING}
+        if new.get("reason") == "SuccessfulCreate" != entry.get("reason"):
+            told.append((new["reason"], new["message"]))
+        made.append(new)
+    for own, volume in pluggable.items():
+        if own not in seen:
+            made.append(_entry({"name": own, "target": ""}, volume, claims, attached.get(own)))
+    return sorted(made, key=lambda entry: str(entry["name"])), told
+
+
+def _entry(old: Entry, volume: Obj, claims: Mapping[str, Obj], pod: Obj | None) -> Entry:
+    claim_name = instance.claim_name(volume)
+    claim = claims.get(claim_name)
+    entry = {**old, "hotplugVolume": dict(old.get("hotplugVolume") or {})}
+    if claim is None:
+        return _told(entry, "Pending", "FailedPvcNotFound", f"PVC {claim_name} not found")
+    phase = dig(claim, "status", "phase", default="Pending")
+    if phase != "Bound":
+        word = "ClaimPending" if phase == "Pending" else phase
+        return _told(entry, "Pending", "PVCNotReady", f"PVC is in phase {word}")
+    if pod is None or dig(pod, "status", "phase") != "Running":
+        return _told(entry, "Bound", "PVCNotReady", "PVC is in phase Bound")
+    entry["hotplugVolume"] = {"attachPodName": name(pod), "attachPodUID": uid(pod)}
+    if entry.get("phase") in _AT_NODE and old.get("hotplugVolume") == entry["hotplugVolume"]:
+        return entry
+    text = f"Created hotplug attachment pod {name(pod)}, for volume {volume['name']}"
+    return _told(entry, "AttachedToNode", "SuccessfulCreate", text)
+
+
+def _told(entry: Entry, phase: str, reason: str, message: str) -> Entry:
+    return {**entry, "phase": phase, "reason": reason, "message": message}
