@@ -29,7 +29,7 @@ class Setting:
     ids: Ids
     pace: Pace
     nodes: int
-    preload_crds: Callable[[Iterable[Object]], Awaitable[None]]  # into the server, past its validation
+    preload: Callable[[Iterable[Object]], Awaitable[None]]  # into the server, past its validation
     chosen: frozenset[str] = frozenset()  # the names of all actors that are to run
     made: dict[str, Actor] = field(default_factory=dict)  # those before this one, in the order of ACTORS
 
@@ -151,13 +151,10 @@ def _virt_operator(at: Setting) -> Made:
 
     async def prepare() -> None:
         """What the very first write of a user must meet: types and webhooks. The operator installs the rest."""
-        await at.preload_crds(crds())
+        await at.preload(crds())
         if webhook:
-            for obj in (
-                *webhooks.api_services(install.NAMESPACE),
-                *webhooks.configurations(install.NAMESPACE),
-            ):
-                await client.create(install.RESOURCES[obj["kind"]], obj)
+            await at.preload(webhooks.api_services(install.NAMESPACE))
+            await at.preload(webhooks.configurations(install.NAMESPACE))
 
     return Made(operator, prepare)
 

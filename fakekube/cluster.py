@@ -98,7 +98,7 @@ class Cluster:
         self.failures: dict[str, Exception] = {}  # actors that died, and of what
         self._specs: list[ActorSpec] = choose(only, without)
         chosen = frozenset(spec.name for spec in self._specs)
-        preload = self.api.preload_crds
+        preload = self.api.preload
         self._setting = Setting(
             self.client(), self.clock, self.ids, pace, nodes, preload, chosen, self.actors
         )

@@ -109,7 +109,9 @@ class ApiServer:
                 self._namespaces, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             )
         for obj in bootstrap.objects():
-            await self._ensure(self._builtin("rbac.authorization.k8s.io", "v1", f"{obj['kind'].lower()}s"), obj)
+            await self._ensure(
+                self._builtin("rbac.authorization.k8s.io", "v1", f"{obj['kind'].lower()}s"), obj
+            )
         for plural, obj in builtin_objects():
             group, _, version = obj["apiVersion"].rpartition("/")
             await self._ensure(self._builtin(group, version, plural), obj)
@@ -117,6 +119,17 @@ class ApiServer:
     async def preload_crds(self, crds: Iterable[Object]) -> None:
         """Serve these CRDs from now on, trusting that they are valid; see `Establishing.preload`."""
         await self._establishing.preload(self._crds, crds)
+
+    async def preload(self, objects: Iterable[Object]) -> None:
+        """Have these cluster-scoped objects, trusting that they are valid; see `Registry.implant`."""
+        for obj in objects:
+            if obj["kind"] == self._crds.kind:
+                await self.preload_crds([obj])
+                continue
+            group, _, version = obj["apiVersion"].rpartition("/")
+            resource = self.catalog.by_kind(group, version, obj["kind"])
+            assert resource is not None, f"{obj['apiVersion']} {obj['kind']} is not served"
+            await self.registry.implant(resource, obj)
 
     def close(self) -> None:
         """End all watches."""
