@@ -26,6 +26,9 @@ def pytest_addoption(parser):
     group = parser.getgroup("conformance")
     group.addoption("--kubeconfig", default="", help="the cluster to judge; without, a fakekube is started")
     group.addoption(
+        "--bare-kubeconfig", default="", help="a cluster of its kind without KubeVirt's controllers"
+    )
+    group.addoption(
         "--controller",
         choices=["ours", "none"],
         default="",
@@ -67,9 +70,10 @@ def pytest_sessionstart(session):
     given, ours = config.getoption("--kubeconfig"), config.getoption("--controller")
     with contextlib.ExitStack() as stack:
         if given:
-            os.environ[FULL] = given
-            if ours == "ours":
-                stack.enter_context(launching.controller(given))
+            bare = config.getoption("--bare-kubeconfig")
+            os.environ |= {FULL: given} | ({BARE: bare} if bare else {})
+            for kubeconfig in filter(None, (given, bare)) if ours == "ours" else ():
+                stack.enter_context(launching.controller(kubeconfig))
         else:
             without = ("pool-controller",) if ours == "none" else ()
             os.environ[FULL] = stack.enter_context(launching.fakekube(*without))

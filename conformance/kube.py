@@ -52,7 +52,7 @@ PVC = Kind("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 EVENT = Kind("v1", "events", "Event")
 POD = Kind("v1", "pods", "Pod")
 SERVICE = Kind("v1", "services", "Service")
-SECRET = Kind("v1", "secrets", "Secret")
+ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
 CONFIG_MAP = Kind("v1", "configmaps", "ConfigMap")
 NAMESPACE = Kind("v1", "namespaces", "Namespace", namespaced=False)
 CRD = Kind(

@@ -23,6 +23,12 @@ _NOTHING_RAN = (4, 5)  # pytest's codes for wrong usage and for no tests at all
     "--kubeconfig", metavar="PATH", default="", help="The cluster to judge; without, a fakekube is started."
 )
 @click.option(
+    "--bare-kubeconfig",
+    metavar="PATH",
+    default="",
+    help="A second cluster, with the judged controller and without KubeVirt, for tests that play it.",
+)
+@click.option(
     "--controller",
     type=click.Choice(["ours", "none"]),
     default=None,
@@ -50,11 +56,12 @@ def conformance(*, jobs: int, smoke: bool, **flags: Any) -> None:
     suite = importlib.util.find_spec("conformance")
     if missing or suite is None or suite.origin is None:
         raise _Unusable("the suite needs more than the server: pip install 'fakekube[conformance]'")
-    if flags["kubeconfig"] and not Path(flags["kubeconfig"]).is_file():
-        raise _Unusable(f"there is no file {flags['kubeconfig']}")
-    for name in ("kubeconfig", "report"):
+    for name in ("kubeconfig", "bare_kubeconfig"):
+        if flags[name] and not Path(flags[name]).is_file():
+            raise _Unusable(f"there is no file {flags[name]}")
+    for name in ("kubeconfig", "bare_kubeconfig", "report"):
         flags[name] = flags[name] and str(Path(flags[name]).absolute())
-    options = {f"--{name}": str(value) for name, value in flags.items() if value} | (
+    options = {f"--{name.replace('_', '-')}": str(value) for name, value in flags.items() if value} | (
         {"-m": "smoke"} if smoke else {}
     )
     folder = Path(suite.origin).parent
@@ -73,7 +80,8 @@ def _pytest(folder: Path, jobs: int) -> list[str]:
         "-p",
         "no:cacheprovider",
     ]
-    settings += ["-o", "asyncio_mode=auto", "-o", "xfail_strict=true", "-q", "-ra", "--tb=short"]
+    settings += ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"]
+    settings += ["-o", "xfail_strict=true", "-q", "-ra", "--tb=short"]
     parallel = ["-n", str(jobs), "--dist", "worksteal"] if jobs > 1 else []
     return [sys.executable, "-m", "pytest", *settings, *parallel, str(folder)]
 

@@ -45,7 +45,7 @@ class Fault:
     length: int = 4  # how many requests a storm lasts, or how many seconds a view is stale
 
     def __str__(self):
-        return f"{self.kind}@{self.at}x{self.length}"
+        return f"{self.kind}-{self.at}"
 
 
 def drawn(seed):
