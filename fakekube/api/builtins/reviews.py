@@ -8,12 +8,11 @@ Origin: k8s: pkg/registry/authorization, pkg/registry/authentication
 from datetime import timedelta
 from typing import Any
 
-from fakekube.api import bodies
+from fakekube.api import bodies, typed
 from fakekube.api.access import tokens
 from fakekube.api.access.authentication import service_account
 from fakekube.api.access.authorizer import Deed
 from fakekube.api.access.rbac import Rbac
-from fakekube.api.builtins import typed
 from fakekube.api.verbs.call import Call
 from fakekube.clock import rfc3339
 from fakekube.machinery.errors import invalid

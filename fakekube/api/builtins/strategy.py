@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from fakekube.api.builtins import typed, zeros
+from fakekube.api import typed
+from fakekube.api.builtins import zeros
 from fakekube.api.builtins.selectable import SELECTABLE
 from fakekube.api.registry.strategy import Strategy
 from fakekube.api.schema.model import Schema

@@ -5,9 +5,8 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/delete.go
 
 from typing import Any
 
-from fakekube.api import bodies, negotiation
+from fakekube.api import bodies, negotiation, typed
 from fakekube.api.admission.attributes import DELETE, Attributes
-from fakekube.api.builtins import typed
 from fakekube.api.options import boolean, first, integer, list_options, write_options
 from fakekube.api.registry import codec
 from fakekube.api.registry.deletion import DeleteOptions

@@ -5,9 +5,8 @@ Origin: k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/registry/customresou
 
 from typing import Any
 
-from fakekube.api import bodies
+from fakekube.api import bodies, typed
 from fakekube.api.admission.attributes import Attributes
-from fakekube.api.builtins import typed
 from fakekube.api.patching import json_patch, merge_patch, strategic_merge
 from fakekube.api.registry import codec
 from fakekube.api.schema.model import Schema
