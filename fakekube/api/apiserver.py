@@ -97,7 +97,7 @@ class ApiServer:
         `like` is a server whose store this one's was forked from: what it knows of definitions need not be worked out anew.
         """
         if like is not None:
-            self._establishing.adopt(like._establishing)
+            self._establishing.adopt(like._establishing)  # noqa: SLF001 - one class, two of its kind
         else:
             await self._establishing.load(self._crds)
         for resource, follow in self._followed():
@@ -172,7 +172,7 @@ class ApiServer:
     async def _policy_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
         self.policies.update(obj, deleted=deleted)
 
-    async def _rbac_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:  # noqa: FBT001
+    async def _rbac_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
         self.rbac.update(obj, deleted=deleted)
 
     async def _api_service_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
