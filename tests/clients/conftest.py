@@ -1,0 +1,56 @@
+"""A served API for clients that other people wrote: a process of its own, reached by a kubeconfig like any cluster."""
+
+import gc
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> Iterator[Path]:
+    """Of a `fakekube up` that runs for all tests here."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fakekube", "up", "--only", "namespaces", "--only", "garbage-collector"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    export = process.stdout.readline().strip()
+    assert export, process.communicate()[1] if process.poll() is not None else "no kubeconfig"
+    yield Path(export.partition("=")[2])
+    process.terminate()
+    assert process.communicate(timeout=10)[1] == "", "the server had nothing to complain about"
+
+
+@pytest.fixture
+def server(kubeconfig: Path) -> str:
+    """Its address."""
+    line = next(line for line in kubeconfig.read_text().splitlines() if "server:" in line)
+    return line.partition("server:")[2].strip().strip("'\"")
+
+
+@pytest.fixture(autouse=True)
+def _only_this_cluster(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients look around for clusters: let them find this one only."""
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    for name in [name for name in os.environ if name.startswith("KUBERNETES_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _sweep() -> Iterator[None]:
+    """These clients leave sockets to the garbage collector; that is theirs, and must not fail anybody else's test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
