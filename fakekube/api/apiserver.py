@@ -178,6 +178,7 @@ class ApiServer:
     async def _api_service_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
         self.aggregation.update(obj, deleted=deleted)
         self.catalog.aggregated = self.aggregation.versions()
+        self.catalog.aggregated_resources.clear()
         self.catalog.revision += 1
 
     async def _namespace(self, name: str) -> Object | None:

@@ -5,7 +5,7 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/installer.go
 
 from collections.abc import Awaitable, Callable
 
-from fakekube.api import discovery, openapi, request_info
+from fakekube.api import discovery, metrics, openapi, openid, request_info
 from fakekube.api.access.authorizer import Authorizer
 from fakekube.api.admission.chain import Chain
 from fakekube.api.builtins import subresources
@@ -106,10 +106,14 @@ class Router:
     async def _other(self, request: Request, info: RequestInfo) -> Response:
         if self.controls is not None and request.path.startswith("/fakekube/"):
             return await self.controls(request)
+        if request.path == "/metrics" and request.method == "GET":
+            return await metrics.answer(self._catalog, self._registry.store)
         if request.path.startswith("/openapi"):
             answer = await openapi.handle(request, self._catalog)
         else:
-            answer = await discovery.handle(request, self._catalog)
+            if self._catalog.aggregated and request.path.startswith("/apis"):
+                await self._aggregation.learn(self._catalog)
+            answer = openid.answer(request) or await discovery.handle(request, self._catalog)
         if answer is not None:
             return answer
         if info.resource and any((one.group, one.custom) == (info.group, False) for one in self._catalog):

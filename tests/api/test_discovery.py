@@ -8,7 +8,7 @@ from fakekube.api.builtins.tables import resources
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.strategy import Scale, ServedResource, Subresource
 from fakekube.machinery.errors import MethodNotAllowed, NotAcceptable, NotFound
-from fakekube.machinery.wire import Request
+from fakekube.machinery.wire import Request, Response
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 ALL = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
@@ -299,3 +299,46 @@ async def test_verbose_health(catalog):
     assert lines[-3] == 'warn: some health checks cannot be excluded: no matches for "nope"'
     assert lines[-2:] == ["livez check passed", ""]
     assert (await ask(catalog, "/readyz/nope")).status == 404
+
+
+async def test_aggregated_apis_tell_what_they_serve(api, ask) -> None:
+    """Aggregated discovery shows the resources an APIService's server lists; one that is silent is stale, and asked again."""
+
+    async def server(request):
+        return Response(
+            body=b'{"resources": [{"name": "dogs/bark", "namespaced": true, "kind": "Bark", "verbs": ["get"]}]}'
+        )
+
+    spec = {"group": "pets.example.com", "version": "v1", "groupPriorityMinimum": 1, "versionPriority": 1}
+    service = {"service": {"namespace": "default", "name": "pets"}, "insecureSkipTLSVerify": True}
+    body = {"metadata": {"name": "v1.pets.example.com"}, "spec": spec | service}
+    assert (await ask("POST", "/apis/apiregistration.k8s.io/v1/apiservices", body)).status == 201
+    accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+    async def version():
+        items = orjson.loads((await ask("GET", "/apis", accept=accept)).body)["items"]
+        return next(one for one in items if one["metadata"]["name"] == "pets.example.com")["versions"][0]
+
+    assert await version() == {"version": "v1", "resources": [], "freshness": "Stale"}
+    api.services.set("default", "pets", server)
+    told = await version()
+    assert told["freshness"] == "Current"
+    (dogs,) = told["resources"]
+    assert (dogs["resource"], dogs["scope"], dogs["verbs"]) == ("dogs", "Namespaced", None)
+    assert dogs["subresources"][0]["subresource"] == "bark"
+    assert dogs["subresources"][0]["responseKind"]["kind"] == "Bark"
+
+
+async def test_metrics_count_objects(ask) -> None:
+    """/metrics tells how many objects of each kind are stored."""
+    answer = await ask("GET", "/metrics")
+    assert answer.content_type.startswith("text/plain; version=0.0.4")
+    assert b'apiserver_resource_objects{group="",resource="namespaces"} 4\n' in answer.body
+
+
+async def test_issuer_of_tokens(ask) -> None:
+    """The issuer names itself and where its public keys would be; with a secret key there are none."""
+    document = orjson.loads((await ask("GET", "/.well-known/openid-configuration")).body)
+    assert document["issuer"] == "https://kubernetes.default.svc.cluster.local"
+    keys = await ask("GET", document["jwks_uri"].partition("6443")[2])
+    assert (keys.content_type, orjson.loads(keys.body)) == ("application/jwk-set+json", {"keys": []})

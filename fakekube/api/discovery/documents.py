@@ -156,11 +156,39 @@ def aggregated(catalog: Catalog, *, core: bool) -> Object:
 
 
 def _version_discovery(catalog: Catalog, group: str, version: str) -> Object:
+    if (group, version) in catalog.aggregated:
+        listed = catalog.aggregated_resources.get((group, version))
+        known = _converted(group, version, listed or ())
+        return {"version": version, "resources": known, "freshness": "Current" if listed is not None else "Stale"}
     return {
         "version": version,
         "resources": [_resource_discovery(one) for one in _served(catalog, group, version)],
         "freshness": "Current",
     }
+
+
+def _converted(group: str, version: str, listed: Iterable[Object]) -> list[Object]:
+    """What an aggregated API lists, in the form of this document; a subresource brings its parent, if nobody else does.
+
+    k8s: staging/src/k8s.io/apiserver/pkg/endpoints/discovery/aggregated (ConvertGroupVersionIntoToDiscovery)
+    """
+    found: dict[str, Object] = {}
+    for one in sorted(listed, key=lambda one: "/" in one["name"]):
+        parent, _, subresource = one["name"].partition("/")
+        kind = _kind(one.get("group") or group, one.get("version") or version, one.get("kind") or "")
+        scope = "Namespaced" if one.get("namespaced") else "Cluster"
+        if not subresource:
+            entry = {"resource": parent, "responseKind": kind, "scope": scope}
+            found[parent] = entry | {
+                "singularResource": one.get("singularName") or "",
+                "verbs": one.get("verbs"),
+                **{name: one[name] for name in ("shortNames", "categories") if one.get(name)},
+            }
+            continue
+        nobody = {"resource": parent, "responseKind": _kind("", "", ""), "scope": scope, "singularResource": "", "verbs": None}
+        below = {"subresource": subresource, "responseKind": kind, "verbs": one.get("verbs")}
+        found.setdefault(parent, nobody).setdefault("subresources", []).append(below)
+    return list(found.values())
 
 
 def _resource_discovery(resource: ServedResource) -> Object:

@@ -5,10 +5,15 @@ Origin: k8s: staging/src/k8s.io/kube-aggregator/pkg/apiserver/handler_proxy.go
 
 from typing import Any
 
+import orjson
+
+from fakekube.api.registry.catalog import Catalog
 from fakekube.api.services import Services
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import dig
-from fakekube.machinery.wire import Handler, Object
+from fakekube.machinery.wire import Handler, Object, Request, User
+
+_AGGREGATOR = User("system:kube-aggregator", ("system:masters",))
 
 
 class Aggregation:
@@ -32,6 +37,20 @@ class Aggregation:
     def versions(self) -> list[tuple[str, str]]:
         """(group, version) of everything aggregated."""
         return list(self._by_version)
+
+    async def learn(self, catalog: Catalog) -> None:
+        """Ask those who have not told yet what they serve. Who does not answer is asked again next time."""
+        for group, version in self._by_version.keys() - catalog.aggregated_resources.keys():
+            path = f"/apis/{group}/{version}"
+            try:
+                handler = self.find(group, version)
+                assert handler is not None
+                answer = await handler(Request("GET", path, "", {"accept": "application/json"}, b"", _AGGREGATOR))
+                listed = orjson.loads(answer.body)["resources"]
+            except (ApiError, ValueError, KeyError, TypeError):
+                continue
+            catalog.aggregated_resources[group, version] = listed
+            catalog.revision += 1
 
     def find(self, group: str, version: str) -> Handler | None:
         """The Handler for a group version, None when it is not aggregated. Raises 503 when nobody serves it."""

@@ -2,6 +2,7 @@
 (routing, discovery, OpenAPI, garbage collection) reads it. `revision` rises with every change."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from fakekube.api.registry.strategy import ServedResource
 
@@ -13,6 +14,8 @@ class Catalog:
         self._served: dict[tuple[str, str, str], ServedResource] = {}
         self.revision = 0
         self.aggregated: list[tuple[str, str]] = []  # (group, version) of what APIServices point elsewhere
+        # What those say they serve, as far as they have been asked: entries of an APIResourceList.
+        self.aggregated_resources: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for resource in resources:
             self.add(resource)
 

@@ -129,6 +129,7 @@ def _pruned(call: Call, new: Object, old: Object, shown: Callable[[], str]) -> S
     try:
         if new.get("kind") != resource.kind or new.get("apiVersion") != resource.api_version:
             given = str(new.get("apiVersion") or "")
+            _as_another(call, new, given)
             raise BadRequest(
                 f'{new.get("kind")} in version "{given.rpartition("/")[2]}" cannot be handled as a {resource.kind}: '
                 f'no kind "{new.get("kind")}" is registered for version "{given}" in scheme '
@@ -138,8 +139,16 @@ def _pruned(call: Call, new: Object, old: Object, shown: Callable[[], str]) -> S
     except BadRequest as bad:
         if resource.custom:
             raise
-        detail = bad.message.partition(f"cannot be handled as a {resource.kind}: ")[2] or bad.message
+        detail = bad.message.partition(" cannot be handled as a ")[2].partition(": ")[2] or bad.message
         raise invalid("", "", "", [FieldError("FieldValueInvalid", "patch", detail, shown())]) from None
+
+
+def _as_another(call: Call, new: Object, api_version: str) -> None:
+    """A patch made another kind of this: should there be such a kind, Go decodes it first, and may fail there already."""
+    group, _, version = api_version.rpartition("/")
+    other = call.catalog.by_kind(group, version, str(new.get("kind") or ""))
+    if other is not None and not other.custom:
+        other.strategy.prune(new)
 
 
 async def apply(call: Call, options: WriteOptions) -> Response:

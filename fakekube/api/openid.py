@@ -1,0 +1,30 @@
+"""The issuer's documents for those who check service account tokens themselves.
+
+Tokens are signed with a key that only this server holds, so there is no public key to offer.
+
+Origin: k8s: pkg/serviceaccount/openidmetadata.go
+"""
+
+import orjson
+
+from fakekube.machinery.wire import Request, Response
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+_CONFIGURATION, _KEYS = "/.well-known/openid-configuration", "/openid/v1/jwks"
+
+
+def answer(request: Request) -> Response | None:
+    """The answer to a request for one of them; None when it is none."""
+    if request.path == _CONFIGURATION:
+        host = request.headers.get("host") or "127.0.0.1:6443"
+        document = {
+            "issuer": ISSUER,
+            "jwks_uri": f"https://{host}{_KEYS}",
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["HS256"],
+        }
+        return Response(200, orjson.dumps(document))
+    if request.path == _KEYS:
+        return Response(200, b'{"keys":[]}', "application/jwk-set+json")
+    return None
