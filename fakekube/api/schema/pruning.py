@@ -99,7 +99,7 @@ def _elements(node: Schema) -> Callable[[list[Any]], list[str] | None] | None:
         for index, value in enumerate(values):
             if value and (gone := element(value)):
                 found = found or []
-                found += [f"[{index}]{path}" if path[0] == "[" else f"[{index}].{path}" for path in gone]
+                found += [f"[{index}]{path}" if path[:1] == "[" else f"[{index}].{path}" for path in gone]
         return found
 
     return elements
