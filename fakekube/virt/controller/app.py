@@ -8,7 +8,7 @@ from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.virt.controller import launcher_pod
-from fakekube.virt.controller.evacuation import EvacuationController
+from fakekube.virt.controller.automatic_migration import AutomaticMigrations
 from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.migration import MigrationController
 from fakekube.virt.controller.node import NodeController
@@ -31,14 +31,17 @@ class VirtController:
         for_sets = Recorder(client, "virtualmachinereplicaset-controller", clock=clock, ids=ids)
         for_nodes = Recorder(client, "node-controller", clock=clock, ids=ids)
         for_drains = Recorder(client, "evacuation-controller", clock=clock, ids=ids)
-        self.recorders = [recorder, for_sets, for_nodes, for_drains]
+        for_updates = Recorder(client, "workload-update-controller", clock=clock, ids=ids)
+        self.recorders = [recorder, for_sets, for_nodes, for_drains, for_updates]
         self.controllers: list[Controller] = [
             VirtualMachineController(client, self.informers, recorder, clock=clock, ids=ids).controller,
             InstanceController(client, self.informers, recorder, clock=clock, settings=settings).controller,
             MigrationController(client, self.informers, recorder, clock=clock, settings=settings).controller,
             ReplicaSetController(client, self.informers, for_sets, clock=clock).controller,
             NodeController(client, self.informers, for_nodes, clock=clock).controller,
-            EvacuationController(client, self.informers, for_drains, clock=clock).controller,
+            AutomaticMigrations(
+                client, self.informers, drains=for_drains, updates=for_updates, clock=clock
+            ).controller,
         ]
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, dig, is_terminating, name, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import conditions, instance, names, pods
+from fakekube.virt.controller import conditions, instance, live_update, names, pods
 
 PENDING, SCHEDULING, SCHEDULED = "Pending", "Scheduling", "Scheduled"
 PREPARING, TARGET_READY, RUNNING = "PreparingTarget", "TargetReady", "Running"
@@ -146,7 +146,7 @@ def _step(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Event]
         return TARGET_READY, []
     if was == TARGET_READY and state.get("startTimestamp"):
         return RUNNING, []
-    if was == RUNNING and state.get("completed"):
+    if was == RUNNING and state.get("completed") and not live_update.under_way(seen.vmi or {}):
         return SUCCEEDED, [("Normal", "SuccessfulMigration", "Source node reported migration succeeded")]
     return was, []
 

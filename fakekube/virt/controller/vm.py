@@ -42,6 +42,7 @@ from fakekube.virt.controller import (
     hotplug,
     instance,
     instancetypes,
+    live_update,
     names,
     patches,
     restart_required,
@@ -417,8 +418,16 @@ class VirtualMachineController:
         started = await self._started_from(seen.key, vmi)
         if started is None:
             return
-        if not restart_required.same_template(started, seen.vm["spec"]):
+        same = restart_required.same_template(started, seen.vm["spec"])
+        if not same:
             seen.restart = restart_required.message(started, seen.vm["spec"], vmi)
+        if not seen.restart and (operations := live_update.changes(started, seen.vm["spec"], vmi)):
+            seen.vmi = vmi = self._fresh_vmis.wrote(
+                await self._client.patch(
+                    VIRTUAL_MACHINE_INSTANCES, name(vmi), namespace(vmi), operations, type="json"
+                )
+            )
+        if not same:
             return
         marked = {**annotations(vmi), names.VM_GENERATION: str(generation(seen.vm))}
         patch = patches.guarded("/metadata/annotations", annotations(vmi), marked)

@@ -23,7 +23,7 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
-from fakekube.virt.controller import conditions, hotplug, instance, names, pods
+from fakekube.virt.controller import conditions, hotplug, instance, live_update, names, pods
 from fakekube.virt.controller.conditions import Failure
 
 
@@ -222,6 +222,11 @@ def _conditions(seen: Seen, status: Object, phase: str, pod: Object | None) -> l
             listed = _false_or_absent(listed, "PodScheduled", waits, seen.now)
     elif phase == names.SCHEDULED and instance.phase(seen.vmi) == names.SCHEDULING:
         listed = conditions.drop(listed, "Synchronized", "PodScheduled")
+    for type_ in (live_update.CPU_CHANGE, live_update.MEMORY_CHANGE):
+        if type_ in live_update.under_way(seen.vmi):
+            listed = _renew(listed, conditions.make(type_, "True"))
+        else:
+            listed = conditions.drop(listed, type_)
     return _evacuation(seen.vmi, listed, seen.now)
 
 

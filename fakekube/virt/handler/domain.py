@@ -146,6 +146,16 @@ def memory(vmi: Obj) -> Object:
     return known
 
 
+def updated(vmi: Obj) -> Object:
+    """`status` of a guest that has got, by moving, the sockets and the memory its spec asks for."""
+    status: Object = dict(vmi["status"])
+    status["currentCPUTopology"] = cpu_topology(vmi)
+    wanted = dig(vmi, "spec", "domain", "memory", "guest")
+    if wanted:
+        status["memory"] = {**(status.get("memory") or {}), "guestCurrent": wanted, "guestRequested": wanted}
+    return status
+
+
 def cpu_topology(vmi: Obj) -> Object:
     cpu = dig(vmi, "spec", "domain", "cpu", default={})
     return {part: int(cpu.get(part) or 1) for part in ("cores", "sockets", "threads")}

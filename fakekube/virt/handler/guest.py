@@ -342,7 +342,7 @@ class VirtHandler:
             agent = condition_is(vmi, "AgentConnected")
             changed = {
                 **changed,
-                "status": {**changed["status"], "interfaces": domain.interfaces(vmi, pod, agent=agent)},
+                "status": {**domain.updated(changed), "interfaces": domain.interfaces(vmi, pod, agent=agent)},
             }
         await self._put(changed)
         for kind, reason, message in step.events:

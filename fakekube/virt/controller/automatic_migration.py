@@ -1,11 +1,13 @@
-"""The evacuation controller: guests that have been asked to leave their node, or stand on a drained one, are migrated away.
+"""Migrations nobody created by hand, as one controller: away from a node, and to apply a live update.
 
-Who asked is virt-api's business (it answers evictions of launcher pods); this side only creates migrations, a few at a
-time, and tries again, ever later, after failures.
-Origin: kubevirt: pkg/virt-controller/watch/drain/evacuation/evacuation.go
+Who asked a guest to leave is virt-api's business (it answers evictions of launcher pods); a drained node asks by its taint.
+A live update is in the VMI's spec already, and reaches the guest by moving it. This side only creates migrations, a few at
+a time, and tries again, ever later, after failures.
+Origin: kubevirt: pkg/virt-controller/watch/drain/evacuation/evacuation.go, pkg/virt-controller/watch/workload-updater/workload-updater.go
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -14,27 +16,41 @@ from fakekube.clock import Clock, parse_rfc3339
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import annotations, condition_is, dig, is_terminating, key, name, namespace
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance, migration_plan, names
+from fakekube.virt.controller import instance, live_update, migration_plan, names
 from fakekube.virt.controller.freshness import Freshness
 from fakekube.virt.controller.informers import BY_NODE, BY_VMI, MIGRATIONS, Informers
 
 EVACUATION = "kubevirt.io/evacuationMigration"
+UPDATE = "kubevirt.io/workloadUpdateMigration"
 _FIRST_RETRY, _LAST_RETRY = 20.0, 320.0  # seconds after a failure
 _BUSY_RETRY = 5.0
 _STAYS = ("LiveMigrate", "LiveMigrateIfPossible")  # strategies that let a drain taint move a guest
 
 
-class EvacuationController:
+@dataclass(frozen=True, slots=True)
+class _Why:
+    """What a migration is for: how it is named and marked, and who tells of it."""
+
+    prefix: str
+    mark: str
+    value: str
+    recorder: Recorder
+    priority: str = ""
+
+
+class AutomaticMigrations:
     """See the module text. `controller` is what runs; its keys are those of VMIs."""
 
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder, *, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, informers: Informers, *, drains: Recorder, updates: Recorder, clock: Clock
+    ) -> None:
         self._client = client
         self._informers = informers
-        self._recorder = recorder
+        self._drains, self._updates = drains, updates
         self._clock = clock
         self._awaited: dict[str, str] = {}  # VMI key → key of the migration made for it last
         self._fresh = Freshness(informers.migrations, clock)
-        self.controller = Controller("evacuation", self._reconcile, clock=clock)
+        self.controller = Controller("automatic migrations", self._reconcile, clock=clock)
         self.controller.source(informers.vmis, _leaving)
         self.controller.source(informers.migrations, _of_migration)
         self.controller.source(informers.nodes, self._drained)
@@ -49,21 +65,29 @@ class EvacuationController:
         if vmi is None:
             self._awaited.pop(own, None)
             return None
-        if self._fresh.behind(self._awaited.get(own, "")) or not self._has_to_leave(vmi):
+        if self._fresh.behind(self._awaited.get(own, "")) or (why := self._why(vmi)) is None:
             return None
         known = self._informers.migrations.by_index(BY_VMI, own)
         if any(not migration_plan.is_final(one) for one in known):
             return None
         if not condition_is(vmi, "LiveMigratable"):
             message = "VMI is not migratable: the guest stays on the node it is to leave"
-            self._recorder.event(vmi, WARNING, "FailedCreateVirtualMachineInstanceMigration", message)
+            why.recorder.event(vmi, WARNING, "FailedCreateVirtualMachineInstanceMigration", message)
             return None
-        if (left := self._back_off(known)) > 0:
+        if (left := self._back_off(known, why.mark)) > 0:
             return Result(requeue_after=left)
         active = sum(1 for one in self._informers.migrations.objects() if not migration_plan.is_final(one))
         if active >= migration_plan.CONFIGURATION["parallelMigrationsPerCluster"]:
             return Result(requeue_after=_BUSY_RETRY)
-        await self._evacuate(own, vmi)
+        await self._migrate(own, vmi, why)
+        return None
+
+    def _why(self, vmi: Object) -> _Why | None:
+        node = dig(vmi, "status", "nodeName", default="")
+        if self._has_to_leave(vmi):
+            return _Why("kubevirt-evacuation-", EVACUATION, node, self._drains, "system-critical")
+        if live_update.under_way(vmi) and not is_terminating(vmi):
+            return _Why("kubevirt-workload-update-", UPDATE, "", self._updates)
         return None
 
     def _has_to_leave(self, vmi: Object) -> bool:
@@ -77,12 +101,12 @@ class EvacuationController:
         found = self._informers.nodes.get(node)
         return found is not None and _has_drain_taint(found)
 
-    def _back_off(self, known: Iterable[Object]) -> float:
-        """Seconds to wait since the last evacuation failed; doubling with each failure that is still remembered."""
+    def _back_off(self, known: Iterable[Object], mark: str) -> float:
+        """Seconds to wait since the last one failed; doubling with each failure that is still remembered."""
         failed = [
             one
             for one in known
-            if EVACUATION in annotations(one) and migration_plan.phase_of(one) == migration_plan.FAILED
+            if mark in annotations(one) and migration_plan.phase_of(one) == migration_plan.FAILED
         ]
         if not failed:
             return 0.0
@@ -90,27 +114,27 @@ class EvacuationController:
         wait = min(_FIRST_RETRY * 2.0 ** (len(failed) - 1), _LAST_RETRY)
         return wait - (self._clock.now() - ended).total_seconds()
 
-    async def _evacuate(self, own: str, vmi: Object) -> None:
-        node = dig(vmi, "status", "nodeName", default="")
+    async def _migrate(self, own: str, vmi: Object, why: _Why) -> None:
+        spec = {"vmiName": name(vmi)} | ({"priority": why.priority} if why.priority else {})
         migration = {
             "apiVersion": "kubevirt.io/v1",
             "kind": "VirtualMachineInstanceMigration",
             "metadata": {
-                "generateName": "kubevirt-evacuation-",
+                "generateName": why.prefix,
                 "namespace": namespace(vmi),
-                "annotations": {EVACUATION: node},
+                "annotations": {why.mark: why.value},
             },
-            "spec": {"vmiName": name(vmi), "priority": "system-critical"},
+            "spec": spec,
         }
         try:
             made = self._fresh.wrote(await self._client.create(MIGRATIONS, migration))
         except ApiError as error:
             message = f"Error creating a Migration: {error}"
-            self._recorder.event(vmi, WARNING, "FailedCreateVirtualMachineInstanceMigration", message)
+            why.recorder.event(vmi, WARNING, "FailedCreateVirtualMachineInstanceMigration", message)
             raise
         self._awaited[own] = key(made)
         message = f"Created Migration {name(made)}"
-        self._recorder.event(vmi, NORMAL, "SuccessfulCreateVirtualMachineInstanceMigration", message)
+        why.recorder.event(vmi, NORMAL, "SuccessfulCreateVirtualMachineInstanceMigration", message)
 
 
 def _failed_at(migration: Object) -> str:
@@ -131,10 +155,10 @@ def _has_drain_taint(node: Object) -> bool:
 
 
 def _leaving(old: Object | None, new: Object | None) -> Iterable[str]:
-    """Wake for VMIs that are asked to leave, or that come to run; the many other changes are nothing to evacuate for."""
+    """Wake for VMIs that are asked to leave or to change, or that come to run; other changes are nothing to migrate for."""
     if new is None:
         return (key(old),) if old is not None else ()
-    if dig(new, "status", "evacuationNodeName"):
+    if dig(new, "status", "evacuationNodeName") or live_update.under_way(new):
         return (key(new),)
     return (key(new),) if old is None or instance.phase(old) != instance.phase(new) else ()
 

@@ -1,0 +1,56 @@
+"""What of a changed template reaches the guest while it runs: sockets and memory by a migration, placement at once. Pure.
+
+Whether a change may be made live at all is `restart_required`'s to say.
+Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleCPUChangeRequest, handleMemoryHotplugRequest, handleAffinityChangeRequest)
+"""
+
+from typing import Any
+
+from fakekube.machinery.objects import Obj, condition_is, dig
+from fakekube.virt import quantities
+from fakekube.virt.controller import instance, names, patches
+
+CPU_CHANGE, MEMORY_CHANGE = "HotVCPUChange", "HotMemoryChange"
+_SIZES = (("domain", "cpu", "sockets"), ("domain", "memory", "guest"))
+_PLACES = (("nodeSelector",), ("affinity",), ("tolerations",))
+
+
+def changes(started: Obj, current: Obj, vmi: Obj) -> list[patches.Operation]:
+    """The patch that brings a VMI to its VM's template where that has changed since the start. `started`: the VM's spec then.
+
+    Placement may also go back to what it was, unless an instancetype has a say in it.
+    """
+    made: list[patches.Operation] = []
+    goes_back = not current.get("instancetype")
+    for path in (*_SIZES, *_PLACES):
+        before, after = (dig(spec, "template", "spec", *path) for spec in (started, current))
+        present = dig(vmi, "spec", *path)
+        if after == present or (after == before and not (goes_back and path in _PLACES)):
+            continue
+        pointer = "/spec/" + "/".join(path)
+        if after is None:
+            made += [{"op": "test", "path": pointer, "value": present}, {"op": "remove", "path": pointer}]
+        elif present is None:
+            made += patches.added(pointer, after)
+        else:
+            made += patches.guarded(pointer, present, after)
+    return made
+
+
+def under_way(vmi: Obj) -> list[str]:
+    """The conditions that tell of changes the running guest has not got yet."""
+    if instance.phase(vmi) != names.RUNNING or not condition_is(vmi, "LiveMigratable"):
+        return []
+    found = []
+    has = dig(vmi, "status", "currentCPUTopology", "sockets")
+    if has is not None and has != dig(vmi, "spec", "domain", "cpu", "sockets", default=has):
+        found.append(CPU_CHANGE)
+    amount = dig(vmi, "status", "memory", "guestCurrent")
+    wanted = dig(vmi, "spec", "domain", "memory", "guest")
+    if amount and wanted and not _same_amount(amount, wanted):
+        found.append(MEMORY_CHANGE)
+    return found
+
+
+def _same_amount(one: Any, other: Any) -> bool:
+    return quantities.whole(one) == quantities.whole(other)

@@ -1,0 +1,108 @@
+"""Changes that reach running guests: more sockets and memory come by a migration, placement without one."""
+
+import pytest
+
+from fakekube.clock import ManualClock
+from fakekube.cluster import Cluster
+from fakekube.machinery.objects import annotations, condition, dig, name, uid
+from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
+from fakekube.virt.controller.informers import MIGRATIONS
+
+NS = "default"
+VM = {
+    "apiVersion": "kubevirt.io/v1",
+    "kind": "VirtualMachine",
+    "metadata": {"name": "vm", "namespace": NS},
+    "spec": {
+        "runStrategy": "Always",
+        "template": {
+            "metadata": {"annotations": {"fakekube.io/fate": "migration-takes=30s"}},
+            "spec": {
+                "domain": {
+                    "cpu": {"sockets": 1},
+                    "devices": {"interfaces": [{"name": "default", "masquerade": {}}]},
+                    "memory": {"guest": "1Gi"},
+                },
+                "networks": [{"name": "default", "pod": {}}],
+            },
+        },
+    },
+}
+
+
+class Guest:
+    def __init__(self, cluster):
+        self.cluster, self.client = cluster, cluster.client()
+
+    async def change(self, **spec):
+        patch = {"spec": {"template": {"spec": spec}}}
+        await self.client.patch(VIRTUAL_MACHINES, "vm", NS, patch, type="merge")
+        await self.cluster.settle()
+
+    async def vmi(self):
+        return await self.client.get(VIRTUAL_MACHINE_INSTANCES, "vm", NS)
+
+    async def vm(self):
+        return await self.client.get(VIRTUAL_MACHINES, "vm", NS)
+
+    async def migrations(self):
+        return (await self.client.list(MIGRATIONS, NS)).items
+
+
+@pytest.fixture
+async def guest():
+    async with Cluster(clock=ManualClock(), seed=1, nodes=2, without=["pool-controller"]) as cluster:
+        made = Guest(cluster)
+        await made.client.create(VIRTUAL_MACHINES, VM)
+        await cluster.settle()
+        assert dig(await made.vmi(), "status", "phase") == "Running"
+        yield made
+
+
+async def test_more_sockets_and_memory(guest):
+    """The VMI's spec changes at once, conditions tell so, and a migration brings the guest what it asks for."""
+    before = await guest.vmi()
+    await guest.change(domain={"cpu": {"sockets": 2}, "memory": {"guest": "2Gi"}})
+    vmi = await guest.vmi()
+    assert vmi["spec"]["domain"]["cpu"]["sockets"] == 2
+    assert vmi["spec"]["domain"]["memory"]["guest"] == "2Gi"
+    assert vmi["status"]["currentCPUTopology"]["sockets"] == 1
+    assert condition(vmi, "HotVCPUChange")["status"] == "True"
+    assert condition(vmi, "HotMemoryChange")["status"] == "True"
+    (migration,) = await guest.migrations()
+    assert name(migration).startswith("kubevirt-workload-update-")
+    assert annotations(migration) == annotations(migration) | {"kubevirt.io/workloadUpdateMigration": ""}
+    assert migration["status"]["phase"] == "Running"
+    await guest.cluster.advance(31)
+    vmi, vm = await guest.vmi(), await guest.vm()
+    assert (uid(vmi), vmi["status"]["currentCPUTopology"]["sockets"]) == (uid(before), 2)
+    memory = vmi["status"]["memory"]
+    assert (memory["guestAtBoot"], memory["guestCurrent"], memory["guestRequested"]) == ("1Gi", "2Gi", "2Gi")
+    assert [condition(vmi, one) for one in ("HotVCPUChange", "HotMemoryChange")] == [None, None]
+    assert condition(vm, "RestartRequired") is None
+    (migration,) = await guest.migrations()
+    assert migration["status"]["phase"] == "Succeeded"
+
+
+async def test_placement(guest):
+    """A node selector is written into the VMI; the guest stays where it is."""
+    await guest.change(nodeSelector={"disk": "fast"})
+    vmi = await guest.vmi()
+    assert vmi["spec"]["nodeSelector"] == {"disk": "fast"}
+    assert await guest.migrations() == []
+    await guest.change(nodeSelector=None)
+    assert "nodeSelector" not in (await guest.vmi())["spec"]
+
+
+async def test_fewer_sockets(guest):
+    """Fewer sockets need a restart, and the VMI's spec stays."""
+    await guest.change(domain={"cpu": {"sockets": 2}})
+    await guest.cluster.advance(31)
+    await guest.client.request(
+        "PUT", f"/apis/subresources.kubevirt.io/v1/namespaces/{NS}/virtualmachines/vm/restart", body={}
+    )
+    await guest.cluster.advance(60)
+    await guest.change(domain={"cpu": {"sockets": 1}})
+    told = condition(await guest.vm(), "RestartRequired")
+    assert (told["status"], told["message"]) == ("True", "Reduction of CPU socket count requires a restart")
+    assert (await guest.vmi())["spec"]["domain"]["cpu"]["sockets"] == 2
