@@ -280,8 +280,9 @@ def _bytes(value: Any, _unknown: Unknown, _path: str) -> Any:
     try:
         base64.b64decode(value, validate=True)
     except binascii.Error:
-        good = re.match(r"(?:[A-Za-z0-9+/]{4})*[A-Za-z0-9+/]{0,3}", value)
-        at = good.end() if good else 0
+        good = re.match(r"[A-Za-z0-9+/]*", value)
+        end = good.end() if good else 0
+        at = end if end < len(value) else end // 4 * 4  # what ends too early is told where its last group begins
         raise ValueError(f"illegal base64 data at input byte {at}") from None
     return value
 

@@ -101,19 +101,20 @@ async def test_open_server_makes_everybody_admin() -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "group", "method", "path", "allowed"),
+    ("account", "method", "path", "allowed"),
     [
-        ("generic-garbage-collector", "kube-system", "DELETE", f"{CM}/a", True),
-        ("namespace-controller", "kube-system", "PUT", "/api/v1/namespaces/x/finalize", True),
-        ("endpointslice-controller", "kube-system", "GET", "/api/v1/pods", True),
-        ("endpointslice-controller", "kube-system", "DELETE", f"{CM}/a", False),
-        ("endpointslice-controller", "default", "GET", "/api/v1/pods", False),
+        ("kube-system:generic-garbage-collector", "DELETE", f"{CM}/a", True),
+        ("kube-system:namespace-controller", "PUT", "/api/v1/namespaces/x/finalize", True),
+        ("kube-system:endpointslice-controller", "GET", "/api/v1/pods", True),
+        ("kube-system:endpointslice-controller", "DELETE", f"{CM}/a", False),
+        ("default:endpointslice-controller", "GET", "/api/v1/pods", False),
     ],
 )
 async def test_controllers_may_do_their_work(
-    guarded: ApiServer, user: str, group: str, method: str, path: str, allowed: bool
+    guarded: ApiServer, account: str, method: str, path: str, allowed: bool
 ) -> None:
     """The control plane's own accounts have the roles they need, and no more writes than that."""
-    account = User(f"system:serviceaccount:{group}:{user}", (f"system:serviceaccounts:{group}",))
-    response = await guarded(Request(method, path, "", {"content-type": "application/json"}, b"", account))
+    groups = (f"system:serviceaccounts:{account.partition(':')[0]}",)
+    user = User(f"system:serviceaccount:{account}", groups)
+    response = await guarded(Request(method, path, "", {"content-type": "application/json"}, b"", user))
     assert (response.status != 403) == allowed

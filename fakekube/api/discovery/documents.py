@@ -159,7 +159,11 @@ def _version_discovery(catalog: Catalog, group: str, version: str) -> Object:
     if (group, version) in catalog.aggregated:
         listed = catalog.aggregated_resources.get((group, version))
         known = _converted(group, version, listed or ())
-        return {"version": version, "resources": known, "freshness": "Current" if listed is not None else "Stale"}
+        return {
+            "version": version,
+            "resources": known,
+            "freshness": "Current" if listed is not None else "Stale",
+        }
     return {
         "version": version,
         "resources": [_resource_discovery(one) for one in _served(catalog, group, version)],
@@ -185,7 +189,13 @@ def _converted(group: str, version: str, listed: Iterable[Object]) -> list[Objec
                 **{name: one[name] for name in ("shortNames", "categories") if one.get(name)},
             }
             continue
-        nobody = {"resource": parent, "responseKind": _kind("", "", ""), "scope": scope, "singularResource": "", "verbs": None}
+        nobody = {
+            "resource": parent,
+            "responseKind": _kind("", "", ""),
+            "scope": scope,
+            "singularResource": "",
+            "verbs": None,
+        }
         below = {"subresource": subresource, "responseKind": kind, "verbs": one.get("verbs")}
         found.setdefault(parent, nobody).setdefault("subresources", []).append(below)
     return list(found.values())
