@@ -109,6 +109,12 @@ def _endpoints(at: Setting) -> Made:
     return Made(Endpoints(at.client, clock=at.clock, ids=at.ids, batch=_ENDPOINTS_BATCH))
 
 
+def _api_services(at: Setting) -> Made:
+    from fakekube.agents.api_services import ApiServices
+
+    return Made(ApiServices(at.client, clock=at.clock, ids=at.ids))
+
+
 def _nodes(at: Setting) -> Made:
     from fakekube.agents.nodes import Nodes, shapes
 
@@ -214,6 +220,7 @@ ACTORS: dict[str, ActorSpec] = {
         ActorSpec(
             "service-accounts", KUBERNETES, "gives namespaces their default account", _service_accounts
         ),
+        ActorSpec("api-services", KUBERNETES, "registers the API's own groups", _api_services),
         ActorSpec("endpoints", KUBERNETES, "lists the ready pods behind Services", _endpoints),
         ActorSpec("scheduler", KUBERNETES, "binds pods to nodes", _scheduler),
         ActorSpec("kubelet", KUBERNETES, "runs pods, or says it does", _kubelet),

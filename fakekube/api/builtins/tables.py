@@ -275,7 +275,7 @@ def _platform() -> list[ServedResource]:
     registration = _Group("apiregistration.k8s.io")
     registration.add(
         "apiservices", "APIService", cluster=True, status=True, categories=_EXTENSION,
-        traits=Traits(conditional_update=True),
+        traits=Traits(conditional_update=True, names="path"),  # `v1.`, of the core group, is one
     )  # fmt: skip
     groups = (events, coordination, scheduling, node, flow, admission, extensions, registration)
     return [resource for group in groups for resource in group.resources]
