@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterable
 
 from fakekube.agents import fates
+from fakekube.agents.storage_protection import StorageProtection, claims_of_pod
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
@@ -38,7 +39,7 @@ class Volumes:
         self._claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self._classes = Informer(client, STORAGE_CLASSES, clock=clock)
         self._pods = Informer(client, PODS, clock=clock)
-        self._pods.add_index(_CLAIM, _claims_of_pod)
+        self._pods.add_index(_CLAIM, claims_of_pod)
         self._pods.on_change(self._pod_changed)
         self._released: dict[str, str] = {}  # claim key → volume that is nobody's any more
         self._watching_pods: asyncio.Task[None] | None = None
@@ -47,17 +48,22 @@ class Volumes:
         self.controller.source(self._claims)
         self._claims.on_change(self._claim_changed)
         self.controller.source(self._classes, self._claims_of_class)
+        volumes = Informer(client, PERSISTENT_VOLUMES, clock=clock)
+        self._protection = StorageProtection(
+            client, clock=clock, claims=self._claims, volumes=volumes, pods=self._pods
+        )
 
     @property
     def idle(self) -> bool:
         """Nothing is queued or being worked on."""
-        return self.controller.idle
+        return self.controller.idle and self._protection.idle
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(self.controller.run())
+            tasks.create_task(self._protection.run())
 
     def _claims_of_class(self, old: Object | None, new: Object | None) -> Iterable[str]:
         made = new if old is None else None
@@ -71,7 +77,7 @@ class Volumes:
 
     def _pod_changed(self, _old: Object | None, new: Object | None) -> None:
         if new is not None and dig(new, "spec", "nodeName"):
-            for claim in _claims_of_pod(new):
+            for claim in claims_of_pod(new):
                 self.controller.queue.add(claim)
 
     def _claim_changed(self, old: Object | None, new: Object | None) -> None:
@@ -83,6 +89,8 @@ class Volumes:
         if (released := self._released.pop(own, None)) is not None:
             await self._delete(released)
         claim = self._claims.get(own)
+        if claim is not None and is_terminating(claim):
+            self._watch_pods()  # its protection is lifted when the last of them has ended
         if claim is None or is_terminating(claim) or _is_bound(claim):
             return None
         if fates.stays_unbound(claim):
@@ -138,6 +146,8 @@ class Volumes:
         try:
             found = await self._client.get(PERSISTENT_VOLUMES, volume)
             if dig(found, "spec", "persistentVolumeReclaimPolicy") == "Delete":
+                released = {**found, "status": {**(found.get("status") or {}), "phase": "Released"}}
+                await self._client.update(PERSISTENT_VOLUMES, released, subresource="status")
                 await self._client.delete(PERSISTENT_VOLUMES, volume, uid=uid(found))
         except NotFound:
             return
@@ -145,14 +155,6 @@ class Volumes:
 
 def _is_bound(claim: Object) -> bool:
     return bool(dig(claim, "status", "phase") == "Bound")
-
-
-def _claims_of_pod(pod: Object) -> Iterable[str]:
-    return [
-        f"{namespace(pod)}/{dig(volume, 'persistentVolumeClaim', 'claimName', default='')}"
-        for volume in dig(pod, "spec", "volumes", default=())
-        if "persistentVolumeClaim" in volume
-    ]
 
 
 def _volume(claim: Object) -> Object:

@@ -13,6 +13,7 @@ from fakekube.api.admission.plugins.following import Followed
 from fakekube.api.admission.plugins.limit_ranger import LimitRanger
 from fakekube.api.admission.plugins.pod_defaults import DefaultTolerationSeconds, Priority, RuntimeClass
 from fakekube.api.admission.plugins.resource_quota import ResourceQuota
+from fakekube.api.admission.plugins.storage_protection import StorageProtection
 from fakekube.api.builtins.strategies.apiservices import ApiServiceStrategy
 from fakekube.api.builtins.strategies.certificates import SigningRequestStrategy
 from fakekube.api.builtins.strategies.service_addresses import Addresses
@@ -51,6 +52,7 @@ def equip(catalog: Catalog, registry: Registry) -> Equipment:
             RuntimeClass(runtimes),
             DefaultTolerationSeconds(),
             DefaultStorageClass(classes),
+            StorageProtection(),
         ]
     )
 
