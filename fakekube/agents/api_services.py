@@ -79,7 +79,7 @@ class ApiServices:
     async def run(self) -> None:
         """Work until cancelled."""
         self._built_in = await self._discover()
-        for name in self._built_in:
+        for name in sorted(self._built_in):
             self._controller.queue.add(name)
         await self._controller.run()
 
@@ -152,7 +152,7 @@ def _of_definition(old: Object | None, new: Object | None) -> Iterable[str]:
     for crd in (old, new):
         for version in dig(crd, "spec", "versions") or ():
             names.add(f"{version['name']}.{crd['spec']['group']}" if crd else "")
-    return names
+    return sorted(names)
 
 
 def _local(name: str, managed: str) -> Object:

@@ -40,7 +40,7 @@ class Aggregation:
 
     async def learn(self, catalog: Catalog) -> None:
         """Ask those who have not told yet what they serve. Who does not answer is asked again next time."""
-        for group, version in self._by_version.keys() - catalog.aggregated_resources.keys():
+        for group, version in sorted(self._by_version.keys() - catalog.aggregated_resources.keys()):
             path = f"/apis/{group}/{version}"
             try:
                 handler = self.find(group, version)
