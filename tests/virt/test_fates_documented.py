@@ -14,7 +14,15 @@ WORD = re.compile(r"`([a-z]+(?:-[a-z]+)*)(?:=[0-9a-z]+)?`")
 
 def test_words():
     """Every word the code knows is on the page."""
-    known = {*pods.WORDS, *guests._DURATIONS, *guests._FLAGS, "fail-to-boot", "unbound", "no-heartbeat"}
+    known = {
+        *pods.WORDS,
+        *guests._DURATIONS,
+        *guests._FLAGS,
+        "fail-to-boot",
+        "unbound",
+        "no-heartbeat",
+        "never-ready",
+    }
     volumes = {
         word for word in ("takes", "error", "stuck", "fail", "quota") if f'"{word}"' in _source(phases)
     }

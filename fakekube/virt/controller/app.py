@@ -13,6 +13,7 @@ from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.migration import MigrationController
 from fakekube.virt.controller.node import NodeController
 from fakekube.virt.controller.replicaset import ReplicaSetController
+from fakekube.virt.controller.storage.all import Storage
 from fakekube.virt.controller.vm import VirtualMachineController
 from fakekube.virt.controller.vmi import InstanceController
 
@@ -43,6 +44,10 @@ class VirtController:
                 client, self.informers, drains=for_drains, updates=for_updates, clock=clock
             ).controller,
         ]
+
+        storage = Storage(client, self.informers, clock=clock, ids=ids)
+        self.recorders += storage.recorders
+        self.controllers += storage.controllers
 
     @property
     def idle(self) -> bool:

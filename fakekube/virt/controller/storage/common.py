@@ -1,0 +1,150 @@
+"""What the four parts share: resources, conditions, and how a status is written."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from fakekube.client.client import Client
+from fakekube.client.controller import Controller
+from fakekube.client.informer import Informer
+from fakekube.client.recorder import Recorder
+from fakekube.clock import Clock, rfc3339
+from fakekube.machinery.errors import NotFound
+from fakekube.machinery.objects import dig, finalizers, key, name, namespace, without
+from fakekube.machinery.resources import Resource
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import conditions, patches
+from fakekube.virt.controller.freshness import Freshness
+
+SNAPSHOTS = Resource("snapshot.kubevirt.io", "v1beta1", "virtualmachinesnapshots", "VirtualMachineSnapshot")
+CONTENTS = Resource(
+    "snapshot.kubevirt.io", "v1beta1", "virtualmachinesnapshotcontents", "VirtualMachineSnapshotContent"
+)
+RESTORES = Resource("snapshot.kubevirt.io", "v1beta1", "virtualmachinerestores", "VirtualMachineRestore")
+CLONES = Resource("clone.kubevirt.io", "v1beta1", "virtualmachineclones", "VirtualMachineClone")
+EXPORTS = Resource("export.kubevirt.io", "v1", "virtualmachineexports", "VirtualMachineExport")
+VOLUME_SNAPSHOTS = Resource("snapshot.storage.k8s.io", "v1", "volumesnapshots", "VolumeSnapshot")
+VOLUME_SNAPSHOT_CLASSES = Resource(
+    "snapshot.storage.k8s.io", "v1", "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False
+)
+
+_PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def seconds(duration: str | None, default: float) -> float:
+    """A Go duration such as `5m0s`."""
+    parts = _PART.findall(duration or "")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else default
+
+
+class Part:
+    """One resource, its cache and its queue. The rest is for those who inherit: `_reconcile`."""
+
+    resource: Resource
+    kind: str
+
+    def __init__(self, client: Client, recorder: Recorder, *, clock: Clock) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._clock = clock
+        self.objects = Informer(client, self.resource, clock=clock)
+        self._fresh = Freshness(self.objects, clock)
+        self.controller = Controller(self.kind, self._look, clock=clock)
+        self.controller.source(self.objects)
+
+    async def _look(self, own: str) -> Any:
+        obj = self.objects.get(own)
+        if obj is None or self._fresh.behind(own):
+            return None
+        return await self._reconcile(obj)
+
+    async def _reconcile(self, obj: Object) -> Any:
+        raise NotImplementedError
+
+    def _now(self) -> str:
+        return rfc3339(self._clock.now())
+
+    async def _tell(
+        self, obj: Object, conditions_: Iterable[conditions.Condition] = (), **members: Any
+    ) -> Object:
+        """Write the status with these members and conditions changed, if that changes anything. None takes one away."""
+        old: Object = obj.get("status") or {}
+        new = {member: value for member, value in {**old, **members}.items() if value is not None}
+        listed: list[conditions.Condition] = list(old.get("conditions") or ())
+        for one in conditions_:
+            if not conditions.says_the_same(conditions.find(listed, one["type"]), one):
+                listed = conditions.put(listed, one)
+        if listed:
+            new["conditions"] = listed
+        if new == old:
+            return obj
+        return self._fresh.wrote(
+            await self._client.update(self.resource, {**obj, "status": new}, subresource="status")
+        )
+
+    def _said(self, type_: str, status: bool, reason: str) -> conditions.Condition:
+        made = conditions.make(type_, "True" if status else "False", reason, now=self._now())
+        del made["lastProbeTime"]
+        return made
+
+    async def _hold(self, obj: Object, finalizer: str) -> Object:
+        if finalizer in finalizers(obj):
+            return obj
+        meta = {**obj["metadata"], "finalizers": [*finalizers(obj), finalizer]}
+        return self._fresh.wrote(await self._client.update(self.resource, {**obj, "metadata": meta}))
+
+    async def _let_go(self, obj: Object, finalizer: str) -> None:
+        if finalizer in finalizers(obj):
+            meta = {**obj["metadata"], "finalizers": without(finalizers(obj), finalizer)}
+            await self._client.update(self.resource, {**obj, "metadata": meta})
+
+    async def _find(self, resource: Resource, space: str, own: str) -> Object | None:
+        try:
+            return await self._client.get(resource, own, space if resource.namespaced else None)
+        except NotFound:
+            return None
+
+    async def _remove(self, resource: Resource, space: str, own: str) -> None:
+        try:
+            await self._client.delete(resource, own, space)
+        except NotFound:
+            return
+
+    async def _note_on_vm(self, vm: Object, member: str, value: str | None) -> None:
+        """Tell in the VM's status what is under way; None: nothing any more."""
+        from_api = await self._find(_VMS, namespace(vm), name(vm))
+        present = dig(from_api, "status", member)
+        if from_api is None or present == value:
+            return
+        path = f"/status/{member}"
+        if value is None:
+            operations = [{"op": "test", "path": path, "value": present}, {"op": "remove", "path": path}]
+        else:
+            operations = patches.added(path, value)
+            if not from_api.get("status"):
+                operations = [{"op": "add", "path": "/status", "value": {member: value}}]
+        await self._client.patch(_VMS, name(vm), namespace(vm), operations, type="json", subresource="status")
+
+
+_VMS = Resource("kubevirt.io", "v1", "virtualmachines", "VirtualMachine")
+
+
+def named_by(member: str) -> Any:
+    """An index: namespace/name of what `spec.<member>` names."""
+
+    def of(obj: Object) -> Iterable[str]:
+        found = dig(obj, "spec", member, "name")
+        return (f"{namespace(obj)}/{found}",) if found else ()
+
+    return of
+
+
+def same_key(informer: Informer, index: str) -> Any:
+    """Keys for a source: the objects of `informer` that name what has changed."""
+
+    def of(old: Object | None, new: Object | None) -> Iterable[str]:
+        changed = new or old
+        return [key(one) for one in informer.by_index(index, key(changed))] if changed else ()
+
+    return of
