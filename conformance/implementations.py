@@ -33,6 +33,7 @@ DEVIATIONS: Mapping[str, Mapping[str, Deviation]] = {
         "P-174": Deviation("autohealing deletes failing VMs of others in the namespace (D3)"),
         "P-175": Deviation("a terminating pool heals (D12)"),
         "P-177": Deviation("autohealing has no timer (D12)"),
+        "D-06": Deviation("a terminating VM is not let go while the numbers differ (D6)"),
         "D-08": Deviation("a detached VM keeps the pool's finalizer for ever (D8)"),
         "D-09": Deviation("VMIs that need nothing are announced as updated (D9)"),
         "D-11": Deviation("only the opportunistic strategy's setting counts for VMs deleted by hand (D11)"),

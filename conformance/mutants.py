@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 _PATIENCE = "8"
+ADVERSITY = "adversity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ MUTANTS = (
         "return [_stage([DeleteVM(vm, preserve) for vm in victims], SCALE_IN)], more",
         "P-123,P-125",
     ),
-    Mutant("plan", "            release,\n        ], AT_ONCE", "        ], AT_ONCE", "P-12,P-08"),
+    Mutant("plan", "            release,\n        ], AT_ONCE", "        ], AT_ONCE", "D-06"),
     Mutant("plan", "return [release, *stages], revisit", "return stages, revisit", "P-118"),
     Mutant(
         "plan",
@@ -102,12 +103,6 @@ MUTANTS = (
         'kept = [owner for owner in owners if owner.get("uid") != vm_uid]',
         "kept = []",
         "P-114",
-    ),
-    Mutant(
-        "preservation",
-        'if controller is None or controller.get("uid") != vm_uid:',
-        "if controller is None:",
-        "P-113",
     ),
     Mutant("preservation", '*_volume_names(vm, "persistentVolumeClaim", "claimName")', "", "P-113"),
     # membership
@@ -172,7 +167,6 @@ MUTANTS = (
     ),
     Mutant("revisions", "if name not in in_use and any", "if any", "P-071,P-073"),
     Mutant("revisions", "if name not in in_use and any", "if False and any", "P-070"),
-    Mutant("revisions", 'owner.get("uid") == uid for owner', "True for owner", "P-072"),
     Mutant(
         "revisions",
         "not same(revisions.template(name), wanted)",
@@ -325,13 +319,67 @@ MUTANTS = (
     ),
 )
 
+# What protects against faults is seen by `tests/adversity` only.
+SAFETY = (
+    Mutant(
+        "own_writes",
+        "        if not writes:\n            return list(cached)\n        found",
+        "        return list(cached)\n        found",
+        ADVERSITY,
+    ),
+    Mutant("own_writes", "return stand >= write.version", "return True", ADVERSITY),
+    Mutant(
+        "own_writes",
+        "if write is None:\n            return cached",
+        "if True:\n            return cached",
+        ADVERSITY,
+    ),
+    Mutant("requests", "uid=objects.uid(obj),", "uid=None,", ADVERSITY),
+    Mutant(
+        "requests",
+        "resource_version=objects.resource_version(current) if still else None,",
+        "resource_version=None,",
+        ADVERSITY,
+    ),
+    Mutant(
+        "requests",
+        'return live if objects.uid(obj) in ("", objects.uid(live)) else None',
+        "return live",
+        ADVERSITY,
+    ),
+    Mutant(
+        "performing",
+        "            if live is None or not self._is_own(live):\n                raise Behind(error.message) from error\n        else:",
+        "            raise\n        else:",
+        ADVERSITY,
+    ),
+    Mutant(
+        "selection",
+        'return blake2b(f"{salt}/{objects.uid(vm)}".encode(), digest_size=8).digest()',
+        "import random; return random.randbytes(8)",
+        ADVERSITY,
+    ),
+    Mutant(
+        "reconciler",
+        "if error is not None and not isinstance(error, SpecError):\n            raise error",
+        "pass",
+        ADVERSITY,
+    ),
+    Mutant(
+        "reconciler",
+        "            if stage.failure is None:\n                raise error\n",
+        "            if stage.failure is None:\n                continue\n",
+        ADVERSITY,
+    ),
+)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m conformance.mutants")
     parser.add_argument("--only", default="", help="mutants whose file or text contains this")
     parser.add_argument("--hints", action="store_true", help="run no more than the tests that should notice")
     chosen = parser.parse_args()
-    wanted = [one for one in MUTANTS if chosen.only in f"{one.file} {one.old}"]
+    wanted = [one for one in (*MUTANTS, *SAFETY) if chosen.only in f"{one.file} {one.old}"]
     noticed = 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         for package in ("fakekube", "controller"):
@@ -357,15 +405,19 @@ def is_noticed(mutant: Mutant, folder: Path, *, hints_only: bool = False) -> boo
         raise ValueError(f"{path.name} has no {mutant.old!r}")
     path.write_text(original.replace(mutant.old, mutant.new, 1))
     try:
+        if mutant.hint == ADVERSITY:
+            return _fails(folder, "", "tests/adversity")
         return _fails(folder, mutant.hint) or (not hints_only and _fails(folder, ""))
     finally:
         path.write_text(original)
 
 
-def _fails(folder: Path, select: str) -> bool:
+def _fails(folder: Path, select: str, suite: str = "conformance") -> bool:
     environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "PYTHONSAFEPATH": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--patience", _PATIENCE]
-    command += ["-n", "0" if select else "6", *(["--select", select] if select else []), "conformance"]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", suite]
+    command += ["-n", "0" if select else "6"]
+    if suite == "conformance":
+        command += ["--patience", _PATIENCE, *(["--select", select] if select else [])]
     outcome = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if outcome.returncode not in (0, 1, 2):
         raise RuntimeError(outcome.stdout + outcome.stderr)

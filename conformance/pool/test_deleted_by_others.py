@@ -122,3 +122,15 @@ async def test_P_126_a_paused_pool_holds_on(world):
     await world.change(paused=False)
     await world.until(lambda: uid(world.vms["p-0"]) != old)
     await world.pool_of("p-0")
+
+
+async def test_D_06_nothing_keeps_a_vm_from_going(world):
+    """D-06: A VM deleted by hand goes, though at the same time VMs are missing that cannot be created."""
+    await world.create(pool(replicas=2))
+    await world.pool_of("p-0", "p-1")
+    async with world.refusing("CREATE", VM):
+        await world.change(replicas=4)
+        await world.until(lambda: world.condition("ReplicaFailure"))
+        await world.delete(VM, "p-0")
+        await world.until(lambda: set(world.vms) == {"p-1"}, patience=8)
+    await world.pool_of("p-0", "p-1", "p-2", "p-3")

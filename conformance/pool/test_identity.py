@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.kube import POOL, VM
+from conformance.kube import CONFIG_MAP, POOL, VM
 from conformance.manifests import FINALIZER, owner, pool, template, vm
 from conformance.world import controller, finalizers, labels, owners, specs, terminating, uid, uids
 
@@ -175,13 +175,16 @@ async def test_P_040_a_cleanly_detached_vm(world):
 
 
 async def test_P_041_a_vm_that_the_selector_loses(world):
-    """P-041, S-15: It is given up with its other finalizers, and replaced."""
+    """P-041, S-15: It is given up with its other owners and finalizers, and replaced."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
     await world.hold(VM, "p-0")
-    await world.patch(VM, "p-0", {"metadata": {"labels": {"app": "mine"}}})
+    keeper = await world.create({"metadata": {"name": "keeper"}}, CONFIG_MAP)
+    second = owner(keeper, controller=False)
+    both = {"ownerReferences": [*owners(world.vms["p-0"]), second]}
+    await world.patch(VM, "p-0", {"metadata": {"labels": {"app": "mine"}} | both})
     try:
-        await world.until(lambda: owners(world.vms["p-0"]) == [], patience=8)
+        await world.until(lambda: owners(world.vms["p-0"]) == [second], patience=8)
         await world.until(lambda: set(world.owned()) == {"p-1", "p-2"})
         assert FINALIZER not in finalizers(world.vms["p-0"])
         assert "conformance/hold" in finalizers(world.vms["p-0"])

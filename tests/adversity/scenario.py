@@ -15,13 +15,24 @@ import orjson
 from fakekube.client.http import Unreachable
 from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
+from fakekube.machinery.errors import ApiError
 from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINE_POOLS, VIRTUAL_MACHINES
 from fakekube.machinery.wire import Response
 from tests.controller.cluster import DEFINITIONS, NS, Cluster, refusal
 
-KINDS = ("crash-after", "crash-before", "lost", "conflicts", "errors", "missed", "stale", "rival")
+KINDS = (
+    "crash-after",  # it was done, and the controller is no more
+    "crash-before",  # it was not
+    "lost",  # it was done, but no answer came
+    "cut",  # the same, and for some seconds no news either
+    "conflicts",
+    "errors",
+    "missed",  # watches break, and cannot be taken up where they ended
+    "stale",  # for some seconds no news
+    "detached",  # the same, while a person takes a VM out of the pool
+    "rival",  # a second controller begins to work
+)
 STRAYS = ("p-3", "stray")  # VMs of nobody: one has a name the pool would use, both match its selector
-DESCENDING = {"proactive": {"selectionPolicy": {"sortPolicy": "DescendingOrder"}}}
 _EXPIRED = orjson.dumps(
     {
         "type": "ERROR",
@@ -72,6 +83,7 @@ class Life(Cluster):
         self.violations = []
         self.allowed = 0  # how many VMs there may be
         self.updating = False
+        self.detached = {}  # name → uid of VMs taken out by a person
         self._tasks = []
         self._names = iter(range(10_000))
         self._storms = {}  # name of a controller → [kind, requests left]
@@ -107,53 +119,58 @@ class Life(Cluster):
     async def live(self):
         """Created, grown, updated, shrunk, deleted; at each step it must come to the wanted end by itself."""
         self.allowed = 3
-        await self.create_pool(self.world.pool(replicas=3, scaleInStrategy=DESCENDING))
-        await self.reached("p-0", "p-1", "p-2")
-        self.allowed = 5
+        await self.create_pool(self.world.pool(replicas=3))
+        await self.reached(3)
+        self.allowed += 2
         await self.change_pool(replicas=5)
-        await self.reached("p-0", "p-1", "p-2", "p-4", "p-5")
+        await self.reached(5)
         self.updating = True
         await self.change_pool(virtualMachineTemplate=self.world.template("2Gi"))
-        await self.reached("p-0", "p-1", "p-2", "p-4", "p-5")
+        await self.reached(5)
         self.updating = False
         await self.change_pool(replicas=2)
-        await self.reached("p-0", "p-1")
-        self.allowed = 2
+        await self.reached(2)
+        surplus = 3 if not self.detached else len(self.went)
+        assert len(self.went) == surplus <= 3, "the surplus goes, and nothing else"
+        self.allowed -= 3
         await self.admin.delete(VIRTUAL_MACHINE_POOLS, "p", NS)
-        await self.reached()
-        assert sorted(self.made) == ["p-0", "p-1", "p-2", "p-4", "p-5"], "nothing is created in vain"
-        assert sorted(self.went[:3]) == ["p-2", "p-4", "p-5"], "the surplus goes, and nothing else"
-        assert sorted(self.restarted) == ["p-0", "p-1", "p-2", "p-4", "p-5"], "each guest restarts once"
+        await self.reached(0)
+        if not self.detached:
+            assert sorted(self.made) == ["p-0", "p-1", "p-2", "p-4", "p-5"], "nothing is made in vain"
+            assert sorted(self.restarted) == sorted(self.made), "each guest restarts once"
+        assert len(self.made) == len(set(self.made)) <= 5 + len(self.detached), "no ordinal twice"
         assert not self.violations
 
-    async def reached(self, *names):
-        """Within two minutes, exactly these VMs are the pool's, the status says so, and strays are as they were."""
-        wanted = sorted(names)
+    async def reached(self, count):
+        """Within two minutes, so many VMs are the pool's, the status says so, and others are as they were."""
         for _ in range(12):
             await self.pass_time(10)
             vms = await self.vms()
-            if sorted(vms.keys() - set(STRAYS)) == wanted and await self._content(vms, wanted):
+            mine = sorted(name for name, vm in vms.items() if objects.controller_of(vm))
+            if len(mine) == count and await self._is_told(mine):
                 break
         else:
-            raise AssertionError(f"{sorted(vms)} instead of {wanted}: {await self.events()}")
-        assert {
-            name: (vm["metadata"]["uid"], vm["spec"]) for name, vm in vms.items() if name in STRAYS
-        } == self.strays
+            raise AssertionError(f"{sorted(vms)} where {count} are wanted: {await self.events()}")
+        others = {name: vm for name, vm in vms.items() if name not in mine}
+        assert {name: objects.uid(vm) for name, vm in others.items()} == {
+            **{name: uid for name, (uid, _) in self.strays.items()},
+            **self.detached,
+        }
+        assert all(others[name]["spec"] == spec for name, (_, spec) in self.strays.items())
         assert not any(objects.is_terminating(vm) for vm in vms.values())
 
-    async def _content(self, vms, wanted):
+    async def _is_told(self, mine):
         """Whether the pool's status tells the truth, and every guest is what its VM wants."""
-        if not wanted:
+        if not mine:
             return not (await self.listed(VIRTUAL_MACHINE_POOLS))
         pool = await self.pool()
         vmis = await self.listed(VIRTUAL_MACHINE_INSTANCES)
         status = pool.get("status") or {}
         memory = pool["spec"]["virtualMachineTemplate"]["spec"]["template"]["spec"]["domain"]["memory"]
         return (
-            status.get("replicas") == status.get("readyReplicas") == len(wanted)
+            status.get("replicas") == status.get("readyReplicas") == len(mine)
             and not status.get("conditions")
-            and sorted(vmis) == wanted
-            and all(vmi["spec"]["domain"]["memory"] == memory for vmi in vmis.values())
+            and all(name in vmis and vmis[name]["spec"]["domain"]["memory"] == memory for name in mine)
         )
 
     # What happens to controllers
@@ -187,7 +204,7 @@ class Life(Cluster):
 
     def _after(self, name, wire, request):
         self.writes += 1
-        fault = self._due(self.writes, ("crash-after", "lost", "missed", "stale", "rival"))
+        fault = self._due(self.writes, ("crash-after", "lost", "cut", "missed", "stale", "detached", "rival"))
         if fault is None:
             return
         match fault.kind:
@@ -198,9 +215,14 @@ class Life(Cluster):
             case "missed":
                 self._storms[name] = ["missed", 4]
                 wire.epoch += 1
+            case "cut":
+                self._blind(name, wire, fault)
+                raise Unreachable("the answer was lost")
             case "stale":
-                wire.flowing.clear()
-                self._tasks.append(asyncio.create_task(self._wakes(name, wire, fault.length)))
+                self._blind(name, wire, fault)
+            case "detached":
+                self._blind(name, wire, fault)
+                self._tasks.append(asyncio.create_task(self._detach()))
             case "rival":
                 self._tasks.append(asyncio.create_task(self.enter()))
 
@@ -219,6 +241,21 @@ class Life(Cluster):
         if name in self.controllers:
             await self.kill(name)
             await self.enter()
+
+    def _blind(self, name, wire, fault):
+        wire.flowing.clear()
+        self._tasks.append(asyncio.create_task(self._wakes(name, wire, fault.length)))
+
+    async def _detach(self):
+        """A person takes out the first of the pool's VMs that nobody deletes."""
+        for name, vm in (await self.vms()).items():
+            if objects.controller_of(vm) and not objects.is_terminating(vm):
+                with contextlib.suppress(ApiError):
+                    guard = {"resourceVersion": objects.resource_version(vm)}
+                    await self.change_vm(name, {"metadata": {"ownerReferences": None, **guard}})
+                    self.detached[name] = objects.uid(vm)
+                    self.allowed += 1
+                    return
 
     async def _wakes(self, name, wire, seconds):
         """While its view is stale, the controller is made to look at the pool again and again."""
@@ -259,6 +296,8 @@ class Life(Cluster):
             if type_ == "DELETED" or objects.is_terminating(vm) or objects.owners(vm):
                 self.violations.append(f"{name} was touched")
             return
+        if self.detached.get(name) == objects.uid(vm) and (type_ == "DELETED" or objects.is_terminating(vm)):
+            self.violations.append(f"{name} was touched, though nobody's")
         if type_ == "ADDED":
             self.made.append(name)
         if type_ == "DELETED":
