@@ -1,12 +1,11 @@
 """The issuer's documents for those who check service account tokens themselves.
 
-Tokens are signed with a key that only this server holds, so there is no public key to offer.
-
 Origin: k8s: pkg/serviceaccount/openidmetadata.go
 """
 
 import orjson
 
+from fakekube.api.access import tokens
 from fakekube.machinery.wire import Request, Response
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -22,9 +21,9 @@ def answer(request: Request) -> Response | None:
             "jwks_uri": f"https://{host}{_KEYS}",
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["HS256"],
+            "id_token_signing_alg_values_supported": [tokens.ALGORITHM],
         }
         return Response(200, orjson.dumps(document))
     if request.path == _KEYS:
-        return Response(200, b'{"keys":[]}', "application/jwk-set+json")
+        return Response(200, orjson.dumps(tokens.public_keys()), "application/jwk-set+json")
     return None

@@ -337,8 +337,10 @@ async def test_metrics_count_objects(ask) -> None:
 
 
 async def test_issuer_of_tokens(ask) -> None:
-    """The issuer names itself and where its public keys would be; with a secret key there are none."""
+    """The issuer names itself, and publishes the key its tokens can be checked with."""
     document = orjson.loads((await ask("GET", "/.well-known/openid-configuration")).body)
     assert document["issuer"] == "https://kubernetes.default.svc.cluster.local"
     keys = await ask("GET", document["jwks_uri"].partition("6443")[2])
-    assert (keys.content_type, orjson.loads(keys.body)) == ("application/jwk-set+json", {"keys": []})
+    assert keys.content_type == "application/jwk-set+json"
+    (key,) = orjson.loads(keys.body)["keys"]
+    assert (key["kty"], key["use"], key["alg"], key["e"]) == ("RSA", "sig", "RS256", "AQAB")

@@ -1,39 +1,58 @@
-"""Service account tokens: JSON Web Tokens that name their subject, signed with a key of this process.
+"""Service account tokens: JSON Web Tokens that name their subject, signed with a key of this process (RS256).
 
-The real server signs with an RSA key whose public half anybody may read; here nobody but this server reads tokens, so a
-symmetric key does. Tokens end with the process that made them.
+The key is made for the first token, and tokens end with the process that made them.
+
+Origin: k8s: pkg/serviceaccount/{jwt,openidmetadata}.go
 """
 
 import base64
 import hashlib
-import hmac
-import secrets
+from functools import cache
 
 import orjson
 
+from fakekube.api.access import rsa
 from fakekube.machinery.wire import Object
 
-_KEY = secrets.token_bytes(32)
-_HEAD = {"alg": "HS256", "typ": "JWT"}
+ALGORITHM = "RS256"
+
+
+@cache
+def _key() -> rsa.Key:
+    return rsa.generate()
 
 
 def make(claims: Object) -> str:
     """A token with these claims."""
-    said = f"{_text(orjson.dumps(_HEAD))}.{_text(orjson.dumps(claims))}"
-    return f"{said}.{_signature(said)}"
+    head = {"alg": ALGORITHM, "kid": _key_id(_key())}
+    said = f"{_text(orjson.dumps(head))}.{_text(orjson.dumps(claims))}"
+    return f"{said}.{_text(_key().sign(said.encode()))}"
 
 
 def read(text: str) -> Object | None:
     """The claims of a token made here, else None."""
     said, _, signature = text.rpartition(".")
-    if said.count(".") != 1 or not hmac.compare_digest(signature.encode(), _signature(said).encode()):
+    if said.count(".") != 1 or not text.isascii():
         return None
-    claims = orjson.loads(_bytes(said.partition(".")[2]))
+    try:
+        if not _key().verify(said.encode(), _bytes(signature)):
+            return None
+        claims = orjson.loads(_bytes(said.partition(".")[2]))
+    except ValueError:
+        return None
     return claims if isinstance(claims, dict) and isinstance(claims.get("sub"), str) else None
 
 
-def _signature(said: str) -> str:
-    return _text(hmac.new(_KEY, said.encode(), hashlib.sha256).digest())
+def public_keys() -> Object:
+    """The key set with which anybody can check a token."""
+    key = _key()
+    number, exponent = key.modulus.to_bytes(key.size), rsa.EXPONENT.to_bytes(3)
+    shown = {"use": "sig", "kty": "RSA", "kid": _key_id(key), "alg": ALGORITHM}
+    return {"keys": [{**shown, "n": _text(number), "e": _text(exponent)}]}
+
+
+def _key_id(key: rsa.Key) -> str:
+    return _text(hashlib.sha256(key.modulus.to_bytes(key.size)).digest())
 
 
 def _text(raw: bytes) -> str:
