@@ -82,6 +82,13 @@ class Follower:
         except TimeoutError:
             raise AssertionError(f"waited in vain for {what or _text(holds)}\n{self.describe()}") from None
 
+    async def seen(self, kind: Kind, answer: Object) -> Object:
+        """Return the answer to a write once it has come back by the watch: views are no older than it then."""
+        version = int(answer.get("metadata", {}).get("resourceVersion") or 0)
+        if kind in self._versions:
+            await self.until(lambda: self._versions[kind] >= version, f"{kind.plural} at {version}")
+        return answer
+
     async def catch_up(self) -> None:
         """Return when `now` is no older than this call."""
         for kind in FOLLOWED:
@@ -139,6 +146,7 @@ class Follower:
             raise Refusal(obj.get("code", 500), obj)
         version: str = obj["metadata"]["resourceVersion"]
         self._versions[kind] = max(self._versions[kind], int(version))
+        self._changed.set()
         if event["type"] != "BOOKMARK":
             name = obj["metadata"]["name"]
             if event["type"] == "DELETED":
@@ -146,7 +154,6 @@ class Follower:
             else:
                 self.now[kind][name] = obj
             self.history.append(Moment(self.clock(), kind, event["type"], obj))
-            self._changed.set()
         return version
 
     def _ended(self, task: asyncio.Task[None]) -> None:

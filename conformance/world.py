@@ -17,6 +17,7 @@ from conformance.kube import (
     DV,
     EVENT,
     JSON,
+    MERGE,
     NAMESPACE,
     POOL,
     PVC,
@@ -118,23 +119,27 @@ class World:
 
     async def create(self, obj: Object, kind: Kind | None = None) -> Object:
         """Create a pool, or something else when its kind is given."""
-        return await self.kube.create(kind or POOL, obj, self.namespace)
+        kind = kind or POOL
+        return await self.follower.seen(kind, await self.kube.create(kind, obj, self.namespace))
 
     async def change(self, name: str = "p", **spec: Any) -> Object:
         """Change members of a pool's spec."""
-        return await self.kube.patch(POOL, self.namespace, name, {"spec": spec})
+        return await self.patch(POOL, name, {"spec": spec})
 
     async def change_template(self, template: Object, name: str = "p", **spec: Any) -> Object:
         """Give a pool another template, whole."""
         operations = [{"op": "replace", "path": "/spec/virtualMachineTemplate", "value": template}]
         operations += [{"op": "add", "path": f"/spec/{key}", "value": value} for key, value in spec.items()]
-        return await self.kube.patch(POOL, self.namespace, name, operations, content=JSON)
+        return await self.patch(POOL, name, operations)
 
     async def patch(self, kind: Kind, name: str, patch: Any, subresource: str = "") -> Object:
-        return await self.kube.patch(kind, self.namespace, name, patch, subresource)
+        """Change something: a list of operations is a JSON patch, anything else is merged."""
+        content = JSON if isinstance(patch, list) else MERGE
+        answer = await self.kube.patch(kind, self.namespace, name, patch, subresource, content=content)
+        return answer if subresource == "scale" else await self.follower.seen(kind, answer)
 
     async def delete(self, kind: Kind, name: str, propagation: str = "Background") -> None:
-        await self.kube.delete(kind, self.namespace, name, propagation)
+        await self.follower.seen(kind, await self.kube.delete(kind, self.namespace, name, propagation))
 
     async def detach(self, name: str, *, cleanly: bool = False) -> None:
         """Take a VM out of its pool by removing its owner; `cleanly` with the pool's finalizer."""
@@ -151,7 +156,7 @@ class World:
             at: Object = {"op": "add", "path": "/metadata/finalizers/-", "value": "conformance/hold"}
             if not finalizers(current):
                 at = {"op": "add", "path": "/metadata/finalizers", "value": ["conformance/hold"]}
-            await self.kube.patch(kind, self.namespace, name, [at], content=JSON)
+            await self.patch(kind, name, [at])
 
     async def let_go(self, kind: Kind, *names: str) -> None:
         for name in names:
