@@ -89,7 +89,7 @@ MUTANTS = (
         "plan",
         "begun = [vm for vm in seen.owned if objects.uid(vm) in seen.condemned]",
         "begun = []",
-        "P-176",
+        "P-176,D-14",
     ),
     Mutant("spec", 'chosen not in (None, "", "Disabled")', 'chosen not in (None, "")', "P-108"),
     Mutant(
@@ -303,7 +303,7 @@ MUTANTS = (
         "plan",
         "_stage([ReleaseVM(vm) for vm in (*held, *others)])",
         "_stage([ReleaseVM(vm) for vm in others])",
-        "P-196",
+        "P-194,P-196",
     ),
     Mutant(
         "reconciler",

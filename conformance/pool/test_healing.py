@@ -196,6 +196,19 @@ async def test_P_176_a_paused_pool(bare):
     await bare.pool_of("p-0", "p-1")
 
 
+async def test_D_14_what_was_begun_is_finished(bare):
+    """D-14: A failing VM that a paused pool has deleted, but could not let go, is let go when that is possible."""
+    await bare.create(pool(replicas=1, autohealing={}))
+    await bare.pool_of("p-0")
+    await bare.change(paused=True)
+    await bare.until(lambda: bare.condition("ReplicaPaused"))
+    async with bare.refusing("UPDATE", VM):
+        await bare.set_status(VM, "p-0", **THREE)
+        await bare.event("FailedUpdate", "Error removing finalizer for VM", "Warning")
+        assert terminating(bare.vms["p-0"])
+    await bare.until(lambda: not bare.vms)
+
+
 async def test_P_177_it_does_not_take_an_event(bare):
     """P-177: A VM that becomes old enough is healed though nothing else happens."""
     criteria = {"minFailingToStartDuration": "3s"}

@@ -91,11 +91,15 @@ async def test_P_189_a_failure_comes_and_goes(world):
 
 
 async def test_P_190_the_first_failure_stays(world):
-    """P-190: While the condition stands, its text is that of the first failure."""
-    async with world.refusing("CREATE", VM):
-        await world.create(pool(replicas=2))
-        first = await world.until(lambda: world.condition("ReplicaFailure"))
+    """P-190: While the condition stands, its text is that of the first failure, whatever fails after it."""
+    await world.create(pool(replicas=2))
+    await world.size(2)
+    async with world.refusing("CREATE", VM), world.refusing("DELETE", VM):
         await world.change(replicas=3)
+        first = await world.until(lambda: world.condition("ReplicaFailure"))
+        assert first["reason"] == "FailedScaleOut"
+        await world.change(replicas=1)
+        await world.event("FailedDelete", "Error deleting virtual machine", "Warning")
         await world.settled()
         assert world.condition("ReplicaFailure") == first
 
