@@ -11,6 +11,7 @@ import orjson
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
+from fakekube.client.discovery import without_schemas
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
@@ -61,7 +62,7 @@ class ApiServices:
         del ids
         self._client = client.as_user("system:apiserver", "system:masters", user_agent="kube-aggregator")
         self._clock = clock
-        self._crds = Informer(self._client, CRDS, clock=clock)
+        self._crds = Informer(self._client, CRDS, clock=clock, transform=without_schemas)
         self._services = Informer(self._client, API_SERVICES, clock=clock)
         self._controller = Controller(self.name, self._reconcile, clock=clock)
         self._controller.source(self._crds, _of_definition)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from fakekube.agents.ownership import FOREGROUND, ORPHAN, Node, Ownership, affected, is_waiting
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
-from fakekube.client.discovery import discover, of_crd
+from fakekube.client.discovery import discover, of_crd, without_schemas
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.ids import Ids
@@ -56,7 +56,7 @@ class GarbageCollector:
         self._unresolved: set[str] = set()  # uids whose owner is of a kind nobody serves yet
         self._by_kind: dict[tuple[str, str], Resource] = {}
         self._monitors: dict[tuple[str, str], tuple[Informer, asyncio.Task[None]]] = {}
-        self._crds = Informer(self._client, CRDS, clock=clock)
+        self._crds = Informer(self._client, CRDS, clock=clock, transform=without_schemas)
         self._controller = Controller(self.name, self._attend, clock=clock, workers=workers)
         self._ready = False
 

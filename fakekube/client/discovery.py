@@ -72,6 +72,14 @@ def of_crd(crd: Mapping[str, Any]) -> Resource | None:
     )
 
 
+def without_schemas(crd: Mapping[str, Any]) -> dict[str, Any]:
+    """What `of_crd` and its like read of a CustomResourceDefinition. The schemas are a hundred times larger."""
+    spec = crd["spec"]
+    versions = [{name: one.get(name) for name in ("name", "served", "storage")} for one in spec["versions"]]
+    kept = {name: spec[name] for name in ("group", "names", "scope") if name in spec}
+    return {**crd, "spec": {**kept, "versions": versions}}
+
+
 def _read_aggregated(
     document: Mapping[str, Any], found: dict[tuple[str, str], Served], failed: list[str]
 ) -> None:

@@ -85,7 +85,10 @@ class Informer:
         namespace: str | None = None,
         label_selector: str = "",
         field_selector: str = "",
+        transform: Callable[[Object], Object] | None = None,
     ) -> None:
+        """`transform` makes what is kept of an object: a new one, smaller, with the metadata as it was."""
+        self._transform = transform
         self.resource = resource
         self.resource_version = ""
         self._client = client
@@ -177,6 +180,10 @@ class Informer:
         )
         for obj in found.items:
             sharing.without_managed_fields(obj)
+        if self._transform is not None:
+            return ObjectList(
+                [self._transform(obj) for obj in found.items], found.resource_version, found.remaining
+            )
         return found
 
     async def _follow(self) -> bool:
@@ -203,6 +210,8 @@ class Informer:
         for kind, obj in batch:
             meta = obj["metadata"]
             if kind != "BOOKMARK":
+                if self._transform is not None:
+                    obj = self._transform(obj)  # noqa: PLW2901 - the whole object is not kept
                 key = f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else meta["name"]
                 self._put(key, None if kind == "DELETED" else obj, final=obj)
             self.resource_version = meta["resourceVersion"]

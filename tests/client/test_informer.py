@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from fakekube.client.informer import Informer
@@ -159,3 +161,28 @@ async def test_a_second_runner_takes_over_when_the_first_ends(informer, told, co
     await client.create(CONFIG_MAPS, config_map("a"))
     await background.turns()
     assert (told, api.streams) == ([(None, "a")], 1)
+
+
+async def test_a_transform_decides_what_is_kept() -> None:
+    """What the cache holds and tells is what `transform` made of it, from lists and events alike."""
+    from fakekube.client.client import Client
+    from fakekube.client.informer import Informer
+    from fakekube.clock import ManualClock
+    from fakekube.cluster import Cluster
+    from fakekube.machinery.resources import CONFIG_MAPS
+
+    def slim(obj):
+        return {"metadata": obj["metadata"], "size": len(obj["data"])}
+
+    async with Cluster(only=["api"], clock=ManualClock()) as cluster:
+        client: Client = cluster.client()
+        where = {"namespace": "default"}
+        await client.create(CONFIG_MAPS, {"metadata": {"name": "a", **where}, "data": {"k": "v"}})
+        informer = Informer(client, CONFIG_MAPS, clock=cluster.clock, namespace="default", transform=slim)
+        running = asyncio.ensure_future(informer.run())
+        await cluster.settle()
+        await client.create(CONFIG_MAPS, {"metadata": {"name": "b", **where}, "data": {"k": "v", "l": "w"}})
+        await cluster.settle()
+        assert {obj["metadata"]["name"]: obj["size"] for obj in informer.objects()} == {"a": 1, "b": 2}
+        assert all("data" not in obj for obj in informer.objects())
+        running.cancel()
