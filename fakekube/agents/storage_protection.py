@@ -5,8 +5,7 @@ Upstream: k8s: pkg/controller/volume/{pvcprotection,pvprotection}
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller
@@ -43,10 +42,9 @@ class StorageProtection:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        jobs: Iterable[Callable[[], Coroutine[Any, Any, None]]] = (self.claims.run, self.volumes.run)
         async with asyncio.TaskGroup() as tasks:
-            for job in jobs:
-                tasks.create_task(job())
+            tasks.create_task(self.claims.run())
+            tasks.create_task(self.volumes.run())
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         for own in claims_of_pod(new or old or {}):
