@@ -42,8 +42,9 @@ conformance: $(READY) ## Judge the pool controller by every behaviour; the repor
 	@$(BIN)/python -m fakekube conformance --report build/conformance
 
 .PHONY: check
-check: $(READY) ## Lint, types, contracts between packages
+check: $(READY) ## Lint, format, types, contracts between packages
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 

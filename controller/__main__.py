@@ -36,7 +36,8 @@ def main() -> None:
     except KubeconfigError as error:
         sys.exit(str(error))
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)  # caches of trees, hardly a cycle: the default looks for them far too often
+    # Caches of trees, hardly a cycle: the default looks for them far too often.
+    gc.set_threshold(50_000, 20, 50)
     try:
         asyncio.run(run(chosen, access))
     except LostLeadershipError as error:

@@ -80,7 +80,8 @@ def _struct(definition: str) -> Decode:
     properties: Mapping[str, Any] = raw.get("properties") or {}
     required = frozenset(raw.get("required") or ())
     fields: dict[str, Decode] = {}
-    plain: dict[str, type] = {}  # members that are text or truth: most of any object, and mostly as they should be
+    # Members that are text or truth: most of any object, and mostly as they should be.
+    plain: dict[str, type] = {}
     lists = {field for field, one in properties.items() if field not in required and _omits_empty(one)}
     sparse = frozenset(lists) | omitted(definition)
 
@@ -282,7 +283,8 @@ def _bytes(value: Any, _unknown: Unknown, _path: str) -> Any:
     except binascii.Error:
         good = re.match(r"[A-Za-z0-9+/]*", value)
         end = good.end() if good else 0
-        at = end if end < len(value) else end // 4 * 4  # what ends too early is told where its last group begins
+        # What ends too early is told where its last group begins.
+        at = end if end < len(value) else end // 4 * 4
         raise ValueError(f"illegal base64 data at input byte {at}") from None
     return value
 

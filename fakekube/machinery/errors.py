@@ -43,7 +43,8 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.details: dict[str, Any] | None = None if details is None else dict(details)  # may be empty: `{}` is shown
+        # May be empty: `{}` is shown.
+        self.details: dict[str, Any] | None = None if details is None else dict(details)
         self.headers = list(headers)
         self.metadata: dict[str, Any] = {}  # of the Status: an expired list offers a continue token there
         if code is not None:

@@ -47,7 +47,9 @@ class FieldError:
     def body(self) -> str:
         """The text without the path: what `details.causes[].message` holds."""
         words = _WORDS[self.type]
-        text = words if self.type in _WITHOUT_VALUE or self.value is OMITTED else f"{words}: {show(self.value)}"
+        text = (
+            words if self.type in _WITHOUT_VALUE or self.value is OMITTED else f"{words}: {show(self.value)}"
+        )
         return f"{text}: {self.detail}" if self.detail else text
 
     def __str__(self) -> str:

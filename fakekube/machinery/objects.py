@@ -73,7 +73,8 @@ def dig(obj: Any, *path: str | int, default: Any = None) -> Any:
                 return default
             obj = obj[step]
         else:
-            if type(obj) is not dict and not isinstance(obj, Mapping):  # asking the exact type first is quicker
+            # Asking the exact type first is quicker.
+            if type(obj) is not dict and not isinstance(obj, Mapping):
                 return default
             obj = obj.get(step)
         if obj is None:

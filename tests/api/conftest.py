@@ -32,7 +32,9 @@ async def api(clock: ManualClock) -> AsyncIterator[ApiServer]:
 def ask(api: ApiServer) -> Ask:
     """ask("POST", "/api/v1/…?query", {…}) → the Response, with `.json` as a shortcut on top."""
 
-    async def send(method: str, url: str, body: Any = None, media: str = "application/json", **headers: str) -> Response:
+    async def send(
+        method: str, url: str, body: Any = None, media: str = "application/json", **headers: str
+    ) -> Response:
         path, _, query = url.partition("?")
         raw = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
         sent = {"content-type": media, "user-agent": "test/1.0"} if raw else {"user-agent": "test/1.0"}

@@ -19,7 +19,10 @@ async def test_a_member_that_is_equal_but_of_another_type_is_refused(ask: Ask) -
     secret = await stored(ask, immutable=True)
     response = await ask("PUT", f"{SECRETS}/a", {**secret, "immutable": 1})
     assert response.status == 400
-    assert "cannot unmarshal number into Go struct field Secret.immutable of type bool" in json_of(response)["message"]
+    assert (
+        "cannot unmarshal number into Go struct field Secret.immutable of type bool"
+        in json_of(response)["message"]
+    )
 
 
 async def test_unknown_fields_beside_unchanged_members_are_told(ask: Ask) -> None:

@@ -110,7 +110,10 @@ async def test_scale_of_custom_resources(ask: Ask) -> None:
     """Replicas are checked by the definition's schema; an absent count cannot be shown, but it can be set."""
     await ask("POST", THINGS, thing())
     absent = json_of(await ask("GET", f"{THINGS}/a/scale"))
-    assert absent["message"] == 'Internal error occurred: the spec replicas field ".spec.replicas" does not exist'
+    assert (
+        absent["message"]
+        == 'Internal error occurred: the spec replicas field ".spec.replicas" does not exist'
+    )
     assert (await ask("PATCH", f"{THINGS}/a/scale", {"spec": {"replicas": 3}}, MERGE)).status == 200
     strategic = await ask("PATCH", f"{THINGS}/a/scale", {}, "application/strategic-merge-patch+json")
     assert strategic.status == 415

@@ -16,8 +16,16 @@ POD = RequestInfo("get", "", "", "v1", "pods", "ns", "p")
         ("GET", "/api/v1/namespaces/ns/pods", ("list", "", "v1", "pods", "ns", "", "")),
         ("GET", "/api/v1/pods", ("list", "", "v1", "pods", "", "", "")),
         ("DELETE", "/api/v1/namespaces/ns/pods", ("deletecollection", "", "v1", "pods", "ns", "", "")),
-        ("POST", "/apis/apps/v1/namespaces/ns/deployments", ("create", "apps", "v1", "deployments", "ns", "", "")),
-        ("PUT", "/apis/apps/v1/namespaces/ns/deployments/d/scale", ("update", "apps", "v1", "deployments", "ns", "d", "scale")),
+        (
+            "POST",
+            "/apis/apps/v1/namespaces/ns/deployments",
+            ("create", "apps", "v1", "deployments", "ns", "", ""),
+        ),
+        (
+            "PUT",
+            "/apis/apps/v1/namespaces/ns/deployments/d/scale",
+            ("update", "apps", "v1", "deployments", "ns", "d", "scale"),
+        ),
         ("GET", "/api/v1/namespaces", ("list", "", "v1", "namespaces", "", "", "")),
         ("GET", "/api/v1/namespaces/ns", ("get", "", "v1", "namespaces", "ns", "ns", "")),
         ("PUT", "/api/v1/namespaces/ns/finalize", ("update", "", "v1", "namespaces", "ns", "ns", "finalize")),
@@ -39,7 +47,9 @@ def test_old_watch_paths() -> None:
     assert (info.resource, info.namespace) == ("pods", "ns")
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/apis/apps", "/healthz", "/apis/apps/v1", "/api/v1//pods", "/api/v1/namespaces/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/api", "/apis/apps", "/healthz", "/apis/apps/v1", "/api/v1//pods", "/api/v1/namespaces/"]
+)
 def test_other_paths_name_no_resource(path: str) -> None:
     """Discovery, health and broken paths come back without a resource, or as the namespace list."""
     assert parse("GET", path).resource in ("", "namespaces")

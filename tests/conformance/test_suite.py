@@ -31,7 +31,9 @@ def test_our_controller_passes(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert all(one["id"] in page for one in report["results"])
     assert "<svg" in page
-    assert not {"src=", "href=", "url("} & set(re.findall(r"src=|href=|url\(", page)), "it needs nothing from elsewhere"
+    assert not {"src=", "href=", "url("} & set(re.findall(r"src=|href=|url\(", page)), (
+        "it needs nothing from elsewhere"
+    )
     assert (tmp_path / "junit.xml").is_file()
 
 

@@ -45,7 +45,9 @@ class Aggregation:
             try:
                 handler = self.find(group, version)
                 assert handler is not None
-                answer = await handler(Request("GET", path, "", {"accept": "application/json"}, b"", _AGGREGATOR))
+                answer = await handler(
+                    Request("GET", path, "", {"accept": "application/json"}, b"", _AGGREGATOR)
+                )
                 listed = orjson.loads(answer.body)["resources"]
             except (ApiError, ValueError, KeyError, TypeError):
                 continue

@@ -104,9 +104,7 @@ def default(crd: Object) -> None:
 
 def _stored_versions(spec: dict[str, Any], already: list[str]) -> list[str]:
     """The versions objects may be stored in: those before, and the storage version (the first, should there be two)."""
-    stored = next(
-        (one.get("name") for one in spec.get("versions") or () if one.get("storage")), None
-    )
+    stored = next((one.get("name") for one in spec.get("versions") or () if one.get("storage")), None)
     return already if stored is None or stored in already else [*already, stored]
 
 

@@ -161,7 +161,9 @@ def check_owners(owners: list[Mapping[str, Any]], path: str) -> list[FieldError]
                 invalid(f"{path}.apiVersion", owner.get("apiVersion") or "", "version must not be empty")
             )
         found += [
-            invalid(f"{path}.{member}", "", "kind must not be empty" if member == "kind" else "must not be empty")
+            invalid(
+                f"{path}.{member}", "", "kind must not be empty" if member == "kind" else "must not be empty"
+            )
             for member in ("kind", "name", "uid")
             if not owner.get(member)
         ]

@@ -66,7 +66,9 @@ class Structural:
         """Everything wrong with a new object, or with a change from `old`, where unchanged faults are forgiven."""
         if old is not None and self._root_check is not None:
             # What an update shares with the stored object is forgiven whatever it is, so it need not be looked at.
-            changed = {name: one for name, one in new.items() if self._counts(name) or old.get(name) is not one}
+            changed = {
+                name: one for name, one in new.items() if self._counts(name) or old.get(name) is not one
+            }
             if not self._root_check(new, changed):
                 return []
         found = self.problems(new)

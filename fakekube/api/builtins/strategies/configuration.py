@@ -36,7 +36,8 @@ class _Immutable(BuiltinStrategy):
                 for member in self._frozen
                 if (new.get(member) or {}) != (old.get(member) or {})
             ]
-        again = checks.metadata_again(new, self.name_rule) * 2  # as recorded: a bad label is listed four times in all
+        # As recorded: a bad label is listed four times in all.
+        again = checks.metadata_again(new, self.name_rule) * 2
         return found + again + self.validate_create(new)
 
 

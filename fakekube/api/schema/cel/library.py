@@ -65,7 +65,18 @@ TYPE_VALUES: dict[str, Type] = {
 
 def _assemble() -> Library:
     library = Library()
-    for part in (operators, basics, times, texts, collections, optionals, networks, quantities, spellings, authorizations):
+    for part in (
+        operators,
+        basics,
+        times,
+        texts,
+        collections,
+        optionals,
+        networks,
+        quantities,
+        spellings,
+        authorizations,
+    ):
         part.install(library)
     return library
 
