@@ -13,8 +13,9 @@ from typing import Any
 
 import click
 
+from fakekube.cli.mistakes import Mistake
+
 _NEEDED = ("pytest", "pytest_asyncio", "xdist", "lightkube")
-_UNUSABLE = 2
 _NOTHING_RAN = (4, 5)  # pytest's codes for wrong usage and for no tests at all
 
 
@@ -55,10 +56,10 @@ def conformance(*, jobs: int, smoke: bool, **flags: Any) -> None:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     suite = importlib.util.find_spec("conformance")
     if missing or suite is None or suite.origin is None:
-        raise _Unusable("the suite needs more than the server: pip install 'fakekube[conformance]'")
+        raise Mistake("the suite needs more than the server: pip install 'fakekube[conformance]'")
     for name in ("kubeconfig", "bare_kubeconfig"):
         if flags[name] and not Path(flags[name]).is_file():
-            raise _Unusable(f"there is no file {flags[name]}")
+            raise Mistake(f"there is no file {flags[name]}")
     for name in ("kubeconfig", "bare_kubeconfig", "report"):
         flags[name] = flags[name] and str(Path(flags[name]).absolute())
     options = {f"--{name.replace('_', '-')}": str(value) for name, value in flags.items() if value} | (
@@ -67,7 +68,7 @@ def conformance(*, jobs: int, smoke: bool, **flags: Any) -> None:
     folder = Path(suite.origin).parent
     command = [*_pytest(folder, jobs), *itertools.chain.from_iterable(options.items())]
     code = subprocess.run(command, cwd=folder.parent, check=False).returncode  # noqa: S603 - pytest, as ourselves
-    sys.exit(_UNUSABLE if code in _NOTHING_RAN else code)
+    sys.exit(Mistake.exit_code if code in _NOTHING_RAN else code)
 
 
 def _pytest(folder: Path, jobs: int) -> list[str]:
@@ -84,12 +85,3 @@ def _pytest(folder: Path, jobs: int) -> list[str]:
     settings += ["-o", "xfail_strict=true", "-q", "-ra", "--tb=short"]
     parallel = ["-n", str(jobs), "--dist", "worksteal"] if jobs > 1 else []
     return [sys.executable, "-m", "pytest", *settings, *parallel, str(folder)]
-
-
-class _Unusable(click.ClickException):
-    """A mistake of the user; one sentence."""
-
-    exit_code = _UNUSABLE
-
-    def show(self, file: object = None) -> None:  # noqa: ARG002 - click's signature
-        click.echo(f"fakekube: {self.format_message()}", err=True)

@@ -1,0 +1,126 @@
+"""The options of `up` and `run`: how a server is to be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `up` and `run` have in common."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    manifests: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    tls: bool = False
+    pace: str = "instant"
+    kubeconfig: str = ""
+    merge: bool = False
+    nodes: int = 1
+    seed: int | None = None
+    allowed_hosts: tuple[str, ...] = field(default=())
+    retention: int = 50_000
+    tokens: tuple[str, ...] = ()
+    authorization: str = "open"
+    client_ca: str = ""
+    verbose: bool = False
+
+
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `up` and `run`."""
+    for option in reversed(
+        (
+            click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on."),
+            click.option(
+                "--port",
+                type=click.IntRange(0, 65535),
+                default=0,
+                help="Port; 0 takes a free one.",
+                show_default=True,
+            ),
+            click.option(
+                "--apply",
+                "manifests",
+                multiple=True,
+                metavar="FILE",
+                help="Load manifests: a file, a folder, or - for standard input. May be repeated.",
+            ),
+            click.option(
+                "--without",
+                multiple=True,
+                metavar="NAME",
+                help="Leave out an actor, or a group of them. May be repeated.",
+            ),
+            click.option(
+                "--only",
+                multiple=True,
+                metavar="NAME",
+                help="Start just these actors; `--only api` is the bare server. May be repeated.",
+            ),
+            click.option("--tls", is_flag=True, help="Serve https with a certificate authority of our own."),
+            click.option(
+                "--pace",
+                type=click.Choice(["instant", "fast", "realistic"]),
+                default="instant",
+                show_default=True,
+                help="How long life cycles take.",
+            ),
+            click.option("--kubeconfig", metavar="PATH", default="", help="Where to write the kubeconfig."),
+            click.option(
+                "--merge",
+                is_flag=True,
+                help="Add the context to your own kubeconfig, and take it out again at the end.",
+            ),
+            click.option(
+                "--nodes",
+                type=click.IntRange(0, 5000),
+                default=1,
+                show_default=True,
+                help="Number of worker nodes.",
+            ),
+            click.option("--seed", type=int, default=None, help="Make uids and generated names repeatable."),
+            click.option(
+                "--allow-host",
+                "allowed_hosts",
+                multiple=True,
+                metavar="NAME",
+                help="Answer to this Host or Origin as well. May be repeated.",
+            ),
+            click.option(
+                "--retention",
+                type=click.IntRange(1),
+                default=50_000,
+                show_default=True,
+                help="How many writes stay readable for watches and continued lists.",
+            ),
+            click.option(
+                "--token",
+                "tokens",
+                multiple=True,
+                metavar="TOKEN",
+                help="Let in only who shows this bearer token, as the admin. kubectl shows it only with --tls. "
+                "May be repeated.",
+            ),
+            click.option(
+                "--tls-client-ca",
+                "client_ca",
+                metavar="FILE",
+                default="",
+                help="Let in who shows a certificate of this authority, as the user it names. Needs --tls.",
+            ),
+            click.option(
+                "--authorization",
+                type=click.Choice(["open", "rbac"]),
+                default="open",
+                show_default=True,
+                help="Who is let in may do everything, or what roles and bindings allow.",
+            ),
+            click.option("--verbose", "-v", is_flag=True, help="Tell what the actors do."),
+        )
+    ):
+        command = option(command)
+    return command

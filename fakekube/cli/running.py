@@ -1,0 +1,132 @@
+"""A server for as long as a command lasts: cluster, socket, kubeconfig, signals."""
+
+import asyncio
+import contextlib
+import gc
+import importlib
+import secrets
+import signal
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import fakekube
+from fakekube.cli.mistakes import Mistake
+from fakekube.cli.options import Options
+
+_ANY_TOKEN = fakekube.__name__  # nobody checks it, but without one kubectl asks for a password over TLS
+# Objects and caches are trees: cycles are few, and looking for them as often as Python does by default takes longer than
+# all the work of a large pool. This process is ours alone, so it is ours to say.
+_GARBAGE = (50_000, 20, 50)
+
+
+@contextlib.asynccontextmanager
+async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
+    """Cluster, server and kubeconfig: in that order up, in the other down. Imports here so that `--help` is quick."""
+    # aiohttp reads the machine's certificates when it is imported; the rest can be imported meanwhile.
+    threading.Thread(target=importlib.import_module, args=("aiohttp.web",), daemon=True).start()
+    from fakekube import apply_files  # noqa: PLC0415
+    from fakekube.actors import UnknownActor  # noqa: PLC0415
+    from fakekube.api.access.authentication import ADMIN, Authentication  # noqa: PLC0415
+    from fakekube.client.kubeconfig import KubeconfigError  # noqa: PLC0415
+    from fakekube.cluster import Cluster  # noqa: PLC0415
+    from fakekube.server import CannotListen, Server  # noqa: PLC0415
+    from fakekube.tls import TlsUnavailable, identity, trust, user_of  # noqa: PLC0415
+
+    if options.client_ca and not options.tls:
+        raise Mistake("--tls-client-ca needs --tls: certificates are shown in its handshake")
+    try:
+        manifests = apply_files.read(options.manifests)
+        tls = identity([options.host, *options.allowed_hosts]) if options.tls else None
+        if tls and options.client_ca:
+            trust(tls.context, options.client_ca)
+        tokens = _tokens(options)
+        cluster = Cluster(
+            only=options.only,
+            without=options.without,
+            pace=options.pace,  # type: ignore[arg-type]  # click has checked it
+            nodes=options.nodes,
+            seed=options.seed,
+            retention=options.retention,
+            authentication=Authentication(
+                dict.fromkeys(tokens, ADMIN), anonymous=options.authorization == "rbac"
+            ),
+            rbac=options.authorization == "rbac",
+        )
+        server = Server(
+            cluster,
+            options.host,
+            options.port,
+            tls.context if tls else None,
+            allowed_hosts=options.allowed_hosts,
+            certified=user_of if options.client_ca else None,
+        )
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(cluster)
+            await stack.enter_async_context(server)
+            await cluster.apply(manifests)
+            ca_data = tls.ca_data if tls else None
+            file = stack.enter_context(_kubeconfig(options, server.url, ca_data, (*tokens, _ANY_TOKEN)[0]))
+            gc.freeze()
+            gc.set_threshold(*_GARBAGE)
+            gc.enable()
+            yield server.url, file
+    except (apply_files.ManifestError, CannotListen, KubeconfigError, TlsUnavailable, UnknownActor) as error:
+        raise Mistake(str(error)) from error
+
+
+def _tokens(options: Options) -> tuple[str, ...]:
+    """The tokens that count; where only certificates were asked for, one for our own kubeconfig."""
+    return options.tokens or ((secrets.token_urlsafe(),) if options.client_ca else ())
+
+
+@contextlib.contextmanager
+def _kubeconfig(options: Options, url: str, ca_data: bytes | None, token: str) -> Iterator[Path]:
+    """The file that leads to the server: our own, removed at the end; the one asked for; or a context in the user's."""
+    from fakekube.client import kubeconfig  # noqa: PLC0415
+
+    if options.merge:
+        path = Path(options.kubeconfig) if options.kubeconfig else kubeconfig.default_file()
+        before = kubeconfig.merge(path, url, ca_data=ca_data, token=token)
+        try:
+            yield path.absolute()
+        finally:
+            kubeconfig.unmerge(path, before, url)
+    elif options.kubeconfig:
+        path = Path(options.kubeconfig)
+        kubeconfig.write(path, url, ca_data=ca_data, token=token)
+        yield path.absolute()
+    else:
+        with tempfile.TemporaryDirectory(prefix="fakekube-") as folder:
+            path = Path(folder, "kubeconfig")
+            kubeconfig.write(path, url, ca_data=ca_data, token=token)
+            yield path
+
+
+@contextlib.contextmanager
+def signals(handle: Callable[[int], None]) -> Iterator[None]:
+    """Hand SIGINT and SIGTERM to `handle` for as long as this lasts."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, handle, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def play(work: Coroutine[Any, Any, int]) -> int:
+    """Run to the end, on uvloop where it is installed."""
+    gc.disable()  # nothing made while starting is garbage; looking for it would take a third of the start
+    try:
+        import uvloop  # noqa: PLC0415 - the extra `fast`
+
+        loop_factory = uvloop.new_event_loop
+    except ImportError:
+        loop_factory = None
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(work)
