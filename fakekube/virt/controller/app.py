@@ -7,15 +7,16 @@ from fakekube.client.controller import Controller
 from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock
 from fakekube.ids import Ids
-from fakekube.virt.controller import launcher_pod
 from fakekube.virt.controller.automatic_migration import AutomaticMigrations
 from fakekube.virt.controller.informers import Informers
+from fakekube.virt.controller.launcher_facts import Settings
 from fakekube.virt.controller.migration import MigrationController
 from fakekube.virt.controller.node import NodeController
 from fakekube.virt.controller.replicaset import ReplicaSetController
 from fakekube.virt.controller.storage.all import Storage
 from fakekube.virt.controller.vm import VirtualMachineController
 from fakekube.virt.controller.vmi import InstanceController
+from fakekube.virt.controller.wiring import Wiring
 
 
 class VirtController:
@@ -23,31 +24,25 @@ class VirtController:
 
     name = "virt-controller"
 
-    def __init__(
-        self, client: Client, *, clock: Clock, ids: Ids, settings: launcher_pod.Settings | None = None
-    ) -> None:
-        settings = settings or launcher_pod.Settings()
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids, settings: Settings | None = None) -> None:
         self.informers = Informers(client, clock)
-        recorder = Recorder(client, "virtualmachine-controller", clock=clock, ids=ids)
-        for_sets = Recorder(client, "virtualmachinereplicaset-controller", clock=clock, ids=ids)
-        for_nodes = Recorder(client, "node-controller", clock=clock, ids=ids)
-        for_drains = Recorder(client, "evacuation-controller", clock=clock, ids=ids)
-        for_updates = Recorder(client, "workload-update-controller", clock=clock, ids=ids)
-        self.recorders = [recorder, for_sets, for_nodes, for_drains, for_updates]
+        first = Recorder(client, "virtualmachine-controller", clock=clock, ids=ids)
+        wiring = Wiring(client, self.informers, first, clock, ids, settings or Settings())
+        sets = wiring.speaking("virtualmachinereplicaset-controller")
+        nodes = wiring.speaking("node-controller")
+        drains = wiring.speaking("evacuation-controller")
+        updates = wiring.speaking("workload-update-controller")
+        storage = Storage(wiring)
+        self.recorders = [one.recorder for one in (wiring, sets, nodes, drains, updates)] + storage.recorders
         self.controllers: list[Controller] = [
-            VirtualMachineController(client, self.informers, recorder, clock=clock, ids=ids).controller,
-            InstanceController(client, self.informers, recorder, clock=clock, settings=settings).controller,
-            MigrationController(client, self.informers, recorder, clock=clock, settings=settings).controller,
-            ReplicaSetController(client, self.informers, for_sets, clock=clock).controller,
-            NodeController(client, self.informers, for_nodes, clock=clock).controller,
-            AutomaticMigrations(
-                client, self.informers, drains=for_drains, updates=for_updates, clock=clock
-            ).controller,
+            VirtualMachineController(wiring).controller,
+            InstanceController(wiring).controller,
+            MigrationController(wiring).controller,
+            ReplicaSetController(sets).controller,
+            NodeController(nodes).controller,
+            AutomaticMigrations(drains, updates=updates.recorder).controller,
+            *storage.controllers,
         ]
-
-        storage = Storage(client, self.informers, clock=clock, ids=ids)
-        self.recorders += storage.recorders
-        self.controllers += storage.controllers
 
     @property
     def idle(self) -> bool:

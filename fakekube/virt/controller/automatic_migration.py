@@ -9,16 +9,15 @@ Origin: kubevirt: pkg/virt-controller/watch/drain/evacuation/evacuation.go, pkg/
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fakekube.client.client import Client
-from fakekube.client.controller import Controller, Result
+from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
-from fakekube.clock import Clock, parse_rfc3339
+from fakekube.clock import parse_rfc3339
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import annotations, condition_is, dig, is_terminating, key, name, namespace
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, live_update, migration_plan, names
-from fakekube.virt.controller.freshness import Freshness
-from fakekube.virt.controller.informers import BY_NODE, BY_VMI, MIGRATIONS, Informers
+from fakekube.virt.controller.informers import BY_NODE, BY_VMI
+from fakekube.virt.controller.wiring import Wiring
 
 EVACUATION = "kubevirt.io/evacuationMigration"
 UPDATE = "kubevirt.io/workloadUpdateMigration"
@@ -41,19 +40,20 @@ class _Why:
 class AutomaticMigrations:
     """See the module text. `controller` is what runs; its keys are those of VMIs."""
 
-    def __init__(
-        self, client: Client, informers: Informers, *, drains: Recorder, updates: Recorder, clock: Clock
-    ) -> None:
-        self._client = client
+    def __init__(self, wiring: Wiring, *, updates: Recorder) -> None:
+        informers = wiring.informers
         self._informers = informers
-        self._drains, self._updates = drains, updates
-        self._clock = clock
+        self._drains, self._updates = wiring.recorder, updates
+        self._clock = wiring.clock
         self._awaited: dict[str, str] = {}  # VMI key → key of the migration made for it last
-        self._fresh = Freshness(informers.migrations, clock)
-        self.controller = Controller("automatic migrations", self._reconcile, clock=clock)
-        self.controller.source(informers.vmis, _leaving)
-        self.controller.source(informers.migrations, _of_migration)
-        self.controller.source(informers.nodes, self._drained)
+        self._writer = wiring.writer(informers.migrations)
+        self.controller = wiring.controller(
+            "automatic migrations",
+            self._reconcile,
+            (informers.vmis, _leaving),
+            (informers.migrations, _of_migration),
+            (informers.nodes, self._drained),
+        )
 
     def _drained(self, old: Object | None, new: Object | None) -> Iterable[str]:
         if new is None or not _has_drain_taint(new) or (old is not None and _has_drain_taint(old)):
@@ -65,7 +65,7 @@ class AutomaticMigrations:
         if vmi is None:
             self._awaited.pop(own, None)
             return None
-        if self._fresh.behind(self._awaited.get(own, "")) or (why := self._why(vmi)) is None:
+        if self._writer.behind(self._awaited.get(own, "")) or (why := self._why(vmi)) is None:
             return None
         known = self._informers.migrations.by_index(BY_VMI, own)
         if any(not migration_plan.is_final(one) for one in known):
@@ -127,7 +127,7 @@ class AutomaticMigrations:
             "spec": spec,
         }
         try:
-            made = self._fresh.wrote(await self._client.create(MIGRATIONS, migration))
+            made = await self._writer.create(migration)
         except ApiError as error:
             message = f"Error creating a Migration: {error}"
             why.recorder.event(vmi, WARNING, "FailedCreateVirtualMachineInstanceMigration", message)

@@ -7,16 +7,16 @@ import logging
 from collections.abc import Iterable
 from datetime import timedelta
 
-from fakekube.client.client import Client
-from fakekube.client.controller import Controller, Result
-from fakekube.client.recorder import NORMAL, WARNING, Recorder
-from fakekube.clock import Clock, parse_rfc3339
+from fakekube.client.controller import Result
+from fakekube.client.recorder import NORMAL, WARNING
+from fakekube.clock import parse_rfc3339
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import annotations, dig, labels, name, namespace, uid
 from fakekube.machinery.resources import DAEMON_SETS, NODES, PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, names, patches, pods
-from fakekube.virt.controller.informers import BY_NODE, BY_OWNER, Informers
+from fakekube.virt.controller.informers import BY_NODE, BY_OWNER
+from fakekube.virt.controller.wiring import Wiring
 
 log = logging.getLogger("fakekube.virt.controller.node")
 
@@ -28,15 +28,15 @@ _HANDLER = "kubevirt.io=virt-handler"
 class NodeController:
     """See the module text. `controller` is what runs."""
 
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder, *, clock: Clock) -> None:
-        self._client = client
+    def __init__(self, wiring: Wiring) -> None:
+        informers = wiring.informers
+        self._client = wiring.client
         self._informers = informers
-        self._recorder = recorder
-        self._clock = clock
-        self.controller = Controller("node", self._reconcile, clock=clock)
-        self.controller.source(informers.nodes, _beaten)
-        self.controller.source(informers.vmis, lambda _old, _new: ())
-        self.controller.source(informers.pods, lambda _old, _new: ())
+        self._recorder = wiring.recorder
+        self._clock = wiring.clock
+        self.controller = wiring.controller(
+            "node", self._reconcile, (informers.nodes, _beaten), reads=(informers.vmis, informers.pods)
+        )
 
     async def _reconcile(self, own: str) -> Result | None:
         node = self._informers.nodes.get(own)

@@ -1,9 +1,9 @@
 """JSON patches the way KubeVirt sends them: every replacement guarded by a test of what was seen. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fakekube.machinery.objects import Obj, finalizers, without
+from fakekube.machinery.objects import Obj, dig, finalizers, without
 
 Operation = dict[str, Any]
 
@@ -24,3 +24,25 @@ def without_finalizer(obj: Obj, *dropped: str) -> list[Operation]:
     for one in dropped:
         left = without(left, one)
     return guarded("/metadata/finalizers", seen, left)
+
+
+def removed(path: str, old: Any) -> list[Operation]:
+    """Remove what was seen at `path`."""
+    return [{"op": "test", "path": path, "value": old}, {"op": "remove", "path": path}]
+
+
+def between(old: Obj, new: Obj, members: Iterable[Sequence[str]]) -> list[Operation]:
+    """From one state to another, as far as these members differ."""
+    operations: list[Operation] = []
+    for path in members:
+        before, after = dig(old, *path), dig(new, *path)
+        if before == after:
+            continue
+        pointer = "/" + "/".join(path)
+        if before is None:
+            operations += added(pointer, after)
+        elif after is None:
+            operations += removed(pointer, before)
+        else:
+            operations += guarded(pointer, before, after)
+    return operations

@@ -6,11 +6,9 @@ Origin: kubevirt: pkg/virt-controller/watch/replicaset/replicaset.go
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fakekube.client.client import Client
-from fakekube.client.controller import Controller, Result
+from fakekube.client.controller import Result
 from fakekube.client.expectations import Expectations
-from fakekube.client.recorder import NORMAL, WARNING, Recorder
-from fakekube.clock import Clock, rfc3339
+from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.machinery import selectors
 from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import (
@@ -30,8 +28,8 @@ from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions, instance, names
 from fakekube.virt.controller.conditions import Failure
-from fakekube.virt.controller.freshness import Freshness
-from fakekube.virt.controller.informers import BY_OWNER, REPLICA_SETS, Informers
+from fakekube.virt.controller.informers import BY_OWNER
+from fakekube.virt.controller.wiring import Wiring
 
 BURST = 250
 
@@ -78,20 +76,21 @@ def build(replica_set: Object) -> Object:
 class ReplicaSetController:
     """See the module text. `controller` is what runs."""
 
-    def __init__(
-        self, client: Client, informers: Informers, recorder: Recorder, *, clock: Clock, workers: int = 1
-    ) -> None:
-        self._client = client
+    def __init__(self, wiring: Wiring) -> None:
+        informers = wiring.informers
+        self._wiring = wiring
+        self._client = wiring.client
         self._informers = informers
-        self._recorder = recorder
-        self._clock = clock
-        self._fresh = Freshness(informers.replica_sets, clock)
-        self._expected = Expectations(clock)
-        self.controller = Controller(
-            "virtualmachineinstancereplicaset", self._reconcile, clock=clock, workers=workers
+        self._recorder = wiring.recorder
+        self._writer = wiring.writer(informers.replica_sets)
+        self._vmis = wiring.writer(informers.vmis)
+        self._expected = Expectations(wiring.clock)
+        self.controller = wiring.controller(
+            "virtualmachineinstancereplicaset",
+            self._reconcile,
+            informers.replica_sets,
+            (informers.vmis, self._of_vmi),
         )
-        self.controller.source(informers.replica_sets)
-        self.controller.source(informers.vmis, self._of_vmi)
 
     def _of_vmi(self, old: Object | None, new: Object | None) -> Iterable[str]:
         """The set a VMI belongs to, or for an orphan every set that would have it; also what was expected is seen."""
@@ -119,7 +118,7 @@ class ReplicaSetController:
         if found is None:
             self._expected.forget(own)
             return None
-        if self._fresh.behind(own):
+        if self._writer.behind(own):
             return None
         replica_set = await self._mark(found)
         if is_terminating(replica_set):
@@ -143,23 +142,16 @@ class ReplicaSetController:
             **replica_set["metadata"],
             "annotations": {**annotations(replica_set), **names.OBSERVED_VERSIONS},
         }
-        return self._fresh.wrote(await self._client.update(REPLICA_SETS, {**replica_set, "metadata": meta}))
+        return await self._writer.update({**replica_set, "metadata": meta})
 
     async def _adopt(self, replica_set: Object) -> list[Object]:
-        adopted = []
-        for vmi in self._informers.vmis.by_index(BY_OWNER, ""):
-            if (
-                namespace(vmi) == namespace(replica_set)
-                and _selects(replica_set, vmi)
-                and not is_terminating(vmi)
-            ):
-                meta = {"ownerReferences": [owner_reference(replica_set)], "uid": uid(vmi)}
-                adopted.append(
-                    await self._client.patch(
-                        VIRTUAL_MACHINE_INSTANCES, name(vmi), namespace(vmi), {"metadata": meta}, type="merge"
-                    )
-                )
-        return adopted
+        return [
+            await self._vmis.adopt(vmi, owner_reference(replica_set))
+            for vmi in self._informers.vmis.by_index(BY_OWNER, "")
+            if namespace(vmi) == namespace(replica_set)
+            and _selects(replica_set, vmi)
+            and not is_terminating(vmi)
+        ]
 
     async def _scale(
         self, own: str, replica_set: Object, owned: list[Object]
@@ -202,7 +194,7 @@ class ReplicaSetController:
 
     async def _write_status(self, replica_set: Object, owned: list[Object], failure: Failure | None) -> None:
         old = replica_set.get("status") or {}
-        now = rfc3339(self._clock.now())
+        now = self._wiring.now()
         running = [vmi for vmi in owned if not instance.is_final(vmi) and not is_terminating(vmi)]
         ready = [vmi for vmi in running if condition_is(vmi, "Ready")]
         new: Object = {
@@ -231,7 +223,7 @@ class ReplicaSetController:
         new = {member: value for member, value in new.items() if value not in (0, [])}
         if new != old:
             body = {**replica_set, "status": new}
-            self._fresh.wrote(await self._client.update(REPLICA_SETS, body, subresource="status"))
+            await self._writer.update(body, subresource="status")
 
 
 def _selects(replica_set: Object, vmi: Object) -> bool:

@@ -8,10 +8,7 @@ from fnmatch import fnmatchcase
 
 import orjson
 
-from fakekube.client.client import Client
-from fakekube.client.recorder import NORMAL, WARNING, Recorder
-from fakekube.clock import Clock
-from fakekube.ids import Ids
+from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.machinery.errors import AlreadyExists
 from fakekube.machinery.objects import (
     annotations,
@@ -25,8 +22,8 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import VIRTUAL_MACHINES, Resource
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.storage import common
+from fakekube.virt.controller.wiring import Wiring
 
 SNAPSHOTTING, RESTORING, CREATING = "SnapshotInProgress", "RestoreInProgress", "CreatingTargetVM"
 _OWN_MARKS = "restore.kubevirt.io/"
@@ -37,11 +34,9 @@ class Clones(common.Part):
 
     resource, kind = common.CLONES, "virtualmachineclone"
 
-    def __init__(
-        self, client: Client, informers: Informers, recorder: Recorder, *, clock: Clock, ids: Ids
-    ) -> None:
-        super().__init__(client, recorder, clock=clock)
-        self._ids = ids
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(wiring)
+        informers = wiring.informers
         self.objects.add_index("source", common.named_by("source"))
         self.controller.source(informers.vms, common.same_key(self.objects, "source"))
 

@@ -4,17 +4,13 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from fakekube.client.client import Client
-from fakekube.client.controller import Controller
 from fakekube.client.informer import Informer
-from fakekube.client.recorder import Recorder
-from fakekube.clock import Clock, rfc3339
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import dig, finalizers, key, name, namespace, without
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions, patches
-from fakekube.virt.controller.freshness import Freshness
+from fakekube.virt.controller.wiring import Wiring
 
 SNAPSHOTS = Resource("snapshot.kubevirt.io", "v1beta1", "virtualmachinesnapshots", "VirtualMachineSnapshot")
 CONTENTS = Resource(
@@ -44,18 +40,20 @@ class Part:
     resource: Resource
     kind: str
 
-    def __init__(self, client: Client, recorder: Recorder, *, clock: Clock) -> None:
-        self._client = client
-        self._recorder = recorder
-        self._clock = clock
-        self.objects = Informer(client, self.resource, clock=clock)
-        self._fresh = Freshness(self.objects, clock)
-        self.controller = Controller(self.kind, self._look, clock=clock)
-        self.controller.source(self.objects)
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._client = wiring.client
+        self._informers = wiring.informers
+        self._recorder = wiring.recorder
+        self._clock = wiring.clock
+        self._ids = wiring.ids
+        self.objects = Informer(wiring.client, self.resource, clock=wiring.clock)
+        self._writer = wiring.writer(self.objects)
+        self.controller = wiring.controller(self.kind, self._look, self.objects)
 
     async def _look(self, own: str) -> Any:
         obj = self.objects.get(own)
-        if obj is None or self._fresh.behind(own):
+        if obj is None or self._writer.behind(own):
             return None
         return await self._reconcile(obj)
 
@@ -63,7 +61,7 @@ class Part:
         raise NotImplementedError
 
     def _now(self) -> str:
-        return rfc3339(self._clock.now())
+        return self._wiring.now()
 
     async def _tell(
         self, obj: Object, conditions_: Iterable[conditions.Condition] = (), **members: Any
@@ -79,9 +77,7 @@ class Part:
             new["conditions"] = listed
         if new == old:
             return obj
-        return self._fresh.wrote(
-            await self._client.update(self.resource, {**obj, "status": new}, subresource="status")
-        )
+        return await self._writer.update({**obj, "status": new}, subresource="status")
 
     def _said(self, type_: str, status: bool, reason: str) -> conditions.Condition:
         made = conditions.make(type_, "True" if status else "False", reason, now=self._now())
@@ -92,7 +88,7 @@ class Part:
         if finalizer in finalizers(obj):
             return obj
         meta = {**obj["metadata"], "finalizers": [*finalizers(obj), finalizer]}
-        return self._fresh.wrote(await self._client.update(self.resource, {**obj, "metadata": meta}))
+        return await self._writer.update({**obj, "metadata": meta})
 
     async def _let_go(self, obj: Object, finalizer: str) -> None:
         if finalizer in finalizers(obj):
@@ -119,7 +115,7 @@ class Part:
             return
         path = f"/status/{member}"
         if value is None:
-            operations = [{"op": "test", "path": path, "value": present}, {"op": "remove", "path": path}]
+            operations = patches.removed(path, present)
         else:
             operations = patches.added(path, value)
             if not from_api.get("status"):

@@ -7,18 +7,15 @@ import hashlib
 from collections.abc import Iterable
 from datetime import timedelta
 
-from fakekube.client.client import Client
 from fakekube.client.controller import Result
-from fakekube.client.recorder import Recorder
-from fakekube.clock import Clock, parse_rfc3339, rfc3339
-from fakekube.ids import Ids
+from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery.errors import AlreadyExists
 from fakekube.machinery.objects import annotations, dig, is_terminating, key, name, namespace, owner_reference
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, VIRTUAL_MACHINES, Resource
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance
-from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.storage import common
+from fakekube.virt.controller.wiring import Wiring
 
 SECRETS = Resource("", "v1", "secrets", "Secret")
 SERVICES = Resource("", "v1", "services", "Service")
@@ -32,12 +29,9 @@ class Exports(common.Part):
 
     resource, kind = common.EXPORTS, "virtualmachineexport"
 
-    def __init__(
-        self, client: Client, informers: Informers, recorder: Recorder, *, clock: Clock, ids: Ids
-    ) -> None:
-        super().__init__(client, recorder, clock=clock)
-        self._informers = informers
-        self._ids = ids
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(wiring)
+        informers = wiring.informers
         self.objects.add_index("source", common.named_by("source"))
         of_source = common.same_key(self.objects, "source")
         self.controller.source(informers.claims, of_source)

@@ -8,17 +8,15 @@ from typing import Any
 
 import orjson
 
-from fakekube.client.client import Client
 from fakekube.client.controller import Result
-from fakekube.client.recorder import NORMAL, Recorder
-from fakekube.clock import Clock
+from fakekube.client.recorder import NORMAL
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import AlreadyExists
 from fakekube.machinery.objects import annotations, dig, is_terminating, key, name, namespace, uid
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, VIRTUAL_MACHINES
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.storage import common
+from fakekube.virt.controller.wiring import Wiring
 
 LAST = "restore.kubevirt.io/lastRestoreUID"
 WAITING = "Waiting for target VM to be powered off. Please stop the restore target to proceed with restore"
@@ -32,9 +30,9 @@ class Restores(common.Part):
 
     resource, kind = common.RESTORES, "virtualmachinerestore"
 
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder, *, clock: Clock) -> None:
-        super().__init__(client, recorder, clock=clock)
-        self._informers = informers
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(wiring)
+        informers = wiring.informers
         self.objects.add_index(_TARGET, common.named_by("target"))
         of_target = common.same_key(self.objects, _TARGET)
         self.controller.source(informers.vms, of_target)

@@ -7,10 +7,9 @@ Origin: kubevirt: pkg/storage/snapshot/{snapshot,snapshot_base}.go
 
 from datetime import timedelta
 
-from fakekube.client.client import Client
 from fakekube.client.controller import Result
-from fakekube.client.recorder import NORMAL, Recorder
-from fakekube.clock import Clock, parse_rfc3339
+from fakekube.client.recorder import NORMAL
+from fakekube.clock import parse_rfc3339
 from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.objects import (
     annotations,
@@ -26,8 +25,8 @@ from fakekube.machinery.objects import (
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, VIRTUAL_MACHINES
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance
-from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.storage import common
+from fakekube.virt.controller.wiring import Wiring
 
 _HOLD = "snapshot.kubevirt.io/vmsnapshot-protection"
 _HOLD_CONTENT = "snapshot.kubevirt.io/vmsnapshotcontent-protection"
@@ -43,9 +42,9 @@ class Snapshots(common.Part):
 
     resource, kind = common.SNAPSHOTS, "virtualmachinesnapshot"
 
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder, *, clock: Clock) -> None:
-        super().__init__(client, recorder, clock=clock)
-        self._informers = informers
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(wiring)
+        informers = wiring.informers
         self.objects.add_index(_SOURCE, common.named_by("source"))
         self.controller.source(informers.vms, common.same_key(self.objects, _SOURCE))
         self.controller.source(informers.vmis, lambda _old, _new: ())

@@ -1,0 +1,190 @@
+"""The containers of a launcher pod: the guest's own, the log's, and one for each container disk. Pure.
+
+Origin: kubevirt: pkg/virt-controller/services/{template,rendercontainer,renderresources}.go
+"""
+
+from fakekube.machinery.objects import Obj, dig, name, namespace, uid
+from fakekube.machinery.wire import Object
+from fakekube.virt import quantities
+from fakekube.virt.controller.launcher_facts import (
+    Settings,
+    Target,
+    container_disks,
+    grace_seconds,
+    memory_overhead,
+    pull_policy,
+    vcpus,
+)
+from fakekube.virt.controller.launcher_volumes import mounts
+
+_HELPER = {
+    "terminationMessagePath": "/dev/termination-log",
+    "terminationMessagePolicy": "File",
+    "imagePullPolicy": "IfNotPresent",
+    "securityContext": {
+        "capabilities": {"drop": ["ALL"]},
+        "runAsUser": 107,
+        "runAsNonRoot": True,
+        "allowPrivilegeEscalation": False,
+    },
+}
+_DISK_RESOURCES = {
+    "limits": {"cpu": "10m", "memory": "40M"},
+    "requests": {"cpu": "1m", "ephemeral-storage": "50M", "memory": "1M"},
+}
+
+
+def init_containers(vmi: Obj, settings: Settings, target: Target | None) -> list[Object]:
+    made: list[Object] = []
+    devices = dig(vmi, "spec", "domain", "devices", default={})
+    if devices.get("autoattachSerialConsole") is not False and devices.get("logSerialConsole") is not False:
+        made.append(
+            {
+                "name": "guest-console-log",
+                "image": settings.launcher_image,
+                "command": ["/usr/bin/virt-tail"],
+                "args": ["--logfile", f"/var/run/kubevirt-private/{uid(vmi)}/virt-serial0-log"],
+                "env": [{"name": "VIRT_LAUNCHER_LOG_VERBOSITY", "value": "2"}],
+                "resources": {
+                    "limits": {"cpu": "15m", "memory": "60M"},
+                    "requests": {"cpu": "5m", "memory": "35M"},
+                },
+                "restartPolicy": "Always",
+                "volumeMounts": [
+                    {"name": "private", "readOnly": True, "mountPath": "/var/run/kubevirt-private"}
+                ],
+                **_HELPER,
+            }
+        )
+    if target is not None:  # the images are pinned already, nothing has to resolve them
+        return made
+    if not settings.image_volumes and container_disks(vmi):
+        made.append(
+            {
+                "name": "container-disk-binary",
+                "image": settings.launcher_image,
+                "command": ["/usr/bin/cp", "/usr/bin/container-disk", "/init/usr/bin/container-disk"],
+                "resources": {
+                    "limits": {"cpu": "100m", "memory": "40M"},
+                    "requests": {"cpu": "10m", "memory": "1M"},
+                },
+                "volumeMounts": [{"name": "virt-bin-share-dir", "mountPath": "/init/usr/bin"}],
+                **_HELPER,
+            }
+        )
+    made.extend(_disk_container(volume, settings) for volume in container_disks(vmi))
+    return made
+
+
+def _disk_container(volume: Obj, settings: Settings) -> Object:
+    """The init container that runs a containerDisk's image once, so that its digest becomes known."""
+    if settings.image_volumes:
+        suffix, mount = (
+            "",
+            {"name": "launcher-volume", "readOnly": True, "mountPath": "/container-disk-binary"},
+        )
+        command = ["/container-disk-binary/usr/bin/container-disk"]
+    else:
+        suffix, mount = "-init", {"name": "virt-bin-share-dir", "mountPath": "/usr/bin"}
+        command = ["/usr/bin/container-disk"]
+    return {
+        "name": f"volume{volume['name']}{suffix}",
+        "image": dig(volume, "containerDisk", "image", default=""),
+        "command": command,
+        "args": ["--no-op"],
+        "resources": _DISK_RESOURCES,
+        "volumeMounts": [mount],
+        **_HELPER,
+        "imagePullPolicy": pull_policy(volume),
+    }
+
+
+def containers(vmi: Obj, settings: Settings, *, temporary: bool) -> list[Object]:
+    made = [_compute(vmi, settings, temporary=temporary)]
+    if not settings.image_volumes:
+        for volume in container_disks(vmi):
+            helper = _disk_container(volume, settings)
+            helper |= {
+                "name": f"volume{volume['name']}",
+                "args": ["--copy-path", f"/var/run/kubevirt-ephemeral-disks/{volume['name']}"],
+            }
+            made.append(helper)
+    return made
+
+
+def _compute(vmi: Obj, settings: Settings, *, temporary: bool) -> Object:
+    if temporary:
+        command, args = ["/bin/bash"], ["-c", "echo", "bound PVCs"]
+    else:
+        command, args = ["/usr/bin/virt-launcher-monitor"], _launcher_arguments(vmi, settings)
+    return {
+        "name": "compute",
+        "image": settings.launcher_image,
+        "command": command,
+        "args": args,
+        "env": [
+            {"name": "XDG_CACHE_HOME", "value": "/var/run/kubevirt-private"},
+            {"name": "XDG_CONFIG_HOME", "value": "/var/run/kubevirt-private"},
+            {"name": "XDG_RUNTIME_DIR", "value": "/var/run"},
+            {
+                "name": "POD_NAME",
+                "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}},
+            },
+        ],
+        "resources": _resources(vmi, settings),
+        "volumeMounts": mounts(vmi, settings),
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "imagePullPolicy": "IfNotPresent",
+        "securityContext": {
+            "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
+            "runAsUser": 107,
+            "runAsGroup": 107,
+            "runAsNonRoot": True,
+            "allowPrivilegeEscalation": False,
+        },
+    }
+
+
+def _launcher_arguments(vmi: Obj, settings: Settings) -> list[str]:
+    arguments = {
+        "--qemu-timeout": "300s",  # upstream adds up to a minute at random
+        "--name": name(vmi),
+        "--uid": uid(vmi),
+        "--namespace": namespace(vmi),
+        "--kubevirt-share-dir": "/var/run/kubevirt",
+        "--ephemeral-disk-dir": "/var/run/kubevirt-ephemeral-disks",
+        "--container-disk-dir": "/var/run/kubevirt/container-disks",
+        "--grace-period-seconds": str(grace_seconds(vmi) + 15),
+        "--hook-sidecars": "0",
+        "--ovmf-path": "/usr/share/edk2/ovmf",
+        "--disk-memory-limit": "2097152000",
+        "--hypervisor": "kvm",
+    }
+    flat = [text for pair in arguments.items() for text in pair]
+    return [
+        *flat,
+        "--run-as-nonroot",
+        *(["--image-volume"] if settings.image_volumes else []),
+        "--upgrade-ordinal-ifaces",
+    ]
+
+
+def _resources(vmi: Obj, settings: Settings) -> Object:
+    domain = dig(vmi, "spec", "domain", default={})
+    given = domain.get("resources") or {}
+    cpus = vcpus(vmi)
+    overhead = memory_overhead(vmi)
+    guest = dig(domain, "memory", "guest") or dig(given, "requests", "memory") or "0"
+    requested = dig(given, "requests", "memory") or guest
+    devices = {"devices.kubevirt.io/tun": "1", "devices.kubevirt.io/vhost-net": "1"}
+    if not settings.use_emulation:
+        devices = {"devices.kubevirt.io/kvm": "1", **devices}
+    requests = {**(given.get("requests") or {})}
+    requests |= {"memory": quantities.binary(quantities.whole(requested) + overhead), **devices}
+    requests.setdefault("cpu", f"{cpus * 100}m" if cpus % 10 else str(cpus // 10))
+    requests.setdefault("ephemeral-storage", "50M")
+    limits = {**(given.get("limits") or {}), **devices}
+    if "memory" in limits:
+        limits["memory"] = quantities.binary(quantities.whole(limits["memory"]) + overhead)
+    return {"limits": limits, "requests": requests}

@@ -1,0 +1,59 @@
+"""What a launcher pod is made from beside its VMI, and what its parts all have to know of the VMI. Pure.
+
+Origin: kubevirt: pkg/virt-controller/services/template.go, pkg/hypervisor/kvm/memory.go
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fakekube.machinery.objects import Obj, dig
+from fakekube.virt import quantities
+from fakekube.virt.controller import instance
+
+_MEBI = 2**20
+_GRACE_UNSET = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the KubeVirt configuration decides about launcher pods."""
+
+    launcher_image: str = "virt-launcher:v1.9.0"
+    image_volumes: bool = True  # feature gate ImageVolume
+    use_emulation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What sets the target pod of a migration apart from an ordinary launcher pod."""
+
+    migration: Obj
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)  # volume name → image pinned by digest
+
+
+def memory_overhead(vmi: Obj) -> int:
+    """Bytes the launcher needs beside the guest's memory: fixed processes, 8Mi per vCPU, page tables."""
+    requested = dig(vmi, "spec", "domain", "resources", "requests", "memory")
+    page_tables = quantities.whole(requested) // 512 if requested else 0
+    return 280 * _MEBI + vcpus(vmi) * 8 * _MEBI + page_tables
+
+
+def grace_seconds(vmi: Obj) -> int:
+    """How long the guest may take to shut down."""
+    given = dig(vmi, "spec", "terminationGracePeriodSeconds")
+    return _GRACE_UNSET if given is None else int(given)
+
+
+def vcpus(vmi: Obj) -> int:
+    cpu = dig(vmi, "spec", "domain", "cpu", default={})
+    return int(cpu.get("sockets") or 1) * int(cpu.get("cores") or 1) * int(cpu.get("threads") or 1)
+
+
+def container_disks(vmi: Obj) -> list[dict[str, Any]]:
+    return [volume for volume in instance.volumes(vmi) if "containerDisk" in volume]
+
+
+def pull_policy(volume: Obj) -> str:
+    return str(dig(volume, "containerDisk", "imagePullPolicy") or "IfNotPresent")

@@ -1,0 +1,99 @@
+"""The volumes of a launcher pod, and where its compute container mounts them. Pure.
+
+Origin: kubevirt: pkg/virt-controller/services/rendervolumes.go
+"""
+
+from fakekube.machinery.objects import Obj
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import instance
+from fakekube.virt.controller.launcher_facts import Settings, Target, container_disks, pull_policy
+
+_EMPTY_DIRS = ("private", "public", "sockets", "virt-bin-share-dir", "libvirt-runtime", "ephemeral-disks")
+
+
+def volumes(vmi: Obj, settings: Settings, target: Target | None) -> list[Object]:
+    made: list[Object] = [{"name": each, "emptyDir": {}} for each in _EMPTY_DIRS]
+    for volume in instance.volumes(vmi):
+        if instance.is_hotplugged(volume):
+            continue
+        own = volume["name"]
+        if claim := instance.claim_name(volume):
+            made.append({"name": own, "persistentVolumeClaim": {"claimName": claim}})
+        elif "containerDisk" in volume and settings.image_volumes:
+            pinned = target.digests.get(own) if target is not None else None
+            made.append(
+                {
+                    "name": own,
+                    "image": {
+                        "reference": pinned or volume["containerDisk"].get("image", ""),
+                        "pullPolicy": pull_policy(volume),
+                    },
+                }
+            )
+        elif "configMap" in volume:
+            made.append(
+                {
+                    "name": own,
+                    "configMap": {
+                        key: volume["configMap"][key]
+                        for key in ("name", "optional")
+                        if key in volume["configMap"]
+                    },
+                }
+            )
+        elif "secret" in volume:
+            made.append(
+                {
+                    "name": own,
+                    "secret": {
+                        key: volume["secret"][key]
+                        for key in ("secretName", "optional")
+                        if key in volume["secret"]
+                    },
+                }
+            )
+        elif "hostDisk" in volume:
+            made.append(
+                {
+                    "name": own,
+                    "hostPath": {
+                        "path": volume["hostDisk"].get("path", "").rpartition("/")[0],
+                        "type": "DirectoryOrCreate",
+                    },
+                }
+            )
+    if container_disks(vmi) and settings.image_volumes and target is None:
+        made.append(
+            {
+                "name": "launcher-volume",
+                "image": {"reference": settings.launcher_image, "pullPolicy": "IfNotPresent"},
+            }
+        )
+    made.append({"name": "hotplug-disks", "emptyDir": {}})
+    return made
+
+
+def mounts(vmi: Obj, settings: Settings) -> list[Object]:
+    made: list[Object] = [
+        {"name": "private", "mountPath": "/var/run/kubevirt-private"},
+        {"name": "public", "mountPath": "/var/run/kubevirt"},
+        {"name": "ephemeral-disks", "mountPath": "/var/run/kubevirt-ephemeral-disks"},
+        {"name": "libvirt-runtime", "mountPath": "/var/run/libvirt"},
+        {"name": "sockets", "mountPath": "/var/run/kubevirt/sockets"},
+    ]
+    for index, volume in enumerate(instance.volumes(vmi)):
+        own = volume["name"]
+        if instance.claim_name(volume) and not instance.is_hotplugged(volume):
+            made.append({"name": own, "mountPath": f"/var/run/kubevirt-private/vmi-disks/{own}"})
+        elif "containerDisk" in volume and settings.image_volumes:
+            made.append(
+                {"name": own, "readOnly": True, "mountPath": f"/var/run/kubevirt-image-volume/disk_{index}"}
+            )
+    made.append(
+        {
+            "name": "hotplug-disks",
+            "mountPath": "/var/run/kubevirt/hotplug-disks",
+            "mountPropagation": "HostToContainer",
+        }
+    )
+    return made

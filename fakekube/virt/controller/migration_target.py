@@ -1,0 +1,92 @@
+"""The target pod of a migration: where the guest is to go. Made on another node, deleted when it does not get going in time.
+
+Origin: kubevirt: pkg/virt-controller/watch/migration/migration.go (createTargetPod, handlePendingPodTimeout)
+"""
+
+from fakekube.client.recorder import NORMAL, WARNING
+from fakekube.clock import parse_rfc3339
+from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.objects import annotations, condition, dig, is_terminating, key, name, namespace
+from fakekube.machinery.resources import PODS
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import instance, launcher_pod, migration_plan, names, pods
+from fakekube.virt.controller.launcher_facts import Target
+from fakekube.virt.controller.wiring import Wiring
+from fakekube.virt.controller.writer import Writer
+
+_UNSCHEDULABLE_SECONDS = 300.0
+_PENDING_SECONDS = 900.0
+_UNSCHEDULABLE_OVERRIDE = "kubevirt.io/migrationUnschedulablePodTimeoutSeconds"
+_PENDING_OVERRIDE = "kubevirt.io/migrationPendingPodTimeoutSeconds"
+
+
+class Targets:
+    """See the module text."""
+
+    def __init__(self, wiring: Wiring, vmis: Writer) -> None:
+        self._client = wiring.client
+        self._informers = wiring.informers
+        self._recorder = wiring.recorder
+        self._clock = wiring.clock
+        self._settings = wiring.settings
+        self._writer = wiring.writer(wiring.informers.pods)
+        self._vmis = vmis
+        self._awaited: dict[str, str] = {}  # migration key → key of its target pod
+
+    def forget(self, own: str) -> None:
+        self._awaited.pop(own, None)
+
+    def awaited(self, own: str) -> bool:
+        """Whether the cache does not show the migration's pod yet."""
+        return self._writer.behind(self._awaited.get(own, ""))
+
+    async def create(self, own: str, seen: migration_plan.Seen) -> None:
+        vmi, migration = seen.vmi, seen.migration
+        assert vmi is not None
+        source_node = self._informers.nodes.get(dig(vmi, "status", "nodeName", default=""))
+        added = dict(dig(migration, "spec", "addedNodeSelector", default={}))
+        selector = migration_plan.target_selector(vmi, source_node, added)
+        if names.NON_ROOT not in annotations(vmi):
+            vmi = await self._mark_non_root(vmi)
+        source = self._informers.pods.get(f"{namespace(vmi)}/{seen.source_pod}")
+        digests = pods.digests(source, instance.volumes(vmi)) if source else {}
+        target = Target(migration, selector, digests)
+        try:
+            pod = await self._writer.create(launcher_pod.build(vmi, self._settings, target=target))
+        except ApiError as error:
+            self._recorder.event(migration, WARNING, "FailedCreate", f"Error creating pod: {error}")
+            raise
+        self._awaited[own] = key(pod)
+        self._recorder.event(
+            migration, NORMAL, "SuccessfulCreate", f"Created migration target pod {name(pod)}"
+        )
+
+    async def _mark_non_root(self, vmi: Object) -> Object:
+        patch = [{"op": "add", "path": "/metadata/annotations/kubevirt.io~1nonroot", "value": "true"}]
+        return await self._vmis.patch(vmi, patch)
+
+    async def delete(self, seen: migration_plan.Seen) -> None:
+        if seen.target is None or is_terminating(seen.target) or pods.is_finished(seen.target):
+            return
+        try:
+            await self._client.delete(PODS, name(seen.target), namespace(seen.target))
+        except NotFound:
+            return
+
+    async def watch_scheduling(self, seen: migration_plan.Seen, target: Object) -> float | None:
+        """A target pod that does not get going within its time is deleted, which fails the migration."""
+        why = condition(target, "PodScheduled")
+        unschedulable = (
+            why is not None and why.get("status") == "False" and why.get("reason") == "Unschedulable"
+        )
+        marks = annotations(seen.migration)
+        limit = float(marks.get(_PENDING_OVERRIDE, _PENDING_SECONDS))
+        if unschedulable:
+            limit = float(marks.get(_UNSCHEDULABLE_OVERRIDE, _UNSCHEDULABLE_SECONDS))
+        if dig(target, "status", "phase") != "Pending":
+            return None
+        age = (self._clock.now() - parse_rfc3339(target["metadata"]["creationTimestamp"])).total_seconds()
+        if age < limit:
+            return limit - age
+        await self.delete(seen)
+        return None

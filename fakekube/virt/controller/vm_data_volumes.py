@@ -1,0 +1,86 @@
+"""The DataVolumes of a VM's templates: made where missing, adopted where nobody's, waited for before a start.
+
+What they say is read by `data_volumes`.
+Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleDataVolumes)
+"""
+
+from fakekube.client.recorder import NORMAL, WARNING, Recorder
+from fakekube.machinery.errors import ApiError
+from fakekube.machinery.objects import controller_of, dig, name, namespace, owner_reference
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import data_volumes
+from fakekube.virt.controller.informers import Informers
+from fakekube.virt.controller.vm_pass import Pass
+from fakekube.virt.controller.writer import Writer
+
+
+class DataVolumes:
+    """See the module text."""
+
+    def __init__(self, informers: Informers, recorder: Recorder, writer: Writer) -> None:
+        self._informers = informers
+        self._recorder = recorder
+        self._writer = writer
+
+    def look(self, seen: Pass) -> None:
+        """The volumes and claims the VM's template names, as far as they are there."""
+        space = namespace(seen.vm)
+        template_volumes = dig(seen.vm, "spec", "template", "spec", "volumes", default=())
+        for volume in data_volumes.named_by(template_volumes):
+            if (found := self._informers.data_volumes.get(f"{space}/{volume}")) is not None:
+                seen.volumes.append(found)
+        for claim in data_volumes.claims_of(template_volumes):
+            if (found := self._informers.claims.get(f"{space}/{claim}")) is not None:
+                seen.claims[claim] = found
+
+    async def provide(self, seen: Pass, *, halted: bool) -> bool:
+        """Make missing DataVolumes; whether all of them let a VMI start."""
+        vm, ready = seen.vm, True
+        if not data_volumes.wanted_now(vm, halted=halted):
+            return True
+        for template in data_volumes.templates(vm):
+            key = f"{namespace(vm)}/{name(template)}"
+            volume = self._informers.data_volumes.get(key)
+            if volume is None:
+                ready = False
+                if not self._writer.behind(key):
+                    await self._create(seen, template)
+                continue
+            if controller_of(volume) is None:
+                volume = await self._writer.adopt(volume, owner_reference(vm))
+            ready = self._judge(seen, volume) and ready
+        return ready
+
+    async def _create(self, seen: Pass, template: Object) -> None:
+        self._warn_of_missing_source(seen, template)
+        try:
+            await self._writer.create(data_volumes.build(seen.vm, template))
+        except ApiError as error:
+            message = f"Error creating DataVolume {name(template)}: {error}"
+            self._recorder.event(seen.vm, WARNING, "FailedDataVolumeCreate", message)
+            seen.failed("FailedCreate", f"Error encountered while creating DataVolumes: {error}", error)
+        else:
+            message = f"Created DataVolume {name(template)}"
+            self._recorder.event(seen.vm, NORMAL, "SuccessfulDataVolumeCreate", message)
+
+    def _warn_of_missing_source(self, seen: Pass, template: Object) -> None:
+        source = dig(template, "spec", "source", "pvc")
+        if source is None:
+            return
+        space = source.get("namespace") or namespace(seen.vm)
+        if f"{space}/{source.get('name')}" not in self._informers.claims:
+            message = (
+                f"Source PVC {source.get('name')} not available: "
+                f"Target PVC {name(template)} will remain unpopulated until source is created"
+            )
+            self._recorder.event(seen.vm, WARNING, "SourcePVCNotAvailabe", message)  # sic
+
+    def _judge(self, seen: Pass, volume: Object) -> bool:
+        if dig(volume, "status", "phase") == "Failed":
+            message = f"DataVolume {name(volume)} failed to import disk image"
+            self._recorder.event(seen.vm, WARNING, "FailedDataVolumeImport", message)
+        elif data_volumes.exceeds_quota(volume):
+            message = f"DataVolume {name(volume)} exceeds quota limits"
+            self._recorder.event(seen.vm, WARNING, "FailedDataVolumeImport", message)
+            seen.failed("FailedCreate", message, RuntimeError(message))
+        return data_volumes.is_ready(volume)

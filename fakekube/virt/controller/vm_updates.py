@@ -1,0 +1,57 @@
+"""What a change of a VM means for its running VMI: taken over at once, taken over by plugging, or a restart is due.
+
+What is what, decide `live_update`, `hotplug` and `restart_required`.
+Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleVolumeRequests, syncGenerationInfo, addRestartRequiredIfNeeded)
+"""
+
+from fakekube.machinery.objects import annotations, dig, generation, is_terminating
+from fakekube.virt.controller import hotplug, instance, live_update, names, patches, restart_required
+from fakekube.virt.controller.vm_pass import Pass, Writers
+from fakekube.virt.controller.vm_revisions import Revisions
+
+
+class Updates:
+    """See the module text."""
+
+    def __init__(self, writers: Writers, revisions: Revisions) -> None:
+        self._writers = writers
+        self._revisions = revisions
+
+    async def plug(self, seen: Pass) -> None:
+        """Volumes: from queued requests to the template, and from the template to the running VMI."""
+        if dig(seen.vm, "status", "volumeRequests"):
+            operations, fulfilled = hotplug.requests_applied(seen.vm)
+            if operations:
+                seen.vm = await self._writers.vms.patch(seen.vm, operations)
+            if fulfilled:
+                left = {k: v for k, v in seen.vm["status"].items() if k != "volumeRequests"}
+                seen.vm = await self._writers.vms.update({**seen.vm, "status": left}, subresource="status")
+        vmi = seen.vmi
+        if vmi is None or is_terminating(vmi) or instance.is_final(vmi):
+            return
+        if operations := hotplug.template_changes(seen.vm, vmi):
+            seen.vmi = await self._writers.vmis.patch(vmi, operations)
+
+    async def compare(self, seen: Pass) -> None:
+        """Compare the spec with the one the VMI was started from: an equal template makes the VMI of this generation."""
+        vmi = seen.vmi
+        seen.restart = ""
+        if vmi is None or is_terminating(vmi) or instance.is_final(vmi):
+            seen.restart = None
+            return
+        if annotations(vmi).get(names.VM_GENERATION) == str(generation(seen.vm)):
+            return
+        started = await self._revisions.started_from(seen.key, vmi)
+        if started is None:
+            return
+        same = restart_required.same_template(started, seen.vm["spec"])
+        if not same:
+            seen.restart = restart_required.message(started, seen.vm["spec"], vmi)
+        if not seen.restart and (operations := live_update.changes(started, seen.vm["spec"], vmi)):
+            seen.vmi = vmi = await self._writers.vmis.patch(vmi, operations)
+        if not same:
+            return
+        marked = {**annotations(vmi), names.VM_GENERATION: str(generation(seen.vm))}
+        seen.vmi = await self._writers.vmis.patch(
+            vmi, patches.guarded("/metadata/annotations", annotations(vmi), marked)
+        )

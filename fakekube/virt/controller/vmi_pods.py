@@ -1,0 +1,160 @@
+"""The launcher pods of a VMI: made, let through their readiness gate, labelled, deleted. How one looks: `launcher_pod`.
+
+Origin: kubevirt: pkg/virt-controller/watch/vmi/{vmi,lifecycle}.go
+"""
+
+from fakekube.client.recorder import NORMAL, WARNING
+from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.objects import (
+    condition,
+    condition_is,
+    dig,
+    is_terminating,
+    key,
+    labels,
+    name,
+    namespace,
+    uid,
+)
+from fakekube.machinery.resources import PODS
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import conditions, instance, launcher_pod, names, patches, pods
+from fakekube.virt.controller.conditions import Failure
+from fakekube.virt.controller.vmi_pass import Pass
+from fakekube.virt.controller.wiring import Wiring
+
+_WAITS_FOR_CONSUMER = frozenset(("WaitForFirstConsumer", "PendingPopulation"))
+
+
+class Launchers:
+    """See the module text."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._client = wiring.client
+        self._recorder = wiring.recorder
+        self._settings = wiring.settings
+        self._writer = wiring.writer(wiring.informers.pods)
+        self._awaited: dict[str, str] = {}  # VMI key → key of the pod written for it last
+        self._deleted: dict[
+            str, bool
+        ] = {}  # pod uid → whether it was finished when its deletion was asked for
+        wiring.informers.pods.on_change(self._forget_pod)
+
+    def forget(self, own: str) -> None:
+        self._awaited.pop(own, None)
+
+    def _forget_pod(self, old: Object | None, new: Object | None) -> None:
+        if new is None and old is not None:
+            self._deleted.pop(uid(old), None)
+
+    def awaited(self, own: str) -> bool:
+        """Whether the cache still lacks what was written to a pod of this VMI."""
+        awaited = self._awaited.get(own)
+        if awaited is None:
+            return False
+        if self._writer.behind(awaited):
+            return True
+        del self._awaited[own]
+        return False
+
+    async def delete(self, seen: Pass) -> None:
+        """Ask for the deletion of every pod, and once more when one under deletion has finished."""
+        for pod in seen.owned:
+            finished = pods.is_finished(pod)
+            if is_terminating(pod) and not finished:
+                continue
+            if self._deleted.get(uid(pod)) is finished:
+                continue
+            self._deleted[uid(pod)] = finished
+            try:
+                await self._client.delete(PODS, name(pod), namespace(pod))
+            except NotFound:
+                continue
+            self._recorder.event(
+                seen.vmi, NORMAL, "SuccessfulDelete", f"Deleted virtual machine pod {name(pod)}"
+            )
+
+    async def provide(self, own: str, seen: Pass) -> None:
+        """Give a VMI its pod, once its volumes are there; meanwhile one that only makes them bind."""
+        missing = _missing_claim(seen)
+        if missing:
+            message = f"PVC {namespace(seen.vmi)}/{missing} does not exist, waiting for it to appear"
+            seen.failure, seen.unschedulable = Failure("FailedPvcNotFound", message), message
+            self._recorder.event(seen.vmi, NORMAL, "FailedPvcNotFound", message)  # Normal, as upstream has it
+            return
+        phases = [dig(volume, "status", "phase", default="") for volume in seen.volumes.values()]
+        waits = any(phase in _WAITS_FOR_CONSUMER for phase in phases)
+        seen.provisioning = waits or condition(seen.vmi, "Provisioning") is not None
+        if not waits and any(phase != "Succeeded" for phase in phases):
+            return
+        if seen.pod is not None and pods.is_temporary(seen.pod):
+            if not waits:
+                await self._delete_temporary(seen, seen.pod)
+            return
+        if seen.pod is None:
+            await self._create(own, seen, temporary=waits)
+
+    async def _create(self, own: str, seen: Pass, *, temporary: bool) -> None:
+        vmi = seen.vmi
+        try:
+            pod = await self._writer.create(launcher_pod.build(vmi, self._settings, temporary=temporary))
+        except ApiError as error:
+            self._recorder.event(vmi, WARNING, "FailedCreate", f"Error creating pod: {error}")
+            text = f"failed to create virtual machine pod: {error}"
+            if "violates PodSecurity" in error.message:
+                text = f"failed to create pod for vmi {namespace(vmi)}/{name(vmi)}, it needs a privileged namespace to run: {error}"
+            seen.failure, seen.error = Failure("FailedCreate", text), error
+            return
+        self._awaited[own] = key(pod)
+        seen.pod = pod
+        seen.owned = [*seen.owned, pod]
+        self._recorder.event(vmi, NORMAL, "SuccessfulCreate", f"Created virtual machine pod {name(pod)}")
+
+    async def _delete_temporary(self, seen: Pass, pod: Object) -> None:
+        try:
+            await self._client.delete(PODS, name(pod), namespace(pod), grace_seconds=0)
+        except NotFound:
+            return
+        message = f"Deleted WaitForFirstConsumer temporary pod {name(pod)}"
+        self._recorder.event(seen.vmi, NORMAL, "SuccessfulDelete", message)
+
+    async def gate_readiness(self, seen: Pass, pod: Object) -> None:
+        """Keep the pod's readiness gate at what the guest is: paused or not."""
+        vmi = seen.vmi
+        if pods.is_ending(pod) or instance.is_final(vmi):
+            return
+        paused = condition_is(vmi, "Paused")
+        status, reason, text = (
+            ("False", "Paused", "paused") if paused else ("True", "NotPaused", "not paused")
+        )
+        gate = condition(pod, names.UNPAUSED)
+        if gate is not None and gate.get("status") == status:
+            return
+        message = f"the virtual machine is {text}"
+        made = conditions.make(names.UNPAUSED, status, reason, message, now=self._wiring.now())
+        patch = {"status": {"conditions": [made]}}
+        try:
+            answer = await self._client.patch(
+                PODS, name(pod), namespace(pod), patch, type="strategic", subresource="status"
+            )
+        except NotFound:
+            return
+        seen.pod = self._writer.note(answer)
+        self._awaited[key(vmi)] = key(pod)
+
+    async def label(self, own: str, pod: Object, node: str) -> None:
+        """The pod carries the name of the node its guest is on."""
+        if labels(pod).get(names.NODE_NAME) == node or is_terminating(pod):
+            return
+        marked = {**labels(pod), names.NODE_NAME: node}
+        await self._writer.patch(pod, patches.guarded("/metadata/labels", labels(pod), marked))
+        self._awaited[own] = key(pod)
+
+
+def _missing_claim(seen: Pass) -> str:
+    for volume in instance.volumes(seen.vmi):
+        claim = instance.claim_name(volume)
+        if claim and claim not in seen.claims and not instance.is_hotplugged(volume):
+            return claim
+    return ""

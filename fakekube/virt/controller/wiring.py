@@ -1,0 +1,59 @@
+"""What every controller of virt-controller is made from, and how it is hung up: caches that wake it, caches it only reads."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from fakekube.client.client import Client
+from fakekube.client.controller import Controller, Keys, Reconcile
+from fakekube.client.informer import Informer
+from fakekube.client.recorder import Recorder
+from fakekube.clock import Clock, rfc3339
+from fakekube.ids import Ids
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller.informers import Informers
+from fakekube.virt.controller.launcher_facts import Settings
+from fakekube.virt.controller.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """See the module text. One recorder for each component that speaks."""
+
+    client: Client
+    informers: Informers
+    recorder: Recorder
+    clock: Clock
+    ids: Ids
+    settings: Settings = field(default_factory=Settings)
+
+    def speaking(self, component: str) -> "Wiring":
+        """The same, for a component of another name."""
+        recorder = Recorder(self.client, component, clock=self.clock, ids=self.ids)
+        return replace(self, recorder=recorder)
+
+    def writer(self, informer: Informer) -> Writer:
+        return Writer(self.client, informer, self.clock)
+
+    def controller(
+        self,
+        name: str,
+        reconcile: Reconcile,
+        *woken_by: Informer | tuple[Informer, Keys],
+        reads: Iterable[Informer] = (),
+        workers: int = 1,
+    ) -> Controller:
+        """A controller that `woken_by` wakes, with the object's own key or with the keys given."""
+        made = Controller(name, reconcile, clock=self.clock, workers=workers)
+        for one in woken_by:
+            informer, keys = one if isinstance(one, tuple) else (one, None)
+            made.source(informer, keys)
+        for informer in reads:
+            made.source(informer, _nobody)
+        return made
+
+    def now(self) -> str:
+        return rfc3339(self.clock.now())
+
+
+def _nobody(_old: Object | None, _new: Object | None) -> Iterable[str]:
+    return ()
