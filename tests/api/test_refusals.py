@@ -71,6 +71,16 @@ async def test_type_of_custom_resources(ask: Ask, body, code: int, message: str,
     assert (status.get("details") or {}).get("kind") == kind
 
 
+async def test_a_patch_may_not_change_the_kind(ask: Ask) -> None:
+    """The refusal is about the kind that the patch made of the object."""
+    assert (await ask("POST", THINGS, thing())).status == 201
+    status = json_of(await ask("PATCH", f"{THINGS}/a", {"kind": "Other"}, MERGE))
+    assert (
+        status["message"] == 'Other.example.com "a" is invalid: kind: Invalid value: "Other": must be Thing'
+    )
+    assert status["details"]["kind"] == "Other"
+
+
 async def test_strict_names_the_type_of_custom_resources_too(ask: Ask) -> None:
     """Unknown fields are refused in the same words for built-in and custom types."""
     response = await ask("POST", f"{THINGS}?fieldValidation=Strict", thing(spec={"x": 1}))

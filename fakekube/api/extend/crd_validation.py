@@ -125,6 +125,9 @@ def _spec(spec: Raw) -> list[FieldError]:
         own = {name: version.get(name) for name in _SHARED if name not in shared}
         found += crd_parts.parts(own, [version], at, "schema")
     found += _versions(versions, shared)
+    if versions:  # the internal form still has `spec.version`, the first one's name
+        name = versions[0].get("name") or ""
+        found += [invalid("spec.version", name, text) for text in _joined(spelling.label_1035(name)) if name]
     names = spec.get("names") or {}
     found += [
         required(f"spec.names.{name}")

@@ -105,12 +105,13 @@ def check_patched(
         if not new.get("kind") or not new.get("apiVersion"):
             raise BadRequest(f"Object 'Kind' is missing in '{shown()}'")
         causes = []
+        if new["kind"] != resource.kind:
+            causes.append(FieldError("FieldValueInvalid", "kind", f"must be {resource.kind}", new["kind"]))
         if new["apiVersion"] != resource.api_version:
             said = f"must be {resource.api_version}"
             causes.append(FieldError("FieldValueInvalid", "apiVersion", said, new["apiVersion"]))
-        if new["kind"] != resource.kind:
-            causes.append(FieldError("FieldValueInvalid", "kind", f"must be {resource.kind}", new["kind"]))
-        raise invalid(resource.kind, resource.group, name, causes)
+        given = str(new["apiVersion"])  # the answer is about the kind the object claims to be
+        raise invalid(str(new["kind"]), given.rpartition("/")[0], name, causes)
     unknown = _pruned(call, new, old, shown)
     if unknown and options.validation != "Ignore":
         texts = [f'unknown field "{path}"' for path in unknown]

@@ -40,6 +40,15 @@ def test_a_plain_definition_is_fine() -> None:
     assert refusals(SPEC) == []
 
 
+def test_the_first_version_is_named_twice() -> None:
+    """The name of the first version is checked again where it stood before there were several."""
+    bad = {**SPEC, "versions": [{**VERSION, "name": "V1_x"}]}
+    assert [text.partition(": Invalid value")[0] for text in refusals(bad)] == [
+        "spec.versions[0].name",
+        "spec.version",
+    ]
+
+
 def test_an_empty_definition() -> None:
     """Everything that is required is asked for at once, in the server's order."""
     assert refusals({}) == [

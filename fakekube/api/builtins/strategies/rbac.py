@@ -77,7 +77,7 @@ class BindingStrategy(BuiltinStrategy):
 
     def validate_create(self, obj: Object) -> Causes:
         role = obj["roleRef"]
-        kinds = ["ClusterRole"] if self.kind == "ClusterRoleBinding" else ["ClusterRole", "Role"]
+        kinds = ["ClusterRole"] if self.kind == "ClusterRoleBinding" else ["Role", "ClusterRole"]
         found: Causes = []
         if role.get("apiGroup") != _GROUP:
             found.append(not_supported("roleRef.apiGroup", role.get("apiGroup"), [_GROUP]))
@@ -106,13 +106,14 @@ class BindingStrategy(BuiltinStrategy):
                     found += checks.texts(f"{at}.name", name, names.subdomain(name))
                 if group:
                     found.append(not_supported(f"{at}.apiGroup", group, [""]))
-                if not subject.get("namespace"):
+                # A RoleBinding's own namespace could be meant; upstream asks only where there is none.
+                if self.kind == "ClusterRoleBinding" and not subject.get("namespace"):
                     found.append(required(f"{at}.namespace"))
             case "User" | "Group":
                 if group != _GROUP:
                     found.append(not_supported(f"{at}.apiGroup", group, [_GROUP]))
             case _:
-                found.append(not_supported(f"{at}.kind", kind, ["Group", "ServiceAccount", "User"]))
+                found.append(not_supported(f"{at}.kind", kind, ["ServiceAccount", "User", "Group"]))
         return found
 
 

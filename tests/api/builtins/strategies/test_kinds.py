@@ -131,10 +131,21 @@ SUBDOMAIN = (
                 "roleRef": {"kind": "Role", "name": "r"},
             },
             [
-                "subjects[0].namespace: Required value",
-                'subjects[1].kind: Unsupported value: "Robot": supported values: "Group", "ServiceAccount", "User"',
+                'subjects[1].kind: Unsupported value: "Robot": supported values: "ServiceAccount", "User", "Group"'
             ],
             id="binding",
+        ),
+        pytest.param(
+            "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+            {
+                "subjects": [{"kind": "ServiceAccount", "name": "sa"}],
+                "roleRef": {"kind": "Role", "name": "r"},
+            },
+            [
+                'roleRef.kind: Unsupported value: "Role": supported values: "ClusterRole"',
+                "subjects[0].namespace: Required value",
+            ],
+            id="cluster-binding",
         ),
         pytest.param(
             CLASSES,
