@@ -10,7 +10,7 @@ Comma-separated words; durations are seconds, or end in ms, s, m or h:
 
 On a PersistentVolumeClaim: `unbound`, for as long as the annotation is there. Whoever takes the annotation off a pod takes
 the fate of being unschedulable off it, too. Other words are not for pods: a launcher pod carries the annotation of its
-VirtualMachineInstance.
+VirtualMachineInstance. So it does carry the one by which KubeVirt's own functional specs have a launcher crash.
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from fakekube.machinery.objects import Obj, annotations
 ANNOTATION = "fakekube.io/fate"
 FOR_EVER = float("inf")
 
+_FAIL_FAST = "kubevirt.io/func-test-virt-launcher-fail-fast"  # --simulate-crash
 _MIGRATION = "kubevirt.io/migrationJobName"  # pods that are the target of a live migration carry it
 _STARTS = ("image-pull-error", "image-pull-backoff", "fail-to-start")
 WORDS = frozenset(("unschedulable", "target-unschedulable", *_STARTS))
@@ -37,11 +38,15 @@ class Fate:
 
 
 NONE = Fate()
+_CRASHING = Fate(start="fail-to-start")
 
 
 def of(pod: Obj) -> Fate:
-    text = annotations(pod).get(ANNOTATION)
-    return read(text, target=_MIGRATION in annotations(pod)) if text else NONE
+    own = annotations(pod)
+    if _FAIL_FAST in own:
+        return _CRASHING
+    text = own.get(ANNOTATION)
+    return read(text, target=_MIGRATION in own) if text else NONE
 
 
 @lru_cache(maxsize=256)

@@ -3,9 +3,10 @@
 Origin: kubevirt: pkg/virt-controller/services/{template,rendercontainer,renderresources}.go
 """
 
-from fakekube.machinery.objects import Obj, dig, name, namespace, uid
+from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
+from fakekube.virt.controller import names
 from fakekube.virt.controller.launcher_facts import (
     Settings,
     Target,
@@ -167,6 +168,8 @@ def _launcher_arguments(vmi: Obj, settings: Settings) -> list[str]:
         "--run-as-nonroot",
         *(["--image-volume"] if settings.image_volumes else []),
         "--upgrade-ordinal-ifaces",
+        *(["--keep-after-failure"] if annotations(vmi).get(names.KEEP_LAUNCHER) == "true" else []),
+        *(["--simulate-crash"] if names.FAIL_FAST in annotations(vmi) else []),
     ]
 
 

@@ -135,7 +135,7 @@ def _node_selector(vmi: Obj, target: Target | None) -> dict[str, str]:
         if feature.get("policy") in (None, "", "require"):
             chosen[f"cpu-feature.node.kubevirt.io/{feature.get('name')}"] = "true"
     if cpu.get("dedicatedCpuPlacement"):
-        chosen["cpumanager"] = "true"
+        chosen["kubevirt.io/cpumanager"] = "true"
     if target is not None:
         chosen |= target.node_selector
     return chosen

@@ -21,6 +21,8 @@ ALLOW_BRIDGE_MIGRATION: Final = "kubevirt.io/allow-pod-bridge-network-live-migra
 MIGRATION_JOB_NAME: Final = "kubevirt.io/migrationJobName"
 NON_ROOT: Final = "kubevirt.io/nonroot"
 HEARTBEAT: Final = "kubevirt.io/heartbeat"
+KEEP_LAUNCHER: Final = "kubevirt.io/keep-launcher-alive-after-failure"
+FAIL_FAST: Final = "kubevirt.io/func-test-virt-launcher-fail-fast"
 
 # Labels.
 CREATED_BY: Final = "kubevirt.io/created-by"

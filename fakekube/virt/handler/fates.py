@@ -25,7 +25,7 @@ annotations are written by hand.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fakekube.agents.fates import ANNOTATION, WORDS, seconds
 from fakekube.machinery.objects import Obj, annotations
@@ -60,6 +60,7 @@ class Fate:
 
 
 NONE = Fate()
+_FAILED_MIGRATION = "kubevirt.io/func-test-force-launcher-migration-failure"
 
 _DURATIONS = {
     "boot-after": "boot_after",
@@ -85,8 +86,10 @@ _FLAGS = {
 
 
 def of(vmi: Obj) -> Fate:
-    text = annotations(vmi).get(ANNOTATION)
-    return read(text) if text else NONE
+    own = annotations(vmi)
+    text = own.get(ANNOTATION)
+    fate = read(text) if text else NONE
+    return replace(fate, fail_migration=True) if _FAILED_MIGRATION in own else fate
 
 
 def read(text: str) -> Fate:

@@ -38,7 +38,7 @@ _DEVICES = {f"devices.kubevirt.io/{device}": "1k" for device in ("kvm", "tun", "
 
 CAPABILITIES: dict[str, str] = {
     SCHEDULABLE: "true",
-    "cpumanager": "false",
+    **dict.fromkeys(("cpumanager", "kubevirt.io/cpumanager"), "true"),  # kubelets with the static policy
     **{f"machine-type.node.kubevirt.io/{machine}": "true" for machine in _MACHINES},
     **{f"cpu-model.node.kubevirt.io/{model}": "true" for model in _MODELS},
     **{f"cpu-model-migration.node.kubevirt.io/{model}": "true" for model in _MODELS},

@@ -166,3 +166,15 @@ def test_migration_target():
         one.get("image") for one in pod["spec"]["volumes"]
     ]
     assert [one["name"] for one in pod["spec"]["initContainers"]] == ["guest-console-log"]
+
+
+def test_arguments_that_annotations_ask_for():
+    """The functional specs' annotations become the launcher's arguments, as upstream renders them."""
+
+    def arguments(**marks):
+        (compute,) = build(annotations=marks)["spec"]["containers"][:1]
+        return compute["args"]
+
+    assert "--simulate-crash" in arguments(**{"kubevirt.io/func-test-virt-launcher-fail-fast": ""})
+    assert "--keep-after-failure" in arguments(**{"kubevirt.io/keep-launcher-alive-after-failure": "true"})
+    assert not {"--simulate-crash", "--keep-after-failure"} & set(arguments())

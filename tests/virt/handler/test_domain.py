@@ -153,5 +153,5 @@ def test_steps_of_an_abort():
 def test_node_labels():
     """Labels somebody set are left alone, but a silenced node becomes schedulable again."""
     assert nodes.missing_labels({"metadata": {"labels": dict(nodes.CAPABILITIES)}}) == {}
-    own = {**nodes.CAPABILITIES, "cpumanager": "true", "kubevirt.io/schedulable": "false"}
+    own = {**nodes.CAPABILITIES, "cpumanager": "false", "kubevirt.io/schedulable": "false"}
     assert nodes.missing_labels({"metadata": {"labels": own}}) == {"kubevirt.io/schedulable": "true"}
