@@ -7,7 +7,7 @@ tests/libkubevirt/, tests/reporter/kubernetes.go
 import json
 from typing import Any
 
-from .conftest import JSON_PATCH, MERGE_PATCH, STRATEGIC, Object, Suite, conditions
+from tests.upstream.conftest import JSON_PATCH, MERGE_PATCH, STRATEGIC, Object, Suite, conditions
 
 KUBEVIRT = "/apis/kubevirt.io/v1/namespaces/kubevirt/kubevirts/kubevirt"
 SCHEDULABLE = "kubevirt.io/schedulable=true"

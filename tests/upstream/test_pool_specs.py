@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Make, Object, Suite, conditions
+from tests.upstream.conftest import Make, Object, Suite, conditions
 
 NS = "kubevirt-test-default1"
 POOLS = f"/apis/pool.kubevirt.io/v1beta1/namespaces/{NS}/virtualmachinepools"

@@ -1,6 +1,7 @@
-"""What a fresh cluster holds beside roles: the API's own Service and the system's priority classes.
+"""What a fresh cluster holds beside roles: the API's own Service, the system's priority classes, and how servers that
+delegate authentication recognise requests passed on to them.
 
-Origin: k8s: pkg/controlplane/controller/kubernetesservice, pkg/apis/scheduling/types.go (SystemPriorityClasses)
+Origin: k8s: pkg/controlplane/controller/{kubernetesservice,clusterauthenticationtrust}, pkg/apis/scheduling/types.go
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,13 @@ from fakekube.machinery.wire import Object
 _IP = "10.96.0.1"  # the first address of the service range
 _ADDRESS, _PORT = "192.168.66.100", 6443  # where the control plane would be: beside the nodes
 _HTTPS = {"name": "https", "port": _PORT, "protocol": "TCP"}
+_TRUSTED = {  # no authorities beside: whoever reads this learns that there are no certificates to check
+    "requestheader-allowed-names": '["front-proxy-client"]',
+    "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+    "requestheader-group-headers": '["X-Remote-Group"]',
+    "requestheader-uid-headers": '["X-Remote-Uid"]',
+    "requestheader-username-headers": '["X-Remote-User"]',
+}
 _FOR = {
     "system-cluster-critical": "Used for system critical pods that must run in the cluster, but can be moved to "
     "another node if necessary.",
@@ -33,6 +41,11 @@ def objects() -> Iterator[tuple[str, Object]]:
                 "description": text,
             },
         )
+    trusted = {"name": "extension-apiserver-authentication", "namespace": "kube-system"}
+    yield (
+        "configmaps",
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": trusted, "data": dict(_TRUSTED)},
+    )
     spec: dict[str, Any] = {
         "clusterIP": _IP,
         "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": _PORT}],

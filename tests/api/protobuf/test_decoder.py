@@ -14,26 +14,9 @@ from hypothesis import strategies as st
 from fakekube.api.protobuf import tables
 from fakekube.api.protobuf.decoder import MAGIC, decode
 from fakekube.machinery.errors import BadRequest
+from tests.api.protobuf.encoding import blob, varint, whole
 
 BODIES = orjson.loads((Path(__file__).parent / "kubectl_bodies.json").read_bytes())
-
-
-def varint(value):
-    value &= (1 << 64) - 1
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def blob(number, data):
-    data = data.encode() if isinstance(data, str) else data
-    return varint(number << 3 | 2) + varint(len(data)) + data
-
-
-def whole(number, value):
-    return varint(number << 3) + varint(value)
 
 
 def body(api_version, kind, message):
