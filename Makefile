@@ -22,7 +22,9 @@ $(READY): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fast,tls]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fast,tls]' --group dev --group clients
+	@command -v npm >/dev/null || exit 0; npm install --prefix $(VENV)/node --silent --no-audit --no-fund '@kubernetes/client-node@^1.4' || \
+		echo "npm has failed: the test of the JavaScript client will be skipped"
 	@touch $@
 
 .PHONY: demo

@@ -11,14 +11,18 @@ from typing import Any, Protocol
 import orjson
 
 from fakekube import passage, snapshot
+from fakekube.client.client import Client
 from fakekube.clock import ManualClock, rfc3339_micro
+from fakekube.lookup import Look, Lookup, condition
 from fakekube.machinery.errors import ApiError, BadRequest, MethodNotAllowed, NotFound
 from fakekube.machinery.wire import Handler, Object, Request, Response
 from fakekube.passage import CannotMoveTime, NeverSettles, Watched
+from fakekube.restoring import CannotReset
 from fakekube.store.interface import Store
+from fakekube.traffic import controls
 from fakekube.traffic.faults import Armed, BadFault
 from fakekube.traffic.injector import Faults, Hold
-from fakekube.traffic.seen import BadPattern
+from fakekube.traffic.seen import BadPattern, meant
 
 PREFIX = "/fakekube/"
 
@@ -31,6 +35,27 @@ class Administered(Watched, Protocol):
     @property
     def store(self) -> Store: ...
 
+    async def reset(self) -> None:
+        """Go back to the beginning. Raises CannotReset."""
+        ...
+
+    async def restore(self, data: bytes) -> None:
+        """Go to the state of a snapshot. Raises BadSnapshot."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One request, and the number its path ends in."""
+
+    request: Request
+    number: str
+
+    @property
+    def body(self) -> Object:
+        """Decoded. Raises BadRequest."""
+        return _decoded(self.request)
+
 
 @dataclass(frozen=True, slots=True)
 class _Route:
@@ -38,16 +63,18 @@ class _Route:
     path: str
     about: str
     body: Mapping[str, str]
-    handle: Callable[["Admin", Object, str], Awaitable[Response]]
+    handle: Callable[["Admin", _Call], Awaitable[Response]]
 
 
 class Admin:
     """See the module text. What is not here is passed on to `others`."""
 
-    def __init__(self, cluster: Administered, others: Handler) -> None:
+    def __init__(self, cluster: Administered, client: Client, others: Handler) -> None:
         self._cluster = cluster
         self._others = others
         self._holds: dict[int, Hold] = {}
+        self._client = client
+        self._lookup = Lookup(client)
 
     async def __call__(self, request: Request) -> Response:
         """Raises NotFound, MethodNotAllowed, BadRequest, Conflict."""
@@ -61,53 +88,70 @@ class Admin:
         if route is None:
             raise MethodNotAllowed(f"{request.path} knows {', '.join(one.method for one in found)}")
         try:
-            return await route.handle(self, _body(request), number)
+            return await route.handle(self, _Call(request, number))
         except (BadFault, BadPattern, ValueError) as error:
             raise BadRequest(str(error)) from None
-        except (CannotMoveTime, NeverSettles) as error:
+        except (CannotMoveTime, CannotReset, NeverSettles) as error:
             raise ApiError(str(error), code=409, reason="Conflict") from None
         except KeyError:
             raise NotFound(f"there is no {request.path}") from None
 
     # --- time ------------------------------------------------------------------------------------------------
 
-    async def clock(self, _body: Object, _number: str) -> Response:
+    async def clock(self, _call: _Call) -> Response:
         clock = self._cluster.clock
         movable = isinstance(clock, ManualClock)
         due = clock.next_due() if isinstance(clock, ManualClock) else None
         now = rfc3339_micro(clock.now())
         return _json({"now": now, "seconds": clock.monotonic(), "movable": movable, "nextDueSeconds": due})
 
-    async def advance(self, body: Object, number: str) -> Response:
-        await passage.advance(self._cluster, _member(body, "span", str | int | float))
-        return await self.clock(body, number)
+    async def advance(self, call: _Call) -> Response:
+        await passage.advance(self._cluster, _member(call.body, "span", str | int | float))
+        return await self.clock(call)
 
-    async def settle(self, body: Object, number: str) -> Response:
+    async def settle(self, call: _Call) -> Response:
         await passage.settle(self._cluster)
-        return await self.clock(body, number)
+        return await self.clock(call)
+
+    async def run_until(self, call: _Call) -> Response:
+        body = call.body
+        for name in body.keys() - _UNTIL.keys():
+            raise BadRequest(f"there is no {name!r}; {meant(name, list(_UNTIL))}")
+        namespace = str(body.get("namespace") or "default")
+        resource, name, space = await self._lookup.find(_member(body, "object", str), "", namespace)
+        look = Look(self._client, resource, name, space, condition(_member(body, "until", str)))
+        holds: Callable[[], Any] = look
+        try:
+            await passage.run_until(self._cluster, holds, timeout=body.get("timeout", "10m"))
+        except TimeoutError as error:
+            raise ApiError(
+                f"{resource.plural}/{name}: {body['until']}: {error}", code=504, reason="Timeout"
+            ) from None
+        return _json(look.last or {})
 
     # --- faults ----------------------------------------------------------------------------------------------
 
-    async def faults(self, _body: Object, _number: str) -> Response:
+    async def faults(self, _call: _Call) -> Response:
         faults = self._cluster.faults
         holds = [{"number": number, "text": str(hold)} for number, hold in self._holds.items()]
         return _json(
             {"items": [_shown(one) for one in faults.armed], "holds": holds, "unfired": faults.unfired}
         )
 
-    async def add_fault(self, body: Object, _number: str) -> Response:
-        return _json(_shown(self._cluster.faults.add(**body)), 201)
+    async def add_fault(self, call: _Call) -> Response:
+        return _json(_shown(self._cluster.faults.add(**call.body)), 201)
 
-    async def remove_fault(self, _body: Object, number: str) -> Response:
-        self._cluster.faults.remove(int(number))
+    async def remove_fault(self, call: _Call) -> Response:
+        self._cluster.faults.remove(int(call.number))
         return _json({})
 
-    async def clear_faults(self, _body: Object, _number: str) -> Response:
+    async def clear_faults(self, _call: _Call) -> Response:
         self._cluster.faults.clear()
         self._holds.clear()
         return _json({})
 
-    async def hold(self, body: Object, _number: str) -> Response:
+    async def hold(self, call: _Call) -> Response:
+        body = call.body
         stale = bool(body.pop("stale", False))
         faults = self._cluster.faults
         try:
@@ -120,25 +164,48 @@ class Admin:
         self._holds[number] = hold
         return _json({"number": number, "text": str(hold)}, 201)
 
-    async def release(self, _body: Object, number: str) -> Response:
-        hold = self._holds.pop(int(number))
+    async def release(self, call: _Call) -> Response:
+        hold = self._holds.pop(int(call.number))
         hold.release()
         return _json({"text": str(hold)})
 
     # --- the whole -------------------------------------------------------------------------------------------
 
-    async def save(self, _body: Object, _number: str) -> Response:
+    async def save(self, _call: _Call) -> Response:
         lines = await snapshot.dump(self._cluster.store, self._cluster.clock.now())
         return Response(200, lines, "application/jsonl")
 
-    async def health(self, _body: Object, _number: str) -> Response:
+    async def restore(self, call: _Call) -> Response:
+        if not call.request.body:
+            raise BadRequest("the body must be a snapshot, as GET /fakekube/snapshot gives it")
+        await self._cluster.restore(call.request.body)
+        self._holds.clear()
+        return _json({"revision": self._cluster.store.revision})
+
+    async def reset(self, _call: _Call) -> Response:
+        await self._cluster.reset()
+        self._holds.clear()
+        return _json({"revision": self._cluster.store.revision})
+
+    async def health(self, _call: _Call) -> Response:
         return Response(200, b"ok", "text/plain; charset=utf-8")
 
-    async def describe(self, _body: Object, _number: str) -> Response:
+    async def describe(self, _call: _Call) -> Response:
         return _json(_document())
 
 
+_EXAMPLES = {
+    "span": '{"span": "10m"}',
+    "object": '{"object": "vm/a"}',
+    "until": '{"until": "condition=Ready"}',
+}
 _SPAN = {"span": "seconds, or a text like 10m, 1h30m"}
+_UNTIL = {
+    "object": "kind and name, as in vm/a",
+    "namespace": "default, unless it is said",
+    "until": "condition=Ready, jsonpath={.status.phase}=Running, delete or create",
+    "timeout": "a span of the cluster's time; 10m, unless it is said",
+}
 _FAULT = {
     "verb": "get, list, watch, create, update, patch, delete, deletecollection, read or write",
     "kind": "kind, plural or short name",
@@ -166,6 +233,9 @@ _ROUTES = (
     _Route("GET", "clock", "What time it is in the cluster", {}, Admin.clock),
     _Route("POST", "clock/advance", "Let time pass, then answer", _SPAN, Admin.advance),
     _Route("POST", "clock/settle", "Answer when nothing more happens without time passing", {}, Admin.settle),
+    _Route(
+        "POST", "clock/run-until", "Let time pass until it is so; the object then", _UNTIL, Admin.run_until
+    ),
     _Route("GET", "faults", "All faults, how often they fitted and fired", {}, Admin.faults),
     _Route("POST", "faults", "Register a fault", _FAULT, Admin.add_fault),
     _Route("DELETE", "faults", "Forget all faults, release all holds", {}, Admin.clear_faults),
@@ -173,15 +243,32 @@ _ROUTES = (
     _Route("POST", "holds", "Hold back the watch events of a client", _HOLD, Admin.hold),
     _Route("DELETE", "holds/{number}", "Release what is held back", {}, Admin.release),
     _Route("GET", "snapshot", "The whole cluster, as lines of JSON", {}, Admin.save),
+    _Route(
+        "PUT", "snapshot", "Go to the state of a snapshot, packed or not; watches see it", {}, Admin.restore
+    ),
+    _Route(
+        "POST", "reset", "Go back to the beginning: objects, faults, remembered requests", {}, Admin.reset
+    ),
     _Route("GET", "healthz", "Whether the cluster is there", {}, Admin.health),
     _Route("GET", "openapi.json", "This list", {}, Admin.describe),
 )
 
 
+PATHS = frozenset([*(route.path for route in _ROUTES), *(path for _, path, _, _ in controls.DESCRIBED)])
+
+
 def _document() -> Object:
     paths: dict[str, Any] = {}
+    for method, path, about, query in controls.DESCRIBED:
+        parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in query]
+        operation = {
+            "summary": about,
+            "parameters": parameters,
+            "responses": {"200": {"description": "done"}},
+        }
+        paths[PREFIX + path] = {method.lower(): operation}
     for route in _ROUTES:
-        operation: Object = {"summary": route.about, "responses": {"200": {"description": "done"}}}
+        operation = {"summary": route.about, "responses": {"200": {"description": "done"}}}
         if "{number}" in route.path:
             number = {"name": "number", "in": "path", "required": True, "schema": {"type": "integer"}}
             operation["parameters"] = [number]
@@ -198,7 +285,7 @@ def _shown(armed: Armed) -> Object:
     return {"number": armed.number, **given, "matched": armed.matched, "fired": armed.fired}
 
 
-def _body(request: Request) -> Object:
+def _decoded(request: Request) -> Object:
     if not request.body:
         return {}
     try:
@@ -212,7 +299,7 @@ def _body(request: Request) -> Object:
 
 def _member(body: Object, name: str, kind: Any) -> Any:
     if not isinstance(body.get(name), kind):
-        raise BadRequest(f'the body must say {name}, as in {{"{name}": "10m"}}')
+        raise BadRequest(f"the body must say {name}, as in {_EXAMPLES[name]}")
     return body[name]
 
 

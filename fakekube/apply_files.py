@@ -46,6 +46,15 @@ def read(sources: Iterable[str], stdin: Callable[[], str] = sys.stdin.read) -> l
     return [one for source in sources for file in _files(source) for one in _documents(file, stdin)]
 
 
+def read_tree(folder: str) -> list[Manifest]:
+    """All objects of a folder and the folders in it; documents that are no objects are passed over. Raises ManifestError."""
+    files = sorted(str(one) for one in Path(folder).rglob("*") if one.suffix in _SUFFIXES and one.is_file())
+    found = [one for file in files for one in _documents(file, str, strict=False)]
+    if not found:
+        raise ManifestError(f"{folder}: no object in this folder")
+    return found
+
+
 def _files(source: str) -> list[str]:
     path = Path(source)
     if source == "-" or not path.is_dir():
@@ -56,7 +65,7 @@ def _files(source: str) -> list[str]:
     return found
 
 
-def _documents(file: str, stdin: Callable[[], str]) -> Iterator[Manifest]:
+def _documents(file: str, stdin: Callable[[], str], *, strict: bool = True) -> Iterator[Manifest]:
     label = "standard input" if file == "-" else file
     try:
         text = stdin() if file == "-" else Path(file).read_text()
@@ -67,10 +76,12 @@ def _documents(file: str, stdin: Callable[[], str]) -> Iterator[Manifest]:
     documents = _json(label, text) if text.lstrip().startswith("{") else _yaml(label, text)
     count = 0
     for line, document in documents:
+        if not strict and not _is_object(document):
+            continue
         for one in _objects(f"{label}:{line}", document):
             count += 1
             yield one
-    if not count:
+    if strict and not count:
         raise ManifestError(f"{label}: no object in it")
 
 
@@ -95,6 +106,12 @@ def _json(label: str, text: str) -> Iterator[tuple[int, object]]:
         raise ManifestError(f"{label}:{error.lineno}: {error.msg}") from error
 
 
+def _is_object(document: object) -> bool:
+    return isinstance(document, dict) and all(
+        isinstance(document.get(one), str) for one in ("apiVersion", "kind")
+    )
+
+
 def _objects(where: str, document: object) -> Iterator[Manifest]:
     if document is None:
         return
@@ -104,7 +121,12 @@ def _objects(where: str, document: object) -> Iterator[Manifest]:
         if not isinstance(document.get(member), str) or not document[member]:
             raise ManifestError(f"{where}: the object has no {member}")
     if document["kind"].endswith("List") and isinstance(document.get("items"), list):
+        typed = document["kind"].removesuffix(
+            "List"
+        )  # the items of a PodList need not say that they are pods
         for item in document["items"]:
+            if typed and isinstance(item, dict):
+                item = {"apiVersion": document["apiVersion"], "kind": typed} | item  # noqa: PLW2901
             yield from _objects(where, item)
         return
     meta = document.get("metadata")

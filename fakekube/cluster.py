@@ -9,14 +9,15 @@ A Cluster is a Handler too: give it to a `Server` to put it on a port.
 
 import asyncio
 import base64
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from fakekube import passage, snapshot
+from fakekube import dumps, passage, restoring, snapshot
 from fakekube.actors import API, ActorSpec, Made, Pace, Setting, choose
 from fakekube.admin import Admin
 from fakekube.api.access.authentication import Authentication
@@ -29,8 +30,9 @@ from fakekube.clock import Clock, ManualClock, RealClock
 from fakekube.ids import Ids
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.wire import Handler, Object, Request, Response, User
-from fakekube.passage import Span
-from fakekube.store.interface import Store
+from fakekube.passage import NeverSettles, Span
+from fakekube.restoring import CannotReset
+from fakekube.store.interface import Entry, Store
 from fakekube.store.memory import MemoryStore
 from fakekube.traffic.controls import Controls
 from fakekube.traffic.history import states
@@ -43,6 +45,7 @@ T = TypeVar("T")
 _ADMIN = User("kubernetes-admin", ("kubeadm:cluster-admins", "system:masters", "system:authenticated"))
 _FIRST = 100  # revisions before it count as compacted: a cluster has a past nobody can list
 _GRACE = 1.0  # seconds actors get to end
+_ROUNDS = 3  # of going back, before what actors make of it is left to them
 
 if TYPE_CHECKING:
     from fakekube.client.http import HttpTransport
@@ -70,6 +73,8 @@ class Cluster:
         self._forked_from: ApiServer | None = None
         self._installed = False  # whether the store came with everything actors prepare
         self.born = 0  # the revision a fork began at
+        self._beginning: Sequence[Entry] | None = None  # what `reset` goes back to
+        self._keeping = asyncio.Lock()
         self._access = (authentication, rbac)
         self.clock = clock or RealClock()
         self.ids = Ids(seed)
@@ -92,8 +97,9 @@ class Cluster:
             kinds=kinds.every_name,
             revision=lambda: self.api.store.revision,
         )
-        self.api.controls = Admin(self, Controls(self.requests, kinds, self.store, self.clock))
         self._front = self.requests.filter(self.faults.filter(self.api))  # what everybody talks to
+        controls = Controls(self.requests, kinds, self.store, self.clock)
+        self.api.controls = Admin(self, Client(self.api, user=_ADMIN, user_agent="fakekube"), controls)
         self.actors: dict[str, Actor] = {}
         self.failures: dict[str, Exception] = {}  # actors that died, and of what
         self._specs: list[ActorSpec] = choose(only, without)
@@ -114,6 +120,8 @@ class Cluster:
     async def start(self) -> None:
         """Install what belongs to the chosen actors, then let them work. A fork finds it installed."""
         await self.api.start(like=self._forked_from)
+        if self._installed:
+            self._beginning = (await self.store.list("")).entries
         made: list[Made] = []
         for spec in self._specs:
             one = spec.make(self._setting)
@@ -194,18 +202,55 @@ class Cluster:
         cls,
         path: str | PathLike[str],
         *,
-        only: Iterable[str] = (),
-        without: Iterable[str] = (),
-        pace: Pace = "instant",
-        seed: int | None = None,
         clock: Callable[[datetime], Clock] = ManualClock,
+        retention: int = 50_000,
+        **members: Any,
     ) -> "Cluster":
-        """A cluster that goes on where a saved one was, by a clock made from that moment. Raises BadSnapshot."""
-        store, moment = snapshot.parse(snapshot.read(path), str(path))
-        cluster = cls(only=only, without=without, pace=pace, seed=seed, clock=clock(moment), store=store)
+        """A cluster that goes on where a saved one was, by a clock made from that moment. Raises BadSnapshot.
+
+        What else the constructor takes can be said here, too.
+        """
+        store, moment = snapshot.parse(snapshot.read(path), str(path), retention=retention)
+        cluster = cls(clock=clock(moment), store=store, **members)
         cluster._installed = True
         cluster.born = store.revision
         return cluster
+
+    async def take_over(self, found: Iterable[Object]) -> int:
+        """Have objects of a real cluster as they are; see `dumps`. How many. Raises BadSnapshot."""
+        return await dumps.take_over(self.api, found)
+
+    # --- going back ------------------------------------------------------------------------------------------------
+
+    async def keep(self) -> None:
+        """Come to rest, and remember this state as the beginning: what `reset` goes back to."""
+        async with self._keeping:
+            with contextlib.suppress(NeverSettles):  # somebody is in a hurry; as it is, then
+                await self.settle()
+            self._beginning = (await self.store.list("")).entries
+
+    async def reset(self) -> None:
+        """Go back to the beginning: objects, faults, remembered requests. Time and versions go on. Raises NeverSettles.
+
+        The beginning is where a fork or a snapshot began, or what was last kept; without either, raises CannotReset.
+        """
+        async with self._keeping:
+            if self._beginning is None:
+                raise CannotReset("this cluster has kept no state to go back to; call keep() first")
+            await self._lead_to(self._beginning)
+            self.requests.clear()
+
+    async def restore(self, data: bytes) -> None:
+        """Go to the state of a snapshot; see `snapshot.dump`. Raises BadSnapshot, NeverSettles."""
+        await self._lead_to(snapshot.entries(data))
+
+    async def _lead_to(self, wanted: Sequence[Entry]) -> None:
+        self.faults.clear()
+        # What actors had begun before may still be written after; they see the world as it is now, and rest.
+        for _ in range(_ROUNDS):
+            if not await restoring.restore(self.api, wanted):
+                return
+            await self.settle()
 
     @property
     def store(self) -> Store:

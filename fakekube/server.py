@@ -21,6 +21,8 @@ from fakekube.machinery.errors import ApiError, Forbidden, InternalError, TooLar
 from fakekube.machinery.wire import ConnectionLost, Handler, Request, Response, Upgrade, User
 
 BODY_LIMIT = 3 * 1024 * 1024  # k8s: staging/src/k8s.io/apiserver/pkg/server/config.go: MaxRequestBodyBytes
+_SNAPSHOT = "/fakekube/snapshot"
+_SNAPSHOT_LIMIT = 256 * 1024 * 1024
 GZIP_FROM = 128 * 1024  # k8s: .../endpoints/handlers/responsewriters/writers.go: defaultGzipThresholdBytes
 _HEADER_LIMIT = 1024 * 1024  # Go's http.DefaultMaxHeaderBytes
 _GRACE = 0.5  # seconds running requests get when the server stops; watches are ended at once
@@ -116,7 +118,13 @@ class Server:
 
     def _request(self, message, payload, protocol, writer, task) -> web.BaseRequest:  # type: ignore[no-untyped-def]  # noqa: ANN001 - aiohttp's own, unexported types
         return web.BaseRequest(
-            message, payload, protocol, writer, task, asyncio.get_running_loop(), client_max_size=BODY_LIMIT
+            message,
+            payload,
+            protocol,
+            writer,
+            task,
+            asyncio.get_running_loop(),
+            client_max_size=_body_limit(message.path),
         )
 
     async def _serve(self, http: web.BaseRequest) -> web.StreamResponse:
@@ -280,18 +288,22 @@ def _host_of(authority: str) -> str:
 
 async def _body(http: web.BaseRequest) -> bytes:
     if "Expect" in http.headers and http.headers["Expect"].lower() == "100-continue":
-        if (http.content_length or 0) > BODY_LIMIT:
-            raise _too_large()
+        if (http.content_length or 0) > _body_limit(http.raw_path):
+            raise _too_large(http)
         await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         http.writer.output_size = 0  # what aiohttp's own application does: the answer is yet to come
     try:
         return await http.read()
     except web.HTTPRequestEntityTooLarge as error:
-        raise _too_large() from error
+        raise _too_large(http) from error
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(f"Request entity too large: limit is {BODY_LIMIT}")
+def _body_limit(path: str) -> int:
+    return _SNAPSHOT_LIMIT if path == _SNAPSHOT else BODY_LIMIT
+
+
+def _too_large(http: web.BaseRequest) -> TooLarge:
+    return TooLarge(f"Request entity too large: limit is {_body_limit(http.raw_path)}")
 
 
 def _whole(http: web.BaseRequest, answer: Response) -> web.Response:

@@ -10,7 +10,7 @@ snapshot is not part of it: watches from then get 410.
 """
 
 import gzip
-from collections.abc import Iterable
+import zlib
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
@@ -18,18 +18,14 @@ from typing import Any
 
 import orjson
 
-from fakekube.api.apiserver import ApiServer
-from fakekube.api.registry import codec
-from fakekube.clock import parse_rfc3339, rfc3339, rfc3339_micro
-from fakekube.machinery import objects
-from fakekube.machinery.copying import copy_of
-from fakekube.machinery.resources import split_api_version
-from fakekube.machinery.wire import Object
+from fakekube.clock import parse_rfc3339, rfc3339_micro
 from fakekube.store.interface import Entry, Store
 from fakekube.store.memory import MemoryStore
 
 VERSION = 1
-_MAGIC = b"\x1f\x8b"
+_MAGIC = b"\x1f\x8b"  # of gzip
+_START = b'{"fakekube":'
+_LIMIT = 1 << 30  # bytes of lines, unpacked
 
 
 class BadSnapshot(ValueError):
@@ -45,32 +41,72 @@ async def dump(store: Store, now: datetime) -> bytes:
     return b"\n".join(lines) + b"\n"
 
 
-def parse(data: bytes, where: str = "the snapshot") -> tuple[MemoryStore, datetime]:
+def parse(
+    data: bytes, where: str = "the snapshot", *, retention: int = 50_000
+) -> tuple[MemoryStore, datetime]:
     """A store with what the lines say, and the moment they were taken. Raises BadSnapshot."""
-    lines = data.split(b"\n")
-    head = _head(lines[0], where)
-    entries = [_entry(line, f"{where}:{number}") for number, line in enumerate(lines[1:], 2) if line.strip()]
-    return MemoryStore.of(entries, int(head["revision"])), parse_rfc3339(head["time"])
+    head, found = _lines(data, where)
+    return MemoryStore.of(found, int(head["revision"]), retention), parse_rfc3339(head["time"])
+
+
+def entries(data: bytes, where: str = "the snapshot") -> list[Entry]:
+    """What the lines say is in the store. Raises BadSnapshot."""
+    return _lines(data, where)[1]
 
 
 def write(path: str | PathLike[str], data: bytes) -> None:
     """To a file, which is compressed when its name ends in `.gz`."""
     file = Path(path)
-    file.write_bytes(gzip.compress(data, 6, mtime=0) if file.suffix == ".gz" else data)
+    file.write_bytes(packed(data) if file.suffix == ".gz" else data)
+
+
+def is_one(path: str | PathLike[str]) -> bool:
+    """Whether this file is a snapshot, rather than manifests. A file that cannot be read is left to whoever reads it."""
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(len(_START))
+    except OSError:
+        return False
+    return start.startswith(_MAGIC) or start == _START
 
 
 def read(path: str | PathLike[str]) -> bytes:
-    """The lines of a file. Raises BadSnapshot."""
+    """The lines of a file, packed or not. Raises BadSnapshot."""
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise BadSnapshot(f"{path}: {error.strerror}") from error
-    return gzip.decompress(data) if data.startswith(_MAGIC) else data
+
+
+def packed(data: bytes) -> bytes:
+    """A tenth of the bytes, the same ones every time."""
+    return gzip.compress(data, 6, mtime=0)
+
+
+def unpacked(data: bytes, where: str) -> bytes:
+    """The lines behind `packed`; lines as they are. Raises BadSnapshot."""
+    if not data.startswith(_MAGIC):
+        return data
+    unpacking = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        lines = unpacking.decompress(data, _LIMIT)
+    except zlib.error as error:
+        raise BadSnapshot(f"{where}: damaged: {error}") from error
+    if not unpacking.eof:
+        raise BadSnapshot(f"{where}: cut off, or larger than {_LIMIT >> 20} MiB when unpacked")
+    return lines
 
 
 def _line(entry: Entry) -> bytes:
     head = orjson.dumps({"key": entry.key, "created": entry.created, "modified": entry.modified})
     return b'%b,"value":%b}' % (head[:-1], entry.value)
+
+
+def _lines(data: bytes, where: str) -> tuple[dict[str, Any], list[Entry]]:
+    lines = unpacked(data, where).split(b"\n")
+    head = _head(lines[0], where)
+    found = [_entry(line, f"{where}:{number}") for number, line in enumerate(lines[1:], 2) if line.strip()]
+    return head, found
 
 
 def _head(line: bytes, where: str) -> dict[str, Any]:
@@ -97,52 +133,3 @@ def _entry(line: bytes, where: str) -> Entry:
         return Entry(one["key"], value, one["created"], one["modified"])
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise BadSnapshot(f"{where}: damaged: {error}") from error
-
-
-# --- dumps of real clusters ------------------------------------------------------------------------------------
-
-
-async def take_over(api: ApiServer, found: Iterable[Object]) -> int:
-    """Put objects of a real cluster (`kubectl get -o yaml`) into a server as they are: uids, owners, statuses, times.
-
-    No admission, no validation, no defaults: they have been through all that. Definitions and namespaces come first,
-    namespaces nobody mentions are made. How many there were. Raises BadSnapshot.
-    """
-    objs = [copy_of(one) for one in found]
-    await api.preload_crds([one for one in objs if one.get("kind") == "CustomResourceDefinition"])
-    rest = [one for one in objs if one.get("kind") not in ("CustomResourceDefinition", "Namespace")]
-    spaces = {objects.name(one): one for one in objs if one.get("kind") == "Namespace"}
-    for name in sorted({objects.namespace(one) for one in rest} - {""} - spaces.keys()):
-        if await api.store.get(f"/registry/namespaces/{name}") is None:
-            spaces[name] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, **_ACTIVE}
-    for one in (*spaces.values(), *rest):
-        await _put(api, one)
-    return len(objs)
-
-
-async def _put(api: ApiServer, obj: Object) -> None:
-    group, version = split_api_version(str(obj.get("apiVersion")))
-    resource = api.catalog.by_kind(group, version, str(obj.get("kind")))
-    if resource is None:
-        raise BadSnapshot(
-            f"{obj.get('kind')} {objects.key(obj)}: the cluster serves no {obj.get('apiVersion')} {obj.get('kind')}; "
-            "put its CustomResourceDefinition into the dump, or start the actors that bring it"
-        )
-    meta = obj["metadata"]
-    meta.setdefault("uid", api.ids.uid())
-    meta.setdefault("creationTimestamp", rfc3339(api.clock.now()))
-    if not resource.namespaced:
-        meta.pop("namespace", None)
-    key = resource.key(objects.namespace(obj), objects.name(obj))
-    known = await api.store.get(key)
-    value = codec.encode(resource, obj)
-    if known is None:
-        await api.store.create(key, value)
-    else:
-        await api.store.update(key, value, known.modified)
-    follow = api.registry.committed.get(resource.prefix)
-    if follow is not None:
-        await follow(resource, obj, False)
-
-
-_ACTIVE = {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}

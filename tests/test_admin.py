@@ -1,5 +1,8 @@
 """The admin API, as tests in other languages use it: over HTTP."""
 
+import asyncio
+import io
+
 import aiohttp
 import pytest
 
@@ -7,8 +10,8 @@ from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.resources import CONFIG_MAPS
-from fakekube.server import Server
-from fakekube.snapshot import parse
+from fakekube.server import BODY_LIMIT, Server
+from fakekube.snapshot import packed, parse
 
 
 @pytest.fixture
@@ -23,7 +26,8 @@ async def ask(cluster):
     async with Server(cluster) as server, aiohttp.ClientSession() as session:
 
         async def send(method, path, body=None):
-            async with session.request(method, f"{server.url}/fakekube/{path}", json=body) as answer:
+            sent = {"data": io.BytesIO(body)} if isinstance(body, bytes) else {"json": body}
+            async with session.request(method, f"{server.url}/fakekube/{path}", **sent) as answer:
                 if answer.content_type == "application/json":
                     return answer.status, await answer.json()
                 return answer.status, await answer.read()
@@ -74,6 +78,64 @@ async def test_a_snapshot_can_be_fetched(ask, cluster):
     assert (status, len(store), moment) == (200, len(cluster.store), cluster.clock.now())
 
 
+async def test_a_snapshot_can_be_gone_back_to(ask, cluster):
+    """What was fetched can be put, packed or not, as often as wanted; damage changes nothing."""
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}}
+    _, lines = await ask("GET", "snapshot")
+    for body in (lines, packed(lines)):
+        await cluster.client().create(CONFIG_MAPS, config)
+        status, answer = await ask("PUT", "snapshot", body)
+        assert (status, answer["revision"]) == (200, cluster.store.revision)
+        assert (await cluster.client().list(CONFIG_MAPS)).items == []
+    await cluster.client().create(CONFIG_MAPS, config)
+    for damaged, hint in (
+        (b"x", "no snapshot"),
+        (packed(lines)[:-9], "cut off"),
+        (b"", "must be a snapshot"),
+    ):
+        status, answer = await ask("PUT", "snapshot", damaged)
+        assert (status, hint in answer["message"]) == (400, True)
+    assert len((await cluster.client().list(CONFIG_MAPS)).items) == 1
+
+
+async def test_a_snapshot_may_be_larger_than_an_object(ask, cluster):
+    """The limit of request bodies is that of objects; a cluster has many."""
+    _, lines = await ask("GET", "snapshot")
+    status, _ = await ask("PUT", "snapshot", lines + b"\n" * (BODY_LIMIT + 1))
+    assert status == 200
+    assert (await ask("POST", "faults", b" " * (BODY_LIMIT + 1)))[0] == 413
+
+
+async def test_a_reset_goes_back_to_the_beginning(ask, cluster):
+    """Objects, faults and holds go; without a beginning the refusal is a conflict."""
+    assert (await ask("POST", "reset"))[0] == 409
+    await cluster.keep()
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}}
+    await cluster.client().create(CONFIG_MAPS, config)
+    await ask("POST", "faults", {"status": 503, "times": None, "kind": "pod"})
+    await ask("POST", "holds", {"client": "late"})
+    assert (await ask("POST", "reset"))[0] == 200
+    assert (await cluster.client().list(CONFIG_MAPS)).items == []
+    assert (await ask("GET", "faults"))[1] == {"items": [], "holds": [], "unfired": []}
+
+
+async def test_time_passes_until_something_is_so(ask, cluster):
+    """The answer is the object; what never happens is a time-out that says so."""
+
+    async def later():
+        await cluster.clock.sleep(30)
+        config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}}
+        await cluster.client().create(CONFIG_MAPS, config)
+
+    task = asyncio.create_task(later())
+    status, found = await ask("POST", "clock/run-until", {"object": "cm/a", "until": "create"})
+    assert (status, found["metadata"]["name"], cluster.clock.monotonic()) == (200, "a", 30)
+    await task
+    status, answer = await ask("POST", "clock/run-until", {"object": "cm/b", "until": "create"})
+    assert (status, answer["reason"]) == (504, "Timeout")
+    assert "configmaps/b: create: not so after" in answer["message"]
+
+
 async def test_every_path_is_described(ask):
     """The OpenAPI document lists all paths with their methods, and what bodies may say."""
     _, document = await ask("GET", "openapi.json")
@@ -91,6 +153,11 @@ async def test_every_path_is_described(ask):
     [
         (("POST", "clock/advance", {"span": "-5m"}), 400, "time cannot go back"),
         (("POST", "clock/advance", {}), 400, 'the body must say span, as in {"span": "10m"}'),
+        (("POST", "clock/run-until", {"object": "cm/a"}), 400, '{"until": "condition=Ready"}'),
+        (("POST", "clock/run-until", {"object": "cm"}), 400, "'cm' is not clear"),
+        (("POST", "clock/run-until", {"object": "potato/a", "until": "delete"}), 400, "serves no 'potato'"),
+        (("POST", "clock/run-until", {"object": "cm/a", "until": "now"}), 400, "cannot wait for 'now'"),
+        (("POST", "clock/run-until", {"objekt": "cm/a"}), 400, "did you mean 'object'"),
         (("POST", "clock/advance", []), 400, "must be a JSON object"),
         (("GET", "clock/advance", None), 405, "knows POST"),
         (("POST", "faults", {"vreb": "get"}), 400, "a fault has no member 'vreb'; did you mean 'verb'"),

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -253,3 +254,66 @@ def test_bare_server_answers(bare: subprocess.Popen[str]) -> None:
     url, _ = connection(bare)
     assert json.loads(ask(f"{url}/version"))["gitVersion"].startswith("v1.36")
     assert json.loads(ask(f"{url}/api/v1/nodes"))["items"] == []
+
+
+def test_the_state_is_saved_and_gone_back_to(tmp_path: Path) -> None:
+    """`snapshot save`, `snapshot load`, and `run --snapshot`: what there was is there again."""
+    saved, manifest = tmp_path / "saved.jsonl.gz", tmp_path / "a.yaml"
+    manifest.write_text(POD % "a")
+    server = start("up", "--only", "api", "--apply", str(manifest))
+    try:
+        url, kubeconfig = connection(server)
+        there = f"{url}/api/v1/namespaces/default/configmaps"
+        done = fakekube("snapshot", "save", str(saved), KUBECONFIG=str(kubeconfig))
+        assert (done.returncode, done.stdout[: len(str(saved))]) == (0, str(saved)), done.stderr
+        gone = urllib.request.Request(f"{there}/a", method="DELETE")
+        urllib.request.urlopen(gone, timeout=10).close()
+        assert json.loads(ask(there))["items"] == []
+        done = fakekube("snapshot", "load", "--kubeconfig", str(kubeconfig), str(saved))
+        assert done.returncode == 0, done.stderr
+        assert [one["metadata"]["name"] for one in json.loads(ask(there))["items"]] == ["a"]
+    finally:
+        server.kill()
+        server.communicate()
+    asks = "import os,sys,yaml,urllib.request as u; s=yaml.safe_load(open(os.environ['KUBECONFIG']))['clusters'][0]['cluster']['server']; print(u.urlopen(s+'/api/v1/namespaces/default/configmaps/a').status)"
+    done = fakekube("run", "--only", "api", "--snapshot", str(saved), "--", sys.executable, "-c", asks)
+    assert (done.returncode, done.stdout.strip()) == (0, "200"), done.stderr
+    dump = fakekube("run", "--only", "api", "--snapshot", str(manifest), "--", sys.executable, "-c", asks)
+    assert (dump.returncode, dump.stdout.strip()) == (0, "200"), dump.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["snapshot", "save", "/nowhere/x"], "no kubeconfig found"),
+        (["snapshot", "load", "README.md"], "README.md is no snapshot of fakekube"),
+        (["snapshot", "load", "/nowhere/x"], "/nowhere/x: No such file"),
+        (["run", "--only", "api", "--snapshot", "/nowhere/x", "--", "true"], "/nowhere/x: No such file"),
+        (["run", "--only", "api", "--snapshot", "Makefile", "--", "true"], "Makefile"),
+    ],
+)
+def test_what_is_no_snapshot_is_one_sentence(arguments: list[str], hint: str) -> None:
+    """Exit code 2 and what is wrong, whatever the file is."""
+    done = fakekube(*arguments, KUBECONFIG="/nowhere/kubeconfig")
+    assert done.returncode == 2
+    assert hint in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("clock", "movable"), [("flowing", True), ("manual", True), ("real", False)])
+def test_time_can_be_moved_unless_it_is_the_machines(clock: str, movable: bool) -> None:
+    """By default time runs and can be pushed ahead, from any language."""
+    server = start("up", "--only", "api", *(["--clock", clock] if clock != "flowing" else []))
+    try:
+        url, _ = connection(server)
+        assert json.loads(ask(f"{url}/fakekube/clock"))["movable"] is movable
+        push = urllib.request.Request(f"{url}/fakekube/clock/advance", b'{"span": "1h"}', method="POST")
+        if movable:
+            with urllib.request.urlopen(push, timeout=10) as answer:
+                assert json.load(answer)["seconds"] >= 3600
+        else:
+            with pytest.raises(urllib.error.HTTPError, match="409"):
+                urllib.request.urlopen(push, timeout=10)
+    finally:
+        server.kill()
+        server.communicate()

@@ -112,3 +112,17 @@ def test_demo() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("\n* ") == 4
     assert "All of it came about" in done.stdout
+
+
+def test_the_fakes_own_paths_are_what_the_pages_say() -> None:
+    """Every path below /fakekube/ that a page names is described by the server."""
+    from fakekube.admin import PATHS
+
+    named = {
+        (page.name, path)
+        for page in PAGES
+        for path in re.findall(r"/fakekube/([a-z][a-z0-9/-]*(?:\.json)?)", page.read_text())
+        + re.findall(r'control\((?:t, |&url, )?"([a-z/-]+)"', page.read_text())
+    }
+    assert len(named) > 10
+    assert {one for one in named if one[1] not in PATHS} == set()

@@ -2,7 +2,6 @@
 
 import pytest
 
-from fakekube import snapshot
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery import objects
@@ -81,39 +80,3 @@ def test_what_is_no_snapshot_is_refused_with_the_way_out(tmp_path, content, hint
         file.write_bytes(content)
     with pytest.raises(BadSnapshot, match=hint):
         Cluster.load(file)
-
-
-async def test_a_real_clusters_dump_keeps_uids_owners_and_statuses():
-    """What `kubectl get -o yaml` shows is taken over as it is: nothing is orphaned, restarted or defaulted anew."""
-    meta = {"namespace": "prod", "creationTimestamp": "2025-05-05T00:00:00Z", "resourceVersion": "77"}
-    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "u-1"}
-    dump = [
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {**meta, "name": "p", "uid": "u-2", "ownerReferences": [owner]},
-            "spec": {"containers": [{"name": "c", "image": "i"}], "nodeName": "elsewhere"},
-            "status": {"phase": "Running"},
-        },
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**meta, "name": "owner", "uid": "u-1"}},
-    ]
-    async with Cluster(clock=ManualClock(), without=["kubevirt", "kubelet"]) as cluster:
-        assert await snapshot.take_over(cluster.api, dump) == 2
-        await cluster.advance("1m")
-        pod = await cluster.client().get(PODS, "p", "prod")
-        assert (pod["metadata"]["uid"], pod["status"]["phase"]) == ("u-2", "Running")
-        assert pod["metadata"]["creationTimestamp"] == "2025-05-05T00:00:00Z"
-        await cluster.client().delete(CONFIG_MAPS, "owner", "prod")
-        await cluster.advance("1m")
-        pods = (await cluster.client().list(PODS, "prod")).items
-        assert all(objects.is_terminating(one) for one in pods)
-
-
-async def test_a_dump_of_unknown_kinds_is_refused():
-    """The refusal names the object and what would help."""
-    async with Cluster(clock=ManualClock(), only=["api"]) as cluster:
-        stranger = {"apiVersion": "x.org/v1", "kind": "Stranger", "metadata": {"name": "s"}}
-        with pytest.raises(
-            BadSnapshot, match=r"Stranger s: the cluster serves no x\.org/v1 Stranger; put its Custom"
-        ):
-            await snapshot.take_over(cluster.api, [stranger])

@@ -18,6 +18,7 @@ from fakekube.cli.conformance import conformance
 from fakekube.cli.mistakes import ENDED_BY_SIGNAL, Group, Mistake
 from fakekube.cli.options import Options, common
 from fakekube.cli.running import play, running, signals
+from fakekube.cli.snapshot import snapshot
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,6 +109,7 @@ async def _run(options: Options, command: tuple[str, ...]) -> int:
 
 
 main.add_command(conformance)
+main.add_command(snapshot)
 
 if __name__ == "__main__":
     main()

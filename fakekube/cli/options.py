@@ -18,6 +18,8 @@ class Options:
     only: tuple[str, ...] = ()
     tls: bool = False
     pace: str = "instant"
+    clock: str = "flowing"
+    snapshot: str = ""
     kubeconfig: str = ""
     merge: bool = False
     nodes: int = 1
@@ -68,6 +70,21 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
                 default="instant",
                 show_default=True,
                 help="How long life cycles take.",
+            ),
+            click.option(
+                "--clock",
+                type=click.Choice(["flowing", "manual", "real"]),
+                default="flowing",
+                show_default=True,
+                help="The cluster's time: runs and can be pushed ahead, stands still until moved "
+                "(POST /fakekube/clock/advance), or is the machine's.",
+            ),
+            click.option(
+                "--snapshot",
+                metavar="PATH",
+                default="",
+                help="Begin with a cluster: a snapshot, the output of `kubectl get -o yaml`, or a must-gather "
+                "folder.",
             ),
             click.option("--kubeconfig", metavar="PATH", default="", help="Where to write the kubeconfig."),
             click.option(

@@ -9,12 +9,17 @@ import signal
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fakekube
 from fakekube.cli.mistakes import Mistake
 from fakekube.cli.options import Options
+
+if TYPE_CHECKING:
+    from fakekube.clock import Clock
 
 _ANY_TOKEN = fakekube.__name__  # nobody checks it, but without one kubectl asks for a password over TLS
 # Objects and caches are trees: cycles are few, and looking for them as often as Python does by default takes longer than
@@ -27,10 +32,11 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
     """Cluster, server and kubeconfig: in that order up, in the other down. Imports here so that `--help` is quick."""
     # aiohttp reads the machine's certificates when it is imported; the rest can be imported meanwhile.
     threading.Thread(target=importlib.import_module, args=("aiohttp.web",), daemon=True).start()
-    from fakekube import apply_files  # noqa: PLC0415
+    from fakekube import apply_files, dumps, snapshot  # noqa: PLC0415
     from fakekube.actors import UnknownActor  # noqa: PLC0415
     from fakekube.api.access.authentication import ADMIN, Authentication  # noqa: PLC0415
     from fakekube.client.kubeconfig import KubeconfigError  # noqa: PLC0415
+    from fakekube.clock import RealClock  # noqa: PLC0415
     from fakekube.cluster import Cluster  # noqa: PLC0415
     from fakekube.server import CannotListen, Server  # noqa: PLC0415
     from fakekube.tls import TlsUnavailable, identity, trust, user_of  # noqa: PLC0415
@@ -43,18 +49,24 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
         if tls and options.client_ca:
             trust(tls.context, options.client_ca)
         tokens = _tokens(options)
-        cluster = Cluster(
-            only=options.only,
-            without=options.without,
-            pace=options.pace,  # type: ignore[arg-type]  # click has checked it
-            nodes=options.nodes,
-            seed=options.seed,
-            retention=options.retention,
-            authentication=Authentication(
+        members: dict[str, Any] = {
+            "only": options.only,
+            "without": options.without,
+            "pace": options.pace,
+            "nodes": options.nodes,
+            "seed": options.seed,
+            "retention": options.retention,
+            "authentication": Authentication(
                 dict.fromkeys(tokens, ADMIN), anonymous=options.authorization == "rbac"
             ),
-            rbac=options.authorization == "rbac",
-        )
+            "rbac": options.authorization == "rbac",
+        }
+        clock = partial(_clock, options.clock)
+        if options.snapshot and snapshot.is_one(options.snapshot):
+            dump, cluster = [], Cluster.load(options.snapshot, clock=clock, **members)
+        else:
+            dump = dumps.read(options.snapshot) if options.snapshot else []
+            cluster = Cluster(clock=clock(RealClock().now()), **members)
         server = Server(
             cluster,
             options.host,
@@ -66,15 +78,33 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(cluster)
             await stack.enter_async_context(server)
+            await cluster.take_over(dump)
             await cluster.apply(manifests)
+            stack.callback(asyncio.create_task(cluster.keep()).cancel)
             ca_data = tls.ca_data if tls else None
             file = stack.enter_context(_kubeconfig(options, server.url, ca_data, (*tokens, _ANY_TOKEN)[0]))
             gc.freeze()
             gc.set_threshold(*_GARBAGE)
             gc.enable()
             yield server.url, file
-    except (apply_files.ManifestError, CannotListen, KubeconfigError, TlsUnavailable, UnknownActor) as error:
+    except (
+        apply_files.ManifestError,
+        CannotListen,
+        KubeconfigError,
+        snapshot.BadSnapshot,
+        TlsUnavailable,
+        UnknownActor,
+    ) as error:
         raise Mistake(str(error)) from error
+
+
+def _clock(kind: str, start: datetime) -> "Clock":
+    """A clock of this kind; one that runs does not begin in the past, for clients outside go by the machine's."""
+    from fakekube.clock import FlowingClock, ManualClock, RealClock  # noqa: PLC0415
+
+    if kind == "flowing":
+        return FlowingClock(max(start, RealClock().now()))
+    return ManualClock(start) if kind == "manual" else RealClock()
 
 
 def _tokens(options: Options) -> tuple[str, ...]:

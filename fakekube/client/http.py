@@ -8,6 +8,7 @@ retries refusals of the server (informers, controllers) retries this as well.
 import ssl
 import tempfile
 from collections.abc import AsyncGenerator, Callable
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,7 @@ from fakekube.machinery.wire import Request, Response
 
 _STREAMING = frozenset({"watch=true", "watch=1", "watch=True", "follow=true", "follow=1"})
 _CONNECT_SECONDS = 30.0
+_WHOLE_BYTES = 1024 * 1024  # of a body sent at once; more goes in pieces, and lets others run
 # What belongs to one connection, and is not passed on with the answer.
 _HOP_HEADERS = frozenset(
     {"connection", "content-encoding", "content-length", "content-type", "transfer-encoding"}
@@ -83,7 +85,7 @@ class HttpTransport:
             answer = await session.request(
                 request.method,
                 URL(target, encoded=True),
-                data=request.body or None,
+                data=BytesIO(request.body) if len(request.body) > _WHOLE_BYTES else request.body or None,
                 headers=headers,
                 skip_auto_headers=("Content-Type",),
                 allow_redirects=False,

@@ -233,6 +233,10 @@ def _entries(server: str, ca_data: bytes | None, token: str) -> tuple[Config, Co
     cluster: Config = {"server": server}
     if ca_data:
         cluster["certificate-authority-data"] = base64.b64encode(ca_data).decode()
+    if server.startswith("http:"):
+        cluster["insecure-skip-tls-verify"] = (
+            True  # there is no TLS to verify; JavaScript's client wants it said
+        )
     return cluster, {"token": token} if token else {}
 
 

@@ -92,9 +92,9 @@ class MemoryStore:
         self._channels.trim()
 
     @classmethod
-    def of(cls, entries: Iterable[Entry], revision: int) -> "MemoryStore":
+    def of(cls, entries: Iterable[Entry], revision: int, retention: int = 50_000) -> "MemoryStore":
         """A store that holds these entries at this revision, and remembers nothing of how they came."""
-        store = cls(revision=revision)
+        store = cls(revision=revision, retention=retention)
         store._entries.update((one.key, one) for one in entries)
         return store
 

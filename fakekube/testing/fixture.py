@@ -21,10 +21,7 @@ async def afakekube(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     else:
         chosen = requested.options(request)
         cluster = await templates.cluster(chosen, chosen.clock or "manual", requested.origin(request))
-        await cluster.start()
-        kit = Fakekube(cluster.client(user_agent="test"), cluster, seed=chosen.seed)
-        for manifest in chosen.manifests:
-            await kit.apply(manifest)
+        kit = await Fakekube.started(cluster, chosen)
     requested.remember(request.node, kit)
     async with kit:
         yield kit

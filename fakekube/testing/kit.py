@@ -22,12 +22,12 @@ from fakekube.client import kubeconfig
 from fakekube.client.client import Client
 from fakekube.clock import RealClock, seconds_of
 from fakekube.cluster import Cluster
+from fakekube.lookup import Condition, Look, Lookup, Ref, condition
 from fakekube.machinery import objects
-from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import EVENTS, NAMESPACES
 from fakekube.machinery.wire import Handler, Object
 from fakekube.passage import Span
-from fakekube.testing.lookup import Condition, Lookup, Ref, condition
+from fakekube.testing.options import Options
 from fakekube.traffic.injector import Faults
 from fakekube.traffic.log import Recorded
 
@@ -102,22 +102,13 @@ class Fakekube:
         """
         resource, name, space = await self._lookup.find(what, "", namespace or self.namespace)
         holds = condition(until) if isinstance(until, str) else until
-        last: Object | None = None
-
-        async def so() -> bool:
-            nonlocal last
-            try:
-                last = await self.client.get(resource, name, space)
-            except NotFound:
-                last = None
-            return holds(last)
-
+        look = Look(self.client, resource, name, space, holds)
         try:
-            await self.run_until(so, timeout=timeout)
+            await self.run_until(look, timeout=timeout)
         except TimeoutError as error:
             wanted = until if isinstance(until, str) else "the condition"
-            raise Failed(f"{resource.plural}/{name}: {wanted}: {error}\n{_shown(last)}") from None
-        return last
+            raise Failed(f"{resource.plural}/{name}: {wanted}: {error}\n{_shown(look.last)}") from None
+        return look.last
 
     async def events(self, about: Ref) -> Objects:
         """The core/v1 Events about an object, in the order in which they were made."""
@@ -156,6 +147,10 @@ class Fakekube:
                 raise TimeoutError(f"not so within {timeout}")
             await clock.sleep(_LOOK_EVERY)
             left -= _LOOK_EVERY
+
+    async def reset(self) -> None:
+        """Go back to how the test began; see `Cluster.reset`."""
+        await self.cluster.reset()
 
     # --- what only a cluster of ours has ---------------------------------------------------------------------
 
@@ -222,6 +217,17 @@ class Fakekube:
         return out.decode()
 
     # --- beginning and end -----------------------------------------------------------------------------------
+
+    @classmethod
+    async def started(cls, cluster: Cluster, options: Options) -> Self:
+        """The helpers on a cluster of ours, which is started and loaded as the options say."""
+        await cluster.start()
+        kit = cls(cluster.client(user_agent="test"), cluster, seed=options.seed)
+        for manifest in options.manifests:
+            await kit.apply(manifest)
+        if options.manifests:
+            await cluster.keep()
+        return kit
 
     @classmethod
     async def on(

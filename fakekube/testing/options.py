@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any, Literal, get_args
 
 from fakekube.actors import Pace, UnknownActor, choose
@@ -21,7 +21,8 @@ class BadOption(ValueError):
 @dataclass(frozen=True, slots=True)
 class Options:
     """`clock`: `manual` stands still until moved, `flowing` runs and can be pushed ahead, `real` is the machine's;
-    empty: manual in the test's own loop, flowing behind a socket."""
+    empty: manual in the test's own loop, flowing behind a socket. `snapshot` is a file of `Cluster.save`, or what a real
+    cluster was dumped to."""
 
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
@@ -30,6 +31,7 @@ class Options:
     seed: int = 0
     clock: ClockKind | Literal[""] = ""
     manifests: tuple[str | PathLike[str] | Object, ...] = ()
+    snapshot: str | PathLike[str] = ""
 
     def with_(self, **members: Any) -> "Options":
         """These options with some changed. Raises BadOption."""
@@ -56,9 +58,9 @@ class Options:
         return chosen
 
     @property
-    def parts(self) -> tuple[tuple[str, ...], tuple[str, ...], int]:
+    def parts(self) -> tuple[tuple[str, ...], tuple[str, ...], int, str]:
         """What has to be the same for two clusters to begin alike."""
-        return self.only, self.without, self.nodes
+        return self.only, self.without, self.nodes, fspath(self.snapshot)
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ INI = {
     "fakekube_only": ("args", "actors to run, by name or group"),
     "fakekube_without": ("args", "actors not to run"),
     "fakekube_manifests": ("args", "files and folders to apply before each test"),
+    "fakekube_snapshot": ("string", "a saved cluster, or a real one's dump, to begin with"),
     "fakekube_pace": ("string", "instant, fast or realistic"),
     "fakekube_clock": ("string", "manual, flowing or real"),
     "fakekube_nodes": ("string", "how many nodes"),
@@ -42,7 +43,7 @@ def origin(request: pytest.FixtureRequest) -> "Fork | None":
     session: Server = request.getfixturevalue("fakekube_session")
     if options(request).parts != session.options.parts:
         raise refused(
-            "only, without and nodes cannot differ from fakekube_session's; change them in the ini file, or do without it"
+            "only, without, nodes and snapshot cannot differ from fakekube_session's; change them in the ini file, or do without it"
         )
     from fakekube.testing.templates import fork  # noqa: PLC0415
 

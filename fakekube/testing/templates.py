@@ -7,8 +7,10 @@ import gc
 from collections.abc import Callable
 from datetime import datetime
 
+from fakekube import dumps, snapshot
 from fakekube.clock import Clock, FlowingClock, ManualClock, RealClock
 from fakekube.cluster import Cluster
+from fakekube.machinery.wire import Object
 from fakekube.testing.options import ClockKind, Options
 
 Fork = Callable[[Options, ClockKind], Cluster]
@@ -20,16 +22,25 @@ async def template(options: Options) -> Cluster:
     """A cluster of these parts, settled and at rest, to be forked. Made in the running loop, but tied to none."""
     found = _installed.get(options.parts)
     if found is None:
-        only, without, nodes = options.parts
-        found = Cluster(only=only, without=without, nodes=nodes, seed=0, clock=ManualClock())
+        found, dump = _begun(options)
         try:
             await found.start()
+            await found.take_over(dump)
             await found.settle()
         finally:
             await found.close()
         _installed[options.parts] = found
         gc.freeze()  # it stays until the process ends: not to be visited with every collection
     return found
+
+
+def _begun(options: Options) -> tuple[Cluster, list[Object]]:
+    """A cluster to be started, and what it then has to take over."""
+    only, without, nodes, path = options.parts
+    if path and snapshot.is_one(path):
+        return Cluster.load(path, only=only, without=without, nodes=nodes, seed=0), []
+    made = Cluster(only=only, without=without, nodes=nodes, seed=0, clock=ManualClock())
+    return made, dumps.read(path) if path else []
 
 
 async def cluster(options: Options, clock: ClockKind, forked: "Fork | None" = None) -> Cluster:

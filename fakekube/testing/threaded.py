@@ -15,11 +15,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from fakekube.client.client import Client
+from fakekube.lookup import Condition, Ref
 from fakekube.machinery.wire import Object
 from fakekube.passage import Span
 from fakekube.testing import templates
 from fakekube.testing.kit import Fakekube, History, Objects, Requests, What
-from fakekube.testing.lookup import Condition, Ref
 from fakekube.testing.options import Options
 from fakekube.traffic.faults import Armed, Fault
 from fakekube.traffic.injector import Hold
@@ -119,7 +119,7 @@ class BlockingFaults:
 
 
 class Server:
-    """See the module text. Options are those of the marker: only, without, pace, nodes, seed, clock, manifests."""
+    """See the module text. Options are those of the marker: only, without, pace, nodes, seed, clock, manifests, snapshot."""
 
     url: str
     kubeconfig: Path
@@ -178,11 +178,7 @@ class Server:
 
     async def _made(self) -> Fakekube:
         cluster = await templates.cluster(self.options, self.options.clock or "flowing", self._fork)
-        await cluster.start()
-        kit = Fakekube(cluster.client(user_agent="test"), cluster, seed=self.options.seed)
-        for manifest in self.options.manifests:
-            await kit.apply(manifest)
-        return kit
+        return await Fakekube.started(cluster, self.options)
 
     # --- the helpers of Fakekube, blocking -------------------------------------------------------------------
 
@@ -240,6 +236,9 @@ class Server:
 
     def advance(self, span: Span) -> None:
         self.thread(self.kit.advance(span))
+
+    def reset(self) -> None:
+        self.thread(self.kit.reset())
 
     def run_until(self, holds: Callable[[], Any], *, timeout: Span = "10m") -> Any:
         """`holds` is called in the cluster's thread: it must not use blocking helpers."""

@@ -21,6 +21,11 @@ from fakekube.traffic.seen import BadPattern, Pattern
 PREFIX = "/fakekube/"
 _PATTERN = ("verb", "kind", "name", "namespace", "subresource", "client")
 _LIMIT = 500
+# Method, path, what it is for, and what its query may say.
+DESCRIBED = (
+    ("GET", "requests", "The newest requests that fit, oldest first", (*_PATTERN, "status", "limit")),
+    ("POST", "compact", "Forget the past: watches and reads of it get 410", ("revision",)),
+)
 
 
 class Controls:
@@ -45,7 +50,7 @@ class Controls:
         raise NotFound(f"there is no {request.path}; there are {PREFIX}requests and {PREFIX}compact")
 
     def _found(self, query: Mapping[str, str]) -> Object:
-        unknown = query.keys() - {*_PATTERN, "status", "limit"}
+        unknown = query.keys() - {*DESCRIBED[0][3]}
         if unknown:
             raise BadRequest(f"requests cannot be found by {', '.join(sorted(unknown))}")
         pattern = {name: query[name] for name in _PATTERN if name in query}

@@ -6,6 +6,7 @@ from typing import Any
 from fakekube.client.client import Client
 from fakekube.client.discovery import discover
 from fakekube.machinery import objects
+from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import dig
 from fakekube.machinery.resources import Resource, split_api_version
 from fakekube.machinery.wire import Object
@@ -65,6 +66,26 @@ class Lookup:
             for name in (*plain, *(f"{name}.{resource.group}" for name in plain if resource.group)):
                 names.setdefault(name.lower(), resource)
         self._by_name = names
+
+
+class Look:
+    """Whether a condition holds of an object now; `last` is what it was like at the last look."""
+
+    def __init__(
+        self, client: Client, resource: Resource, name: str, namespace: str | None, holds: Condition
+    ) -> None:
+        self._get = client.get
+        self._address = resource, name, namespace
+        self._holds = holds
+        self.last: Object | None = None
+
+    async def __call__(self) -> bool:
+        """Look."""
+        try:
+            self.last = await self._get(*self._address)
+        except NotFound:
+            self.last = None
+        return self._holds(self.last)
 
 
 def condition(expression: str) -> Condition:
