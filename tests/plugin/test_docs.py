@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml  # noqa: F401 - C extensions mind being forgotten and imported again
 
 import fakekube
 import fakekube.testing.real

@@ -5,6 +5,7 @@ import sys
 import textwrap
 
 import pytest
+import yaml  # noqa: F401 - C extensions mind being forgotten and imported again
 
 import fakekube
 import fakekube.testing.real
