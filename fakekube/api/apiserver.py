@@ -11,8 +11,10 @@ from fakekube.api.access.authorizer import AlwaysAllow, Authorizer
 from fakekube.api.access.rbac import Rbac
 from fakekube.api.admission.chain import Chain, Plugin
 from fakekube.api.admission.hooks import WebhookConfigs
+from fakekube.api.admission.mutating_policies import MutatingPolicies
 from fakekube.api.admission.plugins.namespace_lifecycle import NamespaceLifecycle
-from fakekube.api.admission.policies import PolicyConfigs, ValidatingPolicies
+from fakekube.api.admission.policies import Applicable, PolicyConfigs
+from fakekube.api.admission.validating_policies import ValidatingPolicies
 from fakekube.api.admission.webhooks import Webhooks
 from fakekube.api.builtins import tables as builtins
 from fakekube.api.builtins.bootstrap import objects as builtin_objects
@@ -58,7 +60,8 @@ class ApiServer:
         self.catalog = Catalog(builtins.resources())
         self.registry = Registry(store, clock=self.clock, ids=self.ids)
         self.webhooks = WebhookConfigs(self.catalog)
-        self.policies = PolicyConfigs(self.catalog)
+        self.mutating = PolicyConfigs(self.catalog)
+        self.validating = PolicyConfigs(self.catalog)
         self.aggregation = Aggregation(self.services)
         self.rbac = Rbac()
         self._namespaces = self._builtin("", "v1", "namespaces")
@@ -69,7 +72,8 @@ class ApiServer:
         plugins: list[Plugin] = [
             NamespaceLifecycle(self.registry, self._namespaces),
             self._equipment.plugin,
-            ValidatingPolicies(self.policies, self.registry, self.catalog, self._namespace, authorizer),
+            MutatingPolicies(self._applicable(self.mutating, authorizer)),
+            ValidatingPolicies(self._applicable(self.validating, authorizer)),
             Webhooks(self.webhooks, self.services, self.ids, self._namespace_labels, authorizer),
             self._equipment.last,
         ]
@@ -151,6 +155,9 @@ class ApiServer:
         assert found is not None, f"{plural}.{group} is missing from the built-in tables"
         return found
 
+    def _applicable(self, configs: PolicyConfigs, authorizer: Authorizer) -> Applicable:
+        return Applicable(configs, self.registry, self.catalog, self._namespace, authorizer)
+
     def _follow(self) -> None:
         for resource, follow in self._followed():
             self.registry.committed[resource.prefix] = follow
@@ -159,8 +166,9 @@ class ApiServer:
     def _followed(self) -> Iterator[tuple[ServedResource, Committed]]:
         for plural in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
             yield self._builtin("admissionregistration.k8s.io", "v1", plural), self._webhook_written
-        for plural in ("validatingadmissionpolicies", "validatingadmissionpolicybindings"):
-            yield self._builtin("admissionregistration.k8s.io", "v1", plural), self._policy_written
+        for kind, follow in (("mutating", self._mutating_written), ("validating", self._validating_written)):
+            for plural in (f"{kind}admissionpolicies", f"{kind}admissionpolicybindings"):
+                yield self._builtin("admissionregistration.k8s.io", "v1", plural), follow
         yield self._builtin("apiregistration.k8s.io", "v1", "apiservices"), self._api_service_written
         for plural in ("roles", "clusterroles", "rolebindings", "clusterrolebindings"):
             yield self._builtin("rbac.authorization.k8s.io", "v1", plural), self._rbac_written
@@ -169,8 +177,11 @@ class ApiServer:
     async def _webhook_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
         self.webhooks.update(obj, deleted=deleted)
 
-    async def _policy_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
-        self.policies.update(obj, deleted=deleted)
+    async def _mutating_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
+        self.mutating.update(obj, deleted=deleted)
+
+    async def _validating_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
+        self.validating.update(obj, deleted=deleted)
 
     async def _rbac_written(self, _resource: ServedResource, obj: Object, deleted: bool) -> None:
         self.rbac.update(obj, deleted=deleted)

@@ -43,6 +43,10 @@ class Attributes:
     wants_second_round: bool = False
     memory: dict[object, "Invoked"] = field(default_factory=dict)  # what plugins keep from round to round
 
+    def ask_again(self) -> None:
+        """The object changed: a second round is worth its while where somebody has seen it before and wishes to see more."""
+        self.wants_second_round |= any(one.before or one.again for one in self.memory.values())
+
     @property
     def named(self) -> str:
         """The object's name as refusals print it: perhaps the prefix it is to be generated from."""

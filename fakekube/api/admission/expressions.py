@@ -15,6 +15,7 @@ from fakekube.api.admission.attributes import Attributes
 from fakekube.api.admission.reviews import namespace_of
 from fakekube.api.schema.cel import CelError, CompileError, Program, compile, times  # noqa: A004
 from fakekube.api.schema.cel import authorizations as authz
+from fakekube.api.schema.cel.library import PLAIN, Environment
 from fakekube.api.schema.cel.types import (
     BOOL,
     DYN,
@@ -200,16 +201,26 @@ class Expression:
             raise Failed(f"expression '{self.source}' resulted in error: {error}") from None
 
 
-def expression(source: str, declared: Mapping[str, Type], wanted: Sequence[Type] = ()) -> Expression:
+def expression(
+    source: str,
+    declared: Mapping[str, Type],
+    wanted: Sequence[Type] = (),
+    environment: Environment = PLAIN,
+) -> Expression:
     """Compile; the result has to have one of the `wanted` types, where any are named."""
     try:
-        program = compile(source, declared)
+        program = compile(source, declared, environment)
     except CompileError as error:
         return Expression(source, None, f"compilation failed: {error}")
-    if wanted and program.result not in wanted:
+    if wanted and program.result not in wanted and not _could_be(program.result, wanted):
         names = str(wanted[0]) if len(wanted) == 1 else f"one of [{' '.join(map(str, wanted))}]"
         return Expression(source, None, f"must evaluate to {names} but got {program.result}")
     return Expression(source, program)
+
+
+def _could_be(result: Type, wanted: Sequence[Type]) -> bool:
+    """An empty list beside the wanted one makes a list of anything, here: cel-go would have found out of what."""
+    return result == list_of(DYN) and any(one.name == "list" for one in wanted)
 
 
 class Conditions:

@@ -1,31 +1,27 @@
-"""ValidatingAdmissionPolicies and their bindings, followed as objects, and the admission plugin that applies them.
+"""Admission policies and their bindings, followed as objects, and what of them concerns a write: policies of both kinds,
+those that validate and those that mutate, are found, bound and given parameters alike.
 
-Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/{generic,validating}
+Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/generic
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fakekube.api.access.authorizer import Authorizer
 from fakekube.api.admission import equivalents, params, reviews
 from fakekube.api.admission.attributes import Attributes
-from fakekube.api.admission.params import ParamError
-from fakekube.api.admission.rules import Constraints, Index, NamespaceLabels, labels_of
+from fakekube.api.admission.rules import Constraints, Index, labels_of
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.registry import Registry
 from fakekube.api.registry.strategy import ServedResource
-from fakekube.machinery import errors
-from fakekube.machinery.errors import ApiError
 from fakekube.machinery.wire import Object
 
 if TYPE_CHECKING:
-    from fakekube.api.admission.validations import Decision, Validations
+    from fakekube.api.admission.mutations import Mutations
+    from fakekube.api.admission.validations import Validations
 
 Namespace = Callable[[str], Awaitable[Object | None]]
-
-# How upstream's policy_decision.go turns reasons into codes; anything else is a 422.
-_CODES = {"Forbidden": 403, "Unauthorized": 401, "RequestEntityTooLarge": 413}
 
 
 class Binding:
@@ -53,10 +49,17 @@ class Policy:
 
     @cached_property
     def validations(self) -> "Validations":
-        """The expressions, compiled when the first write meets them."""
+        """The expressions of a validating policy, compiled when the first write meets them."""
         from fakekube.api.admission.validations import Validations  # noqa: PLC0415 - most servers never need CEL
 
         return Validations(self.spec)
+
+    @cached_property
+    def mutations(self) -> "Mutations":
+        """The expressions of a mutating policy, as above."""
+        from fakekube.api.admission.mutations import Mutations  # noqa: PLC0415 - as above
+
+        return Mutations(self.spec)
 
 
 class PolicyConfigs:
@@ -88,8 +91,8 @@ class PolicyConfigs:
         )
 
 
-class ValidatingPolicies:
-    """The admission plugin."""
+class Applicable:
+    """What concerns one write, and what expressions get to see of it."""
 
     def __init__(
         self,
@@ -104,48 +107,33 @@ class ValidatingPolicies:
         self._catalog = catalog
         self._namespace = namespace
         self._authorizer = authorizer
-        self._labels: NamespaceLabels = self._namespace_labels
 
-    async def mutate(self, attributes: Attributes) -> None:
-        """Validating policies change nothing."""
+    def any(self, attributes: Attributes) -> bool:
+        """Whether a closer look is worth it."""
+        return bool(self._configs.bound.find(attributes))
 
-    async def validate(self, attributes: Attributes) -> None:
-        """Evaluate what is bound here; the first denial is told. Raises ApiError."""
-        denials: list[str] = []
-        reasons: list[str] = []
+    async def find(self, attributes: Attributes) -> AsyncIterator[tuple[Policy, Binding, ServedResource]]:
+        """Each policy with each binding that means this write, and the version of the resource the policy names."""
         for policy, targets in self._configs.bound.find(attributes):
             target = await policy.constraints.match(targets, attributes, self._labels)
             if target is None:
                 continue
             for binding, places in policy.bindings.find(attributes):
-                if await binding.constraints.match(places, attributes, self._labels) is None:
-                    continue
-                for decision in await self._decide(policy, binding, target, attributes):
-                    where = f"ValidatingAdmissionPolicy '{policy.name}'"
-                    where += f" with binding '{binding.name}'" if decision.part != "policy" else ""
-                    if decision.part or "Deny" in binding.actions:
-                        denials.append(f"{where} denied request: {decision.message}")
-                        reasons.append(decision.reason)
-                    if not decision.part and "Warn" in binding.actions:
-                        attributes.warnings.append(f"Validation failed for {where}: {decision.message}")
-        if denials:
-            raise _denied(attributes, denials[0], reasons[0])
+                if await binding.constraints.match(places, attributes, self._labels) is not None:
+                    yield policy, binding, target
 
-    async def _decide(
-        self, policy: Policy, binding: Binding, target: ServedResource, attributes: Attributes
-    ) -> "list[Decision]":
-        """What is wrong with this write in the eyes of one binding."""
+    async def params(
+        self, policy: Policy, binding: Binding, attributes: Attributes
+    ) -> Sequence[Object | None]:
+        """What to evaluate with, one after the other. Raises ParamError."""
+        return await params.collect(
+            policy.param_kind, binding.param_ref, attributes.namespace, self._catalog, self._registry
+        )
+
+    async def values(self, attributes: Attributes, target: ServedResource) -> dict[str, Any]:
+        """The variables of expressions, `params` and `variables` excepted; objects are in the target's version."""
         from fakekube.api.admission import expressions  # noqa: PLC0415 - loaded with the first policy
-        from fakekube.api.admission.validations import Decision  # noqa: PLC0415 - as above
 
-        try:
-            found = await params.collect(
-                policy.param_kind, binding.param_ref, attributes.namespace, self._catalog, self._registry
-            )
-        except ParamError as error:
-            if policy.fails_open:
-                return []
-            return [Decision(f"failed to configure {error.part}: {error}", part=error.part)]
         obj, old = attributes.obj, attributes.old
         if attributes.operation == "DELETE":
             obj = None
@@ -156,19 +144,7 @@ class ValidatingPolicies:
         request = reviews.request_of(attributes, target)
         values = expressions.bindings(attributes, obj, old, request, self._authorizer)
         namespace = await self._namespace(attributes.namespace) if attributes.resource.namespaced else None
-        values["namespaceObject"] = expressions.namespace_value(namespace)
-        decisions: list[Decision] = []
-        for one in found:
-            decisions += policy.validations.evaluate(values | {"params": one})
-        return decisions
+        return values | {"namespaceObject": expressions.namespace_value(namespace)}
 
-    async def _namespace_labels(self, name: str) -> Mapping[str, str]:
+    async def _labels(self, name: str) -> Mapping[str, str]:
         return labels_of(await self._namespace(name))
-
-
-def _denied(attributes: Attributes, message: str, reason: str) -> ApiError:
-    """A 403 in form, under the code and reason the policy asked for."""
-    resource = attributes.resource
-    error = errors.forbidden(resource.plural, resource.group, attributes.named, message)
-    details = {**(error.details or {}), "causes": [{"message": message}]}
-    return ApiError(error.message, code=_CODES.get(reason, 422), reason=reason, details=details)

@@ -1,24 +1,23 @@
 """The expressions of one ValidatingAdmissionPolicy, compiled, and what they decide about a write.
 
-Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/validating/validator.go, plugin/cel/composition.go
+Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/validating/validator.go
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fakekube.api.admission import expressions
+from fakekube.api.admission.composition import Variables
 from fakekube.api.admission.expressions import (
     BUDGET,
     Bindings,
     Conditions,
     Expression,
     Failed,
-    Lazy,
     expression,
 )
-from fakekube.api.schema.cel.types import BOOL, NULL, STRING, Type, object_of
-from fakekube.api.schema.cel.values import CelError
+from fakekube.api.schema.cel.types import BOOL, NULL, STRING
 
 INVALID = "Invalid"
 _LONGEST_MESSAGE = 5 * 1024
@@ -38,40 +37,6 @@ class _Validation:
     raw: Mapping[str, Any]
     test: Expression
     message: Expression | None
-
-
-class Variables:
-    """`spec.variables`: each may use those before it. `declared` is what expressions of the policy may name."""
-
-    def __init__(self, raws: Iterable[Mapping[str, Any]], declared: Mapping[str, Type]) -> None:
-        self.expressions: list[tuple[str, Expression]] = []
-        fields: dict[str, Type] = {}
-        for raw in raws:
-            known = dict(declared) | {"variables": object_of(Lazy.cel_type, dict(fields))}
-            one = expression(str(raw.get("expression") or ""), known)
-            name = str(raw.get("name") or "")
-            self.expressions.append((name, one))
-            if one.program is not None:
-                fields[name] = one.program.result
-        self.declared = dict(declared) | {"variables": object_of(Lazy.cel_type, fields)}
-
-    def bind(self, values: Bindings) -> Bindings:
-        """The values with `variables`, which are computed when they are asked for."""
-        makers = {}
-        bound = dict(values)
-        for name, one in self.expressions:
-            makers[name] = lambda name=name, one=one: _variable(name, one, bound)
-        bound["variables"] = Lazy(makers)
-        return bound
-
-
-def _variable(name: str, one: Expression, values: Bindings) -> Any:
-    try:
-        if one.program is None:
-            raise CelError(one.error)
-        return one.program(values)
-    except CelError as error:
-        raise CelError(f'composited variable "{name}" fails to evaluate: {error}') from None
 
 
 class Validations:

@@ -15,18 +15,18 @@ import orjson
 
 from fakekube.api import calling
 from fakekube.api.access.authorizer import AlwaysAllow, Authorizer
-from fakekube.api.admission import equivalents, reviews
+from fakekube.api.admission import equivalents, patches, reviews
 from fakekube.api.admission.attributes import Attributes, Invoked
 from fakekube.api.admission.hooks import Hook, WebhookConfigs
+from fakekube.api.admission.patches import PatchFailed
 from fakekube.api.admission.reviews import BadAnswer, Verdict
 from fakekube.api.admission.rules import NamespaceLabels, Targets
 from fakekube.api.calling import CallFailed
-from fakekube.api.patching import json_patch
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.services import Services
 from fakekube.ids import Ids
 from fakekube.machinery import errors
-from fakekube.machinery.errors import ApiError, BadRequest
+from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.wire import Object
 
 _log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Webhooks:
                 continue
             if await self._mutate_one(hook, view, attributes):
                 invoked.object_changed()
-                attributes.wants_second_round = attributes.wants_second_round or bool(invoked.again)
+                attributes.ask_again()
             if hook.reinvoked:
                 invoked.before.add(hook)
         if invoked.before or invoked.again:
@@ -144,7 +144,10 @@ class Webhooks:
             raise reviews.internal(
                 f'admission webhook "{hook.name}" attempted to modify the object, which is not supported for this operation'
             )
-        patched = _patched(view.obj, operations)
+        try:
+            patched = patches.patched(view.obj, operations)
+        except PatchFailed as failed:
+            raise reviews.internal(str(failed)) from None
         changed = patched != view.obj
         attributes.obj = await equivalents.in_version(patched, view.resource, attributes.resource)
         if attributes.kind is None:
@@ -189,25 +192,6 @@ async def _view(attributes: Attributes, target: ServedResource) -> _View:
         obj = None if obj is None else await equivalents.in_version(obj, resource, target)
         old = None if old is None else await equivalents.in_version(old, resource, target)
     return _View(target, obj, old, reviews.request_of(attributes, target))
-
-
-def _patched(obj: Object, operations: list[dict[str, Any]]) -> Object:
-    """Raises InternalError, in the words of the real server's patch library."""
-    try:
-        return json_patch.apply(obj, operations)
-    except ApiError:
-        pass
-    for count, operation in enumerate(operations, start=1):  # which one was it?
-        try:
-            json_patch.apply(obj, operations[:count])
-        except ApiError:
-            kind, path = operation.get("op"), operation.get("path") or ""
-            if kind == "test":
-                raise reviews.internal(f"testing value {path} failed: test failed") from None
-            shown = f'"{path}"' if kind in ("add", "remove") else path
-            text = f"{kind} operation does not apply: doc is missing path: {shown}: missing value"
-            raise reviews.internal(text) from None
-    raise AssertionError("unreachable")
 
 
 def _silence(hook: Hook, why: str) -> None:

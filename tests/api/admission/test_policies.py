@@ -298,6 +298,46 @@ async def test_a_delete_has_no_object(ask, bind: Bind):
             "spec.matchConditions[0].expression",
             "bool but got int",
         ),
+        (
+            {"matchConditions": [{"name": "m"}], **checks("true")},
+            "spec.matchConditions[0].expression",
+            "Required value",
+        ),
+        (checks("true", messageExpression=" "), "spec.validations[0].messageExpression", "must be non-empty"),
+        (checks("true", message="a\nb"), "spec.validations[0].message", "must not contain line breaks"),
+        (
+            checks("true", reason="Teapot"),
+            "spec.validations[0].reason",
+            'supported values: "Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"',
+        ),
+        (
+            {"auditAnnotations": [{"key": "a b", "valueExpression": "'x'"}]},
+            "spec.auditAnnotations[0].key",
+            'Invalid value: "p/a b": name part must consist of',
+        ),
+        (
+            {"auditAnnotations": [{"key": "a", "valueExpression": "1"}]},
+            "spec.auditAnnotations[0].valueExpression",
+            "must evaluate to one of [string null_type] but got int",
+        ),
+        (
+            {"paramKind": {"apiVersion": "a/b/c", "kind": "K"}, **checks("true")},
+            "spec.paramKind.apiVersion",
+            "unexpected GroupVersion string: a/b/c",
+        ),
+        (
+            {"paramKind": {"apiVersion": "v1", "kind": "Config_Map"}, **checks("true")},
+            "spec.paramKind.kind",
+            "may have mixed case, but should otherwise match: a DNS-1035 label",
+        ),
+        (
+            {
+                "matchConstraints": {"resourceRules": [{**rule(), "resourceNames": ["a", "a"]}]},
+                **checks("true"),
+            },
+            "spec.matchConstraints.resourceRules[0].resourceNames[1]",
+            'Duplicate value: "a"',
+        ),
     ],
 )
 async def test_bad_expressions_are_refused_when_written(ask, spec: dict[str, Any], field: str, message: str):
@@ -313,3 +353,50 @@ async def test_bad_expressions_are_refused_when_written(ask, spec: dict[str, Any
     (cause,) = said(answer)["details"]["causes"]
     assert cause["field"] == field
     assert message in cause["message"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "causes"),
+    [
+        (
+            {"policyName": "A_", "validationActions": ["Deny", "Deny", "Shout"]},
+            [
+                "spec.policyName: Invalid value",
+                "spec.validationActions[1]: Duplicate value",
+                "spec.validationActions[2]: Unsupported value",
+            ],
+        ),
+        (
+            {"paramRef": {"name": "a", "selector": {}}, "matchResources": {"matchPolicy": "Sometimes"}},
+            [
+                "spec.policyName: Required value",
+                "spec.paramRef.name: Forbidden",
+                "spec.paramRef.selector: Forbidden",
+                "spec.paramRef.parameterNotFoundAction: Required value",
+                "spec.matchResouces.matchPolicy: Unsupported value",
+                "spec.validationActions: Required value",
+            ],
+        ),
+        (
+            {
+                "policyName": "p",
+                "paramRef": {"parameterNotFoundAction": "Shrug"},
+                "validationActions": ["Audit"],
+            },
+            ["spec.paramRef: Required value", "spec.paramRef.parameterNotFoundAction: Unsupported value"],
+        ),
+    ],
+)
+async def test_bad_bindings_are_refused(ask, spec: dict[str, Any], causes: list[str]):
+    """A binding names a policy, sound parameters and what to do, or is told everything that is wrong with it."""
+    body = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "p"},
+        "spec": spec,
+    }
+    answer = await ask("POST", f"{HOOKS}/validatingadmissionpolicybindings", body)
+    assert answer.status == 422
+    told = [f"{one['field']}: {one['message']}" for one in said(answer)["details"]["causes"]]
+    assert len(told) == len(causes)
+    assert all(text.startswith(wanted) for text, wanted in zip(told, causes, strict=True)), told

@@ -22,6 +22,11 @@ from fakekube.api.builtins.strategies.networking import (
 )
 from fakekube.api.builtins.strategies.nodes import NodeStrategy
 from fakekube.api.builtins.strategies.pods import PodStrategy
+from fakekube.api.builtins.strategies.policies import (
+    MutatingPolicyStrategy,
+    PolicyBindingStrategy,
+    PolicyStrategy,
+)
 from fakekube.api.builtins.strategies.rbac import BindingStrategy, ClusterRoleStrategy, RoleStrategy
 from fakekube.api.builtins.strategies.scheduling import PriorityClassStrategy, RuntimeClassStrategy
 from fakekube.api.builtins.strategies.services import ServiceStrategy
@@ -34,8 +39,6 @@ from fakekube.api.builtins.strategies.storage import (
 )
 from fakekube.api.builtins.strategies.volumes import PersistentVolumeClaimStrategy, PersistentVolumeStrategy
 from fakekube.api.builtins.strategies.webhooks import (
-    PolicyBindingStrategy,
-    PolicyStrategy,
     WebhookConfigurationStrategy,
 )
 from fakekube.api.builtins.strategies.workloads.cron_jobs import CronJobStrategy
@@ -72,7 +75,7 @@ STRATEGIES: dict[tuple[str, str], type[BuiltinStrategy]] = {
     ("", "ResourceQuota"): ResourceQuotaStrategy,
     ("", "Secret"): SecretStrategy,
     ("", "Service"): ServiceStrategy,
-    (_ADMISSION, "MutatingAdmissionPolicy"): PolicyStrategy,
+    (_ADMISSION, "MutatingAdmissionPolicy"): MutatingPolicyStrategy,
     (_ADMISSION, "MutatingAdmissionPolicyBinding"): PolicyBindingStrategy,
     (_ADMISSION, "MutatingWebhookConfiguration"): WebhookConfigurationStrategy,
     (_ADMISSION, "ValidatingAdmissionPolicy"): PolicyStrategy,

@@ -1,4 +1,4 @@
-"""Webhook configurations and admission policies as objects; calling and evaluating them is admission's business.
+"""Webhook configurations as objects; calling webhooks is admission's business.
 
 Origin: k8s: pkg/apis/admissionregistration/{v1/defaults.go,validation/validation.go}
 """
@@ -13,8 +13,8 @@ from fakekube.api.registry import names
 from fakekube.machinery.field_errors import duplicate, invalid, not_supported, required
 from fakekube.machinery.wire import Object
 
-_FAILURE = ("Fail", "Ignore")
-_MATCH = ("Equivalent", "Exact")
+FAILURE = ("Fail", "Ignore")
+MATCH = ("Equivalent", "Exact")
 _REINVOCATION = ("IfNeeded", "Never")
 _SCOPES = ("*", "Cluster", "Namespaced")
 _OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
@@ -36,7 +36,7 @@ class WebhookConfigurationStrategy(BuiltinStrategy):
             hook.setdefault("timeoutSeconds", 10)
             if self.kind == "MutatingWebhookConfiguration":
                 hook.setdefault("reinvocationPolicy", "Never")
-            _default_match(hook)
+            default_match(hook)
             for rule in hook.get("rules") or ():
                 rule.setdefault("scope", "*")
 
@@ -56,7 +56,8 @@ class WebhookConfigurationStrategy(BuiltinStrategy):
         return self.validate_create(new)
 
 
-def _default_match(target: dict[str, Any]) -> None:
+def default_match(target: dict[str, Any]) -> None:
+    """Everything is meant unless said otherwise, whatever version it is written in."""
     target.setdefault("namespaceSelector", {})
     target.setdefault("objectSelector", {})
     target.setdefault("matchPolicy", "Equivalent")
@@ -64,9 +65,9 @@ def _default_match(target: dict[str, Any]) -> None:
 
 def _webhook(hook: dict[str, Any], at: str) -> Causes:
     found = _domain(hook.get("name") or "", f"{at}.name")
-    found += checks.each(hook.get("rules"), f"{at}.rules", _rule)
-    found += checks.one_of(hook.get("failurePolicy"), f"{at}.failurePolicy", _FAILURE, missing=None)
-    found += checks.one_of(hook.get("matchPolicy"), f"{at}.matchPolicy", _MATCH, missing=None)
+    found += checks.each(hook.get("rules"), f"{at}.rules", rule_with_operations)
+    found += checks.one_of(hook.get("failurePolicy"), f"{at}.failurePolicy", FAILURE, missing=None)
+    found += checks.one_of(hook.get("matchPolicy"), f"{at}.matchPolicy", MATCH, missing=None)
     missing = "must specify one of " + ", ".join(_SIDE_EFFECTS)
     found += checks.one_of(hook.get("sideEffects"), f"{at}.sideEffects", _SIDE_EFFECTS, missing=missing)
     seconds = hook.get("timeoutSeconds")
@@ -165,7 +166,8 @@ def _url(url: str, at: str) -> Causes:
     return found
 
 
-def _rule(rule: dict[str, Any], at: str) -> Causes:
+def rule_with_operations(rule: dict[str, Any], at: str) -> Causes:
+    """Which operations on which resources are meant."""
     found: Causes = []
     operations = rule.get("operations") or []
     if not operations:
@@ -199,104 +201,3 @@ def _rule(rule: dict[str, Any], at: str) -> Causes:
         required(f"{at}.resources[{index}]") for index, resource in enumerate(resources) if not resource
     ]
     return found + checks.one_of(rule.get("scope"), f"{at}.scope", _SCOPES, missing=None)
-
-
-class PolicyStrategy(BuiltinStrategy):
-    """ValidatingAdmissionPolicy and MutatingAdmissionPolicy."""
-
-    def default(self, obj: Object) -> None:
-        super().default(obj)
-        spec = obj["spec"]
-        spec.setdefault("failurePolicy", "Fail")
-        if self.kind == "MutatingAdmissionPolicy":
-            spec.setdefault("reinvocationPolicy", "Never")
-        _default_match_resources(spec.get("matchConstraints"))
-
-    def validate_create(self, obj: Object) -> Causes:
-        spec = obj["spec"]
-        found = checks.one_of(spec.get("failurePolicy"), "spec.failurePolicy", _FAILURE)
-        kind = spec.get("paramKind")
-        if kind is not None:
-            found += [
-                required(f"spec.paramKind.{member}")
-                for member in ("apiVersion", "kind")
-                if not kind.get(member)
-            ]
-        found += _match_resources(spec.get("matchConstraints"), "spec.matchConstraints", needed=True)
-        return found + self._statements(spec) + self._expressions(spec)
-
-    def _expressions(self, spec: dict[str, Any]) -> Causes:
-        if self.kind == "MutatingAdmissionPolicy":
-            return []
-        from fakekube.api.admission import expression_rules  # noqa: PLC0415 - most servers never need CEL
-
-        return list(expression_rules.policy(spec))
-
-    def validate_update(self, new: Object, old: Object) -> Causes:
-        return self.validate_create(new)
-
-    def _statements(self, spec: dict[str, Any]) -> Causes:
-        if self.kind == "MutatingAdmissionPolicy":
-            return [] if spec.get("mutations") else [required("spec.mutations")]
-        validations, audits = spec.get("validations") or [], spec.get("auditAnnotations") or []
-        if not validations and not audits:
-            said = "validations or auditAnnotations must contain at least one item"
-            return [required("spec.validations", said), required("spec.auditAnnotations", said)]
-        found: Causes = []
-        for index, one in enumerate(validations):
-            at = f"spec.validations[{index}]"
-            if not (one.get("expression") or "").strip():
-                found.append(required(f"{at}.expression", "expression is not specified"))
-            if "message" in one and not one["message"].strip():
-                said = "message must be non-empty if specified"
-                found.append(invalid(f"{at}.message", one["message"], said))
-        return found
-
-
-class PolicyBindingStrategy(BuiltinStrategy):
-    """Where a policy applies and what it does there."""
-
-    def default(self, obj: Object) -> None:
-        super().default(obj)
-        _default_match_resources(obj["spec"].get("matchResources"))
-
-    def validate_create(self, obj: Object) -> Causes:
-        spec = obj["spec"]
-        found: Causes = [] if spec.get("policyName") else [required("spec.policyName")]
-        if self.kind == "ValidatingAdmissionPolicyBinding":
-            actions = spec.get("validationActions") or []
-            if not actions:
-                found.append(required("spec.validationActions", "at least one validation action is required"))
-            if "Deny" in actions and "Warn" in actions:
-                said = "must not contain both Deny and Warn (repeating the same validation failure information in the "
-                said += "API response and headers serves no purpose)"
-                found.append(invalid("spec.validationActions", actions, said))
-            for action in actions:
-                if action not in ("Audit", "Deny", "Warn"):
-                    found.append(not_supported("spec.validationActions", action, ["Audit", "Deny", "Warn"]))
-        return found + _match_resources(spec.get("matchResources"), "spec.matchResources", needed=False)
-
-    def validate_update(self, new: Object, old: Object) -> Causes:
-        return self.validate_create(new)
-
-
-def _default_match_resources(match: dict[str, Any] | None) -> None:
-    if match is None:
-        return
-    _default_match(match)
-    for member in ("resourceRules", "excludeResourceRules"):
-        for rule in match.get(member) or ():
-            rule.setdefault("scope", "*")
-
-
-def _match_resources(match: dict[str, Any] | None, at: str, *, needed: bool) -> Causes:
-    if match is None:
-        return [required(at)] if needed else []
-    found = checks.one_of(match.get("matchPolicy"), f"{at}.matchPolicy", _MATCH, missing=None)
-    for member in ("namespaceSelector", "objectSelector"):
-        found += checks.label_selector(match.get(member), f"{at}.{member}")
-    if needed and not match.get("resourceRules"):
-        found.append(required(f"{at}.resourceRules"))
-    for member in ("resourceRules", "excludeResourceRules"):
-        found += checks.each(match.get(member), f"{at}.{member}", _rule)
-    return found

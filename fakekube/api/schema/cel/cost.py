@@ -24,13 +24,14 @@ from fakekube.api.schema.cel.syntax import (
     MapOf,
     Node,
     Select,
+    StructOf,
 )
 from fakekube.api.schema.cel.translate import Translator
 from fakekube.api.schema.cel.types import DYN, Type
 
 MOST = 2**64 - 1
 _TEXT, _REGEX = 0.1, 0.25  # per character
-_LIST, _MAP = 10, 30  # making one
+_LIST, _MAP, _STRUCT = 10, 30, 40  # making one
 _SCALARS = frozenset(
     {"bool", "double", "int", "uint", "google.protobuf.Duration", "google.protobuf.Timestamp"}
 )
@@ -89,6 +90,8 @@ class _Estimator:
                 return _LIST + sum(map(self.cost, items))
             case MapOf(entries=entries):
                 return _MAP + sum(self.cost(key) + self.cost(value) for key, value in entries)
+            case StructOf(fields=fields):
+                return _STRUCT + sum(self.cost(value) for _, value in fields)
             case Fold():
                 return self.fold(node)
             case Bind():

@@ -3,6 +3,9 @@
 k8s: staging/src/k8s.io/apiserver/pkg/cel/environment/base.go
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from fakekube.api.schema.cel import (
     authorizations,
     basics,
@@ -15,6 +18,7 @@ from fakekube.api.schema.cel import (
     texts,
     times,
 )
+from fakekube.api.schema.cel.making import Struct
 from fakekube.api.schema.cel.overloads import Library
 from fakekube.api.schema.cel.types import (
     BOOL,
@@ -81,4 +85,17 @@ def _assemble() -> Library:
     return library
 
 
+def no_structs(_name: str) -> None:
+    """Most expressions make no objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What expressions of one kind may call and make."""
+
+    library: Library
+    structs: Callable[[str], Struct | None] = no_structs
+
+
 LIBRARY = _assemble()
+PLAIN = Environment(LIBRARY)

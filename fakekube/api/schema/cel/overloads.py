@@ -30,6 +30,12 @@ class Library:
     def member(self, name: str, params: Iterable[Type], result: Type, call: Callable[..., Any]) -> None:
         self.functions.setdefault(name, []).append(Overload(tuple(params), result, call, member=True))
 
+    def copy(self) -> "Library":
+        """The same functions, to add others to."""
+        other = Library()
+        other.functions = {name: list(overloads) for name, overloads in self.functions.items()}
+        return other
+
     def candidates(self, name: str, count: int, *, member: bool) -> list[Overload]:
         return [
             one for one in self.functions.get(name, ()) if one.member is member and len(one.params) == count

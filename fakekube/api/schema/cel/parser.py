@@ -18,6 +18,8 @@ from fakekube.api.schema.cel.syntax import (
     MapOf,
     Node,
     Select,
+    StructOf,
+    dotted,
 )
 from fakekube.api.schema.cel.values import INT_MAX, INT_MIN, UINT_MAX, CompileError, UInt
 
@@ -38,7 +40,7 @@ _LEVELS: list[dict[str, str]] = [
     {"+": "_+_", "-": "_-_"},
     {"*": "_*_", "/": "_/_", "%": "_%_"},
 ]
-_RESERVED = frozenset(
+RESERVED = frozenset(
     {
         "as",
         "break",
@@ -172,6 +174,8 @@ class _Parser:
                 index = self.expression()
                 self.expect("]")
                 node = Index(bracket.at, node, index, optional)
+            elif (name := dotted(node)) and (brace := self.take("{")) is not None:
+                node = self.struct_of(brace.at, name)
             else:
                 return node
 
@@ -230,7 +234,7 @@ class _Parser:
             return Literal(token.at, constants[token.text])
         if token.text == "in":
             self.refuse(f"extraneous input 'in' expecting {_EXPECTED}", token.at)
-        if token.text in _RESERVED:
+        if token.text in RESERVED:
             raise failure(self.source, token.at, f"reserved identifier: {token.text}")
         opening = self.take("(")
         if opening is None:
@@ -266,6 +270,21 @@ class _Parser:
             if self.token.text != "}":
                 self.expect(",")
         return MapOf(at, tuple(entries), tuple(optional))
+
+    def struct_of(self, at: int, name: str) -> Node:
+        fields: list[tuple[str, Node]] = []
+        optional: list[bool] = []
+        while not self.take("}"):
+            optional.append(self.take("?") is not None)
+            token = self.token
+            if token.kind not in ("ident", "quoted"):
+                self.refuse(f"extraneous input '{token.text}' expecting {{'}}', ',', '?', IDENTIFIER}}")
+            self.next()
+            self.expect(":")
+            fields.append((token.text.strip("`"), self.expression()))
+            if self.token.text != "}":
+                self.expect(",")
+        return StructOf(at, name, tuple(fields), tuple(optional))
 
     def number(self, token: _Token, *, negative: bool = False, at: int | None = None) -> Node:
         at = token.at if at is None else at

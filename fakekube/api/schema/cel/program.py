@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from fakekube.api.schema.cel.library import PLAIN, Environment
 from fakekube.api.schema.cel.parser import parse
 from fakekube.api.schema.cel.syntax import size
 from fakekube.api.schema.cel.translate import Closure, Translator
@@ -49,9 +50,11 @@ class Program:
             self.spent = limit - frame[0]
 
 
-def compile(source: str, variables: Mapping[str, Type]) -> Program:  # noqa: A001 - it is what one does with it
+def compile(  # noqa: A001 - it is what one does with it
+    source: str, variables: Mapping[str, Type], environment: Environment = PLAIN
+) -> Program:
     """Parse and check. Raises CompileError with cel-go's text, drawing included."""
-    translator = Translator(source, variables)
+    translator = Translator(source, variables, environment)
     tree = _parsed(source)
     result, run = translator.translate(tree)
     translator.raise_errors()

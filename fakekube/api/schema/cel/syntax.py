@@ -60,6 +60,16 @@ class MapOf:
 
 
 @dataclass(frozen=True, slots=True)
+class StructOf:
+    """An object with named fields: `Object.spec{replicas: 3, ?paused: object.?spec.paused}`."""
+
+    at: int
+    name: str
+    fields: "tuple[tuple[str, Node], ...]"
+    optional: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fold:
     """A macro over a list or map. `names` are one variable, or two: index and item, key and value."""
 
@@ -82,7 +92,17 @@ class Bind:
     optional: str = ""
 
 
-Node = Literal | Ident | Select | Index | Call | ListOf | MapOf | Fold | Bind
+Node = Literal | Ident | Select | Index | Call | ListOf | MapOf | StructOf | Fold | Bind
+
+
+def dotted(node: Node) -> str:
+    """`a.b.c` when that is all the node is, else nothing."""
+    if isinstance(node, Ident):
+        return node.name
+    if isinstance(node, Select) and not node.test and not node.optional:
+        before = dotted(node.operand)
+        return f"{before}.{node.field}" if before else ""
+    return ""
 
 
 def size(node: Node) -> int:
@@ -98,6 +118,8 @@ def size(node: Node) -> int:
             return 1 + sum(map(size, items))
         case MapOf(entries=entries):
             return 1 + sum(size(key) + size(value) for key, value in entries)
+        case StructOf(fields=fields):
+            return 1 + sum(size(value) for _, value in fields)
         case Fold(over=over):
             return 1 + size(over)
         case Bind(value=value, body=body):

@@ -8,8 +8,8 @@ cel-go: checker/checker.go, interpreter/{planner,interpretable}.go
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fakekube.api.schema.cel import folds, operators, selecting
-from fakekube.api.schema.cel.library import LIBRARY, TYPE_VALUES
+from fakekube.api.schema.cel import folds, making, operators, selecting
+from fakekube.api.schema.cel.library import PLAIN, TYPE_VALUES, Environment
 from fakekube.api.schema.cel.overloads import dispatcher, matching
 from fakekube.api.schema.cel.parser import failure
 from fakekube.api.schema.cel.syntax import (
@@ -23,6 +23,8 @@ from fakekube.api.schema.cel.syntax import (
     MapOf,
     Node,
     Select,
+    StructOf,
+    dotted,
     size,
 )
 from fakekube.api.schema.cel.types import (
@@ -52,7 +54,6 @@ from fakekube.api.schema.cel.values import (
     TypeValue,
     UInt,
     no_such_overload,
-    type_name,
 )
 
 Frame = list[Any]
@@ -68,8 +69,9 @@ _LOGIC = {"_&&_": False, "_||_": True}
 class Translator:
     """One expression. `slots` counts what the frame must hold."""
 
-    def __init__(self, source: str, variables: Mapping[str, Type]) -> None:
+    def __init__(self, source: str, variables: Mapping[str, Type], environment: Environment = PLAIN) -> None:
         self.source = source
+        self._library, self._structs = environment.library, environment.structs
         self.scope: dict[str, tuple[int, Type]] = {
             name: (index, type_) for index, (name, type_) in enumerate(variables.items(), start=1)
         }
@@ -108,6 +110,8 @@ class Translator:
                 return self.list_of(node)
             case MapOf():
                 return self.map_of(node)
+            case StructOf():
+                return self.struct_of(node)
             case Fold():
                 return self.fold(node)
             case Bind():
@@ -125,12 +129,12 @@ class Translator:
         return self.refuse(node, f"undeclared reference to '{node.name}' (in container '')")
 
     def select(self, node: Select) -> Checked:
-        dotted = _dotted(node)
-        if dotted in self.scope:  # variables may have dotted names: `authorizer.requestResource`
-            return self.ident(Ident(node.at, dotted))
-        if dotted in TYPE_VALUES and dotted.split(".")[0] not in self.scope:
-            value = TypeValue(dotted)
-            return type_of(TYPE_VALUES[dotted]), lambda _: value
+        path = dotted(node)
+        if path in self.scope:  # variables may have dotted names: `authorizer.requestResource`
+            return self.ident(Ident(node.at, path))
+        if path in TYPE_VALUES and path.split(".")[0] not in self.scope:
+            value = TypeValue(path)
+            return type_of(TYPE_VALUES[path]), lambda _: value
         type_, operand = self.translate(node.operand)
         chosen = selecting.field(type_, node.field)
         if isinstance(chosen, str):
@@ -160,18 +164,18 @@ class Translator:
     def call(self, node: Call) -> Checked:
         name, target = node.name, node.target
         if target is not None:
-            dotted = _dotted(target)
-            if dotted and dotted.split(".")[0] not in self.scope and f"{dotted}.{name}" in LIBRARY.functions:
-                name, target = f"{dotted}.{name}", None
+            path = dotted(target)
+            if path and path.split(".")[0] not in self.scope and f"{path}.{name}" in self._library.functions:
+                name, target = f"{path}.{name}", None
         if name in _LOGIC:
             return self.logic(node)
         target_checked = self.translate(target) if target is not None else None
         checked = [self.translate(arg) for arg in node.args]
         given = [type_ for type_, _ in checked]
         members = [target_checked, *checked] if target_checked is not None else checked
-        if name not in LIBRARY.functions:
+        if name not in self._library.functions:
             return self.refuse(node, f"undeclared reference to '{name}' (in container '')")
-        candidates = LIBRARY.candidates(name, len(members), member=target_checked is not None)
+        candidates = self._library.candidates(name, len(members), member=target_checked is not None)
         found, result = matching(candidates, [type_ for type_, _ in members])
         if not found:
             where = shown(given, target_checked[0] if target_checked else None)
@@ -190,50 +194,33 @@ class Translator:
 
     def list_of(self, node: ListOf) -> Checked:
         checked = [self.translate(item) for item in node.items]
-        closures = [closure for _, closure in checked]
-        element = common(
-            [_unwrapped(type_, opt) for (type_, _), opt in zip(checked, node.optional, strict=True)]
-        )
-        if not any(node.optional):
-            return list_of(element), lambda frame: [closure(frame) for closure in closures]
-        parts = list(zip(closures, node.optional, strict=True))
-
-        def build(frame: Frame) -> list[Any]:
-            found = []
-            for closure, optional in parts:
-                value = closure(frame)
-                if not optional:
-                    found.append(value)
-                elif value.present:
-                    found.append(value.content)
-            return found
-
-        return list_of(element), build
+        types = [_unwrapped(type_, opt) for (type_, _), opt in zip(checked, node.optional, strict=True)]
+        return list_of(common(types)), making.list_maker([item for _, item in checked], node.optional)
 
     def map_of(self, node: MapOf) -> Checked:
         keys = [self.translate(key) for key, _ in node.entries]
         values = [self.translate(value) for _, value in node.entries]
-        parts = [
-            (key, value, optional)
-            for (_, key), (_, value), optional in zip(keys, values, node.optional, strict=True)
-        ]
-        value_types = [_unwrapped(type_, opt) for (type_, _), opt in zip(values, node.optional, strict=True)]
+        types = [_unwrapped(type_, opt) for (type_, _), opt in zip(values, node.optional, strict=True)]
+        build = making.map_maker([key for _, key in keys], [value for _, value in values], node.optional)
+        return map_of(common([type_ for type_, _ in keys]), common(types)), build
 
-        def build(frame: Frame) -> dict[Any, Any]:
-            found: dict[Any, Any] = {}
-            for key, value, optional in parts:
-                content = value(frame)
-                if optional and not content.present:
-                    continue
-                name = key(frame)
-                if not isinstance(name, (str, int)):
-                    raise CelError(f"unsupported key type: {type_name(name)}")
-                if name in found:
-                    raise CelError(f"Failed with repeated key {name}")
-                found[name] = content.content if optional else content
-            return found
-
-        return map_of(common([type_ for type_, _ in keys]), common(value_types)), build
+    def struct_of(self, node: StructOf) -> Checked:
+        struct = self._structs(node.name)
+        if struct is None:
+            return self.refuse(node, f"undeclared reference to '{node.name}' (in container '')")
+        values: list[Closure] = []
+        for (name, value), optional in zip(node.fields, node.optional, strict=True):
+            type_, closure = self.translate(value)
+            assert struct.type.fields is not None
+            wanted = struct.type.fields.get(name)
+            if wanted is None:
+                self.refuse(node, f"undefined field '{name}'")
+            elif not fits(_unwrapped(type_, optional), wanted, {}):
+                text = f"expected type of field '{name}' is '{wanted}' but provided type is '{type_}'"
+                self.refuse(value, text)
+            values.append(closure)
+        names = [name for name, _ in node.fields]
+        return struct.type, making.struct_maker(names, values, node.optional, struct)
 
     def fold(self, node: Fold) -> Checked:
         type_, over = self.translate(node.over)
@@ -307,16 +294,6 @@ def _spending(over: Closure, cost: int) -> Closure:
 
 def _unwrapped(type_: Type, optional: bool) -> Type:
     return type_.params[0] if optional and type_.name == "optional_type" and type_.params else type_
-
-
-def _dotted(node: Node) -> str:
-    """`a.b.c` when that is all the node is, else nothing."""
-    if isinstance(node, Ident):
-        return node.name
-    if isinstance(node, Select) and not node.test and not node.optional:
-        before = _dotted(node.operand)
-        return f"{before}.{node.field}" if before else ""
-    return ""
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
