@@ -216,7 +216,7 @@ _FAULT = {
     "status": "answer with this status",
     "reset": "break the connection",
     "latency": "a span of the cluster's time",
-    "watch": "drop, duplicate, delay, close or expire",
+    "watch": "drop, duplicate, delay, reorder, close or expire",
     "event": "ADDED, MODIFIED or DELETED, with watch",
     "after_commit": "act once the request has been carried out",
     "retry_after": "seconds, with status 429 and 5xx",

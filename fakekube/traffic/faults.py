@@ -19,6 +19,7 @@ WATCH = {
     "drop": "the event never comes",
     "duplicate": "the event comes twice",
     "delay": "the event, and all behind it, come `latency` later",
+    "reorder": "the event comes after the next one about another object",
     "close": "the stream ends",
     "expire": "the stream ends with 410",
 }

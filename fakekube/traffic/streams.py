@@ -1,4 +1,4 @@
-"""A watch stream that can be held back, cut, and whose events can be lost, doubled or delayed.
+"""A watch stream that can be held back, cut, and whose events can be lost, doubled, delayed or overtaken.
 
 Nothing is looked at as long as no fault is about watches: a chunk then passes for the price of one more call.
 """
@@ -47,6 +47,7 @@ class Tap:
         self._inner = inner
         self._valve = valve
         self._last: bytes | None = None  # what is still to be sent before the end
+        self._overtaken: dict[tuple[str, str], bytes] = {}  # (namespace, name) → its event that waits for another's
         self._ending = False
         self._reader: asyncio.Task[object] | None = None
 
@@ -59,12 +60,14 @@ class Tap:
             chunk = await self._read()
             if chunk is None:
                 break
-            if valve.idle():
+            if valve.idle() and not self._overtaken:
                 return chunk
             await valve.flowing(self.seen)
             chunk = await self._disturbed(chunk)
             if chunk:
                 return chunk
+        if self._overtaken:  # the end of the stream lets nobody down
+            return self._late()
         last, self._last = self._last, None
         if last is not None:
             return last
@@ -103,6 +106,9 @@ class Tap:
         passed: list[bytes] = []
         for line in chunk.splitlines(keepends=True):
             kind, name, namespace = _about(line)
+            known = (namespace, name)
+            if known in self._overtaken:  # the events of one object keep their order
+                passed.append(self._overtaken.pop(known))
             armed = self._valve.meets(self.seen, kind, name, namespace)
             what = armed.fault.watch if armed is not None else ""
             if armed is not None and what == "delay":
@@ -110,11 +116,22 @@ class Tap:
             elif what in ("close", "expire"):
                 self.end(expired=what == "expire")
                 break
+            if what == "reorder":
+                self._overtaken[known] = line
+                continue
             if what != "drop":
                 passed.append(line)
             if what == "duplicate":
                 passed.append(line)
+            if name:
+                passed.append(self._late())
         return b"".join(passed)
+
+    def _late(self) -> bytes:
+        """The events that others have overtaken, in their order."""
+        late = b"".join(self._overtaken.values())
+        self._overtaken.clear()
+        return late
 
 
 def _about(line: bytes) -> tuple[str, str, str]:

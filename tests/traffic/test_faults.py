@@ -169,6 +169,8 @@ async def events(client, count, **options):
         ({"watch": "drop", "name": "b"}, ["a", "c", "d"]),
         ({"watch": "duplicate", "name": "b"}, ["a", "b", "b", "c"]),
         ({"watch": "drop", "event": "ADDED", "nth": 2, "times": 2}, ["a", "d", "e"]),
+        ({"watch": "reorder", "name": "b"}, ["a", "c", "b", "d"]),
+        ({"watch": "reorder", "event": "ADDED", "times": 2}, ["c", "a", "b", "d"]),
         ({"watch": "close", "name": "c"}, ["a", "b"]),
     ],
 )
@@ -180,6 +182,30 @@ async def test_watch_events_are_lost_doubled_or_the_last(cluster, client, fault,
     for name in "abcde":
         await cluster.client().create(CONFIG_MAPS, config(name))
     assert [name for _, name in await watching] == expected
+
+
+async def test_events_are_swapped_across_objects_only(cluster, client):
+    """What overtakes is about another object: an object's own events keep their order, and none is lost at the end."""
+    cluster.faults.add(client="tester", watch="reorder", event="MODIFIED", times=None)
+    watching = asyncio.create_task(events(client, 6))
+    await cluster.settle()
+    admin = cluster.client()
+    for name in "ab":
+        await admin.create(CONFIG_MAPS, config(name))
+    for value in ("1", "2"):
+        await admin.update(CONFIG_MAPS, {**config("a"), "data": {"k": value}})
+    await admin.delete(CONFIG_MAPS, "b", "default")
+    await admin.update(CONFIG_MAPS, {**config("a"), "data": {"k": "3"}})
+    await cluster.settle()
+    cluster.faults.add(client="tester", watch="close")
+    assert await watching == [
+        ("ADDED", "a"),
+        ("ADDED", "b"),
+        ("MODIFIED", "a"),  # 1, pushed on by 2
+        ("DELETED", "b"),
+        ("MODIFIED", "a"),  # 2, overtaken
+        ("MODIFIED", "a"),  # 3, at the end of the stream
+    ]
 
 
 async def test_a_delayed_event_holds_up_those_behind_it(cluster, client):
