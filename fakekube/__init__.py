@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["Cluster", "Fault", "FlowingClock", "ManualClock", "Server"]
+__all__ = ["Cluster", "Fault", "FlowingClock", "ManualClock", "Server", "vm", "vmi", "vmpool"]
 
 if TYPE_CHECKING:
     from fakekube.clock import FlowingClock, ManualClock
     from fakekube.cluster import Cluster
+    from fakekube.testing.factories import vm, vmi, vmpool
     from fakekube.testing.threaded import Server
     from fakekube.traffic.faults import Fault
 
@@ -17,6 +18,9 @@ _HOMES = {
     "FlowingClock": "fakekube.clock",
     "ManualClock": "fakekube.clock",
     "Server": "fakekube.testing.threaded",
+    "vm": "fakekube.testing.factories",
+    "vmi": "fakekube.testing.factories",
+    "vmpool": "fakekube.testing.factories",
 }
 
 

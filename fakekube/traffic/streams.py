@@ -47,7 +47,9 @@ class Tap:
         self._inner = inner
         self._valve = valve
         self._last: bytes | None = None  # what is still to be sent before the end
-        self._overtaken: dict[tuple[str, str], bytes] = {}  # (namespace, name) → its event that waits for another's
+        self._overtaken: dict[
+            tuple[str, str], bytes
+        ] = {}  # (namespace, name) → its event that waits for another's
         self._ending = False
         self._reader: asyncio.Task[object] | None = None
 
