@@ -49,16 +49,22 @@ class Suite:
         accept: str = "application/json, */*",
         **query: str,
     ) -> tuple[int, Any]:
-        """One request and its answer, decoded where it is JSON."""
+        """One request and its answer, decoded where it is JSON. `content` may be empty: Go says nothing of raw bytes."""
         headers = {"Accept": accept, "User-Agent": _AGENT}
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        if data is not None:
+        if data is not None and content:
             headers["Content-Type"] = content
-        url = f"{self.url}{path}"
-        async with self._session.request(method, url, data=data, headers=headers, params=query) as answer:
+        async with self._session.request(
+            method,
+            f"{self.url}{path}",
+            data=data,
+            headers=headers,
+            params=query,
+            skip_auto_headers=["Content-Type"],
+        ) as answer:
             raw = await answer.read()
             kind = answer.headers.get("Content-Type", "")
-            return answer.status, json.loads(raw) if kind.startswith(JSON) else raw
+            return answer.status, json.loads(raw) if raw and kind.startswith(JSON) else raw
 
     async def _done(self, method: str, path: str, body: Any = None, **more: str) -> Any:
         status, answer = await self.call(method, path, body, **more)

@@ -8,10 +8,12 @@ from typing import Any
 
 from fakekube.client.client import Client
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.objects import dig
+from fakekube.machinery.objects import annotations, dig, owners
+from fakekube.machinery.objects import name as name_of
 from fakekube.machinery.resources import (
     CONTROLLER_REVISIONS,
     PERSISTENT_VOLUME_CLAIMS,
+    PODS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
     Resource,
@@ -38,6 +40,18 @@ class Lookups:
 
     async def claim(self, namespace: str, name: str) -> Object | None:
         return await self._find(PERSISTENT_VOLUME_CLAIMS, namespace, name)
+
+    async def launcher(self, namespace: str, instance: str) -> str:
+        """The name of the instance's launcher pod, or empty."""
+        found = await self._client.list(PODS, namespace, label_selector="kubevirt.io=virt-launcher")
+        for pod in found.items:
+            owned = any(
+                one["kind"] == VIRTUAL_MACHINE_INSTANCES.kind and one["name"] == instance
+                for one in owners(pod)
+            )
+            if owned or annotations(pod).get("kubevirt.io/domain") == instance:
+                return name_of(pod)
+        return ""
 
     async def active_migration(self, namespace: str, instance: str) -> Object | None:
         """A migration of the instance that has not ended."""

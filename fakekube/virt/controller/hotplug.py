@@ -21,13 +21,14 @@ from fakekube.machinery.objects import (
     uid,
 )
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance, names, patches
+from fakekube.virt.controller import instance, memory_dump, names, patches
 
 ATTACHMENT = "hotplug-disk"  # value of the label kubevirt.io
 VOLUME = "kubevirt.io/volume-name"
 OWNER_NAME, OWNER_UID = "kubevirt.io/owner-vmi-name", "kubevirt.io/owner-vmi-uid"
 DETACHING, UNMOUNTED = "Detaching", "UnMountedFromPod"
-_AT_NODE = ("AttachedToNode", "MountedToPod", "Ready")
+_DUMPING = ("MemoryDumpInProgress", "MemoryDumpCompleted", "MemoryDumpFailed")
+_AT_NODE = ("AttachedToNode", "MountedToPod", "Ready", *_DUMPING)
 
 Event = tuple[str, str]  # reason, message
 Entry = dict[str, Any]
@@ -59,11 +60,15 @@ def template_changes(vm: Obj, vmi: Obj) -> list[patches.Operation]:
 
 
 def _merged(wanted: Iterable[Obj], present: Iterable[Obj]) -> list[Object]:
-    """What is fixed stays as it is; what can be plugged is as wanted."""
-    pluggable = {one["name"]: dict(one) for one in wanted if instance.is_hotplugged(one)}
-    kept = [dict(one) for one in present if not instance.is_hotplugged(one) or one["name"] in pluggable]
+    """What is fixed stays as it is; what can be plugged is as wanted. Memory dumps come and go by themselves."""
+    pluggable = {one["name"]: dict(one) for one in wanted if _follows_the_template(one)}
+    kept = [dict(one) for one in present if not _follows_the_template(one) or one["name"] in pluggable]
     there = {one["name"] for one in kept}
     return [*kept, *(one for own, one in pluggable.items() if own not in there)]
+
+
+def _follows_the_template(volume: Obj) -> bool:
+    return instance.is_hotplugged(volume) and not memory_dump.is_dump(volume)
 
 
 def _changed(path: str, old: Any, new: Any) -> list[patches.Operation]:
@@ -189,6 +194,8 @@ def _entry(old: Entry, volume: Obj, claims: Mapping[str, Obj], pod: Obj | None) 
     claim_name = instance.claim_name(volume)
     claim = claims.get(claim_name)
     entry = {**old, "hotplugVolume": dict(old.get("hotplugVolume") or {})}
+    if memory_dump.is_dump(volume):
+        entry["memoryDumpVolume"] = old.get("memoryDumpVolume") or {"claimName": claim_name}
     if claim is None:
         return _told(entry, "Pending", "FailedPvcNotFound", f"PVC {claim_name} not found")
     phase = dig(claim, "status", "phase", default="Pending")

@@ -47,7 +47,7 @@ def volumes(vmi: Obj) -> list[dict[str, Any]]:
 
 def claim_name(volume: Obj) -> str:
     """The claim behind a volume, or empty: a DataVolume's claim bears its name."""
-    if source := volume.get("persistentVolumeClaim"):
+    if source := volume.get("persistentVolumeClaim") or volume.get("memoryDump"):
         return str(source.get("claimName", ""))
     if source := volume.get("dataVolume"):
         return str(source.get("name", ""))
@@ -58,5 +58,6 @@ def claim_name(volume: Obj) -> str:
 
 def is_hotplugged(volume: Obj) -> bool:
     return any(
-        dig(volume, kind, "hotpluggable", default=False) for kind in ("persistentVolumeClaim", "dataVolume")
+        dig(volume, kind, "hotpluggable", default=False)
+        for kind in ("persistentVolumeClaim", "dataVolume", "memoryDump")
     )

@@ -123,6 +123,7 @@ class VirtualMachineController:
         if seen.error is not None:
             return
         await self._updates.plug(seen)
+        await self._updates.dump(seen)
         await self._updates.compare(seen)
         halted = run_strategy.of(seen.vm) == run_strategy.HALTED
         ready = await self._volumes.provide(seen, halted=halted)

@@ -37,3 +37,4 @@ class Writers:
         self.vms: Writer = wiring.writer(wiring.informers.vms)
         self.vmis: Writer = wiring.writer(wiring.informers.vmis)
         self.volumes: Writer = wiring.writer(wiring.informers.data_volumes)
+        self.claims: Writer = wiring.writer(wiring.informers.claims)

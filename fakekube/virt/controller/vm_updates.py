@@ -1,11 +1,19 @@
 """What a change of a VM means for its running VMI: taken over at once, taken over by plugging, or a restart is due.
 
-What is what, decide `live_update`, `hotplug` and `restart_required`.
+What is what, decide `live_update`, `hotplug`, `memory_dump` and `restart_required`.
 Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleVolumeRequests, syncGenerationInfo, addRestartRequiredIfNeeded)
 """
 
 from fakekube.machinery.objects import annotations, dig, generation, is_terminating
-from fakekube.virt.controller import hotplug, instance, live_update, names, patches, restart_required
+from fakekube.virt.controller import (
+    hotplug,
+    instance,
+    live_update,
+    memory_dump,
+    names,
+    patches,
+    restart_required,
+)
 from fakekube.virt.controller.vm_pass import Pass, Writers
 from fakekube.virt.controller.vm_revisions import Revisions
 
@@ -31,6 +39,32 @@ class Updates:
             return
         if operations := hotplug.template_changes(seen.vm, vmi):
             seen.vmi = await self._writers.vmis.patch(vmi, operations)
+
+    async def dump(self, seen: Pass) -> None:
+        """Go on with a dump of the guest's memory, or with forgetting one."""
+        if not dig(seen.vm, "status", "memoryDumpRequest"):
+            return
+        request = dig(seen.vm, "status", "memoryDumpRequest")
+        vmi = seen.vmi if seen.vmi is not None and not is_terminating(seen.vmi) else None
+        if request.get("phase") != "Associating" or memory_dump.is_ready(vmi):
+            if operations := memory_dump.template_changes(seen.vm):
+                seen.vm = await self._writers.vms.patch(seen.vm, operations)
+            if vmi is not None and (operations := memory_dump.instance_changes(seen.vm, vmi)):
+                seen.vmi = vmi = await self._writers.vmis.patch(vmi, operations)
+        await self._mark_claim(seen)
+        new = memory_dump.next_request(seen.vm, vmi)
+        if new != request:
+            left = {k: v for k, v in seen.vm["status"].items() if k != "memoryDumpRequest"}
+            status = {**left, **({} if new is None else {"memoryDumpRequest": new})}
+            seen.vm = await self._writers.vms.update({**seen.vm, "status": status}, subresource="status")
+
+    async def _mark_claim(self, seen: Pass) -> None:
+        claim = seen.claims.get(dig(seen.vm, "status", "memoryDumpRequest", "claimName"))
+        if claim is not None and (mark := memory_dump.claim_mark(seen.vm, claim)):
+            marked = {**annotations(claim), memory_dump.ANNOTATION: mark}
+            await self._writers.claims.update(
+                {**claim, "metadata": {**claim["metadata"], "annotations": marked}}
+            )
 
     async def compare(self, seen: Pass) -> None:
         """Compare the spec with the one the VMI was started from: an equal template makes the VMI of this generation."""

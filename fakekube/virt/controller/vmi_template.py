@@ -8,7 +8,7 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, dig, generation, name, namespace, owner_reference, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance, names
+from fakekube.virt.controller import instance, memory_dump, names
 
 _FIRMWARE_NAMESPACE = uuid.UUID("6a1a24a1-4061-4607-8bf4-a3963d0c5895")
 
@@ -73,6 +73,8 @@ def _spec(template: Obj, vm_name: str, *, paused: bool) -> Object:
     devices: Object = dict(domain.get("devices") or {})
     firmware: Object = dict(domain.get("firmware") or {})
     spec: Object = {**template, "domain": domain}
+    if volumes := template.get("volumes"):
+        spec["volumes"] = [one for one in volumes if not memory_dump.is_dump(one)]
     if not firmware.get("uuid"):
         firmware["uuid"] = firmware_uuid(vm_name)
     domain["firmware"], domain["devices"] = firmware, devices

@@ -270,7 +270,7 @@ class VirtHandler:
             return self._next(vmi, guest, fate)
         if fate.flap_readiness:
             await self._flap(pod, guest, fate.flap_readiness, age)
-        if (plugged := plugging.next_step(vmi)) is not None:
+        if (plugged := plugging.next_step(vmi, self._clock.now())) is not None:
             entries, told = plugged
             changed = await self._put({**vmi, "status": {**vmi["status"], "volumeStatus": entries}})
             for reason, message in told:

@@ -1,21 +1,29 @@
-"""The node side of hot-plugged volumes: mounted into the launcher, shown to the guest, and taken away again. Pure.
+"""The node side of hot-plugged volumes: mounted into the launcher, shown to the guest, and taken away again; and of
+memory dumps, which go into a volume that is plugged in for them. Pure.
 
 Origin: kubevirt: pkg/virt-handler/vm.go (updateHotplugVolumeStatus), pkg/virt-handler/hotplug-disk/mount.go
 """
 
-from fakekube.machinery.objects import Obj, dig
+from datetime import datetime
+
+from fakekube.clock import rfc3339
+from fakekube.machinery.objects import Obj, dig, name
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler import domain
 
 Event = tuple[str, str]  # reason, message
 
 
-def next_step(vmi: Obj) -> tuple[list[Object], list[Event]] | None:
+def next_step(vmi: Obj, now: datetime) -> tuple[list[Object], list[Event]] | None:
     """`status.volumeStatus` after every volume under way has gone one step, and what to tell; None: nothing is under way."""
     devices = domain.targets(vmi)
     made, told = [], []
     for entry in dig(vmi, "status", "volumeStatus", default=()):
-        step = _step(entry, devices) if "hotplugVolume" in entry else None
+        step = None
+        if "memoryDumpVolume" in entry:
+            step = _dumping(entry, name(vmi), now)
+        if "hotplugVolume" in entry:
+            step = step or _step(entry, devices)
         made.append(entry if step is None else {**entry, **step})
         if step is not None:
             told.append((step["reason"], step["message"]))
@@ -34,4 +42,27 @@ def _step(entry: Obj, devices: dict[str, str]) -> Object | None:
         text = f"Volume {own} has been unmounted from virt-launcher pod"
         gone = {"phase": "UnMountedFromPod", "reason": "VolumeUnMountedFromPod", "message": text}
         return {**gone, "target": ""}
+    return None
+
+
+def _dumping(entry: Obj, guest: str, now: datetime) -> Object | None:
+    """A claim mounted for a memory dump receives it; nothing is written into it, as there is no memory to write."""
+    own, told = entry["name"], entry["memoryDumpVolume"]
+    if entry.get("phase") == "MountedToPod":
+        file = f"{guest}-{own}-{now:%Y%m%d-%H%M%S}.memory.dump"
+        begun = {**told, "startTimestamp": rfc3339(now), "targetFileName": file}
+        text = f"Memory dump Volume {own} is attached, getting memory dump"
+        return {
+            "phase": "MemoryDumpInProgress",
+            "reason": "VolumeMountedToPod",
+            "message": text,
+            "memoryDumpVolume": begun,
+        }
+    if entry.get("phase") == "MemoryDumpInProgress":
+        return {
+            "phase": "MemoryDumpCompleted",
+            "reason": "VolumeReady",
+            "message": f"Memory dump to Volume {own} has completed successfully",
+            "memoryDumpVolume": {**told, "endTimestamp": rfc3339(now)},
+        }
     return None

@@ -1,6 +1,6 @@
 """Subresources of instances: checks here, the deed by the node.
 
-Origin: kubevirt: pkg/virt-api/rest/{lifecycle,subresource,console,vnc,portforward,usbredir,volumes}.go
+Origin: kubevirt: pkg/virt-api/rest/{lifecycle,subresource,console,vnc,portforward,usbredir,volumes,objectgraph}.go
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from fakekube.machinery.wire import Object, Request, Response
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.node import Node, Verb
 from fakekube.virt.api.settings import Settings
-from fakekube.virt.api.subresources import hotplug, replies, streams
+from fakekube.virt.api.subresources import hotplug, object_graph, replies, streams
 from fakekube.virt.api.subresources.replies import INSTANCE, MACHINE, conflicting
 
 Operation = Callable[[Request, str, str], Awaitable[Response]]
@@ -49,7 +49,7 @@ class Instances:
             ("GET", "portforward"): self.port_forward,
             ("GET", "usbredir"): self._usb,
             ("GET", "vsock"): self._vsock,
-            ("GET", "objectgraph"): _no_graph,
+            ("GET", "objectgraph"): self._graph,
         }
 
     async def _pause(self, request: Request, namespace: str, own: str) -> Response:
@@ -227,6 +227,25 @@ class Instances:
         _check_running(vmi)
         raise streams.not_emulated("VSOCK")
 
+    async def _graph(self, request: Request, namespace: str, own: str) -> Response:
+        return await self.graph(request, namespace, own, self._instance, object_graph.of_instance)
+
+    async def graph(
+        self,
+        request: Request,
+        namespace: str,
+        own: str,
+        find: Callable[[str, str], Awaitable[Object]],
+        build: Callable[[Object, str], Object],
+    ) -> Response:
+        """The tree `build` makes of what `find` finds, with the options in the body of the GET."""
+        if not (await self._settings.current()).gate("ObjectGraph"):
+            raise BadRequest("ObjectGraph feature gate not enabled: Unable to return object graph.")
+        found = await find(namespace, own)
+        given = replies.options(request.body)
+        tree = build(found, await self._lookups.launcher(namespace, own))
+        return replies.json(object_graph.narrowed(tree, given))
+
     async def _instance(self, namespace: str, own: str) -> Object:
         vmi = await self._lookups.instance(namespace, own)
         if vmi is None:
@@ -256,7 +275,3 @@ class Instances:
 def _check_running(vmi: Object) -> None:
     if dig(vmi, "status", "phase") != "Running":
         raise BadRequest(NOT_RUNNING)
-
-
-async def _no_graph(_request: Request, _namespace: str, _own: str) -> Response:
-    raise BadRequest("ObjectGraph feature gate not enabled: Unable to return object graph.")

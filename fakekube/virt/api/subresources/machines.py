@@ -12,7 +12,7 @@ from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACH
 from fakekube.machinery.wire import Object, Request, Response
 from fakekube.virt.api.lookups import MIGRATIONS, Lookups
 from fakekube.virt.api.settings import Settings
-from fakekube.virt.api.subresources import expanding, hotplug, replies, run_state
+from fakekube.virt.api.subresources import expanding, hotplug, object_graph, replies, run_state
 from fakekube.virt.api.subresources.instances import Instances
 from fakekube.virt.api.subresources.replies import INSTANCE, MACHINE
 
@@ -42,7 +42,7 @@ class Machines:
             ("PUT", "evacuate/cancel"): self._cancel_evacuation,
             ("GET", "expand-spec"): self._expand,
             ("GET", "portforward"): self._port_forward,
-            ("GET", "objectgraph"): _no_graph,
+            ("GET", "objectgraph"): self._graph,
         }
 
     async def _start(self, request: Request, namespace: str, own: str) -> Response:
@@ -151,6 +151,9 @@ class Machines:
         vm = await self._machine(namespace, own)
         return replies.json(await expanding.expanded(vm, self._lookups))
 
+    async def _graph(self, request: Request, namespace: str, own: str) -> Response:
+        return await self._instances.graph(request, namespace, own, self._machine, object_graph.of_machine)
+
     async def _port_forward(self, request: Request, namespace: str, own: str) -> Response:
         await self._machine(namespace, own)
         if await self._lookups.instance(namespace, own) is None:
@@ -212,7 +215,3 @@ class Machines:
 def _template(vm: Object) -> Object:
     template: Object = dig(vm, "spec", "template", "spec") or {}
     return template
-
-
-async def _no_graph(_request: Request, _namespace: str, _own: str) -> Response:
-    raise BadRequest("ObjectGraph feature gate not enabled: Unable to return object graph.")
