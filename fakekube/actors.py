@@ -147,6 +147,23 @@ def _volumes(at: Setting) -> Made:
     return Made(Volumes(at.client, clock=at.clock, ids=at.ids))
 
 
+def _metrics(at: Setting) -> Made:
+    from fakekube.agents.metrics import actor
+
+    metrics = actor.Metrics(at.client, clock=at.clock, ids=at.ids)
+
+    async def prepare() -> None:
+        await at.preload(actor.api_services())
+
+    return Made(metrics, prepare, services={(actor.NAMESPACE, actor.SERVICE): metrics})
+
+
+def _horizontal_pod_autoscaler(at: Setting) -> Made:
+    from fakekube.agents.autoscaling.controller import HorizontalPodAutoscaler
+
+    return Made(HorizontalPodAutoscaler(at.client, clock=at.clock, ids=at.ids))
+
+
 def _virt_operator(at: Setting) -> Made:
     from fakekube.virt.operator import install, webhooks
     from fakekube.virt.operator.crds import crds
@@ -225,6 +242,13 @@ ACTORS: dict[str, ActorSpec] = {
         ActorSpec("scheduler", KUBERNETES, "binds pods to nodes", _scheduler),
         ActorSpec("kubelet", KUBERNETES, "runs pods, or says it does", _kubelet),
         ActorSpec("volumes", KUBERNETES, "binds and provisions volumes", _volumes),
+        ActorSpec("metrics", KUBERNETES, "tells what nodes and pods use: kubectl top, autoscaling", _metrics),
+        ActorSpec(
+            "horizontal-pod-autoscaler",
+            KUBERNETES,
+            "scales pools and workloads by their metrics",
+            _horizontal_pod_autoscaler,
+        ),
         ActorSpec(
             "virt-operator", KUBEVIRT, "installs KubeVirt's and CDI's types and webhooks", _virt_operator
         ),

@@ -51,12 +51,13 @@ def actors() -> None:
     from fakekube.actors import ACTORS, API  # noqa: PLC0415 - see running
 
     rows = [(spec.name, spec.group, spec.about) for spec in ACTORS.values()]
+    wide = max(map(len, ACTORS)) + 2
     for name, group, about in [
         ("NAME", "GROUP", "DOES"),
         (API, "", "the API server itself, always there"),
         *rows,
     ]:
-        click.echo(f"{name:<18}{group:<12}{about}")
+        click.echo(f"{name:<{wide}}{group:<12}{about}")
 
 
 def _options(flags: dict[str, Any]) -> Options:

@@ -9,12 +9,12 @@ While `run` runs it follows the KubeVirt object by a cache; without, it asks for
 from fakekube.client.client import Client
 from fakekube.clock import Clock
 from fakekube.ids import Ids
+from fakekube.machinery import answers
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.wire import Request, Response
 from fakekube.virt.api.admission import Admission
 from fakekube.virt.api.node import Node
 from fakekube.virt.api.settings import Settings
-from fakekube.virt.api.subresources import replies
 from fakekube.virt.api.subresources.routes import Subresources
 
 _API = "/apis/"
@@ -49,9 +49,9 @@ class VirtApi:
                 return await self._subresources(request)
             answered = await self._admission(request)
         except ApiError as error:
-            return replies.refusal(error)
+            return answers.refusal(error)
         if answered is not None:
             return answered
         if request.path == _HEALTH:
-            return replies.json({})
+            return answers.json({})
         return Response(404, b"404: Page Not Found", "text/plain; charset=utf-8")

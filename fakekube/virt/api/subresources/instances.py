@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fakekube.client.client import Client
+from fakekube.machinery import answers
 from fakekube.machinery.errors import ApiError, BadRequest, NotFound
 from fakekube.machinery.objects import condition_is, controller_of, dig
 from fakekube.machinery.resources import NODES, VIRTUAL_MACHINE_INSTANCES
@@ -114,7 +115,7 @@ class Instances:
                 vmi = await self._running(namespace, own, NOT_RUNNING)
                 if not condition_is(vmi, "AgentConnected"):
                     raise conflicting(INSTANCE, own, "VMI does not have guest agent connected")
-                return replies.json(await self._command(namespace, own, verb, {}))
+                return answers.json(await self._command(namespace, own, verb, {}))
             except ApiError as error:
                 return Response(500, error.message.encode(), "text/plain; charset=utf-8")
 

@@ -6,6 +6,7 @@ Origin: kubevirt: pkg/virt-api/rest/{lifecycle,volumes,memorydump,evacuate_cance
 from collections.abc import Awaitable, Callable
 
 from fakekube.client.client import Client
+from fakekube.machinery import answers
 from fakekube.machinery.errors import ApiError, BadRequest
 from fakekube.machinery.objects import dig, name
 from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
@@ -149,7 +150,7 @@ class Machines:
 
     async def _expand(self, _request: Request, namespace: str, own: str) -> Response:
         vm = await self._machine(namespace, own)
-        return replies.json(await expanding.expanded(vm, self._lookups))
+        return answers.json(await expanding.expanded(vm, self._lookups))
 
     async def _graph(self, request: Request, namespace: str, own: str) -> Response:
         return await self._instances.graph(request, namespace, own, self._machine, object_graph.of_machine)

@@ -1,4 +1,4 @@
-"""Bodies in, answers out: options, refusals in virt-api's words, JSON.
+"""Bodies in, answers out: options, and refusals in virt-api's words.
 
 Resource names in refusals are singular and carry the group `kubevirt.io`, whatever they name.
 
@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 
 from fakekube.machinery.errors import (
-    ApiError,
     BadRequest,
     Conflict,
     Forbidden,
@@ -52,10 +51,6 @@ def empty(status: int = DONE) -> Response:
     return Response(status)
 
 
-def json(obj: Any, status: int = DONE) -> Response:
-    return Response(status, orjson.dumps(obj))
-
-
 def conflicting(kind: str, name: str, text: str) -> Conflict:
     return conflict(kind, GROUP, name, text)
 
@@ -70,8 +65,3 @@ def prohibited(kind: str, name: str, text: str) -> Forbidden:
 
 def internal(text: str) -> InternalError:
     return InternalError(f"Internal error occurred: {text}", details={"causes": [{"message": text}]})
-
-
-def refusal(error: ApiError) -> Response:
-    """A Status, as JSON."""
-    return Response(error.code, orjson.dumps(error.status()), headers=list(error.headers))

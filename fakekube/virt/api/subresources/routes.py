@@ -7,12 +7,13 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from fakekube.client.client import Client
+from fakekube.machinery import answers
 from fakekube.machinery.errors import BadRequest, MethodNotAllowed, NotFound
 from fakekube.machinery.wire import Request, Response
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.node import Node
 from fakekube.virt.api.settings import Settings
-from fakekube.virt.api.subresources import discovery, expanding, replies
+from fakekube.virt.api.subresources import discovery, expanding
 from fakekube.virt.api.subresources.instances import Instances
 from fakekube.virt.api.subresources.machines import Machines
 
@@ -42,7 +43,7 @@ class Subresources:
         """Answer, or raise an ApiError."""
         version, rest = split(request.path)
         if not version:
-            return replies.json(discovery.group())
+            return answers.json(discovery.group())
         if version not in discovery.VERSIONS:
             raise NotFound("the server could not find the requested resource")
         if len(rest) <= 1:
@@ -59,7 +60,7 @@ class Subresources:
         if request.method != "PUT":
             raise _not_allowed()
         vm = expanding.given_machine(request.body, namespace)
-        return replies.json(await expanding.expanded(vm, self._lookups))
+        return answers.json(await expanding.expanded(vm, self._lookups))
 
     async def _operate(
         self, request: Request, namespace: str, plural: str, own: str, tail: tuple[str, ...]
@@ -81,13 +82,13 @@ class Subresources:
 
 def _plain(version: str, page: str) -> Response:
     if not page:
-        return replies.json(discovery.resources(version))
+        return answers.json(discovery.resources(version))
     if page == "version":
-        return replies.json(discovery.build())
+        return answers.json(discovery.build())
     if page == "guestfs":
-        return replies.json(discovery.guest_file_systems())
+        return answers.json(discovery.guest_file_systems())
     if page == "healthz":
-        return replies.json({"apiserver": {"connectivity": "ok"}})
+        return answers.json({"apiserver": {"connectivity": "ok"}})
     raise NotFound("the server could not find the requested resource")
 
 

@@ -1,0 +1,1 @@
+"""What guests and pods use, and the metrics APIs that tell it."""
