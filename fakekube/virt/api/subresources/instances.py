@@ -245,7 +245,7 @@ class Instances:
         found = await find(namespace, own)
         given = replies.options(request.body)
         tree = build(found, await self._lookups.launcher(namespace, own))
-        return replies.json(object_graph.narrowed(tree, given))
+        return answers.json(object_graph.narrowed(tree, given))
 
     async def _instance(self, namespace: str, own: str) -> Object:
         vmi = await self._lookups.instance(namespace, own)
