@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from conformance import launching, recording, reporting
+from conformance import asked, launching, recording, reporting
 from conformance import world as worlds
 from conformance.implementations import DEVIATIONS
 from conformance.kube import Kube
@@ -127,7 +127,9 @@ def pytest_runtest_makereport(item):
             "statement": statement.text if statement else (item.obj.__doc__ or "").partition(": ")[2],
         }
         if _WORLD in item.stash and item.config.getoption("--report"):
-            report.timeline = recording.rows(item.stash[_WORLD].follower)
+            world = item.stash[_WORLD]
+            report.timeline = recording.rows(world.follower)
+            report.requests = asked.requests(world.kube.server, world.namespace, world.follower.clock())
     return report
 
 

@@ -18,6 +18,7 @@ from lightkube.config.client_adapter import AsyncClient, ConnectionParams
 Object = dict[str, Any]
 
 MERGE, JSON = "application/merge-patch+json", "application/json-patch+json"
+AGENT = "conformance"
 _SECONDS = 30.0  # until a request counts as unanswered; watches are silent for as long as they like
 
 
@@ -90,6 +91,7 @@ class Kube:
         config = KubeConfig.from_file(kubeconfig).get()
         if config is None:
             raise ValueError(f"{kubeconfig} has no current context")
+        self.server: str = config.cluster.server
         self._http = AsyncClient(config, ConnectionParams(timeout=httpx.Timeout(_SECONDS)))
 
     async def __aenter__(self) -> Self:
@@ -115,7 +117,7 @@ class Kube:
             method,
             f"{path}?{urlencode(query)}" if query else path,
             content=None if body is None else orjson.dumps(body),
-            headers={"content-type": content, "accept": accept},
+            headers={"content-type": content, "accept": accept, "user-agent": AGENT},
         )
         found: Object = orjson.loads(answer.content)
         if answer.status_code >= 300:

@@ -32,6 +32,7 @@ body{font:14px/1.45 system-ui,sans-serif;margin:2em auto;max-width:960px;padding
 h1{font-size:1.5em} h2{font-size:1.1em;margin:1.6em 0 .4em} details{border-top:1px solid #ddd;padding:.35em 0}
 summary{cursor:pointer;display:flex;gap:.8em} summary b{flex:0 0 3.6em} summary i{flex:0 0 5em;font-style:normal;color:#777}
 summary span{flex:1} summary em{font-style:normal;font-weight:600} pre{white-space:pre-wrap;background:#f6f6f6;padding:.6em;font-size:12px}
+td{font-size:12px;padding:0 .8em 0 0;vertical-align:top} .no{color:#c62828}
 svg text{font:11px system-ui,sans-serif} svg .in{font-size:9px;pointer-events:none} .none{color:#777}
 """
 
@@ -56,8 +57,20 @@ def _behaviour(one: Mapping[str, Any]) -> str:
     return (
         f"<details id='{escape(one['id'])}'{is_open}><summary><b>{escape(one['id'])}</b><i>{escape(one['kind'])}</i>"
         f"<span>{escape(one['statement'])}</span><em style='color:{colour}'>{escape(one['verdict'])}</em></summary>"
-        f"<p class=none>{escape(one['test'])} · {one['seconds']:.2f} s</p>{why}{_picture(one['timeline'])}</details>"
+        f"<p class=none>{escape(one['test'])} · {one['seconds']:.2f} s</p>{why}{_picture(one['timeline'])}{_requests(one['requests'])}</details>"
     )
+
+
+def _requests(asked: list[list[Any]]) -> str:
+    """Who wrote what, in order; refusals with the server's words."""
+    if not asked:
+        return ""
+    lines = "".join(
+        f"<tr{' class=no' if status >= 400 else ''}><td>{at:.3f}<td>{escape(client)}<td>{escape(what)}<td>{status}"
+        f"<td>{escape(message)}"
+        for at, client, what, status, message in asked
+    )
+    return f"<details><summary>{len(asked)} writes</summary><table>{lines}</table></details>"
 
 
 def _picture(rows: list[Mapping[str, Any]]) -> str:

@@ -32,6 +32,7 @@ class Collector:
                         "seconds": report.duration,
                         "why": report.longreprtext,
                         "timeline": [],
+                        "requests": [],
                     }
                 )
             return
@@ -43,6 +44,7 @@ class Collector:
                 "seconds": round(report.duration, 3),
                 "why": getattr(report, "wasxfail", "") or (report.longreprtext if report.failed else ""),
                 "timeline": getattr(report, "timeline", []),
+                "requests": getattr(report, "requests", []),
             }
         )
 

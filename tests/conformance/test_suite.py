@@ -31,6 +31,12 @@ def test_our_controller_passes(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert all(one["id"] in page for one in report["results"])
     assert "<svg" in page
+    writes = [one for result in report["results"] for one in result["requests"]]
+    assert any(
+        one[1].startswith("virtualmachinepool") and one[2].startswith("create virtualmachines")
+        for one in writes
+    )
+    assert "create virtualmachines" in page
     assert not {"src=", "href=", "url("} & set(re.findall(r"src=|href=|url\(", page)), (
         "it needs nothing from elsewhere"
     )
