@@ -1,11 +1,13 @@
 r"""RE2 patterns, as Go reads them, parsed into a small tree. Errors carry Go's words.
 
-Limits: Unicode classes (`\p{Greek}`) are refused, except the general categories L, Lu, Ll, N and Nd.
+Limits: of Unicode classes, scripts (`\p{Greek}`) are refused; the general categories are known.
 Go: regexp/syntax/parse.go
 """
 
 import re
 from dataclasses import dataclass, field
+
+from fakekube.api.schema.unicode_classes import ranges
 
 MAX_REPEAT = 1000
 INFINITE = -1
@@ -78,7 +80,6 @@ _POSIX = {
     "xdigit": "0-9A-Fa-f",
 }
 _CONTROL = {"a": "\a", "f": "\f", "t": "\t", "n": "\n", "r": "\r", "v": "\v"}
-_UNICODE = {"L": r"[^\W\d_]", "N": r"\d", "Nd": r"\d", "Lu": "[A-ZÀ-ÖØ-Þ]", "Ll": "[a-zß-öø-ÿ]"}
 
 
 @dataclass(slots=True)
@@ -234,18 +235,20 @@ class _Parser:
             return Atom(_PERL[char])
         if char in "pP":
             self.at += 1
-            return Atom(self.unicode_class(start, negated=char == "P"))
+            return Atom(f"[{self.unicode_class(start, negated=char == 'P')}]")
         return Atom(self.cased(re.escape(self.escaped_char(start))))
 
     def unicode_class(self, start: int, *, negated: bool) -> str:
         named = re.compile(r"\{(\^?)([A-Za-z_]+)\}|([A-Z])").match(self.pattern, self.at)
-        known = _UNICODE.get(named[2] or named[3]) if named else None
+        known = None
+        if named is not None:
+            known = ranges(named[2] or named[3], negated=negated != bool(named[1]))
         if named is None or known is None:
             raise RegexError(
                 "invalid character class range", self.pattern[start : named.end() if named else None]
             )
         self.at = named.end()
-        return f"(?!{known})[\\s\\S]" if negated != bool(named[1]) else known
+        return known
 
     def escaped_char(self, start: int) -> str:
         """The character behind a backslash that stands for itself or by its number."""
@@ -294,6 +297,9 @@ class _Parser:
             self.at += 2
             letter = self.pattern[self.at - 1]
             return _PERL[letter][1:-1] if letter.islower() else f"\\{letter}"
+        if self.peek("\\p") or self.peek("\\P"):
+            self.at += 2
+            return self.unicode_class(start, negated=self.pattern[self.at - 1] == "P")
         low = self.class_char()
         if self.peek("-") and self.pattern[self.at + 1 : self.at + 2] not in ("]", ""):
             self.at += 1

@@ -23,6 +23,7 @@ from fakekube.api.schema.automaton import Automaton
         (r"\y", r"invalid escape sequence: `\y`"),
         (r"\x{110000}", r"invalid escape sequence: `\x{110000}`"),
         ("[b-a]", "invalid character class range: `b-a`"),
+        (r"\p{Xy}", r"invalid character class range: `\p{Xy}`"),
         ("a\\", "trailing backslash at end of expression: ``"),
     ],
 )
@@ -53,6 +54,10 @@ def test_refusals(pattern: str, why: str) -> None:
         ("^[]a]$", "]", True),
         ("^[-a]$", "-", True),
         (r"^[\w-]+$", "a-b_1", True),
+        (r"^[a-z\p{Lu}]+$", "aÉ", True),
+        (r"^[^\p{L}]$", "é", False),
+        (r"^\PL\p{^L}[\P{L}]$", "1€ ", True),
+        (r"^\p{Sc}\pN$", "€²", True),
     ],
 )
 def test_meaning(pattern: str, text: str, found: bool) -> None:

@@ -11,6 +11,13 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from fakekube.api.schema.bounds import Bound
+from fakekube.api.schema.cel.authorizations import (
+    AUTHORIZER,
+    DECISION,
+    GROUP_CHECK,
+    PATH_CHECK,
+    RESOURCE_CHECK,
+)
 from fakekube.api.schema.cel.parser import parse
 from fakekube.api.schema.cel.selecting import unescaped
 from fakekube.api.schema.cel.syntax import (
@@ -25,15 +32,22 @@ from fakekube.api.schema.cel.syntax import (
     Node,
     Select,
     StructOf,
+    dotted,
 )
 from fakekube.api.schema.cel.translate import Translator
-from fakekube.api.schema.cel.types import DYN, Type
+from fakekube.api.schema.cel.types import CIDR, DYN, FORMAT, IP, QUANTITY, SEMVER, URL, Type
 
 MOST = 2**64 - 1
 _TEXT, _REGEX = 0.1, 0.25  # per character
 _LIST, _MAP, _STRUCT = 10, 30, 40  # making one
 _SCALARS = frozenset(
     {"bool", "double", "int", "uint", "google.protobuf.Duration", "google.protobuf.Timestamp"}
+)
+_REQUIREMENTS = 0.05  # of a selector, per character
+_FORMAT_REGEX = 128  # characters of the longest pattern behind a named format
+_COMPARED_AT_ONCE = frozenset(
+    one.name
+    for one in (QUANTITY, IP, CIDR, SEMVER, AUTHORIZER, PATH_CHECK, GROUP_CHECK, RESOURCE_CHECK, DECISION)
 )
 _LOST = Bound()  # a path that leads nowhere
 
@@ -53,6 +67,8 @@ class Size:
 
 
 _UNKNOWN = Size(0, MOST)
+_ADDRESS = Size(4, 16)  # bytes
+_NAMED_FORMAT = Size(1, 64)
 
 
 def estimate(source: str, variables: Mapping[str, Type], root: Bound) -> int:
@@ -159,6 +175,10 @@ class _Estimator:
         return place.items or _LOST
 
     def call(self, node: Call) -> int:
+        if (
+            node.target is not None and id(node.target) not in self._types
+        ):  # `sets.contains(…)`: a name, no value
+            node = replace(node, name=f"{dotted(node.target)}.{node.name}", target=None)
         costs = [self.cost(arg) for arg in node.args]
         inner = sum(costs) + (self.cost(node.target) if node.target is not None else 0)
         if node.name == "_?_:_":
@@ -231,6 +251,20 @@ def _texts(one: _Estimator, node: Call) -> bool:
 
 def _equality(one: _Estimator, node: Call) -> int:
     return _per(min((one.size(arg) for arg in node.args), key=lambda size: size.most))
+
+
+def _equal(one: _Estimator, node: Call) -> int:
+    """Values of Kubernetes' own types are compared at once; for `!=` upstream has forgotten them."""
+    first, second = (one._types.get(id(arg), DYN) for arg in node.args)  # noqa: SLF001
+    if first != second:
+        return _equality(one, node)
+    if first.name in _COMPARED_AT_ONCE:
+        return 1
+    if first == FORMAT:
+        return _per(_NAMED_FORMAT)
+    if first == URL:
+        return _per(one._sizes.get(id(node.args[1]), Size(1, 1)))  # noqa: SLF001
+    return _equality(one, node)
 
 
 def _order(one: _Estimator, node: Call) -> int | None:
@@ -357,14 +391,50 @@ def _dyn(one: _Estimator, node: Call) -> int | None:
     return None
 
 
+def _url(one: _Estimator, node: Call) -> int:
+    one._sizes[id(node)] = one.size(node.args[0])  # noqa: SLF001
+    return _argument(one, node)
+
+
+def _contains_ip(one: _Estimator, node: Call) -> int:
+    return _per(_ADDRESS.plus(_ADDRESS)) + _parsed(one, node)
+
+
+def _contains_cidr(one: _Estimator, node: Call) -> int:
+    return _contains_ip(one, node) + _per(_ADDRESS) + 1
+
+
+def _parsed(one: _Estimator, node: Call) -> int:
+    """What reading the argument costs, should it be a text."""
+    return _argument(one, node) if one.type(node.args[0]) == "string" else 0
+
+
+def _validate(one: _Estimator, node: Call) -> int:
+    return min(MOST, ceil(_argument(one, node) * _FORMAT_REGEX * _REGEX))
+
+
+def _selector(one: _Estimator, node: Call) -> int:
+    size = one.size(node.args[0])
+    return min(MOST, _LIST + _per(size) + ceil(_per(size, _REQUIREMENTS) * (_LIST + _STRUCT)))
+
+
+def _sets(factor: int) -> Cost:
+    def cost(one: _Estimator, node: Call) -> int:
+        first, second = (one.size(arg).most for arg in node.args)
+        return min(MOST, first * second * factor + 1)
+
+    return cost
+
+
 def _authorize(_one: _Estimator, _node: Call) -> int:
     return 350_000
 
 
 _CALLS: dict[str, Cost] = {
-    **dict.fromkeys(("_==_", "_!=_"), _equality),
+    "_==_": _equal,
+    "_!=_": _equality,
     **dict.fromkeys(("_<_", "_<=_", "_>_", "_>=_"), _order),
-    **dict.fromkeys(("startsWith", "endsWith", "url"), _argument),
+    **dict.fromkeys(("startsWith", "endsWith"), _argument),
     **dict.fromkeys(("lowerAscii", "upperAscii", "substring", "trim"), _same_size),
     **dict.fromkeys(("isSorted", "sum", "max", "min", "indexOf", "lastIndexOf"), _traversal),
     **dict.fromkeys(("find", "findAll"), _find),
@@ -379,4 +449,12 @@ _CALLS: dict[str, Cost] = {
     "format": _format,
     "dyn": _dyn,
     "check": _authorize,
+    "sets.contains": _sets(1),
+    "sets.intersects": _sets(1),
+    "sets.equivalent": _sets(2),
+    "url": _url,
+    "containsIP": _contains_ip,
+    "containsCIDR": _contains_cidr,
+    "validate": _validate,
+    **dict.fromkeys(("fieldSelector", "labelSelector"), _selector),
 }

@@ -142,6 +142,5 @@ def install(library: Library) -> None:
     library.member("substring", (STRING, INT), STRING, _substring)
     library.member("substring", (STRING, INT, INT), STRING, _substring)
     library.member("trim", (STRING,), STRING, str.strip)
-    library.member("reverse", (STRING,), STRING, lambda text: text[::-1])
     library.member("format", (STRING, list_of(DYN)), STRING, _format)
     library.add("strings.quote", (STRING,), STRING, lambda text: orjson.dumps(text).decode())

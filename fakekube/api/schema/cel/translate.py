@@ -5,10 +5,11 @@ side when the other side decides.
 cel-go: checker/checker.go, interpreter/{planner,interpretable}.go
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from fakekube.api.schema.cel import folds, making, operators, selecting
+from fakekube.api.schema import re2
+from fakekube.api.schema.cel import folds, making, operators, selecting, times
 from fakekube.api.schema.cel.library import PLAIN, TYPE_VALUES, Environment
 from fakekube.api.schema.cel.overloads import dispatcher, matching
 from fakekube.api.schema.cel.parser import failure
@@ -64,6 +65,11 @@ _LITERALS: dict[type, Type] = {
     bool: BOOL, int: INT, UInt: UINT, float: DOUBLE, str: STRING, bytes: BYTES, type(None): NULL
 }  # fmt: skip
 _LOGIC = {"_&&_": False, "_||_": True}
+_LITERAL_CHECKS: dict[str, Callable[[str], Any]] = {
+    "duration": times.parse_duration,
+    "timestamp": times.parse_timestamp,
+    "matches": re2.parse,
+}
 
 
 class Translator:
@@ -79,6 +85,7 @@ class Translator:
         self.used: set[str] = set()
         self.types: dict[int, Type] = {}  # of each node, by its identity
         self._errors: list[CompileError] = []
+        self._late: list[CompileError] = []  # told only where the types are in order
 
     def refuse(self, node: Node, text: str) -> Checked:
         """Note an error and go on, so that one answer tells all of them."""
@@ -86,8 +93,8 @@ class Translator:
         return DYN, lambda _: None
 
     def raise_errors(self) -> None:
-        if self._errors:
-            raise CompileError("\n".join(map(str, self._errors)))
+        if self._errors or self._late:
+            raise CompileError("\n".join(map(str, self._errors or self._late)))
 
     def translate(self, node: Node) -> Checked:
         checked = self._translate(node)
@@ -177,6 +184,7 @@ class Translator:
             return self.refuse(node, f"undeclared reference to '{name}' (in container '')")
         candidates = self._library.candidates(name, len(members), member=target_checked is not None)
         found, result = matching(candidates, [type_ for type_, _ in members])
+        self.check_literal(node, name)
         if not found:
             where = shown(given, target_checked[0] if target_checked else None)
             return self.refuse(node, f"found no matching overload for '{name}' applied to '{where}'")
@@ -184,6 +192,17 @@ class Translator:
         if name == "_?_:_":
             return result, _conditional(closures)
         return result, _apply(operators.OPERATORS.get(name) or _guarded(dispatcher(found)), closures)
+
+    def check_literal(self, node: Call, name: str) -> None:
+        """Texts that could never become what the function makes of them are told from the start."""
+        check = _LITERAL_CHECKS.get(name)
+        first = node.args[0] if node.args else None
+        if check is None or not isinstance(first, Literal) or not isinstance(first.value, str):
+            return
+        try:
+            check(first.value)
+        except (CelError, re2.RegexError):
+            self._late.append(failure(self.source, first.at, f"invalid {name} argument"))
 
     def logic(self, node: Call) -> Checked:
         sides = [self.translate(arg) for arg in node.args]
@@ -195,14 +214,27 @@ class Translator:
     def list_of(self, node: ListOf) -> Checked:
         checked = [self.translate(item) for item in node.items]
         types = [_unwrapped(type_, opt) for (type_, _), opt in zip(checked, node.optional, strict=True)]
-        return list_of(common(types)), making.list_maker([item for _, item in checked], node.optional)
+        return list_of(self.alike(node.items, types)), making.list_maker(
+            [item for _, item in checked], node.optional
+        )
 
     def map_of(self, node: MapOf) -> Checked:
         keys = [self.translate(key) for key, _ in node.entries]
         values = [self.translate(value) for _, value in node.entries]
         types = [_unwrapped(type_, opt) for (type_, _), opt in zip(values, node.optional, strict=True)]
         build = making.map_maker([key for _, key in keys], [value for _, value in values], node.optional)
-        return map_of(common([type_ for type_, _ in keys]), common(types)), build
+        key_type = self.alike([key for key, _ in node.entries], [type_ for type_, _ in keys])
+        return map_of(key_type, self.alike([value for _, value in node.entries], types)), build
+
+    def alike(self, nodes: Iterable[Node], types: Sequence[Type]) -> Type:
+        """The one type of a literal's members; refused where they are of several."""
+        known = types[0] if types else DYN
+        for node, type_ in zip(nodes, types, strict=True):
+            if not fits(type_, known, {}) and not fits(known, type_, {}):
+                self.refuse(node, f"expected type '{known}' but found '{type_}'")
+                return DYN
+            known = common([known, type_])
+        return known
 
     def struct_of(self, node: StructOf) -> Checked:
         struct = self._structs(node.name)

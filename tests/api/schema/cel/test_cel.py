@@ -90,7 +90,7 @@ def value_of(expression: str) -> Any:
         ("s.upperAscii().replace('L', 'l').substring(1, 4)", "Ell"),
         ("'a,b'.split(',').join('-')", "a-b"),
         ("' x '.trim()", "x"),
-        ("'%s is %d (%.2f)'.format(['a', 5, 1.5])", "a is 5 (1.50)"),
+        ("'%s is %d (%.2f)'.format([dyn('a'), 5, 1.5])", "a is 5 (1.50)"),
         ("timestamp('2020-01-01T00:00:00Z') < timestamp('2020-01-02T00:00:00Z')", True),
         ("timestamp('2020-01-01T12:30:00Z').getHours('+02:00')", 14),
         ("timestamp('2020-01-02T00:00:00Z') - timestamp('2020-01-01T00:00:00Z')", timedelta(days=1)),
@@ -172,6 +172,24 @@ def test_failures(expression: str, text: str) -> None:
             "true &&\n  n",
             "ERROR: <input>:1:6: found no matching overload for '_&&_' applied to '(bool, int)'\n | true &&\n | .....^",
         ),
+        (
+            "[n, s, 1.5]",
+            "ERROR: <input>:1:5: expected type 'int' but found 'string'\n | [n, s, 1.5]\n | ....^",
+        ),
+        (
+            "{'a': 1, 'b': 'c'}",
+            "ERROR: <input>:1:15: expected type 'int' but found 'string'\n | {'a': 1, 'b': 'c'}\n | ..............^",
+        ),
+        (
+            "duration('1x') > duration(s)",
+            "ERROR: <input>:1:10: invalid duration argument\n | duration('1x') > duration(s)\n | .........^",
+        ),
+        (
+            "s.matches('(')",
+            "ERROR: <input>:1:11: invalid matches argument\n | s.matches('(')\n | ..........^",
+        ),
+        ("s.reverse()", None),
+        ("Object{a: 1}", None),
         ("1 +", None),
         ("(1", None),
         ("1 2", None),

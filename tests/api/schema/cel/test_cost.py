@@ -74,6 +74,15 @@ OBJECT: dict[str, Any] = {
         ("self.map.all(k, self.map[k] == 'a')", 2 + 3 * (2 + 1 + 1 + 1 + 3) + 1),
         ("cel.bind(x, self.s, x == 'a')", 10 + 2 + 1 + 1),
         ("(self.s + self.s) == 'a'", 4 + 8 + 1),
+        ("cidr(self.free) == cidr(self.free).masked()", 3 + 4 + 1),
+        ("quantity(self.free) == quantity('1')", 3 + 1 + 1),
+        ("cidr(self.s).containsIP(self.s)", 3 + 2 + 4 + 4),
+        ("cidr(self.s).containsIP(ip(self.s))", 3 + 3 + 4),
+        ("cidr(self.s).containsCIDR(cidr(self.s))", 3 + 3 + 4 + 2 + 1),
+        ("url(self.s) == url(self.s)", 2 * (2 + 4) + 4),
+        ("sets.contains(self.list, ['a', 'b'])", 2 + 10 + 5 * 2 + 1),
+        ("ip.isCanonical(self.s)", 2 + 1),
+        ("format.uuid().validate(self.s).hasValue()", 1 + 2 + 4 * 32 + 1),
     ],
 )
 def test_what_things_cost(source: str, expected: int):
