@@ -6,23 +6,20 @@ Behaviour follows k8s: staging/src/k8s.io/client-go/{rest,dynamic,metadata}; pag
 """
 
 import gc
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import orjson
 
-from fakekube.client import sharing
 from fakekube.machinery import objects
 from fakekube.machinery.copying import kept_json
 from fakekube.machinery.errors import ApiError, Expired, from_status
 from fakekube.machinery.resources import Resource
-from fakekube.machinery.wire import Handler, Object, Request, Response, User
+from fakekube.machinery.wire import Events, Handler, Object, Request, Response, User, WatchEvent
 
 PatchType = Literal["json", "merge", "strategic", "apply"]
-WatchEvent = tuple[str, Object]
-Batch = list[WatchEvent]
 Items = list[Object]
 
 PAGE_SIZE = 500  # what client-go's pager and kubectl ask for
@@ -227,10 +224,10 @@ class Client:
         timeout_seconds: int | None = None,
         send_initial_events: bool = False,
         shared: bool = False,
-    ) -> AsyncGenerator[Batch, None]:
+    ) -> AsyncGenerator[Events, None]:
         """Like `watch`, but as many events at a time as arrived together: what a cache wants.
 
-        With `shared`, objects may be the same as in other watches of this process: they must not be changed.
+        With `shared`, objects may be the same as in other watches of this process, and must not be changed.
         """
         query = {"watch": "true"} | _given(
             resourceVersion=resource_version,
@@ -242,13 +239,21 @@ class Client:
         if send_initial_events:
             query |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
         response = await self.request(
-            "GET", resource.path(namespace), query=_encoded(query), headers={"accept": self._accept}
+            "GET",
+            resource.path(namespace),
+            query=_encoded(query),
+            headers={"accept": self._accept},
+            shares=shared,
         )
+        if response.events is not None:
+            async for batch in _until_error(response.events):
+                yield batch
+            return
         stream = response.stream if response.stream is not None else _once(response.body)
         lines = _lines(stream)
         try:
             async for some in lines:
-                events, error = _decoded(some, sharing.event if shared else orjson.loads)
+                events, error = _decoded(some)
                 if events:
                     yield events
                 if error is not None:
@@ -265,6 +270,7 @@ class Client:
         query: str = "",
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        shares: bool = False,
     ) -> Response:
         """Any request: bodies that are not bytes are sent as JSON. Raises ApiError for every answer from 400 on."""
         sent = {"accept": _JSON, "user-agent": self.user_agent}
@@ -274,7 +280,9 @@ class Client:
                 body = kept_json(body)  # the traffic log may keep it
         if headers:
             sent.update(headers)
-        response = await self.handler(Request(method, path, query, sent, body or b"", self.user))
+        response = await self.handler(
+            Request(method, path, query, sent, body or b"", self.user, shares=shares)
+        )
         if response.status >= 400:
             raise await _refusal(response)
         return response
@@ -368,13 +376,26 @@ async def _lines(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         yield b"".join(unfinished)
 
 
-def _decoded(lines: bytes, decode: Callable[[bytes], Any]) -> tuple[Batch, ApiError | None]:
+async def _until_error(stream: AsyncIterator[Events]) -> AsyncGenerator[Events, None]:
+    """Events of a server in this process. Raises an ERROR event as the error it carries."""
+    try:
+        async for events in stream:
+            if events[-1][0] == "ERROR":  # the last there is
+                if events[:-1]:
+                    yield events[:-1]
+                raise from_status(events[-1][1])
+            yield events
+    finally:
+        await _close(stream)
+
+
+def _decoded(lines: bytes) -> tuple[Events, ApiError | None]:
     """The events of some whole lines, up to an ERROR event, and that one as an error."""
-    events: Batch = []
+    events: Events = []
     for line in lines.split(b"\n"):
         if not line or line.isspace():
             continue
-        event = decode(line)
+        event = orjson.loads(line)
         if event["type"] == "ERROR":
             return events, from_status(event["object"])
         events.append((event["type"], event["object"]))

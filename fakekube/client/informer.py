@@ -11,8 +11,10 @@ The contract:
     update always have the same uid.
 4.  A callback sees the cache as it is after the change it is told. One registered late is first told what is there.
     It must not wait; when it raises, that is logged and the others are told regardless.
-5.  Objects handed out are the cache itself. Whoever wants to change one takes `machinery.copying.copy_of` it first.
-    They are without metadata.managedFields.
+5.  Objects handed out are the cache itself, and those of other caches of this process. Whoever wants to change one
+    takes `machinery.copying.copy_of` it first. They are without metadata.managedFields: a third of most objects, of no
+    interest to any controller, and kept by the server when an update leaves them out. (Upstream's components drop them
+    likewise: k8s: client-go tools/cache, TransformFunc.)
 6.  There is no periodic resync. Nothing happens while nothing changes.
 
 Upstream: k8s: staging/src/k8s.io/client-go/tools/cache/{reflector,shared_informer,delta_fifo}.go
@@ -22,13 +24,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
 
-from fakekube.client import sharing
-from fakekube.client.client import Client, ObjectList, WatchEvent
+from fakekube.client.client import Client, ObjectList
 from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError, Expired
 from fakekube.machinery.resources import Resource
-from fakekube.machinery.wire import Object
+from fakekube.machinery.wire import Events, Object
 
 OnChange = Callable[[Object | None, Object | None], None]
 
@@ -179,7 +180,7 @@ class Informer:
             field_selector=self._field_selector,
         )
         for obj in found.items:
-            sharing.without_managed_fields(obj)
+            obj["metadata"].pop("managedFields", None)
         if self._transform is not None:
             return ObjectList(
                 [self._transform(obj) for obj in found.items], found.resource_version, found.remaining
@@ -206,9 +207,13 @@ class Informer:
             await batches.aclose()
         return self._progressed or self._clock.monotonic() - started >= _SHORT
 
-    def _apply(self, batch: list[WatchEvent]) -> None:
+    def _apply(self, batch: Events) -> None:
         for kind, obj in batch:
             meta = obj["metadata"]
+            if (
+                "managedFields" in meta
+            ):  # from a server of another process; one of this process shares what it hands out
+                del meta["managedFields"]
             if kind != "BOOKMARK":
                 if self._transform is not None:
                     obj = self._transform(obj)  # noqa: PLW2901 - the whole object is not kept

@@ -34,6 +34,7 @@ class Request:
         None  # set by in-process clients and by the authentication filter, never by the network
     )
     remote: str = ""
+    shares: bool = False  # whoever asks is in this process, and changes nothing of what it is handed
 
 
 class ConnectionLost(ConnectionResetError):
@@ -75,9 +76,12 @@ class Response:
     content_type: str = "application/json"
     headers: list[tuple[str, str]] = field(default_factory=list)
     stream: AsyncIterator[bytes] | None = None
+    events: AsyncIterator["Events"] | None = None  # in place of a watch's stream, where the request `shares`
     upgrade: Upgrade | None = None
 
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 Object = dict[str, Any]  # a Kubernetes object: plain, decoded JSON, fresh on every read
+WatchEvent = tuple[str, Object]
+Events = list[WatchEvent]  # as many as came at once

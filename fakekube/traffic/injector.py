@@ -155,7 +155,9 @@ class Faults:
             else:
                 response = await inner(request)
             if response.stream is not None:
-                response.stream = self._tapped(response.stream, seen(request), outside=outside)
+                response.stream = self._tapped(response.stream, seen(request), outside=outside, decoded=False)
+            elif response.events is not None:
+                response.events = self._tapped(response.events, seen(request), outside=outside, decoded=True)
             return response
 
         return handle
@@ -230,8 +232,8 @@ class Faults:
     def closed(self, tap: Tap) -> None:
         self._taps.discard(tap)
 
-    def _tapped(self, stream: AsyncIterator[bytes], one: Seen, *, outside: bool) -> Tap:
-        tap = Tap(stream, one, self, outside=outside)
+    def _tapped(self, stream: AsyncIterator[Any], one: Seen, *, outside: bool, decoded: bool) -> Tap:
+        tap = Tap(stream, one, self, outside=outside, decoded=decoded)
         self._taps.add(tap)
         return tap
 

@@ -1,17 +1,19 @@
 """A watch stream that can be held back, cut, and whose events can be lost, doubled, delayed or overtaken.
 
+A stream's chunks are lines, or lists of events for caches in this process: both are taken apart and put together here.
 Nothing is looked at as long as no fault is about watches: a chunk then passes for the price of one more call.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 
 from fakekube.api.registry import watching
 from fakekube.clock import Clock
 from fakekube.machinery.errors import ApiError
+from fakekube.machinery.wire import WatchEvent
 from fakekube.traffic.faults import Armed
 from fakekube.traffic.seen import Seen
 
@@ -41,22 +43,23 @@ class Valve(Protocol):
 class Tap:
     """See the module text."""
 
-    def __init__(self, inner: AsyncIterator[bytes], one: Seen, valve: Valve, *, outside: bool) -> None:
+    def __init__(
+        self, inner: AsyncIterator[Any], one: Seen, valve: Valve, *, outside: bool, decoded: bool
+    ) -> None:
         self.seen = one
         self.outside = outside
         self._inner = inner
         self._valve = valve
-        self._last: bytes | None = None  # what is still to be sent before the end
-        self._overtaken: dict[
-            tuple[str, str], bytes
-        ] = {}  # (namespace, name) → its event that waits for another's
+        self._decoded = decoded
+        self._expired = False  # whether words to that effect are still to be sent before the end
+        self._overtaken: dict[tuple[str, str], Any] = {}  # (namespace, name) → its event that waits for another's
         self._ending = False
         self._reader: asyncio.Task[object] | None = None
 
     def __aiter__(self) -> "Tap":
         return self
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> Any:
         valve = self._valve
         while not self._ending:
             chunk = await self._read()
@@ -69,18 +72,17 @@ class Tap:
             if chunk:
                 return chunk
         if self._overtaken:  # the end of the stream lets nobody down
-            return self._late()
-        last, self._last = self._last, None
-        if last is not None:
-            return last
+            return self._chunk(self._late())
+        if self._expired:
+            self._expired = False
+            return [_event(_EXPIRED)] if self._decoded else _EXPIRED
         await self.aclose()
         raise StopAsyncIteration
 
     def end(self, *, expired: bool) -> None:
         """End the stream now, on request with the words that send a client back to listing."""
         self._ending = True
-        if expired:
-            self._last = _EXPIRED
+        self._expired = expired
         if self._reader is not None:
             self._reader.cancel()  # it waits for an event in `_read`, which knows what this means
 
@@ -91,7 +93,7 @@ class Tap:
         if close is not None:
             await close()
 
-    async def _read(self) -> bytes | None:
+    async def _read(self) -> Any:
         self._reader = task = asyncio.current_task()
         try:
             return await anext(self._inner)
@@ -104,10 +106,12 @@ class Tap:
         finally:
             self._reader = None
 
-    async def _disturbed(self, chunk: bytes) -> bytes:
-        passed: list[bytes] = []
-        for line in chunk.splitlines(keepends=True):
-            kind, name, namespace = _about(line)
+    async def _disturbed(self, chunk: Any) -> Any:
+        passed: list[Any] = []
+        for piece in chunk if self._decoded else chunk.splitlines(keepends=True):
+            kind, obj = piece if self._decoded else _event(piece)
+            meta = obj.get("metadata") or {}  # tables and bookmarks have no name
+            name, namespace = meta.get("name") or "", meta.get("namespace") or ""
             known = (namespace, name)
             if known in self._overtaken:  # the events of one object keep their order
                 passed.append(self._overtaken.pop(known))
@@ -119,28 +123,29 @@ class Tap:
                 self.end(expired=what == "expire")
                 break
             if what == "reorder":
-                self._overtaken[known] = line
+                self._overtaken[known] = piece
                 continue
             if what != "drop":
-                passed.append(line)
+                passed.append(piece)
             if what == "duplicate":
-                passed.append(line)
+                passed.append(piece)
             if name:
-                passed.append(self._late())
-        return b"".join(passed)
+                passed += self._late()
+        return self._chunk(passed)
 
-    def _late(self) -> bytes:
+    def _chunk(self, pieces: list[Any]) -> Any:
+        return pieces if self._decoded else b"".join(pieces)
+
+    def _late(self) -> list[Any]:
         """The events that others have overtaken, in their order."""
-        late = b"".join(self._overtaken.values())
+        late = list(self._overtaken.values())
         self._overtaken.clear()
         return late
 
 
-def _about(line: bytes) -> tuple[str, str, str]:
-    """Type, name and namespace of an event; tables and bookmarks have no name."""
+def _event(line: bytes) -> WatchEvent:
     event = orjson.loads(line)
-    meta = event["object"].get("metadata") or {}
-    return event["type"], meta.get("name") or "", meta.get("namespace") or ""
+    return event["type"], event["object"]
 
 
 _EXPIRED = watching.error(ApiError("too old resource version: 1 (2)", code=410, reason="Expired").status())

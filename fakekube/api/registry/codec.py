@@ -10,6 +10,7 @@ entry's revision, then the rest of the value as it lies in the store.
 """
 
 import json
+from collections import deque
 from collections.abc import Mapping
 
 import orjson
@@ -25,13 +26,23 @@ _METADATA = json.JSONDecoder()  # reads one value and leaves the rest alone, whi
 
 
 class Memo:
-    """What selectors look at, kept beside an entry. `fields` is None until a field selector asks: few ever do."""
+    """What readers would derive again, kept beside an entry.
 
-    __slots__ = ("fields", "labels")
+    `labels` and `fields` are what selectors look at; `fields` is None until a field selector asks: few ever do. `written`
+    is the object as `resource`'s writer left it, for the entries written last: those are the ones watches tell of.
+    """
+
+    __slots__ = ("fields", "labels", "resource", "written")
 
     def __init__(self, labels: Mapping[str, str], fields: Mapping[str, str] | None = None) -> None:
         self.labels = labels
         self.fields = fields
+        self.resource: ServedResource | None = None
+        self.written: Object | None = None
+
+
+_WRITTEN = 256  # caches read an event soon after it happened; a decoded pod takes 50 kB
+_written: deque[Memo] = deque()
 
 
 ITEM_HEAD = b'{"metadata":{"resourceVersion":"'  # built-in lists carry no type on their items
@@ -105,6 +116,30 @@ def item(resource: ServedResource, entry: Entry) -> bytes:
 def memo_of(obj: Object) -> Memo:
     """What label selectors need of an object at hand."""
     return Memo(obj["metadata"].get("labels") or _NOTHING)
+
+
+def memo_of_written(resource: ServedResource, obj: Object) -> Memo:
+    """As `memo_of`, for an object that nobody changes any more once it is stored."""
+    made = memo_of(obj)
+    if resource.to_storage is None and resource.from_storage is None and resource.conversion is None:
+        made.resource, made.written = resource, obj
+        _written.append(made)
+        if len(_written) > _WRITTEN:
+            _written.popleft().written = None
+    return made
+
+
+def shared(resource: ServedResource, entry: Entry, revision: int) -> Object:
+    """The object at this version for readers that change nothing, without managedFields."""
+    known = entry.memo
+    if known is None or known.resource is not resource or known.written is None:
+        obj = decode(resource, entry)
+    else:
+        obj = {**known.written, "apiVersion": resource.api_version, "kind": resource.kind}
+    meta = {name: one for name, one in obj["metadata"].items() if name != "managedFields"}
+    meta["resourceVersion"] = str(revision)
+    obj["metadata"] = meta
+    return obj
 
 
 def memo(resource: ServedResource, entry: Entry) -> Memo:

@@ -1,24 +1,30 @@
 """Store events → watch events: which type an event has under a selector, and its line of JSON.
 
 A line is made once per event, resource version and representation, and kept on the event: a hundred watchers send the
-same bytes. Only the events rendered last keep theirs: watchers are at the end of the log, or will be soon.
+same bytes. Only the events rendered last keep theirs: watchers are at the end of the log, or will be soon. Caches in this
+process are not sent lines but objects, and all of them the same ones.
 
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/storage/cacher/cache_watcher.go
 """
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 
+from fakekube.api import tables
 from fakekube.api.registry import codec
 from fakekube.api.registry.matching import Match
 from fakekube.api.registry.strategy import ServedResource
+from fakekube.machinery.wire import WatchEvent
 from fakekube.store.interface import Entry, Event
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
 _RENDERED = 2_000
+_SHARED = 256  # objects are ten times as large as their lines, and caches read them at once
 _rendered: deque[Event] = deque()
+_shared: deque[tuple[dict[object, object], object]] = deque()
 Render = Callable[[Entry, int], bytes]  # (entry, version to show) → the object's JSON
 
 
@@ -38,12 +44,7 @@ def change(event: Event, match: Match | None) -> tuple[str, Entry] | None:
 
 def line(resource: ServedResource, event: Event, kind: str, entry: Entry) -> bytes:
     """The event in plain JSON, made once."""
-    made = event.memo
-    if made is None:
-        made = event.memo = {}
-        _rendered.append(event)
-        if len(_rendered) > _RENDERED:
-            _rendered.popleft().memo = None
+    made = _made(event)
     key = (resource.api_version, kind)
     known = made.get(key)
     if known is None:
@@ -51,7 +52,33 @@ def line(resource: ServedResource, event: Event, kind: str, entry: Entry) -> byt
             kind.encode(),
             codec.serve(resource, entry, event.revision),
         )
-    return known  # type: ignore[no-any-return]
+    return known
+
+
+def shared(resource: ServedResource, event: Event, kind: str, entry: Entry, *, partial: bool) -> WatchEvent:
+    """The event for readers in this process that change nothing, made once; `partial` is of the metadata alone."""
+    made = _made(event)
+    key = (resource.api_version, kind, partial)
+    known = made.get(key)
+    if known is None:
+        obj = codec.shared(resource, entry, event.revision)
+        known = made[key] = (kind, tables.partial_metadata(obj) if partial else obj)
+        _shared.append((made, key))
+        if len(_shared) > _SHARED:
+            old, gone = _shared.popleft()
+            old.pop(gone, None)
+    return known
+
+
+def _made(event: Event) -> dict[Any, Any]:
+    """What was made of an event so far."""
+    made: dict[Any, Any] | None = event.memo
+    if made is None:
+        made = event.memo = {}
+        _rendered.append(event)
+        if len(_rendered) > _RENDERED:
+            _rendered.popleft().memo = None
+    return made
 
 
 def initial(resource: ServedResource, entry: Entry) -> bytes:

@@ -7,8 +7,10 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/watch.go, stora
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -20,7 +22,7 @@ from fakekube.api.registry.matching import Match, matcher
 from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.get import too_large
 from fakekube.machinery.errors import ApiError, NotAcceptable
-from fakekube.machinery.wire import Response
+from fakekube.machinery.wire import Events, Response, WatchEvent
 from fakekube.store import interface as stores
 from fakekube.store.interface import Entry, Event, Progress
 
@@ -52,8 +54,11 @@ async def watch(call: Call, options: ListOptions) -> Response:
         start = await _start(call, options)
     except _TooOld as old:
         start = old.error
-    render = _renderer(call, chosen)
-    return call.finish(Response(200, stream=_stream(call, options, start, match, render)))
+    if call.request.shares and chosen.convert in ("", "PartialObjectMetadata"):
+        pieces = _pieces(call, options, start, match, _sharing(call, chosen))
+        return call.finish(Response(200, events=_events(pieces)))
+    pieces = _pieces(call, options, start, match, _renderer(call, chosen))
+    return call.finish(Response(200, stream=_stream(pieces)))
 
 
 class _TooOld(Exception):
@@ -100,21 +105,40 @@ def _prefix(call: Call) -> str:
     return call.resource.key(call.info.namespace, "") if call.info.namespace else call.resource.prefix
 
 
-_Render = Callable[[str, Event | None, Entry], bytes]
+_Piece = bytes | WatchEvent  # a line, or what a reader in this process gets in place of it
+_Render = Callable[[str, Event | None, Entry], _Piece]
 
 
-async def _stream(
+async def _stream(pieces: AsyncGenerator[list[Any], None]) -> AsyncGenerator[bytes, None]:
+    async with contextlib.aclosing(pieces):
+        async for some in pieces:
+            yield b"".join(some)
+
+
+async def _events(pieces: AsyncGenerator[list[Any], None]) -> AsyncGenerator[Events, None]:
+    """Bookmarks and errors are few, and come as lines."""
+    async with contextlib.aclosing(pieces):
+        async for some in pieces:
+            yield [_decoded(one) if type(one) is bytes else one for one in some]
+
+
+def _decoded(line: bytes) -> WatchEvent:
+    event = orjson.loads(line)
+    return event["type"], event["object"]
+
+
+async def _pieces(
     call: Call, options: ListOptions, start: _Start | ApiError, match: Match | None, render: _Render
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[list[_Piece], None]:
     if isinstance(start, ApiError):
-        yield watching.error(start.status())
+        yield [watching.error(start.status())]
         return
     store, conversion = call.registry.store, call.resource.conversion
     lines = [render(watching.ADDED, None, entry) for entry in start.initial if match is None or match(entry)]
     if start.announce_end:
         lines.append(_mark(call, start.after, initial_end=True))
     if lines:
-        yield b"".join(lines)
+        yield lines
     loop = asyncio.get_running_loop()
     deadline = loop.time() + (options.timeout or _DEFAULT_TIMEOUT)
     position = start.after
@@ -133,22 +157,22 @@ async def _stream(
                     if change is not None:
                         lines.append(render(change[0], event, change[1]))
                 if lines:
-                    yield b"".join(lines)
+                    yield lines
                 continue
             position = batch.revision
             now = loop.time()
             if now < tick:
                 continue
             if options.bookmarks:
-                yield _mark(call, position)
+                yield [_mark(call, position)]
             if now >= deadline:
                 return
             tick = min(deadline, now + _BOOKMARK_EVERY)
             timer = loop.call_at(tick, news.nudge)
     except stores.Compacted as compacted:
-        yield watching.error(too_old(position, compacted.oldest).status())
+        yield [watching.error(too_old(position, compacted.oldest).status())]
     except ApiError as unconverted:
-        yield watching.error(unconverted.status())
+        yield [watching.error(unconverted.status())]
     finally:
         timer.cancel()
         await news.aclose()
@@ -170,6 +194,18 @@ def _mark(call: Call, revision: int, *, initial_end: bool = False) -> bytes:
         }
         return watching.wrap("BOOKMARK", orjson.dumps(partial))
     return watching.bookmark(call.resource, revision, initial_end=initial_end)
+
+
+def _sharing(call: Call, chosen: Representation) -> _Render:
+    resource, partial = call.resource, chosen.convert != ""
+
+    def render(kind: str, event: Event | None, entry: Entry) -> WatchEvent:
+        if event is not None:
+            return watching.shared(resource, event, kind, entry, partial=partial)
+        obj = codec.shared(resource, entry, entry.modified)
+        return kind, tables.partial_metadata(obj) if partial else obj
+
+    return render
 
 
 def _renderer(call: Call, chosen: Representation) -> _Render:
