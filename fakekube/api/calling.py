@@ -18,6 +18,7 @@ import orjson
 
 from fakekube.api.services import Services
 from fakekube.machinery.errors import ApiError
+from fakekube.machinery.reviews import Answer, Question, Reviewer
 from fakekube.machinery.wire import Handler, Request, User
 
 _API_SERVER = User("system:apiserver", ("system:masters",))
@@ -69,6 +70,22 @@ class Endpoint:
                 f"dial tcp: {self.base.partition('://')[2]}: this server does not use the network"
             )
         return found
+
+
+async def ask(services: Services, endpoint: Endpoint, question: Question, *, seconds: float) -> Answer | None:
+    """What a webhook of this process says, None when the one at this address has to be sent a review. Raises CallFailed."""
+    reviewer: Reviewer | None = services.reviewer(endpoint.namespace, endpoint.service)
+    if reviewer is None:
+        return None
+    try:
+        async with asyncio.timeout(seconds):
+            return await reviewer.review(endpoint.path, question)
+    except TimeoutError as error:
+        raise CallFailed(
+            f'Post "{endpoint.base}{endpoint.path}?timeout={seconds:g}s": {_said(error, endpoint)}'
+        ) from None
+    except ApiError as error:
+        raise CallFailed(error.message) from None
 
 
 async def post(services: Services, endpoint: Endpoint, review: Any, *, seconds: float) -> bytes:

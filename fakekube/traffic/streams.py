@@ -52,7 +52,9 @@ class Tap:
         self._valve = valve
         self._decoded = decoded
         self._expired = False  # whether words to that effect are still to be sent before the end
-        self._overtaken: dict[tuple[str, str], Any] = {}  # (namespace, name) → its event that waits for another's
+        self._overtaken: dict[
+            tuple[str, str], Any
+        ] = {}  # (namespace, name) → its event that waits for another's
         self._ending = False
         self._reader: asyncio.Task[object] | None = None
 

@@ -6,7 +6,6 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/request/a
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -16,6 +15,7 @@ from fakekube.api.admission.attributes import Attributes
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery.errors import ApiError, InternalError
 from fakekube.machinery.field_errors import show
+from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object
 
 _KIND = "AdmissionReview"
@@ -24,6 +24,10 @@ VERSIONS = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
 
 class BadAnswer(Exception):
     """The webhook answered, but not as it must."""
+
+
+class UnsupportedPatch(Exception):
+    """The webhook wants to change the object in a way nobody knows."""
 
 
 def request_of(attributes: Attributes, target: ServedResource) -> dict[str, Any]:
@@ -71,7 +75,20 @@ def _resource(resource: ServedResource) -> dict[str, str]:
     return {"group": resource.group, "version": resource.version, "resource": resource.plural}
 
 
-def question(
+def question_of(attributes: Attributes, obj: Object | None, old: Object | None) -> Question:
+    """What a webhook of this process is asked. Nothing reads as an empty object there."""
+    return Question(
+        attributes.operation,
+        namespace_of(attributes),
+        attributes.name,
+        attributes.user.name,
+        obj or {},
+        old,
+        attributes.dry_run,
+    )
+
+
+def review(
     uid: str, request: Mapping[str, Any], obj: Object | None, old: Object | None, version: str
 ) -> Object:
     """The review that is sent."""
@@ -82,26 +99,15 @@ def question(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a webhook said."""
-
-    allowed: bool
-    warnings: tuple[str, ...]
-    patch: bytes
-    patch_type: str
-    status: Mapping[str, Any] | None
-
-
-def verdict(body: bytes, uid: str, version: str, *, mutating: bool) -> Verdict:
-    """Read an answer. Raises BadAnswer."""
-    review = _object(body)
-    response = review.get("response")
+def answer(body: bytes, uid: str, version: str, *, mutating: bool) -> Answer:
+    """Read the answer to a review. Raises BadAnswer, UnsupportedPatch, InternalError for a patch that is no JSON."""
+    answered = _object(body)
+    response = answered.get("response")
     if not isinstance(response, dict):
         raise BadAnswer("webhook response was absent")
     if version == VERSIONS[0] and response.get("uid") != uid:
         raise BadAnswer(f"expected response.uid={show(uid)}, got {show(response.get('uid') or '')}")
-    said = (str(review.get("apiVersion") or ""), str(review.get("kind") or ""))
+    said = (str(answered.get("apiVersion") or ""), str(answered.get("kind") or ""))
     if said != (version, _KIND) and (version == VERSIONS[0] or any(said)):
         raise BadAnswer(
             f"expected webhook response of {version}, Kind={_KIND}, got {said[0] or '/'}, Kind={said[1]}"
@@ -121,23 +127,32 @@ def verdict(body: bytes, uid: str, version: str, *, mutating: bool) -> Verdict:
         for member, value in (("patch", patch), ("patchType", patch_type)):
             if value:
                 raise BadAnswer(f"validating webhook may not return response.{member}")
-    return Verdict(
-        allowed=bool(response.get("allowed")),
+    if patch and patch_type != "JSONPatch":
+        raise UnsupportedPatch(f'unsupported patch type "{patch_type}"')
+    allowed = bool(response.get("allowed"))
+    return Answer(
+        allowed=allowed,
         warnings=tuple(str(text) for text in response.get("warnings") or ()),
-        patch=patch,
-        patch_type=str(patch_type or ""),
+        operations=_operations(patch) if allowed and patch else (),
         status=response.get("status"),
     )
 
 
+def _operations(patch: bytes) -> Any:
+    try:
+        return orjson.loads(patch)
+    except ValueError as error:
+        raise internal(str(error)) from None
+
+
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        review = orjson.loads(body)
+        answered = orjson.loads(body)
     except ValueError as error:
         raise BadAnswer(f"couldn't get version/kind; json parse error: {error}") from None
-    if not isinstance(review, dict):
+    if not isinstance(answered, dict):
         raise BadAnswer("couldn't get version/kind; json parse error: json: cannot unmarshal into Go value")
-    return review
+    return answered
 
 
 def _patch(given: Any) -> bytes:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -19,7 +20,7 @@ from fakekube.api.admission import equivalents, patches, reviews
 from fakekube.api.admission.attributes import Attributes, Invoked
 from fakekube.api.admission.hooks import Hook, WebhookConfigs
 from fakekube.api.admission.patches import PatchFailed
-from fakekube.api.admission.reviews import BadAnswer, Verdict
+from fakekube.api.admission.reviews import BadAnswer, UnsupportedPatch
 from fakekube.api.admission.rules import NamespaceLabels, Targets
 from fakekube.api.calling import CallFailed
 from fakekube.api.registry.strategy import ServedResource
@@ -27,19 +28,24 @@ from fakekube.api.services import Services
 from fakekube.ids import Ids
 from fakekube.machinery import errors
 from fakekube.machinery.errors import BadRequest
+from fakekube.machinery.reviews import Answer
 from fakekube.machinery.wire import Object
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass
 class _View:
     """A write in one version of its resource, as hooks are shown it."""
 
     resource: ServedResource
     obj: Object | None
     old: Object | None
-    request: Mapping[str, Any]
+    attributes: Attributes
+
+    @cached_property
+    def request(self) -> Mapping[str, Any]:
+        return reviews.request_of(self.attributes, self.resource)
 
 
 class Webhooks:
@@ -132,20 +138,14 @@ class Webhooks:
     async def _mutate_one(self, hook: Hook, view: _View, attributes: Attributes) -> bool:
         """Ask, and apply the patch. Whether it changed anything."""
         said = await self._ask(hook, view, attributes)
-        if said is None or not said.patch:
-            return False
-        try:
-            operations = orjson.loads(said.patch)
-        except ValueError as error:
-            raise reviews.internal(str(error)) from None
-        if not operations:
+        if said is None or not said.operations:
             return False
         if view.obj is None:
             raise reviews.internal(
                 f'admission webhook "{hook.name}" attempted to modify the object, which is not supported for this operation'
             )
         try:
-            patched = patches.patched(view.obj, operations)
+            patched = patches.patched(view.obj, said.operations)
         except PatchFailed as failed:
             raise reviews.internal(str(failed)) from None
         changed = patched != view.obj
@@ -158,15 +158,18 @@ class Webhooks:
             attributes.resource.strategy.default(attributes.obj)
         return changed
 
-    async def _ask(self, hook: Hook, view: _View, attributes: Attributes) -> Verdict | None:
+    async def _ask(self, hook: Hook, view: _View, attributes: Attributes) -> Answer | None:
         """The webhook's yes, None when it failed and may. Raises its no."""
         if attributes.dry_run and not hook.may_dry_run:
             raise BadRequest(f'admission webhook "{hook.name}" does not support dry run')
-        uid = self._ids.uid()
-        question = reviews.question(uid, view.request, view.obj, view.old, hook.version)
         try:
-            body = await calling.post(self._services, hook.endpoint, question, seconds=hook.seconds)
-            said = reviews.verdict(body, uid, hook.version, mutating=hook.mutating)
+            question = reviews.question_of(attributes, view.obj, view.old)
+            said = await calling.ask(self._services, hook.endpoint, question, seconds=hook.seconds)
+            if said is None:
+                said = await self._send(hook, view)
+        except UnsupportedPatch as failed:
+            _silence(hook, str(failed))
+            return None
         except (CallFailed, BadAnswer) as failed:
             what = (
                 "failed to call webhook"
@@ -175,13 +178,17 @@ class Webhooks:
             )
             _silence(hook, f"{what}: {failed}")
             return None
-        if said.patch and said.patch_type != "JSONPatch":
-            _silence(hook, f'unsupported patch type "{said.patch_type}"')
-            return None
         attributes.warnings += said.warnings
         if not said.allowed:
             raise reviews.refusal(hook.name, said.status)
         return said
+
+    async def _send(self, hook: Hook, view: _View) -> Answer:
+        """The same by an AdmissionReview. Raises CallFailed, BadAnswer."""
+        uid = self._ids.uid()
+        review = reviews.review(uid, view.request, view.obj, view.old, hook.version)
+        body = await calling.post(self._services, hook.endpoint, review, seconds=hook.seconds)
+        return reviews.answer(body, uid, hook.version, mutating=hook.mutating)
 
 
 async def _view(attributes: Attributes, target: ServedResource) -> _View:
@@ -191,7 +198,7 @@ async def _view(attributes: Attributes, target: ServedResource) -> _View:
     if attributes.kind is None and target is not resource:
         obj = None if obj is None else await equivalents.in_version(obj, resource, target)
         old = None if old is None else await equivalents.in_version(old, resource, target)
-    return _View(target, obj, old, reviews.request_of(attributes, target))
+    return _View(target, obj, old, attributes)
 
 
 def _silence(hook: Hook, why: str) -> None:

@@ -10,7 +10,8 @@ from fakekube.client.client import Client
 from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.objects import dig, is_terminating, name
+from fakekube.machinery.objects import dig, is_terminating, name, namespace
+from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object, Request, Response
 from fakekube.virt.api import defaults, machine_rules, pool, review, workloads
 from fakekube.virt.api.accounts import is_component
@@ -18,10 +19,9 @@ from fakekube.virt.api.causes import Cause, required
 from fakekube.virt.api.eviction import Evictions
 from fakekube.virt.api.inference import Inference
 from fakekube.virt.api.lookups import Lookups
-from fakekube.virt.api.review import Review, Verdict
 from fakekube.virt.api.settings import Settings
 
-Hook = Callable[[Review], Awaitable[Verdict]]
+Hook = Callable[[Question], Awaitable[Answer]]
 Rule = Callable[[Object, Object | None], list[Cause]]
 
 
@@ -62,12 +62,17 @@ class Admission:
         if hook is None:
             return None
         try:
-            asked = review.read(request.body)
+            uid, asked = review.read(request.body)
         except (ValueError, KeyError, TypeError):
             return Response(400, b"the body is no AdmissionReview", "text/plain; charset=utf-8")
-        return Response(200, review.answer(asked, await hook(asked)))
+        return Response(200, review.written(uid, await hook(asked)))
 
-    async def _mutate_machine(self, asked: Review) -> Verdict:
+    async def review(self, path: str, question: Question) -> Answer | None:
+        """The same for questions from this process."""
+        hook = self.hooks.get(path)
+        return None if hook is None else await hook(question)
+
+    async def _mutate_machine(self, asked: Question) -> Answer:
         try:
             vm = await self._inference.resolve(asked.obj, asked.namespace)
         except NotFound as error:
@@ -78,7 +83,7 @@ class Admission:
         done = defaults.machine(vm, config, self._ids, creates=asked.creates, preference=spec)
         return review.changed(asked.obj, done)
 
-    async def _mutate_instance(self, asked: Review) -> Verdict:
+    async def _mutate_instance(self, asked: Question) -> Answer:
         if asked.creates:
             config = await self._settings.current()
             done = defaults.instance(asked.obj, config, self._ids, self._clock.now())
@@ -86,14 +91,15 @@ class Admission:
             done = defaults.instance_update(asked.obj, asked.old or {}, asked.user)
         return review.changed(asked.obj, done)
 
-    async def _mutate_migration(self, asked: Review) -> Verdict:
+    async def _mutate_migration(self, asked: Question) -> Answer:
         return review.changed(asked.obj, defaults.migration(asked.obj))
 
-    async def _machine(self, asked: Review) -> Verdict:
+    async def _machine(self, asked: Question) -> Answer:
         vm = asked.obj
         if is_terminating(vm):
             return review.allowed()
-        vm["metadata"].setdefault("namespace", asked.namespace)
+        if not namespace(vm):
+            vm = {**vm, "metadata": {**vm["metadata"], "namespace": asked.namespace}}
         found = machine_rules.validate(
             vm,
             asked.old,
@@ -104,22 +110,22 @@ class Admission:
         )
         return review.judged(found, machine_rules.warnings(vm))
 
-    async def _instance(self, asked: Review) -> Verdict:
+    async def _instance(self, asked: Question) -> Answer:
         config = await self._settings.current()
         component = is_component(asked.user, self._namespace)
         return review.judged(workloads.instance(asked.obj, config, component=component))
 
-    async def _instance_update(self, asked: Review) -> Verdict:
+    async def _instance_update(self, asked: Question) -> Answer:
         component = is_component(asked.user, self._namespace)
         return review.judged(workloads.instance_update(asked.obj, asked.old or {}, component=component))
 
-    async def _replica_set(self, asked: Review) -> Verdict:
+    async def _replica_set(self, asked: Question) -> Answer:
         return review.judged(workloads.replica_set(asked.obj, await self._settings.current()))
 
-    async def _pool(self, asked: Review) -> Verdict:
+    async def _pool(self, asked: Question) -> Answer:
         return review.judged(pool.validate(asked.obj, asked.old, await self._settings.current()))
 
-    async def _migration(self, asked: Review) -> Verdict:
+    async def _migration(self, asked: Question) -> Answer:
         vmi_name = dig(asked.obj, "spec", "vmiName") or ""
         if not vmi_name:
             return review.judged([required("vmiName is missing", "spec.vmiName")])
@@ -156,7 +162,7 @@ class Admission:
 def _by(rule: Rule) -> Hook:
     """A hook whose rule needs nothing but the object."""
 
-    async def hook(asked: Review) -> Verdict:
+    async def hook(asked: Question) -> Answer:
         return review.judged(rule(asked.obj, asked.old))
 
     return hook

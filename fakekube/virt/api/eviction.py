@@ -7,10 +7,10 @@ from fakekube.client.client import Client
 from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import annotations, condition_is, dig, labels
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
+from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object
 from fakekube.virt.api import review
 from fakekube.virt.api.lookups import Lookups
-from fakekube.virt.api.review import Review, Verdict
 from fakekube.virt.api.settings import Settings
 
 _PREFIXES = ("virt-launcher", "hp-volume-")
@@ -25,7 +25,7 @@ class Evictions:
         self._lookups = lookups
         self._settings = settings
 
-    async def judge(self, asked: Review) -> Verdict:
+    async def judge(self, asked: Question) -> Answer:
         """Only launcher and hot-plug pods are KubeVirt's business."""
         pod_name = asked.name or dig(asked.obj, "metadata", "name") or ""
         if not pod_name.startswith(_PREFIXES):
@@ -44,7 +44,7 @@ class Evictions:
         name = marks.get("kubevirt.io/domain") or marks.get("kubevirt.io/owner-vmi-name") or ""
         return await self._lookups.instance(namespace, name) if name else None
 
-    async def _evacuate(self, vmi: Object, pod: Object, *, dry_run: bool) -> Verdict:
+    async def _evacuate(self, vmi: Object, pod: Object, *, dry_run: bool) -> Answer:
         namespace, name = vmi["metadata"]["namespace"], vmi["metadata"]["name"]
         config = await self._settings.current()
         strategy = dig(vmi, "spec", "evictionStrategy") or config.eviction_strategy

@@ -11,6 +11,7 @@ from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.machinery import answers
 from fakekube.machinery.errors import ApiError
+from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Request, Response
 from fakekube.virt.api.admission import Admission
 from fakekube.virt.api.node import Node
@@ -42,6 +43,10 @@ class VirtApi:
     async def run(self) -> None:
         """Follow the configuration; until cancelled."""
         await self._settings.run()
+
+    async def review(self, path: str, question: Question) -> Answer | None:
+        """Admission for the API server of this process."""
+        return await self._admission.review(path, question)
 
     async def __call__(self, request: Request) -> Response:
         try:

@@ -13,7 +13,7 @@ from fakekube.virt import quantities
 from fakekube.virt.api.causes import Cause, status
 from fakekube.virt.api.config import ClusterConfig, from_object
 from fakekube.virt.api.json_patch import changes
-from fakekube.virt.api.review import Review, answer, changed, read, refused
+from fakekube.virt.api.review import changed, read, refused, written
 from fakekube.virt.instancetypes import applying
 
 JSON = st.recursive(
@@ -65,22 +65,22 @@ def test_a_patch_leads_from_old_to_new(old, new):
 
 def test_nothing_changed_nothing_patched():
     """An unchanged object needs no patch."""
-    assert changed({"a": 1}, {"a": 1}) == {"allowed": True}
+    response = orjson.loads(written("u", changed({"a": 1}, {"a": 1})))["response"]
+    assert response == {"uid": "u", "allowed": True}
 
 
 def test_patch_travels_in_base64():
     """A changed object travels as a JSON patch."""
-    verdict = changed({"a": 1}, {"a": 2})
-    assert verdict["patchType"] == "JSONPatch"
-    assert orjson.loads(base64.b64decode(verdict["patch"])) == [{"op": "replace", "path": "/a", "value": 2}]
+    response = orjson.loads(written("u", changed({"a": 1}, {"a": 2})))["response"]
+    assert response["patchType"] == "JSONPatch"
+    assert orjson.loads(base64.b64decode(response["patch"])) == [{"op": "replace", "path": "/a", "value": 2}]
 
 
 def test_reviews_are_answered_by_uid():
     """The answer carries the question's uid."""
-    asked = read(orjson.dumps({"request": {"uid": "u", "operation": "CREATE", "object": {"a": 1}}}))
-    assert isinstance(asked, Review)
+    uid, asked = read(orjson.dumps({"request": {"uid": "u", "operation": "CREATE", "object": {"a": 1}}}))
     assert asked.creates
-    response = orjson.loads(answer(asked, refused("no")))["response"]
+    response = orjson.loads(written(uid, refused("no")))["response"]
     assert response == {
         "uid": "u",
         "allowed": False,
