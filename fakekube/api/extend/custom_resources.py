@@ -172,6 +172,7 @@ class CustomResourceStrategy(Strategy):
     """The rules of one version of one CRD."""
 
     unconditional_update = False
+    shares_parts = True
 
     def __init__(
         self,
@@ -212,6 +213,9 @@ class CustomResourceStrategy(Strategy):
 
     def default(self, obj: Object) -> None:
         self.structural.default(obj)
+
+    def default_update(self, new: Object, old: Object) -> None:
+        self.structural.default(new, old)
 
     def prepare_create(self, obj: Object) -> None:
         """Raises Forbidden while the CRD is being deleted."""

@@ -35,15 +35,35 @@ _ABSENT: Any = object()
 
 
 def apply(obj: Object, patch: Sequence[Mapping[str, Any]]) -> Object:
-    """`obj` after all operations of `patch`; with the first that fails Invalid is raised, and nothing has happened."""
+    """`obj` after all operations of `patch`; with the first that fails Invalid is raised, and nothing has happened.
+
+    The result shares with `obj` what no operation reaches into.
+    """
     check_depth(patch)
     try:
-        out = _LenientPatch(copy_of(list(patch)), pointer_cls=_Pointer).apply(copy_of(obj), in_place=True)
+        out = _LenientPatch(copy_of(list(patch)), pointer_cls=_Pointer).apply(obj)
     except (JsonPatchException, JsonPointerException) as error:
         raise _refused() from error
     if not isinstance(out, dict):
         raise _refused()
     return out
+
+
+def _own(doc: Any, pointer: JsonPointer, own: dict[int, Any]) -> None:
+    """Replace the containers on the way to a place by copies, as far as there are any: what is in them stays shared."""
+    holder = doc
+    for part in pointer.parts[:-1]:
+        try:
+            step = _Pointer.get_part(holder, part)
+            below = holder[step]
+        except (JsonPointerException, KeyError, IndexError, TypeError):
+            return  # the operation will say what is wrong with this
+        if id(below) not in own:
+            if not isinstance(below, (dict, list)):
+                return
+            below = below.copy()
+            own[id(below)] = holder[step] = below
+        holder = below
 
 
 def _refused() -> Invalid:
@@ -173,3 +193,14 @@ class _LenientPatch(JsonPatch):
     operations = MappingProxyType(
         {"add": _Add, "remove": _Remove, "replace": _Replace, "move": _Move, "copy": _Copy, "test": _Test}
     )
+
+    def apply(self, obj: Any, in_place: bool = False, atomic: bool = False) -> Any:  # noqa: ARG002 - theirs
+        """As the library's, but only the way to what changes is copied."""
+        out = dict(obj)
+        own = {id(out): out}  # what may be changed in place; kept, so that no other object gets its id
+        for operation in self._ops:  # type: ignore[attr-defined]  # unknown to the stubs
+            _own(out, operation.pointer, own)
+            if isinstance(operation, MoveOperation):
+                _own(out, _Pointer(operation.operation.get("from") or ""), own)
+            out = operation.apply(out)
+        return out

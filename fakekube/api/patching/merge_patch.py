@@ -13,26 +13,23 @@ from fakekube.machinery.wire import Object
 
 
 def apply(obj: Object, patch: Object) -> Object:
-    """`obj` as `patch` changes it. Raises BadRequest for a patch nested too deep."""
+    """`obj` as `patch` changes it; what it leaves alone is shared. Raises BadRequest for a patch nested too deep."""
     check_depth(patch)
-    out: Object = copy_of(obj)
-    _merge(out, copy_of(patch))
-    return out
+    return _merged(obj, copy_of(patch))
 
 
-def _merge(target: Object, patch: Object) -> None:
+def _merged(target: Object, patch: Object) -> Object:
+    out = dict(target)
     for name, value in patch.items():
         if value is None:
-            target.pop(name, None)
+            out.pop(name, None)
             continue
-        current = target.get(name)
+        current = out.get(name)
         if isinstance(current, dict):
-            if isinstance(value, dict):
-                _merge(current, value)
-            else:
-                target[name] = value
+            out[name] = _merged(current, value) if isinstance(value, dict) else value
         else:
-            target[name] = _pruned(value)
+            out[name] = _pruned(value)
+    return out
 
 
 def _pruned(value: Any) -> Any:

@@ -42,14 +42,14 @@ FROM_PRIMITIVES = "$deleteFromPrimitiveList"
 
 
 def apply(obj: Object, patch: Object, schema: Schema) -> Object:
-    """`obj` as `patch` changes it.
+    """`obj` as `patch` changes it; what it leaves alone is shared.
 
     Raises BadRequest for malformed directives, ApiError 500 where the merge itself fails, and Invalid when the result
     has another shape than the schema wants.
     """
     check_depth(patch)
     rest = copy_of(patch)
-    out = _merge_maps(copy_of(obj), rest, schema)
+    out = _merge_maps(obj, rest, schema)
     fault = _misshapen(out, rest, schema)
     if fault:
         raise invalid("", "", "", [field_errors.invalid("patch", go_format.plain(rest), fault)])
@@ -57,7 +57,7 @@ def apply(obj: Object, patch: Object, schema: Schema) -> Object:
 
 
 def _merge_maps(target: dict[str, Any], patch: dict[str, Any], schema: Schema) -> dict[str, Any]:
-    """Merge `patch` into `target`. Both are used up; directives carried out are gone from `patch`."""
+    """`target` with `patch` merged into it. The patch is used up: directives carried out are gone from it."""
     directive = patch.pop(DIRECTIVE, None)
     if directive == REPLACE:
         return patch
@@ -65,6 +65,7 @@ def _merge_maps(target: dict[str, Any], patch: dict[str, Any], schema: Schema) -
         return {}
     if directive is not None:
         raise unknown_directive(directive, {DIRECTIVE: directive, **patch})
+    target = dict(target)
     _retain_keys(target, patch)
     _set_element_orders(target, patch, schema)
     for name in list(patch):

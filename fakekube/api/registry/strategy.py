@@ -45,11 +45,18 @@ class Strategy:
     delete_returns_object: bool = False  # DELETE answers with the object instead of a Status
     empty_members: Mapping[str, Any] = {}  # members Go prints even when empty: a bookmark shows them
     default_propagation: str = "Background"  # what DELETE without a policy means (Jobs: Orphan)
+    shares_parts: bool = (
+        False  # an update may hold parts of the stored object: no hook changes those in place
+    )
     propagation_warning: str = ""  # what is remarked when that default decides
 
     def prune(self, obj: Object) -> Sequence[str]:
         """Remove what the schema does not know, in place; the paths removed, as `unknown field` warnings name them."""
         return ()
+
+    def default_update(self, new: Object, _old: Object) -> None:
+        """As `default`, for a change of `old`, whose members have been defaulted before; `new` may share some."""
+        self.default(new)
 
     def default(self, obj: Object) -> None:
         """Fill in defaults, in place."""

@@ -5,15 +5,16 @@ except inside lists, where validation complains about it.
 k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting/{algorithm,prunenulls}.go
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fakekube.api.schema.model import ANYTHING, Schema
 from fakekube.machinery.copying import copy_of
 
-Default = Callable[[Any], None]
+Default = Callable[..., None]  # (value[, another of its kind, whose members have been defaulted])
 
 _EXACT = 2.0**53
+_NOTHING: Mapping[str, Any] = {}
 
 
 def defaulter(node: Schema) -> Default | None:
@@ -34,10 +35,10 @@ def _compile(node: Schema) -> Default | None:
     members = _members(node) if node.properties or node.additional is not None else None
     elements = _elements(node.items) if node.items is not None else None
 
-    def walk(value: Any) -> None:
+    def walk(value: Any, done: Mapping[str, Any] = _NOTHING) -> None:
         if type(value) is dict:
             if members is not None:
-                members(value)
+                members(value, done)
         elif type(value) is list and elements is not None:
             elements(value)
 
@@ -49,7 +50,7 @@ def _maker(node: Schema) -> Callable[[], Any]:
     return (lambda: copy_of(default)) if isinstance(default, (dict, list)) else (lambda: default)
 
 
-def _members(node: Schema) -> Callable[[dict[str, Any]], None]:
+def _members(node: Schema) -> Callable[[dict[str, Any], Mapping[str, Any]], None]:
     properties = node.properties
     defaults = [
         (name, _maker(child), child.nullable) for name, child in properties.items() if "default" in child.raw
@@ -64,7 +65,7 @@ def _members(node: Schema) -> Callable[[dict[str, Any]], None]:
     rest_nullable = additional is None or additional is ANYTHING or additional.nullable
     get = children.get
 
-    def members(obj: dict[str, Any]) -> None:
+    def members(obj: dict[str, Any], done: Mapping[str, Any]) -> None:
         for name, make, keeps_null in defaults:
             if name not in obj or (obj[name] is None and not keeps_null):
                 obj[name] = make()
@@ -74,7 +75,7 @@ def _members(node: Schema) -> Callable[[dict[str, Any]], None]:
                 nulls = [*nulls, name] if nulls else [name]
             elif type(value) is dict or type(value) is list:
                 child = get(name, rest)
-                if child is not None:
+                if child is not None and done.get(name) is not value:
                     child(value)
             elif type(value) is float:
                 obj[name] = _settled(value)

@@ -56,11 +56,11 @@ class Structural:
             unknown += sorted(gone)
         return unknown + metadata.prune_embedded(self.schema, obj)
 
-    def default(self, obj: Object) -> None:
-        """Fill in defaults and drop nulls that are not allowed, in place."""
+    def default(self, obj: Object, stored: Object | None = None) -> None:
+        """Fill in defaults and drop nulls that are not allowed, in place; members shared with `stored` have been done."""
         default = defaulter(self.schema)
         if default is not None:
-            default(obj)
+            default(obj, stored or {})
 
     def validate(self, new: Object, old: Object | None = None) -> list[FieldError]:
         """Everything wrong with a new object, or with a change from `old`, where unchanged faults are forgiven."""

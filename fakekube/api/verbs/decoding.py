@@ -20,7 +20,7 @@ _ALWAYS = frozenset({"apiVersion", "kind", "metadata"})
 def prune(call: Call, obj: Object, old: Object | None) -> Sequence[str]:
     """Decode `obj` into its type, in place; the paths of unknown fields. Raises BadRequest.
 
-    Members that are, to the byte, those of the stored object have been decoded before; custom resources share them.
+    Members that are, to the byte, those of the stored object have been decoded before, and are shared where they may be.
     """
     resource = call.resource
     if old is None:
@@ -29,9 +29,11 @@ def prune(call: Call, obj: Object, old: Object | None) -> Sequence[str]:
     for name, value in obj.items():
         before = None if name in _ALWAYS else old.get(name)
         # Equal is not enough: Python's 1 is True.
+        if before is value and before is not None:
+            continue
         if before is None or before != value or orjson.dumps(before) != orjson.dumps(value):
             changed[name] = value
-        elif resource.custom:
+        elif resource.strategy.shares_parts:
             obj[name] = before
     names = list(changed)
     complaints = resource.strategy.prune(changed)

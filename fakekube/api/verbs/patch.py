@@ -18,6 +18,7 @@ from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.create import admission_of as creation
 from fakekube.api.verbs.create import check_namespace
 from fakekube.api.verbs.update import admission_of, admit, check_name, keep_other_half
+from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError, BadRequest, NotFound, UnsupportedMediaType, invalid
 from fakekube.machinery.field_errors import FieldError, required
 from fakekube.machinery.wire import Object, Response
@@ -73,12 +74,18 @@ def read_patch(call: Call, media: str) -> Any:
 
 
 def patched(call: Call, media: str, old: Object, change: Any) -> Object:
-    """The object after the patch."""
+    """The object after the patch. Its metadata is its own; the rest it may share with the old one, where it has not changed."""
+    if not call.resource.strategy.shares_parts:
+        old = copy_of(old)
     if media == JSON:
-        return json_patch.apply(old, change)
-    if media == MERGE:
-        return merge_patch.apply(old, change)
-    return strategic_merge.apply(old, change, call.resource.strategy.schema or ANYTHING)
+        new = json_patch.apply(old, change)
+    elif media == MERGE:
+        new = merge_patch.apply(old, change)
+    else:
+        new = strategic_merge.apply(old, change, call.resource.strategy.schema or ANYTHING)
+    if isinstance(new.get("metadata"), dict):
+        new["metadata"] = dict(new["metadata"])
+    return new
 
 
 def _shown(call: Call, media: str, old: Object, change: Any) -> str:

@@ -95,7 +95,7 @@ async def admit(
 
     What admission and strategies fill in afterwards is nobody's field.
     """
-    call.resource.strategy.default(new)
+    call.resource.strategy.default_update(new, old)
     if context is not None:
         new = call.registry.record(call.resource, old, new, context)
         context.recorded = True

@@ -64,14 +64,20 @@ def test_twice_is_once(obj, patch):
 
 @settings(deadline=None)
 @given(OBJECTS)
-def test_the_empty_patch_changes_nothing_and_shares_nothing(obj):
-    """The result is equal to the object, and changing it leaves the object alone."""
-    before = copy_of(obj)
+def test_the_empty_patch_changes_nothing_and_copies_nothing(obj):
+    """The result is equal to the object, and what is in it is the object's own."""
     result = merge_patch.apply(obj, {})
     assert result == obj
-    for value in result.values():
-        if isinstance(value, (dict, list)):
-            value.clear()
+    assert result is not obj
+    assert all(result[name] is value for name, value in obj.items())
+
+
+@settings(deadline=None)
+@given(OBJECTS, OBJECTS)
+def test_the_object_stays_as_it_was(obj, patch):
+    """A patch makes a new object; the old one may go on being read."""
+    before = copy_of(obj)
+    merge_patch.apply(obj, patch)
     assert obj == before
 
 

@@ -26,12 +26,17 @@ class PodStrategy(BuiltinStrategy):
     """What the server adds to a pod, and when DELETE removes one at once: unbound, finished, or asked for with 0."""
 
     status_metadata = ("labels", "annotations", "finalizers")
+    shares_parts = True
 
     def default(self, obj: Object) -> None:
-        super().default(obj)
-        defaults.pod(obj["spec"])
-        status = obj.get("status")
-        if status:
+        self.default_update(obj, {})
+
+    def default_update(self, new: Object, old: Object) -> None:
+        super().default(new)
+        spec, status = new["spec"], new.get("status")
+        if spec is not old.get("spec"):
+            defaults.pod(spec)
+        if status and status is not old.get("status"):
             _normalize_status(status)
 
     def prepare_create(self, obj: Object) -> None:
