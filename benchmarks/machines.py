@@ -112,38 +112,14 @@ def measure(
 
 
 async def _pool_life(server: Running, size: int, made: Run, rolled: Run, scaled_in: Run) -> None:
-    async with aiohttp.ClientSession(server.url) as session:
-        path = f"{POOLS}/bench"
-        async with _Machines(session) as machines:
-            await _timed(
-                server,
-                session,
-                made,
-                size,
-                _sent(session, "POST", POOLS, pool("bench", size)),
-                machines.ready(size),
-            )
-            change = {
-                "spec": {
-                    "virtualMachineTemplate": pool("bench", size, "second")["spec"]["virtualMachineTemplate"]
-                }
-            }
-            await _timed(
-                server,
-                session,
-                rolled,
-                size,
-                _sent(session, "PATCH", path, change),
-                machines.all_marked(size),
-            )
-            await _timed(
-                server,
-                session,
-                scaled_in,
-                size,
-                _sent(session, "PATCH", path, {"spec": {"replicas": 0}}),
-                machines.gone(),
-            )
+    async with aiohttp.ClientSession(server.url) as session, _Machines(session) as machines:
+        at = _At(server, session, size)
+        await at.timed(made, _sent(session, "POST", POOLS, pool("bench", size)), machines.ready(size))
+        template = pool("bench", size, "second")["spec"]["virtualMachineTemplate"]
+        change = _sent(session, "PATCH", f"{POOLS}/bench", {"spec": {"virtualMachineTemplate": template}})
+        await at.timed(rolled, change, machines.all_marked(size))
+        change = _sent(session, "PATCH", f"{POOLS}/bench", {"spec": {"replicas": 0}})
+        await at.timed(scaled_in, change, machines.gone())
 
 
 async def _by_hand(server: Running, size: int, hand: Run) -> None:
@@ -157,24 +133,25 @@ async def _by_hand(server: Running, size: int, hand: Run) -> None:
         async def all_made() -> None:
             await asyncio.gather(*(make() for _ in range(_AT_ONCE)))
 
-        await _timed(server, session, hand, size, all_made(), machines.ready(size))
+        await _At(server, session, size).timed(hand, all_made(), machines.ready(size))
 
 
-async def _timed(
-    server: Running,
-    session: aiohttp.ClientSession,
-    run: Run,
-    size: int,
-    act: Awaitable[None],
-    until: Awaitable[None],
-) -> None:
-    waiting = asyncio.ensure_future(until)
-    before, cpu, began = await _revision(session), server.cpu_seconds(), time.perf_counter()
-    await act
-    await asyncio.wait_for(waiting, 600)
-    run.wall[size] = time.perf_counter() - began
-    run.cpu[size] = server.cpu_seconds() - cpu
-    run.writes[size] = await _revision(session) - before
+@dataclass(frozen=True)
+class _At:
+    """Where and at which size something is measured."""
+
+    server: Running
+    session: aiohttp.ClientSession
+    size: int
+
+    async def timed(self, run: Run, act: Awaitable[None], until: Awaitable[None]) -> None:
+        waiting = asyncio.ensure_future(until)
+        before, cpu, began = await _revision(self.session), self.server.cpu_seconds(), time.perf_counter()
+        await act
+        await asyncio.wait_for(waiting, 600)
+        run.wall[self.size] = time.perf_counter() - began
+        run.cpu[self.size] = self.server.cpu_seconds() - cpu
+        run.writes[self.size] = await _revision(self.session) - before
 
 
 async def _revision(session: aiohttp.ClientSession) -> int:
