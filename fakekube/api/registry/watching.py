@@ -13,11 +13,10 @@ from typing import Any
 
 import orjson
 
-from fakekube.api import tables
 from fakekube.api.registry import codec
 from fakekube.api.registry.matching import Match
 from fakekube.api.registry.strategy import ServedResource
-from fakekube.machinery.wire import WatchEvent
+from fakekube.machinery.wire import Object, WatchEvent
 from fakekube.store.interface import Entry, Event
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
@@ -26,6 +25,7 @@ _SHARED = 256  # objects are ten times as large as their lines, and caches read 
 _rendered: deque[Event] = deque()
 _shared: deque[tuple[dict[object, object], object]] = deque()
 Render = Callable[[Entry, int], bytes]  # (entry, version to show) → the object's JSON
+Shape = Callable[[Object], Object]  # what of an object is shown
 
 
 def change(event: Event, match: Match | None) -> tuple[str, Entry] | None:
@@ -55,14 +55,14 @@ def line(resource: ServedResource, event: Event, kind: str, entry: Entry) -> byt
     return known
 
 
-def shared(resource: ServedResource, event: Event, kind: str, entry: Entry, *, partial: bool) -> WatchEvent:
-    """The event for readers in this process that change nothing, made once; `partial` is of the metadata alone."""
+def shared(resource: ServedResource, event: Event, kind: str, entry: Entry, shape: Shape) -> WatchEvent:
+    """The event for readers in this process that change nothing, its object in this shape, made once."""
     made = _made(event)
-    key = (resource.api_version, kind, partial)
+    key = (resource.api_version, kind, shape)
     known = made.get(key)
     if known is None:
         obj = codec.shared(resource, entry, event.revision)
-        known = made[key] = (kind, tables.partial_metadata(obj) if partial else obj)
+        known = made[key] = (kind, shape(obj))
         _shared.append((made, key))
         if len(_shared) > _SHARED:
             old, gone = _shared.popleft()

@@ -22,7 +22,7 @@ from fakekube.api.registry.matching import Match, matcher
 from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.get import too_large
 from fakekube.machinery.errors import ApiError, NotAcceptable
-from fakekube.machinery.wire import Events, Response, WatchEvent
+from fakekube.machinery.wire import Events, Object, Response, WatchEvent
 from fakekube.store import interface as stores
 from fakekube.store.interface import Entry, Event, Progress
 
@@ -197,15 +197,18 @@ def _mark(call: Call, revision: int, *, initial_end: bool = False) -> bytes:
 
 
 def _sharing(call: Call, chosen: Representation) -> _Render:
-    resource, partial = call.resource, chosen.convert != ""
+    resource, shape = call.resource, tables.partial_metadata if chosen.convert else _whole
 
     def render(kind: str, event: Event | None, entry: Entry) -> WatchEvent:
         if event is not None:
-            return watching.shared(resource, event, kind, entry, partial=partial)
-        obj = codec.shared(resource, entry, entry.modified)
-        return kind, tables.partial_metadata(obj) if partial else obj
+            return watching.shared(resource, event, kind, entry, shape)
+        return kind, shape(codec.shared(resource, entry, entry.modified))
 
     return render
+
+
+def _whole(obj: Object) -> Object:
+    return obj
 
 
 def _renderer(call: Call, chosen: Representation) -> _Render:
