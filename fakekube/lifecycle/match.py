@@ -2,13 +2,12 @@
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from fakekube.clock import parse_rfc3339
-from fakekube.lifecycle.expressions import Expression
-from fakekube.lifecycle.stage import Pace, Requirement, Selector, Stage
+from fakekube.lifecycle.stage import Key, Pace, Requirement, Selector, Stage
 from fakekube.lifecycle.templates import Context, look_up
 from fakekube.machinery import objects
 from fakekube.machinery.wire import Object
@@ -40,31 +39,49 @@ def choose(
 
     `current` is the one drawn before: the lot is not cast again while it is still among them.
     """
-    found = [stage for stage in stages if matches(stage.selector, obj, context)]
-    if len(found) < 2:
-        return found[0] if found else None
-    weights = [weight(stage, obj) for stage in found]
+    fit = [stage for stage in stages if matches(stage.selector, obj, context)]
+    if len(fit) < 2:
+        return fit[0] if fit else None
+    weights = [weight(stage, obj, context) for stage in fit]
     if not any(weights):
-        return found[0]
-    if current is not None and any(one is current for one in found):
+        return fit[0]
+    if current is not None and any(one is current for one in fit):
         return current
-    return chance.choices(found, weights)[0]
+    return chance.choices(fit, weights)[0]
 
 
-def weight(stage: Stage, obj: Object) -> int:
+def weight(stage: Stage, obj: Object, context: Context) -> int:
     """The stage's weight for this object; what `weightFrom` finds counts if it is a number."""
     if stage.weight_from is not None:
         try:
-            return max(0, int(stage.weight_from.first(obj)))
+            return max(0, int(found(stage.weight_from, obj, context)))
         except (TypeError, ValueError):
             pass
     return stage.weight
 
 
-def delay(stage: Stage, obj: Object, now: datetime, pace: Pace, chance: random.Random) -> float:
+def found(key: Key, obj: Object, context: Context) -> Any:
+    """What a path finds first in the object, or what a name means; None: nothing."""
+    return look_up(context, key) if isinstance(key, str) else key.first(obj)
+
+
+Asked = tuple[Any, Any]  # what an object itself asks for: the delay, and its upper end
+NOTHING: Asked = (None, None)
+
+
+def asked(stage: Stage, obj: Object, context: Context) -> Asked:
+    wait = stage.delay
+    if wait.seconds_from is None and wait.upto_from is None:
+        return NOTHING
+    return (
+        None if wait.seconds_from is None else found(wait.seconds_from, obj, context),
+        None if wait.upto_from is None else found(wait.upto_from, obj, context),
+    )
+
+
+def delay(stage: Stage, wanted: Asked, now: datetime, pace: Pace, chance: random.Random) -> float:
     """Seconds until the stage plays. The pace scales what the stage says, never what the object itself asks for."""
-    seconds = _asked(stage.delay.seconds_from, obj, now)
-    upto = _asked(stage.delay.upto_from, obj, now)
+    seconds, upto = (None if one is None else duration(one, now) for one in wanted)
     if seconds is None:
         seconds = stage.delay.seconds * pace.factor
         if upto is None and stage.delay.upto is not None:
@@ -74,9 +91,11 @@ def delay(stage: Stage, obj: Object, now: datetime, pace: Pace, chance: random.R
     return seconds
 
 
-def duration(text: str, now: datetime) -> float | None:
-    """Seconds of `1m30s`, of plain milliseconds, or until a moment; None for anything else."""
-    text = text.strip()
+def duration(said: Any, now: datetime) -> float | None:
+    """Seconds of `1m30s`, of plain milliseconds, or until a moment; None for anything else. A number is seconds already."""
+    if isinstance(said, float):
+        return said
+    text = str(said).strip()
     if text.isdigit():
         return int(text) / 1000
     pieces = _DURATION.findall(text)
@@ -88,16 +107,6 @@ def duration(text: str, now: datetime) -> float | None:
         return None
 
 
-def for_resource(stages: Sequence[Stage], group: str, kind: str, pace: Pace) -> tuple[Stage, ...]:
-    """The stages of one kind that play at this pace."""
-    return tuple(one for one in stages if (one.group, one.kind) == (group, kind) and pace.name in one.paces)
-
-
-def _asked(expression: Expression | None, obj: Object, now: datetime) -> float | None:
-    found = expression.first(obj) if expression is not None else None
-    return None if found is None else duration(str(found), now)
-
-
 def _contains(present: Any, wanted: Any) -> bool:
     return all(present.get(key) == value for key, value in wanted.items())
 
@@ -106,21 +115,22 @@ def _holds(requirement: Requirement, obj: Object, context: Context) -> bool:
     key, operator = requirement.key, requirement.operator
     if isinstance(key, str):
         value = look_up(context, key)
-        found = [] if value is None else [value]
+        present = [] if value is None else [value]
     else:
-        found = key.values(obj)
+        present = key.values(obj)
     if operator == "Exists":
-        return bool(found)
+        return bool(present)
     if operator == "DoesNotExist":
-        return not found
+        return not present
     values = requirement.values
-    for value in found:
-        if (value if isinstance(value, str) else _text(value)) in values:
+    for value in present:
+        if (value if isinstance(value, str) else text_of(value)) in values:
             return operator == "In"
     return operator == "NotIn"
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as stage files write it."""
     if value is True:
         return "true"
     return "false" if value is False else str(value)

@@ -2,11 +2,11 @@
 
 What it has written itself it knows from the answers, before its cache does, so a stage is never played twice for one
 state, and lives without delays are lived through at once. A stage whose moment comes is matched again: if the object has
-changed its mind meanwhile, the stage does not play.
+changed its mind meanwhile, the stage does not play. A write that is refused is tried again, without waiting the delay anew.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fakekube.client.client import Client
@@ -15,7 +15,8 @@ from fakekube.client.informer import Informer
 from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
-from fakekube.lifecycle.match import choose, delay, for_resource
+from fakekube.lifecycle.match import Asked, asked, choose, delay
+from fakekube.lifecycle.script import for_kind
 from fakekube.lifecycle.stage import INSTANT, Pace, Patch, Stage
 from fakekube.lifecycle.templates import look_up
 from fakekube.machinery import objects
@@ -33,14 +34,24 @@ class _Plan:
     """A stage waiting for its moment."""
 
     stage: Stage
-    uid: str
     due: float
+    asked: Asked
+
+
+@dataclass(slots=True)
+class _Life:
+    """What is planned for one object, by track, and what of it happens only once."""
+
+    uid: str
+    plans: dict[str, _Plan] = field(default_factory=dict)
+    played: set[str] = field(default_factory=set)
 
 
 class Player:
     """An actor. `context` adds values for templates and selectors to `now` and `object`.
 
-    `keys` may leave out changes that no stage is about. `host` says in the name of which host events about an object are told, `client_for` who writes it.
+    `keys` may leave out changes that no stage is about. `host` says in the name of which host events about an object are
+    told, `client_for` who writes it. `whole`: the kind has no status subresource.
     """
 
     def __init__(
@@ -58,6 +69,7 @@ class Player:
         client_for: Callable[[Object], Client] | None = None,
         informer: Informer | None = None,
         keys: Keys | None = None,
+        whole: bool = False,
         workers: int = 1,
         name: str = "",
     ) -> None:
@@ -67,7 +79,8 @@ class Player:
         self.controller.source(self.informer, keys)
         self._client = client
         self._resource = resource
-        self._stages = for_resource(stages, resource.group, resource.kind, pace)
+        self._script = for_kind(stages, resource.group, resource.kind, pace)
+        self._whole = whole
         self._clock = clock
         self._ids = ids
         self._pace = pace
@@ -75,7 +88,7 @@ class Player:
         self._recorder = recorder
         self._host = host
         self._client_for = client_for
-        self._plans: dict[str, _Plan] = {}
+        self._lives: dict[str, _Life] = {}
         self._ahead: dict[str, Object] = {}  # answers to own writes that the cache has not caught up with
         self.informer.on_change(self._forget)
 
@@ -100,11 +113,12 @@ class Player:
     def _forget(self, old: Object | None, new: Object | None) -> None:
         if new is None and old is not None:
             key = objects.key(old)
-            self._plans.pop(key, None)
+            self._lives.pop(key, None)
             self._ahead.pop(key, None)
 
     async def _advance(self, key: str) -> Result | None:
-        hurry = False
+        hurried: str | None = None  # the track whose next stage does not wait
+        spent: set[str] = set()  # tracks whose stage would change nothing, however often it is played
         for _ in range(MAX_STEPS):
             obj = self.current(key)
             if obj is None:
@@ -112,52 +126,85 @@ class Player:
             context: dict[str, Any] = {"now": rfc3339(self._clock.now()), "object": obj}
             if self._context is not None:
                 context.update(self._context(obj))
-            plan = self._plans.get(key)
-            if plan is not None and plan.uid != objects.uid(obj):
-                plan = None
-            stage = choose(self._stages, obj, context, self._ids.random, plan.stage if plan else None)
-            if stage is None:
-                self._plans.pop(key, None)
+            track = self._plan(key, obj, context, hurried, spent)
+            if track is None:
                 return None
-            if plan is None or plan.stage is not stage:
-                plan = self._planned(key, stage, obj, hurry)
-            wait = plan.due - self._clock.monotonic()
-            if wait > _SOON:
+            life = self._lives[key]
+            plan = life.plans[track]
+            if (wait := plan.due - self._clock.monotonic()) > _SOON:
                 return Result(requeue_after=wait)
-            del self._plans[key]
-            if not await self._play(key, stage, obj, context):
+            stage = plan.stage
+            changed = await self._play(key, stage, obj, context)
+            life.plans.pop(track, None)
+            if changed is None:
                 return None
-            hurry = stage.immediate_next
+            if stage.once:
+                life.played.add(stage.name)
+            elif not changed:
+                # It would match for ever: only time, or news from elsewhere, can move this object on.
+                spent.add(track)
+            hurried = track if stage.immediate_next else None
         raise RuntimeError(f"{key}: {MAX_STEPS} stages in a row without a delay; the stages go in a circle")
 
-    def _planned(self, key: str, stage: Stage, obj: Object, hurry: bool) -> _Plan:
-        wait = 0.0 if hurry else delay(stage, obj, self._clock.now(), self._pace, self._ids.random)
-        plan = self._plans[key] = _Plan(stage, objects.uid(obj), self._clock.monotonic() + wait)
-        return plan
+    def _plan(
+        self, key: str, obj: Object, context: Mapping[str, Any], hurried: str | None, spent: set[str]
+    ) -> str | None:
+        """Bring the plans up to date; the track whose stage comes first, if there is any."""
+        life = self._lives.get(key)
+        if life is None or life.uid != objects.uid(obj):
+            life = _Life(objects.uid(obj))
+        plans: dict[str, _Plan] = {}
+        first: str | None = None
+        for track, stages in self._script.tracks(context).items():
+            left = [one for one in stages if one.name not in life.played] if life.played else stages
+            plan = life.plans.get(track)
+            stage = choose(left, obj, context, self._ids.random, plan.stage if plan else None)
+            if stage is None:
+                continue
+            wanted = asked(stage, obj, context)
+            if plan is None or plan.stage is not stage or plan.asked != wanted:
+                plan = self._planned(stage, wanted, hurry=track == hurried)
+            if track in spent and plan.due - self._clock.monotonic() <= _SOON:
+                continue
+            plans[track] = plan
+            if first is None or plan.due < plans[first].due:
+                first = track
+        life.plans = plans
+        if plans or life.played:
+            self._lives[key] = life
+        else:
+            self._lives.pop(key, None)
+        return first
 
-    async def _play(self, key: str, stage: Stage, obj: Object, context: Mapping[str, Any]) -> bool:
-        """Do what the stage says; whether there may be a next stage at once."""
+    def _planned(self, stage: Stage, wanted: Asked, *, hurry: bool) -> _Plan:
+        wait = 0.0 if hurry else delay(stage, wanted, self._clock.now(), self._pace, self._ids.random)
+        return _Plan(stage, self._clock.monotonic() + wait, wanted)
+
+    async def _play(self, key: str, stage: Stage, obj: Object, context: Mapping[str, Any]) -> bool | None:
+        """Do what the stage says; whether that changed the object, or None: it is gone."""
         step, name, namespace = stage.next, objects.name(obj), objects.namespace(obj)
         client = self._client_for(obj) if self._client_for is not None else self._client
         before = objects.resource_version(obj)
         events = list(self._events(stage, obj, context))
         try:
             for body, patch in self._writes(stage, obj, context):
-                subresource = patch.subresource if patch else None
+                subresource = patch.subresource if patch and not self._whole else None
                 kind = patch.kind if patch else "merge"
-                obj = await client.patch(
-                    self._resource, name, namespace, body, type=kind, subresource=subresource
-                )
+                if kind == "update":
+                    obj = await client.update(self._resource, {**obj, **body}, subresource=subresource)
+                else:
+                    obj = await client.patch(
+                        self._resource, name, namespace, body, type=kind, subresource=subresource
+                    )
                 self._ahead[key] = obj
             if step.delete:
                 await client.delete(self._resource, name, namespace, grace_seconds=0, uid=objects.uid(obj))
         except NotFound:
-            return False  # gone meanwhile; the cache will tell
+            return None  # gone meanwhile; the cache will tell
         if self._recorder is not None:
             for event in events:
                 self._recorder.event(*event[0], **event[1])
-        # A stage that changed nothing would match for ever: only news from elsewhere can move this object on.
-        return not step.delete and objects.resource_version(obj) != before
+        return None if step.delete else objects.resource_version(obj) != before
 
     def _events(
         self, stage: Stage, obj: Object, context: Mapping[str, Any]

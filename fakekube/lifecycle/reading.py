@@ -15,6 +15,7 @@ from fakekube.lifecycle.stage import (
     EventGroup,
     EventToTell,
     Finalizers,
+    Key,
     Next,
     Operator,
     Patch,
@@ -140,6 +141,8 @@ class _Reader:
             "delay",
             "next",
             "immediateNextStage",
+            "once",
+            "track",
             "paces",
         )
         self._need(top["spec"], spec, "resourceRef", "next")
@@ -159,6 +162,8 @@ class _Reader:
             weight=spec["weight"].count() if "weight" in spec else 0,
             weight_from=self._from(spec.get("weightFrom")),
             immediate_next=spec["immediateNextStage"].flag() if "immediateNextStage" in spec else False,
+            once=spec["once"].flag() if "once" in spec else False,
+            track=spec["track"].text() if "track" in spec else "",
             paces=frozenset(paces),
         )
 
@@ -176,12 +181,7 @@ class _Reader:
     def _requirement(self, place: _Place) -> Requirement:
         parts = place.fields("key", "operator", "values")
         self._need(place, parts, "key", "operator")
-        key: Expression | str
-        if parts["key"].text().startswith("."):
-            key = parts["key"].expression()
-        else:
-            key = parts["key"].text()
-            self._check_names(parts["key"], frozenset({key}))
+        key = self._key(parts["key"])
         operator = parts["operator"].one_of("In", "NotIn", "Exists", "DoesNotExist")
         values = [one.text() for one in parts["values"].items()] if "values" in parts else []
         if (operator in ("In", "NotIn")) != bool(values):
@@ -203,12 +203,19 @@ class _Reader:
             seconds, upto, self._from(parts.get("durationFrom")), self._from(parts.get("jitterDurationFrom"))
         )
 
-    def _from(self, place: _Place | None) -> Expression | None:
+    def _from(self, place: _Place | None) -> Key | None:
         if place is None:
             return None
         parts = place.fields("expressionFrom")
         self._need(place, parts, "expressionFrom")
-        return parts["expressionFrom"].expression()
+        return self._key(parts["expressionFrom"])
+
+    def _key(self, place: _Place) -> Key:
+        text = place.text()
+        if text.startswith("."):
+            return place.expression()
+        self._check_names(place, frozenset({text}))
+        return text
 
     def _next(self, place: _Place) -> Next:
         parts = place.fields("event", "events", "finalizers", "statusTemplate", "patches", "delete")
@@ -232,7 +239,7 @@ class _Reader:
     def _patch(self, place: _Place) -> Patch:
         parts = place.fields("subresource", "root", "type", "template")
         self._need(place, parts, "template")
-        kind = parts["type"].one_of("json", "merge", "strategic") if "type" in parts else "merge"
+        kind = parts["type"].one_of("json", "merge", "strategic", "update") if "type" in parts else "merge"
         root = parts["root"].text() if "root" in parts else ""
         if kind == "json" and (root or not isinstance(parts["template"].value, list)):
             raise place.fail("a json patch is a list of operations and has no root")

@@ -10,13 +10,14 @@
         matchAnnotations: {example.com/mode: slow}
         matchExpressions:                                  # key: a path in the object (`expressions`), or a name of the
         - {key: .spec.nodeName, operator: Exists}          # context (`templates`); In NotIn Exists DoesNotExist
+      track: agent                                         # stages of different tracks go on side by side (one, when absent)
       weight: 1                                            # of several matching stages one is drawn by weight;
                                                            # if none has a weight, the first one listed plays
       delay:
         durationMilliseconds: 500                          # at pace `realistic`; `fast` is a tenth, `instant` none
         jitterDurationMilliseconds: 900                    # then: anything between the two
-        durationFrom: {expressionFrom: '.metadata.annotations["example.com/delay"]'}   # "3s", or a moment;
-                                                           # where found it is taken as it is, at every pace
+        durationFrom: {expressionFrom: '.metadata.annotations["example.com/delay"]'}   # "3s", or a moment; or a name
+                                                           # of the context; where found it holds at every pace
       next:
         event: {type: Normal, reason: Started, message: Started it}
         events:                                            # or several, for each item of a list of the context
@@ -25,12 +26,16 @@
         statusTemplate: {phase: Running, startTime: "{now}"}                # merged into `status`
         patches:                                                            # or any patch
         - {subresource: status, root: status, type: strategic, template: {phase: Running}}
+        - {root: status, type: update, template: "{guest.running}"}         # put in place of what is there; fails, and is
+                                                                            # tried again, if somebody else was quicker
         finalizers: {add: [{value: example.com/x}], remove: [{value: example.com/y}], empty: true}
         delete: true                                       # for good: without a grace period
       immediateNextStage: true                             # go on with the next stage without a delay
+      once: true                                           # at most once in the life of an object
       paces: [fast, realistic]                             # skipped at other paces (all, when absent)
 
-The form is kwok's (kwok: pkg/apis/v1alpha1/stage_types.go) with plain data for Go templates, and `events` and `paces` added.
+The form is kwok's (kwok: pkg/apis/v1alpha1/stage_types.go) with plain data for Go templates; `track`, `once`, `events`,
+`paces` and the patch type `update` are added.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +46,8 @@ from fakekube.lifecycle.expressions import Expression
 from fakekube.lifecycle.templates import Template
 
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
-PatchKind = Literal["json", "merge", "strategic"]
+PatchKind = Literal["json", "merge", "strategic", "update"]
+Key = Expression | str  # a path in the object, or a name of the context
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +72,9 @@ class StageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One of matchExpressions. `key` is an Expression on the object, or a name of the context."""
+    """One of matchExpressions."""
 
-    key: Expression | str
+    key: Key
     operator: Operator
     values: frozenset[str] = frozenset()
 
@@ -88,8 +94,8 @@ class Delay:
 
     seconds: float = 0.0
     upto: float | None = None
-    seconds_from: Expression | None = None
-    upto_from: Expression | None = None
+    seconds_from: Key | None = None
+    upto_from: Key | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +161,8 @@ class Stage:
     next: Next
     delay: Delay = Delay()
     weight: int = 0
-    weight_from: Expression | None = None
+    weight_from: Key | None = None
     immediate_next: bool = False
+    once: bool = False
+    track: str = ""
     paces: frozenset[str] = frozenset(PACES)

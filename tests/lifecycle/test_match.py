@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fakekube.lifecycle import loading, match
+from fakekube.lifecycle import loading, match, script
 from fakekube.lifecycle.stage import FAST, INSTANT, REALISTIC
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -73,7 +73,7 @@ def test_the_lot_is_cast_once():
 def test_an_object_may_bring_its_weight():
     """weightFrom reads the weight from the object; what is no number is ignored."""
     [one] = _stages("weight: 2, weightFrom: {expressionFrom: .spec.w}")
-    assert [match.weight(one, _pod(spec={"w": w})) for w in ("5", 7, "x", None)] == [5, 7, 2, 2]
+    assert [match.weight(one, _pod(spec={"w": w}), {}) for w in ("5", 7, "x", None)] == [5, 7, 2, 2]
 
 
 @pytest.mark.parametrize(("pace", "low", "high"), [(INSTANT, 0, 0), (FAST, 0.1, 0.2), (REALISTIC, 1, 2)])
@@ -82,7 +82,7 @@ def test_the_pace_scales_delay_and_jitter(pace, low, high):
     [one] = _stages("delay: {durationMilliseconds: 1000, jitterDurationMilliseconds: 2000}")
     chance = random.Random(3)
     for _ in range(50):
-        assert low <= match.delay(one, _pod(), NOW, pace, chance) <= high
+        assert low <= match.delay(one, match.NOTHING, NOW, pace, chance) <= high
 
 
 def test_what_an_object_asks_for_is_taken_as_it_is():
@@ -90,8 +90,16 @@ def test_what_an_object_asks_for_is_taken_as_it_is():
     [one] = _stages(
         "delay: {durationMilliseconds: 5, durationFrom: {expressionFrom: .metadata.annotations.delay}}"
     )
-    assert match.delay(one, _pod(), NOW, INSTANT, random.Random(1)) == 90
-    assert match.delay(one, {"metadata": {}}, NOW, REALISTIC, random.Random(1)) == 0.005
+    wishes = [match.asked(one, pod, {}) for pod in (_pod(), {"metadata": {}})]
+    assert match.delay(one, wishes[0], NOW, INSTANT, random.Random(1)) == 90
+    assert match.delay(one, wishes[1], NOW, REALISTIC, random.Random(1)) == 0.005
+
+
+def test_the_context_may_name_a_delay():
+    """A name of the context stands for a delay as a path does; a number is seconds."""
+    [one] = _stages("delay: {durationFrom: {expressionFrom: pod.rest}}")
+    wish = match.asked(one, _pod(), {"pod": {"rest": 2.5}})
+    assert match.delay(one, wish, NOW, INSTANT, random.Random(1)) == 2.5
 
 
 @pytest.mark.parametrize(
@@ -115,5 +123,35 @@ def test_durations_are_texts_milliseconds_or_moments(text, seconds):
 def test_stages_are_chosen_by_kind_and_pace():
     """Only stages of the kind that play at this pace are left."""
     stages = _stages("paces: [fast]", "weight: 1")
-    assert [one.name for one in match.for_resource(stages, "", "Pod", INSTANT)] == ["s1"]
-    assert match.for_resource(stages, "apps", "Pod", FAST) == ()
+    assert [one.name for one in script.for_kind(stages, "", "Pod", INSTANT).stages] == ["s1"]
+    assert script.for_kind(stages, "apps", "Pod", FAST).stages == ()
+
+
+def test_only_stages_of_the_present_state_are_tried():
+    """The name most stages ask for decides which are looked at; those that do not ask are always among them."""
+    asks = "selector: {matchExpressions: [{key: pod.state, operator: In, values: [%s]}]}"
+    laid_out = script.Script(_stages(asks % "a", asks % "b", "weight: 1", asks % "a" + ", track: side"))
+
+    def names(context):
+        return {
+            track: [one.name for one in some] for track, some in laid_out.tracks({"pod": context}).items()
+        }
+
+    assert names({"state": "a"}) == {"": ["s0", "s2"], "side": ["s3"]}
+    assert names({"state": "c"}) == names({}) == {"": ["s2"]}
+
+
+def test_own_stages_replace_standard_ones_by_name():
+    """A stage of the same name takes the standard one's place, others come before all standard ones."""
+    standard = _stages("weight: 1", "weight: 2")
+    mine = loading.parse(
+        "apiVersion: kwok.x-k8s.io/v1alpha1\nkind: Stage\nmetadata: {name: s1}\n"
+        "spec: {resourceRef: {kind: Pod}, weight: 7, next: {delete: true}}\n---\n"
+        "apiVersion: kwok.x-k8s.io/v1alpha1\nkind: Stage\nmetadata: {name: new}\n"
+        "spec: {resourceRef: {kind: Pod}, next: {delete: true}}\n"
+    )
+    assert [(one.name, one.weight) for one in script.merged(standard, mine)] == [
+        ("new", 0),
+        ("s0", 1),
+        ("s1", 7),
+    ]

@@ -20,6 +20,7 @@ class Stageplay:
 
     def __init__(self, api, clock):
         self.clock = clock
+        self.api = api
         self.store = api.store
         self.client = Client(api)
         self.recorder = Recorder(self.client, "play", clock=clock, ids=Ids(1))
@@ -233,3 +234,77 @@ async def test_waiting_costs_nothing(play):
     revision = play.store.revision
     await play.advance(3600)
     assert (play.store.revision, play.player.idle) == (revision, True)
+
+
+async def test_tracks_go_on_side_by_side(play):
+    """Stages of different tracks each have their own moment, and the earlier one does not hold up the later."""
+    slow = f"{_from('one')}, {_to('two')}, {_after(3000)}, track: b"
+    quick = "track: a, once: true, next: {patches: [{root: data, template: {seen: it}}]}, " + _after(2000)
+    await play.begin(slow, quick, pace=REALISTIC)
+    await play.enter()
+    await play.advance(2)
+    assert (await play.client.get(CONFIG_MAPS, "a", "default"))["data"] == {"step": "one", "seen": "it"}
+    await play.advance(1)
+    assert await play.step() == "two"
+
+
+async def test_once_is_once(play):
+    """A stage that plays once does not play again, though it matches again; for a new object of the name it does."""
+    await play.begin(f"{_from('one')}, {_to('two')}, once: true")
+    await play.enter()
+    back = {"data": {"step": "one"}}
+    await play.client.patch(CONFIG_MAPS, "a", "default", back, type="merge")
+    await play.turns()
+    assert await play.step() == "one"
+    await play.client.delete(CONFIG_MAPS, "a", "default")
+    await play.turns()
+    await play.enter()
+    assert await play.step() == "two"
+
+
+async def test_an_event_can_be_told_again_and_again(play):
+    """A stage that changes nothing but has a delay plays anew whenever that is over."""
+    await play.begin(
+        f"{_from('one')}, next: {{event: {{reason: Tick, message: tock}}}}, {_after(1000)}", pace=REALISTIC
+    )
+    await play.enter()
+    for _ in range(3):
+        await play.advance(1)
+    [event] = (await play.client.list(EVENTS, "default")).items
+    assert event["count"] == 3
+
+
+async def test_a_moment_that_changes_is_kept_to(play):
+    """Who changes how long they ask to wait is waited for that long, from now."""
+    where = "'.metadata.annotations[\"wait\"]'"
+    await play.begin(f"{_from('one')}, {_to('two')}, delay: {{durationFrom: {{expressionFrom: {where}}}}}")
+    await play.enter(annotations={"wait": "60s"})
+    sooner = {"metadata": {"annotations": {"wait": "1s"}}}
+    await play.client.patch(CONFIG_MAPS, "a", "default", sooner, type="merge")
+    await play.turns()
+    await play.advance(1)
+    assert await play.step() == "two"
+
+
+async def test_an_update_is_refused_if_somebody_else_was_quicker(play):
+    """The patch type update loses to a newer version, and is tried again without waiting the delay anew."""
+    puts = []
+
+    async def quicker(request):
+        if request.method == "PUT":
+            puts.append(request)
+            if len(puts) == 1:
+                label = {"metadata": {"labels": {"x": "y"}}}
+                await play.client.patch(CONFIG_MAPS, "a", "default", label, type="merge")
+        return await play.api(request)
+
+    update = "next: {patches: [{root: data, type: update, template: {step: two}}]}"
+    await play.begin(
+        f"{_from('one')}, {update}, {_after(60000)}", pace=REALISTIC, client_for=lambda _: Client(quicker)
+    )
+    await play.enter()
+    await play.advance(60)
+    await play.advance(1)  # the controller's back-off
+    after = await play.client.get(CONFIG_MAPS, "a", "default")
+    assert (after["data"], after["metadata"]["labels"]) == ({"step": "two"}, {"x": "y"})
+    assert len(puts) == 2
