@@ -200,10 +200,11 @@ def _virt_controller(at: Setting) -> Made:
 
 
 def _virt_handler(at: Setting) -> Made:
+    from fakekube.lifecycle.stage import PACES
     from fakekube.virt.handler.guest import VirtHandler
 
     client = at.as_account("kubevirt-handler", "virt-handler")
-    return Made(VirtHandler(client, clock=at.clock, ids=at.ids, pace=at.pace))
+    return Made(VirtHandler(client, clock=at.clock, ids=at.ids, pace=PACES[at.pace]))
 
 
 def _cdi(at: Setting) -> Made:

@@ -20,6 +20,7 @@ from typing import Any
 
 from fakekube.agents import containers, fates
 from fakekube.agents.containers import Status
+from fakekube.lifecycle.view import View
 from fakekube.machinery import objects
 from fakekube.machinery.wire import Object
 
@@ -52,7 +53,7 @@ _KILLED = 137  # 128 + SIGKILL
 _PULL_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 
 
-class PodView(Mapping[str, Any]):
+class PodView(View):
     """The names above for one pod, each computed when it is asked for."""
 
     def __init__(
@@ -70,18 +71,6 @@ class PodView(Mapping[str, Any]):
         self._ends_elsewhere = ends_elsewhere
         self._address = address
         self._status: dict[str, Any] = pod.get("status") or {}
-
-    def __getitem__(self, name: str) -> Any:
-        compute = _COMPUTED.get(name)
-        if compute is None:
-            raise KeyError(name)
-        return compute(self)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_COMPUTED)
-
-    def __len__(self) -> int:
-        return len(_COMPUTED)
 
     def node(self) -> str | None:
         return objects.name(self._node) if self._node is not None else None
@@ -388,7 +377,7 @@ class PodView(Mapping[str, Any]):
         return {"name": name, "image": container.get("image") or "", "path": f"spec.{field}{{{name}}}"}
 
 
-_COMPUTED: Mapping[str, Callable[[PodView], Any]] = {
+PodView.computed = {
     name.removeprefix("pod."): getattr(PodView, name.removeprefix("pod.")) for name in sorted(NAMES)
 }
 

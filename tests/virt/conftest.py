@@ -215,7 +215,7 @@ class World:
         self.api = ApiServer(MemoryStore(), clock=self.clock, ids=self.ids)
         self.client = Client(admit(self.api)).as_user("admin", "system:masters")
         self.controller = VirtController(self.client, clock=self.clock, ids=self.ids)
-        self.handler = VirtHandler(self.client, clock=self.clock, ids=self.ids, pace=pace)
+        self.handler = VirtHandler(self.client, clock=self.clock, ids=self.ids, pace=PACES[pace])
         self.kubelet = Kubelet(self.client, self.clock, pod_start)
         self.cdi = DataVolumes(self.client, clock=self.clock, ids=self.ids, pace=pace)
         self.others = [
@@ -373,7 +373,7 @@ class World:
 
     async def end_guest(self, phase: str, own: str = "vm") -> None:
         """What virt-handler writes when a guest ends by itself."""
-        await self.handler._finish(self.vmi(own), phase)
+        await self.handler.end(self.vmi(own), panicked=phase == "Failed")
         await self.settle()
 
     # History.

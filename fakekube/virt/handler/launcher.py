@@ -1,12 +1,26 @@
-"""The launcher pod's end, as the kubelet reports it once the process inside has exited. Pure.
+"""A launcher pod as its guest determines it: how it ends, whether it is ready. Pure.
 
 Guests end when they want to, not when the kubelet says so; hence the node side of KubeVirt tells how a launcher ended.
+
+Names for stages (`stages/launcher.yaml`); those that say nothing now are absent:
+
+    state       running, with its guest · over: its guest is gone · target: a guest is copied to it, and it is to die of it
+    ended       the status to write when it is over: Succeeded, or Failed with its guest
+    failed · killed · outOfMemory           the same for an end of its own
+    outOfMemoryAt · unhealthyAt · copying   when that is to happen, where the guest's fate says
+    flapping    ready or unready, where its readiness is to turn over; period: after how many seconds
+    unready · ready                         what to write then
 """
 
 from typing import Any
 
-from fakekube.machinery.objects import Obj, dig
+from fakekube.lifecycle.view import View
+from fakekube.machinery.objects import Obj, dig, labels, name
 from fakekube.machinery.wire import Object
+from fakekube.virt.handler.fates import Fate
+from fakekube.virt.handler.guest_view import FINAL, Memory, copying, moment
+
+_TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
 
 Exit = tuple[int, str]  # exit code and reason of a container
 
@@ -50,3 +64,87 @@ def _unready(condition: dict[str, Any], reason: str, now: str, *, failed: bool) 
         return condition
     changed = {key: value for key, value in condition.items() if key != "message"}
     return {**changed, "status": "False", "reason": reason, "lastTransitionTime": now}
+
+
+class LauncherView(View):
+    """The names above for one launcher pod, each computed when it is asked for. `vmi`: its guest, if there is one."""
+
+    def __init__(self, pod: Object, vmi: Object | None, now: str, *, fate: Fate, memory: Memory) -> None:
+        self._pod = pod
+        self._vmi: Object = vmi or {}
+        self._now = now
+        self.fate = fate
+        self._memory = memory
+
+    def state(self) -> str | None:
+        if not self._vmi or dig(self._pod, "status", "phase") != "Running":
+            return None
+        phase = dig(self._vmi, "status", "phase")
+        if phase in FINAL or self._was_left():
+            return "over"
+        if phase != "Running":
+            return None
+        if dig(self._pod, "spec", "nodeName") == dig(self._vmi, "status", "nodeName"):
+            return "running"
+        return "target" if self.fate.target_dies and self._is_copied_to() else None
+
+    def _was_left(self) -> bool:
+        """Whether a migration is over, and has been cleaned up after, which this launcher lost the guest by."""
+        state = dig(self._vmi, "status", "migrationState", default={})
+        if not state.get("completed") or _TARGET_NODE in labels(self._vmi):
+            return False
+        loser = state.get("targetPod" if state.get("failed") else "sourcePod", "")
+        return name(self._pod) == str(loser)
+
+    def _is_copied_to(self) -> bool:
+        state = dig(self._vmi, "status", "migrationState", default={})
+        begun = state.get("startTimestamp") and not state.get("endTimestamp")
+        return bool(begun) and name(self._pod) == str(state.get("targetPod", ""))
+
+    def ended(self) -> Object:
+        return self.after(FAILED if dig(self._vmi, "status", "phase") == "Failed" else COMPLETED)
+
+    def after(self, how: Exit) -> Object:
+        return ended(self._pod, how, self._now)
+
+    def at(self, after: float | None) -> str | None:
+        return moment(self._memory, after)
+
+    def flapping(self) -> str | None:
+        if not self.fate.flap_readiness:
+            return None
+        for one in dig(self._pod, "status", "containerStatuses", default=()):
+            if one.get("name") == "compute":
+                return "ready" if one.get("ready") else "unready"
+        return None
+
+    def readiness(self, ready: bool) -> Object:
+        told: Object = {
+            "type": "Ready",
+            "status": "True" if ready else "False",
+            "lastTransitionTime": self._now,
+            "reason": None if ready else "ContainersNotReady",
+            "message": None if ready else "containers with unready status: [compute]",
+        }
+        return {
+            "conditions": [told, {**told, "type": "ContainersReady"}],
+            "containerStatuses": [{"name": "compute", "ready": ready}],
+        }
+
+
+LauncherView.computed = {
+    "state": LauncherView.state,
+    "ended": LauncherView.ended,
+    "failed": lambda view: view.after(FAILED),
+    "killed": lambda view: view.after(KILLED),
+    "outOfMemory": lambda view: view.after(OUT_OF_MEMORY),
+    "outOfMemoryAt": lambda view: view.at(view.fate.oom_after),
+    "unhealthyAt": lambda view: view.at(view.fate.liveness_fails_after),
+    "copying": lambda view: copying(view.fate),
+    "flapping": LauncherView.flapping,
+    "period": lambda view: view.fate.flap_readiness,
+    "unready": lambda view: view.readiness(False),
+    "ready": lambda view: view.readiness(True),
+}
+
+NAMES = frozenset(f"launcher.{key}" for key in LauncherView.computed)

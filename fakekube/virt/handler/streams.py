@@ -43,6 +43,10 @@ class Streams:
             )
         return lambda socket: self._port(vmi, service, socket)
 
+    def knows(self, vmi_uid: str) -> bool:
+        """Whether anybody talks to the guest, or has rebooted it."""
+        return vmi_uid in self._open or vmi_uid in self._rebooted
+
     async def hang_up(self, vmi_uid: str) -> None:
         """The guest is gone."""
         self._rebooted.pop(vmi_uid, None)

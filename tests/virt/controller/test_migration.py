@@ -2,10 +2,12 @@
 
 import pytest
 
+from fakekube.clock import rfc3339
 from fakekube.machinery.objects import annotations, condition, dig, name, uid
-from fakekube.machinery.resources import DAEMON_SETS, NODES, VIRTUAL_MACHINE_INSTANCES
+from fakekube.machinery.resources import DAEMON_SETS, NODES, PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.virt.controller import migration_plan, replicaset
 from fakekube.virt.controller.informers import MIGRATIONS, REPLICA_SETS
+from fakekube.virt.handler import launcher
 
 NS = "default"
 MOVABLE = [{"name": "default", "masquerade": {}}]
@@ -293,7 +295,9 @@ async def test_lost_guest(world):
         DAEMON_SETS, {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": meta, "spec": spec}
     )
     await silence(world)
-    await world.handler.end_launcher(world.pods()[0], (0, "Completed"))
+    (pod,) = world.pods()
+    status = launcher.ended(pod, launcher.COMPLETED, rfc3339(world.clock.now()))
+    await world.client.update(PODS, {**pod, "status": status}, subresource="status")
     await world.elapse(400)
     assert (world.vmi()["status"]["phase"], world.vmi()["status"]["reason"]) == ("Failed", "NodeUnresponsive")
     message = "virt-handler on node node01 is not responsive, marking VMI as failed"

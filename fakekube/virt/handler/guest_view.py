@@ -1,0 +1,330 @@
+"""What a node makes of a guest: where it stands, and the reports its stages write. Pure.
+
+Names for stages (`stages/guest.yaml`); those that say nothing now are absent:
+
+    state       starting: its launcher runs, the guest does not yet · running · stopping: told to shut down ·
+                cancelled: the same, before it ran · lost: its launcher has ended without it
+    running · talking                       the status to write when it runs; the same, its agent connected at once
+    failed · succeeded                      … when it has ended
+    boot        `fails` or `refused`: what goes wrong with its start
+    untold      exists until the refusal has been told; unsynced: the status that tells it; refusal: its text;
+                retry: seconds until it is tried again
+    bootAfter · agentAt · agentLostAt · crashAt · shutdownAt · errorAt     when that is to happen, where its fate says
+    agent       `awaited` or `connected`, of a guest that has one; agentLater: exists if its fate has it come later
+    connected · disconnected · paused       the status to write when its agent comes, when it goes, at a disk error
+    plugged     the status in which plugged volumes have got one step further; plugging: what to tell of it
+    migration   the next step: `step`, or `copied` when the memory has to be copied before it; copying: for how long
+    moved       metadata and status after that step; moveNotes · moveWarnings: what to tell of it
+    grace       its grace period, unless there is none; hurry: exists in place of it
+    obeys       it reacts to the signal to shut down
+    deletion    one item if the instance is being deleted, none if only its launcher is
+
+Origin: kubevirt: pkg/virt-handler/vm.go
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fakekube.clock import rfc3339, rfc3339_micro
+from fakekube.lifecycle.view import View
+from fakekube.machinery.objects import condition_is, conditions, dig, is_terminating
+from fakekube.machinery.wire import Object
+from fakekube.virt.handler import commands, domain, plugging
+from fakekube.virt.handler.fates import Fate
+from fakekube.virt.handler.migration import STUCK_SECONDS, Step, next_step
+
+FINAL = ("Succeeded", "Failed")
+
+_SYNC_RETRY = 10.0  # seconds
+_SYNC_ERROR = (
+    "server error. command SyncVMI failed: \"LibvirtError(Code=1, Domain=10, Message='internal error: "
+    "process exited while connecting to monitor')\""
+)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What the node remembers of one guest."""
+
+    uid: str
+    started: datetime | None = None
+    boot_fails: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Launchers:
+    """The launcher pods of a guest, as far as they run: where it is, and where it migrates to."""
+
+    here: Object | None
+    target: Object | None = None
+    ended: bool = False  # the one here has ended
+
+
+class GuestView(View):
+    """The names above for one guest, each computed when it is asked for."""
+
+    def __init__(
+        self, vmi: Object, now: datetime, *, fate: Fate, memory: Memory, launchers: Launchers
+    ) -> None:
+        self._vmi = vmi
+        self._moment = now
+        self.fate = fate
+        self._memory = memory
+        self._launchers = launchers
+        self._status: Object = vmi.get("status") or {}
+        self._step: Step | None = None
+
+    def state(self) -> str | None:
+        starting = self._status.get("phase") == "Scheduled"
+        pod = self._launchers.here
+        if pod is None:
+            return "lost" if self._launchers.ended else None
+        if is_terminating(self._vmi) or (is_terminating(pod) and not starting):
+            if self.fate.stuck_in_deletion:
+                return None
+            return "cancelled" if starting else "stopping"
+        return "starting" if starting else "running"
+
+    # Starting.
+
+    def boot(self) -> str | None:
+        if self._memory.boot_fails:
+            return "fails"
+        return "refused" if self.fate.fail_to_sync else None
+
+    def running(self) -> Object:
+        status: Object = dict(self._status)
+        told = domain.migratability(self._vmi)
+        if dig(self._vmi, "spec", "startStrategy") == "Paused":
+            told.append(commands.paused("PausedByUser", "VMI was paused by user", self._now()))
+        kinds = {one["type"] for one in told}
+        listed = [one for one in conditions(self._vmi) if one["type"] not in kinds]
+        status["conditions"] = [*listed, *told]
+        status |= {
+            "phase": "Running",
+            "phaseTransitionTimestamps": self._transitions("Running"),
+            "interfaces": domain.interfaces(self._vmi, self._pod(), agent=False),
+            "volumeStatus": domain.volume_statuses(self._vmi),
+            "machine": {"type": domain.MACHINE_TYPE},
+            "memory": domain.memory(self._vmi),
+            "migrationMethod": domain.migration_method(self._vmi),
+            "selinuxContext": "none",
+        }
+        status.setdefault("currentCPUTopology", domain.cpu_topology(self._vmi))
+        status.setdefault("guestOSInfo", {})
+        return {member: value for member, value in status.items() if value != []}
+
+    def talking(self) -> Object:
+        return self._with_agent(self.running())
+
+    def untold(self) -> bool | None:
+        return None if condition_is(self._vmi, "Synchronized", "False") else True
+
+    def unsynced(self) -> Object:
+        told: Object = {
+            "type": "Synchronized",
+            "status": "False",
+            "lastProbeTime": None,
+            "lastTransitionTime": self._now(),
+            "reason": "Synchronizing with the Domain failed.",
+            "message": _SYNC_ERROR,
+        }
+        return self._with_condition(told)
+
+    # Running.
+
+    def agent(self) -> str | None:
+        fate = self.fate
+        if condition_is(self._vmi, "AgentConnected"):
+            return "connected"
+        if fate.no_agent or (fate.agent_after is None and not domain.has_agent(self._vmi)):
+            return None
+        lost = fate.agent_lost_after
+        return None if lost is not None and self._age() >= lost else "awaited"
+
+    def connected(self) -> Object:
+        return self._with_agent(self._status)
+
+    def disconnected(self) -> Object:
+        """What the agent told stays known; addresses are the domain's again."""
+        listed = [one for one in conditions(self._vmi) if one["type"] != "AgentConnected"]
+        interfaces = domain.interfaces(self._vmi, self._pod(), agent=False)
+        told = [{k: v for k, v in one.items() if k != "interfaceName"} for one in interfaces]
+        return {**self._status, "conditions": listed, "interfaces": told}
+
+    def paused(self) -> Object:
+        reason, text = "PausedIOError", "VMI was paused, low-level IO error detected"
+        return self._with_condition(commands.paused(reason, text, self._now()))
+
+    def plugged(self) -> Object | None:
+        step = plugging.next_step(self._vmi, self._moment)
+        return None if step is None else {**self._status, "volumeStatus": step[0]}
+
+    def plugging(self) -> list[Object]:
+        step = plugging.next_step(self._vmi, self._moment)
+        return [{"reason": reason, "message": text} for reason, text in (step[1] if step else ())]
+
+    # Migrating.
+
+    def migration(self) -> str | None:
+        step = self._next_step()
+        if step is None or (step.name == "prepare" and self._launchers.target is None):
+            return None
+        if step.copies:
+            return None if self.fate.target_dies else "copied"
+        return "step"
+
+    def copying(self) -> float | None:
+        return copying(self.fate)
+
+    def moved(self) -> Object | None:
+        step = self._next_step()
+        if step is None:
+            return None
+        meta, status = step.vmi["metadata"], step.vmi["status"]
+        if step.name == "complete":
+            agent = condition_is(self._vmi, "AgentConnected")
+            status = {
+                **domain.updated(step.vmi),
+                "interfaces": domain.interfaces(self._vmi, self._pod(), agent=agent),
+            }
+        return {"metadata": meta, "status": status}
+
+    def told_of_step(self, type_: str) -> list[Object]:
+        step = self._next_step()
+        return [
+            {"reason": reason, "message": text}
+            for kind, reason, text in (step.events if step else ())
+            if kind == type_
+        ]
+
+    def _next_step(self) -> Step | None:
+        if self._step is None and dig(self._status, "migrationState", "migrationUid"):
+            target = self._launchers.target
+            self._step = next_step(
+                self._vmi,
+                self._now(),
+                address=dig(target, "status", "hostIP") or dig(target, "status", "podIP", default=""),
+                fails=self.fate.fail_migration,
+                stuck=self.fate.stuck_migration,
+            )
+        return self._step
+
+    # Ending.
+
+    def grace(self) -> float | None:
+        return self._grace() or None
+
+    def hurry(self) -> float | None:
+        return 0.0 if self._grace() == 0 else None
+
+    def obeys(self) -> bool | None:
+        return None if self.fate.ignore_shutdown and self._grace() else True
+
+    def _grace(self) -> float:
+        return float(dig(self._vmi, "spec", "terminationGracePeriodSeconds", default=30))
+
+    def deletion(self) -> list[Object]:
+        return [{}] if is_terminating(self._vmi) else []
+
+    # Small things.
+
+    def ended(self, phase: str) -> Object:
+        return {
+            **self._status,
+            "phase": phase,
+            "phaseTransitionTimestamps": self._transitions(phase),
+        }
+
+    def _with_agent(self, status: Object) -> Object:
+        connected = {
+            "type": "AgentConnected",
+            "status": "True",
+            "lastTransitionTime": None,
+            "lastProbeTime": self._now(),
+        }
+        listed = [one for one in status.get("conditions") or () if one["type"] != "AgentConnected"]
+        return {
+            **status,
+            "conditions": [*listed, connected],
+            "guestOSInfo": domain.guest_os(self._vmi),
+            "interfaces": domain.interfaces(self._vmi, self._pod(), agent=True),
+        }
+
+    def _with_condition(self, told: Object) -> Object:
+        changed: Object = commands.with_condition(self._vmi, told)["status"]
+        return changed
+
+    def _transitions(self, phase: str) -> list[Object]:
+        known = list(self._status.get("phaseTransitionTimestamps") or ())
+        if any(one.get("phase") == phase for one in known):
+            return known
+        return [*known, {"phase": phase, "phaseTransitionTimestamp": self._now()}]
+
+    def _pod(self) -> Object:
+        return self._launchers.here or {}
+
+    def _age(self) -> float:
+        started = self._memory.started
+        return (self._moment - started).total_seconds() if started else 0.0
+
+    def at(self, after: float | None) -> str | None:
+        return moment(self._memory, after)
+
+    def _now(self) -> str:
+        return rfc3339(self._moment)
+
+
+def moment(memory: Memory, after: float | None) -> str | None:
+    """When a guest has run for so long."""
+    if after is None or memory.started is None:
+        return None
+    return rfc3339_micro(memory.started + timedelta(seconds=after))
+
+
+def copying(fate: Fate) -> float | None:
+    """How long the fate has a guest's memory be copied; None: as the pace has it."""
+    return STUCK_SECONDS if fate.stuck_migration else fate.migration_takes
+
+
+GuestView.computed = {
+    **{
+        name: getattr(GuestView, name)
+        for name in (
+            "state",
+            "boot",
+            "running",
+            "talking",
+            "untold",
+            "unsynced",
+            "agent",
+            "connected",
+            "disconnected",
+            "paused",
+            "plugged",
+            "plugging",
+            "migration",
+            "copying",
+            "moved",
+            "grace",
+            "hurry",
+            "obeys",
+            "deletion",
+        )
+    },
+    "failed": lambda view: view.ended("Failed"),
+    "succeeded": lambda view: view.ended("Succeeded"),
+    "retry": lambda _view: _SYNC_RETRY,
+    "refusal": lambda _view: _SYNC_ERROR,
+    "bootAfter": lambda view: view.fate.boot_after,
+    "agentLater": lambda view: view.fate.agent_after or None,
+    "agentAt": lambda view: view.at(view.fate.agent_after),
+    "agentLostAt": lambda view: view.at(view.fate.agent_lost_after),
+    "crashAt": lambda view: view.at(view.fate.crash_after),
+    "shutdownAt": lambda view: view.at(view.fate.shutdown_after),
+    "errorAt": lambda view: view.at(view.fate.io_error_after),
+    "moveNotes": lambda view: view.told_of_step("Normal"),
+    "moveWarnings": lambda view: view.told_of_step("Warning"),
+}
+
+NAMES = frozenset(f"guest.{name}" for name in GuestView.computed)
