@@ -208,9 +208,19 @@ def _virt_handler(at: Setting) -> Made:
 
 
 def _cdi(at: Setting) -> Made:
-    from fakekube.virt.cdi.datavolume import DataVolumes
+    from fakekube.virt.cdi import uploads
+    from fakekube.virt.cdi.app import Cdi
 
-    return Made(DataVolumes(at.client, clock=at.clock, ids=at.ids, pace=at.pace))
+    cdi = Cdi(at.client, clock=at.clock, ids=at.ids, pace=at.pace)
+
+    async def prepare() -> None:
+        await at.preload([uploads.api_service("cdi")])
+
+    services: dict[tuple[str, str], Handler] = {
+        ("cdi", "cdi-api"): cdi.api,
+        ("cdi", "cdi-uploadproxy"): cdi.proxy,
+    }
+    return Made(cdi, prepare, services)
 
 
 def _pool_controller(at: Setting) -> Made:
@@ -262,7 +272,7 @@ ACTORS: dict[str, ActorSpec] = {
         ActorSpec(
             "virt-api", KUBEVIRT, "admits and defaults KubeVirt's objects; start, stop, pause, …", _virt_api
         ),
-        ActorSpec("cdi", KUBEVIRT, "fills DataVolumes", _cdi),
+        ActorSpec("cdi", KUBEVIRT, "fills DataVolumes, takes uploads", _cdi),
         ActorSpec("pool-controller", KUBEVIRT, "keeps VirtualMachinePools at their size", _pool_controller),
     )
 }

@@ -79,7 +79,14 @@ class ApiServer:
         ]
         self.admission = Chain(plugins)
         self._follow()
-        self._router = Router(self.catalog, self.registry, self.admission, self.aggregation, authorizer)
+        self._router = Router(
+            self.catalog,
+            self.registry,
+            self.admission,
+            self.aggregation,
+            authorizer,
+            services=self.services,
+        )
         router: Handler = authorization(self._router, authorizer) if rbac else self._router
         self._handler = errors(identity(router, authentication or Authentication(), authorizer))
 

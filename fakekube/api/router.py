@@ -14,6 +14,7 @@ from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.registry import Registry
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.request_info import RequestInfo
+from fakekube.api.services import Services
 from fakekube.api.verbs import create, delete, get, listing, patch, scale, update
 from fakekube.api.verbs.call import Call
 from fakekube.machinery.errors import ApiError, MethodNotAllowed, NotFound, not_found
@@ -44,8 +45,11 @@ class Router:
         admission: Chain,
         aggregation: Aggregation,
         authorizer: Authorizer,
+        *,
+        services: Services,
     ) -> None:
         self._authorizer = authorizer
+        self._services = services
         self._catalog = catalog
         self._registry = registry
         self._admission = admission
@@ -59,7 +63,14 @@ class Router:
             if resource is not None and _placed(info, resource):
                 verb = self._verb(info, resource)
                 call = Call(
-                    request, info, resource, self._registry, self._admission, self._catalog, self._authorizer
+                    request,
+                    info,
+                    resource,
+                    self._registry,
+                    self._admission,
+                    self._catalog,
+                    self._authorizer,
+                    services=self._services,
                 )
                 try:
                     return await verb(call)

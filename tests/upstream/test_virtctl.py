@@ -3,6 +3,7 @@
 Origin: kubevirt: pkg/virtctl/, staging/src/kubevirt.io/client-go/kubevirt/typed/core/v1/{*_expansion,async,websocket}.go
 """
 
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -542,3 +543,79 @@ async def test_object_graph(virtctl: Virtctl) -> None:
     storage = {"labelSelector": {"matchLabels": {"kubevirt.io/dependency-type": "storage"}}}
     _, graph = await virtctl.suite.call("GET", f"{SUB}/virtualmachineinstances/rich/objectgraph", storage)
     assert [one["objectReference"]["kind"] for one in graph["children"]] == ["DataVolume"]
+
+
+UPLOAD_PROXY = "/api/v1/namespaces/cdi/services/https:cdi-uploadproxy:443/proxy"
+
+
+async def upload(virtctl: Virtctl, claim_name: str, image: bytes) -> None:
+    """A token, a look whether the asynchronous door is open, and the bytes."""
+    request = {
+        "apiVersion": "upload.cdi.kubevirt.io/v1beta1",
+        "kind": "UploadTokenRequest",
+        "metadata": {"name": "token-for-virtctl", "creationTimestamp": None},
+        "spec": {"pvcName": claim_name},
+        "status": {},
+    }
+    path = f"/apis/upload.cdi.kubevirt.io/v1beta1/namespaces/{NS}/uploadtokenrequests"
+    token = (await virtctl.suite.create(path, request))["status"]["token"]
+    url = f"{virtctl.suite.url}{UPLOAD_PROXY}/v1beta1/upload-async"
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/octet-stream"}
+    async with aiohttp.ClientSession() as session:
+        async with session.head(url, headers=headers) as answer:
+            assert answer.status == 200
+        async with session.post(url, headers=headers, data=io.BytesIO(image)) as answer:
+            assert (answer.status, await answer.read()) == (200, b"")
+        async with session.post(url, headers=headers, data=b"") as answer:
+            assert (answer.status, await answer.text()) == (
+                503,
+                f"rejecting Upload Request for PVC {claim_name} that already finished uploading",
+            )
+        async with session.post(
+            url, headers={**headers, "Authorization": "Bearer x.y.z"}, data=b""
+        ) as answer:
+            assert answer.status == 401
+        async with session.post(url, headers={"Content-Type": headers["Content-Type"]}, data=b"") as answer:
+            assert answer.status == 400
+
+
+async def test_image_upload_to_a_data_volume(virtctl: Virtctl) -> None:
+    """`image-upload dv`: waits for UploadReady, sends more than any other body may have, and sees it Succeeded."""
+    wanted = blank("disk")
+    wanted["spec"]["source"] = {"upload": {}}
+    wanted["metadata"]["annotations"] = {"cdi.kubevirt.io/storage.bind.immediate.requested": ""}
+    await virtctl.suite.create(VOLUMES, wanted)
+
+    async def ready() -> bool:
+        return (await virtctl.suite.get(f"{VOLUMES}/disk")).get("status", {}).get("phase") == "UploadReady"
+
+    async def processed() -> bool:
+        marks = (await virtctl.suite.get(f"{CORE}/persistentvolumeclaims/disk"))["metadata"]["annotations"]
+        volume = await virtctl.suite.get(f"{VOLUMES}/disk")
+        return (marks["cdi.kubevirt.io/storage.pod.phase"], volume["status"]["phase"]) == ("Succeeded",) * 2
+
+    await virtctl.suite.eventually(ready, 300, 2)
+    await upload(virtctl, "disk", bytes(4 * 1024 * 1024))
+    await virtctl.suite.eventually(processed, 60, 2)
+
+
+async def test_image_upload_to_a_claim(virtctl: Virtctl) -> None:
+    """`image-upload pvc`: waits for the claim's own word that its server is ready; others are no targets."""
+    wanted = claim("disk")
+    wanted["metadata"]["annotations"] = {"cdi.kubevirt.io/storage.upload.target": ""}
+    await virtctl.suite.create(f"{CORE}/persistentvolumeclaims", wanted)
+
+    async def ready() -> bool:
+        marks = (await virtctl.suite.get(f"{CORE}/persistentvolumeclaims/disk"))["metadata"]["annotations"]
+        return marks.get("cdi.kubevirt.io/storage.pod.ready") == "true"
+
+    await virtctl.suite.eventually(ready, 300, 2)
+    await upload(virtctl, "disk", b"QFI\xfb")
+
+
+async def test_upload_tokens_are_discovered(suite: Suite) -> None:
+    """The group is aggregated, available, and has one resource that can be created only."""
+    (only,) = (await suite.get("/apis/upload.cdi.kubevirt.io/v1beta1"))["resources"]
+    assert (only["name"], only["verbs"]) == ("uploadtokenrequests", ["create"])
+    service = await suite.get("/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.upload.cdi.kubevirt.io")
+    assert service["status"]["conditions"][0]["status"] == "True"

@@ -5,6 +5,7 @@ it would go on and dial a kubelet or an address, logs are empty and every other 
 Origin: k8s: pkg/registry/core/{pod,service,node}/rest, pkg/registry/core/pod/strategy.go (LogLocation, streamLocation)
 """
 
+from dataclasses import replace
 from typing import Any
 
 from fakekube.api.options import Query, first, integer
@@ -70,14 +71,18 @@ async def stream(call: Call) -> Response:
 
 
 async def proxy(call: Call) -> Response:
-    """To what listens behind a pod, a service or a node: nothing does."""
+    """To what listens behind a pod, a service or a node: nothing does, but for services that are answered in-process."""
     kind = call.resource.plural
     name, port = _name_and_port(call.info.name, "service" if kind == "services" else kind.removesuffix("s"))
     obj = await _object(call, name)
     if kind == "pods" and not (obj.get("status") or {}).get("podIP"):
         raise BadRequest("address not allowed")
     if kind == "services":
-        await _check_endpoints(call, obj, name, port)
+        _check_port(obj, name, port)
+        handler = call.services.find(call.info.namespace, name)
+        if handler is not None:
+            return await handler(replace(call.request, path=f"/{call.info.tail}"))
+        await _check_endpoints(call, name)
     raise _unavailable(
         f"error trying to reach service: nothing listens behind {call.resource.kind.lower()} {name}"
     )
@@ -93,10 +98,13 @@ def _name_and_port(text: str, what: str) -> tuple[str, str]:
     return parts[0], parts[1] if len(parts) > 1 else ""
 
 
-async def _check_endpoints(call: Call, service: Object, name: str, port: str) -> None:
+def _check_port(service: Object, name: str, port: str) -> None:
     ports = service["spec"].get("ports") or ()
     if port.isdigit() and not any(str(one.get("port")) == port for one in ports):
         raise _unavailable(f'no service port {port} found for service "{name}"')
+
+
+async def _check_endpoints(call: Call, name: str) -> None:
     resource = call.catalog.find("", "v1", "endpoints")
     entry = resource and await call.registry.store.get(resource.key(call.info.namespace, name))
     endpoints = codec.decode(resource, entry) if resource is not None and entry else {}

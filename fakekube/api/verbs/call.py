@@ -12,6 +12,7 @@ from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.registry import Registry, WriteContext, Written
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.request_info import RequestInfo
+from fakekube.api.services import Services
 from fakekube.machinery.errors import BadRequest, NotAcceptable
 from fakekube.machinery.wire import Object, Request, Response, User
 from fakekube.store.interface import Entry
@@ -30,6 +31,7 @@ class Call:
     admission: Chain
     catalog: Catalog
     authorizer: Authorizer = field(default_factory=AlwaysAllow)
+    services: Services = field(default_factory=Services)
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -33,6 +33,8 @@ from fakekube.virt.cdi import phases
 
 STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
 
+PaceName = Literal["instant", "fast", "realistic"]
+
 _BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"
 _DEFAULT_CLASS = (
     "storageclass.kubevirt.io/is-default-virt-class",
@@ -53,7 +55,7 @@ class DataVolumes:
         *,
         clock: Clock,
         ids: Ids,
-        pace: Literal["instant", "fast", "realistic"] = "instant",
+        pace: PaceName = "instant",
         workers: int = 1,
     ) -> None:
         self._client = client

@@ -17,6 +17,7 @@ from fakekube.machinery.objects import Obj, annotations, dig, name
 from fakekube.machinery.wire import Object
 
 FATE = "fakekube.io/fate"
+POD_PHASE = "cdi.kubevirt.io/storage.pod.phase"  # on a claim: how far the pod is that fills it
 
 _DUE = 1e-6  # seconds: "due" must not hang on the last bit of a difference of floats
 
@@ -77,6 +78,11 @@ def transfer_of(volume: Obj) -> Transfer:
     return IMPORT
 
 
+def uploaded(claim: Obj | None) -> bool:
+    """Whether somebody has sent what the claim was made for."""
+    return claim is not None and annotations(claim).get(POD_PHASE) == "Succeeded"
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What decides the phase."""
@@ -111,8 +117,10 @@ def next_phase(seen: Seen) -> tuple[str, float | None]:
     first, last = seen.takes * 0.25, seen.takes * 0.75
     if now == transfer.scheduled:
         return (transfer.in_progress, None) if seen.since >= first - _DUE else (now, first - seen.since)
-    if seen.fate.stuck or seen.fate.error or not transfer.ends:
+    if seen.fate.stuck or seen.fate.error:
         return now, None
+    if not transfer.ends:
+        return ("Succeeded" if uploaded(seen.claim) else now), None
     return ("Succeeded", None) if seen.since >= last - _DUE else (now, last - seen.since)
 
 
@@ -231,6 +239,7 @@ def claim(volume: Obj, *, default_class: str) -> Object:
                 "cdi.kubevirt.io/storage.pod.restarts": "0",
                 "cdi.kubevirt.io/storage.preallocation.requested": "false",
                 "cdi.kubevirt.io/storage.usePopulator": "false",
+                **({"cdi.kubevirt.io/storage.upload.target": ""} if transfer_of(volume) is UPLOAD else {}),
             },
             "ownerReferences": [
                 {

@@ -1,6 +1,6 @@
-"""What else an installation consists of, as data: accounts, roles, services, and the workloads tools look at.
+"""What else an installation consists of, as data: accounts, roles, services, and where certificates would be.
 
-Origin: kubevirt: pkg/virt-operator/resource/generate/{components,rbac}
+Origin: kubevirt: pkg/virt-operator/resource/generate/{components,rbac}, cdi: pkg/operator/resources
 """
 
 from typing import Any
@@ -39,6 +39,12 @@ _GROUPS = {
     "pool.kubevirt.io": ("virtualmachinepools",),
     "backup.kubevirt.io": ("virtualmachinebackups", "virtualmachinebackuptrackers"),
 }
+_SECRETS = (
+    *("kubevirt-ca", "kubevirt-export-ca", "kubevirt-operator-certs", "kubevirt-controller-certs"),
+    *("kubevirt-virt-api-certs", "kubevirt-virt-handler-certs", "kubevirt-virt-handler-server-certs"),
+    *("kubevirt-exportproxy-certs",),
+)
+_BUNDLES = ("kubevirt-ca", "kubevirt-export-ca")
 _MIGRATIONS = "virtualmachineinstancemigrations"
 
 
@@ -91,20 +97,32 @@ def roles() -> list[Object]:
     ]
 
 
-def services(namespace: str) -> list[Object]:
+def services(kubevirt: str, cdi: str) -> list[Object]:
+    metrics = {"prometheus.kubevirt.io": "true"}
     return [
-        _service("virt-api", namespace, "virt-api", 443, 8443),
-        _service("kubevirt-operator-webhook", namespace, "virt-operator", 443, 8444),
-        _service("kubevirt-prometheus-metrics", namespace, "", 443, 8443),
+        _service("virt-api", kubevirt, {"kubevirt.io": "virt-api"}, 8443),
+        _service("virt-exportproxy", kubevirt, {"kubevirt.io": "virt-exportproxy"}, 8443),
+        _service("kubevirt-operator-webhook", kubevirt, {"kubevirt.io": "virt-operator"}, 8444),
+        _service("kubevirt-prometheus-metrics", kubevirt, metrics, 8443),
+        _service("cdi-api", cdi, {"cdi.kubevirt.io": "cdi-apiserver"}, 8443),
+        _service("cdi-uploadproxy", cdi, {"cdi.kubevirt.io": "cdi-uploadproxy"}, 8443),
+        _service("cdi-prometheus-metrics", cdi, {"prometheus.cdi.kubevirt.io": "true"}, 8080),
     ]
 
 
-def workloads(namespace: str, nodes: int, now: str) -> list[Object]:
-    """The Deployments and the DaemonSet, as if all their pods were ready."""
-    deployments = [
-        _deployment(name, namespace, now) for name in ("virt-operator", "virt-api", "virt-controller")
+def certificates(kubevirt: str) -> list[Object]:
+    """The secrets and bundles of KubeVirt's own authority. They are empty: its components meet in one process."""
+    managed = {"app.kubernetes.io/managed-by": "virt-operator"}
+    found = [
+        {
+            **_core("Secret", name, kubevirt, managed),
+            "type": "kubernetes.io/tls",
+            "data": {"tls.crt": "", "tls.key": ""},
+        }
+        for name in _SECRETS
     ]
-    return [*deployments, _daemon_set("virt-handler", namespace, nodes)]
+    found += [{**_core("ConfigMap", name, kubevirt, managed), "data": {"ca-bundle": ""}} for name in _BUNDLES]
+    return found
 
 
 def _rules(own: list[str], others: list[str], *, change: bool = True) -> list[Object]:
@@ -151,86 +169,11 @@ def _core(kind: str, name: str, namespace: str = "", labels: dict[str, str] | No
     return {"apiVersion": "v1", "kind": kind, "metadata": meta}
 
 
-def _service(name: str, namespace: str, component: str, port: int, target: int) -> Object:
-    label = {"kubevirt.io": component} if component else {"prometheus.kubevirt.io": "true"}
-    obj = _core("Service", name, namespace, dict(label))
+def _service(name: str, namespace: str, selector: dict[str, str], target: int) -> Object:
+    obj = _core("Service", name, namespace, dict(selector))
     obj["spec"] = {
-        "selector": label,
-        "ports": [{"port": port, "targetPort": target, "protocol": "TCP"}],
+        "selector": selector,
+        "ports": [{"port": 443, "targetPort": target, "protocol": "TCP"}],
         "type": "ClusterIP",
-    }
-    return obj
-
-
-def _labels(name: str) -> dict[str, str]:
-    return {
-        "kubevirt.io": name,
-        "app.kubernetes.io/component": "kubevirt",
-        "app.kubernetes.io/managed-by": "virt-operator",
-        "app.kubernetes.io/version": VERSION,
-    }
-
-
-def _workload(kind: str, name: str, namespace: str, spec: dict[str, Any]) -> Object:
-    account = {"virt-api": "apiserver", "virt-controller": "controller", "virt-handler": "handler"}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": kind,
-        "metadata": {"name": name, "namespace": namespace, "labels": _labels(name)},
-        "spec": {
-            **spec,
-            "selector": {"matchLabels": {"kubevirt.io": name}},
-            "template": {
-                "metadata": {"labels": _labels(name)},
-                "spec": {
-                    "serviceAccountName": f"kubevirt-{account.get(name, 'operator')}",
-                    "priorityClassName": "kubevirt-cluster-critical",
-                    "containers": [{"name": name, "image": f"{REGISTRY}/{name}:{VERSION}"}],
-                },
-            },
-        },
-    }
-
-
-def _deployment(name: str, namespace: str, now: str) -> Object:
-    count = 2
-    obj = _workload("Deployment", name, namespace, {"replicas": count})
-    times = {"lastTransitionTime": now, "lastUpdateTime": now}
-    obj["status"] = {
-        "observedGeneration": 1,
-        "replicas": count,
-        "updatedReplicas": count,
-        "readyReplicas": count,
-        "availableReplicas": count,
-        "conditions": [
-            {
-                "type": "Available",
-                "status": "True",
-                "reason": "MinimumReplicasAvailable",
-                "message": "Deployment has minimum availability.",
-                **times,
-            },
-            {
-                "type": "Progressing",
-                "status": "True",
-                "reason": "NewReplicaSetAvailable",
-                "message": f'ReplicaSet "{name}" has successfully progressed.',
-                **times,
-            },
-        ],
-    }
-    return obj
-
-
-def _daemon_set(name: str, namespace: str, nodes: int) -> Object:
-    obj = _workload("DaemonSet", name, namespace, {})
-    obj["status"] = {
-        "observedGeneration": 1,
-        "currentNumberScheduled": nodes,
-        "desiredNumberScheduled": nodes,
-        "updatedNumberScheduled": nodes,
-        "numberAvailable": nodes,
-        "numberReady": nodes,
-        "numberMisscheduled": 0,
     }
     return obj

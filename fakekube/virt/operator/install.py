@@ -26,6 +26,7 @@ from fakekube.machinery.objects import (
     without,
 )
 from fakekube.machinery.resources import (
+    CONFIG_MAPS,
     CRDS,
     DAEMON_SETS,
     DEPLOYMENTS,
@@ -36,7 +37,7 @@ from fakekube.machinery.resources import (
     Resource,
 )
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator import components, crds, installation, webhooks
+from fakekube.virt.operator import components, crds, installation, webhooks, workloads
 
 NAMESPACE, CDI_NAMESPACE = "kubevirt", "cdi"
 RESOURCES: dict[str, Resource] = {
@@ -48,7 +49,9 @@ RESOURCES: dict[str, Resource] = {
         DEPLOYMENTS,
         DAEMON_SETS,
         KUBEVIRTS,
+        CONFIG_MAPS,
         Resource("", "v1", "services", "Service"),
+        Resource("", "v1", "secrets", "Secret"),
         Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False),
         Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False),
         Resource("cdi.kubevirt.io", "v1beta1", "cdis", "CDI", namespaced=False),
@@ -82,8 +85,10 @@ def manifests(now: datetime, *, nodes: int = 1, webhook: bool = True) -> list[Ob
         components.priority_class(),
         *components.accounts(NAMESPACE),
         *components.roles(),
-        *components.services(NAMESPACE),
-        *components.workloads(NAMESPACE, nodes, time),
+        *components.services(NAMESPACE, CDI_NAMESPACE),
+        *components.certificates(NAMESPACE),
+        *workloads.kubevirt(NAMESPACE, nodes, time),
+        *workloads.cdi(CDI_NAMESPACE, time),
         installation.kubevirt(NAMESPACE),
         *installation.cdi(time),
         *(webhooks.api_services(NAMESPACE) if webhook else ()),
@@ -162,7 +167,7 @@ class VirtOperator:
             if condition(obj, "Synchronized") is None:
                 await self._write(obj, installation.superfluous(obj, now))
         elif dig(obj, "status", "observedGeneration") != generation(obj):
-            listed = installation.generations(components.workloads(NAMESPACE, 0, now))
+            listed = installation.generations(workloads.kubevirt(NAMESPACE, 0, now))
             await self._write(obj, installation.deployed(obj, listed, now))
 
     async def _let_go(self, obj: Object, now: str) -> None:

@@ -73,6 +73,25 @@ async def test_workloads_are_ready(client):
         assert status["readyReplicas"] == status["replicas"] == 2
 
 
+async def test_what_else_looks_deployed(client):
+    """Services, secrets and bundles of both installations are there, and CDI's Deployments are ready."""
+    await operator(client).install()
+    services = {one["metadata"]["name"] for one in (await client.list(RESOURCES["Service"])).items}
+    assert {
+        "virt-api",
+        "virt-exportproxy",
+        "kubevirt-prometheus-metrics",
+        "cdi-api",
+        "cdi-uploadproxy",
+    } <= services
+    secrets = await client.list(RESOURCES["Secret"], "kubevirt")
+    assert {one["type"] for one in secrets.items} == {"kubernetes.io/tls"}
+    assert (await client.get(RESOURCES["ConfigMap"], "kubevirt-ca", "kubevirt"))["data"] == {"ca-bundle": ""}
+    for name in ("cdi-operator", "cdi-apiserver", "cdi-deployment", "cdi-uploadproxy"):
+        status = (await client.get(DEPLOYMENTS, name, "cdi"))["status"]
+        assert status["readyReplicas"] == status["replicas"] == 1
+
+
 async def test_cdi_is_deployed(client):
     """CDI is installed beside KubeVirt, and its configuration names a file system overhead."""
     await operator(client).install()

@@ -1,0 +1,36 @@
+"""CDI as one actor: DataVolumes are filled, uploads received; and two Services that take requests.
+
+Origin: cdi: cmd/cdi-{controller,apiserver,uploadproxy}
+"""
+
+import asyncio
+
+from fakekube.client.client import Client
+from fakekube.clock import Clock
+from fakekube.ids import Ids
+from fakekube.virt.cdi import uploads
+from fakekube.virt.cdi.datavolume import DataVolumes, PaceName
+
+
+class Cdi:
+    """See the module text. `api` and `proxy` are the Handlers behind the Services cdi-api and cdi-uploadproxy."""
+
+    name = "cdi"
+
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids, pace: PaceName = "instant") -> None:
+        tokens = uploads.Tokens(clock, ids)
+        self._volumes = DataVolumes(client, clock=clock, ids=ids, pace=pace)
+        self._targets = uploads.Targets(client, clock=clock)
+        self.api = uploads.TokenApi(tokens)
+        self.proxy = uploads.Proxy(client, tokens)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return self._volumes.idle and self._targets.controller.idle
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._volumes.run())
+            tasks.create_task(self._targets.controller.run())

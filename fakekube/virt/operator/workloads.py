@@ -1,0 +1,136 @@
+"""KubeVirt's and CDI's own Deployments and DaemonSet, as data, with the status they have when all their pods are ready.
+
+Whether there are pods is up to the workload controllers that run; until one takes over, the status stays as it is here.
+Origin: kubevirt: pkg/virt-operator/resource/generate/components/{deployments,daemonsets}.go,
+cdi: pkg/operator/resources/namespaced
+"""
+
+from typing import Any
+
+from fakekube.machinery.wire import Object
+from fakekube.virt.operator.components import CDI_REGISTRY, CDI_VERSION, REGISTRY, VERSION
+
+_ACCOUNTS = {
+    "virt-api": "kubevirt-apiserver",
+    "virt-controller": "kubevirt-controller",
+    "virt-handler": "kubevirt-handler",
+    "virt-operator": "kubevirt-operator",
+}
+_CDI = ("cdi-operator", "cdi-apiserver", "cdi-deployment", "cdi-uploadproxy")
+_CDI_IMAGES = {"cdi-deployment": "cdi-controller"}
+_REPLICAS = 2
+
+
+def kubevirt(namespace: str, nodes: int, now: str) -> list[Object]:
+    """virt-operator, what it deploys, and a virt-handler for each of so many nodes."""
+    names = ("virt-operator", "virt-api", "virt-controller")
+    deployments = [_deployment(name, namespace, _kubevirt_spec(name), _REPLICAS, now) for name in names]
+    return [*deployments, _daemon_set("virt-handler", namespace, nodes)]
+
+
+def cdi(namespace: str, now: str) -> list[Object]:
+    return [_deployment(name, namespace, _cdi_spec(name), 1, now) for name in _CDI]
+
+
+def _kubevirt_spec(name: str) -> Object:
+    labels = {
+        "kubevirt.io": name,
+        "prometheus.kubevirt.io": "true",
+        "app.kubernetes.io/component": "kubevirt",
+        "app.kubernetes.io/managed-by": "virt-operator",
+        "app.kubernetes.io/version": VERSION,
+    }
+    pod = {
+        "serviceAccountName": _ACCOUNTS[name],
+        "priorityClassName": "kubevirt-cluster-critical",
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
+        "containers": [
+            {
+                "name": name,
+                "image": f"{REGISTRY}/{name}:{VERSION}",
+                "ports": [{"name": "metrics", "containerPort": 8443, "protocol": "TCP"}],
+            }
+        ],
+    }
+    return {
+        "selector": {"matchLabels": {"kubevirt.io": name}},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+
+
+def _cdi_spec(name: str) -> Object:
+    labels = {
+        "cdi.kubevirt.io": name,
+        "app.kubernetes.io/component": "storage",
+        "app.kubernetes.io/managed-by": "cdi-operator",
+    }
+    image = f"{CDI_REGISTRY}/{_CDI_IMAGES.get(name, name)}:{CDI_VERSION}"
+    pod = {
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
+        "containers": [{"name": name, "image": image}],
+    }
+    return {
+        "selector": {"matchLabels": {"cdi.kubevirt.io": name}},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+
+
+def _workload(kind: str, name: str, namespace: str, spec: Object, status: dict[str, Any]) -> Object:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {
+                key: value
+                for key, value in spec["template"]["metadata"]["labels"].items()
+                if not key.startswith("prometheus")
+            },
+        },
+        "spec": spec,
+        "status": status,
+    }
+
+
+def _deployment(name: str, namespace: str, spec: Object, count: int, now: str) -> Object:
+    times = {"lastTransitionTime": now, "lastUpdateTime": now}
+    status = {
+        "observedGeneration": 1,
+        "replicas": count,
+        "updatedReplicas": count,
+        "readyReplicas": count,
+        "availableReplicas": count,
+        "conditions": [
+            {
+                "type": "Available",
+                "status": "True",
+                "reason": "MinimumReplicasAvailable",
+                "message": "Deployment has minimum availability.",
+                **times,
+            },
+            {
+                "type": "Progressing",
+                "status": "True",
+                "reason": "NewReplicaSetAvailable",
+                "message": f'ReplicaSet "{name}" has successfully progressed.',
+                **times,
+            },
+        ],
+    }
+    return _workload("Deployment", name, namespace, {"replicas": count, **spec}, status)
+
+
+def _daemon_set(name: str, namespace: str, nodes: int) -> Object:
+    status = {
+        "observedGeneration": 1,
+        "currentNumberScheduled": nodes,
+        "desiredNumberScheduled": nodes,
+        "updatedNumberScheduled": nodes,
+        "numberAvailable": nodes,
+        "numberReady": nodes,
+        "numberMisscheduled": 0,
+    }
+    return _workload("DaemonSet", name, namespace, _kubevirt_spec(name), status)
