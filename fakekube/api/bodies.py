@@ -15,6 +15,35 @@ from fakekube.machinery.wire import Object
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 _ACCEPTED = f"{JSON}, {YAML}, {PROTOBUF}"
+_NO_TYPE = "couldn't get version/kind; json parse error"
+_SCHEME = 'in scheme "pkg/api/legacyscheme/scheme.go:30"'
+# Versions that are served no more. The real server still knows their types, and can make today's of them.
+_RETIRED = frozenset(
+    [
+        "apps/v1beta1",
+        "apps/v1beta2",
+        "extensions/v1beta1",
+        "batch/v1beta1",
+        "policy/v1beta1",
+        "autoscaling/v2beta1",
+        "autoscaling/v2beta2",
+        "admissionregistration.k8s.io/v1beta1",
+        "authentication.k8s.io/v1beta1",
+        "authorization.k8s.io/v1beta1",
+        "certificates.k8s.io/v1beta1",
+        "coordination.k8s.io/v1beta1",
+        "discovery.k8s.io/v1beta1",
+        "events.k8s.io/v1beta1",
+        "networking.k8s.io/v1beta1",
+        "node.k8s.io/v1beta1",
+        "rbac.authorization.k8s.io/v1beta1",
+        "rbac.authorization.k8s.io/v1alpha1",
+        "scheduling.k8s.io/v1beta1",
+        "scheduling.k8s.io/v1alpha1",
+        "storage.k8s.io/v1beta1",
+        "storage.k8s.io/v1alpha1",
+    ]
+)
 
 
 def media_type(content_type: str) -> str:
@@ -40,7 +69,7 @@ def decode(body: bytes, content_type: str, kind: str) -> Object:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise _unrecognized(body, kind, f"{_go_mismatch(value)}", quoted=False)
+        raise _unrecognized(body, kind, f"{_NO_TYPE}: {_go_mismatch(value)}")
     return value
 
 
@@ -50,10 +79,8 @@ def _json(body: bytes, kind: str) -> Any:
     except orjson.JSONDecodeError:
         from fakekube.api.patching.go_syntax import error_text  # noqa: PLC0415 - only bad requests need it
 
-        why = f"couldn't get version/kind; json parse error: {error_text(body)}"
-        raise BadRequest(
-            f"the object provided is unrecognized (must be of type {kind}): {why} ({_excerpt(body)})"
-        ) from None
+        why = f"{_NO_TYPE}: {error_text(body)}"
+        raise _unrecognized(body, kind, why) from None
 
 
 def _yaml(body: bytes, kind: str) -> Any:
@@ -65,16 +92,12 @@ def _yaml(body: bytes, kind: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error)
-        raise BadRequest(
-            f"the object provided is unrecognized (must be of type {kind}): yaml: {line}{problem} ({body.hex()[:60]})"
-        ) from None
+        raise _unrecognized(body, kind, f"yaml: {line}{problem}") from None
 
 
-def _unrecognized(body: bytes, kind: str, why: str, *, quoted: bool) -> BadRequest:
-    shown = _excerpt(body) if quoted else body.hex()
+def _unrecognized(body: bytes, kind: str, why: str) -> BadRequest:
     return BadRequest(
-        f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: "
-        f"{why} ({shown})"
+        f"the object provided is unrecognized (must be of type {kind}): {why} ({_excerpt(body)})"
     )
 
 
@@ -89,10 +112,11 @@ def _go_mismatch(value: Any) -> str:
 
 
 def _excerpt(body: bytes) -> str:
+    """The begin of a body as refusals quote it: text where it looks like JSON, hexadecimal otherwise."""
     if not body:
         return "<empty>"
-    text = body.decode("utf-8", "replace")
-    return text if len(text) <= 30 else f"{text[:30]} ..."
+    rest = " ..." if len(body) > 30 else ""
+    return (body[:30].decode("utf-8", "replace") if body.startswith(b"{") else body[:30].hex()) + rest
 
 
 def check_type(
@@ -108,25 +132,12 @@ def check_type(
     for member, value in (("kind", given), ("apiVersion", given_version)):
         if value is not None and not isinstance(value, str):
             said = {bool: "bool", int: "number", float: "number", list: "array", dict: "object"}[type(value)]
-            raise _unrecognized(
-                body,
-                wanted,
-                f"json: cannot unmarshal {said} into Go struct field .{member} of type string",
-                quoted=True,
-            )
+            why = f"json: cannot unmarshal {said} into Go struct field .{member} of type string"
+            raise _unrecognized(body, wanted, f"{_NO_TYPE}: {why}")
     if resource.custom and kind is None:
         _check_custom(resource, obj, body)
-    elif not given and not given_version:
-        obj["kind"], obj["apiVersion"] = wanted, api_version
-    elif given != wanted and given:
-        if given_version != api_version and given_version:
-            raise _version_mismatch(str(given_version), api_version, str(given), wanted)
-        raise BadRequest(
-            f'{given} in version "{version}" cannot be handled as a {wanted}: converting ({version}.{given}) to '
-            f"({group or 'core'}.{wanted}): unknown conversion"
-        )
-    elif given_version != api_version:
-        raise _version_mismatch(str(given_version or ""), api_version, str(given), wanted)
+    else:
+        _check_builtin(str(given or wanted), str(given_version or api_version), wanted, api_version, body)
     obj["kind"], obj["apiVersion"] = wanted, api_version
     meta = obj.get("metadata")
     if meta is None:
@@ -139,15 +150,29 @@ def check_type(
         )
 
 
-def _version_mismatch(given: str, wanted: str, kind: str, as_kind: str) -> BadRequest:
-    if "/" in given or "/" in wanted:
-        return BadRequest(
-            f"the API version in the data ({given}) does not match the expected API version ({wanted})"
+def _check_builtin(given: str, given_version: str, wanted: str, api_version: str, body: bytes) -> None:
+    """What was sent is decoded as what it says it is, and then made into what is wanted here, if that can be done."""
+    if given == wanted and given_version == api_version:
+        return
+    if given_version.count("/") > 1:
+        raise _unrecognized(body, wanted, f"unexpected GroupVersion string: {given_version}")
+    _, _, version = given_version.rpartition("/")
+    where = f'{given} in version "{version}" cannot be handled as a {wanted}'
+    if not _is_known(given, given_version):
+        raise BadRequest(f'{where}: no kind "{given}" is registered for version "{given_version}" {_SCHEME}')
+    if given == wanted:
+        raise BadRequest(
+            f"the API version in the data ({given_version}) does not match the expected API version ({api_version})"
         )
-    return BadRequest(
-        f'{kind} in version "{given}" cannot be handled as a {as_kind}: no kind "{kind}" is registered for version '
-        f'"{given}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
-    )
+    package = api_version.rpartition("/")[0].partition(".")[0] or "core"
+    raise BadRequest(f"{where}: converting ({version}.{given}) to ({package}.{wanted}): unknown conversion")
+
+
+def _is_known(kind: str, api_version: str) -> bool:
+    """Whether the real server has a type for this, served or not; lists have one too."""
+    from fakekube.api.protobuf.tables import by_kind  # noqa: PLC0415 - only bad requests need it
+
+    return api_version in _RETIRED or (api_version, kind) in by_kind()
 
 
 def _check_custom(resource: ServedResource, obj: Object, body: bytes) -> None:

@@ -3,6 +3,7 @@
 Answers are JSON (or YAML); protobuf is understood in requests only. Clients that prefer protobuf list JSON after it.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,7 @@ from fakekube.machinery.wire import Response
 
 _TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 _STREAMS = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+_KNOWN = re.compile(r"(?:^|,)\s*(?:application/(?:json|yaml)|\*/\*)\s*(?:;|,|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,19 @@ def representation(accept: str, *, collection: bool = False, watch: bool = False
     if found is None:
         if watch:
             raise NotAcceptable(f"only the following media types are accepted: {_STREAMS}")
+        if _KNOWN.search(accept):  # the type alone would do: its parameters ask for something else
+            raise NotAcceptable(f"only the following media types are accepted: {_TYPES}")
         offered = f"{_TYPES}, {_STREAMS}" if collection else _TYPES
         raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {offered}", details={})
     return found
+
+
+def accepts(accept: str, *offered: str) -> None:
+    """What routes with representations of their own ask before anything else. Raises NotAcceptable."""
+    wanted = {clause.partition(";")[0].strip() for clause in accept.split(",")} if accept else {"*/*"}
+    if wanted.isdisjoint({"*/*", *offered}):
+        said = f"406: Not Acceptable\n\nAvailable representations: {', '.join(offered)}"
+        raise NotAcceptable(said, details={})
 
 
 def render(body: Any, media: str = "json", *, pretty: bool = False, status: int = 200) -> Response:

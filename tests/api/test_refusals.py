@@ -1,5 +1,8 @@
 """What the core refuses, in the real server's words."""
 
+import base64
+import json
+
 import pytest
 
 from tests.api.conftest import Ask, json_of
@@ -174,13 +177,22 @@ async def test_patch_to_nothing_has_no_name(ask: Ask) -> None:
     )
 
 
+def _token(**members: object) -> str:
+    raw = json.dumps({"v": "meta.k8s.io/v1", "rv": 1, "start": "a"} | members)
+    return base64.urlsafe_b64encode(raw.encode()).rstrip(b"=").decode()
+
+
 @pytest.mark.parametrize(
     ("token", "why"),
     [
         ("rubbish", "invalid character '®' looking for beginning of value"),
         ("a b", "illegal base64 data at input byte 1"),
-        ("e30", "incorrect encoded start resourceVersion or key"),
-        ("eyJ2IjoieCIsInJ2IjoxLCJzdGFydCI6ImEifQ", "incompatible encoded version"),
+        ("e30", "server does not recognize this encoded version "),
+        ("eyJ2IjoieCIsInJ2IjoxLCJzdGFydCI6ImEifQ", "server does not recognize this encoded version x"),
+        (_token(rv=0), "incorrect encoded start resourceVersion (version meta.k8s.io/v1)"),
+        (_token(start=""), "encoded start key empty (version meta.k8s.io/v1)"),
+        (_token(start="../b"), "../b"),
+        (_token(rv="1"), "json: cannot unmarshal string into Go struct field continueToken.rv of type int64"),
     ],
 )
 async def test_continue_tokens_that_are_none(ask: Ask, token: str, why: str) -> None:
@@ -202,3 +214,170 @@ async def test_status_write_may_change_some_metadata(ask: Ask) -> None:
     assert written["metadata"]["annotations"] == {"x": "y"}
     written = json_of(await ask("PATCH", "/api/v1/namespaces/default/status", change, MERGE))
     assert written["metadata"]["labels"]["x"] == "y"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            {"apiVersion": "v1", "kind": "Nonsense"},
+            (
+                'Nonsense in version "v1" cannot be handled as a ConfigMap: no kind "Nonsense" is registered for version "v1" in '
+                'scheme "pkg/api/legacyscheme/scheme.go:30"'
+            ),
+        ),
+        (
+            {"apiVersion": "apps/v1", "kind": "Deployment"},
+            (
+                'Deployment in version "v1" cannot be handled as a ConfigMap: converting (v1.Deployment) to (core.ConfigMap): '
+                "unknown conversion"
+            ),
+        ),
+        (
+            {"apiVersion": "a/b/c", "kind": "ConfigMap"},
+            (
+                "the object provided is unrecognized (must be of type ConfigMap): unexpected GroupVersion string: a/b/c "
+                '({"apiVersion":"a/b/c","kind":" ...)'
+            ),
+        ),
+    ],
+    ids=["unknown", "other", "malformed"],
+)
+async def test_type_of_built_in_kinds(ask: Ask, body, message: str) -> None:
+    """What is sent is read as what it says it is, which has to exist and to be what is wanted."""
+    response = await ask("POST", CM, body)
+    assert (response.status, json_of(response)["message"]) == (400, message)
+
+
+async def test_a_kind_without_version(ask: Ask) -> None:
+    """A built-in kind that names no version is of the version of the address."""
+    response = await ask("POST", CM, {"kind": "ConfigMap", "metadata": {"name": "a"}})
+    assert (response.status, json_of(response)["apiVersion"]) == (201, "v1")
+
+
+async def test_scales_of_another_kind(ask: Ask) -> None:
+    """A Deployment is no Scale of itself."""
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}}
+    response = await ask("PUT", "/apis/apps/v1/namespaces/default/deployments/d/scale", body)
+    assert json_of(response)["message"] == (
+        'Deployment in version "v1" cannot be handled as a Scale: converting (v1.Deployment) to (autoscaling.Scale): '
+        "unknown conversion"
+    )
+
+
+async def test_bodies_are_quoted(ask: Ask) -> None:
+    """A refusal quotes 30 bytes of a body: as they are when they look like JSON, in hexadecimal otherwise."""
+    response = await ask("POST", CM, b"apiVersion: v1\nkind: ConfigMap\n")
+    assert json_of(response)["message"].endswith(
+        "(61706956657273696f6e3a2076310a6b696e643a20436f6e6669674d6170 ...)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("selector", "why"),
+    [
+        ("-a-=x", '<nil>: Invalid value: "-a-": name part must consist of'),
+        ("a=-x", 'values[0][a]: Invalid value: "-x": a valid label must be an empty string or'),
+        ("a in ()", "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty"),
+    ],
+)
+async def test_selectors_of_labels_that_cannot_be(ask: Ask, selector: str, why: str) -> None:
+    """A selector asks for keys and values that a label can have."""
+    response = await ask("GET", f"{CM}?labelSelector={selector.replace(' ', '%20')}")
+    assert response.status == 400
+    assert json_of(response)["message"].startswith(f"unable to parse requirement: {why}")
+
+
+async def test_a_put_is_about_one_uid(ask: Ask) -> None:
+    """A PUT of another uid is a conflict, also where nothing is; a patch that changes the uid is invalid."""
+    uid = "11111111-2222-3333-4444-555555555555"
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "u", "uid": uid}}
+    nothing = json_of(await ask("PUT", f"{CM}/u", body))
+    assert (
+        nothing["code"],
+        nothing["message"].endswith(f"UID in precondition: {uid}, UID in object meta: "),
+    ) == (409, True)
+    await ask("POST", CM, {"metadata": {"name": "u"}})
+    assert (await ask("PUT", f"{CM}/u", body)).status == 409
+    patched = json_of(await ask("PATCH", f"{CM}/u", {"metadata": {"uid": uid}}, MERGE))
+    assert (
+        patched["message"]
+        == f'ConfigMap "u" is invalid: metadata.uid: Invalid value: "{uid}": field is immutable'
+    )
+
+
+async def test_finalizers_need_a_domain(ask: Ask) -> None:
+    """Built-in kinds want finalizers with a domain; custom resources only advise them."""
+    body = {"metadata": {"name": "f", "finalizers": ["noslash", "bad domain/x"]}}
+    causes = json_of(await ask("POST", CM, body))["details"]["causes"]
+    assert [(one["field"], one["message"][:38]) for one in causes] == [
+        ("metadata.finalizers", 'Invalid value: "bad domain/x": prefix '),
+        ("metadata.finalizers[0]", 'Invalid value: "noslash": name is neit'),
+    ]
+    response = await ask("POST", THINGS, thing("f") | {"metadata": {"name": "f", "finalizers": ["noslash"]}})
+    assert response.status == 201
+    assert [value for name, value in response.headers if name == "Warning"] == [
+        (
+            '299 - "metadata.finalizers: \\"noslash\\": prefer a domain-qualified finalizer name including a path (/) to avoid '
+            'accidental conflicts with other finalizer writers"'
+        )
+    ]
+
+
+async def test_deletion_timestamps_stay(ask: Ask) -> None:
+    """Whoever tries to move the deletionTimestamp of an object that is being deleted changes nothing."""
+    await ask("POST", CM, {"metadata": {"name": "d", "finalizers": ["example.com/x"]}})
+    marked = json_of(await ask("DELETE", f"{CM}/d"))
+    patch = {"metadata": {"deletionTimestamp": "2001-01-01T00:00:00Z"}}
+    patched = json_of(await ask("PATCH", f"{CM}/d", patch, MERGE))
+    assert patched["metadata"]["deletionTimestamp"] == marked["metadata"]["deletionTimestamp"]
+
+
+async def test_namespaces_that_are_not_deleted(ask: Ask) -> None:
+    """Nobody can say that a namespace terminates before it is deleted, nor hold it by a finalizer without a domain."""
+    await ask("POST", "/api/v1/namespaces", {"metadata": {"name": "n"}})
+    status = json_of(
+        await ask("PATCH", "/api/v1/namespaces/n/status", {"status": {"phase": "Terminating"}}, MERGE)
+    )
+    assert status["message"] == (
+        'Namespace "n" is invalid: status.Phase: Invalid value: "Terminating": may only be \'Active\' if '
+        "`deletionTimestamp` is empty"
+    )
+    body = {"metadata": {"name": "n"}, "spec": {"finalizers": ["noslash"]}}
+    finalize = json_of(await ask("PUT", "/api/v1/namespaces/n/finalize", body))
+    assert finalize["details"]["causes"][0]["field"] == "spec.finalizers[0]"
+
+
+@pytest.mark.parametrize(
+    ("accept", "message"),
+    [
+        (
+            "application/json;as=Table;v=v9;g=meta.k8s.io",
+            (
+                "only the following media types are accepted: application/json, application/yaml, "
+                "application/vnd.kubernetes.protobuf"
+            ),
+        ),
+        (
+            "image/png",
+            (
+                "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, "
+                "application/vnd.kubernetes.protobuf"
+            ),
+        ),
+    ],
+    ids=["parameters", "type"],
+)
+async def test_what_cannot_be_accepted(ask: Ask, accept: str, message: str) -> None:
+    """Another type is refused before the route, another shape of a right type behind it."""
+    response = await ask("GET", "/api/v1/namespaces/default", accept=accept)
+    assert (response.status, json_of(response)["message"]) == (406, message)
+
+
+async def test_keys_are_no_json(ask: Ask) -> None:
+    """The keys of the token issuer come in a type of their own, which has to be accepted."""
+    response = await ask("GET", "/openid/v1/jwks", accept="application/json")
+    assert (response.status, json_of(response)["message"]) == (
+        406,
+        "406: Not Acceptable\n\nAvailable representations: application/jwk-set+json",
+    )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakekube.machinery.yaml_text import YamlError, load, load_all
+from fakekube.machinery.yaml_text import YamlError, load, load_all, repeated_keys
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,8 @@ from fakekube.machinery.yaml_text import YamlError, load, load_all
         ("1.2.3", "1.2.3"),
         ("on", True),
         ("No", False),
-        ("y", "y"),
+        ("y", True),
+        ("N", False),
         ("~", None),
         ("", None),
         ('"1"', "1"),
@@ -43,13 +44,28 @@ def test_scalars(text: str, value: Any) -> None:
     assert (found, type(found)) == (value, type(value))
 
 
-@pytest.mark.parametrize(
-    "text", ["a: 1\na: 2", "? [x]\n: 1", "a: [", "!!python/object:os.system {}", "a\n\t- b: c:"]
-)
+@pytest.mark.parametrize("text", ["? [x]\n: 1", "a: [", "!!python/object:os.system {}", "a\n\t- b: c:"])
 def test_refused(text: str) -> None:
-    """Equal keys, keys that are no text, syntax errors and foreign tags are refused."""
+    """Keys that are no text, syntax errors and foreign tags are refused."""
     with pytest.raises(YamlError):
         load(text)
+
+
+def test_equal_keys() -> None:
+    """The last of equal keys counts; strict readers are told of all of them, and several documents refuse them."""
+    text = "a: 1\na: 2\nb: {c: 1, c: 2}\n"
+    assert load(text) == {"a": 2, "b": {"c": 2}}
+    assert repeated_keys(text) == (
+        'yaml: unmarshal errors:\n  line 2: key "a" already set in map\n  line 3: key "c" already set in map'
+    )
+    assert repeated_keys("a: 1") == ""
+    with pytest.raises(YamlError, match='key "a" already set in map'):
+        list(load_all(text))
+
+
+def test_the_first_document() -> None:
+    """A reader of one document leaves the others alone."""
+    assert load("a: 1\n---\nb: 2\n") == {"a": 1}
 
 
 def test_documents_know_their_lines() -> None:

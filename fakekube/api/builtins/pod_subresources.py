@@ -58,10 +58,12 @@ async def bind(call: Call) -> Response:
         for member in ("annotations", "labels"):
             for key, value in (binding["metadata"].get(member) or {}).items():
                 new["metadata"].setdefault(member, {})[key] = value
+        (new.get("status") or {}).pop("nominatedNodeName", None)
         set_condition(new, "PodScheduled", "True", now)
         return new
 
     context = call.context(options, subresource="binding")
+    context.recorded = True  # written past the strategies: nobody is credited, no generation counted
     await call.registry.update(pods, info.namespace, name, transform, context)
     return call.finish(negotiation.render(SUCCESS, status=201))
 

@@ -36,8 +36,8 @@ async def access(call: Call) -> Response:
     spec: dict[str, Any] = obj.get("spec") or {}
     wanted, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     causes = _incomplete(call, spec)
-    if causes:
-        raise invalid(call.resource.kind, call.resource.group, "", causes)
+    if causes:  # decoding has taken the kind off, upstream
+        raise invalid("", call.resource.group, "", causes)
     user = call.user
     if "Self" not in call.resource.kind:
         user = User(str(spec.get("user") or ""), tuple(spec.get("groups") or ()), str(spec.get("uid") or ""))

@@ -44,6 +44,16 @@ _STATUS_METADATA: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("resource.k8s.io", "ResourceClaim"): (),
 }
 
+_ANY_FINALIZERS = frozenset(
+    {
+        "admissionregistration.k8s.io",
+        "apiextensions.k8s.io",
+        "apiregistration.k8s.io",
+        "coordination.k8s.io",
+        "policy",
+    }
+)
+
 
 class BuiltinStrategy(Strategy):
     """One kind in one version. Everything that needs the schema waits until a request asks for it."""
@@ -71,6 +81,7 @@ class BuiltinStrategy(Strategy):
         self.unconditional_update = not traits.conditional_update
         self.delete_returns_object = traits.returns_deleted
         self.name_rule = traits.names
+        self.qualified_finalizers = group not in _ANY_FINALIZERS
         self.default_propagation = traits.propagation
 
     @cached_property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fakekube.api.extend import columns, versions
 from fakekube.api.extend.jsonpath import finder
+from fakekube.api.registry import names
 from fakekube.api.registry.strategy import (
     Converter,
     FieldGetter,
@@ -241,6 +242,15 @@ class CustomResourceStrategy(Strategy):
 
     def validate_status_update(self, new: Object, old: Object) -> list[FieldError]:
         return self._validate(new, old, spec_counts=False)
+
+    def warnings(self, obj: Object, old: Object | None) -> list[str]:
+        had = set((old or {}).get("metadata", {}).get("finalizers") or ())
+        return [
+            f'metadata.finalizers: "{one}": prefer a domain-qualified finalizer name including a path (/) to avoid '
+            "accidental conflicts with other finalizer writers"
+            for one in sorted({*(obj["metadata"].get("finalizers") or ())} - had)
+            if names.unqualified_finalizer(one, "")
+        ]
 
     def _validate(self, new: Object, old: Object | None, *, spec_counts: bool = True) -> list[FieldError]:
         wrong = self._wrong_type(new)

@@ -227,5 +227,8 @@ def _kind_text(obj: Object) -> str:
 
 
 def _object_text(obj: Object) -> str:
-    metadata = obj.get("metadata") or {}
-    return f"{metadata.get('namespace') or ''}/{metadata.get('name') or ''}; {_kind_text(obj)}"
+    namespace, name = (
+        value if isinstance(value, str) else ""
+        for value in map((obj.get("metadata") or {}).get, ("namespace", "name"))
+    )
+    return f"{namespace}/{name}; {_kind_text(obj)}"

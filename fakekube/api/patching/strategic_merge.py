@@ -209,12 +209,28 @@ def _carry_out_directives(current: list[Any], patch: list[Any], key: str) -> tup
     return (plain, []) if replace else (current, plain)
 
 
+_SCALARS: dict[str, tuple[type, ...]] = {"string": (str,), "boolean": (bool,), "integer": (int,)}
+_PLAIN_FORMATS = (None, "int32", "int64")  # times, quantities and the like decode themselves
+
+
+def _unlike(value: Any, schema: Schema) -> str:
+    """A scalar of another type than the field's, as Go's reflection tells it."""
+    if type(value) in _SCALARS[schema.type] or (schema.type == "integer" and isinstance(value, float)):
+        return ""
+    if schema.type == "string" and type(value) is int:
+        return "cannot convert int64 to string"
+    wanted = {"string": "string", "boolean": "bool"}.get(schema.type) or schema.raw.get("format") or "int64"
+    return f"unrecognized type: {wanted}"
+
+
 def _misshapen(value: Any, patch: Any, schema: Schema) -> str:
     """What decoding would say of the places the patch touched; empty when they have the shapes of the schema."""
     if value is None:
         return ""
     if schema.type == "array":
         return "" if isinstance(value, list) else f"cannot restore slice from {go_format.kind_name(value)}"
+    if schema.type in _SCALARS and schema.raw.get("format") in _PLAIN_FORMATS:
+        return _unlike(value, schema)
     if schema.type != "object":
         return ""
     if not isinstance(value, dict):

@@ -1,13 +1,16 @@
 """Selectors against entries: label and field selectors of a list or watch as one function."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
+from fakekube.api import options as queries
 from fakekube.api.options import ListOptions
-from fakekube.api.registry import codec
+from fakekube.api.registry import codec, names
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery.errors import BadRequest
+from fakekube.machinery.field_errors import show
 from fakekube.machinery.field_selectors import FieldTerm
-from fakekube.machinery.selectors import IN, Selector
+from fakekube.machinery.selectors import IN, NOT_IN, Selector, SelectorError
 from fakekube.store.interface import Entry
 
 Match = Callable[[Entry], bool]
@@ -63,3 +66,33 @@ def _unknown(resource: ServedResource, path: str) -> str:
     if resource.custom or resource.strategy.selectable:
         return f"field label not supported: {path}"
     return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+
+
+@lru_cache(maxsize=1024)
+def list_options(text: str) -> ListOptions:
+    """The options of a list or watch from the query text, selectors for labels that can be. Raises BadRequest, Invalid."""
+    found = queries.list_options(text)
+    try:
+        _check_labels(found.labels)
+    except SelectorError as error:
+        raise BadRequest(str(error)) from None
+    return found
+
+
+def _check_labels(selector: Selector) -> None:
+    """Keys and values that no label can have. Raises SelectorError."""
+    for one in selector.requirements:
+        if wrong := names.qualified_name(one.key):
+            raise SelectorError(
+                f"unable to parse requirement: <nil>: Invalid value: {show(one.key)}: {'; '.join(wrong)}"
+            )
+        found = [
+            f"values[{index}][{one.key}]: Invalid value: {show(value)}: {'; '.join(wrong)}"
+            for index, value in enumerate(one.values)
+            if (wrong := names.label_value(value))
+        ]
+        if one.operator in (IN, NOT_IN) and not one.values:
+            found = ["values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty"]
+        if found:
+            said = found[0] if len(found) == 1 else f"[{', '.join(found)}]"
+            raise SelectorError(f"unable to parse requirement: {said}")

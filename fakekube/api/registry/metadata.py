@@ -64,9 +64,11 @@ def keep_on_update(new: Object, old: Object) -> None:
     """What a client may leave out of an update: the server's own marks come from the stored object. In place."""
     meta, before = new["metadata"], old["metadata"]
     tidy(meta)
-    for member in ("uid", "deletionTimestamp", "deletionGracePeriodSeconds"):
+    for member in ("uid", "deletionGracePeriodSeconds"):
         if member not in meta and member in before:
             meta[member] = before[member]
+    if "deletionTimestamp" in before:  # whatever the client says
+        meta["deletionTimestamp"] = before["deletionTimestamp"]
     meta["creationTimestamp"] = before["creationTimestamp"]
     for member in ("generation", "generateName"):
         if member in before:
@@ -76,8 +78,13 @@ def keep_on_update(new: Object, old: Object) -> None:
     new["metadata"] = {key: meta[key] for key in before if key in meta} | meta
 
 
-def validate_create(obj: Object, *, rule: str, generate_name: str) -> list[FieldError]:
-    """Names, labels, annotations, finalizers and owners of a new object."""
+def validate_create(
+    obj: Object, *, rule: str, generate_name: str, qualified: bool = True
+) -> list[FieldError]:
+    """Names, labels, annotations, finalizers and owners of a new object.
+
+    `qualified`: finalizers need a domain, as those of most built-in kinds do.
+    """
     meta = obj["metadata"]
     check = names.RULES[rule]
     found: list[FieldError] = []
@@ -90,7 +97,7 @@ def validate_create(obj: Object, *, rule: str, generate_name: str) -> list[Field
         found.append(required("metadata.name", "name or generateName is required"))
     else:
         found += [invalid("metadata.name", name, text) for text in check(name)]
-    return found + _common(meta)
+    return found + _common(meta) + (unqualified_finalizers(meta) if qualified else [])
 
 
 def validate_update(new: Object, old: Object) -> list[FieldError]:
@@ -116,6 +123,15 @@ def validate_update(new: Object, old: Object) -> list[FieldError]:
     # What was stored has been checked: an update that leaves it alone need not pay for that again.
     changed = {one: meta[one] for one in _CHECKED if one in meta and meta[one] != before.get(one)}
     return found + _common(changed)
+
+
+def unqualified_finalizers(meta: dict[str, Any]) -> list[FieldError]:
+    """What the kinds of core and most of the other groups ask for beyond what any object has to fulfil."""
+    return [
+        error
+        for index, one in enumerate(meta.get("finalizers") or ())
+        for error in names.unqualified_finalizer(one, f"metadata.finalizers[{index}]")
+    ]
 
 
 def _common(meta: dict[str, Any]) -> list[FieldError]:

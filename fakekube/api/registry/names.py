@@ -138,17 +138,21 @@ def check_annotations(annotations: Mapping[str, Any], path: str) -> list[FieldEr
     return found
 
 
+STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
+
+
 def check_finalizers(finalizers: list[str], path: str) -> list[FieldError]:
-    found: list[FieldError] = []
-    for one in finalizers:
-        found += [invalid(path, one, text) for text in qualified_name(one)]
-        if "/" not in one and one not in ("orphan", "foregroundDeletion", "kubernetes"):
-            found.append(
-                invalid(path, one, "name is neither a standard finalizer name nor is it fully qualified")
-            )
+    found = [invalid(path, one, text) for one in finalizers for text in qualified_name(one)]
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         found.append(invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set"))
     return found
+
+
+def unqualified_finalizer(name: str, path: str) -> list[FieldError]:
+    """A finalizer that is neither standard nor names its domain."""
+    if "/" in name or name in STANDARD_FINALIZERS:
+        return []
+    return [invalid(path, name, "name is neither a standard finalizer name nor is it fully qualified")]
 
 
 def check_owners(owners: list[Mapping[str, Any]], path: str) -> list[FieldError]:

@@ -33,6 +33,7 @@ _SPEC_WRITES = (
     "scale",
     "finalize",
 )  # other subresources have hooks of their own, or judge their own writes
+_KEEP_GENERATION = ("status", "binding")
 
 
 @dataclass(slots=True)
@@ -110,7 +111,12 @@ class Registry:
                 with_generation=strategy.has_generation,
             )
             strategy.complete_create(obj)
-            causes = metadata.validate_create(obj, rule=strategy.name_rule, generate_name=generate)
+            causes = metadata.validate_create(
+                obj,
+                rule=strategy.name_rule,
+                generate_name=generate,
+                qualified=strategy.qualified_finalizers,
+            )
             causes += strategy.validate_create(obj)
             if causes:
                 raise errors.invalid(resource.kind, resource.storage_group or "", name, causes)
@@ -139,13 +145,12 @@ class Registry:
     ) -> Written:
         """Run `transform` on the stored object and store the result; again when somebody else was quicker.
 
-        Raises NotFound, Conflict (the result names another resourceVersion or uid), Invalid.
+        Raises NotFound, Conflict (the result names another resourceVersion), Invalid.
         """
         for _ in range(_RETRIES):
             entry = await self.get(resource, namespace, name)
             old = codec.decode(resource, entry)
             new = await transform(old)
-            self.check_identity(resource, new, old, namespace, name)
             written = await self._attempt(resource, entry, new, old, context)
             if written is not None:
                 return written
@@ -200,11 +205,13 @@ class Registry:
             strategy.prepare_subresource_update(context.subresource, new, old)
         if (
             strategy.has_generation
-            and context.subresource != "status"
+            and context.subresource not in _KEEP_GENERATION
             and strategy.changes_generation(new, old)
         ):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         causes = metadata.validate_update(new, old) * 2  # upstream looks twice, and lists what it finds twice
+        if strategy.qualified_finalizers:
+            causes += metadata.unqualified_finalizers(new["metadata"])
         if context.subresource == "status":
             causes += strategy.validate_status_update(new, old)
         elif context.subresource in _SPEC_WRITES:
@@ -315,7 +322,7 @@ class Registry:
 
     @staticmethod
     def check_identity(resource: ServedResource, new: Object, old: Object, namespace: str, name: str) -> None:
-        """A write that names a uid is about that object alone. Raises Conflict."""
+        """A PUT that names a uid is about that object alone; a patch would change the uid. Raises Conflict."""
         uid = new["metadata"].get("uid")
         if uid and uid != old["metadata"]["uid"]:
             raise errors.conflict(

@@ -50,8 +50,12 @@ def check_fields(
 ) -> None:
     """Prune `obj` in place and tell the client what was dropped. Raises BadRequest under Strict."""
     asked = options.validation != "Ignore"
-    json = asked and bodies.media_type(call.request.headers.get("content-type") or "") == bodies.JSON
-    found = [f'duplicate field "{path}"' for path in duplicate_fields(body, obj)] if json else []
+    media = bodies.media_type(call.request.headers.get("content-type") or "") if asked else ""
+    found = (
+        [f'duplicate field "{path}"' for path in duplicate_fields(body, obj)] if media == bodies.JSON else []
+    )
+    if media == bodies.YAML and options.validation == "Strict":  # warnings of several lines are not sent
+        found += _repeated_keys(body)
     complaints = prune(call, obj, old)
     if not asked:
         return
@@ -64,3 +68,10 @@ def check_fields(
             f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {", ".join(found)}'
         )
     call.warnings += found
+
+
+def _repeated_keys(body: bytes) -> list[str]:
+    from fakekube.machinery import yaml_text  # noqa: PLC0415 - as in bodies
+
+    said = yaml_text.repeated_keys(body)
+    return [said] if said else []

@@ -7,10 +7,10 @@ from typing import Any
 
 from fakekube.api import bodies, negotiation, typed
 from fakekube.api.admission.attributes import DELETE, Attributes
-from fakekube.api.options import boolean, first, integer, list_options, write_options
+from fakekube.api.options import boolean, first, integer, write_options
 from fakekube.api.registry import codec
 from fakekube.api.registry.deletion import DeleteOptions
-from fakekube.api.registry.matching import matcher
+from fakekube.api.registry.matching import list_options, matcher
 from fakekube.api.registry.registry import Written
 from fakekube.api.verbs.call import Call
 from fakekube.machinery.errors import BadRequest, NotFound, UnsupportedMediaType, invalid
@@ -121,7 +121,9 @@ def read_options(call: Call) -> DeleteOptions:
         said = "orphanDependents and deletionPropagation cannot be both set"
         causes.append(FieldError("FieldValueInvalid", "propagationPolicy", said, policy))
     elif policy and policy not in _POLICIES:
-        causes.append(not_supported("propagationPolicy", policy, [*_POLICIES, "nil"]))
+        causes.append(
+            not_supported("propagationPolicy", policy, ["Foreground", "Background", "Orphan", "nil"])
+        )
     if causes:
         raise invalid("DeleteOptions", "meta.k8s.io", "", causes)
     if orphan is not None:

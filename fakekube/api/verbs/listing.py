@@ -8,9 +8,9 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/storage/etcd3/store.go (GetList)
 import orjson
 
 from fakekube.api import negotiation, tables
-from fakekube.api.options import ListOptions, boolean, list_options, parse_version
+from fakekube.api.options import ListOptions, boolean, parse_version
 from fakekube.api.registry import codec
-from fakekube.api.registry.matching import Match, matcher
+from fakekube.api.registry.matching import Match, list_options, matcher
 from fakekube.api.verbs import paging
 from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.get import too_large

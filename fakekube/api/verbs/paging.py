@@ -4,8 +4,10 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/storage/continue.go
 """
 
 import base64
+import posixpath
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -38,18 +40,39 @@ def decode(token: str, prefix: str) -> Position:
     raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
     try:
         value = orjson.loads(raw)
-        version, start = int(value["rv"]), str(value["start"])
     except orjson.JSONDecodeError:
         from fakekube.api.patching.go_syntax import error_text  # noqa: PLC0415 - only bad requests need it
 
         raise _invalid(error_text(raw)) from None
-    except (ValueError, KeyError, TypeError):
-        raise _invalid("incorrect encoded start resourceVersion or key") from None
-    if value.get("v") != "meta.k8s.io/v1":
-        raise _invalid("incompatible encoded version")
-    if ".." in start.split("/"):
-        raise _invalid("illegal path")
+    said, version, start = _read(value)
+    if said != "meta.k8s.io/v1":
+        raise _invalid(f"server does not recognize this encoded version {said}")
+    if not version:
+        raise _invalid("incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
+    if not start:
+        raise _invalid("encoded start key empty (version meta.k8s.io/v1)")
+    way = start if start.startswith("/") else f"/{start}"
+    if posixpath.normpath(way) != way:
+        raise _invalid(start)  # a way out of the collection
     return Position(version, prefix + start.removesuffix("\0"))
+
+
+def _read(value: Any) -> tuple[str, int, str]:
+    """The members of a token, as Go's decoder takes them: what is missing is empty, what is of another type refused."""
+    if not isinstance(value, dict):
+        raise _mistyped(value, "Go value of type storage.continueToken")
+    found: list[Any] = []
+    for member, wanted, name in (("v", str, "string"), ("rv", int, "int64"), ("start", str, "string")):
+        one = value.get(member)
+        if one is not None and type(one) is not wanted:
+            raise _mistyped(one, f"Go struct field continueToken.{member} of type {name}")
+        found.append(wanted() if one is None else one)
+    return found[0], found[1], found[2]
+
+
+def _mistyped(value: Any, wanted: str) -> BadRequest:
+    said = {str: "string", bool: "bool", list: "array", dict: "object"}.get(type(value), "number")
+    return _invalid(f"json: cannot unmarshal {said} into {wanted}")
 
 
 def _invalid(why: str) -> BadRequest:

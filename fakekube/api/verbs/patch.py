@@ -9,7 +9,7 @@ from typing import Any
 from fakekube.api import bodies
 from fakekube.api.options import WriteOptions
 from fakekube.api.patching import decoding as decoding_patches
-from fakekube.api.patching import json_patch, merge_patch, server_side_apply, strategic_merge
+from fakekube.api.patching import go_format, json_patch, merge_patch, server_side_apply, strategic_merge
 from fakekube.api.registry.ownership import reset_fields
 from fakekube.api.registry.registry import Written
 from fakekube.api.schema.model import ANYTHING
@@ -19,8 +19,9 @@ from fakekube.api.verbs.create import admission_of as creation
 from fakekube.api.verbs.create import check_namespace
 from fakekube.api.verbs.update import admission_of, admit, check_name, keep_other_half
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import ApiError, BadRequest, NotFound, UnsupportedMediaType, invalid
+from fakekube.machinery.errors import ApiError, BadRequest, NotFound, UnsupportedMediaType, conflict, invalid
 from fakekube.machinery.field_errors import FieldError, required
+from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object, Response
 
 JSON, MERGE = "application/json-patch+json", "application/merge-patch+json"
@@ -89,9 +90,13 @@ def patched(call: Call, media: str, old: Object, change: Any) -> Object:
 
 
 def _shown(call: Call, media: str, old: Object, change: Any) -> str:
-    """What the patch made of the object, as error texts quote it. Made again, for few patches need it."""
-    structs = media != STRATEGIC and not call.resource.custom
-    return go_text.text(patched(call, media, old, change), old, structs=structs)
+    """What error texts quote: a strategic merge patch itself, or what another made of the object.
+
+    Made again, for few patches need it.
+    """
+    if media == STRATEGIC:
+        return go_format.plain(change)
+    return go_text.text(patched(call, media, old, change), old, structs=not call.resource.custom)
 
 
 def check_patched(
@@ -124,8 +129,7 @@ def check_patched(
         texts = [f'unknown field "{path}"' for path in unknown]
         if options.validation == "Strict":
             detail = f"strict decoding error: {', '.join(texts)}"
-            cause = FieldError("FieldValueInvalid", "patch", detail, shown())
-            raise invalid("", "", "", [cause])
+            raise invalid("", "", "", [FieldError("FieldValueInvalid", "patch", detail, shown())])
         call.warnings += texts
     check_name(new, call.info.name)
     check_namespace(call, new)
@@ -165,8 +169,8 @@ async def apply(call: Call, options: WriteOptions) -> Response:
     if not call.query.get("fieldManager"):
         cause = required("fieldManager", "is required for apply patch")
         raise invalid("PatchOptions", "meta.k8s.io", "", [cause])
-    applied = _applied(call)
-    wanted_version = str(applied["metadata"].get("resourceVersion") or "")
+    applied = _yaml_object(call.request.body, strict=options.validation == "Strict")
+    wanted_version = str(dig(applied, "metadata", "resourceVersion") or "")
     attributes, context = admission_of(call, options, subresource=info.subresource, kind="PatchOptions")
     context.recorded = True
 
@@ -174,6 +178,9 @@ async def apply(call: Call, options: WriteOptions) -> Response:
         new = merged(call, old, applied, options)
         if wanted_version:
             new["metadata"]["resourceVersion"] = wanted_version
+        _as_typed(call, new, old)
+        check_namespace(call, new)
+        check_name(new, info.name)
         return await admit(call, attributes, None, keep_other_half(call, new, old), old)
 
     try:
@@ -185,24 +192,7 @@ async def apply(call: Call, options: WriteOptions) -> Response:
     return call.written(written, dry_run=options.dry_run)
 
 
-def _applied(call: Call) -> Object:
-    info = call.info
-    applied = _yaml_object(call.request.body)
-    for member in ("apiVersion", "kind"):
-        if not isinstance(applied.get(member), str) or not applied[member]:
-            raise BadRequest(f"Object 'Kind' is missing in '{go_text.text(applied)}'")
-    meta = applied.get("metadata")
-    if not isinstance(meta, dict):
-        meta = applied["metadata"] = {}
-    if meta.get("managedFields"):
-        raise BadRequest("metadata.managedFields must be nil")
-    check_name(applied, info.name)
-    if meta.get("namespace"):
-        check_namespace(call, applied)
-    return applied
-
-
-def _yaml_object(body: bytes) -> Object:
+def _yaml_object(body: bytes, *, strict: bool) -> Object:
     from fakekube.machinery import yaml_text  # noqa: PLC0415 - a tenth of the start-up, for the first apply
 
     try:
@@ -210,12 +200,12 @@ def _yaml_object(body: bytes) -> Object:
     except (yaml_text.YamlError, ValueError) as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
         line = f"line {mark.line + 1}: " if mark is not None else ""
-        if "already set in map" in problem:
-            where = f"yaml: unmarshal errors:\n  {line}{problem}"
-            raise BadRequest(f"error strict decoding YAML: error converting YAML to JSON: {where}") from None
         raise BadRequest(
             f"error decoding YAML: error converting YAML to JSON: yaml: {line}{problem}"
         ) from None
+    repeated = yaml_text.repeated_keys(body) if strict else ""
+    if repeated:
+        raise BadRequest(f"error strict decoding YAML: error converting YAML to JSON: {repeated}")
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -244,19 +234,37 @@ def merged(call: Call, live: Object | None, applied: Object, options: WriteOptio
     )
 
 
+def _as_typed(call: Call, obj: Object, old: Object | None) -> None:
+    """Decode a merged object into its type, in place. What the schema lets pass and Go does not is the server's fault."""
+    resource = call.resource
+    try:
+        decoding.prune(call, obj, old)
+    except BadRequest as bad:
+        if resource.custom:
+            raise
+        why = bad.message.partition(" cannot be handled as a ")[2].partition(": ")[2] or bad.message
+        where, kind = (
+            f"{call.info.namespace}/{call.info.name}",
+            f"{resource.api_version}, Kind={resource.kind}",
+        )
+        kind = kind if resource.group else f"/{kind}"
+        raise ApiError(
+            f"failed to convert new object ({where}; {kind}) to proper version ({resource.api_version}): "
+            f"unable to convert unstructured object to {kind}: {why}"
+        ) from None
+
+
 async def _create_applied(call: Call, applied: Object, options: WriteOptions) -> Written:
     resource = call.resource
     obj = merged(call, None, applied, options)
+    _as_typed(call, obj, None)
     obj["metadata"].pop("resourceVersion", None)
+    uid = obj["metadata"].get("uid")
+    if uid:
+        said = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise conflict(resource.plural, resource.group, call.info.name, said)
     check_namespace(call, obj)
-    if obj["metadata"].get("uid"):
-        raise invalid(
-            resource.kind,
-            resource.group,
-            call.info.name,
-            [FieldError("FieldValueInvalid", "metadata.uid", "field is immutable", obj["metadata"]["uid"])],
-        )
-    decoding.check_fields(call, obj, b"", options)
+    check_name(obj, call.info.name)
     resource.strategy.default(obj)
     attributes, context = creation(call, obj, options, call.info.namespace if resource.namespaced else "")
     context.recorded = True

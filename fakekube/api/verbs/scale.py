@@ -3,12 +3,14 @@
 Origin: k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/registry/customresource/etcd.go (ScaleREST)
 """
 
+from dataclasses import replace
 from typing import Any
 
 from fakekube.api import bodies, typed
 from fakekube.api.admission.attributes import Attributes
 from fakekube.api.patching import json_patch, merge_patch, strategic_merge
 from fakekube.api.registry import codec
+from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.schema.model import Schema
 from fakekube.api.verbs import go_text
 from fakekube.api.verbs.call import Call
@@ -23,6 +25,7 @@ from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object, Response
 
 _KIND = ("autoscaling", "v1", "Scale")
+_SCALES = ServedResource("autoscaling", "v1", "scales", "Scale")
 _SCHEMA = Schema(
     {
         "type": "object",
@@ -40,7 +43,13 @@ async def get(call: Call) -> Response:
     if resource.custom and read_path(obj, path) is None:
         said = f'the spec replicas field "{path}" does not exist'
         raise InternalError(f"Internal error occurred: {said}", details={"causes": [{"message": said}]})
-    return call.show(view(call, obj))
+    return _show(call, obj)
+
+
+def _show(call: Call, obj: Object) -> Response:
+    """The Scale of `obj`; as a table, in the columns of Scales, which custom resources do not have."""
+    shown = call if call.resource.custom else replace(call, resource=_SCALES)
+    return shown.show(view(call, obj))
 
 
 async def update(call: Call) -> Response:
@@ -99,6 +108,8 @@ async def _write(call: Call, change: Any, kind: str) -> Response:
         scale = view(call, old)
         wanted = await change(scale)
         _decode(call, wanted, scale)
+        if info.verb == "update":
+            call.registry.check_identity(resource, wanted, old, info.namespace, info.name)
         replicas = dig(wanted, "spec", "replicas", default=0)
         new = copy_of(old)
         for member in ("resourceVersion", "uid"):
@@ -119,7 +130,7 @@ async def _write(call: Call, change: Any, kind: str) -> Response:
     context.validate = validate
     context.recorded = resource.custom  # nobody owns what a custom resource's scale writes
     written = await call.registry.update(resource, info.namespace, info.name, transform, context)
-    return call.show(view(call, written.obj))
+    return _show(call, written.obj)
 
 
 def _decode(call: Call, wanted: Object, scale: Object) -> None:

@@ -11,6 +11,9 @@ from fakekube.api.verbs.create import check_namespace
 from fakekube.machinery.errors import BadRequest, NotFound
 from fakekube.machinery.wire import Object, Response
 
+# Their strategies drop most of what a client sends; the registry credits the writer with what is left.
+_RECORDED_LATER = ("resize", "ephemeralcontainers")
+
 
 async def update(call: Call) -> Response:
     """Replace spec and metadata, or only the status on `/status`."""
@@ -29,15 +32,17 @@ async def update(call: Call) -> Response:
     attributes, context = admission_of(call, options, subresource=info.subresource, kind="UpdateOptions")
 
     async def transform(old: Object) -> Object:
-        return await admit(call, attributes, context, keep_other_half(call, read(old), old), old)
+        wanted = read(old)
+        call.registry.check_identity(resource, wanted, old, namespace, info.name)
+        return await admit(call, attributes, context, keep_other_half(call, wanted, old), old)
 
     try:
         written = await call.registry.update(resource, namespace, info.name, transform, context)
     except NotFound:
-        wanted = read(None)  # what is wrong with the body is said first
+        wanted = read(None)  # what is wrong with the body is said first, then that nothing there has this uid
+        call.registry.check_identity(resource, wanted, {"metadata": {"uid": ""}}, namespace, info.name)
         if not resource.strategy.allow_create_on_update or info.subresource:
             raise
-        call.registry.check_identity(resource, wanted, {"metadata": {"uid": ""}}, namespace, info.name)
         resource.strategy.default(wanted)
         creating, context = creation(call, wanted, options, namespace)
         creating.obj = call.registry.record(resource, None, wanted, context)
@@ -96,7 +101,7 @@ async def admit(
     What admission and strategies fill in afterwards is nobody's field.
     """
     call.resource.strategy.default_update(new, old)
-    if context is not None:
+    if context is not None and call.info.subresource not in _RECORDED_LATER:
         new = call.registry.record(call.resource, old, new, context)
         context.recorded = True
     attributes.obj, attributes.old = new, old

@@ -6,6 +6,7 @@ import pytest
 
 from tests.api.conftest import Ask, json_of
 
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 PODS = "/api/v1/namespaces/default/pods"
 PDBS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
 CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
@@ -41,7 +42,7 @@ def eviction(name: str = "p", **options: Any) -> Obj:
 
 
 async def test_a_binding_gives_a_node(ask: Ask) -> None:
-    """The pod gets its node, the binding's annotations, and the condition PodScheduled; the generation rises."""
+    """The pod gets its node, the binding's annotations, and the condition PodScheduled; it counts as nobody's change of the spec."""
     await pod(ask)
     body = {
         "metadata": {"name": "p", "annotations": {"from": "binding"}},
@@ -49,7 +50,8 @@ async def test_a_binding_gives_a_node(ask: Ask) -> None:
     }
     assert (await ask("POST", f"{PODS}/p/binding", body)).status == 201
     bound = json_of(await ask("GET", f"{PODS}/p"))
-    assert (bound["spec"]["nodeName"], bound["metadata"]["generation"]) == ("n", 2)
+    assert (bound["spec"]["nodeName"], bound["metadata"]["generation"]) == ("n", 1)
+    assert all(one.get("subresource") != "binding" for one in bound["metadata"]["managedFields"])
     assert bound["metadata"]["annotations"] == {"from": "binding"}
     assert [(one["type"], one["status"]) for one in bound["status"]["conditions"]] == [
         ("PodScheduled", "True")
@@ -361,3 +363,29 @@ async def test_tokens_of_service_accounts(ask: Ask) -> None:
         'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 10: may not specify a '
         "duration less than 10 minutes"
     )
+
+
+async def test_a_scale_as_a_table(ask: Ask) -> None:
+    """The Scale of a built-in kind is printed in the columns of Scales."""
+    spec = {
+        "replicas": 2,
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {
+            "metadata": {"labels": {"a": "b"}},
+            "spec": {"containers": [{"name": "c", "image": "x"}]},
+        },
+    }
+    await ask("POST", DEPLOYMENTS, {"metadata": {"name": "d"}, "spec": spec})
+    table = json_of(
+        await ask("GET", f"{DEPLOYMENTS}/d/scale", accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+    )
+    assert [one["name"] for one in table["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+    assert table["rows"][0]["cells"][:3] == ["d", 2, 0]
+
+
+async def test_resize_takes_resources_alone(ask: Ask) -> None:
+    """What `/resize` does not change is dropped, and credited to nobody."""
+    before = await pod(ask)
+    change = {"spec": {"containers": [{"name": "c", "image": "y:2"}]}}
+    strategic = "application/strategic-merge-patch+json"
+    assert json_of(await ask("PATCH", f"{PODS}/p/resize", change, strategic)) == before

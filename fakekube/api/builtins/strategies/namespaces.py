@@ -3,8 +3,10 @@
 Origin: k8s: pkg/registry/core/namespace/strategy.go, storage/storage.go
 """
 
-from fakekube.api.builtins.strategies.checks import STATUS_METADATA
+from fakekube.api.builtins.strategies.checks import STATUS_METADATA, Causes, qualified
 from fakekube.api.builtins.strategy import BuiltinStrategy
+from fakekube.api.registry import names
+from fakekube.machinery.field_errors import invalid
 from fakekube.machinery.wire import Object
 
 KUBERNETES = "kubernetes"
@@ -29,6 +31,26 @@ class NamespaceStrategy(BuiltinStrategy):
         if "deletionTimestamp" not in old["metadata"] and not (new.get("spec") or {}).get("finalizers"):
             new["spec"] = old.get("spec") or {}
         self._label(new)
+
+    def validate_update(self, new: Object, old: Object) -> Causes:
+        found: Causes = []
+        if (new.get("spec") or {}) != (old.get("spec") or {}):  # only `/finalize` gets here with another one
+            for index, one in enumerate((new.get("spec") or {}).get("finalizers") or ()):
+                at = f"spec.finalizers[{index}]"
+                found += qualified(one, at) + names.unqualified_finalizer(one, at)
+        return found
+
+    def validate_status_update(self, new: Object, old: Object) -> Causes:
+        phase = (new.get("status") or {}).get("phase") or ""
+        deleting = "deletionTimestamp" in new["metadata"]
+        if phase == ("Terminating" if deleting else "Active"):
+            return []
+        said = (
+            "may only be 'Terminating' if `deletionTimestamp` is not empty"
+            if deleting
+            else "may only be 'Active' if `deletionTimestamp` is empty"
+        )
+        return [invalid("status.Phase", phase, said)]
 
     def prepare_delete(self, obj: Object) -> None:
         obj["metadata"].pop("deletionGracePeriodSeconds", None)
