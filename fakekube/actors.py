@@ -7,7 +7,7 @@ is its `prepare`. It may also answer requests itself (virt-api): those are its `
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Actor
@@ -16,8 +16,13 @@ from fakekube.ids import Ids
 from fakekube.machinery import objects
 from fakekube.machinery.wire import Handler, Object
 
+if TYPE_CHECKING:
+    from fakekube.agents.workloads.actor import Workload
+    from fakekube.agents.workloads.caches import Caches
+
 Pace = Literal["instant", "fast", "realistic"]
-KUBERNETES, KUBEVIRT = "kubernetes", "kubevirt"
+KUBERNETES, KUBEVIRT, WORKLOADS = "kubernetes", "kubevirt", "workloads"
+_WITHIN = {WORKLOADS: KUBERNETES}  # groups that are part of another
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,9 @@ class Setting:
     preload: Callable[[Iterable[Object]], Awaitable[None]]  # into the server, past its validation
     chosen: frozenset[str] = frozenset()  # the names of all actors that are to run
     made: dict[str, Actor] = field(default_factory=dict)  # those before this one, in the order of ACTORS
+    caches: "list[Caches]" = field(
+        default_factory=list
+    )  # those the workload controllers share, once one is made
 
     def as_account(self, account: str, agent: str) -> Client:
         """A client with the identity of one of KubeVirt's service accounts."""
@@ -76,7 +84,7 @@ def _members(names: Iterable[str]) -> set[str]:
         if name in ACTORS:
             found.add(name)
         elif name in groups:
-            found |= {spec.name for spec in ACTORS.values() if spec.group == name}
+            found |= {spec.name for spec in ACTORS.values() if name in (spec.group, _WITHIN.get(spec.group))}
         elif name != API:
             known = [*ACTORS, *groups, API]
             near = get_close_matches(name, known, n=3)
@@ -162,6 +170,69 @@ def _horizontal_pod_autoscaler(at: Setting) -> Made:
     from fakekube.agents.autoscaling.controller import HorizontalPodAutoscaler
 
     return Made(HorizontalPodAutoscaler(at.client, clock=at.clock, ids=at.ids))
+
+
+def _caches(at: Setting) -> "Caches":
+    from fakekube.agents.workloads.caches import Caches
+
+    if not at.caches:
+        at.caches.append(Caches(at.client, at.clock))
+    return at.caches[0]
+
+
+def _workload(at: Setting, kind: "type[Workload]") -> Made:
+    return Made(kind(at.client, clock=at.clock, ids=at.ids, caches=_caches(at), leave=_is_component))
+
+
+def _is_component(obj: Object) -> bool:
+    """KubeVirt's own parts, whose work our actors do: no pods are made for them."""
+    labels = objects.labels(obj)
+    return (
+        labels.get("app.kubernetes.io/managed-by") == "virt-operator"
+        and labels.get("app.kubernetes.io/component") == "kubevirt"
+    )
+
+
+def _deployments(at: Setting) -> Made:
+    from fakekube.agents.workloads.deployments.controller import Deployments
+
+    return _workload(at, Deployments)
+
+
+def _replica_sets(at: Setting) -> Made:
+    from fakekube.agents.workloads.replicasets.controller import ReplicaSets
+
+    return _workload(at, ReplicaSets)
+
+
+def _replication_controllers(at: Setting) -> Made:
+    from fakekube.agents.workloads.replicasets.controller import ReplicationControllers
+
+    return _workload(at, ReplicationControllers)
+
+
+def _jobs(at: Setting) -> Made:
+    from fakekube.agents.workloads.jobs.controller import Jobs
+
+    return _workload(at, Jobs)
+
+
+def _cron_jobs(at: Setting) -> Made:
+    from fakekube.agents.workloads.cronjobs.controller import CronJobs
+
+    return _workload(at, CronJobs)
+
+
+def _stateful_sets(at: Setting) -> Made:
+    from fakekube.agents.workloads.statefulsets.controller import StatefulSets
+
+    return _workload(at, StatefulSets)
+
+
+def _daemon_sets(at: Setting) -> Made:
+    from fakekube.agents.workloads.daemonsets.controller import DaemonSets
+
+    return _workload(at, DaemonSets)
 
 
 def _virt_operator(at: Setting) -> Made:
@@ -260,6 +331,18 @@ ACTORS: dict[str, ActorSpec] = {
             "scales pools and workloads by their metrics",
             _horizontal_pod_autoscaler,
         ),
+        ActorSpec("deployments", WORKLOADS, "rolls out Deployments", _deployments),
+        ActorSpec("replicasets", WORKLOADS, "keeps ReplicaSets at their size", _replica_sets),
+        ActorSpec(
+            "replicationcontrollers",
+            WORKLOADS,
+            "the same for ReplicationControllers",
+            _replication_controllers,
+        ),
+        ActorSpec("statefulsets", WORKLOADS, "keeps StatefulSets, one pod after the other", _stateful_sets),
+        ActorSpec("daemonsets", WORKLOADS, "keeps a pod of each DaemonSet on every node", _daemon_sets),
+        ActorSpec("cronjobs", WORKLOADS, "makes Jobs by the clock", _cron_jobs),
+        ActorSpec("jobs", WORKLOADS, "runs Jobs, and deletes those that are to go after", _jobs),
         ActorSpec(
             "virt-operator", KUBEVIRT, "installs KubeVirt's and CDI's types and webhooks", _virt_operator
         ),

@@ -7,6 +7,7 @@ Comma-separated words; durations are seconds, or end in ms, s, m or h:
     image-pull-error        an image cannot be pulled: ErrImagePull
     image-pull-backoff      the same, later: ImagePullBackOff
     fail-to-start           the containers exit with 1 as soon as they start
+    exit=3                  the work of a Job's pod ends with that code
 
 On a PersistentVolumeClaim: `unbound`, for as long as the annotation is there. Whoever takes the annotation off a pod takes
 the fate of being unschedulable off it, too. Other words are not for pods: a launcher pod carries the annotation of its
@@ -24,7 +25,7 @@ FOR_EVER = float("inf")
 _FAIL_FAST = "kubevirt.io/func-test-virt-launcher-fail-fast"  # --simulate-crash
 _MIGRATION = "kubevirt.io/migrationJobName"  # pods that are the target of a live migration carry it
 _STARTS = ("image-pull-error", "image-pull-backoff", "fail-to-start")
-WORDS = frozenset(("unschedulable", "target-unschedulable", *_STARTS))
+WORDS = frozenset(("unschedulable", "target-unschedulable", "exit", *_STARTS))
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -35,6 +36,7 @@ class Fate:
 
     unschedulable: float = 0.0  # seconds after its creation
     start: str = ""  # the word that says how its start goes wrong
+    exit: int = 0  # what its work ends with
 
 
 NONE = Fate()
@@ -52,14 +54,16 @@ def of(pod: Obj) -> Fate:
 @lru_cache(maxsize=256)
 def read(text: str, *, target: bool = False) -> Fate:
     """The fate an annotation describes; `target`: of the pod a live migration goes to."""
-    waits, start = 0.0, ""
+    waits, start, code = 0.0, "", 0
     for word in (part.strip() for part in text.split(",")):
         key, _, value = word.partition("=")
         if key == "unschedulable" or (target and key == "target-unschedulable"):
             waits = FOR_EVER if not value else _seconds_or_never(value)
         elif word in _STARTS:
             start = word
-    return Fate(waits, start)
+        elif key == "exit" and value.isdigit():
+            code = int(value) & 0xFF
+    return Fate(waits, start, code)
 
 
 def stays_unbound(claim: Obj) -> bool:

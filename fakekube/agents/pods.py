@@ -7,7 +7,7 @@ Names for stages (`stages/pod.yaml`); those that say nothing now are absent:
     alive       some container runs                                  starting    the containers about to start
     ends        `here`, or `elsewhere`: who decides the end          stopping    the containers that run
     outcome     Succeeded or Failed: the end was reported            restarting  ended containers that are wanted back
-    creating · running · stopped · killed · ended · restarted        the status to write for each of these
+    creating · running · completed · stopped · killed · ended · restarted   the status to write for each of these
     outdated    conditions to write, where they differ from what containers and readiness gates say
     fate        how the start goes wrong, if it is to (`fates`)      unpullable  the container whose image is not found
     unpulled · crashed                                               the status to write when it has gone wrong
@@ -37,6 +37,7 @@ NAMES = frozenset(
         "restarting",
         "creating",
         "running",
+        "completed",
         "stopped",
         "killed",
         "ended",
@@ -185,6 +186,13 @@ class PodView(View):
             return containers.running(pod, container, now, before)
 
         return self._with_conditions({"containerStatuses": containers.statuses(pod, "containers", again)})
+
+    def completed(self) -> Object:
+        """The work is done, with the exit code the pod's fate tells; a failure may be tried again."""
+        code = fates.of(self._pod).exit
+        if code and self._pod["spec"].get("restartPolicy") != "Never":
+            return self.crashed()
+        return self._after_end(code)
 
     def stopped(self) -> Object:
         return self._after_end(0)

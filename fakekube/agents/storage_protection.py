@@ -46,6 +46,13 @@ class StorageProtection:
             tasks.create_task(self.claims.run())
             tasks.create_task(self.volumes.run())
 
+    async def look_again(self) -> None:
+        """Once pods are followed: those that ended before were asked for and are never told of."""
+        await self._pods.wait_synced()
+        for claim in self._claims.objects():
+            if is_terminating(claim):
+                self.claims.queue.add(key(claim))
+
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         for own in claims_of_pod(new or old or {}):
             claim = self._claims.get(own)

@@ -114,6 +114,7 @@ class Volumes:
         """Pods matter only while a claim waits for one: a cluster without such claims is spared the watching."""
         if self._watching_pods is None and self._tasks is not None:
             self._watching_pods = self._tasks.create_task(self._pods.run())
+            self._tasks.create_task(self._protection.look_again())
 
     async def _bind(self, claim: Object) -> None:
         """Make the volume, name it in the claim, then tell that both are bound."""

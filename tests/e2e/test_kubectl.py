@@ -40,7 +40,17 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         pytest.skip("none of kubectl.1.27, kubectl.1.30, kubectl.1.33 is here")
     with pytest.MonkeyPatch.context() as patch:  # kubectl shows tokens only over TLS
         patch.setenv("FAKEKUBE_STATE", str(tmp_path_factory.mktemp("state")))
-        running = Up("--without", "kubevirt", "--authorization", "rbac", "--token", "admin", "--tls")
+        running = Up(
+            "--without",
+            "kubevirt",
+            "--without",
+            "workloads",
+            "--authorization",
+            "rbac",
+            "--token",
+            "admin",
+            "--tls",
+        )
     yield running
     assert running.stop() == "", "the server had nothing to complain about"
 

@@ -39,6 +39,49 @@ _CONTROLLERS: dict[str, list[Rule]] = {
     "endpointslicemirroring-controller": [
         _rule((*_READ, "create", "update", "delete"), ("endpointslices",), "discovery.k8s.io")
     ],
+    "deployment-controller": [
+        _rule(("update",), ("deployments", "deployments/status", "deployments/finalizers"), "apps"),
+        _rule(_WRITE, ("replicasets",), "apps"),
+    ],
+    "replicaset-controller": [
+        _rule(("update",), ("replicasets", "replicasets/status", "replicasets/finalizers"), "apps"),
+        _rule(("create", "delete", "patch"), ("pods",)),
+    ],
+    "replication-controller": [
+        _rule(
+            ("update",),
+            ("replicationcontrollers", "replicationcontrollers/status", "replicationcontrollers/finalizers"),
+        ),
+        _rule(("create", "delete", "patch"), ("pods",)),
+    ],
+    "statefulset-controller": [
+        _rule(("update",), ("statefulsets", "statefulsets/status", "statefulsets/finalizers"), "apps"),
+        _rule(_WRITE, ("controllerrevisions",), "apps"),
+        _rule(("create", "delete", "patch", "update"), ("pods", "persistentvolumeclaims")),
+    ],
+    "daemon-set-controller": [
+        _rule(("update",), ("daemonsets", "daemonsets/status", "daemonsets/finalizers"), "apps"),
+        _rule(_WRITE, ("controllerrevisions",), "apps"),
+        _rule(("create", "delete", "patch"), ("pods", "pods/binding")),
+    ],
+    "job-controller": [
+        _rule(("patch", "update"), ("jobs", "jobs/status", "jobs/finalizers"), "batch"),
+        _rule(("create", "delete", "patch"), ("pods",)),
+    ],
+    "ttl-after-finished-controller": [_rule(("delete",), ("jobs",), "batch")],
+    "cronjob-controller": [
+        _rule(("update",), ("cronjobs", "cronjobs/status", "cronjobs/finalizers"), "batch"),
+        _rule(_WRITE, ("jobs",), "batch"),
+    ],
+    "disruption-controller": [
+        _rule(("update",), ("poddisruptionbudgets/status",), "policy"),
+        _rule(("patch", "update"), ("pods/status",)),
+    ],
+    "node-controller": [
+        _rule(("patch", "update"), ("nodes", "nodes/status", "pods/status")),
+        _rule(("delete",), ("pods",)),
+    ],
+    "pod-garbage-collector": [_rule(("delete",), ("pods",)), _rule(("patch",), ("pods/status",))],
 }
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fakekube.api.builtins.strategies.workloads import schedule
+from fakekube.machinery import cron
 from tests.api.builtins.strategies.conftest import Send, said
 from tests.api.conftest import Ask, json_of
 
@@ -209,4 +209,4 @@ async def test_cron_jobs_have_short_names(create: Send) -> None:
 )
 def test_schedules(text: str, problem: str) -> None:
     """Five fields within their bounds, or one of a few words; the parser names the first thing it cannot read."""
-    assert schedule.problem(text) == problem
+    assert cron.problem(text) == problem

@@ -7,9 +7,10 @@ import re
 from typing import Any
 
 from fakekube.api.builtins.strategies.checks import Causes, not_negative, one_of
-from fakekube.api.builtins.strategies.workloads import job_rules, schedule, templates
+from fakekube.api.builtins.strategies.workloads import job_rules, templates
 from fakekube.api.builtins.strategies.workloads.jobs import default_policies
 from fakekube.api.builtins.strategies.workloads.workload import WorkloadStrategy
+from fakekube.machinery import cron
 from fakekube.machinery.field_errors import invalid, not_supported, required
 from fakekube.machinery.wire import Object
 
@@ -67,7 +68,7 @@ def _cron(spec: Spec, old: Spec | None) -> Causes:
     if not when:
         found.append(required(at))
     else:
-        wrong = schedule.problem(when)
+        wrong = cron.problem(when)
         if wrong:
             found.append(invalid(at, when, wrong))
         if "TZ" in when:

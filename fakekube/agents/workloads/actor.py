@@ -1,0 +1,52 @@
+"""What every workload controller consists of: its identity, an event recorder, one controller on the shared caches."""
+
+import asyncio
+from collections.abc import Callable
+
+from fakekube.agents.identities import as_controller
+from fakekube.agents.workloads.caches import Caches
+from fakekube.client.client import Client
+from fakekube.client.controller import Controller, Result
+from fakekube.client.expectations import Expectations
+from fakekube.client.recorder import Recorder
+from fakekube.clock import Clock
+from fakekube.ids import Ids
+from fakekube.machinery.wire import Object
+
+Leave = Callable[[Object], bool]
+
+
+def none(_obj: Object) -> bool:
+    return False
+
+
+class Workload:
+    """Base of the actors. `leave` picks objects that somebody else looks after, whatever they say."""
+
+    name = ""
+    account = ""
+    component = ""
+
+    def __init__(
+        self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None, leave: Leave = none
+    ) -> None:
+        self.clock = clock
+        self.client = as_controller(client, self.account)
+        self.caches = caches or Caches(client, clock)
+        self.recorder = Recorder(self.client, self.component or self.account, clock=clock, ids=ids)
+        self.expected = Expectations(clock)
+        self.leave = leave
+        self.controller = Controller(self.name, self.reconcile, clock=clock)
+
+    @property
+    def idle(self) -> bool:
+        return self.controller.idle and self.recorder.idle
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.recorder.run(), name=f"{self.name}: events")
+            tasks.create_task(self.controller.run(), name=f"{self.name}: work")
+
+    async def reconcile(self, key: str) -> Result | None:
+        """One look at the object of that key."""
+        raise NotImplementedError

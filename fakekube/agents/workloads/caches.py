@@ -1,0 +1,67 @@
+"""Caches that all workload controllers share: one watch of pods serves every one of them.
+
+Of pods only what these controllers read is kept, so that a thousand launcher pods cost little.
+"""
+
+from collections.abc import Iterable
+
+from fakekube.client.client import Client
+from fakekube.client.informer import Informer
+from fakekube.clock import Clock
+from fakekube.machinery import objects
+from fakekube.machinery.resources import PODS, Resource
+from fakekube.machinery.wire import Object
+
+REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet")
+STATEFUL_SETS = Resource("apps", "v1", "statefulsets", "StatefulSet")
+REPLICATION_CONTROLLERS = Resource("", "v1", "replicationcontrollers", "ReplicationController")
+JOBS = Resource("batch", "v1", "jobs", "Job")
+CRON_JOBS = Resource("batch", "v1", "cronjobs", "CronJob")
+BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
+
+OWNER, ORPHANS, NODE = "owner", "orphans", "node"
+
+_SPEC = ("nodeName", "affinity", "tolerations", "hostname", "subdomain", "restartPolicy")
+
+
+class Caches:
+    """Informers made when they are first asked for, and then handed to everybody. Whoever uses one runs it."""
+
+    def __init__(self, client: Client, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._made: dict[Resource, Informer] = {}
+
+    def of(self, resource: Resource) -> Informer:
+        """The cache of a resource. Index `owner`: by the uid of the controller; `orphans`: by namespace, those without one."""
+        found = self._made.get(resource)
+        if found is None:
+            transform = trimmed if resource is PODS else None
+            found = Informer(self._client, resource, clock=self._clock, transform=transform)
+            found.add_index(OWNER, _owner)
+            found.add_index(ORPHANS, _orphan)
+            if resource is PODS:
+                found.add_index(NODE, _node)
+            self._made[resource] = found
+        return found
+
+
+def trimmed(pod: Object) -> Object:
+    """A pod without what no controller of workloads reads: its containers and volumes."""
+    spec = pod["spec"]
+    kept = {member: spec[member] for member in _SPEC if member in spec}
+    return {**pod, "spec": kept}
+
+
+def _owner(obj: Object) -> Iterable[str]:
+    owner = objects.controller_of(obj)
+    return (owner["uid"],) if owner is not None else ()
+
+
+def _orphan(obj: Object) -> Iterable[str]:
+    return () if objects.controller_of(obj) is not None else (objects.namespace(obj),)
+
+
+def _node(pod: Object) -> Iterable[str]:
+    node = pod["spec"].get("nodeName")
+    return (node,) if node else ()

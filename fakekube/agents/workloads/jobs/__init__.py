@@ -1,0 +1,1 @@
+"""Jobs: pods that end, so many of them and so often."""

@@ -1,0 +1,109 @@
+"""Keeps ReplicaSets, or ReplicationControllers, at their size.
+
+Upstream: k8s: pkg/controller/replicaset/replica_set.go
+"""
+
+from collections.abc import Iterable
+
+from fakekube.agents.workloads import pods
+from fakekube.agents.workloads.actor import Leave, Workload, none
+from fakekube.agents.workloads.caches import OWNER, REPLICA_SETS, REPLICATION_CONTROLLERS, Caches
+from fakekube.agents.workloads.claiming import claim, selector_of
+from fakekube.agents.workloads.pod_control import Dependents, PodControl, pod_of
+from fakekube.agents.workloads.replicasets import planning
+from fakekube.client.client import Client
+from fakekube.client.controller import Result
+from fakekube.client.freshness import Freshness
+from fakekube.clock import Clock
+from fakekube.ids import Ids
+from fakekube.machinery import objects
+from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.resources import PODS, Resource
+from fakekube.machinery.wire import Object
+
+
+class ReplicaSets(Workload):
+    """An actor."""
+
+    name, account = "replicasets", "replicaset-controller"
+    resource: Resource = REPLICA_SETS
+
+    def __init__(
+        self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None, leave: Leave = none
+    ) -> None:
+        super().__init__(client, clock=clock, ids=ids, caches=caches, leave=leave)
+        self._sets = self.caches.of(self.resource)
+        self._pods = self.caches.of(PODS)
+        self._control = PodControl(self.client, self.recorder, self.expected, self._pods.__contains__)
+        self._fresh = Freshness(self._sets, clock)
+        self.controller.source(self._sets)
+        self.controller.source(
+            self._pods, Dependents([self.resource.kind], self.expected, self._who_would_have)
+        )
+
+    def _who_would_have(self, pod: Object) -> Iterable[str]:
+        return [
+            objects.key(one)
+            for one in self._sets.in_namespace(objects.namespace(pod))
+            if selector_of(one).matches(objects.labels(pod))
+        ]
+
+    async def reconcile(self, key: str) -> Result | None:
+        found = self._sets.get(key)
+        if found is None:
+            self.expected.forget(key)
+            return None
+        if self.leave(found) or self._fresh.behind(key):
+            return None
+        settled = self.expected.satisfied(key)
+        now = self.clock.now()
+        owned = await claim(self.client, found, self.resource, self._pods, suits=pods.is_active)
+        failure, error = None, None
+        if settled and not objects.is_terminating(found):
+            failure, error = await self._manage(found, [pod for pod in owned if pods.is_active(pod)])
+        await self._tell(found, planning.status(found, owned, failure, now))
+        if error is not None:
+            raise error
+        if not settled:
+            return Result(requeue_after=self.expected.remaining(key))
+        wait = planning.until_available(found, owned, now)
+        return Result(requeue_after=wait) if wait > 0 else None
+
+    async def _manage(
+        self, owner: Object, active: list[Object]
+    ) -> tuple[tuple[str, str] | None, ApiError | None]:
+        wanted = planning.replicas_of(owner)
+        plan = planning.plan(wanted, active, self._family(owner), self.clock.now())
+        error: ApiError | None = None
+        if plan.create:
+            template = owner["spec"].get("template") or {}
+            _, error = await self._control.create_many(owner, plan.create, lambda _: pod_of(template, owner))
+        elif plan.delete:
+            error = await self._control.delete_many(owner, plan.delete)
+        if error is None:
+            return None, None
+        return ("FailedCreate" if plan.create else "FailedDelete", str(error)), error
+
+    def _family(self, owner: Object) -> Iterable[Object]:
+        """The active pods of every set that has the same controller as this one."""
+        controller = objects.controller_of(owner)
+        family = self._sets.by_index(OWNER, controller["uid"]) if controller else [owner]
+        for one in family:
+            yield from (pod for pod in self._pods.by_index(OWNER, objects.uid(one)) if pods.is_active(pod))
+
+    async def _tell(self, owner: Object, status: Object) -> None:
+        if status == (owner.get("status") or {}):
+            return
+        try:
+            self._fresh.wrote(
+                await self.client.update(self.resource, {**owner, "status": status}, subresource="status")
+            )
+        except NotFound:
+            return
+
+
+class ReplicationControllers(ReplicaSets):
+    """An actor: the same for the elder sibling."""
+
+    name, account = "replicationcontrollers", "replication-controller"
+    resource = REPLICATION_CONTROLLERS
