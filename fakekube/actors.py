@@ -36,6 +36,7 @@ class Setting:
     nodes: int
     preload: Callable[[Iterable[Object]], Awaitable[None]]  # into the server, past its validation
     chosen: frozenset[str] = frozenset()  # the names of all actors that are to run
+    elsewhere: frozenset[tuple[str, str]] = frozenset()  # Services that somebody outside answers for
     made: dict[str, Actor] = field(default_factory=dict)  # those before this one, in the order of ACTORS
     caches: "list[Caches]" = field(
         default_factory=list
@@ -240,7 +241,7 @@ def _virt_operator(at: Setting) -> Made:
     from fakekube.virt.operator.crds import crds
 
     client = at.as_account("kubevirt-operator", "virt-operator")
-    webhook = "virt-api" in at.chosen
+    webhook = "virt-api" in at.chosen or (install.NAMESPACE, "virt-api") in at.elsewhere
     operator = install.VirtOperator(client, clock=at.clock, ids=at.ids, webhook=webhook)
 
     async def prepare() -> None:

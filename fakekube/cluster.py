@@ -11,7 +11,7 @@ import asyncio
 import base64
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
@@ -69,6 +69,7 @@ class Cluster:
         retention: int = 50_000,
         authentication: Authentication | None = None,
         rbac: bool = False,
+        services: Mapping[tuple[str, str], str] | None = None,  # where Services really listen
     ) -> None:
         self._forked_from: ApiServer | None = None
         self._installed = False  # whether the store came with everything actors prepare
@@ -76,6 +77,7 @@ class Cluster:
         self._beginning: Sequence[Entry] | None = None  # what `reset` goes back to
         self._keeping = asyncio.Lock()
         self._access = (authentication, rbac)
+        self._elsewhere = dict(services or {})
         self.clock = clock or RealClock()
         self.ids = Ids(seed)
         self._network = _Network()
@@ -106,7 +108,15 @@ class Cluster:
         chosen = frozenset(spec.name for spec in self._specs)
         preload = self.api.preload
         self._setting = Setting(
-            self.client(), self.clock, self.ids, pace, nodes, preload, chosen, self.actors
+            self.client(),
+            self.clock,
+            self.ids,
+            pace,
+            nodes,
+            preload,
+            chosen,
+            frozenset(self._elsewhere),
+            self.actors,
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -129,6 +139,8 @@ class Cluster:
             self.actors[spec.name] = one.actor
             for (namespace, name), handler in one.services.items():
                 self.services.set(namespace, name, handler)
+        for (namespace, name), url in self._elsewhere.items():
+            self.services.set(namespace, name, url)
         for one in made:
             if one.prepare is not None and not self._installed:
                 await one.prepare()
@@ -187,6 +199,7 @@ class Cluster:
             store=store.fork(),
             authentication=self._access[0],
             rbac=self._access[1],
+            services=self._elsewhere,
         )
         twin._forked_from = self.api
         twin._installed = True

@@ -294,9 +294,7 @@ async def _body(http: web.BaseRequest) -> bytes:
         await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         http.writer.output_size = 0  # what aiohttp's own application does: the answer is yet to come
     if upload:
-        async for _ in http.content.iter_any():
-            pass
-        return b""
+        return await _image(http)
     try:
         return await http.read()
     except web.HTTPRequestEntityTooLarge as error:
@@ -306,6 +304,15 @@ async def _body(http: web.BaseRequest) -> bytes:
 def _is_upload(http: web.BaseRequest) -> bool:
     """A disk image on its way through a Service's proxy: gigabytes that nobody behind it would keep."""
     return http.content_type == "application/octet-stream" and "/proxy/" in http.raw_path
+
+
+async def _image(http: web.BaseRequest) -> bytes:
+    """What was sent, if it is small; of a large image nothing, once all of it has come."""
+    kept = bytearray()
+    async for chunk in http.content.iter_any():
+        if len(kept) <= BODY_LIMIT:
+            kept += chunk
+    return bytes(kept) if len(kept) <= BODY_LIMIT else b""
 
 
 def _body_limit(path: str) -> int:

@@ -29,6 +29,7 @@ class Options:
     tokens: tuple[str, ...] = ()
     authorization: str = "open"
     client_ca: str = ""
+    services: tuple[str, ...] = ()
     verbose: bool = False
 
 
@@ -135,6 +136,14 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
                 default="open",
                 show_default=True,
                 help="Who is let in may do everything, or what roles and bindings allow.",
+            ),
+            click.option(
+                "--service",
+                "services",
+                multiple=True,
+                metavar="NAMESPACE/NAME=URL",
+                help="Where a Service really listens: for webhooks, aggregated APIs and the Service's proxy. "
+                "May be repeated.",
             ),
             click.option("--verbose", "-v", is_flag=True, help="Tell what the actors do."),
         )

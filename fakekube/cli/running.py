@@ -60,6 +60,7 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
                 dict.fromkeys(tokens, ADMIN), anonymous=options.authorization == "rbac"
             ),
             "rbac": options.authorization == "rbac",
+            "services": dict(_service(text) for text in options.services),
         }
         clock = partial(_clock, options.clock)
         if options.snapshot and snapshot.is_one(options.snapshot):
@@ -96,6 +97,16 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
         UnknownActor,
     ) as error:
         raise Mistake(str(error)) from error
+
+
+def _service(text: str) -> tuple[tuple[str, str], str]:
+    """(namespace, name) and address out of NAMESPACE/NAME=URL."""
+    who, _, url = text.partition("=")
+    space, _, name = who.partition("/")
+    if not (space and name and "/" not in name and url.startswith(("http://", "https://"))):
+        example = "kubevirt/virt-api=https://127.0.0.1:8443"
+        raise Mistake(f"--service {text}: expected NAMESPACE/NAME=URL, as in {example}")
+    return (space, name), url.rstrip("/")
 
 
 def _clock(kind: str, start: datetime) -> "Clock":
