@@ -7,6 +7,7 @@ Upstream: k8s: pkg/controller/endpoint/endpoints_controller.go, staging/src/k8s.
 """
 
 import ipaddress
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,9 @@ MAX_IN_SLICE = 100
 MAX_IN_ENDPOINTS = 1000
 SERVICE_NAME, MANAGED_BY = "kubernetes.io/service-name", "endpointslice.kubernetes.io/managed-by"
 HEADLESS = "service.kubernetes.io/headless"
+OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
 _FINISHED = ("Succeeded", "Failed")
+_ADDRESSES = ("addresses", "notReadyAddresses")
 
 Endpoint = dict[str, Any]
 Port = tuple[str, str, int, str]  # name, protocol, port, appProtocol
@@ -98,7 +101,6 @@ def subsets_of_pods(service: Object, pods: Iterable[Object]) -> list[Object]:
     """The subsets of a Service's Endpoints object. Pods on their way out are in slices only."""
     family = (service["spec"].get("ipFamilies") or ("IPv4",))[0]
     groups: dict[tuple[Port, ...], tuple[list[Object], list[Object]]] = {}
-    left = MAX_IN_ENDPOINTS
     for pod in pods:
         address = address_of(pod, family)
         if not address or objects.is_terminating(pod) or dig(pod, "status", "phase") in _FINISHED:
@@ -116,15 +118,34 @@ def subsets_of_pods(service: Object, pods: Iterable[Object]) -> list[Object]:
         published = service["spec"].get("publishNotReadyAddresses")
         ready, unready = groups.setdefault(ports, ([], []))
         (ready if published or objects.condition_is(pod, "Ready") else unready).append(entry)
-        left -= 1
-        if not left:
-            break
     return [_subset(*groups[ports], ports) for ports in sorted(groups)]
+
+
+def truncated(subsets: Sequence[Object], limit: int = MAX_IN_ENDPOINTS) -> tuple[list[Object], bool]:
+    """As many addresses as fit into one Endpoints object, and whether that left any out.
+
+    Ready ones come first; each subset keeps its part of what there is room for.
+    """
+    counts = {member: sum(len(one.get(member, ())) for one in subsets) for member in _ADDRESSES}
+    if sum(counts.values()) <= limit:
+        return list(subsets), False
+    cut = _ADDRESSES[0] if counts[_ADDRESSES[0]] > limit else _ADDRESSES[1]
+    room = limit if cut == _ADDRESSES[0] else limit - counts[_ADDRESSES[0]]
+    left, kept = room, []
+    for subset in subsets:
+        part = min(left, math.ceil(len(subset.get(cut, ())) / counts[cut] * room))
+        left -= part
+        addresses = {cut: subset.get(cut, [])[:part]}
+        if cut == _ADDRESSES[1]:
+            addresses[_ADDRESSES[0]] = subset.get(_ADDRESSES[0], [])
+        others = {name: value for name, value in subset.items() if name not in _ADDRESSES}
+        kept.append({name: value for name, value in addresses.items() if value} | others)
+    return kept, True
 
 
 def _subset(ready: list[Object], unready: list[Object], ports: tuple[Port, ...]) -> Object:
     subset: Object = {}
-    for member, entries in (("addresses", ready), ("notReadyAddresses", unready)):
+    for member, entries in zip(_ADDRESSES, (ready, unready), strict=True):
         if entries:
             subset[member] = sorted(entries, key=lambda one: ipaddress.ip_address(one["ip"]).packed)
     if ports:

@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from fakekube.agents import endpoint_planning as planning
-from fakekube.agents.endpoint_planning import HEADLESS, MANAGED_BY, SERVICE_NAME, Changes
+from fakekube.agents.endpoint_planning import HEADLESS, MANAGED_BY, OVER_CAPACITY, SERVICE_NAME, Changes
+from fakekube.agents.identities import as_controller
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
@@ -27,7 +28,6 @@ ENDPOINTS = Resource("", "v1", "endpoints", "Endpoints")
 SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 
 CONTROLLER, MIRROR = "endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io"
-_GROUPS = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
 _OWNED = {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}
 _SKIP = "endpointslice.kubernetes.io/skip-mirror"
 _LEADER = "control-plane.alpha.kubernetes.io/leader"
@@ -46,9 +46,9 @@ class Endpoints:
 
     def __init__(self, client: Client, *, clock: Clock, ids: Ids, batch: float = 0.0) -> None:
         del ids
-        self._endpoints_client = _as(client, "endpoint-controller")
-        self._slices_client = _as(client, "endpointslice-controller")
-        self._mirror_client = _as(client, "endpointslicemirroring-controller")
+        self._endpoints_client = as_controller(client, "endpoint-controller")
+        self._slices_client = as_controller(client, "endpointslice-controller")
+        self._mirror_client = as_controller(client, "endpointslicemirroring-controller")
         self._services = Informer(client, SERVICES, clock=clock)
         self._pods = Informer(client, PODS, clock=clock)
         self._nodes = Informer(client, NODES, clock=clock)
@@ -123,19 +123,31 @@ class Endpoints:
         return None
 
     async def _write_endpoints(self, service: Object, subsets: list[Object]) -> None:
+        subsets, over = planning.truncated(subsets)
         labels = {**objects.labels(service), **_OWNED}
         if service["spec"].get("clusterIP") == "None":
             labels[HEADLESS] = ""
-        meta = {"name": objects.name(service), "namespace": objects.namespace(service), "labels": labels}
-        obj: Object = {"apiVersion": "v1", "kind": "Endpoints", "metadata": meta}
-        if subsets:
-            obj["subsets"] = subsets
         present = self._endpoints.get(objects.key(service))
+        meta = {"name": objects.name(service), "namespace": objects.namespace(service)}
+        notes = dict(objects.annotations(present or {}))
+        notes.pop(OVER_CAPACITY, None)
+        if over:
+            notes[OVER_CAPACITY] = "truncated"
+        wanted: Object = (
+            copy_of(present) if present else {"apiVersion": "v1", "kind": "Endpoints", "metadata": meta}
+        )
+        wanted["metadata"]["labels"] = labels
+        if notes or objects.annotations(wanted):
+            wanted["metadata"]["annotations"] = notes
+        if subsets or present:
+            wanted["subsets"] = subsets
         if present is None:
-            await self._endpoints_client.create(ENDPOINTS, obj)
-        elif present.get("subsets", []) != subsets or objects.labels(present) != labels:
-            wanted = {**copy_of(present), "subsets": subsets}
-            wanted["metadata"]["labels"] = labels
+            await self._endpoints_client.create(ENDPOINTS, wanted)
+        elif (present.get("subsets", []), objects.labels(present), objects.annotations(present)) != (
+            subsets,
+            labels,
+            notes,
+        ):
             await self._endpoints_client.update(ENDPOINTS, wanted)
 
     async def _forget(self, key: str) -> None:
@@ -190,11 +202,6 @@ class Endpoints:
             for one in self._slices.by_index("service", key)
             if objects.labels(one).get(MANAGED_BY) == manager and not objects.is_terminating(one)
         ]
-
-
-def _as(client: Client, account: str) -> Client:
-    user = f"system:serviceaccount:kube-system:{account}"
-    return client.as_user(user, *_GROUPS, user_agent=f"kube-controller-manager/{user}")
 
 
 def _selects(service: Object, pod: Object) -> bool:

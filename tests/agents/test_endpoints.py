@@ -1,3 +1,6 @@
+import pytest
+
+from fakekube.agents import endpoint_planning as planning
 from fakekube.agents.endpoints import ENDPOINTS, SERVICES, SLICES, Endpoints
 from fakekube.machinery.resources import PODS
 
@@ -178,3 +181,56 @@ async def test_headless_services_say_so(world):
     endpoints = await world.find(ENDPOINTS, "s")
     for obj in (slice_, endpoints):
         assert obj["metadata"]["labels"]["service.kubernetes.io/headless"] == ""
+
+
+def ips(count, first=0):
+    return [f"10.1.{number // 200}.{number % 200 + 1}" for number in range(first, first + count)]
+
+
+async def test_a_thousand_pods_and_one_more(world):
+    """Slices name them all, a hundred each; Endpoints a thousand, ready ones first, and say that there are more."""
+    world.start(Endpoints)
+    for number, ip in enumerate(ips(1005)):
+        await pod(world, f"p{number}", ip, ready=number % 201 != 0)
+    await service(world)
+    await world.settle()
+    assert sorted(len(one["endpoints"]) for one in await slices(world)) == [5, *[100] * 10]
+    endpoints = await world.find(ENDPOINTS, "s")
+    (subset,) = endpoints["subsets"]
+    assert len(subset["addresses"]) == 1000
+    assert "notReadyAddresses" not in subset
+    note = {"endpoints.kubernetes.io/over-capacity": "truncated"}
+    assert endpoints["metadata"]["annotations"] == note
+    written = world.api.store.revision
+    await set_status(world, "p1", ready=False)
+    await world.settle()
+    assert world.api.store.revision - written == 3, "the pod, its slice, and the Endpoints"
+    for number in range(5):
+        await world.client.delete(PODS, f"p{number * 201}", "default", grace_seconds=0)
+    await world.settle()
+    after = await world.find(ENDPOINTS, "s")
+    assert "annotations" not in after["metadata"]
+    assert {name: len(some) for name, some in after["subsets"][0].items() if name != "ports"} == {
+        "addresses": 999,
+        "notReadyAddresses": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kept", "over"),
+    [
+        ([(3, 1), (2, 0)], [(3, 1), (2, 0)], False),
+        ([(8, 0), (4, 2)], [(7, 0), (3, 0)], True),
+        ([(4, 3), (2, 3)], [(4, 2), (2, 2)], True),
+        ([(5, 4), (5, 4)], [(5, 0), (5, 0)], True),
+    ],
+)
+def test_what_is_left_out_of_endpoints(sizes, kept, over):
+    """Ready addresses come first; each subset keeps its part of the room, the first ones rounded up."""
+    names = ("addresses", "notReadyAddresses")
+    subsets = [
+        {name: list(range(size)) for name, size in zip(names, both, strict=True) if size} for both in sizes
+    ]
+    found, cut = planning.truncated(subsets, 10)
+    assert [tuple(len(one.get(name, ())) for name in names) for one in found] == kept
+    assert cut == over
