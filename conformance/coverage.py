@@ -25,10 +25,7 @@ _ABOUT = (
 _SHOWN = 3  # names of tests for one statement
 
 # Statements without a test, and why. Checked both ways: no test may exist for them.
-EXPLAINED: Mapping[str, str] = {
-    "S-07": "advice to users; what happens if it is not followed is P-034, P-035 and P-202",
-    "S-09": "part of P-001",
-}
+EXPLAINED: Mapping[str, str] = {}
 
 Tests = Mapping[str, list[str]]
 

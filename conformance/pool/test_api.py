@@ -222,3 +222,14 @@ async def test_S_16_what_an_autoscaler_needs(world):
     operations = [{"op": "replace", "path": "/spec/replicas", "value": 3}]
     await world.kube.patch(OLD_POOL, world.namespace, "p", operations, "scale", content=JSON)
     await world.pool_of("p-0", "p-1", "p-2")
+
+
+async def test_S_09_the_short_name(world):
+    """S-09: `vmpool` is short for virtualmachinepools, and for nothing else."""
+    groups = (await world.kube.ask("GET", "/apis"))["groups"]
+    found = set()
+    for version in (group["preferredVersion"]["groupVersion"] for group in groups):
+        for one in (await world.kube.ask("GET", f"/apis/{version}"))["resources"]:
+            if "vmpool" in (one.get("shortNames") or ()):
+                found.add(f"{one['name']}.{version.partition('/')[0]}")
+    assert found == {"virtualmachinepools.pool.kubevirt.io"}

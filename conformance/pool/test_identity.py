@@ -92,6 +92,16 @@ async def test_P_035_vms_of_another_pool(world):
     assert world.status("q")["replicas"] == 2
 
 
+async def test_S_07_nobody_keeps_users_from_colliding(world):
+    """S-07: VMs and pools whose labels collide with a pool's are not refused: avoiding them is the user's task."""
+    await world.create(pool("p", replicas=1))
+    await world.create(vm("stray"), VM)
+    await world.create(pool("q", replicas=1))
+    await world.size(1, name="p")
+    await world.size(1, name="q")
+    assert set(world.vms) == {"p-0", "q-0", "stray"}
+
+
 async def test_P_036_the_uid_decides(bare):
     """P-036: A VM of a pool that had the same name is not this pool's."""
     await bare.create(pool(replicas=0))
