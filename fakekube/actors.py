@@ -13,6 +13,7 @@ from fakekube.client.client import Client
 from fakekube.client.controller import Actor
 from fakekube.clock import Clock
 from fakekube.ids import Ids
+from fakekube.lifecycle.stage import Stage
 from fakekube.machinery import objects
 from fakekube.machinery.wire import Handler, Object
 
@@ -41,6 +42,7 @@ class Setting:
     caches: "list[Caches]" = field(
         default_factory=list
     )  # those the workload controllers share, once one is made
+    stages: tuple[Stage, ...] = ()  # somebody's own
 
     def as_account(self, account: str, agent: str) -> Client:
         """A client with the identity of one of KubeVirt's service accounts."""
@@ -147,7 +149,34 @@ def _kubelet(at: Setting) -> Made:
         return objects.labels(pod).get("kubevirt.io") == "virt-launcher"
 
     pace = PACES[at.pace]
-    return Made(Kubelet(at.client, clock=at.clock, ids=at.ids, pace=pace, ends_elsewhere=ends_with_its_guest))
+    kubelet = Kubelet(
+        at.client,
+        clock=at.clock,
+        ids=at.ids,
+        pace=pace,
+        ends_elsewhere=ends_with_its_guest,
+        stages=[one for one in at.stages if not one.name.startswith(_LAUNCHER)],
+    )
+    return Made(kubelet)
+
+
+def _stages(at: Setting) -> Made:
+    from fakekube.agents.own_stages import OwnStages
+    from fakekube.lifecycle.stage import PACES
+
+    played = {kind for actor, kind in _PLAYERS.items() if actor in at.chosen}
+    stages = [one for one in at.stages if (one.group, one.kind) not in played]
+    client = at.as_account("kubevirt-handler", "stages")  # who may change statuses of instances
+    return Made(OwnStages(client, clock=at.clock, ids=at.ids, stages=stages, pace=PACES[at.pace]))
+
+
+_LAUNCHER = "launcher-"  # stages of pods so called are virt-handler's
+
+# Actors that play a kind's stages themselves.
+_PLAYERS: Mapping[str, tuple[str, str]] = {
+    "kubelet": ("", "Pod"),
+    "virt-handler": ("kubevirt.io", "VirtualMachineInstance"),
+}
 
 
 def _volumes(at: Setting) -> Made:
@@ -276,7 +305,7 @@ def _virt_handler(at: Setting) -> Made:
     from fakekube.virt.handler.guest import VirtHandler
 
     client = at.as_account("kubevirt-handler", "virt-handler")
-    return Made(VirtHandler(client, clock=at.clock, ids=at.ids, pace=PACES[at.pace]))
+    return Made(VirtHandler(client, clock=at.clock, ids=at.ids, pace=PACES[at.pace], stages=at.stages))
 
 
 def _cdi(at: Setting) -> Made:
@@ -324,6 +353,7 @@ ACTORS: dict[str, ActorSpec] = {
         ActorSpec("endpoints", KUBERNETES, "lists the ready pods behind Services", _endpoints),
         ActorSpec("scheduler", KUBERNETES, "binds pods to nodes", _scheduler),
         ActorSpec("kubelet", KUBERNETES, "runs pods, or says it does", _kubelet),
+        ActorSpec("stages", KUBERNETES, "plays your own stages (--stages) for other kinds", _stages),
         ActorSpec("volumes", KUBERNETES, "binds and provisions volumes", _volumes),
         ActorSpec("metrics", KUBERNETES, "tells what nodes and pods use: kubectl top, autoscaling", _metrics),
         ActorSpec(

@@ -28,6 +28,7 @@ from fakekube.client.client import Client
 from fakekube.client.controller import Actor
 from fakekube.clock import Clock, ManualClock, RealClock
 from fakekube.ids import Ids
+from fakekube.lifecycle.stage import Stage
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.wire import Handler, Object, Request, Response, User
 from fakekube.passage import NeverSettles, Span
@@ -41,6 +42,7 @@ from fakekube.traffic.kinds import Kinds
 from fakekube.traffic.log import RequestLog
 
 T = TypeVar("T")
+Stages = Iterable[str | PathLike[str] | Stage]  # files, folders, and stages that have been read
 
 _ADMIN = User("kubernetes-admin", ("kubeadm:cluster-admins", "system:masters", "system:authenticated"))
 _FIRST = 100  # revisions before it count as compacted: a cluster has a past nobody can list
@@ -54,7 +56,8 @@ log = logging.getLogger("fakekube.cluster")
 
 
 class Cluster:
-    """See the module text. `only` and `without` name actors or groups of them; raises UnknownActor."""
+    """See the module text. `only` and `without` name actors or groups of them; raises UnknownActor. `stages` are files
+    and folders of stages that take the place of standard ones, or come before them; raises StageError."""
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class Cluster:
         without: Iterable[str] = (),
         pace: Pace = "instant",
         nodes: int = 1,
+        stages: Stages = (),
         seed: int | None = None,
         clock: Clock | None = None,
         store: Store | None = None,
@@ -117,6 +121,7 @@ class Cluster:
             chosen,
             frozenset(self._elsewhere),
             self.actors,
+            stages=_read(stages),
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -181,7 +186,12 @@ class Cluster:
         return await passage.run_until(self, condition, timeout=timeout)
 
     def fork(
-        self, *, seed: int | None = None, clock: Clock | None = None, pace: Pace | None = None
+        self,
+        *,
+        seed: int | None = None,
+        clock: Clock | None = None,
+        pace: Pace | None = None,
+        stages: Stages | None = None,
     ) -> "Cluster":
         """A cluster that begins as this one is now and goes its own way; its actors begin anew. To be started.
 
@@ -194,6 +204,7 @@ class Cluster:
             only=[spec.name for spec in self._specs] or [API],
             pace=pace or self._setting.pace,
             nodes=self._setting.nodes,
+            stages=self._setting.stages if stages is None else stages,
             seed=seed,
             clock=clock or ManualClock(self.clock.now()),
             store=store.fork(),
@@ -323,6 +334,15 @@ class Cluster:
         except Exception as error:
             self.failures[name] = error
             log.exception("%s died; the other actors go on", name)
+
+
+def _read(stages: Stages) -> tuple[Stage, ...]:
+    if not (given := tuple(stages)):
+        return ()
+    from fakekube import stage_files  # noqa: PLC0415 - few clusters need it
+
+    paths = [one for one in given if not isinstance(one, Stage)]
+    return (*(one for one in given if isinstance(one, Stage)), *stage_files.load(paths))
 
 
 class _Network:

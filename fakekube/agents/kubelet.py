@@ -23,7 +23,7 @@ from fakekube.client.informer import Informer
 from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
-from fakekube.lifecycle import loading
+from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
 from fakekube.machinery import objects
@@ -45,7 +45,7 @@ def standard_stages() -> tuple[Stage, ...]:
 
 
 class Kubelet:
-    """An actor. `stages` replace the standard ones; put yours before `standard_stages()` to add to them."""
+    """An actor. `stages`: somebody's own, beside and in place of the standard ones."""
 
     name = "kubelet"
 
@@ -57,7 +57,7 @@ class Kubelet:
         ids: Ids,
         pace: Pace = INSTANT,
         ends_elsewhere: Callable[[Object], bool] = never,
-        stages: Sequence[Stage] | None = None,
+        stages: Sequence[Stage] = (),
     ) -> None:
         self._clock = clock
         self._client = client
@@ -73,7 +73,7 @@ class Kubelet:
         self._player = Player(
             reader,
             PODS,
-            standard_stages() if stages is None else stages,
+            script.merged(standard_stages(), stages),
             clock=clock,
             ids=ids,
             pace=pace,
@@ -82,7 +82,7 @@ class Kubelet:
             host=lambda pod: pod["spec"].get("nodeName") or "",
             client_for=self._as_node_of,
             informer=self._pods,
-            keys=_bound_key,
+            keys=None if any(one.kind == PODS.kind for one in stages) else _bound_key,
             name=self.name,
         )
         self._player.controller.source(self._nodes, self._pods_of_changed)

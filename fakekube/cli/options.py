@@ -14,6 +14,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 0
     manifests: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     tls: bool = False
@@ -71,6 +72,13 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
                 default="instant",
                 show_default=True,
                 help="How long life cycles take.",
+            ),
+            click.option(
+                "--stages",
+                multiple=True,
+                metavar="PATH",
+                help="Stages of life cycles, beside and in place of the standard ones: a file or a folder. "
+                "May be repeated.",
             ),
             click.option(
                 "--clock",

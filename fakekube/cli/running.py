@@ -38,6 +38,7 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
     from fakekube.client.kubeconfig import KubeconfigError  # noqa: PLC0415
     from fakekube.clock import RealClock  # noqa: PLC0415
     from fakekube.cluster import Cluster  # noqa: PLC0415
+    from fakekube.lifecycle.stage import StageError  # noqa: PLC0415
     from fakekube.server import CannotListen, Server  # noqa: PLC0415
     from fakekube.tls import TlsUnavailable, identity, trust, user_of  # noqa: PLC0415
 
@@ -54,6 +55,7 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
             "without": options.without,
             "pace": options.pace,
             "nodes": options.nodes,
+            "stages": options.stages,
             "seed": options.seed,
             "retention": options.retention,
             "authentication": Authentication(
@@ -93,6 +95,7 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
         CannotListen,
         KubeconfigError,
         snapshot.BadSnapshot,
+        StageError,
         TlsUnavailable,
         UnknownActor,
     ) as error:

@@ -51,6 +51,20 @@ async def discover(client: Client) -> Discovered:
     return Discovered(tuple(found.values()), tuple(failed))
 
 
+async def find(client: Client, group: str, kind: str) -> tuple[Resource, frozenset[str]] | None:
+    """The resource of a kind in its group's preferred version, and its subresources; None while nobody serves it."""
+    served = (await discover(client)).served
+    found = next(
+        (one.resource for one in served if (one.resource.group, one.resource.kind) == (group, kind)), None
+    )
+    if found is None:
+        return None
+    root = f"/apis/{found.group}/{found.version}" if found.group else f"/api/{found.version}"
+    listed = (await _get(client, root, {})).get("resources") or ()
+    own = f"{found.plural}/"
+    return found, frozenset(one["name"].removeprefix(own) for one in listed if one["name"].startswith(own))
+
+
 def of_crd(crd: Mapping[str, Any]) -> Resource | None:
     """The resource a CustomResourceDefinition serves, in its preferred version; None while it serves nothing."""
     established = any(

@@ -2,20 +2,36 @@
 
 from pathlib import Path
 
-from fakekube.lifecycle.reading import read
-from fakekube.lifecycle.stage import Stage
+from fakekube.lifecycle.reading import Kinds, Names, read
+from fakekube.lifecycle.stage import Stage, StageError
+
+_ENDINGS = (".yaml", ".yml")
 
 
-def load(path: Path, *, names: frozenset[str] | None = None) -> tuple[Stage, ...]:
-    """The stages of a file, or of all `.yaml` files of a folder in the order of their names. Raises StageError.
+def load(path: Path, *, names: Names = None, kinds: Kinds | None = None) -> tuple[Stage, ...]:
+    """The stages of a file, or of all YAML files of a folder in the order of their names. Raises StageError.
 
-    `names`, where given, are the names of the context that the stages may use beside `now` and `object…`.
+    `names`, where given, are the names of the context that the stages may use beside `now` and `object…`; by kind, where
+    they differ. `kinds` tells why a kind cannot be.
     """
-    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-    stages = [stage for file in files for stage in read(file.read_text(), source=str(file), names=names)]
-    return tuple(stages)
+    files = [path]
+    if path.is_dir():
+        files = sorted(one for one in path.iterdir() if one.suffix in _ENDINGS)
+        if not files:
+            raise StageError(str(path), 0, "there is no YAML file in this folder")
+    found: list[Stage] = []
+    for file in files:
+        try:
+            text = file.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8"
+            raise StageError(str(file), 0, f"cannot be read: {reason}") from None
+        found += read(text, source=str(file), names=names, kinds=kinds)
+    return tuple(found)
 
 
-def parse(text: str, *, source: str = "<stages>", names: frozenset[str] | None = None) -> tuple[Stage, ...]:
+def parse(
+    text: str, *, source: str = "<stages>", names: Names = None, kinds: Kinds | None = None
+) -> tuple[Stage, ...]:
     """The stages of a text. Raises StageError."""
-    return tuple(read(text, source=source, names=names))
+    return tuple(read(text, source=source, names=names, kinds=kinds))

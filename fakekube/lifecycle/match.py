@@ -83,9 +83,10 @@ def delay(stage: Stage, wanted: Asked, now: datetime, pace: Pace, chance: random
     """Seconds until the stage plays. The pace scales what the stage says, never what the object itself asks for."""
     seconds, upto = (None if one is None else duration(one, now) for one in wanted)
     if seconds is None:
-        seconds = stage.delay.seconds * pace.factor
+        factor = pace.factor if stage.scaled else 1.0
+        seconds = stage.delay.seconds * factor
         if upto is None and stage.delay.upto is not None:
-            upto = stage.delay.upto * pace.factor
+            upto = stage.delay.upto * factor
     if upto is not None and upto > seconds:
         return chance.uniform(seconds, upto)
     return seconds

@@ -1,7 +1,7 @@
 """Stage files → Stage values, or the file, the line and the reason why not. Nothing is guessed: an unknown field is an
 error, so a slip of the pen is found when the file is loaded and not by a life that never moves on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -29,6 +29,10 @@ from fakekube.lifecycle.templates import Template
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _API_VERSION = "kwok.x-k8s.io/v1alpha1"
+
+NamesOfKind = frozenset[str] | None  # None: any
+Names = NamesOfKind | Mapping[tuple[str, str], frozenset[str]]  # or by group and kind
+Kinds = Callable[[str, str], str]  # why there cannot be such a kind; empty: there can
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class _Place:
             raise self.fail(str(error)) from None
 
 
-def read(text: str, *, source: str, names: frozenset[str] | None) -> Iterator[Stage]:
+def read(text: str, *, source: str, names: Names = None, kinds: Kinds | None = None) -> Iterator[Stage]:
     """The stages of one file. Raises StageError."""
     try:
         nodes = list(yaml.compose_all(text, Loader=_LOADER))
@@ -112,21 +116,33 @@ def read(text: str, *, source: str, names: frozenset[str] | None) -> Iterator[St
     for node, value in zip(nodes, values, strict=True):
         if node is None:
             continue
-        stage = _Reader(names).stage(_Place(source, "", node, value))
+        stage = _stage(_Place(source, "", node, value), names, kinds)
         if stage.name in seen:
             raise StageError(source, node.start_mark.line + 1, f"a second stage called {stage.name}")
         seen.add(stage.name)
         yield stage
 
 
+def _stage(place: _Place, names: Names, kinds: Kinds | None) -> Stage:
+    """One document. What the context offers depends on the kind, so that is looked at first."""
+    reader = _Reader(None)
+    ref = reader.reference(place)
+    group, kind = reader.group_and_kind(ref)
+    if kinds is not None and (why := kinds(group, kind)):
+        raise ref.fail(why)
+    known = names.get((group, kind), frozenset()) if isinstance(names, Mapping) else names
+    return _Reader(known).stage(place)
+
+
 class _Reader:
     """One document's reading. `names`: what the context offers, where that is known."""
 
-    def __init__(self, names: frozenset[str] | None, *, item: bool = False) -> None:
+    def __init__(self, names: NamesOfKind, *, item: bool = False) -> None:
         self._names = names
         self._roots = {"object", "item"} if item else {"object"}
 
-    def stage(self, place: _Place) -> Stage:
+    def spec(self, place: _Place) -> tuple[str, dict[str, _Place]]:
+        """The name of a stage, and the members of its spec."""
         top = place.fields("apiVersion", "kind", "metadata", "spec")
         self._need(place, top, "apiVersion", "kind", "metadata", "spec")
         top["apiVersion"].one_of(_API_VERSION)
@@ -146,16 +162,28 @@ class _Reader:
             "paces",
         )
         self._need(top["spec"], spec, "resourceRef", "next")
-        ref = spec["resourceRef"].fields("apiGroup", "kind")
-        self._need(spec["resourceRef"], ref, "kind")
+        return metadata["name"].text(), spec
+
+    def reference(self, place: _Place) -> _Place:
+        return self.spec(place)[1]["resourceRef"]
+
+    def group_and_kind(self, place: _Place) -> tuple[str, str]:
+        """`apiGroup` is a group with a version, or nothing but the version of the core group."""
+        ref = place.fields("apiGroup", "kind")
+        self._need(place, ref, "kind")
         group = ref["apiGroup"].value if "apiGroup" in ref else ""
         if not isinstance(group, str):
             raise ref["apiGroup"].fail("must be a text")
+        return group.rpartition("/")[0] if "/" in group else group.removeprefix("v1"), ref["kind"].text()
+
+    def stage(self, place: _Place) -> Stage:
+        name, spec = self.spec(place)
+        group, kind = self.group_and_kind(spec["resourceRef"])
         paces = [one.one_of(*PACES) for one in spec["paces"].items()] if "paces" in spec else list(PACES)
         return Stage(
-            name=metadata["name"].text(),
-            group=group.rpartition("/")[0] if "/" in group else group.removeprefix("v1"),
-            kind=ref["kind"].text(),
+            name=name,
+            group=group,
+            kind=kind,
             selector=self._selector(spec.get("selector")),
             next=self._next(spec["next"]),
             delay=self._delay(spec["delay"]) if "delay" in spec else Delay(),

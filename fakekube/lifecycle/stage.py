@@ -66,7 +66,7 @@ class StageError(ValueError):
     """A stage that cannot be: where it is written, and what is wrong."""
 
     def __init__(self, source: str, line: int, reason: str) -> None:
-        super().__init__(f"{source}:{line}: {reason}")
+        super().__init__(f"{source}:{line}: {reason}" if line else f"{source}: {reason}")
         self.source, self.line, self.reason = source, line, reason
 
 
@@ -166,3 +166,4 @@ class Stage:
     once: bool = False
     track: str = ""
     paces: frozenset[str] = frozenset(PACES)
+    scaled: bool = True  # whether the pace scales its delays

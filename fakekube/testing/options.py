@@ -7,10 +7,11 @@ from os import PathLike, fspath
 from typing import Any, Literal, get_args
 
 from fakekube.actors import Pace, UnknownActor, choose
+from fakekube.lifecycle.stage import StageError
 from fakekube.machinery.wire import Object
 
 ClockKind = Literal["manual", "flowing", "real"]
-_LISTS = ("only", "without", "manifests")
+_LISTS = ("only", "without", "manifests", "stages")
 _CHOICES: Mapping[str, tuple[str, ...]] = {"pace": get_args(Pace), "clock": get_args(ClockKind)}
 
 
@@ -31,6 +32,7 @@ class Options:
     seed: int = 0
     clock: ClockKind | Literal[""] = ""
     manifests: tuple[str | PathLike[str] | Object, ...] = ()
+    stages: tuple[str | PathLike[str], ...] = ()
     snapshot: str | PathLike[str] = ""
 
     def with_(self, **members: Any) -> "Options":
@@ -53,7 +55,11 @@ class Options:
         chosen = replace(self, **listed)
         try:
             choose(chosen.only, chosen.without)
-        except UnknownActor as error:
+            if chosen.stages != self.stages:
+                from fakekube import stage_files  # noqa: PLC0415 - few tests need it
+
+                stage_files.load(chosen.stages)
+        except (UnknownActor, StageError) as error:
             raise BadOption(str(error)) from error
         return chosen
 

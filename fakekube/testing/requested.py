@@ -15,6 +15,7 @@ INI = {
     "fakekube_only": ("args", "actors to run, by name or group"),
     "fakekube_without": ("args", "actors not to run"),
     "fakekube_manifests": ("args", "files and folders to apply before each test"),
+    "fakekube_stages": ("args", "files and folders of stages, beside and in place of the standard ones"),
     "fakekube_snapshot": ("string", "a saved cluster, or a real one's dump, to begin with"),
     "fakekube_pace": ("string", "instant, fast or realistic"),
     "fakekube_clock": ("string", "manual, flowing or real"),

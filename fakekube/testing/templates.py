@@ -62,4 +62,4 @@ def fork(origin: Cluster, options: Options, clock: ClockKind, start: datetime | 
         "flowing": lambda: FlowingClock(start),
         "real": RealClock,
     }
-    return origin.fork(seed=options.seed, clock=clocks[clock](), pace=options.pace)
+    return origin.fork(seed=options.seed, clock=clocks[clock](), pace=options.pace, stages=options.stages)

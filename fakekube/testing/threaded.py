@@ -119,7 +119,7 @@ class BlockingFaults:
 
 
 class Server:
-    """See the module text. Options are those of the marker: only, without, pace, nodes, seed, clock, manifests, snapshot."""
+    """See the module text. Options are those of the marker: only, without, pace, nodes, seed, clock, manifests, stages, snapshot."""
 
     url: str
     kubeconfig: Path

@@ -181,6 +181,34 @@ def test_the_marker_chooses_parts_pace_nodes_seed_and_manifests(suite, pytester)
     ).assert_outcomes(passed=2)
 
 
+def test_the_marker_brings_stages(suite):
+    """Stages of the marker are played; a file that cannot be is refused with its place."""
+    stage = """
+        apiVersion: kwok.x-k8s.io/v1alpha1
+        kind: Stage
+        metadata: {name: seen}
+        spec:
+          resourceRef: {apiGroup: v1, kind: ConfigMap}
+          once: true
+          next: {patches: [{root: data, template: {seen: "here"}}]}
+    """
+    result = suite(
+        """
+        @pytest.mark.fakekube(stages="seen.yaml")
+        async def test_it(afakekube):
+            await afakekube.apply("apiVersion: v1\\nkind: ConfigMap\\nmetadata: {name: a}\\n")
+            await afakekube.settle()
+            assert (await afakekube.get("configmap/a"))["data"] == {"seen": "here"}
+
+        @pytest.mark.fakekube(stages="none.yaml")
+        async def test_refused(afakekube): pass
+        """,
+        files={"seen.yaml": textwrap.dedent(stage)},
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*none.yaml: cannot be read: No such file or directory*"])
+
+
 @pytest.mark.parametrize(
     ("marker", "hint"),
     [

@@ -69,9 +69,8 @@ class VirtHandler:
         self._clock = clock
         self._memories: dict[str, Memory] = {}
         self._failed_boots: dict[str, int] = {}  # per VMI key, over all its incarnations
-        ours = {one.name for one in launcher_stages()}
         for_guests = [one for one in stages if one.kind == VIRTUAL_MACHINE_INSTANCES.kind]
-        for_launchers = [one for one in stages if one.kind == PODS.kind and one.name in ours]
+        for_launchers = [one for one in stages if one.kind == PODS.kind and one.name.startswith("launcher-")]
         self._everybody = bool(for_guests)  # stages may be about guests that are none of a node's business
         self._vmis = Informer(client, VIRTUAL_MACHINE_INSTANCES, clock=clock)
         self._vmis.on_change(self._forget)

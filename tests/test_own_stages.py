@@ -1,0 +1,233 @@
+"""Stages users bring, played by a whole cluster: in place of standard ones, beside them, and for kinds of their own."""
+
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from fakekube import stage_files
+from fakekube.clock import ManualClock
+from fakekube.cluster import Cluster
+from fakekube.lifecycle.stage import StageError
+from fakekube.machinery.objects import condition_is, dig
+from fakekube.machinery.resources import (
+    CRDS,
+    EVENTS,
+    NODES,
+    PODS,
+    VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINES,
+    Resource,
+)
+from fakekube.virt.handler.nodes import CAPABILITIES
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "stages"
+WIDGETS = Resource("example.com", "v1", "widgets", "Widget")
+WIDGET = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w", "namespace": "default"}}
+OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+WIDGET_CRD = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "widgets.example.com"},
+    "spec": {
+        "group": "example.com",
+        "scope": "Namespaced",
+        "names": {"plural": "widgets", "kind": "Widget", "singular": "widget", "listKind": "WidgetList"},
+        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": OPEN}}],
+    },
+}
+
+
+def vmi(name, **labels):
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachineInstance",
+        "metadata": {"name": name, "namespace": "default", "labels": labels},
+        "spec": {"domain": {"devices": {}, "memory": {"guest": "64Mi"}}},
+    }
+
+
+def stage(kind, next_, name="mine", **more):
+    extra = "".join(f", {key}: {value}" for key, value in more.items())
+    return (
+        "apiVersion: kwok.x-k8s.io/v1alpha1\nkind: Stage\n"
+        f"metadata: {{name: {name}}}\nspec: {{resourceRef: {kind}, next: {next_}{extra}}}\n"
+    )
+
+
+@asynccontextmanager
+async def running(*stages, **options):
+    async with Cluster(clock=ManualClock(), seed=1, stages=stages, **options) as cluster:
+        await cluster.settle()
+        yield cluster
+
+
+async def phase(cluster, name):
+    found = await cluster.client().get(VIRTUAL_MACHINE_INSTANCES, name, "default")
+    return dig(found, "status", "phase")
+
+
+async def test_a_standard_stage_is_replaced_by_one_of_its_name():
+    """A stage called guest-booted decides when guests boot; its delay holds as written, also at pace instant."""
+    async with running(EXAMPLES / "slow-boot.yaml") as cluster:
+        await cluster.client().create(VIRTUAL_MACHINE_INSTANCES, vmi("a"))
+        await cluster.advance(39)
+        assert await phase(cluster, "a") == "Scheduled"
+        await cluster.advance(21)
+        assert await phase(cluster, "a") == "Running"
+
+
+async def test_weights_are_odds_for_guests():
+    """Of many guests about a fifth dies at its boot, those without the label do not."""
+    async with running(EXAMPLES / "one-in-five-crashes.yaml") as cluster:
+        client = cluster.client()
+        for number in range(30):
+            await client.create(VIRTUAL_MACHINE_INSTANCES, vmi(f"f{number}", app="fragile"))
+        await client.create(VIRTUAL_MACHINE_INSTANCES, vmi("sound"))
+        await cluster.advance(10)
+        phases = [await phase(cluster, f"f{number}") for number in range(30)]
+        assert set(phases) == {"Running", "Failed"}
+        assert 2 <= phases.count("Failed") <= 12
+        assert await phase(cluster, "sound") == "Running"
+
+
+async def test_nodes_have_stages():
+    """A stage for Nodes writes their status and tells an event, after its delay."""
+    async with running(EXAMPLES / "node-pressure.yaml") as cluster:
+        client = cluster.client()
+        label = {"metadata": {"labels": {"example.com/disk": "full"}}}
+        await client.patch(NODES, "node01", None, label, type="merge")
+        await cluster.advance(59)
+        assert not condition_is(await client.get(NODES, "node01", None), "DiskPressure")
+        await cluster.advance(2)
+        assert condition_is(await client.get(NODES, "node01", None), "DiskPressure")
+        told = [one["reason"] for one in (await client.list(EVENTS, "default")).items]
+        assert "NodeHasDiskPressure" in told
+
+
+async def test_pods_have_stages_beside_the_standard_ones(tmp_path):
+    """A stage of another name comes before the kubelet's own, for the pods it selects."""
+    fails = "{statusTemplate: {phase: Failed, reason: Unlucky}}"
+    chosen = "{matchLabels: {app: unlucky}, matchExpressions: [{key: pod.startable, operator: Exists}]}"
+    (tmp_path / "pod.yml").write_text(stage("{kind: Pod}", fails, selector=chosen))
+    async with running(tmp_path) as cluster:
+        client = cluster.client()
+        for name in ("unlucky", "lucky"):
+            meta = {"name": name, "namespace": "default", "labels": {"app": name}}
+            spec = {"containers": [{"name": "c", "image": "busybox"}]}
+            await client.create(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+        await cluster.advance(5)
+        found = {one["metadata"]["name"]: one["status"] for one in (await client.list(PODS, "default")).items}
+        assert (found["unlucky"]["phase"], found["unlucky"]["reason"]) == ("Failed", "Unlucky")
+        assert found["lucky"]["phase"] == "Running"
+
+
+async def test_vms_have_stages(tmp_path):
+    """kwok's form for a KubeVirt kind: a VM is annotated a while after it runs."""
+    chosen = "{matchExpressions: [{key: .status.printableStatus, operator: In, values: [Running]}]}"
+    does = '{patches: [{root: metadata, template: {annotations: {seen: "at {now}"}}}]}'
+    ref = "{apiGroup: kubevirt.io/v1, kind: VirtualMachine}"
+    (tmp_path / "vm.yaml").write_text(
+        stage(ref, does, selector=chosen, once="true", delay="{durationMilliseconds: 30000}")
+    )
+    async with running(tmp_path / "vm.yaml") as cluster:
+        client = cluster.client()
+        meta = {"name": "vm", "namespace": "default"}
+        spec = {"runStrategy": "Always", "template": {"spec": vmi("vm")["spec"]}}
+        machine = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": meta, "spec": spec}
+        await client.create(VIRTUAL_MACHINES, machine)
+        await cluster.advance(40)
+        assert (await client.get(VIRTUAL_MACHINES, "vm", "default"))["metadata"]["annotations"]["seen"]
+
+
+async def test_guests_have_stages_without_a_virt_handler(tmp_path):
+    """Without virt-handler instances still have stages, which then know nothing of guests: statusTemplate is the object's own status."""
+    chosen = "{matchExpressions: [{key: .status.phase, operator: In, values: [Scheduled]}]}"
+    ref = "{apiGroup: kubevirt.io/v1, kind: VirtualMachineInstance}"
+    (tmp_path / "vmi.yaml").write_text(stage(ref, "{statusTemplate: {phase: Running}}", selector=chosen))
+    async with running(tmp_path, without=["virt-handler"]) as cluster:
+        node = (await cluster.client().list(NODES)).items[0]
+        ready = {"labels": CAPABILITIES}
+        await cluster.client().patch(NODES, node["metadata"]["name"], None, {"metadata": ready}, type="merge")
+        devices = {f"devices.kubevirt.io/{one}": "1k" for one in ("kvm", "tun", "vhost-net")}
+        status = {"status": {"capacity": devices, "allocatable": devices}}
+        await cluster.client().patch(
+            NODES, node["metadata"]["name"], None, status, type="merge", subresource="status"
+        )
+        await cluster.client().create(VIRTUAL_MACHINE_INSTANCES, vmi("a"))
+        await cluster.advance(5)
+        assert await phase(cluster, "a") == "Running"
+
+
+async def test_a_kind_may_come_later(tmp_path):
+    """Stages for a custom resource wait for its definition."""
+    ref = "{apiGroup: example.com/v1, kind: Widget}"
+    does = "{patches: [{root: spec, template: {done: true}}]}"
+    (tmp_path / "w.yaml").write_text(stage(ref, does, once="true"))
+    async with running(tmp_path, only=["stages"]) as cluster:
+        client = cluster.client()
+        await client.create(CRDS, WIDGET_CRD)
+        await cluster.advance(1)
+        await client.create(WIDGETS, WIDGET)
+        await cluster.advance(1)
+        assert (await client.get(WIDGETS, "w", "default"))["spec"] == {"done": True}
+
+
+async def test_a_fork_keeps_stages_or_gets_others():
+    """A fork plays the stages of its origin, unless it is given its own."""
+    async with running(EXAMPLES / "slow-boot.yaml") as cluster:
+        for fork, moment in ((cluster.fork(), "Scheduled"), (cluster.fork(stages=()), "Running")):
+            async with fork:
+                await fork.client().create(VIRTUAL_MACHINE_INSTANCES, vmi("a"))
+                await fork.advance(5)
+                assert await phase(fork, "a") == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            stage("{kind: Podd}", "{delete: true}"),
+            ":4: spec.resourceRef: there is no kind Podd; did you mean Pod?",
+        ),
+        (
+            stage("{apiGroup: v1, kind: VirtualMachine}", "{delete: true}"),
+            ":4: spec.resourceRef: VirtualMachine is of the group kubevirt.io, not v1",
+        ),
+        (
+            stage("{kind: Node}", '{statusTemplate: {phase: "{guest.running}"}}'),
+            ":4: spec.next.statusTemplate: nobody provides {guest.running}; known here: now, object.…",
+        ),
+        (
+            stage("{kind: Pod}", '{statusTemplate: "{{ Now }}"}'),
+            ":4: spec.next.statusTemplate: must be a mapping, or one name",
+        ),
+        ("kind: Stage\n", ":1: apiVersion is missing"),
+        ("a: [\n", ":2: not YAML"),
+    ],
+)
+def test_impossible_stages_are_refused_at_load(tmp_path, text, told):
+    """What cannot be is refused with the file, the line and the reason."""
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(StageError) as caught:
+        stage_files.load([file])
+    assert str(caught.value).startswith(f"{file}{told}")
+
+
+def test_files_that_are_not_there_are_refused(tmp_path):
+    """A missing file, an empty folder and two stages of one name in two files are refused."""
+    with pytest.raises(StageError, match=r"none.yaml: cannot be read: No such file or directory"):
+        stage_files.load([tmp_path / "none.yaml"])
+    with pytest.raises(StageError, match="there is no YAML file in this folder"):
+        stage_files.load([tmp_path])
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(stage("{kind: Pod}", "{delete: true}"))
+    with pytest.raises(StageError, match="a second stage called mine for Pod"):
+        stage_files.load([tmp_path / "a.yaml", tmp_path / "b.yaml"])
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.iterdir()), ids=lambda file: file.stem)
+def test_the_examples_are_possible(file):
+    """Every example loads."""
+    assert stage_files.load([file])
