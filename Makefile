@@ -51,7 +51,7 @@ check: $(READY) ## Lint, format, types, contracts between packages
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: bench
-bench: $(READY) ## Measure start, memory, requests per second, watch fan-out
+bench: $(READY) ## Measure it all, some minutes; python -m benchmarks --help has more
 	@$(BIN)/python -m benchmarks
 
 .PHONY: fmt

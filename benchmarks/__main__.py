@@ -1,114 +1,149 @@
-"""`make bench`: the first table. Ratios compare servers measured in the same run on the same machine; the rest is for
-orientation. Nothing here passes or fails: a figure out of line is for people to look into.
+"""`make bench`, or `python -m benchmarks`: one table, and the same as JSON and as a page with curves in build/bench.
+
+    python -m benchmarks --only requests,watches       parts of it; --list names them
+    python -m benchmarks --against https://host:6443 --token T   ratios to another Kubernetes API, for what goes over HTTP
+    python -m benchmarks --full                        the largest sizes too, and endurance: about an hour
+
+Nothing here passes or fails: a figure out of line is for people to look into. Only figures of one sitting compare.
 """
 
-import asyncio
+import argparse
 import json
+import os
+import platform
 import shutil
-import statistics
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.load import Load, rate
-from benchmarks.processes import BARE, Running, bare, fakekube
-from benchmarks.watching import fan_out
+from benchmarks import endurance, fixtures, machines, page, requests, starting, suite, watching
+from benchmarks.load import Target
+from benchmarks.processes import fakekube
+from benchmarks.records import Record
 
-STARTS = 5
-LOAD = Load(seconds=3.0, connections=16)
-MANIFEST = Path(__file__).parents[1] / "examples" / "vm-pool-cirros.yaml"
-SPACE = "/api/v1/namespaces/default/configmaps"
+_FOLDER = Path("build/bench")
 
-Row = tuple[str, str, str]  # what, figure, goal or remark
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How much is measured."""
+
+    seconds: float
+    full: bool
+
+
+Part = Callable[[Settings], Iterator[Record]]
+OverHttp = Callable[[Target, Settings], Iterator[Record]]
+
+
+def _machines(how: Settings) -> Iterator[Record]:
+    sizes = (10, 100, 300, 1_000, 5_000) if how.full else (100, 300, 1_000)
+    return machines.measure(sizes, by_hand=(300, 1_000, 8_000) if how.full else (300, 1_000))
+
+
+def _endurance(how: Settings) -> Iterator[Record]:
+    yield from endurance.hostility()
+    yield from endurance.soak(900 if how.full else 30)
+
+
+def _sizes(how: Settings) -> tuple[int, ...]:
+    return requests.SIZES if how.full else requests.SIZES[:2]
+
+
+HTTP: dict[str, OverHttp] = {
+    "requests": lambda target, how: requests.verbs(target, how.seconds),
+    "lists": lambda target, how: requests.growing(target, how.seconds, _sizes(how)),
+    "watches": lambda target, _: watching.measure(target),
+}
+PARTS: dict[str, Part] = {
+    "start": lambda _: starting.starting(),
+    "import": lambda _: starting.importing(),
+    "memory": lambda _: starting.filling(),
+    "limits": lambda how: _bare_server(lambda target: requests.limits(target, how.seconds)),
+    **{
+        name: lambda how, part=part: _bare_server(lambda target: part(target, how))  # type: ignore[misc]
+        for name, part in HTTP.items()
+    },
+    "machines": _machines,
+    "fixtures": lambda how: fixtures.measure(1_000 if how.full else 200),
+    "suite": lambda _: suite.measure(),
+    "endurance": _endurance,
+}
+
+
+def _bare_server(measured: Callable[[Target], Iterator[Record]]) -> Iterator[Record]:
+    """On a fakekube with the API and KubeVirt's types, where nobody acts."""
+    with fakekube("--only", "virt-operator", "--only", "namespaces") as server:
+        yield from measured(Target(server.url))
 
 
 def main() -> None:
+    given = _arguments()
+    if given.list:
+        print("\n".join(PARTS))
+        return
+    how = Settings(given.seconds, given.full)
+    chosen = given.only.split(",") if given.only else list(HTTP if given.against else PARTS)
+    for name in chosen:
+        if name not in PARTS:
+            sys.exit(f"there is no part {name!r}; there are {', '.join(PARTS)}")
+    head = _head()
+    print(f"{head}\n")
+    other = _other(given, chosen, how) if given.against else None
+    measured: dict[str, list[Record]] = {}
+    for name in chosen:
+        print(name)
+        for one in PARTS[name](how):
+            measured.setdefault(name, []).append(one)
+            print(_line(one, other), flush=True)
+    _write(given.report, head, measured, other)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--only", default="", metavar="PARTS", help="parts, separated by commas; see --list")
+    parser.add_argument("--list", action="store_true", help="the names of the parts")
+    parser.add_argument("--full", action="store_true", help="the largest sizes too; about an hour")
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each figure of a load")
+    parser.add_argument("--against", default="", metavar="URL", help="another Kubernetes API, for ratios")
+    parser.add_argument("--token", default="", help="to be let in there")
+    parser.add_argument(
+        "--report", type=Path, default=_FOLDER, metavar="DIR", help="for bench.json and bench.html"
+    )
+    return parser.parse_args()
+
+
+def _head() -> str:
     tool = "wrk" if shutil.which("wrk") else "the load generator of this folder (wrk is not on PATH)"
-    print(
-        f"Python {sys.version.split()[0]}, load by {tool}, {LOAD['connections']} connections, {LOAD['seconds']:.0f} s each\n"
-    )
-    for what, figure, remark in rows():
-        print(f"{what:<44}{figure:>14}   {remark}", flush=True)
+    cores, load = os.cpu_count(), os.getloadavg()[0]
+    return f"Python {platform.python_version()}, {platform.machine()}, {cores} cores, load {load:.1f} before; load by {tool}"
 
 
-def rows() -> Iterator[Row]:
-    starts = []
-    for _ in range(STARTS):
-        with fakekube() as server:
-            starts.append(server.first_answer)
-    yield (
-        "start to first answer, KubeVirt included",
-        f"{statistics.median(starts) * 1000:.0f} ms",
-        "goal: 500 ms or less",
-    )
-    with fakekube() as server:
-        yield "memory when idle (RSS)", f"{server.rss_mb():.0f} MB", "goal: 80 MB or less"
-        yield "three VMs of the page, create to Ready", f"{three_vms(server):.2f} s", "goal: 1 s or less"
-    with fakekube("--only", "api") as server:
-        yield from requests(server)
-    with fakekube("--only", "api") as server:
-        events, seconds = asyncio.run(fan_out(server.url, watchers=100, writes=300))
-        yield (
-            "watch, 100 watchers of one namespace",
-            f"{events / seconds:,.0f}/s",
-            f"{events:,} events in {seconds:.2f} s",
-        )
+def _other(given: argparse.Namespace, chosen: list[str], how: Settings) -> dict[str, float]:
+    """The figures of the other server, by name."""
+    target = Target(given.against.rstrip("/"), given.token)
+    print(f"first {target.url}")
+    found = [one for name in chosen if name in HTTP for one in HTTP[name](target, how)]
+    for one in found:
+        print(_line(one, None), flush=True)
+    return {one.name: one.value for one in found}
 
 
-def requests(server: Running) -> Iterator[Row]:
-    """GET against a bare server with the same bytes, then writes and lists."""
-    pad = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "one"},
-        "data": {"k": "v", "pad": "x" * 400},
-    }
-    call(server, "POST", SPACE, pad)
-    body = fetch(server, f"{SPACE}/one")
-    with bare(body) as reference:
-        most, ours = [], []
-        for _ in range(3):  # in turns, so that what else the machine does falls on both
-            most.append(rate(reference.url, f"{SPACE}/one", **LOAD))
-            ours.append(rate(server.url, f"{SPACE}/one", **LOAD))
-    top, got = statistics.median(most), statistics.median(ours)
-    yield f"{BARE}, {len(body)} bytes", f"{top:,.0f}/s", "the most this machine can do with aiohttp"
-    yield "GET of one object", f"{got:,.0f}/s", f"{got / top:.0%} of it; goal: 50 % or more"
-    made = json.dumps(pad | {"metadata": {"generateName": "made-"}}).encode()
-    yield "create", f"{rate(server.url, SPACE, method='POST', body=made, **LOAD):,.0f}/s", ""
-    listed = rate(server.url, f"{SPACE}?limit=500", **LOAD)
-    yield "LIST of 500", f"{listed:,.0f}/s", f"{listed * 500:,.0f} objects/s"
+def _line(one: Record, other: dict[str, float] | None) -> str:
+    goal = "" if one.goal is None else f"{'ok' if one.met else 'MISSED'}, goal {one.goal:,g}"
+    ratio = f"{one.value / other[one.name]:6.2f}×" if other and other.get(one.name) else ""
+    return f"  {one.name:<62}{page.figure(one):>14} {ratio} {goal:<22} {one.remark}".rstrip()
 
 
-def three_vms(server: Running) -> float:
-    """Seconds from creating the page's pool to three ready replicas, over HTTP."""
-    import yaml  # noqa: PLC0415 - the one place
-
-    manifest = yaml.safe_load(MANIFEST.read_text())
-    pools = "/apis/pool.kubevirt.io/v1alpha1/namespaces/default/virtualmachinepools"
-    began = time.perf_counter()
-    call(server, "POST", pools, manifest)
-    while (json.loads(fetch(server, f"{pools}/vm-pool-cirros")).get("status") or {}).get(
-        "readyReplicas"
-    ) != 3:
-        if time.perf_counter() - began > 30:
-            raise SystemExit("the three VMs did not become ready in 30 s")
-        time.sleep(0.005)
-    return time.perf_counter() - began
-
-
-def fetch(server: Running, path: str) -> bytes:
-    with urllib.request.urlopen(server.url + path, timeout=30) as answer:
-        body: bytes = answer.read()
-    return body
-
-
-def call(server: Running, method: str, path: str, body: object) -> None:
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(server.url + path, json.dumps(body).encode(), headers, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        answer.read()
+def _write(
+    folder: Path, head: str, measured: dict[str, list[Record]], other: dict[str, float] | None
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = {name: [asdict(one) | {"met": one.met} for one in some] for name, some in measured.items()}
+    (folder / "bench.json").write_text(json.dumps({"head": head, "parts": plain, "against": other}, indent=1))
+    (folder / "bench.html").write_text(page.html(head, measured, other))
+    print(f"\n{folder / 'bench.json'} and {folder / 'bench.html'}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-BARE = "bare aiohttp low-level server"
 
 
 @dataclass
@@ -51,9 +50,9 @@ def fakekube(*flags: str) -> Iterator[Running]:
 
 
 @contextlib.contextmanager
-def bare(body: bytes) -> Iterator[Running]:
-    """The bare server: aiohttp, uvloop if there, one handler, these bytes."""
-    with _running([sys.executable, "-m", "benchmarks.bare"], "/", body.decode()) as running:
+def bare(body: bytes, *flags: str) -> Iterator[Running]:
+    """The bare server: aiohttp, or with `--raw` no library at all; uvloop if there, one handler, these bytes."""
+    with _running([sys.executable, "-m", "benchmarks.bare", *flags], "/", body.decode()) as running:
         yield running
 
 
