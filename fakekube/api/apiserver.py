@@ -17,6 +17,7 @@ from fakekube.api.admission.policies import Applicable, PolicyConfigs
 from fakekube.api.admission.validating_policies import ValidatingPolicies
 from fakekube.api.admission.webhooks import Webhooks
 from fakekube.api.builtins import tables as builtins
+from fakekube.api.builtins.accounts import Accounts, TokenError
 from fakekube.api.builtins.bootstrap import objects as builtin_objects
 from fakekube.api.builtins.equipment import equip
 from fakekube.api.extend.aggregation import Aggregation
@@ -32,8 +33,8 @@ from fakekube.api.router import Router
 from fakekube.api.services import Services
 from fakekube.clock import Clock, RealClock
 from fakekube.ids import Ids
-from fakekube.machinery.errors import AlreadyExists
-from fakekube.machinery.wire import Handler, Object, Request, Response
+from fakekube.machinery.errors import AlreadyExists, Unauthorized
+from fakekube.machinery.wire import Handler, Object, Request, Response, User
 from fakekube.store.interface import Store
 
 # What a cluster has before anybody has made anything.
@@ -67,8 +68,9 @@ class ApiServer:
         self._namespaces = self._builtin("", "v1", "namespaces")
         self._crds = self._builtin("apiextensions.k8s.io", "v1", "customresourcedefinitions")
         self._establishing = Establishing(self.registry, self.catalog, self.services)
-        self._equipment = equip(self.catalog, self.registry)
+        self._equipment = equip(self.catalog, self.registry, self.rbac if rbac else None)
         authorizer: Authorizer = self.rbac if rbac else AlwaysAllow()
+        known = authentication or Authentication()
         plugins: list[Plugin] = [
             NamespaceLifecycle(self.registry, self._namespaces),
             self._equipment.plugin,
@@ -86,9 +88,11 @@ class ApiServer:
             self.aggregation,
             authorizer,
             services=self.services,
+            authentication=known,
         )
         router: Handler = authorization(self._router, authorizer) if rbac else self._router
-        self._handler = errors(identity(router, authentication or Authentication(), authorizer))
+        self._accounts = Accounts(self.catalog, self.registry)
+        self._handler = errors(identity(router, known, authorizer, self._account))
 
     async def __call__(self, request: Request) -> Response:
         return await self._handler(request)
@@ -141,6 +145,12 @@ class ApiServer:
             resource = self.catalog.by_kind(group, version, obj["kind"])
             assert resource is not None, f"{obj['apiVersion']} {obj['kind']} is not served"
             await self.registry.implant(resource, obj)
+
+    async def _account(self, token: str) -> User | None:
+        try:
+            return await self._accounts.user(token)
+        except TokenError:
+            raise Unauthorized("Unauthorized") from None
 
     def close(self) -> None:
         """End all watches."""

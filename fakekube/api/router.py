@@ -6,6 +6,7 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/installer.go
 from collections.abc import Awaitable, Callable
 
 from fakekube.api import discovery, metrics, openapi, openid, request_info
+from fakekube.api.access.authentication import Authentication
 from fakekube.api.access.authorizer import Authorizer
 from fakekube.api.admission.chain import Chain
 from fakekube.api.builtins import subresources
@@ -47,7 +48,9 @@ class Router:
         authorizer: Authorizer,
         *,
         services: Services,
+        authentication: Authentication,
     ) -> None:
+        self._authentication = authentication
         self._authorizer = authorizer
         self._services = services
         self._catalog = catalog
@@ -71,6 +74,7 @@ class Router:
                     self._catalog,
                     self._authorizer,
                     services=self._services,
+                    authentication=self._authentication,
                 )
                 try:
                     return await verb(call)

@@ -45,6 +45,15 @@ class Rbac:
         """Every rule that holds for a user in a namespace."""
         return [rule for _, _, rules in self._granted(user, namespace) for rule in rules]
 
+    def rules_behind(self, binding: Object) -> Iterable[Mapping[str, Any]]:
+        """What a binding grants."""
+        return self._rules(binding)
+
+    def has_role(self, reference: Mapping[str, Any], namespace: str) -> bool:
+        """Whether there is the role a binding refers to."""
+        kind, name = str(reference.get("kind")), str(reference.get("name"))
+        return (f"{namespace}/{name}" if kind == "Role" else name) in self._objects.get(kind, ())
+
     def _granted(
         self, user: User, namespace: str
     ) -> Iterator[tuple[Object, Mapping[str, Any], Iterable[Any]]]:
@@ -67,16 +76,16 @@ class Rbac:
         return self._with_aggregated(role) if role else ()
 
     def _with_aggregated(self, role: Object) -> list[Any]:
-        rules = list(role.get("rules") or ())
-        for selector in (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ():
+        """The rules of a role. Those of one that is gathered from others are theirs, whatever it says itself."""
+        rule = role.get("aggregationRule")
+        if not rule:
+            return role.get("rules") or []
+        rules: list[Any] = []
+        for selector in rule.get("clusterRoleSelectors") or ():
             wanted = selectors.from_object(selector)
             for other in self._objects["ClusterRole"].values():
                 if other is not role and wanted.matches(objects.labels(other)):
-                    rules += (
-                        self._with_aggregated(other)
-                        if other.get("aggregationRule")
-                        else other.get("rules") or ()
-                    )
+                    rules += [one for one in self._with_aggregated(other) if one not in rules]
         return rules
 
 

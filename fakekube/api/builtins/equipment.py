@@ -6,12 +6,15 @@ Called once, while the server is put together.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from fakekube.api.access.rbac import Rbac
 from fakekube.api.admission.chain import Plugin
 from fakekube.api.admission.plugins.concerned import Concerned
 from fakekube.api.admission.plugins.default_storage_class import DefaultStorageClass
+from fakekube.api.admission.plugins.escalation import Escalation
 from fakekube.api.admission.plugins.following import Followed
 from fakekube.api.admission.plugins.limit_ranger import LimitRanger
 from fakekube.api.admission.plugins.pod_defaults import DefaultTolerationSeconds, Priority, RuntimeClass
+from fakekube.api.admission.plugins.requester import Requester
 from fakekube.api.admission.plugins.resource_quota import ResourceQuota
 from fakekube.api.admission.plugins.storage_protection import StorageProtection
 from fakekube.api.builtins.strategies.apiservices import ApiServiceStrategy
@@ -36,8 +39,11 @@ class Equipment:
     followers: list[tuple[ServedResource, Committed]] = field(default_factory=list)
 
 
-def equip(catalog: Catalog, registry: Registry) -> Equipment:
-    """Hand the server's parts to the strategies that need them; the plugins and followers that go with them."""
+def equip(catalog: Catalog, registry: Registry, rbac: Rbac | None = None) -> Equipment:
+    """Hand the server's parts to the strategies that need them; the plugins and followers that go with them.
+
+    `rbac`, where it is enforced, judges roles and bindings too.
+    """
     addresses = Addresses(registry.ids.random)
     for resource in catalog:
         if isinstance(resource.strategy, _TIMED):
@@ -53,6 +59,8 @@ def equip(catalog: Catalog, registry: Registry) -> Equipment:
             DefaultTolerationSeconds(),
             DefaultStorageClass(classes),
             StorageProtection(),
+            Requester(),
+            *([Escalation(rbac)] if rbac else []),
         ]
     )
 

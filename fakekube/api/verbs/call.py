@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from fakekube.api import negotiation, tables
+from fakekube.api.access.authentication import Authentication
 from fakekube.api.access.authorizer import AlwaysAllow, Authorizer
 from fakekube.api.admission.chain import Chain
 from fakekube.api.negotiation import Representation
@@ -20,6 +21,9 @@ from fakekube.store.interface import Entry
 ANYBODY = User("system:anonymous", ("system:unauthenticated",))
 
 
+_NOBODY_KNOWN = Authentication()
+
+
 @dataclass(slots=True)
 class Call:
     """The request, the resource it is about, and the parts of the server that serve it."""
@@ -33,6 +37,7 @@ class Call:
     authorizer: Authorizer = field(default_factory=AlwaysAllow)
     services: Services = field(default_factory=Services)
     warnings: list[str] = field(default_factory=list)
+    authentication: Authentication = _NOBODY_KNOWN
 
     @property
     def query(self) -> Query:
