@@ -138,7 +138,7 @@ def _nodes(at: Setting) -> Made:
 def _scheduler(at: Setting) -> Made:
     from fakekube.agents.scheduler import Scheduler
 
-    return Made(Scheduler(at.client, clock=at.clock, ids=at.ids))
+    return Made(Scheduler(at.client.sharing(), clock=at.clock, ids=at.ids))
 
 
 def _kubelet(at: Setting) -> Made:
@@ -150,7 +150,7 @@ def _kubelet(at: Setting) -> Made:
 
     pace = PACES[at.pace]
     kubelet = Kubelet(
-        at.client,
+        at.client.sharing(),
         clock=at.clock,
         ids=at.ids,
         pace=pace,
@@ -296,7 +296,7 @@ def _virt_api(at: Setting) -> Made:
 def _virt_controller(at: Setting) -> Made:
     from fakekube.virt.controller.app import VirtController
 
-    client = at.as_account("kubevirt-controller", "virt-controller")
+    client = at.as_account("kubevirt-controller", "virt-controller").sharing()
     return Made(VirtController(client, clock=at.clock, ids=at.ids))
 
 
@@ -304,7 +304,7 @@ def _virt_handler(at: Setting) -> Made:
     from fakekube.lifecycle.stage import PACES
     from fakekube.virt.handler.guest import VirtHandler
 
-    client = at.as_account("kubevirt-handler", "virt-handler")
+    client = at.as_account("kubevirt-handler", "virt-handler").sharing()
     return Made(VirtHandler(client, clock=at.clock, ids=at.ids, pace=PACES[at.pace], stages=at.stages))
 
 
@@ -327,7 +327,7 @@ def _cdi(at: Setting) -> Made:
 def _pool_controller(at: Setting) -> Made:
     from controller.app import PoolController
 
-    client = at.as_account("kubevirt-controller", "virtualmachinepool-controller")
+    client = at.as_account("kubevirt-controller", "virtualmachinepool-controller").sharing()
     delay = _POOL_DELAY[at.pace]
     return Made(PoolController(client, clock=at.clock, ids=at.ids, reconcile_delay=delay))
 

@@ -76,7 +76,8 @@ class Response:
     content_type: str = "application/json"
     headers: list[tuple[str, str]] = field(default_factory=list)
     stream: AsyncIterator[bytes] | None = None
-    events: AsyncIterator["Events"] | None = None  # in place of a watch's stream, where the request `shares`
+    obj: "Object | None" = None  # in place of a body, where the request `shares`; without managedFields
+    events: AsyncIterator["Events"] | None = None  # in place of a watch's stream, likewise
     upgrade: Upgrade | None = None
 
 

@@ -129,13 +129,26 @@ def memo_of_written(resource: ServedResource, obj: Object) -> Memo:
     return made
 
 
-def shared(resource: ServedResource, entry: Entry, revision: int) -> Object:
-    """The object at this version for readers that change nothing, without managedFields."""
+def stored(resource: ServedResource, entry: Entry) -> Object:
+    """The object to be updated. Where updates may share its parts, it may share them with everybody else's view of it."""
+    if not resource.strategy.shares_parts:
+        return decode(resource, entry)
+    obj = _known(resource, entry)
+    obj["metadata"] = {**obj["metadata"], "resourceVersion": str(entry.modified)}
+    return obj
+
+
+def _known(resource: ServedResource, entry: Entry) -> Object:
+    """The object as it was written if it is at hand, else decoded; on no account to be changed below its members."""
     known = entry.memo
     if known is None or known.resource is not resource or known.written is None:
-        obj = decode(resource, entry)
-    else:
-        obj = {**known.written, "apiVersion": resource.api_version, "kind": resource.kind}
+        return decode(resource, entry)
+    return {**known.written, "apiVersion": resource.api_version, "kind": resource.kind}
+
+
+def shared(resource: ServedResource, entry: Entry, revision: int) -> Object:
+    """The object at this version for readers that change nothing, without managedFields."""
+    obj = _known(resource, entry)
     meta = {name: one for name, one in obj["metadata"].items() if name != "managedFields"}
     meta["resourceVersion"] = str(revision)
     obj["metadata"] = meta

@@ -149,7 +149,7 @@ class Registry:
         """
         for _ in range(_RETRIES):
             entry = await self.get(resource, namespace, name)
-            old = codec.decode(resource, entry)
+            old = codec.stored(resource, entry)
             new = await transform(old)
             written = await self._attempt(resource, entry, new, old, context)
             if written is not None:

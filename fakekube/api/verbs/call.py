@@ -63,6 +63,9 @@ class Call:
         """One object in the representation the client asked for."""
         chosen = self.representation()
         if chosen.plain and "pretty" not in self.request.query:
+            if self.request.shares:
+                shared = codec.shared(self.resource, entry, entry.modified)
+                return self.finish(Response(status, obj=shared))
             return self.finish(Response(status, codec.serve(self.resource, entry) + b"\n"))
         return self.show(codec.decode(self.resource, entry), status)
 
