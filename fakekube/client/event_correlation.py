@@ -84,17 +84,17 @@ class Correlator:
 
     def decide(self, event: Object, now: datetime) -> Decision | None:
         """What to do about one more event; None when it is dropped as spam."""
-        event, key = self._aggregate(event, now)
+        subject = _subject(event)
+        event, key = self._aggregate(event, (*subject, event["type"], event["reason"]), now)
         decision = self._observe(event, key)
-        return decision if self._affordable(event, now) else None
+        return decision if self._affordable(subject, now) else None
 
     def written(self, event: Object) -> None:
         """The server's answer to a write: later occurrences go to the event of this name."""
-        key = _exact(event)
+        key = _exact(event, (*_subject(event), event["type"], event["reason"]))
         self._written.put(key, _Written(event["metadata"]["name"], event["count"], event["firstTimestamp"]))
 
-    def _aggregate(self, event: Object, now: datetime) -> tuple[Object, Key]:
-        group = _similar(event)
+    def _aggregate(self, event: Object, group: Key, now: datetime) -> tuple[Object, Key]:
         record = self._similar.get(group)
         if record is None or (now - record.last).total_seconds() > AGGREGATE_WITHIN:
             record = _Similar(now)
@@ -102,7 +102,7 @@ class Correlator:
         record.last = now
         self._similar.put(group, record)
         if len(record.messages) < AGGREGATE_AT:
-            return event, _exact(event)
+            return event, _exact(event, group)
         record.messages.pop()  # it may stay full, but need not grow
         stamp = rfc3339(now)
         combined = {
@@ -128,8 +128,7 @@ class Correlator:
         self._written.put(key, record)
         return Decision(event, patch)
 
-    def _affordable(self, event: Object, now: datetime) -> bool:
-        subject = _subject(event)
+    def _affordable(self, subject: Key, now: datetime) -> bool:
         tokens = self._tokens.get(subject)
         if tokens is None:
             tokens = _Tokens(SPAM_BURST, now)
@@ -148,13 +147,13 @@ def _subject(event: Object) -> Key:
     return (
         source.get("component", ""),
         source.get("host", ""),
-        *(about.get(name, "") for name in ("kind", "namespace", "name", "uid", "apiVersion")),
+        about.get("kind", ""),
+        about.get("namespace", ""),
+        about.get("name", ""),
+        about.get("uid", ""),
+        about.get("apiVersion", ""),
     )
 
 
-def _similar(event: Object) -> Key:
-    return (*_subject(event), event["type"], event["reason"])
-
-
-def _exact(event: Object) -> Key:
-    return (*_similar(event), event["involvedObject"].get("fieldPath", ""), event["message"])
+def _exact(event: Object, group: Key) -> Key:
+    return (*group, event["involvedObject"].get("fieldPath", ""), event["message"])

@@ -68,15 +68,16 @@ def is_terminating(obj: Obj) -> bool:
 def dig(obj: Any, *path: str | int, default: Any = None) -> Any:
     """The value at a path of keys and indexes, or `default` where the path ends early or at null."""
     for step in path:
-        if isinstance(step, int):
+        if type(obj) is dict:  # nearly always, and asking for the exact type is quicker
+            obj = obj.get(step)
+        elif type(step) is int:
             if not isinstance(obj, list) or not -len(obj) <= step < len(obj):
                 return default
             obj = obj[step]
-        else:
-            # Asking the exact type first is quicker.
-            if type(obj) is not dict and not isinstance(obj, Mapping):
-                return default
+        elif isinstance(obj, Mapping):
             obj = obj.get(step)
+        else:
+            return default
         if obj is None:
             return default
     return obj

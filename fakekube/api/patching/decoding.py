@@ -85,10 +85,10 @@ def check_depth(value: Any, limit: int = MAX_DEPTH) -> None:
     for _ in range(limit + 1):
         below: list[Any] = []
         for one in level:
-            if isinstance(one, dict):
-                below.extend(child for child in one.values() if isinstance(child, (dict, list)))
-            elif isinstance(one, list):
-                below.extend(child for child in one if isinstance(child, (dict, list)))
+            if type(one) is dict:
+                below += [child for child in one.values() if type(child) is dict or type(child) is list]
+            elif type(one) is list:
+                below += [child for child in one if type(child) is dict or type(child) is list]
         if not below:
             return
         level = below

@@ -7,7 +7,7 @@ from fakekube.virt.controller import names
 
 
 def phase(vmi: Obj) -> str:
-    return str(dig(vmi, "status", "phase", default=""))
+    return (vmi.get("status") or {}).get("phase") or ""
 
 
 def is_final(vmi: Obj) -> bool:
