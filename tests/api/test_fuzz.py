@@ -4,10 +4,12 @@ What the search has found stands in CORPUS, so that it is asked every time.
 """
 
 import asyncio
+import base64
 import copy
 import json
 import logging
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 import pytest
@@ -354,6 +356,89 @@ def _nearly_right(draw: st.DrawFn) -> Request:
     return Request(method, where, query, headers, b"" if method == "GET" else _encode(body))
 
 
+_versions = st.sampled_from(
+    ["", "0", "1", "5", "999999", "-1", "abc", "1.5", "٣", "18446744073709551616", " 1"]
+)
+_flags = st.sampled_from(["", "true", "false", "1", "0", "yes", "TRUE", "maybe"])
+_numbers = st.sampled_from(["", "0", "1", "2", "-1", "1e3", "many", "9223372036854775808", "+1"])
+_terms = st.text("abxyz-_./=!<>(),'\" \0é", max_size=12)
+_selectors = _terms | st.sampled_from(
+    [
+        "a=b",
+        "a==b,c!=d",
+        "a in (b,)",
+        "a in (",
+        "a notin (b,c),!d",
+        "n>1",
+        "n>x",
+        "-a-=x",
+        "a=-b",
+        "x" * 300,
+        "a/b/c=d",
+    ]
+)
+_fields = _terms | st.sampled_from(
+    [
+        "metadata.name=a",
+        "metadata.namespace!=x",
+        "spec.nodeName=",
+        "status.phase=Running",
+        "metadata.name=a\\",
+        "a=b,c",
+        "=b",
+    ]
+)
+
+
+def _token(version: int, start: str) -> str:
+    raw = json.dumps({"v": "meta.k8s.io/v1", "rv": version, "start": start}).encode("utf-8", "replace")
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+_tokens = st.builds(
+    _token, st.integers(-2, 60), st.text(max_size=6) | st.sampled_from(["default/a\0", "../x", "/"])
+)
+_list_queries = st.fixed_dictionaries(
+    {},
+    optional={
+        "watch": _flags, "resourceVersion": _versions, "limit": _numbers, "continue": _tokens | _terms,
+        "resourceVersionMatch": st.sampled_from(["Exact", "NotOlderThan", "", "Newest"]), "labelSelector": _selectors,
+        "fieldSelector": _fields, "sendInitialEvents": _flags, "allowWatchBookmarks": _flags, "timeoutSeconds": _numbers,
+        "timeout": st.sampled_from(["", "1s", "soon"]), "pretty": _flags,
+        "includeObject": st.sampled_from(["None", "Metadata", "Object", "All"]),
+    },
+).map(urlencode)  # fmt: skip
+_header_values = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=12)
+_headers = st.dictionaries(
+    st.sampled_from(
+        [
+            "authorization", "impersonate-user", "impersonate-group", "impersonate-uid", "impersonate-extra-a%2fb",
+            "if-none-match", "if-modified-since", "range", "content-encoding", "accept-encoding", "accept-language",
+            "x-forwarded-for", "kubectl-command", "user-agent", "accept", "content-type",
+        ]
+    ),
+    _header_values
+    | st.sampled_from(["Bearer a.b.c", "Basic YTpi", "Bearer ", "system:serviceaccount:a:b", "system:serviceaccount:", "*"]),
+    max_size=4,
+)  # fmt: skip
+_segments = st.sampled_from(
+    ["api", "apis", "v1", "apps", "example.com", "watch", "namespaces", "default", "proxy", "configmaps", "things", "a",
+     "status", "pods", "log", "openapi", "v3", "v2", "healthz", "readyz", "ping", "version", "", ".", "..", "%2e%2e", "%00",
+     "%ff", "ü", "nodes", "services", "http:a:80", "finalize", "fakekube"]
+)  # fmt: skip
+_readings = st.builds(
+    lambda method, path, query, headers: Request(method, path, query, {"user-agent": "fuzz", **headers}, b""),
+    st.sampled_from(["GET", "GET", "GET", "HEAD", "DELETE"]),
+    st.sampled_from(RESOURCES)
+    | st.lists(_segments, max_size=8).map(lambda parts: "/" + "/".join(parts))
+    | st.sampled_from(
+        [f"{NS}/configmaps/a", "/api/v1/watch/namespaces/default/pods", "/api/v1/watch/configmaps"]
+    ),
+    _list_queries,
+    st.just({}) | _headers,
+)
+
+
 async def _server() -> ApiServer:
     api = ApiServer(MemoryStore(), clock=ManualClock(), ids=Ids(1))
     await api.start()
@@ -413,7 +498,7 @@ def _no_tracebacks(caplog: pytest.LogCaptureFixture):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(request=_requests | _nearly_right())
+@given(request=_requests | _nearly_right() | _readings)
 def test_any_request_gets_a_proper_answer(served, request: Request) -> None:
     """Every answer is a success or a Status that says why not; the server's own failures do not occur."""
     _proper(request, served(request))
@@ -450,6 +535,7 @@ CORPUS: list[tuple[str, str, str, bytes]] = [
         MERGE,
         b'{"spec": {"versions": [{"storage": true, "served": true}]}}',
     ),
+    ("PATCH", f"{NS}/configmaps/a?fieldManager=x", APPLY, b"apiVersion: v1\nkind: ConfigMap\nmetadata: 7"),
 ]
 
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +69,42 @@ async def test_initial_events_end_with_a_bookmark(ask: Ask) -> None:
     found = await events(stream, 2)
     assert [event["type"] for event in found] == ["ADDED", "BOOKMARK"]
     assert found[1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("application/vnd.kubernetes.protobuf,application/json", ""),
+        ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", "Table"),
+        (
+            "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/vnd.kubernetes.protobuf",
+            "PartialObjectMetadata",
+        ),
+    ],
+    ids=["typed", "table", "metadata"],
+)
+async def test_informers_of_every_resource(api: ApiServer, ask: Ask, accept: str, kind: str) -> None:
+    """Every resource, with objects or none, can be followed as informers do: the end of what is there is a bookmark of its kind."""
+    query = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    followed = [one for one in api.catalog if "watch" in one.verbs]
+    assert len(followed) > 40
+    for resource in followed:
+        root = f"/apis/{resource.group}" if resource.group else "/api"
+        stream = await ask("GET", f"{root}/{resource.version}/{resource.plural}?{query}", accept=accept)
+        assert stream.stream is not None, resource.plural
+        found: list[dict[str, Any]] = []
+        async for chunk in stream.stream:
+            found += [orjson.loads(line) for line in chunk.splitlines()]
+            if found[-1]["type"] == "BOOKMARK":
+                break
+        await stream.stream.aclose()  # type: ignore[attr-defined]
+        last = found[-1]["object"]
+        assert last["kind"] == (kind or resource.kind)
+        meta = last["rows"][0]["object"]["metadata"] if kind == "Table" else last["metadata"]
+        assert (meta["annotations"], bool(meta["resourceVersion"])) == (
+            {"k8s.io/initial-events-end": "true"},
+            True,
+        )
 
 
 async def test_too_old_is_an_error_event(api: ApiServer, ask: Ask) -> None:

@@ -37,6 +37,7 @@ from fakekube.api.schema.model import Schema
 from fakekube.clock import rfc3339
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError, BadRequest, Conflict
+from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
 
 BEFORE_FIRST_APPLY = "before-first-apply"
@@ -65,7 +66,7 @@ def apply(
     """
     if (kind and applied.get("kind") != kind) or applied.get("apiVersion") != api_version:
         raise BadRequest(f"invalid object type: {_kind_text(applied)}")
-    if (applied.get("metadata") or {}).get("managedFields") is not None:
+    if dig(applied, "metadata", "managedFields") is not None:
         raise BadRequest("metadata.managedFields must be nil")
     shape = root_type(schema)
     wrong = faults(applied, shape)
@@ -227,8 +228,6 @@ def _kind_text(obj: Object) -> str:
 
 
 def _object_text(obj: Object) -> str:
-    namespace, name = (
-        value if isinstance(value, str) else ""
-        for value in map((obj.get("metadata") or {}).get, ("namespace", "name"))
-    )
+    namespace, name = (dig(obj, "metadata", member) for member in ("namespace", "name"))
+    namespace, name = (value if isinstance(value, str) else "" for value in (namespace, name))
     return f"{namespace}/{name}; {_kind_text(obj)}"

@@ -34,6 +34,7 @@ class VirtApi:
             f"system:serviceaccount:{namespace}:kubevirt-apiserver",
             "system:serviceaccounts",
             f"system:serviceaccounts:{namespace}",
+            "system:masters",  # as all of KubeVirt's accounts here: its own roles are not part of the installation
             user_agent=self.name,
         )
         self._settings = Settings(own, clock=clock, namespace=namespace)

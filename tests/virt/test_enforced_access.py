@@ -1,0 +1,35 @@
+"""KubeVirt where roles are enforced: its components do their work, and its roles are parts of those for people."""
+
+from pathlib import Path
+
+from fakekube.clock import ManualClock
+from fakekube.cluster import Cluster
+from fakekube.machinery import yaml_text
+from fakekube.machinery.objects import dig
+from fakekube.machinery.resources import Resource
+from fakekube.machinery.wire import Request, User
+
+POOL = Path(__file__).parents[2] / "examples" / "vm-pool-cirros.yaml"
+POOLS = Resource("pool.kubevirt.io", "v1beta1", "virtualmachinepools", "VirtualMachinePool")
+VMS = "/apis/kubevirt.io/v1/namespaces/default/virtualmachines"
+
+
+async def test_pools_under_rbac() -> None:
+    """A pool comes up under RBAC, and who may view the namespace may view its machines."""
+    (_, pool), *_ = yaml_text.load_all(POOL.read_text())
+    async with Cluster(clock=ManualClock(), rbac=True) as cluster:
+        await cluster.apply([pool])
+        await cluster.advance(60)
+        made = await cluster.client().get(POOLS, pool["metadata"]["name"], "default")
+        assert dig(made, "status", "readyReplicas") == pool["spec"]["replicas"]
+        alice = User("alice", ("system:authenticated",))
+        assert (await cluster.api(Request("GET", VMS, "", {}, b"", alice))).status == 403
+        binding = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "b", "namespace": "default"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}],
+        }
+        await cluster.apply([binding])
+        assert (await cluster.api(Request("GET", VMS, "", {}, b"", alice))).status == 200
