@@ -7,7 +7,7 @@ is its `prepare`. It may also answer requests itself (virt-api): those are its `
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Actor
@@ -15,14 +15,17 @@ from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.lifecycle.stage import Stage
 from fakekube.machinery import objects
+from fakekube.machinery.errors import ApiError
 from fakekube.machinery.wire import Handler, Object
 
 if TYPE_CHECKING:
+    from fakekube.agents.node_server.listening import Serve
     from fakekube.agents.workloads.actor import Workload
     from fakekube.agents.workloads.caches import Caches
 
 Pace = Literal["instant", "fast", "realistic"]
 KUBERNETES, KUBEVIRT, WORKLOADS = "kubernetes", "kubevirt", "workloads"
+KUBELET = ("kube-system", "kubelet")  # under which Service the kubelets answer
 _WITHIN = {WORKLOADS: KUBERNETES}  # groups that are part of another
 
 
@@ -143,10 +146,21 @@ def _scheduler(at: Setting) -> Made:
 
 def _kubelet(at: Setting) -> Made:
     from fakekube.agents.kubelet import Kubelet
+    from fakekube.agents.node_server.server import NodeServer
     from fakekube.lifecycle.stage import PACES
 
     def ends_with_its_guest(pod: Object) -> bool:
         return objects.labels(pod).get("kubevirt.io") == "virt-launcher"
+
+    async def guest(pod: Object, port: int) -> "Serve | None":
+        """A port of a virtual machine, where a virt-handler of ours plays it."""
+        handler, owner = at.made.get("virt-handler"), objects.controller_of(pod)
+        if owner is None or not ends_with_its_guest(pod) or not isinstance(handler, _Opens):
+            return None
+        try:
+            return await handler.open(objects.namespace(pod), owner["name"], "portforward", port)
+        except ApiError:
+            return None
 
     pace = PACES[at.pace]
     kubelet = Kubelet(
@@ -157,7 +171,7 @@ def _kubelet(at: Setting) -> Made:
         ends_elsewhere=ends_with_its_guest,
         stages=[one for one in at.stages if not one.name.startswith(_LAUNCHER)],
     )
-    return Made(kubelet)
+    return Made(kubelet, services={KUBELET: NodeServer(at.client, clock=at.clock, guests=guest)})
 
 
 def _stages(at: Setting) -> Made:
@@ -177,6 +191,15 @@ _PLAYERS: Mapping[str, tuple[str, str]] = {
     "kubelet": ("", "Pod"),
     "virt-handler": ("kubevirt.io", "VirtualMachineInstance"),
 }
+
+
+@runtime_checkable
+class _Opens(Protocol):
+    """What is asked of a virt-handler."""
+
+    async def open(
+        self, namespace: str, name: str, kind: Literal["portforward"], port: int = 0
+    ) -> "Serve": ...
 
 
 def _volumes(at: Setting) -> Made:

@@ -151,6 +151,8 @@ class Server:
             return _status(InternalError(f"Internal error occurred: {type(error).__name__}: {error}"))
         if answer.stream is not None:
             return await self._stream(http, answer)
+        if answer.upgrade is not None and answer.upgrade.raw:
+            return await self._converse_raw(http, answer)
         if answer.upgrade is not None:
             return await self._converse(http, answer.upgrade)
         return _whole(http, answer)
@@ -213,6 +215,67 @@ class Server:
         if not socket.closed:
             await socket.close()
         return socket
+
+    async def _converse_raw(self, http: web.BaseRequest, answer: Response) -> web.StreamResponse:
+        """Another protocol takes the connection over. Its client waits for our 101 before it says anything."""
+        assert answer.upgrade is not None
+        response = web.StreamResponse(status=101, headers=answer.headers)
+        response.headers["Upgrade"] = answer.upgrade.raw
+        response.headers["Connection"] = "Upgrade"
+        task = asyncio.current_task()
+        assert task is not None
+        self._long.add(task)
+        pipe = _Connection(http)
+        try:
+            await response.prepare(http)
+            await answer.upgrade.serve(pipe)
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            task.uncancel()
+        except ConnectionError:
+            pass
+        except Exception:
+            log.exception("the conversation of %s broke off", http.raw_path)
+        finally:
+            self._long.discard(task)
+        response.force_close()
+        return response
+
+
+class _Connection:
+    """`wire.WebSocket` over a connection itself: what aiohttp would read as requests comes here instead."""
+
+    subprotocol = ""
+
+    def __init__(self, http: web.BaseRequest) -> None:
+        self._http = http
+        self._came: asyncio.Queue[bytes | None] = asyncio.Queue()
+        http.protocol.set_parser(self)  # type: ignore[arg-type]  # it is one in all but name
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """For aiohttp: more has come, and it is not to stop reading."""
+        self._came.put_nowait(data)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """For aiohttp: the peer has gone."""
+        self._came.put_nowait(None)
+
+    async def send(self, data: bytes | str) -> None:
+        transport = self._http.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the peer has gone")
+        transport.write(data.encode() if isinstance(data, str) else data)
+        await self._http.writer.drain()
+
+    async def receive(self) -> bytes | str | None:
+        return await self._came.get()
+
+    async def close(self, code: int = 1000) -> None:
+        del code
+        if self._http.transport is not None:
+            self._http.transport.close()
 
 
 class _Socket:

@@ -61,10 +61,12 @@ class WebSocket(Protocol):
 
 @dataclass(slots=True)
 class Upgrade:
-    """A response that turns the connection into a conversation."""
+    """A response that turns the connection into a conversation: over a websocket, or with `raw`, over the bare
+    connection under that protocol's name, where messages are whatever bytes came together."""
 
     serve: Callable[[WebSocket], Awaitable[None]]
     protocols: Sequence[str] = ()
+    raw: str = ""
 
 
 @dataclass(slots=True)

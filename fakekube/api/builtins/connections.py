@@ -1,12 +1,14 @@
 """Ways into a running pod, a service or a node: logs, exec, attach, port-forward, proxy.
 
-Emulated containers run no processes. So everything upstream's API server itself decides is decided here, in its words; where
-it would go on and dial a kubelet or an address, logs are empty and every other connection is refused.
+Everything upstream's API server itself decides is decided here, in its words. Then it dials the kubelet: a Handler in the table
+of services, which answers for all nodes (`agents/node_server`). Where there is none, logs are empty and every other connection
+is refused. Nothing listens behind a proxy.
 Origin: k8s: pkg/registry/core/{pod,service,node}/rest, pkg/registry/core/pod/strategy.go (LogLocation, streamLocation)
 """
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from fakekube.api.options import Query, first, integer
 from fakekube.api.registry import codec
@@ -14,8 +16,9 @@ from fakekube.api.verbs.call import Call
 from fakekube.machinery.errors import ApiError, BadRequest, InternalError, invalid
 from fakekube.machinery.field_errors import FieldError, forbidden
 from fakekube.machinery.field_errors import invalid as invalid_field
-from fakekube.machinery.wire import Object, Response
+from fakekube.machinery.wire import Object, Request, Response
 
+KUBELET = ("kube-system", "kubelet")  # the Service it answers under
 _LISTS = (
     ("initContainers", "initContainerStatuses"),
     ("containers", "containerStatuses"),
@@ -25,7 +28,7 @@ _NO_HOST = "pod {} does not have a host assigned"
 
 
 async def log(call: Call) -> Response:
-    """The log of a container: empty once it runs, as nothing ever wrote to it."""
+    """The log of a container, once it has begun to run."""
     _check_log_options(call.query, call.info.name)
     pod = await _object(call)
     name = _container(pod, first(call.query, "container"))
@@ -35,9 +38,19 @@ async def log(call: Call) -> Response:
     if not state or "waiting" in state:
         why = (state.get("waiting") or {}).get("reason") or "ContainerCreating"
         raise BadRequest(f'container "{name}" in pod "{call.info.name}" is waiting to start: {why}')
-    if first(call.query, "previous") == "true":
+    if first(call.query, "previous") == "true" and "terminated" not in _state(pod, name, "lastState"):
         raise BadRequest(f'previous terminated container "{name}" in pod "{call.info.name}" not found')
-    return call.finish(Response(200, b"", "text/plain"))
+    kubelet = call.services.find(*KUBELET)
+    if kubelet is None:
+        return call.finish(Response(200, b"", "text/plain"))
+    return call.finish(await kubelet(_for_kubelet(call, "containerLogs", name)))
+
+
+def _for_kubelet(call: Call, what: str, container: str = "") -> Request:
+    """The request as it goes on to the node: streams and headers as they are, under the kubelet's own path."""
+    parts = [what, call.info.namespace, call.info.name, *([container] if container else [])]
+    path = "/" + "/".join(quote(part, safe="") for part in parts)
+    return replace(call.request, path=path, user=None)
 
 
 def _check_log_options(query: Query, name: str) -> None:
@@ -58,15 +71,19 @@ def _check_log_options(query: Query, name: str) -> None:
 async def stream(call: Call) -> Response:
     """`exec`, `attach` and `portforward`: into a container, or to the pod's ports."""
     pod = await _object(call)
+    container = ""
     if call.info.subresource != "portforward":
-        _container(pod, first(call.query, "container"))
+        container = _container(pod, first(call.query, "container"))
     if not pod["spec"].get("nodeName"):
         raise BadRequest(_NO_HOST.format(call.info.name))
     if not call.request.headers.get("upgrade"):
         raise BadRequest("Upgrade request required")
+    kubelet = call.services.find(*KUBELET)
+    if kubelet is not None:
+        what = "portForward" if call.info.subresource == "portforward" else call.info.subresource
+        return await kubelet(_for_kubelet(call, what, container))
     raise InternalError(
-        "Internal error occurred: error dialing backend: node "
-        f'"{pod["spec"]["nodeName"]}" is emulated, its containers run no processes'
+        f'Internal error occurred: error dialing backend: node "{pod["spec"]["nodeName"]}" has no kubelet'
     )
 
 
@@ -136,10 +153,10 @@ def _container(pod: Object, asked: str) -> str:
     raise BadRequest(f"a container name must be specified for pod {name}{choice}")
 
 
-def _state(pod: Object, container: str) -> dict[str, Any]:
+def _state(pod: Object, container: str, member: str = "state") -> dict[str, Any]:
     status = pod.get("status") or {}
-    for _, member in _LISTS:
-        for one in status.get(member) or ():
+    for _, listed in _LISTS:
+        for one in status.get(listed) or ():
             if one.get("name") == container:
-                return one.get("state") or {}
+                return one.get(member) or {}
     return {}

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+from fakekube.agents.node_server.listening import converse
 from fakekube.clock import Clock, parse_rfc3339
 from fakekube.machinery.errors import InternalError
 from fakekube.machinery.objects import Obj, dig, name, namespace, uid
@@ -85,17 +86,7 @@ class Streams:
 
     async def _port(self, vmi: Object, service: ports.Service, socket: WebSocket) -> None:
         with self._known(vmi, socket):
-            if service.greeting:
-                await socket.send(service.greeting)
-            rest = b""
-            while (data := await _bytes(socket)) is not None:
-                said = service.answer(rest + data)
-                rest = said.rest
-                if said.output:
-                    await socket.send(said.output)
-                if said.ends:
-                    await socket.close()
-                    return
+            await converse(service, socket)
 
     @contextmanager
     def _known(self, vmi: Object, socket: WebSocket) -> Iterator[None]:

@@ -1,0 +1,135 @@
+"""Commands in containers: `exec`, and `attach` to what runs there already. `shell` knows what they say, this module when.
+
+Upstream: k8s: staging/src/k8s.io/kubelet/pkg/cri/streaming/remotecommand, containerd's CRI
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from fakekube.agents.node_server import logs, shell
+from fakekube.agents.node_server.channels import Run, Talk
+from fakekube.clock import Clock
+from fakekube.machinery import objects
+from fakekube.machinery.errors import InternalError
+from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.wire import Object
+
+_TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is wanted of a command."""
+
+    words: Sequence[str] = ()
+    stdin: bool = False
+    tty: bool = False
+
+
+def container_of(pod: Obj, name: str, now: str) -> shell.Container:
+    """What commands in a container can tell."""
+    spec = logs.spec_of(pod, name)
+    host = str(dig(pod, "spec", "hostname", default="") or objects.name(pod))
+    given = {one["name"]: value for one in spec.get("env") or () if (value := _value(pod, one)) is not None}
+    environment = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOSTNAME": host,
+        "KUBERNETES_SERVICE_HOST": "10.96.0.1",
+        "KUBERNETES_SERVICE_PORT": "443",
+        "HOME": "/root",
+        **given,
+    }
+    address = dig(pod, "status", "podIP", default="")
+    files = {
+        "/etc/hostname": f"{host}\n",
+        "/etc/hosts": f"127.0.0.1\tlocalhost\n{address}\t{host}\n",
+        "/etc/resolv.conf": f"search {objects.namespace(pod)}.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\n",
+        f"{_TOKENS}/namespace": objects.namespace(pod),
+    }
+    main = " ".join([*(spec.get("command") or ()), *(spec.get("args") or ())]) or name
+    return shell.Container(host, environment, files, (main, "ps"), now=now)
+
+
+def _value(pod: Obj, variable: Obj) -> str | None:
+    if "valueFrom" not in variable:
+        return str(variable.get("value") or "")
+    path = dig(variable, "valueFrom", "fieldRef", "fieldPath", default="")
+    if path.startswith(("metadata.labels['", "metadata.annotations['")):
+        member, _, key = path.removeprefix("metadata.").partition("['")
+        return str(dig(pod, "metadata", member, key.removesuffix("']"), default=""))
+    found = dig(pod, *path.split("."), default=None) if path else None
+    return None if found is None else str(found)
+
+
+def executing(container: shell.Container, asked: Asked, clock: Clock) -> Run:
+    """How to run a command in it."""
+
+    async def run(talk: Talk) -> Object:
+        if asked.words[0] in shell.SHELLS and "-c" not in asked.words and asked.tty:
+            return await _at_terminal(container, talk)
+        reads = asked.stdin and (asked.words[0] in shell.SHELLS or asked.words[-1] in ("cat", "-"))
+        stdin = await _all(talk) if reads and "-c" not in asked.words else ""
+        try:
+            done = shell.program(container, list(asked.words), stdin)
+        except shell.NotFound as error:
+            return _not_found(str(error))
+        if done.sleep:
+            await clock.sleep(done.sleep)
+        for text, to_errors in ((done.out, False), (done.err, not asked.tty)):
+            if text:
+                said = text.replace("\n", "\r\n") if asked.tty else text
+                await talk.write(said.encode(), error=to_errors)
+        return verdict(done.code)
+
+    return run
+
+
+def attached(container: shell.Container, asked: Asked, ended: Run) -> Run:
+    """How to talk to what runs there: a shell where there is a terminal, else something that says nothing until it ends."""
+
+    async def run(talk: Talk) -> Object:
+        return await (_at_terminal(container, talk) if asked.tty and asked.stdin else ended(talk))
+
+    return run
+
+
+async def _at_terminal(container: shell.Container, talk: Talk) -> Object:
+    terminal = shell.Terminal(container)
+    await talk.write(terminal.prompt.encode())
+    while not terminal.ended and (data := await talk.read()) is not None:
+        if talk.size is not None:
+            columns, rows = talk.size
+            sized = {**container.environment, "COLUMNS": str(columns), "LINES": str(rows)}
+            terminal = replace(terminal, container=replace(container, environment=sized))
+        terminal, shown = shell.fed(terminal, data)
+        if shown:
+            await talk.write(shown.encode())
+    return verdict(terminal.code)
+
+
+async def _all(talk: Talk) -> str:
+    parts = []
+    while (data := await talk.read()) is not None:
+        parts.append(data)
+    return b"".join(parts).decode(errors="replace")
+
+
+def verdict(code: int) -> Object:
+    """The Status that tells how a command ended."""
+    if code == 0:
+        return {"metadata": {}, "status": "Success"}
+    return {
+        "metadata": {},
+        "status": "Failure",
+        "message": f"command terminated with non-zero exit code: exit status {code}",
+        "reason": "NonZeroExitCode",
+        "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
+    }
+
+
+def _not_found(program: str) -> Object:
+    return InternalError(
+        "Internal error occurred: error executing command in container: failed to exec in container: failed to start exec: "
+        f'OCI runtime exec failed: exec failed: unable to start container process: exec: "{program}": executable file not '
+        "found in $PATH: unknown"
+    ).status()

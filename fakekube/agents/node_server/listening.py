@@ -1,0 +1,96 @@
+"""What listens on ports: a banner, a page that tells who answered, an echo. Pure but for `converse`.
+
+A service is a function from the bytes so far to what it answers.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fakekube.machinery.objects import Obj, dig, name
+from fakekube.machinery.wire import WebSocket
+
+SSH, WEB = 22, (80, 8080)
+_BANNER = b"SSH-2.0-OpenSSH_9.9\r\n"
+_END = b"\r\n\r\n"
+_LONGEST_HEAD = 65536
+
+Serve = Callable[[WebSocket], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a service has to say, what it has not understood yet, and whether it hangs up."""
+
+    output: bytes = b""
+    rest: bytes = b""
+    ends: bool = False
+
+
+Answer = Callable[[bytes], Said]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Something that listens: what it says first, and how it answers."""
+
+    greeting: bytes
+    answer: Answer
+
+
+ECHO = Service(b"", Said)
+BANNER = Service(_BANNER, Said)  # SSH as far as that; what is said to it comes back
+
+
+def page(hostname: str) -> Service:
+    """HTTP/1.1: the same page for every request, however many are sent at once. Bodies of requests are not read."""
+    return Service(b"", lambda data: _hello(data, hostname))
+
+
+def of_pod(pod: Obj, port: int) -> Service | None:
+    """What listens in a pod that is no virtual machine: a page on every port its containers declare, and on 80 and 8080."""
+    declared = {
+        int(one["containerPort"])
+        for container in dig(pod, "spec", "containers", default=())
+        for one in container.get("ports") or ()
+        if one.get("protocol", "TCP") == "TCP"
+    }
+    if port == SSH and port in declared:
+        return BANNER
+    return page(name(pod)) if port in declared or port in WEB else None
+
+
+async def converse(service: Service, socket: WebSocket) -> None:
+    """Talk until the peer goes, or the service hangs up."""
+    if service.greeting:
+        await socket.send(service.greeting)
+    rest = b""
+    while (data := await socket.receive()) is not None:
+        said = service.answer(rest + (data.encode() if isinstance(data, str) else data))
+        rest = said.rest
+        if said.output:
+            await socket.send(said.output)
+        if said.ends:
+            await socket.close()
+            return
+
+
+def _hello(data: bytes, hostname: str) -> Said:
+    output = bytearray()
+    while _END in data:
+        head, _, data = data.partition(_END)
+        first, *headers = head.split(b"\r\n")
+        if len(first.split()) != 3:
+            return Said(bytes(output) + _page(b"400 Bad Request", b"", close=True), ends=True)
+        lowered = [header.lower().replace(b" ", b"") for header in headers]
+        close = b"connection:close" in lowered or first.endswith(b"HTTP/1.0")
+        body = _page(b"200 OK", f"Hello from {hostname}\n".encode(), close=close)
+        output += body if not first.startswith(b"HEAD ") else body.partition(_END)[0] + _END
+        if close:
+            return Said(bytes(output), ends=True)
+    return Said(bytes(output), data, ends=len(data) > _LONGEST_HEAD)
+
+
+def _page(status: bytes, body: bytes, *, close: bool) -> bytes:
+    manner = b"close" if close else b"keep-alive"
+    head = b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: %b\r\n\r\n"
+    return head % (status, len(body), manner) + body

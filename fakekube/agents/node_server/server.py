@@ -1,0 +1,229 @@
+"""The kubelets' own API, for all nodes at once: what the API server dials for logs, exec, attach and port-forward.
+
+    GET  /containerLogs/{namespace}/{pod}/{container}       PodLogOptions in the query
+    *    /exec/{namespace}/{pod}/{container}                command, stdin, stdout, stderr, tty
+    *    /attach/{namespace}/{pod}/{container}
+    *    /portForward/{namespace}/{pod}
+
+The API server has checked what can be checked without a node. `guests` connects to a port of a pod whose work is done
+elsewhere, by a virtual machine; it answers None where the pod has no such.
+Upstream: k8s: pkg/kubelet/server/server.go
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import timedelta
+from urllib.parse import parse_qs, unquote
+
+from fakekube.agents.node_server import channels, commands, forwarding, listening, logs
+from fakekube.agents.node_server.channels import Run, Talk
+from fakekube.agents.node_server.commands import Asked
+from fakekube.agents.node_server.listening import Serve
+from fakekube.client.client import Client
+from fakekube.clock import Clock, parse_rfc3339
+from fakekube.machinery import objects
+from fakekube.machinery.errors import ApiError, InternalError, NotFound
+from fakekube.machinery.resources import PODS
+from fakekube.machinery.wire import Object, Request, Response, Upgrade, WebSocket
+
+Query = Mapping[str, list[str]]
+Guests = Callable[[Object, int], Awaitable[Serve | None]]
+
+_SPDY = "spdy/3.1"
+
+
+async def nobody(_pod: Object, _port: int) -> Serve | None:
+    return None
+
+
+class NodeServer:
+    """A Handler; see the module text."""
+
+    def __init__(self, client: Client, *, clock: Clock, guests: Guests = nobody) -> None:
+        self._client = client.as_user("system:node:fakekube", "system:nodes", user_agent="kubelet")
+        self._clock = clock
+        self._guests = guests
+
+    async def __call__(self, request: Request) -> Response:
+        what, namespace, name, container = ([*map(unquote, request.path.strip("/").split("/")), ""] * 2)[:4]
+        query = parse_qs(request.query, keep_blank_values=True)
+        try:
+            pod = await self._client.get(PODS, name, namespace)
+        except NotFound:
+            return Response(404, b"pod does not exist\n", "text/plain; charset=utf-8")
+        if what == "containerLogs":
+            return self._logs(pod, container, query)
+        if what == "portForward":
+            return self._forward(request, pod)
+        if not _is_running(pod, container):
+            raise InternalError(
+                f'Internal error occurred: unable to upgrade connection: container not found ("{container}")'
+            )
+        return self._command(request, pod, container, query, attach=what == "attach")
+
+    async def dial(self, pod: Object, port: int) -> Serve | None:
+        """How to talk to what listens on a port of the pod; None where nothing does."""
+        found = await self._guests(pod, port)
+        if found is not None:
+            return found
+        service = listening.of_pod(pod, port)
+        if service is None or not _runs(pod):
+            return None
+        return lambda socket: listening.converse(service, socket)
+
+    # --- logs ----------------------------------------------------------------------------------------------------
+
+    def _logs(self, pod: Object, container: str, query: Query) -> Response:
+        options = self._options(query)
+        found = logs.chosen(logs.lines(pod, container, previous=options.previous), options)
+        body = logs.text_of(found, options)
+        if _first(query, "follow") != "true" or options.previous:
+            return Response(200, body, "text/plain")
+        return Response(200, content_type="text/plain", stream=self._follow(pod, container, options, body))
+
+    def _options(self, query: Query) -> logs.Options:
+        since = None
+        if text := _first(query, "sinceTime"):
+            since = parse_rfc3339(text)
+        elif text := _first(query, "sinceSeconds"):
+            since = self._clock.now() - timedelta(seconds=int(text))
+        tail, limit = _first(query, "tailLines"), _first(query, "limitBytes")
+        return logs.Options(
+            tail=int(tail) if tail else None,
+            limit=int(limit) if limit else None,
+            since=since,
+            timestamps=_first(query, "timestamps") == "true",
+            previous=_first(query, "previous") == "true",
+        )
+
+    async def _follow(
+        self, pod: Object, container: str, options: logs.Options, body: bytes
+    ) -> AsyncIterator[bytes]:
+        """What there is, then what comes until the container ends or the pod goes."""
+        sent = len(logs.lines(pod, container))
+        left = None if options.limit is None else options.limit - len(body)
+        yield body
+        if not _is_running(pod, container):
+            return
+        async for changed in self._changes(pod):
+            run = logs.lines(changed, container)
+            fresh, sent = run[sent:], max(sent, len(run))
+            data = logs.text_of(fresh, options)
+            if left is not None:
+                data, left = data[:left], left - len(data)
+            if data:
+                yield data
+            if not _is_running(changed, container) or (left is not None and left <= 0):
+                return
+
+    async def _changes(self, pod: Object) -> AsyncIterator[Object]:
+        """The pod whenever it has changed, until it goes."""
+        name, space = objects.name(pod), objects.namespace(pod)
+        watch = self._client.watch(
+            PODS,
+            space,
+            resource_version=objects.resource_version(pod),
+            field_selector=f"metadata.name={name}",
+        )
+        try:
+            async for kind, changed in watch:
+                if kind == "DELETED":
+                    return
+                if kind != "BOOKMARK":
+                    yield changed
+        finally:
+            await watch.aclose()
+
+    # --- commands ------------------------------------------------------------------------------------------------
+
+    def _command(
+        self, request: Request, pod: Object, container: str, query: Query, *, attach: bool
+    ) -> Response:
+        asked = Asked(
+            query.get("command") or (),
+            stdin=_true(query, "stdin") or _true(query, "input"),
+            tty=_true(query, "tty"),
+        )
+        inside = commands.container_of(pod, container, self._clock.now().strftime("%a %b %e %H:%M:%S UTC %Y"))
+        if attach:
+            run = commands.attached(inside, asked, self._until_ended(pod, container))
+        elif asked.words:
+            run = commands.executing(inside, asked, self._clock)
+        else:
+            raise ApiError("you must specify at least 1 command", code=400, reason="BadRequest")
+        if _upgrade(request) == _SPDY:
+            streams = {
+                "stdout",
+                *(["stdin"] if asked.stdin else ()),
+                *(["resize"] if asked.tty else ["stderr"]),
+            }
+            streams = {one for one in streams if one not in ("stdout", "stderr") or _true(query, one)}
+            return _spdy(
+                _offered(request, channels.SPDY_VERSIONS),
+                lambda pipe: channels.over_spdy(pipe, streams, run),
+            )
+        serve = _serving(run)
+        return Response(101, upgrade=Upgrade(serve, (channels.V5, channels.V4)))
+
+    def _until_ended(self, pod: Object, container: str) -> Run:
+        """Somebody looks on until the container ends."""
+
+        async def run(talk: Talk) -> Object:
+            said = len(logs.lines(pod, container))
+            async for changed in self._changes(pod):
+                found = logs.lines(changed, container)
+                for line in found[said:]:
+                    await talk.write(f"{line.text}\n".encode())
+                said = max(said, len(found))
+                if not _is_running(changed, container):
+                    ended = logs.run_of(changed, container)
+                    return commands.verdict(ended[2] if ended else 0)
+            return commands.verdict(0)
+
+        return run
+
+    # --- ports ---------------------------------------------------------------------------------------------------
+
+    def _forward(self, request: Request, pod: Object) -> Response:
+        async def serve(pipe: WebSocket) -> None:
+            await forwarding.forward(pipe, lambda port: self.dial(pod, port), objects.uid(pod))
+
+        if _upgrade(request) == _SPDY:
+            return _spdy(_offered(request, (forwarding.PROTOCOL,)), serve)
+        return Response(101, upgrade=Upgrade(serve, (forwarding.TUNNEL,)))
+
+
+def _serving(run: Run) -> Serve:
+    return lambda socket: channels.over_websocket(socket, run)
+
+
+def _spdy(version: str, serve: Serve) -> Response:
+    return Response(
+        101, headers=[("X-Stream-Protocol-Version", version)], upgrade=Upgrade(serve, raw="SPDY/3.1")
+    )
+
+
+def _offered(request: Request, known: tuple[str, ...]) -> str:
+    """The first version we know of those the client offers; it knows what to think of one it did not."""
+    text = request.headers.get("x-stream-protocol-version") or ""
+    offered = [one.strip() for one in text.split(",")]
+    return next((one for one in known if one in offered), known[0])
+
+
+def _upgrade(request: Request) -> str:
+    return (request.headers.get("upgrade") or "").lower()
+
+
+def _first(query: Query, name: str) -> str:
+    return (query.get(name) or [""])[0]
+
+
+def _true(query: Query, name: str) -> bool:
+    return _first(query, name) in ("true", "1")
+
+
+def _runs(pod: Object) -> bool:
+    return bool(objects.dig(pod, "status", "phase") == "Running")
+
+
+def _is_running(pod: Object, container: str) -> bool:
+    return bool((logs.status_of(pod, container).get("state") or {}).get("running"))

@@ -1,0 +1,217 @@
+"""Logs, commands and ports, asked of the API in this process; time is moved by hand."""
+
+import asyncio
+import json
+
+import pytest
+
+from fakekube.agents.node_server import spdy
+from fakekube.clock import ManualClock
+from fakekube.cluster import Cluster
+from fakekube.machinery.errors import ApiError
+from fakekube.machinery.resources import PODS
+
+CONTAINERS = [
+    {"name": "c", "image": "x", "ports": [{"containerPort": 7000}], "env": [{"name": "A", "value": "1"}]}
+]
+
+
+class Socket:
+    """The client's end of a conversation."""
+
+    def __init__(self, subprotocol=""):
+        self.subprotocol = subprotocol
+        self.came, self.sent, self.closed = asyncio.Queue(), [], asyncio.Event()
+
+    async def receive(self):
+        return await self.came.get()
+
+    async def send(self, data):
+        self.sent.append(data)
+
+    async def close(self, code=1000):
+        self.closed.set()
+        self.came.put_nowait(None)
+
+    def channel(self, number):
+        return b"".join(one[1:] for one in self.sent if one[0] == number)
+
+
+class Pod:
+    def __init__(self, cluster, name="p"):
+        self.cluster, self.client, self.name = cluster, cluster.client(), name
+
+    def path(self, subresource):
+        return PODS.path("default", self.name, subresource)
+
+    async def make(self, **meta):
+        spec = {"containers": CONTAINERS, "restartPolicy": meta.pop("restartPolicy", "Always")}
+        meta = {"name": self.name, "namespace": "default", **meta}
+        await self.client.create(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+        await self.cluster.advance(1)
+        return self
+
+    async def log(self, query=""):
+        return (await self.client.request("GET", self.path("log"), query=query)).body.decode()
+
+    async def open(self, subresource, query="", upgrade="websocket", **headers):
+        answer = await self.client.request(
+            "GET", self.path(subresource), query=query, headers={"upgrade": upgrade, **headers}
+        )
+        return answer.upgrade
+
+    async def run(self, *words, query="", subresource="exec", typed=()):
+        """Run a command over v5 channels; the socket when it has ended."""
+        asked = "&".join(["stdout=true", "stderr=true", *(f"command={word}" for word in words), query])
+        upgrade = await self.open(subresource, asked)
+        socket = Socket(upgrade.protocols[0])
+        for data in typed:
+            socket.came.put_nowait(data)
+        await asyncio.wait_for(upgrade.serve(socket), 5)
+        return socket
+
+
+@pytest.fixture
+async def cluster():
+    async with Cluster(only=["kubernetes"], without=["workloads"], clock=ManualClock(), seed=1) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def pod(cluster):
+    return await Pod(cluster).make()
+
+
+async def test_logs(pod):
+    """A container's log follows from the pod, and is cut and stamped as asked."""
+    assert await pod.log() == "c: started x\nc: listening on port 7000\n"
+    assert await pod.log("tailLines=1") == "c: listening on port 7000\n"
+    assert await pod.log("tailLines=0") == ""
+    assert await pod.log("limitBytes=5") == "c: st"
+    assert (await pod.log("timestamps=true")).startswith("2026-01-01T00:00:00.000000000Z c: started")
+    await pod.cluster.advance(60)
+    assert await pod.log("sinceSeconds=30") == ""
+    with pytest.raises(ApiError, match='previous terminated container "c" in pod "p" not found'):
+        await pod.log("previous=true")
+
+
+async def test_a_log_of_ones_own(cluster):
+    """An annotation says what a container has written."""
+    pod = await Pod(cluster).make(annotations={"log.fakekube.io/c": "one\ntwo\nthree"})
+    assert await pod.log("tailLines=2") == "two\nthree\n"
+
+
+async def test_following_a_log(pod):
+    """A log that is followed goes on until its container ends."""
+    answer = await pod.client.request("GET", pod.path("log"), query="follow=true&tailLines=1")
+    stream = answer.stream
+    assert await anext(stream) == b"c: listening on port 7000\n"
+    rest = asyncio.ensure_future(anext(stream))
+    await pod.cluster.advance(5)
+    assert not rest.done()
+    await pod.client.delete(PODS, "p", "default")
+    await pod.cluster.advance(5)
+    assert await rest == b"c: finished\n"
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+
+
+async def test_commands(pod):
+    """A command's output, errors and exit code come on their channels; input ends when it is closed."""
+    done = await pod.run("sh", "-c", "echo+$A;echo+b>%262;exit+3")
+    assert (done.channel(1), done.channel(2)) == (b"1\n", b"b\n")
+    status = json.loads(done.channel(3))
+    assert status["message"] == "command terminated with non-zero exit code: exit status 3"
+    assert status["details"] == {"causes": [{"reason": "ExitCode", "message": "3"}]}
+    done = await pod.run("cat", query="stdin=true", typed=[b"\x00ab", b"\x00c", b"\xff\x00"])
+    assert done.channel(1) == b"abc"
+    assert json.loads(done.channel(3)) == {"metadata": {}, "status": "Success"}
+
+
+async def test_a_terminal(pod):
+    """A shell at a terminal answers as it is typed to, and knows the terminal's size."""
+    typed = [b'\x04{"Width":80,"Height":24}', b"\x00echo $COLUMNS\r", b"\x00exit 2\r"]
+    done = await pod.run("sh", query="stdin=true&tty=true", typed=typed)
+    assert done.channel(1) == b"/ # echo $COLUMNS\r\n80\r\n/ # exit 2\r\n"
+    assert json.loads(done.channel(3))["details"]["causes"][0]["message"] == "2"
+
+
+async def test_a_client_that_goes_ends_its_command(pod):
+    """Nobody waits for a command whose client has hung up."""
+    done = await pod.run("sleep", "1000", typed=[None])
+    assert done.sent == []
+
+
+async def test_attaching(pod):
+    """Whoever attaches sees what comes until the container ends, and then its exit code."""
+    upgrade = await pod.open("attach", "stdout=true")
+    socket = Socket()
+    talk = asyncio.ensure_future(upgrade.serve(socket))
+    await pod.cluster.advance(5)
+    await pod.client.delete(PODS, "p", "default")
+    await pod.cluster.advance(5)
+    await talk
+    assert socket.channel(1) == b"c: finished\n"
+    assert json.loads(socket.channel(3))["status"] == "Success"
+
+
+async def test_refusals(cluster, pod):
+    """Containers that are not there or do not run are refused in the real server's words."""
+    with pytest.raises(ApiError, match="container d is not valid for pod p"):
+        await pod.open("exec", "container=d&command=ls")
+    with pytest.raises(ApiError, match="you must specify at least 1 command"):
+        await pod.open("exec")
+    await pod.client.patch(
+        PODS, "p", "default", {"status": {"containerStatuses": []}}, type="merge", subresource="status"
+    )
+    with pytest.raises(ApiError, match=r'unable to upgrade connection: container not found \("c"\)'):
+        await pod.open("exec", "command=ls")
+
+
+async def forwarded(pod, port, said):
+    """What comes back over a tunnelled port-forward: (data, error)."""
+    upgrade = await pod.open("portforward")
+    assert upgrade.protocols == ("SPDY/3.1+portforward.k8s.io",)
+    socket, codec = Socket(), spdy.Codec()
+    for number, kind in ((1, "error"), (3, "data")):
+        headers = {"streamtype": kind, "port": str(port), "requestid": "0"}
+        socket.came.put_nowait(codec.with_headers(spdy.SYN_STREAM, number, headers))
+    socket.came.put_nowait(spdy.Codec.data(3, said, spdy.FIN))
+    talk = asyncio.ensure_future(upgrade.serve(socket))
+    await pod.cluster.advance(0)
+    socket.came.put_nowait(None)
+    await talk
+    frames = [one for one in codec.fed(b"".join(socket.sent)) if one.kind == 0]
+    return tuple(b"".join(one.data for one in frames if one.stream == number) for number in (3, 1))
+
+
+async def test_ports(pod):
+    """What a container declares answers with the pod's name; nothing listens elsewhere, and that is told."""
+    data, error = await forwarded(pod, 7000, b"GET / HTTP/1.0\r\n\r\n")
+    assert data.endswith(b"Hello from p\n")
+    assert error == b""
+    data, error = await forwarded(pod, 7001, b"GET / HTTP/1.0\r\n\r\n")
+    assert data == b""
+    assert b"error forwarding port 7001 to pod" in error
+    assert b"connection refused" in error
+
+
+async def test_over_spdy(pod):
+    """The same command over SPDY streams, as older clients ask for it."""
+    upgrade = await pod.open(
+        "exec",
+        "command=echo&command=hi&stdout=true&stderr=true",
+        upgrade="SPDY/3.1",
+        **{"x-stream-protocol-version": "v4.channel.k8s.io, v3.channel.k8s.io"},
+    )
+    assert upgrade.raw == "SPDY/3.1"
+    socket, codec = Socket(), spdy.Codec()
+    for number, kind in ((1, "error"), (3, "stdout"), (5, "stderr")):
+        socket.came.put_nowait(codec.with_headers(spdy.SYN_STREAM, number, {"streamtype": kind}))
+    talk = asyncio.ensure_future(upgrade.serve(socket))
+    await pod.cluster.advance(0)
+    socket.came.put_nowait(None)
+    await talk
+    data = {one.stream: one.data for one in codec.fed(b"".join(socket.sent)) if one.kind == 0 and one.data}
+    assert data[3] == b"hi\n"
+    assert json.loads(data[1])["status"] == "Success"

@@ -1,0 +1,53 @@
+import pytest
+
+from fakekube.agents.node_server import shell
+
+AT = shell.Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"}, now="now")
+
+
+@pytest.mark.parametrize(
+    ("line", "out", "err", "code"),
+    [
+        ("echo a  'b  c' \"$A\"", "a b  c 1\n", "", 0),
+        ("echo '$A' ${B}", "$A two words\n", "", 0),
+        ("true && echo yes || echo no", "yes\n", "", 0),
+        ("false && echo yes || echo no", "no\n", "", 0),
+        ("false; echo $?", "1\n", "", 0),
+        ("echo x >&2; exit 3; echo never", "", "x\n", 3),
+        ("nope", "", "sh: nope: not found\n", 127),
+        ("cat /etc/hostname /none", "p\n", "cat: can't open '/none': No such file or directory\n", 1),
+        ("ls /etc", "hostname\n", "", 0),
+        ("printenv A NONE", "1\n", "", 1),
+        ("echo 'open", "", "sh: syntax error: unterminated quoted string\n", 2),
+        ("ls | wc", "", "sh: | is not emulated\n", 2),
+        ("", "", "", 0),
+    ],
+)
+def test_lines(line, out, err, code):
+    """What a line says, where it says it, and what it returns."""
+    done = shell.line(AT, line)
+    assert (done.out, done.err, done.code) == (out, err, code)
+
+
+def test_programs():
+    """Without a shell nothing is split or replaced; a shell runs its argument, or its input line by line."""
+    assert shell.program(AT, ["echo", "$A;", "b"]).out == "$A; b\n"
+    assert shell.program(AT, ["/bin/sh", "-c", "echo $A"]).out == "1\n"
+    assert shell.program(AT, ["sh"], "echo a\necho b\nexit 4\necho c\n") == shell.Done(
+        "a\nb\n", code=4, left=True
+    )
+    assert shell.program(AT, ["cat"], "in") == shell.Done("in")
+    assert shell.program(AT, ["sleep", "5"]).sleep == 5
+    with pytest.raises(shell.NotFound):
+        shell.program(AT, ["vi"])
+
+
+def test_a_terminal():
+    """A terminal echoes, knows backspace and ^C, and ends by exit or ^D."""
+    terminal, shown = shell.fed(shell.Terminal(AT), b"echo ab\x7fc\r")
+    assert shown == "echo ab\b \bc\r\nac\r\n/ # "
+    terminal, shown = shell.fed(terminal, b"x\x03")
+    assert (shown, terminal.code) == ("x^C\r\n/ # ", 130)
+    assert shell.fed(terminal, b"\x04")[0].ended
+    ended, _ = shell.fed(terminal, b"exit 7\r")
+    assert (ended.ended, ended.code) == (True, 7)
