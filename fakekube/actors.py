@@ -234,16 +234,7 @@ def _caches(at: Setting) -> "Caches":
 
 
 def _workload(at: Setting, kind: "type[Workload]") -> Made:
-    return Made(kind(at.client, clock=at.clock, ids=at.ids, caches=_caches(at), leave=_is_component))
-
-
-def _is_component(obj: Object) -> bool:
-    """KubeVirt's own parts, whose work our actors do: no pods are made for them."""
-    labels = objects.labels(obj)
-    return (
-        labels.get("app.kubernetes.io/managed-by") == "virt-operator"
-        and labels.get("app.kubernetes.io/component") == "kubevirt"
-    )
+    return Made(kind(at.client, clock=at.clock, ids=at.ids, caches=_caches(at)))
 
 
 def _deployments(at: Setting) -> Made:

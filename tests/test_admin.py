@@ -63,9 +63,9 @@ async def test_clients_are_held_and_released(ask, cluster):
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}}
     await cluster.client().create(CONFIG_MAPS, config)
     late = cluster.client(user_agent="late")
-    assert (await late.list(CONFIG_MAPS)).items == []
+    assert (await late.list(CONFIG_MAPS, "default")).items == []
     assert (await ask("DELETE", f"holds/{made['number']}"))[0] == 200
-    assert len((await late.list(CONFIG_MAPS)).items) == 1
+    assert len((await late.list(CONFIG_MAPS, "default")).items) == 1
     await ask("POST", "holds", {"client": "late"})
     await ask("DELETE", "faults")
     assert (await ask("GET", "faults"))[1] == {"items": [], "holds": [], "unfired": []}
@@ -86,7 +86,7 @@ async def test_a_snapshot_can_be_gone_back_to(ask, cluster):
         await cluster.client().create(CONFIG_MAPS, config)
         status, answer = await ask("PUT", "snapshot", body)
         assert (status, answer["revision"]) == (200, cluster.store.revision)
-        assert (await cluster.client().list(CONFIG_MAPS)).items == []
+        assert (await cluster.client().list(CONFIG_MAPS, "default")).items == []
     await cluster.client().create(CONFIG_MAPS, config)
     for damaged, hint in (
         (b"x", "no snapshot"),
@@ -95,7 +95,7 @@ async def test_a_snapshot_can_be_gone_back_to(ask, cluster):
     ):
         status, answer = await ask("PUT", "snapshot", damaged)
         assert (status, hint in answer["message"]) == (400, True)
-    assert len((await cluster.client().list(CONFIG_MAPS)).items) == 1
+    assert len((await cluster.client().list(CONFIG_MAPS, "default")).items) == 1
 
 
 async def test_a_snapshot_may_be_larger_than_an_object(ask, cluster):
@@ -115,7 +115,7 @@ async def test_a_reset_goes_back_to_the_beginning(ask, cluster):
     await ask("POST", "faults", {"status": 503, "times": None, "kind": "pod"})
     await ask("POST", "holds", {"client": "late"})
     assert (await ask("POST", "reset"))[0] == 200
-    assert (await cluster.client().list(CONFIG_MAPS)).items == []
+    assert (await cluster.client().list(CONFIG_MAPS, "default")).items == []
     assert (await ask("GET", "faults"))[1] == {"items": [], "holds": [], "unfired": []}
 
 

@@ -79,7 +79,7 @@ async def test_a_reset_leaves_what_was_there_at_the_beginning(cluster):
     await cluster.reset()
     assert await held(cluster) == before
     assert cluster.store.revision > revision
-    assert not (await client.list(CONFIG_MAPS)).items
+    assert not (await client.list(CONFIG_MAPS, "default")).items
     assert "labelled" not in (await client.get(NAMESPACES, "default"))["metadata"]["labels"]
 
 
@@ -128,6 +128,8 @@ async def test_actors_rest_in_the_world_they_find_themselves_in():
     """After a reset nothing of a running machine is left, and nobody brings it back; a new one comes up."""
     cluster = await templates.cluster(Options(), "manual")
     async with cluster:
+        await cluster.advance("1s")  # the endpoints of Services gather changes for a moment
+        await cluster.keep()
         before = await held(cluster)
         for _ in range(2):
             await cluster.apply([MACHINE])
@@ -135,7 +137,7 @@ async def test_actors_rest_in_the_world_they_find_themselves_in():
             await cluster.reset()
             assert (await held(cluster)).keys() == before.keys()
             await cluster.advance("10m")
-            assert not (await cluster.client().list(PODS)).items
+            assert not (await cluster.client().list(PODS, "default")).items
             node = (await cluster.client().list(NODES)).items[0]
             assert objects.condition_is(node, "Ready"), "its heartbeat has not gone back in time"
 
@@ -175,7 +177,7 @@ def test_any_state_leads_back_to_any_other(before, after):
     async def write(cluster, run):
         client = cluster.client()
         for deed, name, value in run:
-            known = name in {objects.name(one) for one in (await client.list(CONFIG_MAPS)).items}
+            known = name in {objects.name(one) for one in (await client.list(CONFIG_MAPS, "default")).items}
             if deed == "create" and not known:
                 await client.create(CONFIG_MAPS, config(name, k=value))
             elif deed == "update" and known:

@@ -43,7 +43,7 @@ async def test_a_cluster_goes_on_where_it_was_saved(tmp_path, name):
         assert loaded.api.store.oldest >= revision
         await loaded.client().delete(VIRTUAL_MACHINES, "a", "default")
         await loaded.advance("2m")
-        assert not (await loaded.client().list(PODS)).items
+        assert not (await loaded.client().list(PODS, "default")).items
 
 
 async def test_saving_what_was_loaded_gives_the_same_file(tmp_path):

@@ -219,6 +219,16 @@ async def test_the_install_namespace_is_found(suite: Suite) -> None:
     assert only["status"]["defaultArchitecture"] == "amd64"
 
 
+async def test_every_node_with_a_virt_handler_has_kvm_and_vhost_net(suite: Suite) -> None:
+    """A virt-handler pod runs on each node, and each of these nodes can run guests."""
+    pods = await suite.items("/api/v1/namespaces/kubevirt/pods", "kubevirt.io=virt-handler")
+    assert {pod["spec"]["nodeName"] for pod in pods} == {"node01", "node02"}
+    for pod in pods:
+        node = await suite.get(f"/api/v1/nodes/{pod['spec']['nodeName']}")
+        for device in ("kvm", "vhost-net"):
+            assert node["status"]["allocatable"][f"devices.kubevirt.io/{device}"] not in ("", "0")
+
+
 async def test_kubevirt_takes_the_configuration_of_the_specs(suite: Suite) -> None:
     """All gates at once, a seccomp profile and quick rotation are accepted, observed and given back at the end."""
     before = (await suite.get(KUBEVIRT))["spec"]

@@ -1,6 +1,6 @@
 """KubeVirt's and CDI's own Deployments and DaemonSet, as data, with the status they have when all their pods are ready.
 
-Whether there are pods is up to the workload controllers that run; until one takes over, the status stays as it is here.
+Whether there are pods is up to the workload controllers that run; where none does, the status stays as it is here.
 Origin: kubevirt: pkg/virt-operator/resource/generate/components/{deployments,daemonsets}.go,
 cdi: pkg/operator/resources/namespaced
 """
