@@ -176,7 +176,7 @@ async def test_reset_and_soft_reboot(virtctl: Virtctl) -> None:
 
 
 async def test_migrate_and_cancel(suite_of: Make) -> None:
-    """`migrate` moves; `migrate-cancel` finds the running migration by label and deletes it."""
+    """V-212: `migrate` moves; `migrate-cancel` finds the running migration by label and deletes it."""
     virtctl = Virtctl(await suite_of(pace="realistic"))
     await virtctl.suite.create(VMS, machine())
     await virtctl.until("Running", 300)
@@ -347,6 +347,34 @@ async def test_expose(virtctl: Virtctl) -> None:
         return [one["ip"] for subset in subsets for one in subset["addresses"]] == [address]
 
     await virtctl.suite.eventually(shown, 10)
+
+
+async def test_expose_one(virtctl: Virtctl) -> None:
+    """V-237: the Service `expose vm` makes for one machine is found by its id, and goes with it."""
+    vm = await virtctl.vm()
+    owner = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "name": "vm",
+        "uid": vm["metadata"]["uid"],
+    }
+    meta = {"name": "s", "ownerReferences": [{**owner, "blockOwnerDeletion": False}]}
+    spec = {"ports": [{"port": 22, "protocol": "TCP"}], "selector": {"vmi.kubevirt.io/id": "vm"}}
+    made = await virtctl.suite.create(f"{CORE}/services", {"metadata": meta, "spec": spec})
+    assert made["metadata"]["ownerReferences"][0]["blockOwnerDeletion"] is False
+    address = (await virtctl.vmi())["status"]["interfaces"][0]["ipAddress"]
+
+    async def shown() -> bool:
+        subsets = (await virtctl.suite.get(f"{CORE}/endpoints/s")).get("subsets", ())
+        return [one["ip"] for subset in subsets for one in subset["addresses"]] == [address]
+
+    await virtctl.suite.eventually(shown, 10)
+    await virtctl.suite.delete(f"{VMS}/vm", {})
+
+    async def gone() -> bool:
+        return (await virtctl.suite.call("GET", f"{CORE}/services/s"))[0] == 404
+
+    await virtctl.suite.eventually(gone, 60)
 
 
 async def test_expand(virtctl: Virtctl) -> None:

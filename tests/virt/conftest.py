@@ -334,6 +334,8 @@ class World:
             "resources": {},
         }
         templates = spec.pop("dataVolumeTemplates", None)
+        if "cpu" in spec:
+            domain["cpu"] = spec.pop("cpu")
         if "interfaces" in spec:
             domain["devices"]["interfaces"] = spec.pop("interfaces")
         if "volumes" in spec:

@@ -10,6 +10,7 @@ from fakekube.machinery.resources import (
     PODS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
+    Resource,
 )
 from fakekube.virt.controller.informers import MIGRATIONS
 
@@ -314,3 +315,43 @@ async def test_f44_stuck_migration(world):
     await world.settle()
     assert world.status() == "Running"
     assert world.history(VIRTUAL_MACHINES, "vm", "status", "printableStatus")[-2:] == ["Migrating", "Running"]
+
+
+async def test_f16_not_guaranteed(world):
+    """F-16: `not-guaranteed` leaves a guest with dedicated CPUs waiting for a launcher that is guaranteed them."""
+    cpu = {"cores": 2, "dedicatedCpuPlacement": True}
+    await world.create_vm(cpu=cpu, fate="not-guaranteed")
+    await world.until(lambda: brief(world.vmi() or {}, "Synchronized"))
+    await world.elapse(30)
+    assert brief(world.vmi(), "Synchronized") == (
+        "False",
+        "FailedGuaranteeResources",
+        "failed to guarantee pod resources",
+    )
+    assert (world.vmi()["status"]["phase"], world.status()) == ("Scheduling", "Starting")
+    event = ("Warning", "FailedGuaranteeResources", "failed to guarantee pod resources")
+    assert event in told(world, "vm", "VirtualMachineInstance")
+
+
+async def test_dedicated_cpus(world):
+    """Without that fate a guest with dedicated CPUs runs in a launcher that is guaranteed them."""
+    vmi = await world.running_vm(cpu={"cores": 2, "dedicatedCpuPlacement": True})
+    assert vmi["status"]["qosClass"] == "Guaranteed"
+    (compute,) = world.pods()[0]["spec"]["containers"]
+    assert compute["resources"]["limits"]["cpu"] == compute["resources"]["requests"]["cpu"] == "2"
+
+
+async def test_f46_no_quota_for_the_target(world):
+    """F-46: a quota refuses the target; the migration says so, and goes on when there is room."""
+    await world.running_vm(**MOVABLE)
+    quotas = Resource("", "v1", "resourcequotas", "ResourceQuota")
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "namespace": NS}}
+    await world.client.create(quotas, {**quota, "spec": {"hard": {"pods": "1"}}})
+    await migrate(world)
+    await world.elapse(5)
+    found = await world.client.get(MIGRATIONS, "mig", NS)
+    assert found["status"]["phase"] == "Pending"
+    assert condition(found, "migrationRejectedByResourceQuota")["status"] == "True"
+    await world.client.delete(quotas, "q", NS)
+    ended = await migration_ends(world)
+    assert (ended["phase"], ended.get("conditions")) == ("Succeeded", None)

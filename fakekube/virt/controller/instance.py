@@ -37,6 +37,10 @@ def with_transition(vmi: Obj, new_phase: str, now: str) -> list[dict[str, Any]]:
     return entries
 
 
+def has_dedicated_cpus(vmi: Obj) -> bool:
+    return bool(dig(vmi, "spec", "domain", "cpu", "dedicatedCpuPlacement"))
+
+
 def uses_data_volumes(vmi: Obj) -> bool:
     return any("dataVolume" in volume for volume in volumes(vmi))
 

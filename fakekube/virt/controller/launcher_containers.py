@@ -6,12 +6,13 @@ Origin: kubevirt: pkg/virt-controller/services/{template,rendercontainer,renderr
 from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
-from fakekube.virt.controller import names
+from fakekube.virt.controller import instance, names
 from fakekube.virt.controller.launcher_facts import (
     Settings,
     Target,
     container_disks,
     grace_seconds,
+    is_guaranteed,
     memory_overhead,
     pull_policy,
     vcpus,
@@ -46,10 +47,13 @@ def init_containers(vmi: Obj, settings: Settings, target: Target | None) -> list
                 "command": ["/usr/bin/virt-tail"],
                 "args": ["--logfile", f"/var/run/kubevirt-private/{uid(vmi)}/virt-serial0-log"],
                 "env": [{"name": "VIRT_LAUNCHER_LOG_VERBOSITY", "value": "2"}],
-                "resources": {
-                    "limits": {"cpu": "15m", "memory": "60M"},
-                    "requests": {"cpu": "5m", "memory": "35M"},
-                },
+                "resources": _in_full(
+                    {
+                        "limits": {"cpu": "15m", "memory": "60M"},
+                        "requests": {"cpu": "5m", "memory": "35M"},
+                    },
+                    vmi,
+                ),
                 "restartPolicy": "Always",
                 "volumeMounts": [
                     {"name": "private", "readOnly": True, "mountPath": "/var/run/kubevirt-private"}
@@ -65,19 +69,29 @@ def init_containers(vmi: Obj, settings: Settings, target: Target | None) -> list
                 "name": "container-disk-binary",
                 "image": settings.launcher_image,
                 "command": ["/usr/bin/cp", "/usr/bin/container-disk", "/init/usr/bin/container-disk"],
-                "resources": {
-                    "limits": {"cpu": "100m", "memory": "40M"},
-                    "requests": {"cpu": "10m", "memory": "1M"},
-                },
+                "resources": _in_full(
+                    {
+                        "limits": {"cpu": "100m", "memory": "40M"},
+                        "requests": {"cpu": "10m", "memory": "1M"},
+                    },
+                    vmi,
+                ),
                 "volumeMounts": [{"name": "virt-bin-share-dir", "mountPath": "/init/usr/bin"}],
                 **_HELPER,
             }
         )
-    made.extend(_disk_container(volume, settings) for volume in container_disks(vmi))
+    made.extend(_disk_container(vmi, volume, settings) for volume in container_disks(vmi))
     return made
 
 
-def _disk_container(volume: Obj, settings: Settings) -> Object:
+def _in_full(resources: Object, vmi: Obj) -> Object:
+    """With the limits requested in full, where the pod has to be guaranteed them."""
+    if not is_guaranteed(vmi):
+        return resources
+    return {**resources, "requests": {**resources["requests"], **resources["limits"]}}
+
+
+def _disk_container(vmi: Obj, volume: Obj, settings: Settings) -> Object:
     """The init container that runs a containerDisk's image once, so that its digest becomes known."""
     if settings.image_volumes:
         suffix, mount = (
@@ -93,7 +107,7 @@ def _disk_container(volume: Obj, settings: Settings) -> Object:
         "image": dig(volume, "containerDisk", "image", default=""),
         "command": command,
         "args": ["--no-op"],
-        "resources": _DISK_RESOURCES,
+        "resources": _in_full(_DISK_RESOURCES, vmi),
         "volumeMounts": [mount],
         **_HELPER,
         "imagePullPolicy": pull_policy(volume),
@@ -104,7 +118,7 @@ def containers(vmi: Obj, settings: Settings, *, temporary: bool) -> list[Object]
     made = [_compute(vmi, settings, temporary=temporary)]
     if not settings.image_volumes:
         for volume in container_disks(vmi):
-            helper = _disk_container(volume, settings)
+            helper = _disk_container(vmi, volume, settings)
             helper |= {
                 "name": f"volume{volume['name']}",
                 "args": ["--copy-path", f"/var/run/kubevirt-ephemeral-disks/{volume['name']}"],
@@ -188,6 +202,11 @@ def _resources(vmi: Obj, settings: Settings) -> Object:
     requests.setdefault("cpu", f"{cpus * 100}m" if cpus % 10 else str(cpus // 10))
     requests.setdefault("ephemeral-storage", "50M")
     limits = {**(given.get("limits") or {}), **devices}
+    if instance.has_dedicated_cpus(vmi):
+        spare = 1 if dig(domain, "cpu", "isolateEmulatorThread") else 0
+        requests["cpu"] = limits["cpu"] = str(cpus + spare)
     if "memory" in limits:
         limits["memory"] = quantities.binary(quantities.whole(limits["memory"]) + overhead)
+    if is_guaranteed(vmi):
+        limits["memory"] = requests["memory"]
     return {"limits": limits, "requests": requests}

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.objects import Obj, annotations, dig
 from fakekube.virt import quantities
 from fakekube.virt.controller import instance
 
 _MEBI = 2**20
 _GRACE_UNSET = 30
+FATE, NOT_GUARANTEED = "fakekube.io/fate", "not-guaranteed"  # the one fate a launcher is made with
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Target:
     migration: Obj
     node_selector: Mapping[str, str] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)  # volume name → image pinned by digest
+    selinux_level: str = ""
 
 
 def memory_overhead(vmi: Obj) -> int:
@@ -49,6 +51,16 @@ def grace_seconds(vmi: Obj) -> int:
 def vcpus(vmi: Obj) -> int:
     cpu = dig(vmi, "spec", "domain", "cpu", default={})
     return int(cpu.get("sockets") or 1) * int(cpu.get("cores") or 1) * int(cpu.get("threads") or 1)
+
+
+def is_guaranteed(vmi: Obj) -> bool:
+    """Whether the pod has to be of the class Guaranteed: every limit is requested in full."""
+    given = dig(vmi, "spec", "domain", "resources", default={})
+    limits, requests = given.get("limits") or {}, given.get("requests") or {}
+    in_full = all(limits.get(one) and limits.get(one) == requests.get(one) for one in ("cpu", "memory"))
+    return in_full or (
+        instance.has_dedicated_cpus(vmi) and NOT_GUARANTEED not in annotations(vmi).get(FATE, "")
+    )
 
 
 def container_disks(vmi: Obj) -> list[dict[str, Any]]:

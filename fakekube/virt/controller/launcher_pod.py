@@ -57,6 +57,8 @@ def build(
             "containers": launcher_containers.containers(vmi, settings, temporary=temporary),
         },
     }
+    if target is not None and target.selinux_level:
+        pod["spec"]["securityContext"]["seLinuxOptions"] = {"level": target.selinux_level}
     if not pod["spec"]["initContainers"]:
         del pod["spec"]["initContainers"]
     for copied in (

@@ -4,10 +4,11 @@ Origin: kubevirt: pkg/virt-controller/watch/migration/migration.go
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL, WARNING
-from fakekube.machinery.errors import NotFound
+from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import (
     annotations,
     dig,
@@ -77,7 +78,12 @@ class MigrationController:
                 await self._client.delete(MIGRATIONS, name(migration), namespace(migration))
             return None  # it stays, held by its finalizer, as upstream leaves it
         seen = self._look(migration, vmi)
-        wait = None if migration_plan.is_final(migration) else await self._act(own, seen)
+        try:
+            wait = None if migration_plan.is_final(migration) else await self._act(own, seen)
+        except ApiError as error:
+            if "exceeded quota" in error.message:  # which is told, and tried again
+                await self._write(replace(seen, refusal=error.message))
+            raise
         seen = self._look(migration, self._informers.vmis.get(vmi_key)) if wait is None else seen
         migration = await self._write(seen)
         if migration_plan.is_final(migration):

@@ -14,6 +14,7 @@ PENDING, SCHEDULING, SCHEDULED = "Pending", "Scheduling", "Scheduled"
 PREPARING, TARGET_READY, RUNNING = "PreparingTarget", "TargetReady", "Running"
 SUCCEEDED, FAILED = "Succeeded", "Failed"
 FINAL = frozenset((SUCCEEDED, FAILED))
+_REJECTED = "migrationRejectedByResourceQuota"
 
 # What KubeVirt decides about migrations unless its configuration or a policy says otherwise.
 CONFIGURATION: dict[str, Any] = {
@@ -43,6 +44,7 @@ class Seen:
     target: Object | None  # the migration's pod
     source_pod: str
     now: str
+    refusal: str = ""  # why the target could not be made
     another_active: bool = False
 
 
@@ -90,12 +92,26 @@ def plan(seen: Seen) -> Next:
         listed = status.get("conditions") or []
         if conditions.find(listed, asked["type"]) is None:
             status["conditions"] = conditions.put(listed, asked)
+    _tell_of_quota(seen, status, phase)
     if seen.source_pod and not status.get("migrationState"):
         status["migrationState"] = {"sourcePod": seen.source_pod}
     if phase != was:
         status["phase"] = phase
         status["phaseTransitionTimestamps"] = instance.with_transition({"status": status}, phase, seen.now)
     return result
+
+
+def _tell_of_quota(seen: Seen, status: Object, phase: str) -> None:
+    """A quota keeps the target from being made; the condition goes once there is one."""
+    listed = status.get("conditions") or []
+    if phase == PENDING and "exceeded quota" in seen.refusal:
+        if conditions.find(listed, _REJECTED) is None:
+            told = conditions.make(_REJECTED, "True")
+            status["conditions"] = conditions.put(listed, {**told, "lastProbeTime": seen.now})
+    elif phase != PENDING and conditions.find(listed, _REJECTED) is not None:
+        status["conditions"] = conditions.drop(listed, _REJECTED)
+        if not status["conditions"]:
+            del status["conditions"]
 
 
 def _failure(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Event]] | None:

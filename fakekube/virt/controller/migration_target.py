@@ -5,7 +5,7 @@ Origin: kubevirt: pkg/virt-controller/watch/migration/migration.go (createTarget
 
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.clock import parse_rfc3339
-from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.errors import ApiError, InternalError, NotFound
 from fakekube.machinery.objects import annotations, condition, dig, is_terminating, key, name, namespace
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object
@@ -49,8 +49,7 @@ class Targets:
         if names.NON_ROOT not in annotations(vmi):
             vmi = await self._mark_non_root(vmi)
         source = self._informers.pods.get(f"{namespace(vmi)}/{seen.source_pod}")
-        digests = pods.digests(source, instance.volumes(vmi)) if source else {}
-        target = Target(migration, selector, digests)
+        target = Target(migration, selector, _digests(source, vmi), _selinux_level(vmi))
         try:
             pod = await self._writer.create(launcher_pod.build(vmi, self._settings, target=target))
         except ApiError as error:
@@ -90,3 +89,20 @@ class Targets:
             return limit - age
         await self.delete(seen)
         return None
+
+
+def _digests(source: Object | None, vmi: Object) -> dict[str, str]:
+    """Raises InternalError, as one that goes away when the source's images are known."""
+    try:
+        return pods.digests(source, instance.volumes(vmi)) if source else {}
+    except pods.NoDigestError as error:
+        reason = "can not proceed with the migration when no reproducible image digest can be detected"
+        raise InternalError(f"failed to render launch manifest: {reason}: {error}") from None
+
+
+def _selinux_level(vmi: Object) -> str:
+    """The categories both launchers share, so that both may open the same files. Raises InternalError."""
+    context = dig(vmi, "status", "selinuxContext", default="")
+    if not context:
+        raise InternalError("SELinux context not set on VMI status")
+    return str(context.split(":", 3)[3]) if context.count(":") >= 3 else ""

@@ -80,18 +80,27 @@ def image_error(pod: Obj) -> Failure | None:
     return None
 
 
+class NoDigestError(Exception):
+    """An image the kubelet has not told the digest of."""
+
+
 def digests(pod: Obj, volumes: Iterable[Obj]) -> dict[str, str]:
-    """ContainerDisk images pinned by the digest the kubelet resolved, by volume name."""
+    """ContainerDisk images pinned by the digest the kubelet resolved, by volume name. Raises NoDigestError."""
     found: dict[str, str] = {}
     by_name = {status.get("name"): status for status in _all_statuses(pod)}
     for volume in volumes:
         image = dig(volume, "containerDisk", "image")
-        resolved = dig(by_name.get(f"volume{volume.get('name')}"), "imageID", default="")
-        if image and "@sha256:" in resolved:
-            repository = image.split("@")[0]
-            head, _, tail = repository.rpartition(":")
-            repository = head if head and "/" not in tail else repository
-            found[str(volume["name"])] = f"{repository}@sha256:{resolved.rpartition('@sha256:')[2]}"
+        status = by_name.get(f"volume{volume.get('name')}")
+        if not image or status is None:
+            continue
+        resolved = dig(status, "imageID", default="")
+        if "sha256:" not in resolved:
+            text = f'failed to identify image digest for container "{status.get("image", "")}" with id "{resolved}"'
+            raise NoDigestError(text)
+        repository = image.split("@")[0]
+        head, _, tail = repository.rpartition(":")
+        repository = head if head and "/" not in tail else repository
+        found[str(volume["name"])] = f"{repository}@sha256:{resolved.rpartition('sha256:')[2]}"
     return found
 
 

@@ -70,6 +70,8 @@ class InstanceController:
             await self._launchers.provide(own, seen)
         if (pod := seen.pod) is not None and not pods.is_temporary(pod):
             await self._launchers.gate_readiness(seen, pod)
+            if instance.phase(vmi) == names.SCHEDULING:
+                self._launchers.check_guarantee(seen, pod)
             if instance.phase(vmi) in (names.SCHEDULED, names.RUNNING) and not is_terminating(vmi):
                 await self._attachments.plug(seen, pod)
         await self._write(own, seen)

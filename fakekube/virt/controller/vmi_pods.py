@@ -4,7 +4,7 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/{vmi,lifecycle}.go
 """
 
 from fakekube.client.recorder import NORMAL, WARNING
-from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.errors import ApiError, InternalError, NotFound
 from fakekube.machinery.objects import (
     condition,
     condition_is,
@@ -118,6 +118,15 @@ class Launchers:
             return
         message = f"Deleted WaitForFirstConsumer temporary pod {name(pod)}"
         self._recorder.event(seen.vmi, NORMAL, "SuccessfulDelete", message)
+
+    def check_guarantee(self, seen: Pass, pod: Object) -> None:
+        """A launcher that is not guaranteed its CPUs is not handed over to a guest that wants them for itself."""
+        if not instance.has_dedicated_cpus(seen.vmi) or not pods.is_ready_for_hand_over(pod):
+            return
+        if dig(pod, "status", "qosClass") != "Guaranteed":
+            reason, text = "FailedGuaranteeResources", "failed to guarantee pod resources"
+            self._recorder.event(seen.vmi, WARNING, reason, text)
+            seen.failure, seen.error = Failure(reason, text), InternalError(text)
 
     async def gate_readiness(self, seen: Pass, pod: Object) -> None:
         """Keep the pod's readiness gate at what the guest is: paused or not."""

@@ -58,7 +58,8 @@ def next_phase(seen: Seen) -> str:
     if now == names.SCHEDULING:
         if pod is None or pods.is_ending(pod):
             return names.FAILED
-        return names.SCHEDULED if pods.is_ready_for_hand_over(pod) and not is_terminating(vmi) else now
+        waits = is_terminating(vmi) or seen.failure is not None
+        return names.SCHEDULED if pods.is_ready_for_hand_over(pod) and not waits else now
     if now in (names.SCHEDULED, names.RUNNING):
         return now if pod is not None else names.FAILED
     return now

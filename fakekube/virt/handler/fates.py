@@ -19,6 +19,7 @@ Comma-separated words; durations are seconds, or end in ms, s, m or h:
     fail-migration          the copying fails
     stuck-migration         the copying never gets on, and is aborted after 150 s
     target-dies             the launcher it is copied to dies meanwhile
+    not-guaranteed          its launcher is not guaranteed the dedicated CPUs it wants (read by virt-controller)
 
 Words for its launcher pod are read by scheduler and kubelet (`agents.fates`). Unknown words are ignored and logged, for
 annotations are written by hand.
@@ -104,7 +105,7 @@ def read(text: str) -> Fate:
                 found[_FLAGS[key]] = True
             elif key == "fail-to-boot":
                 found["failed_boots"] = int(value) if value else ALWAYS
-            elif word and key not in WORDS:
+            elif word and key not in (*WORDS, "not-guaranteed"):
                 raise ValueError("no such word")
         except ValueError as error:
             log.warning("annotation %s: %r is ignored: %s", ANNOTATION, word, error)

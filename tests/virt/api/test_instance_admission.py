@@ -26,7 +26,7 @@ def spec_of(domain=None, **more):
 
 
 async def test_new_instances_are_pending(cluster):
-    """A new instance is Pending since now, kept by a finalizer, and counts its memory and CPUs."""
+    """V-111: a new instance is Pending since now, kept by a finalizer, and counts its memory and CPUs."""
     made = await cluster.client.create(
         VIRTUAL_MACHINE_INSTANCES,
         {
@@ -74,13 +74,13 @@ def test_network_by_default():
     [("a:latest", "Always"), ("a", "Always"), ("a:v1", "IfNotPresent"), ("a@sha256:0", "IfNotPresent")],
 )
 def test_pull_policies(image, policy):
-    """Moving tags are pulled always."""
+    """V-110: moving tags are pulled always."""
     found = defaulted(spec_of(volumes=[{"name": "v", "containerDisk": {"image": image}}]))
     assert found["volumes"][0]["containerDisk"]["imagePullPolicy"] == policy
 
 
 def test_disks_by_default():
-    """Volumes get disks; disks get a bus; CD-ROMs are closed and read-only."""
+    """V-106: volumes get disks; disks get a bus; CD-ROMs are closed and read-only."""
     disks = [{"name": "c", "cdrom": {}}, {"name": "l", "lun": {}}]
     volumes = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in "clv"]
     found = defaulted(spec_of({"devices": {"disks": disks}}, volumes=volumes))
@@ -101,12 +101,14 @@ def test_disks_by_default():
             {"hugepages": {"pageSize": "1Gi"}, "guest": "1Gi", "maxGuest": "4Gi"},
         ),
         ({"memory": {"guest": "1025Mi"}}, {"guest": "1025Mi"}),
+        ({"memory": {"guest": "1Gi"}}, {"guest": "1Gi", "maxGuest": "4Gi"}),
+        ({"memory": {"guest": "128Mi"}}, {"guest": "128Mi"}),
         ({"memory": {"guest": "2Gi", "maxGuest": "3Gi"}}, {"guest": "2Gi", "maxGuest": "3Gi"}),
         ({}, None),
     ],
 )
 def test_memory_by_default(domain, memory):
-    """Memory comes from what is requested; it may grow fourfold where it is large and aligned."""
+    """V-108, V-109: memory comes from what is requested; it may grow fourfold where it is large and aligned."""
     assert defaulted(spec_of(domain))["domain"].get("memory") == memory
 
 
@@ -123,7 +125,7 @@ def test_memory_by_default(domain, memory):
     ],
 )
 def test_cpus_by_default(domain, cpu):
-    """CPUs become sockets, which may grow fourfold up to 512 CPUs; given parts stay alone."""
+    """V-107: CPUs become sockets, which may grow fourfold up to 512 CPUs; given parts stay alone."""
     assert defaulted(spec_of(domain))["domain"]["cpu"] == {**cpu, "model": "host-model"}
 
 
@@ -144,7 +146,7 @@ def test_arguments_stay_as_they_are(cluster):
 
 
 async def test_status_belongs_to_kubevirt(cluster):
-    """A change of status by anybody else is silently undone."""
+    """V-113: a change of status by anybody else is silently undone."""
     made = await cluster.vmi()
     made["status"]["phase"] = "Failed"
     kept = await cluster.client.update(VIRTUAL_MACHINE_INSTANCES, made)
@@ -152,7 +154,7 @@ async def test_status_belongs_to_kubevirt(cluster):
 
 
 async def test_spec_belongs_to_kubevirt(cluster):
-    """A change of spec by anybody else is refused."""
+    """V-114: a change of spec by anybody else is refused."""
     made = await cluster.vmi()
     made["spec"]["terminationGracePeriodSeconds"] = 5
     with pytest.raises(Invalid, match="update of VMI object is restricted"):
@@ -161,7 +163,7 @@ async def test_spec_belongs_to_kubevirt(cluster):
 
 
 async def test_reserved_labels(cluster):
-    """KubeVirt's labels are neither set nor changed by others."""
+    """V-115: KubeVirt's labels are neither set nor changed by others."""
     made = await cluster.vmi()
     made["metadata"]["labels"] = {"kubevirt.io/nodeName": "n"}
     text = "modification of the following reserved kubevirt.io/ labels on a VMI object is prohibited"
@@ -169,6 +171,30 @@ async def test_reserved_labels(cluster):
         await cluster.client.update(VIRTUAL_MACHINE_INSTANCES, made)
     made["metadata"]["labels"] = {"mine": "yes"}
     await cluster.client.update(VIRTUAL_MACHINE_INSTANCES, made)
+
+
+async def test_reserved_labels_of_new_instances(cluster):
+    """V-115: a user who creates an instance with such a label is told so."""
+    obj = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachineInstance",
+        "metadata": {"name": "x", "namespace": NS, "labels": {"kubevirt.io/nodeName": "n"}},
+        "spec": spec_of({"memory": {"guest": "1Gi"}}),
+    }
+    with pytest.raises(Invalid, match=r"creation of the following reserved kubevirt.io/ labels"):
+        await cluster.client.create(VIRTUAL_MACHINE_INSTANCES, obj)
+
+
+async def test_memory_is_asked_for(cluster):
+    """V-112: an instance without any memory is refused."""
+    obj = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachineInstance",
+        "metadata": {"name": "x", "namespace": NS},
+        "spec": spec_of(),
+    }
+    with pytest.raises(Invalid, match="no memory requested, at least one of"):
+        await cluster.client.create(VIRTUAL_MACHINE_INSTANCES, obj)
 
 
 def test_reserved_labels_at_creation():

@@ -59,10 +59,11 @@ async def test_v152_start_halted(cluster):
 
 
 async def test_start_with_running_field(cluster):
-    """A machine that says `running: false` is started in the same words."""
+    """V-060: a machine that says `running: false` is started in the same words."""
     await cluster.vm(running=False)
     await cluster.put(f"{VMS}/start")
-    assert (await cluster.get(VIRTUAL_MACHINES))["spec"]["running"] is True
+    spec = (await cluster.get(VIRTUAL_MACHINES))["spec"]
+    assert (spec["running"], "runStrategy" in spec) == (True, False)
 
 
 async def test_start_paused_is_a_request(cluster):

@@ -159,6 +159,49 @@ async def test_aborted_while_running(world):
     assert event in world.events("mig", "VirtualMachineInstanceMigration")
 
 
+async def test_images_without_a_digest(world, caplog):
+    """V-244: a guest whose image the kubelet tells no digest of cannot move: no target, and tried again."""
+    await world.running_vm(interfaces=MOVABLE, networks=NETWORKS)
+    (pod,) = world.pods()
+    known = pod["status"]["initContainerStatuses"]
+    told = [{**one, "imageID": "rubbish"} for one in known]
+    status = {**pod["status"], "initContainerStatuses": told}
+    await world.client.update(PODS, {**pod, "status": status}, subresource="status")
+    await migrate(world)
+    await world.elapse(5)
+    assert (migration(world)["status"]["phase"], len(world.pods())) == ("Pending", 1)
+    assert (
+        'failed to identify image digest for container "registry.example/cirros:devel" with id "rubbish"'
+        in caplog.text
+    )
+    (pod,) = world.pods()
+    status = {**pod["status"], "initContainerStatuses": known}
+    await world.client.update(PODS, {**pod, "status": status}, subresource="status")
+    await world.until(lambda: is_final(world), seconds=120)
+    assert phases(world)[-1] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("context", "options"),
+    [("system_u:object_r:container_file_t:s0:c1,c2", {"level": "s0:c1,c2"}), ("none", None), ("", "refused")],
+)
+async def test_selinux(world, caplog, context, options):
+    """V-246: the target shares the source's SELinux level; without a context there is none to share, and no migration."""
+    await world.running_vm(interfaces=MOVABLE, networks=NETWORKS)
+    vmi = world.vmi()
+    await world.client.update(
+        VIRTUAL_MACHINE_INSTANCES, {**vmi, "status": {**vmi["status"], "selinuxContext": context}}
+    )
+    await migrate(world)
+    await world.elapse(3)
+    targets = [pod for pod in world.pods() if "kubevirt.io/migrationJobUID" in pod["metadata"]["labels"]]
+    if options == "refused":
+        assert targets == []
+        assert "SELinux context not set on VMI status" in caplog.text
+    else:
+        assert targets[0]["spec"]["securityContext"].get("seLinuxOptions") == options
+
+
 async def test_few_are_kept(world):
     """V-211: of six finished migrations of one VMI five remain."""
     await world.running_vm(interfaces=MOVABLE, networks=NETWORKS)

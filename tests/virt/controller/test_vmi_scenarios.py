@@ -230,3 +230,20 @@ async def test_observed_versions(world):
     assert annotations(vmi)["kubevirt.io/latest-observed-api-version"] == "v1"
     assert "kubevirt.io/latest-observed-api-version" not in annotations(world.pods()[0])
     assert world.history(VIRTUAL_MACHINES, "vm", "status", "ready") == [None, True]
+
+
+async def test_ready_is_what_the_kubelet_says(world):
+    """V-243: whatever a kubelet makes of readiness gates, the instance is ready when its pod says so."""
+    await world.running_vm(marks={"pod": "ok"})
+    for status in ("False", "True"):
+        (pod,) = world.pods()
+        ready = {"type": "Ready", "status": status, "reason": "Said", "message": "so"}
+        listed = [ready if one["type"] == "Ready" else one for one in pod["status"]["conditions"]]
+        # A kubelet that looks at containers no more than at gates.
+        listed = [one for one in listed if one["type"] != "ContainersReady"]
+        listed.append({"type": "ContainersReady", "status": "False"})
+        world.kubelet.controller.queue.close()
+        body = {**pod, "status": {**pod["status"], "conditions": listed}}
+        await world.client.update(PODS, body, subresource="status")
+        await world.elapse(1)
+        assert told(world.vmi(), "Ready") == (status, "Said", "so")
