@@ -10,7 +10,7 @@ Origin: kubevirt: pkg/virt-handler/vm.go
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, parse_rfc3339, rfc3339
 from fakekube.ids import Ids
 from fakekube.lifecycle import loading, script
+from fakekube.lifecycle.match import duration
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
 from fakekube.machinery.errors import Conflict, NotFound
@@ -223,7 +224,6 @@ class VirtHandler:
 
     async def command(self, namespace: str, name: str, verb: str, options: dict[str, Any]) -> Object | None:
         """Carry out what a subresource asks of a guest; answers only the commands that ask something of its agent."""
-        del options  # none of the commands known here has any
         if verb == "screenshot":
             return {"image": rfb.screenshot()}
         for attempt in range(_ATTEMPTS):
@@ -234,6 +234,8 @@ class VirtHandler:
             changed = commands.applied(vmi, verb, self._now())
             if verb in ("reset", "softreboot"):
                 self._streams.rebooted(uid(vmi))
+            if verb == "freeze":
+                self._thaw_later(vmi, options.get("unfreezeTimeout"))
             if changed == vmi:
                 return None
             try:
@@ -244,6 +246,12 @@ class VirtHandler:
             else:
                 return None
         return None
+
+    def _thaw_later(self, vmi: Object, timeout: Any) -> None:
+        now = self._clock.now()
+        memory = self._remember(vmi, dig(vmi, "status", "phase", default=""), now, fates.of(vmi))
+        wait = duration(timeout, now) if timeout else None
+        memory.thaws = now + timedelta(seconds=wait) if wait else None
 
     async def open(
         self, namespace: str, name: str, kind: streams.Kind, port: int = 0, protocol: str = "tcp"

@@ -12,6 +12,7 @@ Names for stages (`stages/guest.yaml`); those that say nothing now are absent:
     bootAfter · agentAt · agentLostAt · crashAt · shutdownAt · errorAt     when that is to happen, where its fate says
     agent       `awaited` or `connected`, of a guest that has one; agentLater: exists if its fate has it come later
     connected · disconnected · paused       the status to write when its agent comes, when it goes, at a disk error
+    thawAt      when frozen file systems thaw by themselves; thawed: the status then
     plugged     the status in which plugged volumes have got one step further; plugging: what to tell of it
     migration   the next step: `step`, or `copied` when the memory has to be copied before it; copying: for how long
     moved       metadata and status after that step; moveNotes · moveWarnings: what to tell of it
@@ -49,6 +50,7 @@ class Memory:
     uid: str
     started: datetime | None = None
     boot_fails: bool = False
+    thaws: datetime | None = None  # when a freeze of its file systems is to end by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,13 @@ class GuestView(View):
     def paused(self) -> Object:
         reason, text = "PausedIOError", "VMI was paused, low-level IO error detected"
         return self._with_condition(commands.paused(reason, text, self._now()))
+
+    def thaw_at(self) -> str | None:
+        frozen = self._status.get("fsFreezeStatus") == "frozen"
+        return rfc3339_micro(self._memory.thaws) if frozen and self._memory.thaws else None
+
+    def thawed(self) -> Object:
+        return {key: value for key, value in self._status.items() if key != "fsFreezeStatus"}
 
     def plugged(self) -> Object | None:
         step = plugging.next_step(self._vmi, self._moment)
@@ -301,6 +310,7 @@ GuestView.computed = {
             "connected",
             "disconnected",
             "paused",
+            "thawed",
             "plugged",
             "plugging",
             "migration",
@@ -314,6 +324,7 @@ GuestView.computed = {
     },
     "failed": lambda view: view.ended("Failed"),
     "succeeded": lambda view: view.ended("Succeeded"),
+    "thawAt": GuestView.thaw_at,
     "retry": lambda _view: _SYNC_RETRY,
     "refusal": lambda _view: _SYNC_ERROR,
     "bootAfter": lambda view: view.fate.boot_after,

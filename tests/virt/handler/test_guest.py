@@ -84,6 +84,7 @@ async def test_agent(world):
     assert world.vmi()["status"]["interfaces"][0]["infoSource"] == "domain, guest-agent"
     told = await world.handler.command(NS, "vm", "guestosinfo", {})
     assert (told["hostname"], told["os"]["id"]) == ("vm", "fedora")
+    assert {"name": "guest-ping", "enabled": True} in told["supportedCommands"]
 
 
 async def test_no_agent(world):
@@ -106,6 +107,19 @@ async def test_commands(world):
     assert uid(world.vmi()) == uid(vmi)
     with pytest.raises(BadRequest, match="levitate"):
         await world.handler.command(NS, "vm", "levitate", {})
+
+
+async def test_a_freeze_ends_by_itself(world):
+    """Frozen file systems thaw after the time-out they were frozen with; without one they stay so."""
+    await world.running_vm()
+    await world.handler.command(NS, "vm", "freeze", {"unfreezeTimeout": "5m0s"})
+    await world.elapse(299)
+    assert world.vmi()["status"]["fsFreezeStatus"] == "frozen"
+    await world.elapse(2)
+    assert "fsFreezeStatus" not in world.vmi()["status"]
+    await world.handler.command(NS, "vm", "freeze", {})
+    await world.elapse(600)
+    assert world.vmi()["status"]["fsFreezeStatus"] == "frozen"
 
 
 async def test_failing_boots(world):
