@@ -229,7 +229,7 @@ def _caches(at: Setting) -> "Caches":
     from fakekube.agents.workloads.caches import Caches
 
     if not at.caches:
-        at.caches.append(Caches(at.client, at.clock))
+        at.caches.append(Caches(at.client.sharing(), at.clock))
     return at.caches[0]
 
 

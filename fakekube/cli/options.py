@@ -31,6 +31,7 @@ class Options:
     authorization: str = "open"
     client_ca: str = ""
     services: tuple[str, ...] = ()
+    guest_ports: bool = False
     verbose: bool = False
 
 
@@ -152,6 +153,12 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="NAMESPACE/NAME=URL",
                 help="Where a Service really listens: for webhooks, aggregated APIs and the Service's proxy. "
                 "May be repeated.",
+            ),
+            click.option(
+                "--guest-ports",
+                is_flag=True,
+                help="Listen on the loopback for the ports of Services, and connect to the pods behind them; the "
+                "annotation fakekube.io/guest-ports tells where.",
             ),
             click.option("--verbose", "-v", is_flag=True, help="Tell what the actors do."),
         )

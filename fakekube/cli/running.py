@@ -20,6 +20,7 @@ from fakekube.cli.options import Options
 
 if TYPE_CHECKING:
     from fakekube.clock import Clock
+    from fakekube.cluster import Cluster
 
 _ANY_TOKEN = fakekube.__name__  # nobody checks it, but without one kubectl asks for a password over TLS
 # Objects and caches are trees: cycles are few, and looking for them as often as Python does by default takes longer than
@@ -84,6 +85,8 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
             await cluster.take_over(dump)
             await cluster.apply(manifests)
             stack.callback(asyncio.create_task(cluster.keep()).cancel)
+            if options.guest_ports:
+                await stack.enter_async_context(_guest_ports(cluster))
             ca_data = tls.ca_data if tls else None
             file = stack.enter_context(_kubeconfig(options, server.url, ca_data, (*tokens, _ANY_TOKEN)[0]))
             gc.freeze()
@@ -100,6 +103,25 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
         UnknownActor,
     ) as error:
         raise Mistake(str(error)) from error
+
+
+@contextlib.asynccontextmanager
+async def _guest_ports(cluster: "Cluster") -> AsyncIterator[None]:
+    """Services' ports on the loopback, for as long as this lasts."""
+    from fakekube.actors import KUBELET  # noqa: PLC0415 - few ask for it
+    from fakekube.agents.node_server.server import NodeServer  # noqa: PLC0415
+    from fakekube.guest_ports import GuestPorts  # noqa: PLC0415
+
+    kubelet = cluster.services.find(*KUBELET)
+    if not isinstance(kubelet, NodeServer):
+        raise Mistake("--guest-ports needs the actor kubelet, which answers on the ports of pods")
+    ports = GuestPorts(cluster.client(user_agent="fakekube-guest-ports"), cluster.clock, kubelet.dial)
+    task = asyncio.create_task(ports.run(), name=ports.name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _service(text: str) -> tuple[tuple[str, str], str]:
