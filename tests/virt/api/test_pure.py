@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakekube.machinery.copying import copy_of
+from fakekube.machinery.reviews import Question
 from fakekube.machinery.wire import Request
 from fakekube.virt import quantities
 from fakekube.virt.api.causes import Cause, status
@@ -181,3 +182,19 @@ def test_overcommitted_memory():
     spec = {"domain": {}}
     applying.apply(spec, {"cpu": {"guest": 1}, "memory": {"guest": "1000", "overcommitPercent": 15}}, None)
     assert spec["domain"]["resources"] == {"requests": {"memory": "850"}}
+
+
+async def test_asked_directly_it_answers_as_if_sent_a_review(cluster):
+    """A question of the same process gets the answer an AdmissionReview gets."""
+    vm = {"metadata": {"name": "x", "namespace": "d"}, "spec": {"template": {"spec": {"domain": {}}}}}
+    asked = Question("CREATE", "d", "x", "user", copy_of(vm), None, dry_run=False)
+    body = {"uid": "u", "operation": "CREATE", "namespace": "d", "name": "x", "object": vm}
+    sent = Request(
+        "POST", "/virtualmachines-validate", body=orjson.dumps({"request": {**body, "oldObject": None}})
+    )
+    answer = await cluster.api.review("/virtualmachines-validate", asked)
+    assert not answer.allowed
+    response = orjson.loads((await cluster.api(sent)).body)["response"]
+    assert response == orjson.loads(written("u", answer))["response"]
+    assert asked.obj == vm
+    assert await cluster.api.review("/elsewhere", asked) is None

@@ -1,0 +1,76 @@
+"""What readers of the server's own process are handed: the same objects for all, cheap, and never a torn list."""
+
+import asyncio
+
+import orjson
+
+from fakekube.api.apiserver import ApiServer
+from fakekube.client.client import Client
+from fakekube.client.informer import Informer
+from fakekube.clock import ManualClock
+from fakekube.machinery.copying import copy_of
+from fakekube.machinery.resources import CONFIG_MAPS, PODS
+from fakekube.machinery.wire import User
+from tests.api.conftest import Ask, json_of
+
+CM = "/api/v1/namespaces/default/configmaps"
+POD = {"metadata": {"name": "p", "labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+ADMIN = User("admin", ("system:masters", "system:authenticated"))
+
+
+async def test_caches_hold_the_same_object(api: ApiServer, clock: ManualClock) -> None:
+    """Two caches of one resource hold one object, equal to what a GET shows but for managedFields."""
+    client = Client(api, user=ADMIN)
+    caches = [Informer(client, PODS, clock=clock) for _ in range(2)]
+    running = [asyncio.create_task(cache.run()) for cache in caches]
+    for cache in caches:
+        await cache.wait_synced()
+    seen = asyncio.Event()
+    caches[1].on_change(lambda _old, _new: seen.set())
+    await client.create(PODS, copy_of(POD), "default")
+    await asyncio.wait_for(seen.wait(), 5)
+    one, other = (cache.get("default/p") for cache in caches)
+    assert one is other
+    shown = await client.get(PODS, "p", "default")
+    assert shown["metadata"].pop("managedFields")
+    assert one == shown
+    for task in running:
+        task.cancel()
+
+
+async def test_who_shares_is_answered_with_the_object(api: ApiServer) -> None:
+    """A sharing client gets what others get, without managedFields; its writes keep them all the same."""
+    client = Client(api, user=ADMIN)
+    made = await client.sharing().create(PODS, copy_of(POD), "default")
+    changed = {**made, "metadata": {**made["metadata"], "labels": {"a": "c"}}}
+    answered = await client.sharing().update(PODS, changed)
+    shown = await client.get(PODS, "p", "default")
+    assert shown["metadata"].pop("managedFields")
+    assert answered == shown
+
+
+async def test_an_update_leaves_earlier_answers_alone(api: ApiServer) -> None:
+    """What was handed out stays as it was, whatever later writes make of the object."""
+    sharing = Client(api, user=ADMIN).sharing()
+    made = await sharing.create(PODS, copy_of(POD), "default")
+    before = copy_of(made)
+    await sharing.patch(PODS, "p", "default", {"metadata": {"labels": {"x": "y"}}}, type="strategic")
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    await sharing.patch(PODS, "p", "default", {"status": status}, type="strategic", subresource="status")
+    assert made == before
+
+
+async def test_a_long_list_lets_others_have_their_turn(api: ApiServer, ask: Ask) -> None:
+    """While it is being answered other requests are; it shows the moment it began at."""
+    for number in range(2_001):
+        await ask("POST", CM, {"metadata": {"name": f"c-{number}"}})
+    before = api.store.revision
+    listed = asyncio.ensure_future(ask("GET", CM))
+    await asyncio.sleep(0)
+    await Client(api, user=ADMIN).create(
+        CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "new"}}, "default"
+    )
+    assert not listed.done()
+    found = json_of(await listed)
+    assert (found["metadata"]["resourceVersion"], len(found["items"])) == (str(before), 2_001)
+    assert orjson.dumps(found).find(b'"new"') < 0
