@@ -23,6 +23,7 @@ from fakekube.machinery.wire import ConnectionLost, Handler, Request, Response, 
 BODY_LIMIT = 3 * 1024 * 1024  # k8s: staging/src/k8s.io/apiserver/pkg/server/config.go: MaxRequestBodyBytes
 _SNAPSHOT = "/fakekube/snapshot"
 _SNAPSHOT_LIMIT = 256 * 1024 * 1024
+_PIECE = 256 * 1024
 GZIP_FROM = 128 * 1024  # k8s: .../endpoints/handlers/responsewriters/writers.go: defaultGzipThresholdBytes
 _HEADER_LIMIT = 1024 * 1024  # Go's http.DefaultMaxHeaderBytes
 _GRACE = 0.5  # seconds running requests get when the server stops; watches are ended at once
@@ -155,7 +156,7 @@ class Server:
             return await self._converse_raw(http, answer)
         if answer.upgrade is not None:
             return await self._converse(http, answer.upgrade)
-        return _whole(http, answer)
+        return await _whole(http, answer)
 
     def _user(self, http: web.BaseRequest) -> User | None:
         if self._certified is None or http.transport is None:
@@ -386,19 +387,30 @@ def _too_large(http: web.BaseRequest) -> TooLarge:
     return TooLarge(f"Request entity too large: limit is {_body_limit(http.raw_path)}")
 
 
-def _whole(http: web.BaseRequest, answer: Response) -> web.Response:
+async def _whole(http: web.BaseRequest, answer: Response) -> web.StreamResponse:
     body = answer.body
-    response = web.Response(status=answer.status, body=body, headers=answer.headers)
+    if len(body) <= GZIP_FROM:
+        whole = web.Response(status=answer.status, body=body, headers=answer.headers)
+        whole.headers["Content-Type"] = answer.content_type
+        return whole
+    response = web.StreamResponse(status=answer.status, headers=answer.headers)
     head = response.headers
     head["Content-Type"] = answer.content_type
-    if (
-        len(body) > GZIP_FROM
-        and "gzip" in http.headers.get("Accept-Encoding", "")
-        and "Content-Encoding" not in head
-    ):
-        response.body = gzip.compress(body, 1, mtime=0)
+    if "gzip" in http.headers.get("Accept-Encoding", "") and "Content-Encoding" not in head:
+        body = await asyncio.to_thread(gzip.compress, body, 1, mtime=0)  # others need not wait for it
         head["Content-Encoding"] = "gzip"
         head["Vary"] = "Accept-Encoding"
+    response.content_length = len(body)
+    try:
+        await response.prepare(http)
+        if http.method != "HEAD":
+            for start in range(
+                0, len(body), _PIECE
+            ):  # as fast as the client reads; meanwhile others are served
+                await response.write(body[start : start + _PIECE])
+        await response.write_eof()
+    except ConnectionError:
+        pass
     return response
 
 

@@ -156,7 +156,7 @@ class MemoryStore:
         total = max(0, high - low)
         stop = high if limit is None else min(high, low + limit)
         keys = entries.keys()[low:stop] if stop > low else ()
-        found = [entries[key] for key in keys]
+        found = list(map(entries.__getitem__, keys))
         return Page(found, revision, total - len(found))
 
 

@@ -1,16 +1,19 @@
 """LIST: entries under a selector, a page at a time, at a revision.
 
-The plain answer is the stored bytes of each object joined; only Table, metadata-only and YAML views decode them.
+The plain answer is the stored bytes of each object joined; only Table, metadata-only and YAML views decode them. What has
+been read does not change any more, so long lists are answered in slices, between which others get their turn.
 
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/storage/etcd3/store.go (GetList)
 """
+
+from collections.abc import AsyncIterator, Sequence
 
 import orjson
 
 from fakekube.api import negotiation, tables
 from fakekube.api.options import ListOptions, boolean, parse_version
 from fakekube.api.registry import codec
-from fakekube.api.registry.matching import Match, list_options, matcher
+from fakekube.api.registry.matching import Match, list_options, matcher, selected
 from fakekube.api.verbs import paging
 from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.get import too_large
@@ -21,6 +24,8 @@ from fakekube.store import interface as stores
 from fakekube.store.interface import Entry
 
 _CHUNK = 500
+_SLICE = 2_000  # objects: about a millisecond for their bytes,
+_DECODED = 200  # and for what is made of them
 
 
 async def list_or_watch(call: Call) -> Response:
@@ -38,20 +43,31 @@ async def list_(call: Call, options: ListOptions) -> Response:
     chosen = call.representation()
     found, revision, token, remaining = await _page(call, options, match)
     if not chosen.plain or "pretty" in call.request.query:
-        return _converted(call, found, revision, token, remaining)
+        return await _converted(call, found, revision, token, remaining)
     meta: dict[str, object] = {"resourceVersion": str(revision)}
     if token or resource.custom:
         meta = {"continue": token, **meta}
     if remaining is not None:
         meta["remainingItemCount"] = remaining
-    items = b",".join([codec.item(resource, entry) for entry in found])
-    body = b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[%b]}\n' % (
+    head = b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[' % (
         resource.list_kind.encode(),
         resource.api_version.encode(),
         orjson.dumps(meta),
-        items,
     )
-    return call.finish(Response(200, body))
+    parts = [head]
+    async for some in _slices(call, found):
+        if len(parts) > 1:
+            parts.append(b",")
+        parts.append(b",".join([codec.item(resource, entry) for entry in some]))
+    parts.append(b"]}\n")
+    return call.finish(Response(200, b"".join(parts)))
+
+
+async def _slices(call: Call, entries: Sequence[Entry], size: int = _SLICE) -> AsyncIterator[Sequence[Entry]]:
+    for start in range(0, len(entries), size):
+        if start:
+            await call.registry.clock.sleep(0)
+        yield entries[start : start + size]
 
 
 async def _page(
@@ -64,8 +80,12 @@ async def _page(
     limit = 0 if options.version == "0" else options.limit
     if limit <= 0:
         page = await _read(call, prefix, at, after, None)
-        found = list(page.entries) if match is None else [entry for entry in page.entries if match(entry)]
-        return found, page.revision, "", None
+        if match is None:
+            return list(page.entries), page.revision, "", None
+        chosen: list[Entry] = []
+        async for some in _slices(call, page.entries):
+            chosen += selected(some, match)
+        return chosen, page.revision, "", None
     found = []
     while True:
         page = await _read(call, prefix, at, after, max(limit, _CHUNK) if match else limit)
@@ -126,7 +146,9 @@ async def _read(call: Call, prefix: str, at: int | None, after: str, limit: int 
         raise expired from None
 
 
-def _converted(call: Call, found: list[Entry], revision: int, token: str, remaining: int | None) -> Response:
+async def _converted(
+    call: Call, found: list[Entry], revision: int, token: str, remaining: int | None
+) -> Response:
     resource = call.resource
     chosen = call.representation()
     meta: Object = {"resourceVersion": str(revision)}
@@ -135,7 +157,9 @@ def _converted(call: Call, found: list[Entry], revision: int, token: str, remain
     if remaining is not None:
         meta["remainingItemCount"] = remaining
     decode = codec.decode_metadata if chosen.convert == "PartialObjectMetadataList" else codec.decode
-    objects = [decode(resource, entry) for entry in found]
+    objects: list[Object] = []
+    async for some in _slices(call, found, _DECODED):
+        objects += [decode(resource, entry) for entry in some]
     body: Object
     if chosen.convert == "Table":
         body = call.table(objects, chosen, meta)
