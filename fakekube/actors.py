@@ -203,9 +203,12 @@ class _Opens(Protocol):
 
 
 def _volumes(at: Setting) -> Made:
-    from fakekube.agents.volumes import Volumes
+    from fakekube.agents.volumes import Volumes, default_class
 
-    return Made(Volumes(at.client, clock=at.clock, ids=at.ids))
+    async def prepare() -> None:
+        await at.preload([default_class()])
+
+    return Made(Volumes(at.client, clock=at.clock, ids=at.ids), prepare)
 
 
 def _metrics(at: Setting) -> Made:

@@ -1,78 +1,117 @@
 """The volume binder and provisioner: claims become Bound to volumes that hold nothing, and volumes go with their claims.
 
-A claim of a class with `volumeBindingMode: WaitForFirstConsumer` waits until a pod that uses it has a node. A claim that
-names a class nobody has made is bound all the same: tests rarely care. Matching pre-made volumes is not done.
-Upstream: k8s: pkg/controller/volume/persistentvolume/pv_controller.go
+What becomes of a claim is `volume_binding`'s. Every class has a provisioner here, whatever it is called, but
+`kubernetes.io/no-provisioner`. Claims that wait say what for, as events.
+Upstream: k8s: pkg/controller/volume/persistentvolume/pv_controller.go; external-provisioner, external-resizer
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fakekube.agents import fates
+from fakekube.agents import volume_binding as binding
 from fakekube.agents.storage_protection import StorageProtection, claims_of_pod
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
+from fakekube.client.recorder import WARNING, Recorder
 from fakekube.clock import Clock
 from fakekube.ids import Ids
-from fakekube.machinery.errors import AlreadyExists, NotFound
-from fakekube.machinery.objects import annotations, dig, is_terminating, key, name, namespace, uid
+from fakekube.machinery.errors import AlreadyExists, Conflict, NotFound
+from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name, namespace, uid
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, PODS, Resource
 from fakekube.machinery.wire import Object
 
 PERSISTENT_VOLUMES = Resource("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
 
-_SELECTED_NODE = "volume.kubernetes.io/selected-node"
+PROVISIONER = "fakekube.io/volumes"
 _BOUND = {"pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-controller": "yes"}
-_CLAIM = "claim"
+_CLAIM, _FREE = "claim", "free"
+_LOST = "Bound claim has lost its PersistentVolume. Data on the volume is lost!"
+
+
+def default_class() -> Object:
+    """The class of claims that name none, as clusters for trying things out have one."""
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {
+            "name": "standard",
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": PROVISIONER,
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "Immediate",
+        "allowVolumeExpansion": True,
+    }
 
 
 class Volumes:
-    """See the module text."""
+    """See the module text. One controller looks at claims, one at volumes."""
 
     name = "persistentvolume-binder"
 
     def __init__(self, client: Client, *, clock: Clock, ids: Ids) -> None:
-        del ids  # nothing here is left to chance
         self._client = client
         self._claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self._classes = Informer(client, STORAGE_CLASSES, clock=clock)
+        self._volumes = Informer(client, PERSISTENT_VOLUMES, clock=clock)
+        self._volumes.add_index(_CLAIM, _claimed_by)
+        self._volumes.add_index(_FREE, _free_in)
         self._pods = Informer(client, PODS, clock=clock)
         self._pods.add_index(_CLAIM, claims_of_pod)
         self._pods.on_change(self._pod_changed)
-        self._released: dict[str, str] = {}  # claim key → volume that is nobody's any more
+        self._recorder = Recorder(client, "persistentvolume-controller", clock=clock, ids=ids)
         self._watching_pods: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self.controller = Controller(self.name, self._reconcile, clock=clock)
         self.controller.source(self._claims)
-        self._claims.on_change(self._claim_changed)
         self.controller.source(self._classes, self._claims_of_class)
-        volumes = Informer(client, PERSISTENT_VOLUMES, clock=clock)
+        self.controller.source(self._volumes, self._claims_for_volume)
+        self.volumes = Controller("persistentvolume", self._reconcile_volume, clock=clock)
+        self.volumes.source(self._volumes)
+        self.volumes.source(self._claims, _volume_of_lost)
         self._protection = StorageProtection(
-            client, clock=clock, claims=self._claims, volumes=volumes, pods=self._pods
+            client, clock=clock, claims=self._claims, volumes=self._volumes, pods=self._pods
         )
 
     @property
     def idle(self) -> bool:
         """Nothing is queued or being worked on."""
-        return self.controller.idle and self._protection.idle
+        return self.controller.idle and self.volumes.idle and self._protection.idle and self._recorder.idle
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            tasks.create_task(self._recorder.run())
             tasks.create_task(self.controller.run())
+            tasks.create_task(self.volumes.run())
             tasks.create_task(self._protection.run())
 
+    # --- whom a change wakes -----------------------------------------------------------------------------------
+
     def _claims_of_class(self, old: Object | None, new: Object | None) -> Iterable[str]:
-        made = new if old is None else None
-        if made is None:
-            return ()
+        return self._unbound(name(new)) if new is not None and old is None else ()
+
+    def _claims_for_volume(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        """Claims a volume that is free may be for, or the one that has lost it."""
+        if new is not None:
+            spec = new["spec"]
+            return (
+                self._unbound(spec.get("storageClassName", ""))
+                if not spec.get("claimRef", {}).get("uid")
+                else ()
+            )
+        kept = dig(old, "spec", "claimRef", default={})
+        return (f"{kept.get('namespace')}/{kept.get('name')}",) if kept else ()
+
+    def _unbound(self, of_class: str) -> list[str]:
         return [
             key(claim)
             for claim in self._claims.objects()
-            if dig(claim, "spec", "storageClassName") == name(made) and not _is_bound(claim)
+            if binding.class_of(claim) == of_class and not _is_bound(claim)
         ]
 
     def _pod_changed(self, _old: Object | None, new: Object | None) -> None:
@@ -80,33 +119,109 @@ class Volumes:
             for claim in claims_of_pod(new):
                 self.controller.queue.add(claim)
 
-    def _claim_changed(self, old: Object | None, new: Object | None) -> None:
-        """Remember the volume of a claim that has gone: it is deleted with it."""
-        if new is None and old is not None and (volume := dig(old, "spec", "volumeName")):
-            self._released[key(old)] = volume
+    # --- claims ------------------------------------------------------------------------------------------------
 
     async def _reconcile(self, own: str) -> Result | None:
-        if (released := self._released.pop(own, None)) is not None:
-            await self._delete(released)
         claim = self._claims.get(own)
-        if claim is not None and is_terminating(claim):
+        if claim is None:
+            return None
+        if is_terminating(claim):
             self._watch_pods()  # its protection is lifted when the last of them has ended
-        if claim is None or is_terminating(claim) or _is_bound(claim):
             return None
-        if fates.stays_unbound(claim):
-            return None
-        if self._waits_for_consumer(claim) and not self._has_consumer(own, claim):
-            self._watch_pods()
-            return None
-        await self._bind(claim)
+        try:
+            if _is_bound(claim):
+                await self._look_after(claim)
+            elif not fates.stays_unbound(claim):
+                await self._bind(own, claim)
+        except NotFound:
+            return None  # it has gone meanwhile
         return None
 
-    def _waits_for_consumer(self, claim: Object) -> bool:
-        chosen = self._classes.get(dig(claim, "spec", "storageClassName", default=""))
-        return chosen is not None and chosen.get("volumeBindingMode") == "WaitForFirstConsumer"
+    async def _bind(self, own: str, claim: Object) -> None:
+        chosen = self._classes.get(binding.class_of(claim))
+        late = chosen is not None and chosen.get("volumeBindingMode") == binding.LATE
+        consumed = not late or self._has_consumer(own, claim)
+        decision = binding.decide(claim, chosen, self._candidates(claim), consumed=consumed)
+        if isinstance(decision, binding.Wait):
+            if not consumed:
+                self._watch_pods()
+            if decision.reason:
+                self._recorder.event(claim, decision.type, decision.reason, decision.message)
+            if dig(claim, "status", "phase") != "Pending":
+                await self._tell(claim, {"phase": "Pending"})
+        elif isinstance(decision, binding.Make):
+            await self._complete(claim, await self._made(claim, decision.storage_class))
+        else:
+            await self._complete(claim, await self._taken(claim, decision.volume))
+
+    def _candidates(self, claim: Object) -> list[Object]:
+        """Volumes worth looking at: the one the claim names, or those of its class that nobody has."""
+        if wanted := dig(claim, "spec", "volumeName"):
+            named = self._volumes.get(wanted)
+            return [named] if named is not None else []
+        mine = self._volumes.by_index(_CLAIM, uid(claim))
+        return mine or self._volumes.by_index(_FREE, binding.class_of(claim))
+
+    async def _made(self, claim: Object, storage_class: Obj) -> Object:
+        volume = _volume(claim, storage_class)
+        try:
+            return await self._client.create(PERSISTENT_VOLUMES, volume)
+        except AlreadyExists:
+            return await self._client.get(PERSISTENT_VOLUMES, name(volume))  # an earlier pass got this far
+
+    async def _taken(self, claim: Object, volume: Object) -> Object:
+        if dig(volume, "spec", "claimRef", "uid") == uid(claim):
+            return volume
+        meta = volume["metadata"]
+        notes = {**annotations(volume), "pv.kubernetes.io/bound-by-controller": "yes"}
+        spec = {**volume["spec"], "claimRef": _reference(claim)}
+        return await self._client.update(
+            PERSISTENT_VOLUMES, {**volume, "metadata": {**meta, "annotations": notes}, "spec": spec}
+        )
+
+    async def _complete(self, claim: Object, volume: Object) -> None:
+        """The volume is the claim's: tell it of both."""
+        await self._phase(volume, "Bound")
+        notes = dict(_BOUND)
+        if provisioner := annotations(volume).get("pv.kubernetes.io/provisioned-by"):
+            notes["volume.kubernetes.io/storage-provisioner"] = provisioner
+        patch = {"metadata": {"annotations": notes}, "spec": {"volumeName": name(volume)}}
+        await self._client.patch(PERSISTENT_VOLUME_CLAIMS, name(claim), namespace(claim), patch, type="merge")
+        spec = volume["spec"]
+        await self._tell(
+            claim, {"phase": "Bound", "accessModes": spec["accessModes"], "capacity": spec["capacity"]}
+        )
+
+    async def _look_after(self, claim: Object) -> None:
+        """Of a bound claim: its volume grows with it, and if it is gone the claim is lost."""
+        own = dig(claim, "spec", "volumeName", default="")
+        volume = self._volumes.get(own)
+        if volume is None:
+            try:
+                volume = await self._client.get(PERSISTENT_VOLUMES, own)  # the cache may be behind
+            except NotFound:
+                self._recorder.event(claim, WARNING, "ClaimLost", _LOST)
+                await self._tell(claim, {"phase": "Lost"})
+                return
+        chosen = self._classes.get(binding.class_of(claim))
+        if binding.requested(claim) > binding.size_of(volume) and dig(chosen, "allowVolumeExpansion"):
+            size = {"storage": claim["spec"]["resources"]["requests"]["storage"]}
+            patch = {"spec": {"capacity": size}}
+            await self._client.patch(PERSISTENT_VOLUMES, own, None, patch, type="merge")
+            await self._tell(claim, {"capacity": size})
+
+    async def _tell(self, claim: Object, status: Mapping[str, object]) -> None:
+        await self._client.patch(
+            PERSISTENT_VOLUME_CLAIMS,
+            name(claim),
+            namespace(claim),
+            {"status": status},
+            type="merge",
+            subresource="status",
+        )
 
     def _has_consumer(self, own: str, claim: Object) -> bool:
-        if annotations(claim).get(_SELECTED_NODE):
+        if annotations(claim).get(binding.SELECTED_NODE):
             return True
         return any(dig(pod, "spec", "nodeName") for pod in self._pods.by_index(_CLAIM, own))
 
@@ -116,72 +231,91 @@ class Volumes:
             self._watching_pods = self._tasks.create_task(self._pods.run())
             self._tasks.create_task(self._protection.look_again())
 
-    async def _bind(self, claim: Object) -> None:
-        """Make the volume, name it in the claim, then tell that both are bound."""
-        volume = _volume(claim)
+    # --- volumes -----------------------------------------------------------------------------------------------
+
+    async def _reconcile_volume(self, own: str) -> Result | None:
+        """A volume is Available until it is claimed, and Released, or gone, once its claim is."""
+        volume = self._volumes.get(own)
+        if volume is None:
+            return None
+        kept = dig(volume, "spec", "claimRef", default={})
         try:
-            made = await self._client.create(PERSISTENT_VOLUMES, volume)
-            await self._client.update(
-                PERSISTENT_VOLUMES, {**made, "status": {"phase": "Bound"}}, subresource="status"
-            )
-        except AlreadyExists:
-            pass  # an earlier pass got this far
-        meta = {"annotations": _BOUND}
-        patch = {"metadata": meta, "spec": {"volumeName": name(volume)}}
-        status = {
-            "phase": "Bound",
-            "accessModes": dig(claim, "spec", "accessModes", default=["ReadWriteOnce"]),
-            "capacity": dig(claim, "spec", "resources", "requests", default={"storage": "1Gi"}),
-        }
-        space, own = namespace(claim), name(claim)
-        try:
-            await self._client.patch(PERSISTENT_VOLUME_CLAIMS, own, space, patch, type="merge")
+            if not kept.get("uid"):
+                await self._phase(volume, "Available")
+                return None
+            claim = self._claims.get(f"{kept.get('namespace')}/{kept.get('name')}")
+            if claim is not None and uid(claim) == kept["uid"]:
+                return None
+            await self._phase(volume, "Released")
+            if dig(volume, "spec", "persistentVolumeReclaimPolicy") == "Delete" and not is_terminating(
+                volume
+            ):
+                await self._client.delete(PERSISTENT_VOLUMES, own, uid=uid(volume))
+        except (NotFound, Conflict):
+            return None  # its next event will tell
+        return None
+
+    async def _phase(self, volume: Object, phase: str) -> None:
+        """Raises Conflict where the volume is not as it was: two look at it."""
+        if dig(volume, "status", "phase") != phase:
+            version = volume["metadata"]["resourceVersion"]
+            patch = {"metadata": {"resourceVersion": version}, "status": {"phase": phase}}
             await self._client.patch(
-                PERSISTENT_VOLUME_CLAIMS, own, space, {"status": status}, type="merge", subresource="status"
+                PERSISTENT_VOLUMES, name(volume), None, patch, type="merge", subresource="status"
             )
-        except NotFound:
-            return
-
-    async def _delete(self, volume: str) -> None:
-        """Reclaim a volume this binder has made; others stay."""
-        try:
-            found = await self._client.get(PERSISTENT_VOLUMES, volume)
-            if dig(found, "spec", "persistentVolumeReclaimPolicy") == "Delete":
-                released = {**found, "status": {**(found.get("status") or {}), "phase": "Released"}}
-                await self._client.update(PERSISTENT_VOLUMES, released, subresource="status")
-                await self._client.delete(PERSISTENT_VOLUMES, volume, uid=uid(found))
-        except NotFound:
-            return
 
 
-def _is_bound(claim: Object) -> bool:
-    return bool(dig(claim, "status", "phase") == "Bound")
+def _is_bound(claim: Obj) -> bool:
+    return dig(claim, "status", "phase") in ("Bound", "Lost")
 
 
-def _volume(claim: Object) -> Object:
+def _volume_of_lost(old: Object | None, new: Object | None) -> Iterable[str]:
+    """The volume of a claim that has gone."""
+    volume = dig(old, "spec", "volumeName") if new is None else None
+    return (volume,) if volume else ()
+
+
+def _claimed_by(volume: Object) -> Iterable[str]:
+    """The uid of the claim that has the volume."""
+    claim = dig(volume, "spec", "claimRef", "uid")
+    return (claim,) if claim else ()
+
+
+def _free_in(volume: Object) -> Iterable[str]:
+    """The class of a volume that no claim has yet."""
+    return () if _claimed_by(volume) else (dig(volume, "spec", "storageClassName", default=""),)
+
+
+def _reference(claim: Obj) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "namespace": namespace(claim),
+        "name": name(claim),
+        "uid": uid(claim),
+    }
+
+
+def _volume(claim: Obj, storage_class: Obj) -> Object:
     spec = claim["spec"]
     made: Object = {
         "accessModes": spec.get("accessModes") or ["ReadWriteOnce"],
         "capacity": dig(spec, "resources", "requests", default={"storage": "1Gi"}),
-        "claimRef": {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "namespace": namespace(claim),
-            "name": name(claim),
-            "uid": uid(claim),
-        },
+        "claimRef": _reference(claim),
         "hostPath": {"path": f"/var/lib/fakekube/{namespace(claim)}/{name(claim)}"},
-        "persistentVolumeReclaimPolicy": "Delete",
+        "persistentVolumeReclaimPolicy": storage_class.get("reclaimPolicy") or "Delete",
+        "storageClassName": name(storage_class),
         "volumeMode": spec.get("volumeMode") or "Filesystem",
     }
-    if storage_class := spec.get("storageClassName"):
-        made["storageClassName"] = storage_class
+    if storage_class.get("mountOptions"):
+        made["mountOptions"] = storage_class["mountOptions"]
+    provisioner = str(storage_class.get("provisioner") or PROVISIONER)
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
         "metadata": {
             "name": f"pvc-{uid(claim)}",
-            "annotations": {"pv.kubernetes.io/provisioned-by": "fakekube.io/volumes"},
+            "annotations": {"pv.kubernetes.io/provisioned-by": provisioner},
         },
         "spec": made,
     }

@@ -15,7 +15,7 @@ import pytest
 from fakekube.agents.garbage_collector import GarbageCollector
 from fakekube.agents.kubelet import Kubelet as RealKubelet
 from fakekube.agents.scheduler import Scheduler
-from fakekube.agents.volumes import Volumes
+from fakekube.agents.volumes import Volumes, default_class
 from fakekube.api.apiserver import ApiServer
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller
@@ -42,6 +42,7 @@ from fakekube.virt.handler.guest import VirtHandler
 from fakekube.virt.operator.crds import crds
 
 NS = "default"
+DEFAULT = {"storageclass.kubernetes.io/is-default-class": "true"}
 _GATE = "kubevirt.io/virtual-machine-unpaused"
 _DIGEST = "sha256:" + "0" * 64
 
@@ -240,6 +241,7 @@ class World:
         await self.api.preload_crds(crds())
         for number in range(1, self.nodes + 1):
             await self.add_node(f"node0{number}")
+        await self.api.preload([{**default_class(), "metadata": {"name": "local", "annotations": DEFAULT}}])
         actors = [self.controller, self.handler, self.cdi, *self.others]
         actors += [self.kubelet.controller] if self.kubelet else []
         tasks = [asyncio.create_task(actor.run()) for actor in actors]

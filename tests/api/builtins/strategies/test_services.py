@@ -1,17 +1,23 @@
 """Services: what the server fills in, hands out and takes back."""
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fakekube.api.builtins.strategies.service_addresses import FIRST_PORT, LAST_PORT, SERVICE_RANGE, Addresses
+from fakekube.clock import ManualClock
+from fakekube.cluster import Cluster
+from fakekube.machinery.errors import InternalError
+from fakekube.machinery.resources import Resource
 from tests.api.builtins.strategies.conftest import Send, said
 from tests.api.conftest import Ask, json_of
 
 SVC = "/api/v1/namespaces/default/services"
 HTTP = [{"port": 80}]
+SERVICES = Resource("", "v1", "services", "Service")
 
 
 async def test_cluster_ip(create: Send) -> None:
@@ -233,3 +239,31 @@ def test_the_lowest_addresses_are_kept_for_those_who_ask() -> None:
     addresses = Addresses(random.Random(3))
     lowest = {str(SERVICE_RANGE[offset]) for offset in range(257)}
     assert not lowest & {addresses.next_ip() for _ in range(500)}
+
+
+async def test_full_ranges_are_refused() -> None:
+    """When all node ports are taken, or all addresses, a Service that wants another is refused as by the real server."""
+    async with Cluster(only=["api"], clock=ManualClock(), seed=1) as cluster:
+        client = cluster.client()
+
+        async def create(name: str, ports: list[Any], **spec: Any) -> None:
+            meta = {"name": name, "namespace": "default"}
+            body = {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"ports": ports, **spec}}
+            await client.create(SERVICES, body)
+
+        for first in range(FIRST_PORT, LAST_PORT + 1, 400):
+            numbers = range(first, min(first + 400, LAST_PORT + 1))
+            ports = [{"name": f"p{n}", "port": n, "nodePort": n} for n in numbers]
+            await create(f"s{first}", ports, type="NodePort")
+        with pytest.raises(InternalError) as raised:
+            await create("more", [{"port": 80}], type="NodePort")
+        assert raised.value.message == "Internal error occurred: failed to allocate a nodePort: range is full"
+        strategy = cluster.api.catalog.find("", "v1", "services").strategy
+        every = [str(address) for address in SERVICE_RANGE]
+        strategy.addresses.follow(service("everything", every, []), deleted=False)
+        with pytest.raises(InternalError) as raised:
+            await create("more", [{"port": 80}])
+        assert (
+            raised.value.message == "Internal error occurred: failed to allocate a serviceIP: range is full"
+        )
+        await create("headless", [{"port": 80}], clusterIP="None")
