@@ -51,6 +51,8 @@ ADMITTED = (
     "failed to create typed patch object",
     "failed to convert new object",
     "failed to prune fields",
+    "target.name: Required value",  # of a binding
+    "target.kind: Unsupported value",
     "does not exist",  # the replicas behind a custom resource's scale
     "This pod has more than one PodDisruptionBudget",
     "failed to create manager for existing fields",

@@ -123,3 +123,44 @@ def kubectl(
     tool("create", "namespace", tool.namespace)
     yield tool
     tool("delete", "namespace", tool.namespace, "--wait=false")
+
+
+GENERATIONS = {
+    path.name: str(path)
+    for known in kubectls().values()
+    for path in versioned(Path(known).resolve().parent)
+    if path.name in ("kubectl.1.27", "kubectl.1.30", "kubectl.1.33")
+}
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    if not GENERATIONS:
+        pytest.skip("none of kubectl.1.27, kubectl.1.30, kubectl.1.33 is here")
+    with pytest.MonkeyPatch.context() as patch:  # kubectl shows tokens only over TLS
+        patch.setenv("FAKEKUBE_STATE", str(tmp_path_factory.mktemp("state")))
+        running = Up(
+            "--without",
+            "kubevirt",
+            "--without",
+            "workloads",
+            "--authorization",
+            "rbac",
+            "--token",
+            "admin",
+            "--tls",
+        )
+    yield running
+    assert running.stop() == "", "the server had nothing to complain about"
+
+
+@pytest.fixture(params=sorted(GENERATIONS) or ["kubectl"], scope="module")
+def k(
+    request: pytest.FixtureRequest, served: Up, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kubectl]:
+    """One kubectl, in a namespace of its own; the tests of one module share it."""
+    name = re.sub(r"[^a-z0-9]+", "-", f"{request.param} {request.path.stem.removeprefix('test_')}")
+    tool = Kubectl(GENERATIONS[request.param], served.kubeconfig, tmp_path_factory.mktemp("home"), name)
+    assert tool("create", "namespace", name) == f"namespace/{name} created\n"
+    yield tool
+    tool("delete", "namespace", name, "--wait=false")

@@ -6,19 +6,12 @@ Every expectation is one text for all of them, so what passes is identical.
 import json
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Kubectl, Up, kubectls, versioned
+from tests.e2e.conftest import Kubectl
 
-GENERATIONS = {
-    path.name: str(path)
-    for known in kubectls().values()
-    for path in versioned(Path(known).resolve().parent)
-    if path.name in ("kubectl.1.27", "kubectl.1.30", "kubectl.1.33")
-}
 DEPLOYMENT = """\
 apiVersion: apps/v1
 kind: Deployment
@@ -32,39 +25,6 @@ spec:
     spec: {containers: [{name: main, image: "example.com/web:1"}]}
 """
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: '%s'}\n"
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    if not GENERATIONS:
-        pytest.skip("none of kubectl.1.27, kubectl.1.30, kubectl.1.33 is here")
-    with pytest.MonkeyPatch.context() as patch:  # kubectl shows tokens only over TLS
-        patch.setenv("FAKEKUBE_STATE", str(tmp_path_factory.mktemp("state")))
-        running = Up(
-            "--without",
-            "kubevirt",
-            "--without",
-            "workloads",
-            "--authorization",
-            "rbac",
-            "--token",
-            "admin",
-            "--tls",
-        )
-    yield running
-    assert running.stop() == "", "the server had nothing to complain about"
-
-
-@pytest.fixture(params=sorted(GENERATIONS) or ["kubectl"], scope="module")
-def k(
-    request: pytest.FixtureRequest, served: Up, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Kubectl]:
-    """One kubectl, in a namespace of its own; the tests of this module share it."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.param)
-    tool = Kubectl(GENERATIONS[request.param], served.kubeconfig, tmp_path_factory.mktemp("home"), name)
-    assert tool("create", "namespace", name) == f"namespace/{name} created\n"
-    yield tool
-    tool("delete", "namespace", name, "--wait=false")
 
 
 def data(k: Kubectl) -> str:

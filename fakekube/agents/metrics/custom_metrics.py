@@ -44,7 +44,7 @@ class CustomMetrics:
         version = request.path.split("/")[3]
         asked = replies.asked(request, f"/apis/{GROUP}/{version}")
         if not asked.steps:
-            return replies.resources(f"{GROUP}/{version}", ())
+            return replies.resources(f"{GROUP}/{version}", replies.any_name("MetricValueList"))
         namespace, plural, name, metric = _address(asked.steps)
         resource = NAMESPACES if plural == "metrics" else await self._resource(plural)
         if plural == "metrics":

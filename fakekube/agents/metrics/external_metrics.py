@@ -31,7 +31,7 @@ class ExternalMetrics:
         asked = replies.asked(request, ROOT)
         match asked.steps:
             case ():
-                return replies.resources(API_VERSION, ())
+                return replies.resources(API_VERSION, replies.any_name("ExternalMetricValueList"))
             case ("namespaces", namespace, metric):
                 marked = await self._client.list(CONFIG_MAPS, namespace, label_selector=f"{MARK}=true")
             case _:

@@ -57,6 +57,11 @@ def asked(request: Request, root: str) -> Asked:
     return Asked(steps, query, "as=Table" in (request.headers.get("accept") or ""))
 
 
+def any_name(kind: str) -> Sequence[Object]:
+    """The resources of an API that answers to any name. Clients before 1.28 take a version that lists none for broken."""
+    return [{"name": "metrics/any", "singularName": "", "namespaced": True, "kind": kind, "verbs": ["get"]}]
+
+
 def resources(group_version: str, listed: Sequence[Object]) -> Response:
     """A discovery document."""
     return json(
