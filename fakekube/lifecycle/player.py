@@ -5,7 +5,7 @@ state, and lives without delays are lived through at once. A stage whose moment 
 changed its mind meanwhile, the stage does not play. A write that is refused is tried again, without waiting the delay anew.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +15,10 @@ from fakekube.client.informer import Informer
 from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
+from fakekube.lifecycle import effects
 from fakekube.lifecycle.match import Asked, asked, choose, delay
 from fakekube.lifecycle.script import for_kind
-from fakekube.lifecycle.stage import INSTANT, Pace, Patch, Stage
-from fakekube.lifecycle.templates import look_up
+from fakekube.lifecycle.stage import INSTANT, Pace, Stage
 from fakekube.machinery import objects
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import Resource
@@ -185,9 +185,9 @@ class Player:
         step, name, namespace = stage.next, objects.name(obj), objects.namespace(obj)
         client = self._client_for(obj) if self._client_for is not None else self._client
         before = objects.resource_version(obj)
-        events = list(self._events(stage, obj, context))
+        told, seen = list(effects.events(stage, context)), obj
         try:
-            for body, patch in self._writes(stage, obj, context):
+            for body, patch in effects.writes(stage, obj, context):
                 subresource = patch.subresource if patch and not self._whole else None
                 kind = patch.kind if patch else "merge"
                 if kind == "update":
@@ -202,39 +202,10 @@ class Player:
         except NotFound:
             return None  # gone meanwhile; the cache will tell
         if self._recorder is not None:
-            for event in events:
-                self._recorder.event(*event[0], **event[1])
+            host = self._host(seen) if self._host is not None else None
+            for one in told:
+                self._recorder.event(seen, one.type, one.reason, one.message, field_path=one.path, host=host)
         return None if step.delete else objects.resource_version(obj) != before
-
-    def _events(
-        self, stage: Stage, obj: Object, context: Mapping[str, Any]
-    ) -> Iterator[tuple[tuple[Object, str, str, str], dict[str, Any]]]:
-        """Arguments for the recorder; read from the object as it was before the stage's writes."""
-        host = self._host(obj) if self._host is not None else None
-        for group in stage.next.events:
-            items = [None] if group.for_each is None else look_up(context, group.for_each) or []
-            for item in items:
-                inner = context if group.for_each is None else {**context, "item": item}
-                for one in group.events:
-                    path = one.field_path.render(inner) if one.field_path is not None else ""
-                    said = (obj, one.type, one.reason.render(inner), one.message.render(inner))
-                    yield said, {"field_path": path, "host": host}
-
-    @staticmethod
-    def _writes(stage: Stage, obj: Object, context: Mapping[str, Any]) -> list[tuple[Any, Patch | None]]:
-        """Bodies of the stage's patches in order; the change of finalizers is one without a Patch."""
-        writes: list[tuple[Any, Patch | None]] = []
-        if stage.next.finalizers is not None:
-            present = objects.finalizers(obj)
-            wanted = stage.next.finalizers.of(present)
-            if wanted != present:
-                # With the version: somebody else's change of this list must not be undone.
-                meta = {"finalizers": wanted or None, "resourceVersion": objects.resource_version(obj)}
-                writes.append(({"metadata": meta}, None))
-        for patch in stage.next.patches:
-            body = patch.template.render(context)
-            writes.append(({patch.root: body} if patch.root else body, patch))
-        return writes
 
 
 def _version(obj: Object) -> int:

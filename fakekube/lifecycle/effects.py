@@ -1,0 +1,87 @@
+"""What a stage does to an object, as values: the bodies it sends, the events it tells. And, for files of stages and their
+tests, what would happen to an object now. Pure.
+"""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fakekube.lifecycle.match import asked, choose, delay
+from fakekube.lifecycle.script import Script
+from fakekube.lifecycle.stage import REALISTIC, Pace, Patch, Stage
+from fakekube.lifecycle.templates import Context, look_up
+from fakekube.machinery import objects
+from fakekube.machinery.wire import Object
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event about an object, or about the part of it at `path`."""
+
+    type: str
+    reason: str
+    message: str
+    path: str = ""
+
+
+def events(stage: Stage, context: Context) -> Iterator[Told]:
+    """In the order in which they are told; read from the object as it was before the stage's writes."""
+    for group in stage.next.events:
+        items = [None] if group.for_each is None else look_up(context, group.for_each) or []
+        for item in items:
+            inner: Context = context if group.for_each is None else {**context, "item": item}
+            for one in group.events:
+                path = one.field_path.render(inner) if one.field_path is not None else ""
+                yield Told(one.type, one.reason.render(inner), one.message.render(inner), path)
+
+
+def writes(stage: Stage, obj: Object, context: Context) -> list[tuple[Any, Patch | None]]:
+    """Bodies of the stage's patches in order; the change of finalizers is one without a Patch."""
+    found: list[tuple[Any, Patch | None]] = []
+    if stage.next.finalizers is not None:
+        present = objects.finalizers(obj)
+        wanted = stage.next.finalizers.of(present)
+        if wanted != present:
+            # With the version: somebody else's change of this list must not be undone.
+            meta = {"finalizers": wanted or None, "resourceVersion": objects.resource_version(obj)}
+            found.append(({"metadata": meta}, None))
+    for patch in stage.next.patches:
+        body = patch.template.render(context)
+        found.append(({patch.root: body} if patch.root else body, patch))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What is next on one track: which stage, after how long at the shortest, and what it will do."""
+
+    track: str
+    stage: str
+    after: float
+    events: tuple[Told, ...]
+    writes: tuple[Any, ...]
+    deletes: bool
+
+
+def prospects(
+    script: Script, obj: Object, context: Mapping[str, Any], now: datetime, pace: Pace = REALISTIC
+) -> list[Prospect]:
+    """What would happen to an object if nothing else did, track by track."""
+    found, chance = [], _Shortest()
+    for track, stages in script.tracks(context).items():
+        stage = choose(stages, obj, context, chance)
+        if stage is not None:
+            after = delay(stage, asked(stage, obj, context), now, pace, chance)
+            bodies = tuple(body for body, _ in writes(stage, obj, context))
+            told = tuple(events(stage, context))
+            found.append(Prospect(track, stage.name, after, told, bodies, stage.next.delete))
+    return found
+
+
+class _Shortest(random.Random):
+    """Chance that always falls on the lower end."""
+
+    def random(self) -> float:
+        return 0.0
