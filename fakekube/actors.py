@@ -153,7 +153,11 @@ def _kubelet(at: Setting) -> Made:
         return objects.labels(pod).get("kubevirt.io") == "virt-launcher"
 
     async def guest(pod: Object, port: int) -> "Serve | None":
-        """A port of a virtual machine, where a virt-handler of ours plays it."""
+        """A port of KubeVirt's own pods, or of a virtual machine where a virt-handler of ours plays it."""
+        from fakekube.virt.operator import health  # and TLS with it
+
+        if (well := health.of_pod(pod, port, at.client)) is not None:
+            return well
         handler, owner = at.made.get("virt-handler"), objects.controller_of(pod)
         if owner is None or not ends_with_its_guest(pod) or not isinstance(handler, _Opens):
             return None

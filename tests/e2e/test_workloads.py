@@ -3,9 +3,11 @@
 import http.client
 import json
 import re
+import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -122,19 +124,39 @@ def test_a_look_inside(kubectl: Kubectl) -> None:
     assert through(k, "service/p", 80) == b"Hello from p\n"
 
 
-def through(k: Kubectl, what: str, port: int) -> bytes:
-    """A page fetched through `kubectl port-forward`."""
-    process = k.start("port-forward", what, f":{port}")
+def test_health(kubectl: Kubectl) -> None:
+    """KubeVirt's own pods tell which version of the configuration they know, to whoever forwards their port."""
+    version = kubectl(
+        "get", "kubevirt", "kubevirt", "-n", "kubevirt", "-o", "jsonpath={.metadata.resourceVersion}"
+    )
+    said = json.loads(
+        through(kubectl, "deployment/virt-api", 8443, "-n", "kubevirt", path="//healthz", secure=True)
+    )
+    assert int(said["config-resource-version"]) >= int(version)
+
+
+def through(k: Kubectl, what: str, port: int, *options: str, path: str = "/", secure: bool = False) -> bytes:
+    """A page fetched through `kubectl port-forward`; `secure` asks by TLS and trusts whoever answers."""
+    process = k.start("port-forward", what, f":{port}", *options)
     try:
         assert process.stdout is not None
         local = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
         assert local is not None
-        with closing(http.client.HTTPConnection("127.0.0.1", int(local[1]), timeout=10)) as connection:
-            connection.request("GET", "/")
+        kind = (
+            partial(http.client.HTTPSConnection, context=trusting()) if secure else http.client.HTTPConnection
+        )
+        with closing(kind("127.0.0.1", int(local[1]), timeout=10)) as connection:
+            connection.request("GET", path)
             return connection.getresponse().read()
     finally:
         process.terminate()
         process.communicate(timeout=10)
+
+
+def trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def test_following(kubectl: Kubectl) -> None:

@@ -27,6 +27,7 @@ class Said:
 
 
 Answer = Callable[[bytes], Said]
+Respond = Callable[[bytes], tuple[bytes, bytes, bytes]]  # a request's target → status, content type, body
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ BANNER = Service(_BANNER, Said)  # SSH as far as that; what is said to it comes 
 
 def page(hostname: str) -> Service:
     """HTTP/1.1: the same page for every request, however many are sent at once. Bodies of requests are not read."""
-    return Service(b"", lambda data: _hello(data, hostname))
+    hello = (b"200 OK", b"text/plain", f"Hello from {hostname}\n".encode())
+    return Service(b"", lambda data: http(data, lambda _: hello))
 
 
 def of_pod(pod: Obj, port: int) -> Service | None:
@@ -74,23 +76,25 @@ async def converse(service: Service, socket: WebSocket) -> None:
             return
 
 
-def _hello(data: bytes, hostname: str) -> Said:
+def http(data: bytes, respond: Respond, *, hangs_up: bool = False) -> Said:
+    """HTTP/1.1, as far as `data` goes. Bodies of requests are not read; with `hangs_up` only one is answered."""
     output = bytearray()
     while _END in data:
         head, _, data = data.partition(_END)
         first, *headers = head.split(b"\r\n")
-        if len(first.split()) != 3:
-            return Said(bytes(output) + _page(b"400 Bad Request", b"", close=True), ends=True)
+        words = first.split()
+        if len(words) != 3:
+            return Said(bytes(output) + _page(b"400 Bad Request", b"text/plain", b"", close=True), ends=True)
         lowered = [header.lower().replace(b" ", b"") for header in headers]
-        close = b"connection:close" in lowered or first.endswith(b"HTTP/1.0")
-        body = _page(b"200 OK", f"Hello from {hostname}\n".encode(), close=close)
-        output += body if not first.startswith(b"HEAD ") else body.partition(_END)[0] + _END
+        close = hangs_up or b"connection:close" in lowered or words[2] == b"HTTP/1.0"
+        body = _page(*respond(words[1]), close=close)
+        output += body if words[0] != b"HEAD" else body.partition(_END)[0] + _END
         if close:
             return Said(bytes(output), ends=True)
     return Said(bytes(output), data, ends=len(data) > _LONGEST_HEAD)
 
 
-def _page(status: bytes, body: bytes, *, close: bool) -> bytes:
+def _page(status: bytes, kind: bytes, body: bytes, *, close: bool) -> bytes:
     manner = b"close" if close else b"keep-alive"
-    head = b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: %b\r\n\r\n"
-    return head % (status, len(body), manner) + body
+    head = b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: %b\r\n\r\n"
+    return head % (status, kind, len(body), manner) + body
