@@ -5,6 +5,7 @@ cel-spec: doc/langdef.md (Standard Definitions)
 
 import math
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from fakekube.api.schema.cel import times
@@ -37,6 +38,7 @@ _BOOLS = {
     "TRUE": True,
     "FALSE": False,
 }
+_PLAIN_DIGITS = 6  # before the point; more are written with an exponent
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -103,13 +105,15 @@ def to_text(value: Any) -> str:
 
 
 def double_text(value: float) -> str:
+    """As few digits as tell it from others, with an exponent from a million up: Go's `%g`."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    if value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
-    return repr(value)
+    mantissa, _, exponent = f"{Decimal(repr(value)).normalize():e}".partition("e")
+    if value and not -5 < int(exponent) < _PLAIN_DIGITS:
+        return f"{mantissa}e{exponent[0]}{exponent[1:]:0>2}"
+    return f"{Decimal(repr(value)).normalize():f}"
 
 
 def install(library: Library) -> None:

