@@ -79,7 +79,7 @@ def keep_on_update(new: Object, old: Object) -> None:
 
 
 def validate_create(
-    obj: Object, *, rule: str, generate_name: str, qualified: bool = True
+    obj: Object, *, rule: str, generate_name: str = "", qualified: bool = True
 ) -> list[FieldError]:
     """Names, labels, annotations, finalizers and owners of a new object.
 

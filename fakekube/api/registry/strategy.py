@@ -42,6 +42,9 @@ class Strategy:
     allow_create_on_update: bool = False  # PUT of an absent object creates it
     unconditional_update: bool = True  # PUT without resourceVersion is allowed (custom resources: not)
     name_rule: str = "subdomain"  # how names are checked: subdomain, label, label1035, path, any
+    metadata_rechecks: int = (
+        0  # how often an update is checked as a new object's metadata is: faults are listed as often
+    )
     qualified_finalizers: bool = False  # finalizers need a domain, but for the standard ones
     delete_returns_object: bool = False  # DELETE answers with the object instead of a Status
     empty_members: Mapping[str, Any] = {}  # members Go prints even when empty: a bookmark shows them

@@ -6,7 +6,7 @@ Origin: k8s: pkg/apis/core/validation/validation.go (ValidateEndpoints), pkg/api
 from typing import Any
 
 from fakekube.api.builtins.strategies import checks
-from fakekube.api.builtins.strategies.checks import Causes, metadata_again
+from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
 from fakekube.api.registry import names
 from fakekube.machinery.field_errors import duplicate, invalid, required, too_many
@@ -19,6 +19,8 @@ _MAX_ADDRESSES, _MAX_ENDPOINTS, _MAX_PORTS = 100, 1000, 20000
 
 class EndpointsStrategy(BuiltinStrategy):
     """The old, single object per Service."""
+
+    metadata_rechecks = 1
 
     def default(self, obj: Object) -> None:
         super().default(obj)
@@ -36,7 +38,7 @@ class EndpointsStrategy(BuiltinStrategy):
         return checks.each(obj.get("subsets"), "subsets", _subset)
 
     def validate_update(self, new: Object, old: Object) -> Causes:
-        return metadata_again(new, self.name_rule) + self.validate_create(new)
+        return self.validate_create(new)
 
 
 def _repack(obj: Object) -> None:
@@ -94,6 +96,8 @@ def _port(port: dict[str, Any], at: str, *, named: bool) -> Causes:
 class EndpointSliceStrategy(BuiltinStrategy):
     """A part of a Service's endpoints, all of one address type."""
 
+    metadata_rechecks = 1
+
     def default(self, obj: Object) -> None:
         super().default(obj)
         for port in obj.get("ports") or ():
@@ -118,7 +122,7 @@ class EndpointSliceStrategy(BuiltinStrategy):
         return found + _slice_ports(obj.get("ports") or ())
 
     def validate_update(self, new: Object, old: Object) -> Causes:
-        found = metadata_again(new, self.name_rule) + self.validate_create(new)
+        found = self.validate_create(new)
         return found + checks.immutable(new.get("addressType"), old.get("addressType"), "addressType")
 
 

@@ -6,7 +6,7 @@ Origin: k8s: pkg/apis/core/v1/defaults.go (SetDefaults_LimitRangeItem), pkg/apis
 from typing import Any
 
 from fakekube.api.builtins.strategies import checks
-from fakekube.api.builtins.strategies.checks import Causes, metadata_again
+from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
 from fakekube.api.registry import names
 from fakekube.machinery import quantities
@@ -32,6 +32,8 @@ _SAY_QUOTA = "must be a standard resource for quota"
 
 class LimitRangeStrategy(BuiltinStrategy):
     """What is missing of a container's limits follows from what is there: default from max, request from default."""
+
+    metadata_rechecks = 1
 
     def default(self, obj: Object) -> None:
         super().default(obj)
@@ -62,7 +64,7 @@ class LimitRangeStrategy(BuiltinStrategy):
         return found
 
     def validate_update(self, new: Object, old: Object) -> Causes:
-        return metadata_again(new, self.name_rule) + self.validate_create(new)
+        return self.validate_create(new)
 
 
 def _limits(item: dict[str, Any], kind: str, at: str) -> Causes:

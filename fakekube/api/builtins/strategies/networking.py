@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from fakekube.api.builtins.strategies import checks
-from fakekube.api.builtins.strategies.checks import Causes, metadata_again
+from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
 from fakekube.api.registry import names
 from fakekube.machinery.field_errors import forbidden, invalid, required
@@ -24,6 +24,7 @@ _BAD_ENDINGS = ("/..", "/.")
 class IngressStrategy(BuiltinStrategy):
     """HTTP rules."""
 
+    metadata_rechecks = 1
     status_metadata = checks.STATUS_METADATA
 
     def prepare_create(self, obj: Object) -> None:
@@ -39,7 +40,7 @@ class IngressStrategy(BuiltinStrategy):
         return found + self._spec(spec)
 
     def validate_update(self, new: Object, old: Object) -> Causes:
-        return metadata_again(new, self.name_rule) + self._spec(new["spec"])
+        return self._spec(new["spec"])
 
     def _spec(self, spec: dict[str, Any]) -> Causes:
         found: Causes = []

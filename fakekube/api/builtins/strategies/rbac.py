@@ -6,7 +6,7 @@ Origin: k8s: pkg/apis/rbac/{v1/defaults.go,validation/validation.go}
 from typing import Any
 
 from fakekube.api.builtins.strategies import checks
-from fakekube.api.builtins.strategies.checks import Causes, metadata_again
+from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
 from fakekube.api.registry import names
 from fakekube.machinery.field_errors import invalid, not_supported, required
@@ -20,6 +20,7 @@ _EITHER = "rules cannot apply to both regular resources and non-resource URLs"
 class RoleStrategy(BuiltinStrategy):
     """Roles and, where `urls` are allowed, ClusterRoles."""
 
+    metadata_rechecks = 1
     urls = False
 
     def validate_create(self, obj: Object) -> Causes:
@@ -39,7 +40,7 @@ class RoleStrategy(BuiltinStrategy):
         return found
 
     def validate_update(self, new: Object, old: Object) -> Causes:
-        return metadata_again(new, self.name_rule) + self.validate_create(new)
+        return self.validate_create(new)
 
     def _rule(self, rule: dict[str, Any], at: str) -> Causes:
         found: Causes = []
@@ -66,6 +67,8 @@ class ClusterRoleStrategy(RoleStrategy):
 
 class BindingStrategy(BuiltinStrategy):
     """RoleBindings and ClusterRoleBindings: whom a role is given, and which for good."""
+
+    metadata_rechecks = 1
 
     def default(self, obj: Object) -> None:
         super().default(obj)

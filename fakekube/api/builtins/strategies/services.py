@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 from fakekube.api.builtins.strategies import service_rules
-from fakekube.api.builtins.strategies.checks import STATUS_METADATA, Causes, metadata_again, parse_ip
+from fakekube.api.builtins.strategies.checks import STATUS_METADATA, Causes, parse_ip
 from fakekube.api.builtins.strategies.service_addresses import Addresses, node_ports
 from fakekube.api.builtins.strategy import BuiltinStrategy
 from fakekube.machinery import errors
@@ -26,6 +26,7 @@ Spec = dict[str, Any]
 class ServiceStrategy(BuiltinStrategy):
     """`addresses` is this server's allocator; the composition of the server replaces it by one with its own seed."""
 
+    metadata_rechecks = 1
     status_metadata = STATUS_METADATA
 
     def __init__(self, *args: Any, **more: Any) -> None:
@@ -59,8 +60,7 @@ class ServiceStrategy(BuiltinStrategy):
         return service_rules.service(obj)
 
     def validate_update(self, new: Object, old: Object) -> Causes:
-        again = metadata_again(new, self.name_rule)
-        return service_rules.change(new, old) + again + service_rules.service(new)
+        return service_rules.change(new, old) + service_rules.service(new)
 
     def _allocate(self, obj: Object, old: Object | None) -> None:
         """Families, addresses, ports. Raises Invalid for what is asked for and cannot be had."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakekube.api.builtins.strategies import checks
-from fakekube.api.builtins.strategies.checks import Causes, metadata_again
+from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
 from fakekube.clock import Clock, RealClock, rfc3339
 from fakekube.machinery import quantities
@@ -32,6 +32,7 @@ _MAPS = frozenset({"requests", "limits", "matchLabels", "volumeAttributes", "opt
 class PersistentVolumeStrategy(BuiltinStrategy):
     """Volumes of the cluster. The phase's last change carries a time: hence the clock."""
 
+    metadata_rechecks = 1
     status_metadata = checks.STATUS_METADATA
 
     clock: Clock = RealClock()
@@ -74,7 +75,7 @@ class PersistentVolumeStrategy(BuiltinStrategy):
         return found + _sources(spec) + _common(spec)
 
     def validate_update(self, new: Object, old: Object) -> Causes:
-        found = metadata_again(new, self.name_rule) + self.validate_create(new)
+        found = self.validate_create(new)
         spec, before = new["spec"], old["spec"]
         if _source(spec) != _source(before):
             from fakekube.api.builtins.strategies import go_diff  # noqa: PLC0415 - only refusals need it
@@ -94,6 +95,7 @@ class PersistentVolumeStrategy(BuiltinStrategy):
 class PersistentVolumeClaimStrategy(BuiltinStrategy):
     """What a pod asks for. Once made, only size (of a bound claim) and volume may still change."""
 
+    metadata_rechecks = 1
     status_metadata = checks.STATUS_METADATA
 
     def default(self, obj: Object) -> None:
@@ -111,7 +113,7 @@ class PersistentVolumeClaimStrategy(BuiltinStrategy):
         return claim_spec(obj["spec"], "spec")
 
     def validate_update(self, new: Object, old: Object) -> Causes:
-        found = metadata_again(new, self.name_rule) + self.validate_create(new)
+        found = self.validate_create(new)
         spec, before = new["spec"], old["spec"]
         bound = (old.get("status") or {}).get("phase") == "Bound"
         was, now = _fixed(before, bound=bound), _fixed(spec, bound=bound)

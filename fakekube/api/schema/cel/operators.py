@@ -3,6 +3,7 @@
 cel-spec: doc/langdef.md (Numeric values, Overflow); cel-go: common/stdlib
 """
 
+import math
 import operator
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -91,7 +92,7 @@ def multiply(one: Any, other: Any) -> Any:
 def divide(one: Any, other: Any) -> Any:
     kinds = (type(one), type(other))
     if kinds == (float, float):
-        return one / other if other else _by_zero(one)
+        return one / other if other else _by_zero(one, other)
     if kinds not in ((int, int), (UInt, UInt)):
         raise no_such_overload()
     if not other:
@@ -104,8 +105,10 @@ def divide(one: Any, other: Any) -> Any:
     )
 
 
-def _by_zero(one: float) -> float:
-    return float("nan") if one == 0 or one != one else float("inf") * (1 if one > 0 else -1)  # noqa: PLR0124 - NaN
+def _by_zero(one: float, zero: float) -> float:
+    if one == 0 or math.isnan(one):
+        return math.nan
+    return math.copysign(math.inf, one) * math.copysign(1, zero)
 
 
 def modulo(one: Any, other: Any) -> Any:

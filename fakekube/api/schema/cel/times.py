@@ -80,7 +80,8 @@ _SPANS: dict[str, Callable[[timedelta], int]] = {
     "getHours": lambda span: int(span.total_seconds() / 3600),
     "getMinutes": lambda span: int(span.total_seconds() / 60),
     "getSeconds": lambda span: int(span.total_seconds()),
-    "getMilliseconds": lambda span: int(span.total_seconds() * 1000),  # all of them, whatever the specification says
+    # The specification means the rest below a second; cel-go counts all of them.
+    "getMilliseconds": lambda span: int(span.total_seconds() * 1000),
 }
 
 
