@@ -16,6 +16,7 @@ from fakekube.ids import Ids
 from fakekube.lifecycle.stage import Stage
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError
+from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Handler, Object
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Setting:
         default_factory=list
     )  # those the workload controllers share, once one is made
     stages: tuple[Stage, ...] = ()  # somebody's own
+    versions: Versions = field(default_factory=Versions)
 
     def as_account(self, account: str, agent: str) -> Client:
         """A client with the identity of one of KubeVirt's service accounts."""
@@ -130,10 +132,14 @@ def _api_services(at: Setting) -> Made:
 
 
 def _nodes(at: Setting) -> Made:
-    from fakekube.agents.nodes import Nodes, shapes
+    from fakekube.agents.nodes import Nodes, NodeShape, shapes
 
     nodes = Nodes(
-        at.client, clock=at.clock, ids=at.ids, nodes=shapes(at.nodes), heartbeats=at.pace == "realistic"
+        at.client,
+        clock=at.clock,
+        ids=at.ids,
+        nodes=shapes(at.nodes, NodeShape("", kubelet=at.versions.kubernetes)),
+        heartbeats=at.pace == "realistic",
     )
     return Made(nodes, nodes.register)
 
@@ -292,7 +298,9 @@ def _virt_operator(at: Setting) -> Made:
 
     client = at.as_account("kubevirt-operator", "virt-operator")
     webhook = "virt-api" in at.chosen or (install.NAMESPACE, "virt-api") in at.elsewhere
-    operator = install.VirtOperator(client, clock=at.clock, ids=at.ids, webhook=webhook)
+    operator = install.VirtOperator(
+        client, clock=at.clock, ids=at.ids, webhook=webhook, release=at.versions.kubevirt
+    )
 
     async def prepare() -> None:
         """What the very first write of a user must meet: types and webhooks. The operator installs the rest."""
@@ -310,7 +318,7 @@ def _virt_api(at: Setting) -> Made:
 
     handler = at.made.get("virt-handler")
     node = handler if isinstance(handler, VirtHandler) else None
-    api = VirtApi(at.client, clock=at.clock, ids=at.ids, node=node)
+    api = VirtApi(at.client, clock=at.clock, ids=at.ids, node=node, release=at.versions.kubevirt)
     return Made(api, services={("kubevirt", "virt-api"): api})
 
 

@@ -30,6 +30,7 @@ from fakekube.clock import Clock, ManualClock, RealClock
 from fakekube.ids import Ids
 from fakekube.lifecycle.stage import Stage
 from fakekube.machinery.resources import Resource
+from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Handler, Object, Request, Response, User
 from fakekube.passage import NeverSettles, Span
 from fakekube.restoring import CannotReset
@@ -74,6 +75,7 @@ class Cluster:
         authentication: Authentication | None = None,
         rbac: bool = False,
         services: Mapping[tuple[str, str], str] | None = None,  # where Services really listen
+        versions: Versions | None = None,  # to be shown
     ) -> None:
         self._forked_from: ApiServer | None = None
         self._installed = False  # whether the store came with everything actors prepare
@@ -93,6 +95,7 @@ class Cluster:
             services=self.services,
             authentication=authentication,
             rbac=rbac,
+            versions=versions,
         )
         kinds = Kinds(self.api.catalog)
         self.requests = RequestLog(self.clock, kinds.names, lambda: self.api.store.revision)
@@ -122,6 +125,7 @@ class Cluster:
             frozenset(self._elsewhere),
             self.actors,
             stages=_read(stages),
+            versions=versions or Versions(),
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -211,6 +215,7 @@ class Cluster:
             authentication=self._access[0],
             rbac=self._access[1],
             services=self._elsewhere,
+            versions=self._setting.versions,
         )
         twin._forked_from = self.api
         twin._installed = True

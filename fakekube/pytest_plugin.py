@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fakekube.testing.threaded import Server
 
 _MARKER = (
-    "fakekube(only, without, pace, nodes, seed, clock, manifests, stages, snapshot): how this test wants its cluster. Actors by name or "
+    "fakekube(only, without, pace, nodes, seed, clock, manifests, stages, snapshot, kubernetes, kubevirt): how this test wants its cluster. Actors by name or "
     "group, a pace (instant, fast, realistic), the number of nodes, a seed, a clock (manual, flowing, real), what to "
     "apply before the test begins, and stages of your own."
 )

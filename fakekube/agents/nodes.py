@@ -15,11 +15,11 @@ from fakekube.clock import Clock, rfc3339, rfc3339_micro
 from fakekube.ids import Ids
 from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.resources import LEASES, NODES
+from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object
 
 RENEW_EVERY = 10.0
 LEASE_NAMESPACE = "kube-node-lease"
-VERSION = "v1.36.2"
 
 _NODES_NETWORK = IPv4Address("192.168.66.0")
 _PODS_NETWORK = IPv4Address("10.244.0.0")
@@ -50,6 +50,7 @@ class NodeShape:
     os_image: str = "CentOS Stream 10 (Coughlan)"
     kernel: str = "6.12.0-55.el10.x86_64"
     runtime: str = "containerd://2.1.3"
+    kubelet: str = Versions().kubernetes
 
 
 def shapes(count: int, like: NodeShape | None = None) -> list[NodeShape]:
@@ -187,7 +188,7 @@ def node_object(shape: NodeShape, place: int, now: str, ids: Ids) -> Object:
                 "kernelVersion": shape.kernel,
                 "osImage": shape.os_image,
                 "containerRuntimeVersion": shape.runtime,
-                "kubeletVersion": VERSION,
+                "kubeletVersion": shape.kubelet,
                 "kubeProxyVersion": "",
                 "operatingSystem": "linux",
                 "architecture": shape.arch,

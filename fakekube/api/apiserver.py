@@ -34,6 +34,7 @@ from fakekube.api.services import Services
 from fakekube.clock import Clock, RealClock
 from fakekube.ids import Ids
 from fakekube.machinery.errors import AlreadyExists, Unauthorized
+from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Handler, Object, Request, Response, User
 from fakekube.store.interface import Store
 
@@ -53,6 +54,7 @@ class ApiServer:
         services: Services | None = None,
         authentication: Authentication | None = None,
         rbac: bool = False,
+        versions: Versions | None = None,
     ) -> None:
         self.store = store
         self.clock = clock or RealClock()
@@ -89,6 +91,7 @@ class ApiServer:
             authorizer,
             services=self.services,
             authentication=known,
+            versions=versions or Versions(),
         )
         router: Handler = authorization(self._router, authorizer) if rbac else self._router
         self._accounts = Accounts(self.catalog, self.registry)

@@ -19,6 +19,7 @@ from fakekube.api.services import Services
 from fakekube.api.verbs import create, delete, get, listing, patch, scale, update
 from fakekube.api.verbs.call import Call
 from fakekube.machinery.errors import ApiError, MethodNotAllowed, NotFound, not_found
+from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Handler, Request, Response
 
 Verb = Callable[[Call], Awaitable[Response]]
@@ -49,8 +50,10 @@ class Router:
         *,
         services: Services,
         authentication: Authentication,
+        versions: Versions,
     ) -> None:
         self._authentication = authentication
+        self._versions = versions
         self._authorizer = authorizer
         self._services = services
         self._catalog = catalog
@@ -128,7 +131,7 @@ class Router:
         else:
             if self._catalog.aggregated and request.path.startswith("/apis"):
                 await self._aggregation.learn(self._catalog)
-            answer = openid.answer(request) or await discovery.handle(request, self._catalog)
+            answer = openid.answer(request) or await discovery.handle(request, self._catalog, self._versions)
         if answer is not None:
             return answer
         if info.resource and any((one.group, one.custom) == (info.group, False) for one in self._catalog):

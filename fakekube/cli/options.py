@@ -21,6 +21,8 @@ class Options:
     pace: str = "instant"
     clock: str = "flowing"
     snapshot: str = ""
+    kubernetes: str = "1.36.2"
+    kubevirt: str = "1.9.0"
     kubeconfig: str = ""
     merge: bool = False
     nodes: int = 1
@@ -108,6 +110,22 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
                 default=1,
                 show_default=True,
                 help="Number of worker nodes.",
+            ),
+            click.option(
+                "--kubernetes-version",
+                "kubernetes",
+                metavar="VERSION",
+                default="1.36.2",
+                show_default=True,
+                help="The release to be shown; the API stays that of 1.36.",
+            ),
+            click.option(
+                "--kubevirt-version",
+                "kubevirt",
+                metavar="VERSION",
+                default="1.9.0",
+                show_default=True,
+                help="The release KubeVirt is shown as.",
             ),
             click.option("--seed", type=int, default=None, help="Make uids and generated names repeatable."),
             click.option(

@@ -40,6 +40,7 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
     from fakekube.clock import RealClock  # noqa: PLC0415
     from fakekube.cluster import Cluster  # noqa: PLC0415
     from fakekube.lifecycle.stage import StageError  # noqa: PLC0415
+    from fakekube.machinery.versions import BadVersion, Versions  # noqa: PLC0415
     from fakekube.server import CannotListen, Server  # noqa: PLC0415
     from fakekube.tls import TlsUnavailable, identity, trust, user_of  # noqa: PLC0415
 
@@ -63,6 +64,7 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
                 dict.fromkeys(tokens, ADMIN), anonymous=options.authorization == "rbac"
             ),
             "rbac": options.authorization == "rbac",
+            "versions": Versions(options.kubernetes, options.kubevirt),
             "services": dict(_service(text) for text in options.services),
         }
         clock = partial(_clock, options.clock)
@@ -95,6 +97,7 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
             yield server.url, file
     except (
         apply_files.ManifestError,
+        BadVersion,
         CannotListen,
         KubeconfigError,
         snapshot.BadSnapshot,

@@ -1,13 +1,14 @@
 """How a test wants its cluster: from the marker, the command line and the ini file. Pure; bad input names the way out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from os import PathLike, fspath
 from typing import Any, Literal, get_args
 
 from fakekube.actors import Pace, UnknownActor, choose
 from fakekube.lifecycle.stage import StageError
+from fakekube.machinery.versions import BadVersion, Versions
 from fakekube.machinery.wire import Object
 
 ClockKind = Literal["manual", "flowing", "real"]
@@ -22,7 +23,8 @@ class BadOption(ValueError):
 @dataclass(frozen=True, slots=True)
 class Options:
     """`clock`: `manual` stands still until moved, `flowing` runs and can be pushed ahead, `real` is the machine's;
-    empty: manual in the test's own loop, flowing behind a socket. `snapshot` is a file of `Cluster.save`, or what a real
+    empty: manual in the test's own loop, flowing behind a socket. `kubernetes` and `kubevirt` are the versions shown.
+    `snapshot` is a file of `Cluster.save`, or what a real
     cluster was dumped to."""
 
     only: tuple[str, ...] = ()
@@ -34,6 +36,8 @@ class Options:
     manifests: tuple[str | PathLike[str] | Object, ...] = ()
     stages: tuple[str | PathLike[str], ...] = ()
     snapshot: str | PathLike[str] = ""
+    kubernetes: str = Versions().kubernetes
+    kubevirt: str = Versions().kubevirt
 
     def with_(self, **members: Any) -> "Options":
         """These options with some changed. Raises BadOption."""
@@ -59,14 +63,16 @@ class Options:
                 from fakekube import stage_files  # noqa: PLC0415 - few tests need it
 
                 stage_files.load(chosen.stages)
-        except (UnknownActor, StageError) as error:
+            chosen = replace(chosen, **asdict(Versions(chosen.kubernetes, chosen.kubevirt)))
+        except (BadVersion, UnknownActor, StageError) as error:
             raise BadOption(str(error)) from error
         return chosen
 
     @property
-    def parts(self) -> tuple[tuple[str, ...], tuple[str, ...], int, str]:
+    def parts(self) -> tuple[tuple[str, ...], tuple[str, ...], int, str, Versions]:
         """What has to be the same for two clusters to begin alike."""
-        return self.only, self.without, self.nodes, fspath(self.snapshot)
+        versions = Versions(self.kubernetes, self.kubevirt)
+        return self.only, self.without, self.nodes, fspath(self.snapshot), versions
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

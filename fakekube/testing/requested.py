@@ -20,6 +20,8 @@ INI = {
     "fakekube_pace": ("string", "instant, fast or realistic"),
     "fakekube_clock": ("string", "manual, flowing or real"),
     "fakekube_nodes": ("string", "how many nodes"),
+    "fakekube_kubernetes": ("string", "the version of Kubernetes to show"),
+    "fakekube_kubevirt": ("string", "the version of KubeVirt to show"),
     "fakekube_seed": ("string", "the seed of names, uids and jitter, or `random`"),
 }
 
@@ -44,7 +46,7 @@ def origin(request: pytest.FixtureRequest) -> "Fork | None":
     session: Server = request.getfixturevalue("fakekube_session")
     if options(request).parts != session.options.parts:
         raise refused(
-            "only, without, nodes and snapshot cannot differ from fakekube_session's; change them in the ini file, or do without it"
+            "only, without, nodes, snapshot and versions cannot differ from fakekube_session's; change them in the ini file, or do without it"
         )
     from fakekube.testing.templates import fork  # noqa: PLC0415
 

@@ -36,10 +36,10 @@ async def template(options: Options) -> Cluster:
 
 def _begun(options: Options) -> tuple[Cluster, list[Object]]:
     """A cluster to be started, and what it then has to take over."""
-    only, without, nodes, path = options.parts
+    only, without, nodes, path, versions = options.parts
     if path and snapshot.is_one(path):
-        return Cluster.load(path, only=only, without=without, nodes=nodes, seed=0), []
-    made = Cluster(only=only, without=without, nodes=nodes, seed=0, clock=ManualClock())
+        return Cluster.load(path, only=only, without=without, nodes=nodes, versions=versions, seed=0), []
+    made = Cluster(only=only, without=without, nodes=nodes, versions=versions, seed=0, clock=ManualClock())
     return made, dumps.read(path) if path else []
 
 

@@ -22,26 +22,34 @@ from fakekube.api.discovery.documents import (
 )
 from fakekube.api.registry.catalog import Catalog
 from fakekube.machinery.errors import MethodNotAllowed, NotAcceptable, NotFound
+from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object, Request, Response
 
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
-VERSION: Object = {
-    "major": "1",
-    "minor": "36",
-    "emulationMajor": "1",
-    "emulationMinor": "36",
-    "minCompatibilityMajor": "1",
-    "minCompatibilityMinor": "35",
-    "gitVersion": "v1.36.2+fakekube",
-    "gitCommit": "fakekube",
-    "gitTreeState": "clean",
-    "buildDate": "2026-01-01T00:00:00Z",
-    "goVersion": "none",
-    "compiler": "python",
-    "platform": "linux/amd64",
-}
+
+def shown_version(versions: Versions) -> Object:
+    """What `/version` says."""
+    major, minor = versions.minor
+    return {
+        "major": str(major),
+        "minor": str(minor),
+        "emulationMajor": str(major),
+        "emulationMinor": str(minor),
+        "minCompatibilityMajor": str(major),
+        "minCompatibilityMinor": str(minor - 1),
+        "gitVersion": f"{versions.kubernetes}+fakekube",
+        "gitCommit": "fakekube",
+        "gitTreeState": "clean",
+        "buildDate": "2026-01-01T00:00:00Z",
+        "goVersion": "none",
+        "compiler": "python",
+        "platform": "linux/amd64",
+    }
+
+
+_OURS = Versions()
 
 
 class _Documents:
@@ -72,7 +80,7 @@ def _documents(catalog: Catalog) -> _Documents:
     return documents
 
 
-async def handle(request: Request, catalog: Catalog) -> Response | None:
+async def handle(request: Request, catalog: Catalog, versions: Versions = _OURS) -> Response | None:
     """The answer to a discovery, version or health request; None when it is none.
 
     Raises NotFound for an unknown version of a known group, MethodNotAllowed, NotAcceptable.
@@ -83,7 +91,7 @@ async def handle(request: Request, catalog: Catalog) -> Response | None:
         return answer
     if path in ("/version", "/version/"):
         _only_get(request)
-        return Response(200, orjson.dumps(VERSION, option=orjson.OPT_INDENT_2))
+        return Response(200, orjson.dumps(shown_version(versions), option=orjson.OPT_INDENT_2))
     if path in ("/", ""):
         return Response(200, orjson.dumps(paths(catalog), option=orjson.OPT_INDENT_2))
     parts = path.strip("/").split("/")

@@ -13,19 +13,19 @@ from weakref import WeakKeyDictionary
 
 import orjson
 
-from fakekube.api import discovery
 from fakekube.api.discovery.documents import groups
 from fakekube.api.openapi import gnostic, paths, schemas
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.types import definitions
 from fakekube.machinery.errors import MethodNotAllowed
+from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object, Request, Response
 
 # Asked for by a name that is no media type (`@`); answered by one that is, or Go's parser gives up.
 _V2_ASKED = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 _V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-_INFO = {"title": "Kubernetes", "version": discovery.VERSION["gitVersion"].partition("+")[0]}
+_INFO = {"title": "Kubernetes", "version": Versions().kubernetes}  # whose types these are, whatever is shown
 _SECURITY = {
     "BearerToken": {
         "description": "Bearer Token authentication",

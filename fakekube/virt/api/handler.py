@@ -12,6 +12,7 @@ from fakekube.ids import Ids
 from fakekube.machinery import answers
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.reviews import Answer, Question
+from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Request, Response
 from fakekube.virt.api.admission import Admission
 from fakekube.virt.api.node import Node
@@ -28,7 +29,14 @@ class VirtApi:
     name = "virt-api"
 
     def __init__(
-        self, client: Client, *, clock: Clock, ids: Ids, node: Node | None = None, namespace: str = "kubevirt"
+        self,
+        client: Client,
+        *,
+        clock: Clock,
+        ids: Ids,
+        node: Node | None = None,
+        namespace: str = "kubevirt",
+        release: str = Versions().kubevirt,
     ) -> None:
         own = client.as_user(
             f"system:serviceaccount:{namespace}:kubevirt-apiserver",
@@ -39,7 +47,7 @@ class VirtApi:
         )
         self._settings = Settings(own, clock=clock, namespace=namespace)
         self._admission = Admission(own, self._settings, clock=clock, ids=ids, namespace=namespace)
-        self._subresources = Subresources(own, self._settings, node)
+        self._subresources = Subresources(own, self._settings, node, release)
 
     async def run(self) -> None:
         """Follow the configuration; until cancelled."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from fakekube.machinery.wire import Object
 
-REGISTRY, VERSION = "quay.io/kubevirt", "v1.9.0"
+REGISTRY = "quay.io/kubevirt"
 CDI_REGISTRY, CDI_VERSION = "quay.io/kubevirt", "v1.66.0"
 ACCOUNTS = ("operator", "apiserver", "controller", "handler", "exportproxy", "synchronization-controller")
 _READ = ["get", "list", "watch"]

@@ -36,6 +36,7 @@ from fakekube.machinery.resources import (
     SERVICE_ACCOUNTS,
     Resource,
 )
+from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import components, crds, installation, webhooks, workloads
 
@@ -73,10 +74,11 @@ RESOURCES: dict[str, Resource] = {
         ),
     )
 }
+RELEASE = Versions().kubevirt
 _SPLIT = ("Deployment", "DaemonSet")  # whose status has to be written apart
 
 
-def manifests(now: datetime, *, nodes: int = 1, webhook: bool = True) -> list[Object]:
+def manifests(now: datetime, *, nodes: int = 1, webhook: bool = True, release: str = RELEASE) -> list[Object]:
     """Everything an installation consists of, in order. Without `webhook`, nothing sends requests to virt-api."""
     time = rfc3339(now)
     return [
@@ -87,7 +89,7 @@ def manifests(now: datetime, *, nodes: int = 1, webhook: bool = True) -> list[Ob
         *components.roles(),
         *components.services(NAMESPACE, CDI_NAMESPACE),
         *components.certificates(NAMESPACE),
-        *workloads.kubevirt(NAMESPACE, nodes, time),
+        *workloads.kubevirt(NAMESPACE, nodes, time, release),
         *workloads.cdi(CDI_NAMESPACE, time),
         installation.kubevirt(NAMESPACE),
         *installation.cdi(time),
@@ -101,7 +103,10 @@ class VirtOperator:
 
     name = "virt-operator"
 
-    def __init__(self, client: Client, *, clock: Clock, ids: Ids, webhook: bool = True) -> None:
+    def __init__(
+        self, client: Client, *, clock: Clock, ids: Ids, webhook: bool = True, release: str = RELEASE
+    ) -> None:
+        self._release = release
         del ids  # nothing here is random
         self._client = client
         self._clock = clock
@@ -130,7 +135,7 @@ class VirtOperator:
         nodes = len((await names.list(NODES)).items)
         # Definitions are large: not even tried where whoever started the cluster has brought them.
         defined = {name(one) for one in (await names.list(CRDS)).items}
-        for obj in manifests(self._clock.now(), nodes=nodes, webhook=self._webhook):
+        for obj in manifests(self._clock.now(), nodes=nodes, webhook=self._webhook, release=self._release):
             if obj["kind"] != CRDS.kind or name(obj) not in defined:
                 await self._ensure(obj)
         await self._settle(await self._client.get(KUBEVIRTS, "kubevirt", NAMESPACE))
@@ -167,8 +172,8 @@ class VirtOperator:
             if condition(obj, "Synchronized") is None:
                 await self._write(obj, installation.superfluous(obj, now))
         elif dig(obj, "status", "observedGeneration") != generation(obj):
-            listed = installation.generations(workloads.kubevirt(NAMESPACE, 0, now))
-            await self._write(obj, installation.deployed(obj, listed, now))
+            listed = installation.generations(workloads.kubevirt(NAMESPACE, 0, now, self._release))
+            await self._write(obj, installation.deployed(obj, listed, now, self._release))
 
     async def _let_go(self, obj: Object, now: str) -> None:
         """Let a KubeVirt object be deleted. What it installed stays: uninstalling is not emulated."""

@@ -10,7 +10,7 @@ import orjson
 
 from fakekube.machinery.objects import generation
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator.components import CDI_VERSION, REGISTRY, VERSION
+from fakekube.virt.operator.components import CDI_VERSION, REGISTRY
 
 FINALIZER = "kubevirt.io/foregroundDeleteKubeVirt"
 ARCHITECTURE = "amd64"
@@ -37,17 +37,17 @@ def kubevirt(namespace: str) -> Object:
     }
 
 
-def deployed(obj: Object, generations: list[Object], now: str) -> dict[str, Any]:
+def deployed(obj: Object, generations: list[Object], now: str, release: str) -> dict[str, Any]:
     """The status of an installation that is complete, for the object as it is."""
     namespace = obj["metadata"]["namespace"]
-    config = orjson.dumps({"registry": REGISTRY, "kubeVirtVersion": VERSION, "namespace": namespace}).decode()
+    config = orjson.dumps({"registry": REGISTRY, "kubeVirtVersion": release, "namespace": namespace}).decode()
     identifier = hashlib.sha1(config.encode(), usedforsecurity=False).hexdigest()
     return {
         "phase": "Deployed",
         "observedGeneration": generation(obj),
-        "operatorVersion": VERSION,
-        "targetKubeVirtVersion": VERSION,
-        "observedKubeVirtVersion": VERSION,
+        "operatorVersion": release,
+        "targetKubeVirtVersion": release,
+        "observedKubeVirtVersion": release,
         "targetKubeVirtRegistry": REGISTRY,
         "observedKubeVirtRegistry": REGISTRY,
         "targetDeploymentID": identifier,

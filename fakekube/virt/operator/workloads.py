@@ -8,7 +8,7 @@ cdi: pkg/operator/resources/namespaced
 from typing import Any
 
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator.components import CDI_REGISTRY, CDI_VERSION, REGISTRY, VERSION
+from fakekube.virt.operator.components import CDI_REGISTRY, CDI_VERSION, REGISTRY
 
 _ACCOUNTS = {
     "virt-api": "kubevirt-apiserver",
@@ -21,24 +21,26 @@ _CDI_IMAGES = {"cdi-deployment": "cdi-controller"}
 _REPLICAS = 2
 
 
-def kubevirt(namespace: str, nodes: int, now: str) -> list[Object]:
+def kubevirt(namespace: str, nodes: int, now: str, release: str) -> list[Object]:
     """virt-operator, what it deploys, and a virt-handler for each of so many nodes."""
     names = ("virt-operator", "virt-api", "virt-controller")
-    deployments = [_deployment(name, namespace, _kubevirt_spec(name), _REPLICAS, now) for name in names]
-    return [*deployments, _daemon_set("virt-handler", namespace, nodes)]
+    deployments = [
+        _deployment(name, namespace, _kubevirt_spec(name, release), _REPLICAS, now) for name in names
+    ]
+    return [*deployments, _daemon_set("virt-handler", namespace, nodes, release)]
 
 
 def cdi(namespace: str, now: str) -> list[Object]:
     return [_deployment(name, namespace, _cdi_spec(name), 1, now) for name in _CDI]
 
 
-def _kubevirt_spec(name: str) -> Object:
+def _kubevirt_spec(name: str, release: str) -> Object:
     labels = {
         "kubevirt.io": name,
         "prometheus.kubevirt.io": "true",
         "app.kubernetes.io/component": "kubevirt",
         "app.kubernetes.io/managed-by": "virt-operator",
-        "app.kubernetes.io/version": VERSION,
+        "app.kubernetes.io/version": release,
     }
     pod = {
         "serviceAccountName": _ACCOUNTS[name],
@@ -48,7 +50,7 @@ def _kubevirt_spec(name: str) -> Object:
         "containers": [
             {
                 "name": name,
-                "image": f"{REGISTRY}/{name}:{VERSION}",
+                "image": f"{REGISTRY}/{name}:{release}",
                 "ports": [{"name": "metrics", "containerPort": 8443, "protocol": "TCP"}],
             }
         ],
@@ -123,7 +125,7 @@ def _deployment(name: str, namespace: str, spec: Object, count: int, now: str) -
     return _workload("Deployment", name, namespace, {"replicas": count, **spec}, status)
 
 
-def _daemon_set(name: str, namespace: str, nodes: int) -> Object:
+def _daemon_set(name: str, namespace: str, nodes: int, release: str) -> Object:
     status = {
         "observedGeneration": 1,
         "currentNumberScheduled": nodes,
@@ -133,4 +135,4 @@ def _daemon_set(name: str, namespace: str, nodes: int) -> Object:
         "numberReady": nodes,
         "numberMisscheduled": 0,
     }
-    return _workload("DaemonSet", name, namespace, _kubevirt_spec(name), status)
+    return _workload("DaemonSet", name, namespace, _kubevirt_spec(name, release), status)

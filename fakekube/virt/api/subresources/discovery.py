@@ -22,7 +22,6 @@ NAMES = (
     *(f"virtualmachineinstances/{name}" for name in _OF_INSTANCES),
     *(f"virtualmachines/{name}" for name in _OF_MACHINES),
 )
-RELEASE = "v1.9.0"
 
 
 def group() -> dict[str, Any]:
@@ -50,10 +49,10 @@ def resources(version: str) -> dict[str, Any]:
     }
 
 
-def build() -> dict[str, str]:
+def build(release: str) -> dict[str, str]:
     """Which release this answers as."""
     return {
-        "gitVersion": RELEASE,
+        "gitVersion": release,
         "gitCommit": "d923fdb8",
         "gitTreeState": "clean",
         "buildDate": "2026-08-22T00:00:00Z",
@@ -63,11 +62,11 @@ def build() -> dict[str, str]:
     }
 
 
-def guest_file_systems() -> dict[str, str]:
+def guest_file_systems(release: str) -> dict[str, str]:
     """Which image `virtctl guestfs` runs."""
     return {
         "registry": "quay.io/kubevirt",
-        "tag": RELEASE,
+        "tag": release,
         "digest": "",
         "imagePrefix": "",
         "gsImage": "",

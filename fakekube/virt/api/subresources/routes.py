@@ -31,7 +31,8 @@ def split(path: str) -> tuple[str, tuple[str, ...]]:
 class Subresources:
     """The aggregated API as one function of a request."""
 
-    def __init__(self, client: Client, settings: Settings, node: Node | None) -> None:
+    def __init__(self, client: Client, settings: Settings, node: Node | None, release: str) -> None:
+        self._release = release
         instances = Instances(client, settings, node)
         self._lookups = Lookups(client)
         self._operations = {
@@ -47,7 +48,7 @@ class Subresources:
         if version not in discovery.VERSIONS:
             raise NotFound("the server could not find the requested resource")
         if len(rest) <= 1:
-            return _plain(version, rest[0] if rest else "")
+            return self._plain(version, rest[0] if rest else "")
         if rest[0] != "namespaces":
             raise NotFound("the server could not find the requested resource")
         if len(rest) == 3 and rest[2] == "expand-vm-spec":
@@ -55,6 +56,17 @@ class Subresources:
         if len(rest) < 5:
             raise NotFound("the server could not find the requested resource")
         return await self._operate(request, rest[1], rest[2], rest[3], rest[4:])
+
+    def _plain(self, version: str, page: str) -> Response:
+        if not page:
+            return answers.json(discovery.resources(version))
+        if page == "version":
+            return answers.json(discovery.build(self._release))
+        if page == "guestfs":
+            return answers.json(discovery.guest_file_systems(self._release))
+        if page == "healthz":
+            return answers.json({"apiserver": {"connectivity": "ok"}})
+        raise NotFound("the server could not find the requested resource")
 
     async def _expand(self, request: Request, namespace: str) -> Response:
         if request.method != "PUT":
@@ -78,18 +90,6 @@ class Subresources:
         if f"{plural}/{subresource}" in discovery.NAMES:
             raise BadRequest(f"{subresource} is not available: its feature gate is not enabled")
         raise NotFound("the server could not find the requested resource")
-
-
-def _plain(version: str, page: str) -> Response:
-    if not page:
-        return answers.json(discovery.resources(version))
-    if page == "version":
-        return answers.json(discovery.build())
-    if page == "guestfs":
-        return answers.json(discovery.guest_file_systems())
-    if page == "healthz":
-        return answers.json({"apiserver": {"connectivity": "ok"}})
-    raise NotFound("the server could not find the requested resource")
 
 
 def _check_port(tail: tuple[str, ...]) -> None:
