@@ -14,6 +14,7 @@ from fakekube import passage, snapshot
 from fakekube.client.client import Client
 from fakekube.clock import ManualClock, rfc3339_micro
 from fakekube.lookup import Look, Lookup, condition
+from fakekube.machinery import profiles
 from fakekube.machinery.errors import ApiError, BadRequest, MethodNotAllowed, NotFound
 from fakekube.machinery.wire import Handler, Object, Request, Response
 from fakekube.passage import CannotMoveTime, NeverSettles, Watched
@@ -115,8 +116,7 @@ class Admin:
 
     async def run_until(self, call: _Call) -> Response:
         body = call.body
-        for name in body.keys() - _UNTIL.keys():
-            raise BadRequest(f"there is no {name!r}; {meant(name, list(_UNTIL))}")
+        _check(body, _UNTIL)
         namespace = str(body.get("namespace") or "default")
         resource, name, space = await self._lookup.find(_member(body, "object", str), "", namespace)
         look = Look(self._client, resource, name, space, condition(_member(body, "until", str)))
@@ -128,6 +128,20 @@ class Admin:
                 f"{resource.plural}/{name}: {body['until']}: {error}", code=504, reason="Timeout"
             ) from None
         return _json(look.last or {})
+
+    async def metrics(self, call: _Call) -> Response:
+        """An annotation, which anybody could write; this one is checked, and begins now."""
+        body = call.body
+        _check(body, _METRIC)
+        ref, metric = _member(body, "object", str), _member(body, "metric", str)
+        resource, name, namespace = await self._lookup.find(ref, "", body.get("namespace") or "default")
+        profile = body.get("profile")
+        if profile is not None:
+            profile = profiles.beginning(str(profile), self._cluster.clock.now())
+        key = profiles.annotation(metric)
+        patch = {"metadata": {"annotations": {key: profile}}}
+        await self._client.patch(resource, name, namespace, patch, type="merge")
+        return _json({"object": f"{resource.qualified}/{name}", "annotation": key, "profile": profile})
 
     # --- faults ----------------------------------------------------------------------------------------------
 
@@ -198,6 +212,13 @@ _EXAMPLES = {
     "span": '{"span": "10m"}',
     "object": '{"object": "vm/a"}',
     "until": '{"until": "condition=Ready"}',
+    "metric": '{"metric": "cpu"}',
+}
+_METRIC = {
+    "object": "who uses it, as vm/a, vmpool/web, node/node01, pod/p",
+    "namespace": "of the object; default is default",
+    "metric": "cpu, memory, or any name: that is a custom metric",
+    "profile": "250m, 60%, ramp 50m 400m 10m, …; begins now unless it says since when; null: as if never said",
 }
 _SPAN = {"span": "seconds, or a text like 10m, 1h30m"}
 _UNTIL = {
@@ -236,6 +257,7 @@ _ROUTES = (
     _Route(
         "POST", "clock/run-until", "Let time pass until it is so; the object then", _UNTIL, Admin.run_until
     ),
+    _Route("PUT", "metrics", "Say what an object uses", _METRIC, Admin.metrics),
     _Route("GET", "faults", "All faults, how often they fitted and fired", {}, Admin.faults),
     _Route("POST", "faults", "Register a fault", _FAULT, Admin.add_fault),
     _Route("DELETE", "faults", "Forget all faults, release all holds", {}, Admin.clear_faults),
@@ -295,6 +317,11 @@ def _decoded(request: Request) -> Object:
     if not isinstance(body, dict):
         raise BadRequest("the body must be a JSON object")
     return body
+
+
+def _check(body: Object, known: Mapping[str, str]) -> None:
+    for name in body.keys() - known.keys():
+        raise BadRequest(f"there is no {name!r}; {meant(name, list(known))}")
 
 
 def _member(body: Object, name: str, kind: Any) -> Any:

@@ -44,6 +44,29 @@ async def test_time_is_told_and_moved(ask):
     assert (await ask("POST", "clock/settle"))[0] == 200
 
 
+async def test_usage_is_said(ask, cluster):
+    """A profile goes onto the object it is said of, begins now if it moves, and can be taken off again."""
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}}
+    await cluster.client().create(CONFIG_MAPS, config)
+
+    async def annotations():
+        found = await cluster.client().get(CONFIG_MAPS, "a", "default")
+        return found["metadata"].get("annotations", {})
+
+    await ask("POST", "clock/advance", {"span": "10m"})
+    moving = {"object": "cm/a", "metric": "cpu", "profile": "ramp 1 2 5m"}
+    status, answer = await ask("PUT", "metrics", moving)
+    said = "ramp 1 2 5m since 2026-01-01T00:10:00Z"
+    assert (status, answer) == (
+        200,
+        {"object": "configmaps/a", "annotation": "fakekube.io/cpu", "profile": said},
+    )
+    await ask("PUT", "metrics", {"object": "configmap/a", "metric": "hits", "profile": "3"})
+    assert await annotations() == {"fakekube.io/cpu": said, "metrics.fakekube.io/hits": "3"}
+    await ask("PUT", "metrics", {"object": "cm/a", "metric": "cpu", "profile": None})
+    assert await annotations() == {"metrics.fakekube.io/hits": "3"}
+
+
 async def test_faults_come_and_go(ask, cluster):
     """A registered fault acts, tells how often, and can be removed whatever it does to other requests."""
     status, made = await ask("POST", "faults", {"status": 503, "times": None})
@@ -159,6 +182,28 @@ async def test_every_path_is_described(ask):
         (("POST", "clock/run-until", {"object": "cm/a", "until": "now"}), 400, "cannot wait for 'now'"),
         (("POST", "clock/run-until", {"objekt": "cm/a"}), 400, "did you mean 'object'"),
         (("POST", "clock/advance", []), 400, "must be a JSON object"),
+        (("PUT", "metrics", {"metric": "cpu"}), 400, "the body must say object"),
+        (
+            ("PUT", "metrics", {"object": "cm/a", "metric": "cpu", "profile": "lots"}),
+            400,
+            "'lots' is no amount",
+        ),
+        (
+            ("PUT", "metrics", {"object": "cm/no", "metric": "cpu", "profile": "1"}),
+            404,
+            'configmaps "no" not found',
+        ),
+        (("PUT", "metrics", {"object": "cm/a", "metrik": "cpu"}), 400, "did you mean 'metric'"),
+        (
+            ("PUT", "metrics", {"object": "cm/a", "profile": "1"}),
+            400,
+            'must say metric, as in {"metric": "cpu"}',
+        ),
+        (
+            ("PUT", "metrics", {"object": "ns/default", "metric": "not a name", "profile": "1"}),
+            422,
+            "Invalid value",
+        ),
         (("GET", "clock/advance", None), 405, "knows POST"),
         (("POST", "faults", {"vreb": "get"}), 400, "a fault has no member 'vreb'; did you mean 'verb'"),
         (("POST", "faults", {"kind": "Potato", "status": 500}), 400, "serves no kind 'Potato'"),

@@ -14,6 +14,7 @@ from fakekube.machinery import answers, objects, quantities
 from fakekube.machinery.errors import BadRequest, not_found
 from fakekube.machinery.field_selectors import FieldTerm
 from fakekube.machinery.objects import dig
+from fakekube.machinery.profiles import CPU, MEMORY
 from fakekube.machinery.wire import Object, Request, Response
 
 GROUP, VERSION = "metrics.k8s.io", "v1beta1"
@@ -157,7 +158,7 @@ def _head(obj: Object, now: datetime) -> Object:
 
 
 def _usage(amounts: Mapping[str, int]) -> Object:
-    return {"cpu": replies.decimal(amounts[usage.CPU]), "memory": replies.binary(amounts[usage.MEMORY])}
+    return {"cpu": replies.decimal(amounts[CPU]), "memory": replies.binary(amounts[MEMORY])}
 
 
 def _cells(parts: Iterable[Mapping[str, str]]) -> list[str]:

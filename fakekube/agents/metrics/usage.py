@@ -15,14 +15,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from fakekube.agents.metrics.profiles import BadProfile, Profile, read
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery import objects, quantities
 from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.profiles import CPU, MEMORY, BadProfile, Profile, annotation, read
 from fakekube.machinery.wire import Object
 
-CPU, MEMORY = "cpu", "memory"
-OWN, CUSTOM = "fakekube.io/", "metrics.fakekube.io/"
 SELVES = frozenset(("VirtualMachine", "VirtualMachineInstance"))
 WINDOW = 15  # seconds an amount is the mean of, says the API; it is one of that moment
 
@@ -46,7 +44,7 @@ def containers_used(
     if main not in {container["name"] for container in containers}:
         main = containers[0]["name"] if containers else ""
     for resource in (CPU, MEMORY):
-        said = _said(pod, owners, OWN + resource, now, members)
+        said = _said(pod, owners, annotation(resource), now, members)
         profile, value = said if said is not None else _IDLE[resource]
         for container in containers:
             name = container["name"]
@@ -62,7 +60,7 @@ def pod_metric(
     pod: Object, owners: Sequence[Object], name: str, now: datetime, members: Members
 ) -> int | None:
     """A custom metric of a pod in billionths; None where nobody says anything of it."""
-    said = _said(pod, owners, CUSTOM + name, now, members)
+    said = _said(pod, owners, annotation(name), now, members)
     if said is None:
         return None
     return round(said[1] * _BILLION)
@@ -70,7 +68,7 @@ def pod_metric(
 
 def object_metric(obj: Object, name: str, now: datetime) -> int | None:
     """A custom metric of any object, which says it of itself, in billionths."""
-    text = objects.annotations(obj).get(CUSTOM + name)
+    text = objects.annotations(obj).get(annotation(name))
     return None if text is None else metric_of(text, obj, now)
 
 
@@ -84,7 +82,7 @@ def node_used(node: Object, pods: Iterable[Mapping[str, int]], now: datetime) ->
     """Resource → billionths: what its pods use, and what the node uses itself."""
     used: dict[str, int] = {}
     for resource in (CPU, MEMORY):
-        text = objects.annotations(node).get(OWN + resource)
+        text = objects.annotations(node).get(annotation(resource))
         profile = (_profile(text) if text else None) or read(_SYSTEM[resource])
         value = profile.at(_since(profile, node, now))
         if profile.percent:

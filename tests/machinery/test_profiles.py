@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakekube.agents.metrics.profiles import BadProfile, read
+from fakekube.machinery.profiles import BadProfile, read
 
 
 @pytest.mark.parametrize(

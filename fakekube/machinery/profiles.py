@@ -9,6 +9,8 @@
 Amounts are quantities or percentages, all of a profile the same. In front, `shared`: so much for all pods of the pool,
 Deployment, … together, of which each takes an equal part. At the end, `every 15m`: over and over again; and
 `since 2026-01-01T00:10:00Z`: begins then, not when the object came into being that carries the text.
+
+Objects carry it as an annotation, `fakekube.io/cpu` and `fakekube.io/memory`, `metrics.fakekube.io/NAME` for all else.
 """
 
 import math
@@ -16,9 +18,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from fakekube.clock import parse_rfc3339, seconds_of
+from fakekube.clock import parse_rfc3339, rfc3339, seconds_of
 from fakekube.machinery import quantities
 
+CPU, MEMORY = "cpu", "memory"
 _BILLION = 10**9
 _FORMS = "write an amount (250m, 64Mi, 60%), or ramp, sine or replay"
 
@@ -51,6 +54,18 @@ class Profile:
             turn = math.cos(2 * math.pi * seconds / last[0])
             return first[1] + (last[1] - first[1]) * (1 - turn) / 2
         return next(amount for at, amount in reversed(self.points) if at <= seconds or at == first[0])
+
+
+def annotation(metric: str) -> str:
+    """The annotation that tells a metric of the object that carries it."""
+    return f"fakekube.io/{metric}" if metric in (CPU, MEMORY) else f"metrics.fakekube.io/{metric}"
+
+
+def beginning(text: str, now: datetime) -> str:
+    """The same profile, begun now where it does not say when. Raises BadProfile."""
+    profile = read(text)
+    moves = len(profile.points) > 1 and profile.since is None
+    return f"{text} since {rfc3339(now)}" if moves else text
 
 
 @lru_cache(maxsize=4096)
