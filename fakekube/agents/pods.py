@@ -362,7 +362,8 @@ class PodView(View):
             if condition is None:
                 said.append(f"{head} does not exist.")
             elif condition.get("status") != "True":
-                said.append(f'{head} is not "True".')
+                status = condition.get("status")
+                said.append(f'the status of pod readiness gate "{kind}" is not "True", but {status}')
         return said
 
     def _final(self) -> bool:

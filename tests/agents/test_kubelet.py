@@ -84,7 +84,7 @@ async def test_readiness_gates_decide_with_the_containers(running, conditions):
     assert conditions(pod)["Ready"] == ("True", None, None)
     assert conditions(pod)[GATE][0] == "True"
     pod = await _report(running, conditions=[{"type": GATE, "status": "False", "reason": "Paused"}])
-    said = f'corresponding condition of pod readiness gate "{GATE}" is not "True".'
+    said = f'the status of pod readiness gate "{GATE}" is not "True", but False'
     assert conditions(pod)["Ready"] == ("False", "ReadinessGatesNotReady", said)
 
 

@@ -26,6 +26,8 @@ REPLICA_SETS = Resource(
     "kubevirt.io", "v1", "virtualmachineinstancereplicasets", "VirtualMachineInstanceReplicaSet"
 )
 
+CDI_CONFIGS = Resource("cdi.kubevirt.io", "v1beta1", "cdiconfigs", "CDIConfig", namespaced=False)
+
 BY_OWNER = "owner"  # uid of the controlling owner
 BY_CLAIM = "claim"  # namespace/name of claims a template's or an instance's volumes name
 BY_VMI = "vmi"  # namespace/name of the VMI a migration is about
@@ -49,6 +51,7 @@ class Informers:
         self.migrations = Informer(client, MIGRATIONS, clock=clock)
         self.replica_sets = Informer(client, REPLICA_SETS, clock=clock)
         self.nodes = Informer(client, NODES, clock=clock)
+        self.cdi_configs = Informer(client, CDI_CONFIGS, clock=clock)
         for informer in (self.vmis, self.pods, self.attachments, self.revisions, self.data_volumes):
             informer.add_index(BY_OWNER, owner_uid)
         self.vms.add_index(BY_CLAIM, _claims_of_vm)

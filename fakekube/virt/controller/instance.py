@@ -41,10 +41,6 @@ def has_dedicated_cpus(vmi: Obj) -> bool:
     return bool(dig(vmi, "spec", "domain", "cpu", "dedicatedCpuPlacement"))
 
 
-def uses_data_volumes(vmi: Obj) -> bool:
-    return any("dataVolume" in volume for volume in volumes(vmi))
-
-
 def volumes(vmi: Obj) -> list[dict[str, Any]]:
     return list(dig(vmi, "spec", "volumes", default=()))
 

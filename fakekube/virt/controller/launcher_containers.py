@@ -187,6 +187,18 @@ def _launcher_arguments(vmi: Obj, settings: Settings) -> list[str]:
     ]
 
 
+def _network_devices(domain: Obj, settings: Settings) -> dict[str, str]:
+    """What the guest's interfaces need of the host."""
+    devices = domain.get("devices") or {}
+    interfaces = devices.get("interfaces") or ()
+    wanted = {}
+    if interfaces or devices.get("autoattachPodInterface") is not False:
+        wanted["devices.kubevirt.io/tun"] = "1"
+    if not settings.use_emulation and any(one.get("model", "virtio") == "virtio" for one in interfaces):
+        wanted["devices.kubevirt.io/vhost-net"] = "1"
+    return wanted
+
+
 def _resources(vmi: Obj, settings: Settings) -> Object:
     domain = dig(vmi, "spec", "domain", default={})
     given = domain.get("resources") or {}
@@ -194,7 +206,7 @@ def _resources(vmi: Obj, settings: Settings) -> Object:
     overhead = memory_overhead(vmi)
     guest = dig(domain, "memory", "guest") or dig(given, "requests", "memory") or "0"
     requested = dig(given, "requests", "memory") or guest
-    devices = {"devices.kubevirt.io/tun": "1", "devices.kubevirt.io/vhost-net": "1"}
+    devices = _network_devices(domain, settings)
     if not settings.use_emulation:
         devices = {"devices.kubevirt.io/kvm": "1", **devices}
     requests = {**(given.get("requests") or {})}

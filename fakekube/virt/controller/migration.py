@@ -212,8 +212,8 @@ class MigrationController:
         copied = dig(migration, "status", "migrationState", default={})
         if state and not copied.get("migrationUid"):
             return  # the next pass copies it
-        if migration_plan.phase_of(migration) == migration_plan.FAILED:
-            await self._targets.delete(seen)
+        if migration_plan.phase_of(migration) == migration_plan.FAILED and not state:
+            await self._targets.delete(seen)  # once handed over, the nodes end it
         if names.MIGRATION_FINALIZER in finalizers(migration):
             meta = {
                 **migration["metadata"],

@@ -83,7 +83,7 @@ def plan(seen: Seen) -> Next:
     state = state_of(seen)
     if was in FINAL:
         if state:
-            status["migrationState"] = {key: value for key, value in state.items() if key != "sourcePod"}
+            status["migrationState"] = state
         return result
     phase, told = _failure(seen, was, state) or _step(seen, was, state)
     result.events += told

@@ -33,7 +33,7 @@ def message(started: Obj, current: Obj, vmi: Obj) -> str:
     before, after = dig(started, "template", "spec", default={}), dig(current, "template", "spec", default={})
     if before == after:
         return ""
-    return _memory(before, after, vmi) or _sockets(before, after, vmi) or _others(before, after, vmi)
+    return _others(before, after, vmi) or _sockets(before, after, vmi) or _memory(before, after, vmi)
 
 
 def _memory(before: Obj, after: Obj, vmi: Obj) -> str:

@@ -5,7 +5,7 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (startVMI, stopVMI, syncRun
 
 from fakekube.client.client import Client
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
-from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.errors import ApiError, Conflict, NotFound
 from fakekube.machinery.objects import dig, is_terminating, name, namespace, uid
 from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES
 from fakekube.virt.controller import instancetypes, patches, run_strategy, vmi_template
@@ -31,6 +31,8 @@ class Runner:
             await self._start(seen, receiver=decision.receiver)
         elif decision.run_always or decision.restore:
             await self._change_strategy(seen, decision.restore or run_strategy.ALWAYS)
+        if seen.error is None:
+            await self._keep_firmware(seen)
 
     async def _start(self, seen: Pass, *, receiver: bool) -> None:
         vm = seen.vm
@@ -51,7 +53,6 @@ class Runner:
         self._revisions.started(vm)
         message = f"Started the virtual machine by creating the new virtual machine instance {name(made)}"
         self._recorder.event(vm, NORMAL, "SuccessfulCreate", message)
-        await self._keep_firmware(seen)
 
     async def _keep_firmware(self, seen: Pass) -> None:
         """Write the firmware UUID derived from the name into the template, so that it survives a renaming copy."""
@@ -64,12 +65,19 @@ class Runner:
         seen.vm = await self._writers.vms.patch(seen.vm, patch)
 
     async def stop(self, seen: Pass) -> None:
+        """Delete the VMI. That of a VM being deleted only as it was seen: it may just have been orphaned."""
         vmi = seen.vmi
         if vmi is None or is_terminating(vmi):
             return
+        version = vmi["metadata"]["resourceVersion"] if is_terminating(seen.vm) else None
         try:
-            answer = await self._client.delete(VIRTUAL_MACHINE_INSTANCES, name(vmi), namespace(vmi))
+            answer = await self._client.delete(
+                VIRTUAL_MACHINE_INSTANCES, name(vmi), namespace(vmi), resource_version=version
+            )
         except NotFound:
+            return
+        except Conflict as error:
+            seen.error = error  # seen anew, it is decided anew
             return
         except ApiError as error:
             message = f"Error deleting virtual machine instance {name(vmi)}: {error}"

@@ -64,9 +64,8 @@ def compute(seen: Seen, chance: random.Random) -> Object:
     if seen.restart == "" and (vmi is not None or seen.creating):
         listed = conditions.drop(listed, "RestartRequired")
     elif seen.restart and (seen.deleting or conditions.find(listed, "RestartRequired") is None):
-        listed = conditions.put(
-            listed, conditions.make("RestartRequired", "True", message=seen.restart, now=now)
-        )
+        asked = conditions.make("RestartRequired", "True", message=seen.restart, now=now)
+        listed = conditions.put(listed, {**asked, "lastProbeTime": None})
     _set(status, "conditions", listed)
 
     observed_by_table = printable_status.Observed(

@@ -49,6 +49,7 @@ class InstanceController:
             (informers.attachments, _attached_key),
             (informers.data_volumes, self._users),
             (informers.claims, self._users),
+            (informers.cdi_configs, self._scheduling),
             workers=_WORKERS,
         )
 
@@ -56,12 +57,19 @@ class InstanceController:
         obj = new or old
         return [key(vmi) for vmi in self._informers.vmis.by_index(BY_CLAIM, key(obj))] if obj else ()
 
+    def _scheduling(self, _old: Object | None, _new: Object | None) -> Iterable[str]:
+        """Those that may have waited for CDI to know what it is configured to."""
+        return [key(vmi) for vmi in self._informers.vmis.objects() if instance.phase(vmi) == names.SCHEDULING]
+
     async def _reconcile(self, own: str) -> Result | None:
         vmi = self._informers.vmis.get(own)
         if vmi is None:
             self._launchers.forget(own)
             return None
         if self._writer.behind(own) or self._launchers.awaited(own):
+            return None
+        if vmi_status.is_new(vmi):
+            await self._writer.update(vmi_status.marked(vmi))
             return None
         seen = self._look(vmi)
         if is_terminating(vmi):
@@ -108,6 +116,7 @@ class InstanceController:
                 unschedulable=seen.unschedulable,
                 provisioning=seen.provisioning,
                 attached=seen.attached,
+                cdi_config=self._informers.cdi_configs.get("config"),
                 has_vm=owner is not None and self._owner_exists(own, owner),
             )
         )
@@ -116,6 +125,8 @@ class InstanceController:
             if operations := patches.between(old, new, _PATCHED):
                 await self._writer.patch(old, operations)
         elif new != old:
+            if new["status"].get("interfaces") == []:
+                del new["status"]["interfaces"]  # whoever writes the whole object writes no empty lists
             await self._writer.update(new)
         node = dig(new, "status", "nodeName")
         if node and seen.pod is not None and not instance.is_final(new):

@@ -142,14 +142,15 @@ class Launchers:
             return
         message = f"the virtual machine is {text}"
         made = conditions.make(names.UNPAUSED, status, reason, message, now=self._wiring.now())
-        patch = {"status": {"conditions": [made]}}
+        listed = dig(pod, "status", "conditions")
+        if listed is None:
+            patch = patches.added("/status/conditions", [made])
+        else:
+            patch = patches.guarded("/status/conditions", listed, conditions.put(listed, made))
         try:
-            answer = await self._client.patch(
-                PODS, name(pod), namespace(pod), patch, type="strategic", subresource="status"
-            )
+            seen.pod = await self._writer.patch(pod, patch, subresource="status")
         except NotFound:
             return
-        seen.pod = self._writer.note(answer)
         self._awaited[key(vmi)] = key(pod)
 
     async def label(self, own: str, pod: Object, node: str) -> None:

@@ -5,7 +5,7 @@ still changes there is the controller's.
 Origin: kubevirt: pkg/virt-controller/watch/vmi/lifecycle.go (updateStatus), pkg/storage/types, pkg/network/controllers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from fakekube.machinery.objects import (
     Obj,
     annotations,
     condition,
-    condition_is,
     dig,
     finalizers,
     is_terminating,
@@ -23,7 +22,15 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
-from fakekube.virt.controller import conditions, hotplug, instance, live_update, names, pods
+from fakekube.virt.controller import (
+    conditions,
+    filesystem_overhead,
+    hotplug,
+    instance,
+    live_update,
+    names,
+    pods,
+)
 from fakekube.virt.controller.conditions import Failure
 
 
@@ -41,6 +48,7 @@ class Seen:
     unschedulable: str = ""  # a reason to call the VMI unschedulable before it has a pod
     provisioning: bool = False  # waits for a first consumer
     has_vm: bool = False
+    cdi_config: Object | None = None
     attached: Mapping[str, Object] | None = None  # attachment pods by the volume they bring
 
 
@@ -58,11 +66,23 @@ def next_phase(seen: Seen) -> str:
     if now == names.SCHEDULING:
         if pod is None or pods.is_ending(pod):
             return names.FAILED
-        waits = is_terminating(vmi) or seen.failure is not None
+        known = filesystem_overhead.is_known((seen.claims or {}).values(), seen.cdi_config)
+        waits = is_terminating(vmi) or seen.failure is not None or not known
         return names.SCHEDULED if pods.is_ready_for_hand_over(pod) and not waits else now
     if now in (names.SCHEDULED, names.RUNNING):
         return now if pod is not None else names.FAILED
     return now
+
+
+def is_new(vmi: Object) -> bool:
+    """Whether no controller has written this VMI yet; those of VMs come written by theirs."""
+    return "guestOSInfo" not in (vmi.get("status") or {}) and not is_terminating(vmi)
+
+
+def marked(vmi: Object) -> Object:
+    """A new VMI after the first look at it: which versions were there, and what a controller always writes."""
+    meta = {**vmi["metadata"], "annotations": {**annotations(vmi), **names.OBSERVED_VERSIONS}}
+    return {**vmi, "metadata": meta, "status": {**(vmi.get("status") or {}), "guestOSInfo": {}}}
 
 
 def next_instance(seen: Seen) -> Object:
@@ -82,18 +102,17 @@ def next_instance(seen: Seen) -> Object:
     pod = None if seen.pod is None or pods.is_temporary(seen.pod) else seen.pod
     if pod is not None and phase not in names.UNPROCESSED:
         _describe_pod(status, pod, phase)
+        if was == names.SCHEDULING and (qos := dig(pod, "status", "qosClass")):
+            status["qosClass"] = qos  # one pass after the pod was made
     elif phase in names.FINAL and not seen.owned:
         status.pop("launcherContainerImageVersion", None)
     if phase == names.SCHEDULED and was == names.SCHEDULING and pod is not None:
         _hand_over(meta, status, seen, pod)
     if was in (names.SCHEDULED, names.RUNNING):
         _refresh_volumes(status, seen)
-    _set(status, "conditions", _conditions(seen, status, phase, pod))
-    if (
-        was not in (names.SCHEDULED, names.RUNNING)
-        and not names.OBSERVED_VERSIONS.items() <= annotations(vmi).items()
-    ):
+    elif not names.OBSERVED_VERSIONS.items() <= annotations(vmi).items():
         meta["annotations"] = {**annotations(vmi), **names.OBSERVED_VERSIONS}
+    _set(status, "conditions", _conditions(seen, status, phase, pod))
     if kept := _finalizers(seen, phase):
         meta["finalizers"] = kept
     else:
@@ -108,28 +127,28 @@ def _describe_pod(status: Object, pod: Object, phase: str) -> None:
     )
     if image and phase not in names.FINAL:
         status["launcherContainerImageVersion"] = image
-    if phase in (names.SCHEDULING, names.SCHEDULED):
-        if overhead := annotations(pod).get(names.MEMORY_OVERHEAD):
-            memory = dict(status.get("memory") or {})
-            memory["memoryOverhead"] = quantities.binary(int(overhead))
-            status["memory"] = memory
-        if qos := dig(pod, "status", "qosClass"):
-            status["qosClass"] = qos
+    overhead = annotations(pod).get(names.MEMORY_OVERHEAD)
+    if overhead and phase in (names.SCHEDULING, names.SCHEDULED):
+        memory = dict(status.get("memory") or {})
+        memory["memoryOverhead"] = quantities.binary(int(overhead))
+        status["memory"] = memory
 
 
 def _hand_over(meta: Object, status: Object, seen: Seen, pod: Object) -> None:
     node = dig(pod, "spec", "nodeName", default="")
-    status["nodeName"] = node
+    _set(status, "nodeName", node)
     meta["labels"] = {**labels(seen.vmi), names.NODE_NAME: node}
     if names.MIGRATION_TRANSPORT_UNIX in annotations(pod):
         status["migrationTransport"] = "Unix"
     networks = dig(seen.vmi, "spec", "networks", default=())
     first = [{"name": one["name"], "podInterfaceName": "eth0"} for one in networks if "pod" in one]
     _set(status, "interfaces", first)
-    _set(status, "volumeStatus", volume_statuses(seen.vmi, seen.claims or {}))
+    _set(status, "volumeStatus", volume_statuses(seen.vmi, seen.claims or {}, seen.cdi_config))
 
 
-def volume_statuses(vmi: Obj, claims: Mapping[str, Object]) -> list[dict[str, Any]]:
+def volume_statuses(
+    vmi: Obj, claims: Mapping[str, Object], cdi_config: Object | None = None
+) -> list[dict[str, Any]]:
     """One entry per volume, sorted by name; the node fills in where the guest sees it."""
     entries = []
     for volume in instance.volumes(vmi):
@@ -138,12 +157,12 @@ def volume_statuses(vmi: Obj, claims: Mapping[str, Object]) -> list[dict[str, An
         entry: dict[str, Any] = {"name": volume["name"], "target": ""}
         claim = claims.get(instance.claim_name(volume))
         if claim is not None:
-            entry["persistentVolumeClaimInfo"] = claim_info(claim)
+            entry["persistentVolumeClaimInfo"] = claim_info(claim, cdi_config)
         entries.append(entry)
     return sorted(entries, key=lambda entry: str(entry["name"]))
 
 
-def claim_info(claim: Object) -> dict[str, Any]:
+def claim_info(claim: Object, cdi_config: Object | None) -> dict[str, Any]:
     spec = claim.get("spec") or {}
     mode = spec.get("volumeMode") or "Filesystem"
     info = {
@@ -152,7 +171,7 @@ def claim_info(claim: Object) -> dict[str, Any]:
         "volumeMode": mode,
         "capacity": dig(claim, "status", "capacity"),
         "requests": dig(spec, "resources", "requests"),
-        "filesystemOverhead": "0.06" if mode == "Filesystem" else "0",  # CDI's default
+        "filesystemOverhead": filesystem_overhead.of(claim, cdi_config),
     }
     return {key: value for key, value in info.items() if value}
 
@@ -168,7 +187,7 @@ def _refresh_volumes(status: Object, seen: Seen) -> None:
         volume["name"]: claims.get(instance.claim_name(volume)) for volume in instance.volumes(seen.vmi)
     }
     status["volumeStatus"] = [
-        {**entry, "persistentVolumeClaimInfo": claim_info(claim)}
+        {**entry, "persistentVolumeClaimInfo": claim_info(claim, seen.cdi_config)}
         if (claim := by_volume.get(entry["name"]))
         else entry
         for entry in entries
@@ -203,25 +222,29 @@ def ready(phase: str, pod: Obj | None, now: str) -> conditions.Condition:
 
 def _conditions(seen: Seen, status: Object, phase: str, pod: Object | None) -> list[conditions.Condition]:
     listed: list[conditions.Condition] = list(status.get("conditions") or ())
+    was = instance.phase(seen.vmi)
     listed = _renew(listed, ready(phase, pod, seen.now))
-    if instance.uses_data_volumes(seen.vmi):
-        listed = _renew(listed, _data_volumes_ready(seen))
+    if seen.volumes:
+        listed = _renew(listed, _data_volumes_ready(seen.volumes.values()))
     if phase in names.UNPROCESSED and seen.provisioning:
         listed = _renew(listed, conditions.make("Provisioning", "True"))
     elif phase not in names.UNPROCESSED:
         listed = conditions.drop(listed, "Provisioning")
+    if phase in names.UNPROCESSED and seen.unschedulable:  # said anew at every pass, hence always the last
+        why = conditions.make("PodScheduled", "False", "Unschedulable", seen.unschedulable)
+        listed = [*conditions.drop(listed, "PodScheduled"), why]
     if phase in (*names.UNPROCESSED, names.SCHEDULING):
         failure = seen.failure or (
             pods.image_error(pod) if pod is not None and phase == names.SCHEDULING else None
         )
         listed = _false_or_absent(listed, "Synchronized", failure, seen.now)
-        why = condition(pod, "PodScheduled") if pod is not None else None
-        if why is not None and why.get("status") == "False":
-            listed = _renew(listed, why)
-        else:
-            waits = Failure("Unschedulable", seen.unschedulable) if seen.unschedulable else None
-            listed = _false_or_absent(listed, "PodScheduled", waits, seen.now)
-    elif phase == names.SCHEDULED and instance.phase(seen.vmi) == names.SCHEDULING:
+    if names.SCHEDULING in (was, phase) and pod is not None:
+        scheduled = condition(pod, "PodScheduled")
+        if scheduled is not None and scheduled.get("status") == "False":
+            listed = _renew(listed, scheduled)
+        elif was == names.SCHEDULING:
+            listed = conditions.drop(listed, "PodScheduled")
+    if phase == names.SCHEDULED and was == names.SCHEDULING:
         listed = conditions.drop(listed, "Synchronized", "PodScheduled")
     for type_ in (live_update.CPU_CHANGE, live_update.MEMORY_CHANGE):
         if type_ in live_update.under_way(seen.vmi):
@@ -240,17 +263,15 @@ def _evacuation(vmi: Obj, listed: list[conditions.Condition], now: str) -> list[
     return conditions.drop(listed, "EvictionRequested")
 
 
-def _data_volumes_ready(seen: Seen) -> conditions.Condition:
-    known = seen.volumes or {}
-    wanted = [volume["dataVolume"]["name"] for volume in instance.volumes(seen.vmi) if "dataVolume" in volume]
-    if all(own in known and condition_is(known[own], "Ready") for own in wanted):
+def _data_volumes_ready(volumes: Iterable[Object]) -> conditions.Condition:
+    """True when all that exist are ready; False as soon as one says that it is not; else nobody knows."""
+    found = [condition(volume, "Ready") for volume in volumes]
+    said = {str(one["status"]) if one is not None else "Unknown" for one in found}
+    if said == {"True"}:
         text = "All of the VMI's DVs are bound and ready"
-        return conditions.make("DataVolumesReady", "True", "AllDVsReady", text, now=seen.now)
-    told = all(own in known and condition(known[own], "Ready") is not None for own in wanted)
-    text = "Not all of the VMI's DVs are ready"
-    return conditions.make(
-        "DataVolumesReady", "False" if told else "Unknown", "NotAllDVsReady", text, now=seen.now
-    )
+        return conditions.make("DataVolumesReady", "True", "AllDVsReady", text)
+    status = "False" if "False" in said else "Unknown"
+    return conditions.make("DataVolumesReady", status, "NotAllDVsReady", "Not all of the VMI's DVs are ready")
 
 
 def _false_or_absent(
@@ -258,7 +279,8 @@ def _false_or_absent(
 ) -> list[conditions.Condition]:
     if failure is None:
         return conditions.drop(listed, type_)
-    return _renew(listed, conditions.make(type_, "False", failure.reason, failure.message, now=now))
+    made = conditions.make(type_, "False", failure.reason, failure.message, now=now)
+    return _renew(listed, {**made, "lastProbeTime": None})
 
 
 def _renew(listed: list[conditions.Condition], new: conditions.Condition) -> list[conditions.Condition]:
