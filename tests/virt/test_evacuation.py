@@ -129,6 +129,28 @@ async def test_v213_marks_while_it_moves(guest):
     assert len(await guest.migrations()) == 1
 
 
+async def test_the_launcher_that_was_left_may_go(guest):
+    """Once the guest has moved, what it left behind is evicted, and the guest stays where it is now."""
+    before = await guest.start(strategy="LiveMigrate")
+    (launcher,) = await guest.pods()
+    with pytest.raises(ApiError):
+        await guest.evict()
+    await guest.cluster.advance(5)
+    after = await guest.vmi()
+    assert after["status"]["nodeName"] != before["status"]["nodeName"]
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": name(launcher), "namespace": NS},
+    }
+    path = f"/api/v1/namespaces/{NS}/pods/{name(launcher)}/eviction"
+    assert (await guest.client.request("POST", path, body=eviction)).status == 201
+    await guest.cluster.advance(60)
+    assert [name(one) for one in await guest.pods()] != [name(launcher)]
+    assert (await guest.vmi())["status"]["nodeName"] == after["status"]["nodeName"]
+    assert len((await guest.client.list(MIGRATIONS, NS)).items) == 1
+
+
 async def test_evacuation_is_tried_again(guest):
     """A failed evacuation is followed by another after 20 s, then after 40 s."""
     await guest.start(strategy="LiveMigrate", fate="fail-migration")

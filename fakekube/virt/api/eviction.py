@@ -13,6 +13,7 @@ from fakekube.virt.api import review
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.settings import Settings
 
+_OVER = ("Succeeded", "Failed")
 _PREFIXES = ("virt-launcher", "hp-volume-")
 _TOO_MANY = 429
 
@@ -35,7 +36,7 @@ class Evictions:
         except NotFound:
             return review.allowed()
         vmi = await self._instance_of(pod, asked.namespace)
-        if vmi is None or dig(vmi, "status", "phase") in ("Succeeded", "Failed"):
+        if vmi is None or _is_over(vmi) or _is_over(pod):  # a launcher the guest has left may go
             return review.allowed()
         return await self._evacuate(vmi, pod, dry_run=asked.dry_run)
 
@@ -70,3 +71,7 @@ class Evictions:
             except ApiError as error:
                 return review.refused_as(error)
         return review.refused(text, _TOO_MANY, "TooManyRequests")
+
+
+def _is_over(obj: Object) -> bool:
+    return dig(obj, "status", "phase") in _OVER
