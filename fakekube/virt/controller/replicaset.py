@@ -36,18 +36,29 @@ BURST = 250
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a pass has to do: VMIs to make, surplus ones and finished ones to delete."""
+    """What a pass has to do: VMIs to make, surplus ones to delete, and those that are no use any more."""
 
     create: int
     surplus: tuple[Object, ...]
     finished: tuple[Object, ...]
 
 
+def is_active(vmi: Object) -> bool:
+    """Whether it counts: one whose pod is being deleted will end, so it is replaced at once."""
+    return not is_terminating(vmi) and not _is_of_no_use(vmi)
+
+
+def _is_of_no_use(vmi: Object) -> bool:
+    ready = conditions.find(dig(vmi, "status", "conditions", default=()), "Ready") or {}
+    loses_its_pod = (ready.get("status"), ready.get("reason")) == ("False", "PodTerminating")
+    return instance.is_final(vmi) or loses_its_pod
+
+
 def plan(replicas: int, owned: Iterable[Object]) -> Plan:
     """Pure. Terminating VMIs count for nothing; surplus ones go in the order in which they are listed."""
     alive = [vmi for vmi in owned if not is_terminating(vmi)]
-    finished = tuple(vmi for vmi in alive if instance.is_final(vmi))
-    running = [vmi for vmi in alive if not instance.is_final(vmi)]
+    finished = tuple(vmi for vmi in alive if _is_of_no_use(vmi))
+    running = [vmi for vmi in alive if is_active(vmi)]
     missing = replicas - len(running)
     surplus = tuple(running[: min(BURST, -missing)]) if missing < 0 else ()
     return Plan(max(0, min(BURST, missing)), surplus, finished[:BURST])
@@ -156,46 +167,49 @@ class ReplicaSetController:
     async def _scale(
         self, own: str, replica_set: Object, owned: list[Object]
     ) -> tuple[Failure | None, ApiError | None]:
+        """Delete what is too much, make what is missing, then clear away what is of no use, unless something failed."""
         wanted = plan(int(dig(replica_set, "spec", "replicas", default=1)), owned)
-        failure: Failure | None = None
-        error: ApiError | None = None
-        for vmi, text in (
-            *(
-                (one, "Stopped the virtual machine by deleting the virtual machine instance")
-                for one in wanted.surplus
-            ),
-            *((one, "Deleted finished virtual machine:") for one in wanted.finished),
-        ):
-            self._expected.expect_deletions(own, [uid(vmi)])
-            try:
-                await self._client.delete(VIRTUAL_MACHINE_INSTANCES, name(vmi), namespace(vmi))
-            except NotFound:
-                self._expected.deletion_observed(own, uid(vmi))
-            except ApiError as refused:
-                self._expected.deletion_observed(own, uid(vmi))
-                message = f"Error deleting virtual machine instance {name(vmi)}: {refused}"
-                self._recorder.event(replica_set, WARNING, "FailedDelete", message)
-                failure, error = Failure("FailedDelete", str(refused)), refused
-            else:
-                self._recorder.event(replica_set, NORMAL, "SuccessfulDelete", f"{text} {uid(vmi)}")
+        failed: tuple[Failure | None, ApiError | None] = (None, None)
+        for vmi in wanted.surplus:
+            text = "Stopped the virtual machine by deleting the virtual machine instance"
+            error = await self._delete(own, replica_set, vmi, text)
+            failed = (Failure("FailedDelete", str(error)), error) if error else failed
         for _ in range(wanted.create):
             try:
                 made = await self._client.create(VIRTUAL_MACHINE_INSTANCES, build(replica_set))
             except ApiError as refused:
                 message = f"Error creating virtual machine instance: {refused}"
                 self._recorder.event(replica_set, WARNING, "FailedCreate", message)
-                failure, error = Failure("FailedCreate", str(refused)), refused
+                failed = (Failure("FailedCreate", str(refused)), refused)
                 break
             if key(made) not in self._informers.vmis:
                 self._expected.expect_creations(own, [name(made)])
             message = f"Started the virtual machine by creating the new virtual machine instance {name(made)}"
             self._recorder.event(replica_set, NORMAL, "SuccessfulCreate", message)
-        return failure, error
+        for vmi in wanted.finished if failed[1] is None else ():
+            error = await self._delete(own, replica_set, vmi, "Deleted finished virtual machine:")
+            failed = (Failure("FailedDelete", str(error)), error) if error else failed
+        return failed
+
+    async def _delete(self, own: str, replica_set: Object, vmi: Object, text: str) -> ApiError | None:
+        """Delete an instance and say so; what was refused."""
+        self._expected.expect_deletions(own, [uid(vmi)])
+        try:
+            await self._client.delete(VIRTUAL_MACHINE_INSTANCES, name(vmi), namespace(vmi))
+        except ApiError as refused:
+            self._expected.deletion_observed(own, uid(vmi))
+            if isinstance(refused, NotFound):
+                return None
+            message = f"Error deleting virtual machine instance {name(vmi)}: {refused}"
+            self._recorder.event(replica_set, WARNING, "FailedDelete", message)
+            return refused
+        self._recorder.event(replica_set, NORMAL, "SuccessfulDelete", f"{text} {uid(vmi)}")
+        return None
 
     async def _write_status(self, replica_set: Object, owned: list[Object], failure: Failure | None) -> None:
         old = replica_set.get("status") or {}
         now = self._wiring.now()
-        running = [vmi for vmi in owned if not instance.is_final(vmi) and not is_terminating(vmi)]
+        running = [vmi for vmi in owned if is_active(vmi)]
         ready = [vmi for vmi in running if condition_is(vmi, "Ready")]
         new: Object = {
             **old,

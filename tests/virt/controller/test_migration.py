@@ -289,6 +289,9 @@ def test_plan_counts_the_living():
     dying = {"metadata": {"deletionTimestamp": "x"}, "status": {"phase": "Running"}}
     assert replicaset.plan(3, [alive, final, dying]) == replicaset.Plan(2, (), (final,))
     assert replicaset.plan(0, [alive]) == replicaset.Plan(0, (alive,), ())
+    losing = {"type": "Ready", "status": "False", "reason": "PodTerminating"}
+    lost = {"metadata": {}, "status": {"phase": "Running", "conditions": [losing]}}
+    assert replicaset.plan(1, [lost]) == replicaset.Plan(1, (), (lost,)), "its pod goes, so will it"
 
 
 # Nodes.
