@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks import endurance, fixtures, machines, page, requests, starting, suite, watching
+from benchmarks import around, endurance, fixtures, machines, page, requests, starting, suite, watching
 from benchmarks.load import Target
 from benchmarks.processes import fakekube
 from benchmarks.records import Record
@@ -66,6 +66,7 @@ PARTS: dict[str, Part] = {
         for name, part in HTTP.items()
     },
     "machines": _machines,
+    "around": lambda how: around.measure(1_000 if how.full else 300, 1_000),
     "fixtures": lambda how: fixtures.measure(1_000 if how.full else 200),
     "suite": lambda _: suite.measure(),
     "endurance": _endurance,

@@ -11,7 +11,7 @@ from fakekube.agents.autoscaling.controller import AUTOSCALERS, HorizontalPodAut
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.ids import Ids
-from fakekube.machinery.resources import EVENTS, VIRTUAL_MACHINE_POOLS
+from fakekube.machinery.resources import EVENTS, PODS, VIRTUAL_MACHINE_POOLS
 
 from .conftest import NS, resource_metric
 
@@ -129,3 +129,35 @@ async def test_a_pool_grows_and_shrinks_as_recorded(cluster):
         if one["involvedObject"]["kind"] == "HorizontalPodAutoscaler"
     )
     assert [message for _, message in told] == RECORDED_EVENTS
+
+
+async def test_a_deployment_shares_its_load():
+    """With the workload controllers beside it: new pods count once they have been ready for a window, and then share."""
+    async with Cluster(without=["kubevirt"], clock=ManualClock(), seed=1) as cluster:
+        container = {"name": "main", "image": "x", "resources": {"requests": {"cpu": "100m"}}}
+        labels = {"app": "web"}
+        deployment = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "web", "namespace": NS, "annotations": {"fakekube.io/cpu": "shared 450m"}},
+            "spec": {
+                "replicas": 1,
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            },
+        }
+        scaler = autoscaler()
+        scaler["metadata"]["name"] = "web"
+        scaler["spec"] |= {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "minReplicas": 1,
+            "maxReplicas": 20,
+            "metrics": [resource_metric(averageUtilization=50)],
+        }
+        await cluster.apply([deployment, scaler])
+        await cluster.advance("3m")
+        told = [one["status"] for one in await cluster.history(AUTOSCALERS, "web", NS)]
+        assert distinct([one["desiredReplicas"] for one in told]) == [0, 4, 8, 10]
+        pods = (await cluster.client().list(PODS, NS)).items
+        assert len(pods) == 10
+        assert not cluster.failures

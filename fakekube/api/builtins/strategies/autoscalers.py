@@ -155,6 +155,9 @@ def _rules(rules: dict[str, Any], at: str) -> Causes:
             found.append(invalid(place, window, "must be greater than or equal to zero"))
         if window > _HOUR:
             found.append(invalid(place, window, f"must be less than or equal to {_HOUR}"))
+    tolerance = rules.get("tolerance")
+    if tolerance is not None and quantities.parse(str(tolerance))[0] < 0:
+        found.append(invalid(f"{at}.tolerance", tolerance, "must be greater than or equal to 0"))
     found += checks.one_of(rules.get("selectPolicy"), f"{at}.selectPolicy", _SELECT, missing=None)
     policies = rules.get("policies") or ()
     if not policies:

@@ -354,6 +354,16 @@ async def test_autoscaler_behavior_is_completed(create: Send) -> None:
     assert behavior["scaleUp"]["policies"] == [{"type": "Pods", "value": 4, "periodSeconds": 15}, hundred]
 
 
+async def test_an_autoscaler_tolerates_nothing_negative(create: Send) -> None:
+    """A tolerance below zero is refused; none at all is one."""
+    spec = {"maxReplicas": 5, "scaleTargetRef": TARGET, "behavior": {"scaleUp": {"tolerance": "-1"}}}
+    (complaint,) = said(await create(HPAS, "a", spec=spec))
+    assert complaint.startswith('spec.behavior.scaleUp.tolerance: Invalid value: "-1"')
+    assert complaint.endswith("must be greater than or equal to 0")
+    spec["behavior"]["scaleUp"]["tolerance"] = "0"
+    assert said(await create(HPAS, "a", spec=spec)) == []
+
+
 async def test_webhook_defaults(create: Send) -> None:
     """A mutating webhook fails closed within ten seconds, once, for everything its rules match."""
     hook = {**HOOK, "clientConfig": {"service": {"name": "s", "namespace": "n"}}}
