@@ -99,6 +99,7 @@ class FlowingClock(ManualClock):
         super().__init__(start)
         self._seen = time.monotonic()
         self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0  # what `monotonic` will say then; who it was set for may have stopped sleeping
 
     def now(self) -> datetime:
         self._flow()
@@ -110,7 +111,7 @@ class FlowingClock(ManualClock):
 
     async def sleep(self, seconds: float) -> None:
         self._flow()
-        if seconds > 0 and (self._alarm is None or seconds < (self.next_due() or 0.0)):
+        if seconds > 0 and (self._alarm is None or self._elapsed + seconds < self._alarm_at):
             self._set_alarm(seconds)
         await super().sleep(seconds)
 
@@ -140,6 +141,7 @@ class FlowingClock(ManualClock):
 
     def _set_alarm(self, seconds: float) -> None:
         self._cancel_alarm()
+        self._alarm_at = self._elapsed + seconds
         self._alarm = asyncio.get_running_loop().call_later(seconds, self._ring)
 
     def _cancel_alarm(self) -> None:

@@ -180,6 +180,16 @@ def test_spans_are_written_as_people_write_them():
             seconds_of(wrong)
 
 
+async def test_a_flowing_clock_rings_in_time_after_a_sleeper_gave_up():
+    """Whoever sleeps for a moment is not kept waiting for somebody who wanted to sleep for an hour and was cancelled."""
+    clock = FlowingClock()
+    long = asyncio.create_task(clock.sleep(3600))
+    await asyncio.sleep(0)
+    long.cancel()
+    await asyncio.gather(long, return_exceptions=True)
+    await asyncio.wait_for(clock.sleep(0.001), 10)
+
+
 async def test_a_flowing_clock_can_be_pushed_ahead():
     """It runs by itself, wakes its sleepers, and `advance` comes on top."""
     clock = FlowingClock()
