@@ -292,6 +292,18 @@ def _daemon_sets(at: Setting) -> Made:
     return _workload(at, DaemonSets)
 
 
+def _disruption(at: Setting) -> Made:
+    from fakekube.agents.disruption.controller import Disruption
+
+    return _workload(at, Disruption)
+
+
+def _node_lifecycle(at: Setting) -> Made:
+    from fakekube.agents.node_lifecycle.controller import NodeLifecycle
+
+    return Made(NodeLifecycle(at.client, clock=at.clock, ids=at.ids, caches=_caches(at)))
+
+
 def _virt_operator(at: Setting) -> Made:
     from fakekube.virt.operator import install, webhooks
     from fakekube.virt.operator.crds import crds
@@ -390,6 +402,10 @@ ACTORS: dict[str, ActorSpec] = {
             KUBERNETES,
             "scales pools and workloads by their metrics",
             _horizontal_pod_autoscaler,
+        ),
+        ActorSpec("disruption", KUBERNETES, "tells what PodDisruptionBudgets allow", _disruption),
+        ActorSpec(
+            "node-lifecycle", KUBERNETES, "taints nodes in trouble, evicts and clears pods", _node_lifecycle
         ),
         ActorSpec("deployments", WORKLOADS, "rolls out Deployments", _deployments),
         ActorSpec("replicasets", WORKLOADS, "keeps ReplicaSets at their size", _replica_sets),

@@ -5,6 +5,7 @@ import copy
 import pytest
 
 from fakekube.agents.workloads.caches import (
+    BUDGETS,
     CRON_JOBS,
     JOBS,
     REPLICA_SETS,
@@ -27,7 +28,7 @@ from fakekube.machinery.resources import (
 KINDS = {
     one.plural: one
     for one in (
-        *(CRON_JOBS, JOBS, REPLICA_SETS, REPLICATION_CONTROLLERS, STATEFUL_SETS),
+        *(BUDGETS, CRON_JOBS, JOBS, REPLICA_SETS, REPLICATION_CONTROLLERS, STATEFUL_SETS),
         *(CONTROLLER_REVISIONS, DAEMON_SETS, DEPLOYMENTS, NODES, PERSISTENT_VOLUME_CLAIMS, PODS),
     )
 }
