@@ -537,6 +537,14 @@ CORPUS: list[tuple[str, str, str, bytes]] = [
         MERGE,
         b'{"spec": {"versions": [{"storage": true, "served": true}]}}',
     ),
+    ("POST", "/apis/batch/v1/namespaces/default/jobs", JSON, b'{"metadata": {}, "spec": {"template": {}}}'),
+    (
+        "POST",
+        "/apis/batch/v1/namespaces/default/cronjobs",
+        JSON,
+        b'{"metadata": {}, "spec": {"jobTemplate": {}}}',
+    ),
+    ("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", JSON, b'{"metadata": {"name": "a"}}'),
     ("PATCH", f"{NS}/configmaps/a?fieldManager=x", APPLY, b"apiVersion: v1\nkind: ConfigMap\nmetadata: 7"),
 ]
 

@@ -52,8 +52,19 @@ class AutoscalerStrategy(BuiltinStrategy):
             obj = conversion.autoscaler_to_v2(obj)
         return _spec(obj["spec"])
 
+    def validate_status_update(self, new: Object, old: Object) -> Causes:
+        return _status(new.get("status") or {})
+
     def validate_update(self, new: Object, old: Object) -> Causes:
         return self.validate_create(new)
+
+
+def _status(status: dict[str, Any]) -> Causes:
+    return [
+        error
+        for member in ("currentReplicas", "desiredReplicas")
+        for error in checks.not_negative(status.get(member), f"status.{member}")
+    ]
 
 
 def _default_behavior(behavior: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ Origin: k8s: pkg/apis/networking/{v1/defaults.go,validation/validation.go}, pkg/
 from ipaddress import ip_network
 from typing import Any
 
-from fakekube.api.builtins.strategies import checks
+from fakekube.api.builtins.strategies import checks, load_balancers
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
 from fakekube.api.registry import names
@@ -41,6 +41,9 @@ class IngressStrategy(BuiltinStrategy):
 
     def validate_update(self, new: Object, old: Object) -> Causes:
         return self._spec(new["spec"])
+
+    def validate_status_update(self, new: Object, old: Object) -> Causes:
+        return load_balancers.of_ingress(new)
 
     def _spec(self, spec: dict[str, Any]) -> Causes:
         found: Causes = []

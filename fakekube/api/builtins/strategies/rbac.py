@@ -72,7 +72,7 @@ class BindingStrategy(BuiltinStrategy):
 
     def default(self, obj: Object) -> None:
         super().default(obj)
-        role = obj["roleRef"]
+        role = obj.setdefault("roleRef", {})
         role["apiGroup"] = role.get("apiGroup") or _GROUP
         for subject in obj.get("subjects") or ():
             if subject.get("kind") in ("User", "Group") and not subject.get("apiGroup"):

@@ -7,7 +7,7 @@ Origin: k8s: pkg/apis/core/v1/defaults.go (SetDefaults_Service), pkg/registry/co
 import random
 from typing import Any
 
-from fakekube.api.builtins.strategies import service_rules
+from fakekube.api.builtins.strategies import load_balancers, service_rules
 from fakekube.api.builtins.strategies.checks import STATUS_METADATA, Causes, parse_ip
 from fakekube.api.builtins.strategies.service_addresses import Addresses, node_ports
 from fakekube.api.builtins.strategy import BuiltinStrategy
@@ -61,6 +61,9 @@ class ServiceStrategy(BuiltinStrategy):
 
     def validate_update(self, new: Object, old: Object) -> Causes:
         return service_rules.change(new, old) + service_rules.service(new)
+
+    def validate_status_update(self, new: Object, old: Object) -> Causes:
+        return load_balancers.of_service(new)
 
     def _allocate(self, obj: Object, old: Object | None) -> None:
         """Families, addresses, ports. Raises Invalid for what is asked for and cannot be had."""

@@ -39,7 +39,7 @@ class CronJobStrategy(WorkloadStrategy):
         default_policies(job)
 
     def validate_create(self, obj: Object) -> Causes:
-        name = obj["metadata"]["name"]
+        name = obj["metadata"].get("name") or ""
         found = _cron(obj["spec"], None)
         if len(name) > _LONGEST_NAME:
             said = f"must be no more than {_LONGEST_NAME} characters"

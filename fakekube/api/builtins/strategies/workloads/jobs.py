@@ -48,13 +48,13 @@ class JobStrategy(WorkloadStrategy):
         template = spec["template"].setdefault("metadata", {})
         if not spec.get("manualSelector"):
             # Of a generated name and uid nobody can know before; so what is there is from an earlier attempt.
-            again = bool(meta.get("generateName"))
+            again, name = bool(meta.get("generateName")), meta.get("name") or ""
             labels = template.setdefault("labels", {})
             for key, value in (
                 (CONTROLLER_UID, meta["uid"]),
-                (JOB_NAME, meta["name"]),
+                (JOB_NAME, name),
                 (_OLD_UID, meta["uid"]),
-                (_OLD_NAME, meta["name"]),
+                (_OLD_NAME, name),
             ):
                 labels[key] = value if again else labels.get(key, value)
             if again or "selector" not in spec:
@@ -63,7 +63,7 @@ class JobStrategy(WorkloadStrategy):
             meta["labels"] = dict(template["labels"])
 
     def validate_create(self, obj: Object) -> Causes:
-        spec, name = obj["spec"], obj["metadata"]["name"]
+        spec, name = obj["spec"], obj["metadata"].get("name") or ""
         found = _generated(obj) + _with_selector(spec)
         completions = spec.get("completions") or 0
         if spec.get("completionMode") == "Indexed" and completions > 0:
@@ -103,9 +103,9 @@ def _generated(obj: Object) -> Causes:
     labels = templates.labels_of(spec["template"])
     wanted = {
         _OLD_UID: meta["uid"],
-        _OLD_NAME: meta["name"],
+        _OLD_NAME: meta.get("name") or "",
         CONTROLLER_UID: meta["uid"],
-        JOB_NAME: meta["name"],
+        JOB_NAME: meta.get("name") or "",
     }
     at = "spec.template.metadata.labels"
     found: Causes = []
@@ -172,8 +172,9 @@ def _times(now: Spec, before: Spec, spec: Spec, *, complete: bool, finished: boo
         found.append(invalid("status.active", active, "active>0 is invalid for finished job"))
     if finished and not began:
         found.append(required("status.startTime", "startTime is required for finished job"))
-    if (now.get("ready") or 0) > active:
-        found.append(invalid("status.ready", now["ready"], "cannot set more ready pods than active"))
+    ready = now.get("ready") or 0
+    if ready > active:
+        found.append(invalid("status.ready", ready, "cannot set more ready pods than active"))
     for member in ("failed", "succeeded"):
         if (now.get(member) or 0) < (before.get(member) or 0):
             said = f"cannot decrease the {member} counter"

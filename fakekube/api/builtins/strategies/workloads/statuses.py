@@ -26,7 +26,7 @@ def parts(status: Status, members: Iterable[str], *, ready: str = "readyReplicas
     """None of these is more than `status.replicas`, and no more are available than ready (called `ready`)."""
     whole = status.get("replicas") or 0
     found = [
-        invalid(f"status.{member}", status[member], "cannot be greater than status.replicas")
+        invalid(f"status.{member}", status.get(member) or 0, "cannot be greater than status.replicas")
         for member in members
         if (status.get(member) or 0) > whole
     ]
