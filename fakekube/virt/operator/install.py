@@ -38,7 +38,7 @@ from fakekube.machinery.resources import (
 )
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator import components, crds, installation, webhooks, workloads
+from fakekube.virt.operator import components, crds, installation, roles, webhooks, workloads
 
 NAMESPACE, CDI_NAMESPACE = "kubevirt", "cdi"
 RESOURCES: dict[str, Resource] = {
@@ -55,6 +55,9 @@ RESOURCES: dict[str, Resource] = {
         Resource("", "v1", "secrets", "Secret"),
         Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False),
         Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False),
+        Resource(
+            "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
+        ),
         Resource("cdi.kubevirt.io", "v1beta1", "cdis", "CDI", namespaced=False),
         Resource("cdi.kubevirt.io", "v1beta1", "cdiconfigs", "CDIConfig", namespaced=False),
         Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False),
@@ -86,7 +89,7 @@ def manifests(now: datetime, *, nodes: int = 1, webhook: bool = True, release: s
         *crds.crds(),
         components.priority_class(),
         *components.accounts(NAMESPACE),
-        *components.roles(),
+        *roles.roles(),
         *components.services(NAMESPACE, CDI_NAMESPACE),
         *components.certificates(NAMESPACE),
         *workloads.kubevirt(NAMESPACE, nodes, time, release),

@@ -1,0 +1,140 @@
+"""Upstream's specs of access: who is admin, editor or viewer of a namespace, and who is nobody there, may do what.
+
+Origin: kubevirt: tests/access_test.go
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from fakekube.clock import ManualClock
+from fakekube.cluster import Cluster
+from fakekube.machinery.resources import SERVICE_ACCOUNTS, Resource
+from tests.upstream.conftest import Object
+
+NS = "default"
+RBAC = "rbac.authorization.k8s.io"
+REVIEWS = Resource(
+    "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False
+)
+VERBS = ("get", "list", "watch", "delete", "create", "update", "patch", "deletecollection")
+READ = set(VERBS[:3])
+WRITE = set(VERBS[:7])
+ALL = set(VERBS)
+PEOPLE = {"admin": ALL, "edit": WRITE, "view": READ, "stranger": set()}
+OWN = [
+    *(("kubevirt.io", f"virtualmachine{one}") for one in ("instances", "s", "instancepresets")),
+    ("kubevirt.io", "virtualmachineinstancereplicasets"),
+    ("pool.kubevirt.io", "virtualmachinepools"),
+    *(
+        ("snapshot.kubevirt.io", f"virtualmachine{one}")
+        for one in ("snapshots", "snapshotcontents", "restores")
+    ),
+    *(("instancetype.kubevirt.io", f"virtualmachine{one}") for one in ("instancetypes", "preferences")),
+]
+UPDATED = [
+    *(("virtualmachines", one) for one in ("start", "stop", "restart")),
+    *(
+        ("virtualmachineinstances", one)
+        for one in ("addvolume", "removevolume", "freeze", "unfreeze", "softreboot", "reset")
+    ),
+    *(("virtualmachineinstances", one) for one in ("sev/setupsession", "sev/injectlaunchsecret")),
+]
+ENTERED = [
+    ("virtualmachines", "portforward"),
+    *(("virtualmachineinstances", one) for one in ("portforward", "console", "vnc", "usbredir")),
+]
+ASKED = [
+    ("virtualmachines", "expand-spec"),
+    *(("virtualmachineinstances", one) for one in ("guestosinfo", "userlist", "filesystemlist")),
+    *(("virtualmachineinstances", f"sev/{one}") for one in ("fetchcertchain", "querylaunchmeasurement")),
+]
+
+
+class Judge:
+    """Asks whether somebody may, as the specs do."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._client = cluster.client()
+
+    async def may(
+        self, who: str, group: str, resource: str, subresource: str = "", space: str = NS
+    ) -> set[str]:
+        """The verbs somebody may use. `who` is an account of the namespace."""
+        found = set()
+        for verb in VERBS:
+            asked = {"verb": verb, "group": group, "version": "v1", "resource": resource}
+            asked |= {"subresource": subresource, "namespace": space}
+            groups = ["system:serviceaccounts", f"system:serviceaccounts:{NS}", "system:authenticated"]
+            spec = {
+                "user": f"system:serviceaccount:{NS}:{who}",
+                "groups": groups,
+                "resourceAttributes": asked,
+            }
+            review = {"apiVersion": "authorization.k8s.io/v1", "kind": REVIEWS.kind, "spec": spec}
+            if (await self._client.create(REVIEWS, review))["status"]["allowed"]:
+                found.add(verb)
+        return found
+
+
+@pytest.fixture
+async def judge() -> AsyncIterator[Judge]:
+    async with Cluster(only=["virt-operator"], clock=ManualClock(), rbac=True) as cluster:
+        await cluster.settle()
+        client = cluster.client()
+        for who in PEOPLE:
+            await client.create(SERVICE_ACCOUNTS, {"metadata": {"name": who, "namespace": NS}})
+        roles = {"admin": "kubevirt.io:admin", "edit": "kubevirt.io:edit", "view": "kubevirt.io:view"}
+        await cluster.apply([binding(who, role) for who, role in roles.items()])
+        yield Judge(cluster)
+
+
+def binding(who: str, role: str) -> Object:
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": who, "namespace": NS},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": who, "namespace": NS}],
+    }
+
+
+async def test_objects(judge: Judge) -> None:
+    """Admins may do everything, editors all but delete many at once, viewers look."""
+    for group, resource in OWN:
+        for who, verbs in PEOPLE.items():
+            assert await judge.may(who, group, resource) == verbs, (who, resource)
+
+
+async def test_migrations(judge: Judge) -> None:
+    """Since 1.5 they are the cluster's administrators' matter: others look at most."""
+    for who, verbs in PEOPLE.items():
+        assert await judge.may(who, "kubevirt.io", "virtualmachineinstancemigrations") == verbs & READ
+        assert await judge.may(who, "subresources.kubevirt.io", "virtualmachines", "migrate") == set()
+
+
+async def test_what_everybody_sees(judge: Judge) -> None:
+    """Instance types and preferences of the cluster, by a binding of everybody; which KubeVirt this is."""
+    who = "stranger"
+    for one in ("virtualmachineclusterinstancetypes", "virtualmachineclusterpreferences"):
+        assert await judge.may(who, "instancetype.kubevirt.io", one, space="") == READ
+    assert await judge.may(who, "kubevirt.io", "kubevirts", space="") == {"get", "list"}
+    assert await judge.may(who, "subresources.kubevirt.io", "version", space="") == {"get", "list"}
+
+
+RIGHTS: list[tuple[list[tuple[str, str]], str, set[str]]] = [
+    (UPDATED, "update", {"admin", "edit"}),
+    (ENTERED, "get", {"admin", "edit"}),
+    (ASKED, "get", {"admin", "edit", "view"}),
+    ([("expand-vm-spec", "")], "update", {"admin", "edit", "view"}),
+    ([("virtualmachineinstances", "vsock")], "get", set()),
+]
+
+
+async def test_subresources(judge: Judge) -> None:
+    """Who may change machines may drive and enter them; who may look may ask them."""
+    for subresources, verb, people in RIGHTS:
+        for resource, subresource in subresources:
+            for who in PEOPLE:
+                allowed = await judge.may(who, "subresources.kubevirt.io", resource, subresource)
+                assert allowed == ({verb} if who in people else set()), (who, resource, subresource)
