@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import yaml
 
+from fakekube.lifecycle import go_templates
 from fakekube.lifecycle.expressions import Expression
 from fakekube.lifecycle.expressions import parse as parse_expression
 from fakekube.lifecycle.stage import (
@@ -25,7 +26,8 @@ from fakekube.lifecycle.stage import (
     Stage,
     StageError,
 )
-from fakekube.lifecycle.templates import Template
+from fakekube.lifecycle.templates import Template, is_one_name
+from fakekube.machinery import yaml_text
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _API_VERSION = "kwok.x-k8s.io/v1alpha1"
@@ -60,8 +62,6 @@ class _Place:
                 raise _Place(self.source, path, key_node, None).fail(
                     f"unknown field; known here: {', '.join(known)}"
                 )
-            if key in found:
-                raise _Place(self.source, path, key_node, None).fail("given twice")
             found[key] = _Place(self.source, path, node, self.value[key])
         return found
 
@@ -108,13 +108,15 @@ def read(text: str, *, source: str, names: Names = None, kinds: Kinds | None = N
     """The stages of one file. Raises StageError."""
     try:
         nodes = list(yaml.compose_all(text, Loader=_LOADER))
+        values = [value for _, value in yaml_text.load_all(text)]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise StageError(source, line, f"not YAML: {error.problem}") from None
-    values = list(yaml.load_all(text, Loader=_LOADER))
+        said = str(error.problem)  # a key given twice is YAML, but not ours
+        reason = said if isinstance(error, yaml.constructor.ConstructorError) else f"not YAML: {said}"
+        raise StageError(source, line, reason) from None
     seen: set[str] = set()
     for node, value in zip(nodes, values, strict=True):
-        if node is None:
+        if value is None:  # an empty document
             continue
         stage = _stage(_Place(source, "", node, value), names, kinds)
         if stage.name in seen:
@@ -309,12 +311,15 @@ class _Reader:
 
     def _template(self, place: _Place, form: str = "mapping") -> Template:
         wanted: type = {"mapping": dict, "list": list, "text": str}[form]
+        data = place.value
         try:
-            template = Template(place.value)
+            if isinstance(data, str) and form != "text" and not is_one_name(data):
+                data = go_templates.translate(data)
+            template = Template(data)
         except ValueError as error:
             raise place.fail(str(error)) from None
-        if not isinstance(place.value, wanted) and not template.is_one_name:
-            raise place.fail(f"must be a {form}, or one name: templates are data, not text to be parsed")
+        if not isinstance(data, wanted) and not template.is_one_name:
+            raise place.fail(f"must be a {form}, or one name, not {data!r}")
         self._check_names(place, template.names)
         return template
 

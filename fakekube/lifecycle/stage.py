@@ -34,7 +34,8 @@
       once: true                                           # at most once in the life of an object
       paces: [fast, realistic]                             # skipped at other paces (all, when absent)
 
-The form is kwok's (kwok: pkg/apis/v1alpha1/stage_types.go) with plain data for Go templates; `track`, `once`, `events`,
+The form is kwok's (kwok: pkg/apis/v1alpha1/stage_types.go) with plain data for Go templates (the simplest of which
+are read, too: `go_templates`); `track`, `once`, `events`,
 `paces` and the patch type `update` are added.
 """
 

@@ -27,7 +27,7 @@ class Template:
     def __init__(self, data: Any) -> None:
         self.data = data
         self.names = frozenset(_names(data))
-        self.is_one_name = _is_one_name(data)
+        self.is_one_name = is_one_name(data)
         self._render = _compiled(data)
 
     def render(self, context: Context) -> Any:
@@ -46,7 +46,7 @@ def _compiled(data: Any) -> Render:
     if not any(True for _ in _texts(data)):
         return lambda _: data
     if isinstance(data, Mapping):
-        members = [(key, _compiled(value), _is_one_name(value)) for key, value in data.items()]
+        members = [(key, _compiled(value), is_one_name(value)) for key, value in data.items()]
 
         def mapping(context: Context) -> Any:
             rendered = {}
@@ -94,7 +94,8 @@ def _compiled_text(text: str) -> Render:
     return joined
 
 
-def _is_one_name(value: Any) -> bool:
+def is_one_name(value: Any) -> bool:
+    """Whether a text is nothing but one name in braces."""
     return isinstance(value, str) and (piece := _PIECE.fullmatch(value)) is not None and bool(piece[1])
 
 

@@ -80,7 +80,9 @@ def test_every_field_of_a_stage_is_read():
         ("operator: Exists}", "operator: Exists, values: [a]}", 11, "operator Exists takes no values"),
         (".spec.nodeName", ".spec..nodeName", 11, "cannot read '..nodeName'"),
         ("Milliseconds: 900", "Milliseconds: 90", 16, "must not be less than durationMilliseconds"),
-        ("{phase: Running}", "'phase: Running'", 21, "must be a mapping, or one name: templates are data"),
+        ("{phase: Running}", "'Running'", 21, "must be a mapping, or one name, not 'Running'"),
+        ("{phase: Running}", "'{{ if .a }}b: c{{ end }}'", 21, "{{ if .a }} is not understood"),
+        ("{phase: Running}", "'a: {{ Now | Quote }}: b'", 21, "the template is no YAML"),
         ('"at {now}"', '"at {now"', 19, "a single {"),
         ("type: strategic", "type: best", 23, "must be one of json, merge, strategic"),
         ("type: strategic", "type: json", 23, "a json patch is a list of operations"),
@@ -98,7 +100,7 @@ def test_every_field_of_a_stage_is_read():
             "    durationMilliseconds: 500",
             "    durationMilliseconds: 500\n    durationMilliseconds: 5",
             16,
-            "given twice",
+            'key "durationMilliseconds" already set in map',
         ),
         ("metadata: {name: pod-start}", "metadata: {name: pod-start", 5, "not YAML"),
     ],
@@ -131,3 +133,12 @@ def test_finalizers_are_changed_in_order():
     """Removals come before additions; what is there already is not added twice; empty forgets everything."""
     assert Finalizers(("a", "c"), ("b",)).of(["a", "b", "d"]) == ["a", "d", "c"]
     assert Finalizers(("x",), (), empty=True).of(["a", "b"]) == ["x"]
+
+
+def test_values_are_read_as_kubernetes_does():
+    """Unquoted moments and 22:22 are texts, as in manifests; empty documents are nothing."""
+    head = "apiVersion: kwok.x-k8s.io/v1alpha1\nkind: Stage\nmetadata: {name: a}\n"
+    does = "{statusTemplate: {startTime: 2026-01-01T00:00:00Z, x: 22:22}}"
+    [stage] = loading.parse(f"{head}spec: {{resourceRef: {{kind: Pod}}, next: {does}}}\n---\n---\n")
+    [patch] = stage.next.patches
+    assert patch.template.render({}) == {"startTime": "2026-01-01T00:00:00Z", "x": "22:22"}
