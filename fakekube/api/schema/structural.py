@@ -67,7 +67,9 @@ class Structural:
         if old is not None and self._root_check is not None:
             # What an update shares with the stored object is forgiven whatever it is, so it need not be looked at.
             changed = {
-                name: one for name, one in new.items() if self._counts(name) or old.get(name) is not one
+                name: one
+                for name, one in new.items()
+                if self._counts(name) or name not in old or old[name] is not one
             }
             if not self._root_check(new, changed):
                 return []

@@ -43,9 +43,20 @@ LEAVES = st.one_of(
         pattern=st.sampled_from(["^a", "b$", "[a1]+b"]),
     ),
     typed(
-        "integer", minimum=st.integers(-3, 1), maximum=st.integers(0, 4), multipleOf=st.sampled_from([1, 2])
+        "integer",
+        minimum=st.integers(-3, 1),
+        exclusiveMinimum=st.booleans(),
+        maximum=st.integers(0, 4),
+        exclusiveMaximum=st.booleans(),
+        multipleOf=st.sampled_from([1, 2]),
     ),
-    typed("number", minimum=st.integers(-3, 1), maximum=st.sampled_from([0.5, 3])),
+    typed(
+        "number",
+        minimum=st.integers(-3, 1),
+        exclusiveMinimum=st.booleans(),
+        maximum=st.sampled_from([0.5, 3]),
+        exclusiveMaximum=st.booleans(),
+    ),
     typed("boolean"),
     st.just({}),
 )
@@ -93,6 +104,33 @@ def test_unchanged_is_always_allowed(schema: dict[str, Any], value: Any) -> None
     """Ratcheting: an update that changes nothing is never refused by the schema."""
     structural = Structural(Schema({"type": "object", "properties": {"spec": schema}}))
     assert structural.validate({"spec": value, "other": 1}, {"spec": value, "other": 2}) == []
+
+
+PARTS = st.dictionaries(NAMES, JSON, max_size=2)
+KEYED = st.lists(
+    st.fixed_dictionaries({"k": st.sampled_from("xyz"), "v": JSON}),
+    max_size=2,
+    unique_by=lambda one: one["k"],
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(schema=SCHEMAS, parts=st.tuples(PARTS, PARTS, PARTS), items=st.tuples(KEYED, KEYED))
+def test_forgiving_needs_something_to_forgive(
+    schema: dict[str, Any], parts: tuple[dict[str, Any], ...], items: tuple[list[Any], ...]
+) -> None:
+    """Ratcheting: what the schema refuses of the new object passes only where the old object was refused as well."""
+    shared, before, after = parts
+    kept, more = items
+    item = {"type": "object", "required": ["k"], "properties": {"k": {"type": "string"}, "v": schema}}
+    keyed = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"], "items": item}
+    properties = {**dict.fromkeys("abc", schema), "list": {"type": "array", **keyed}}
+    structural = Structural(Schema({"type": "object", "properties": properties}))
+    known = {one["k"] for one in kept}
+    old = {**shared, **before, "list": kept}
+    new = {**shared, **after, "list": [*kept, *(one for one in more if one["k"] not in known)]}
+    if structural.validate(new) and not structural.validate(new, old):
+        assert structural.validate(old)
 
 
 @settings(max_examples=150, deadline=None)
