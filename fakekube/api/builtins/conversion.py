@@ -60,8 +60,8 @@ def autoscaler_to_v2(obj: Object) -> Object:
     target = spec.pop("targetCPUUtilizationPercentage", None)
     if target is not None:
         metrics.append(_cpu("target", {"type": "Utilization", "averageUtilization": target}))
-    if metrics:
-        spec["metrics"] = metrics
+    # What is stored is read as v2, where whoever names no metric means 80% of the CPU.
+    spec["metrics"] = metrics or [_cpu("target", {"type": "Utilization", "averageUtilization": 80})]
     behavior = _read(hidden, _BEHAVIOR)
     if behavior:
         spec["behavior"] = _lowered(behavior)

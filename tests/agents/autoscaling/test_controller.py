@@ -114,6 +114,25 @@ async def test_version_1_is_obeyed(world):
     assert (seen["status"]["desiredReplicas"], seen["status"]["currentCPUUtilizationPercentage"]) == (3, 100)
 
 
+async def test_version_1_without_a_target_means_80_percent(world):
+    """`kubectl autoscale` without a percentage: the default policy, as both versions show it."""
+    await world.deployment(cpu="100m")
+    old = Resource("autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+        "maxReplicas": 9,
+    }
+    meta = {"name": "web", "namespace": NS}
+    made = {"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": meta, "spec": spec}
+    created = await world.client.create(old, made)
+    assert created["spec"]["targetCPUUtilizationPercentage"] == 80
+    assert (await world.client.get(AUTOSCALERS, "web", NS))["spec"]["metrics"] == [
+        resource_metric(averageUtilization=80)
+    ]
+    await world.looks()
+    assert await world.replicas() == 3
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [

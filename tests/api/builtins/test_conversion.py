@@ -106,11 +106,12 @@ def test_metrics_of_every_source_survive():
 
 
 def test_other_annotations_stay_and_broken_ones_are_ignored():
-    """Only the group's own annotations are taken for fields, and only when they can be read."""
+    """Only the group's own annotations are taken for fields, and only when they can be read; without any it is 80% CPU."""
     old = scaler({}, **{"mine": "x", f"{PREFIX}metrics": "{"})
     new = autoscaler_to_v2(old)
     assert new["metadata"]["annotations"] == {"mine": "x"}
-    assert "metrics" not in new["spec"]
+    target = {"type": "Utilization", "averageUtilization": 80}
+    assert new["spec"]["metrics"] == [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 
 
 def test_events_change_their_words():
