@@ -10,7 +10,7 @@ import base64
 import contextlib
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -133,7 +133,12 @@ class Run:
         tasks.append(asyncio.create_task(pools.run()))
         if "hpa" in self.resources:
             scaler = HorizontalPodAutoscaler(
-                self.client, clock=self.clock, ids=self.cluster.ids, sync=_SYNC, window=_WINDOW
+                self.client,
+                clock=self.clock,
+                ids=self.cluster.ids,
+                sync=_SYNC,
+                window=_WINDOW,
+                initialization=timedelta(),
             )
             tasks.append(asyncio.create_task(scaler.run()))
         tasks.append(asyncio.create_task(heartbeat(self.client, self.clock, self.quiet)))

@@ -30,6 +30,7 @@ _SOME = {
     "m_rerun",
     "m_template_change",
     "m_vmi_alone",
+    "n_hpa",
     "o_migrate",
     "o_migrate_fail",
     "q_cdi_config_empty",

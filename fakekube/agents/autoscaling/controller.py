@@ -9,9 +9,10 @@ Upstream: k8s: pkg/controller/podautoscaler/horizontal.go
 """
 
 import asyncio
-import logging
+from datetime import timedelta
 
 from fakekube.agents.autoscaling import limits, planning
+from fakekube.agents.autoscaling.counting import INITIALIZATION
 from fakekube.agents.autoscaling.limits import History
 from fakekube.agents.autoscaling.metric_specs import Scene
 from fakekube.agents.autoscaling.planning import Plan
@@ -37,13 +38,12 @@ from fakekube.machinery.wire import Object
 AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 SYNC = 15.0  # seconds between two looks
 
-log = logging.getLogger("fakekube.agents.autoscaling")
-
 
 class HorizontalPodAutoscaler:
     """An actor. Pods are followed only once there is an autoscaler.
 
     `sync` and `window` are seconds: between two looks, and before shrinking where an autoscaler does not say.
+    In the `initialization` of a pod its CPU counts only once it has been ready for a while.
     """
 
     name = "horizontal-pod-autoscaler"
@@ -56,12 +56,14 @@ class HorizontalPodAutoscaler:
         ids: Ids,
         sync: float = SYNC,
         window: float = limits.DOWNSCALE_STABILISATION,
+        initialization: timedelta = INITIALIZATION,
     ) -> None:
         own = as_controller(client, self.name)
         self._client = own
         self._clock = clock
         self._sync = sync
         self._window = window
+        self._initialization = initialization
         self._targets = Targets(own, clock)
         self._readings = Readings(own)
         self._recorder = Recorder(own, self.name, clock=clock, ids=ids)
@@ -168,6 +170,7 @@ class HorizontalPodAutoscaler:
             planning.tolerances(spec),
             self._clock.now(),
             self._window,
+            self._initialization,
         )
         return planning.proposed(spec, readings, scene, history, draft)
 

@@ -54,6 +54,7 @@ class Measured:
     now: datetime
     resource: str = ""
     container: str = ""
+    initialization: timedelta = INITIALIZATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def sort(measured: Measured) -> Pods:
             found.unready.append(name)
         elif name not in samples:
             found.missing.append(name)
-        elif measured.resource == CPU and _is_premature(pod, samples[name], measured.now):
+        elif measured.resource == CPU and _is_premature(pod, samples[name], measured):
             found.unready.append(name)
         else:
             found.ready += 1
@@ -213,14 +214,14 @@ def _mean(values: Mapping[str, int]) -> int:
     return sum(values.values()) // len(values)
 
 
-def _is_premature(pod: Obj, sample: Sample, now: datetime) -> bool:
+def _is_premature(pod: Obj, sample: Sample, measured: Measured) -> bool:
     """Whether a pod's CPU says nothing yet: it starts, or has never been ready."""
     ready, started = objects.condition(pod, "Ready"), dig(pod, "status", "startTime")
     if ready is None or not started:
         return True
     since = parse_rfc3339(ready["lastTransitionTime"]) if ready.get("lastTransitionTime") else None
     start, unready = parse_rfc3339(started), ready.get("status") == "False"
-    if start + INITIALIZATION > now:
+    if start + measured.initialization > measured.now:
         early = (
             since is not None
             and sample.at is not None

@@ -5,7 +5,7 @@ Upstream: k8s: pkg/controller/podautoscaler/horizontal.go (computeReplicasForMet
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from fakekube.agents.autoscaling import counting
@@ -44,6 +44,7 @@ class Scene:
     tolerances: Tolerances
     now: datetime
     window: float  # in which shrinking waits, where the autoscaler does not say
+    initialization: timedelta  # of pods, in which unready ones do not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def _of_resource(spec: Obj, reading: Reading, scene: Scene) -> Proposal:
     average = target.get("averageValue")
     try:
         samples = _samples(reading, f"unable to get metrics for resource {name}")
-        measured = Measured(samples, scene.pods, scene.now, name, container)
+        measured = Measured(samples, scene.pods, scene.now, name, container, scene.initialization)
         if average is not None:
             goal = counting.milli(average)
             count = counting.by_average(scene.spec_replicas, measured, goal, scene.tolerances)
