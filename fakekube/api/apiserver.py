@@ -20,6 +20,7 @@ from fakekube.api.builtins import tables as builtins
 from fakekube.api.builtins.accounts import Accounts, TokenError
 from fakekube.api.builtins.bootstrap import objects as builtin_objects
 from fakekube.api.builtins.equipment import equip
+from fakekube.api.builtins.expiry import Expiry
 from fakekube.api.extend.aggregation import Aggregation
 from fakekube.api.extend.establishing import Establishing
 from fakekube.api.filters.authorization import authorization
@@ -82,6 +83,7 @@ class ApiServer:
             self._equipment.last,
         ]
         self.admission = Chain(plugins)
+        self._expiry = Expiry(self.registry, self._builtin("", "v1", "events"))
         self._follow()
         self._router = Router(
             self.catalog,
@@ -98,6 +100,8 @@ class ApiServer:
         self._handler = errors(identity(router, known, authorizer, self._account))
 
     async def __call__(self, request: Request) -> Response:
+        if self._expiry.due:
+            await self._expiry.sweep()
         return await self._handler(request)
 
     @property
@@ -182,6 +186,7 @@ class ApiServer:
         for resource, follow in self._followed():
             self.registry.committed[resource.prefix] = follow
         self.registry.committed[self._crds.prefix] = self._establishing.committed
+        self.registry.committed[self._builtin("", "v1", "events").prefix] = self._expiry.written
 
     def _followed(self) -> Iterator[tuple[ServedResource, Committed]]:
         for plural in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
