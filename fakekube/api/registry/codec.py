@@ -10,7 +10,6 @@ entry's revision, then the rest of the value as it lies in the store.
 """
 
 import json
-from collections import deque
 from collections.abc import Mapping
 
 import orjson
@@ -29,20 +28,45 @@ class Memo:
     """What readers would derive again, kept beside an entry.
 
     `labels` and `fields` are what selectors look at; `fields` is None until a field selector asks: few ever do. `written`
-    is the object as `resource`'s writer left it, for the entries written last: those are the ones watches tell of.
+    is the object as `resource`'s writer left it, for some of the entries: see `_Written`.
     """
 
-    __slots__ = ("fields", "labels", "resource", "written")
+    __slots__ = ("fields", "labels", "resource", "size", "written")
 
     def __init__(self, labels: Mapping[str, str], fields: Mapping[str, str] | None = None) -> None:
         self.labels = labels
         self.fields = fields
         self.resource: ServedResource | None = None
         self.written: Object | None = None
+        self.size = 0
 
 
-_WRITTEN = 256  # caches read an event soon after it happened; a decoded pod takes 50 kB
-_written: deque[Memo] = deque()
+class _Written:
+    """The objects written last, of kinds whose updates may share parts: watches tell of them, and most are soon written
+    again. A new state takes the place of the one before. Bounded by the size of their JSON; decoded it is six times that.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept: dict[Memo, None] = {}  # in the order in which they were written
+        self._size = 0
+
+    def keep(self, memo: Memo, size: int, before: Memo | None) -> None:
+        if before is not None and before.written is not None:
+            self._drop(before)
+        memo.size = size
+        self._kept[memo] = None
+        self._size += size
+        while self._size > self._limit:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, memo: Memo) -> None:
+        memo.written = None
+        del self._kept[memo]
+        self._size -= memo.size
+
+
+_written = _Written(8 << 20)
 
 
 ITEM_HEAD = b'{"metadata":{"resourceVersion":"'  # built-in lists carry no type on their items
@@ -118,14 +142,17 @@ def memo_of(obj: Object) -> Memo:
     return Memo(obj["metadata"].get("labels") or _NOTHING)
 
 
-def memo_of_written(resource: ServedResource, obj: Object) -> Memo:
-    """As `memo_of`, for an object that nobody changes any more once it is stored."""
+def memo_of_written(
+    resource: ServedResource, obj: Object, value: bytes, previous: Entry | None = None
+) -> Memo:
+    """As `memo_of`, for an object that nobody changes any more once it is stored, in place of `previous`."""
     made = memo_of(obj)
-    if resource.to_storage is None and resource.from_storage is None and resource.conversion is None:
+    stored_as_is = (
+        resource.to_storage is None and resource.from_storage is None and resource.conversion is None
+    )
+    if stored_as_is and resource.strategy.shares_parts:
         made.resource, made.written = resource, obj
-        _written.append(made)
-        if len(_written) > _WRITTEN:
-            _written.popleft().written = None
+        _written.keep(made, len(value), None if previous is None else previous.memo)
     return made
 
 

@@ -5,6 +5,7 @@ Origin: k8s: staging/src/k8s.io/apimachinery/pkg/util/validation/validation.go, 
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from fakekube.machinery.field_errors import FieldError, invalid
@@ -119,9 +120,20 @@ def check_labels(labels: Mapping[str, Any], path: str) -> list[FieldError]:
     """Every key and value of a label map."""
     found = []
     for key, value in labels.items():
-        found += [invalid(path, key, text) for text in qualified_name(key)]
-        found += [invalid(path, value, text) for text in label_value(str(value))]
+        if not _is_right_label(key, str(value)):
+            found += [invalid(path, key, text) for text in qualified_name(key)]
+            found += [invalid(path, value, text) for text in label_value(str(value))]
     return found
+
+
+@lru_cache(maxsize=4096)  # many objects bear the same ones
+def _is_right_label(key: str, value: str) -> bool:
+    return not qualified_name(key) and not label_value(value)
+
+
+@lru_cache(maxsize=1024)
+def _is_right_annotation(key: str) -> bool:
+    return not qualified_name(key.lower())
 
 
 def check_annotations(annotations: Mapping[str, Any], path: str) -> list[FieldError]:
@@ -129,7 +141,8 @@ def check_annotations(annotations: Mapping[str, Any], path: str) -> list[FieldEr
     found = []
     size = 0
     for key, value in annotations.items():
-        found += [invalid(path, key, text) for text in qualified_name(key.lower())]
+        if not _is_right_annotation(key):
+            found += [invalid(path, key, text) for text in qualified_name(key.lower())]
         size += len(key) + len(str(value))
     if size > _ANNOTATIONS_LIMIT:
         found.append(

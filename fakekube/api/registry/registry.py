@@ -255,7 +255,8 @@ class Registry:
         return Written(answer, new, deleted=True)
 
     async def _put(self, resource: ServedResource, obj: Object, entry: Entry) -> Entry:
-        value, memo = codec.encode(resource, obj), codec.memo_of_written(resource, obj)
+        value = codec.encode(resource, obj)
+        memo = codec.memo_of_written(resource, obj, value, entry)
         if resource.conversion is None:
             return await self.store.update(entry.key, value, entry.modified, memo)
         stored = await self.store.update(entry.key, await resource.conversion.write(value), entry.modified)
@@ -268,7 +269,7 @@ class Registry:
         if not context.dry_run:
             value = codec.encode(resource, obj)
             if resource.conversion is None:
-                return await self.store.create(key, value, codec.memo_of_written(resource, obj))
+                return await self.store.create(key, value, codec.memo_of_written(resource, obj, value))
             stored = await self.store.create(key, await resource.conversion.write(value))
             return Entry(key, value, stored.created, stored.modified)
         if await self.store.get(key) is not None:
