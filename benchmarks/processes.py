@@ -77,7 +77,7 @@ def _running(command: list[str], path: str, stdin: str = "") -> Iterator[Running
         yield Running(process, found.group(), time.perf_counter() - began)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         for pipe in (process.stdout, process.stdin):
             if pipe is not None:
                 pipe.close()
