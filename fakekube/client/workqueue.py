@@ -136,7 +136,7 @@ class WorkQueue:
             except asyncio.CancelledError:
                 if taker.done() and not taker.cancelled():
                     self._wake()  # woken and cancelled at once: the key is for somebody else
-                else:
+                elif taker in self._takers:  # else a key that came in between has passed it over
                     self._takers.remove(taker)
                 raise
         key = self._ready.popleft()

@@ -106,6 +106,17 @@ async def test_a_cancelled_taker_leaves_the_key_to_the_next(queue, turns):
     assert await second == "a"
 
 
+async def test_a_key_that_comes_after_the_cancellation_is_for_the_next(queue, turns):
+    """A worker that is being cancelled when a key comes ends as cancelled, and the key is somebody else's."""
+    first, second = asyncio.ensure_future(queue.get()), asyncio.ensure_future(queue.get())
+    await turns()
+    first.cancel()
+    queue.add("a")
+    assert await second == "a"
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
 async def test_closing_ends_the_takers(queue, turns):
     """Workers that wait, or come later, are told that the queue has closed."""
     waiting = asyncio.ensure_future(queue.get())
