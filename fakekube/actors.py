@@ -127,8 +127,11 @@ def _endpoints(at: Setting) -> Made:
 
 def _api_services(at: Setting) -> Made:
     from fakekube.agents.api_services import ApiServices
+    from fakekube.agents.garbage_collector import GarbageCollector
 
-    return Made(ApiServices(at.client, clock=at.clock, ids=at.ids))
+    collector = at.made.get("garbage-collector")
+    definitions = collector.definitions if isinstance(collector, GarbageCollector) else None
+    return Made(ApiServices(at.client, clock=at.clock, ids=at.ids, definitions=definitions))
 
 
 def _nodes(at: Setting) -> Made:

@@ -54,15 +54,20 @@ _CUSTOM = (1000, 100)
 
 
 class ApiServices:
-    """An actor. Its keys are names of APIServices: `v1.apps`, and `v1.` for the core group."""
+    """An actor. Its keys are names of APIServices: `v1.apps`, and `v1.` for the core group.
+
+    `definitions` is a cache of CustomResourceDefinitions to use, where somebody keeps one: a first list of them is a megabyte.
+    """
 
     name = "api-services"
 
-    def __init__(self, client: Client, *, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, client: Client, *, clock: Clock, ids: Ids, definitions: Informer | None = None
+    ) -> None:
         del ids
         self._client = client.as_user("system:apiserver", "system:masters", user_agent="kube-aggregator")
         self._clock = clock
-        self._crds = Informer(self._client, CRDS, clock=clock, transform=without_schemas)
+        self._crds = definitions or Informer(self._client, CRDS, clock=clock, transform=without_schemas)
         self._services = Informer(self._client, API_SERVICES, clock=clock)
         self._controller = Controller(self.name, self._reconcile, clock=clock)
         self._controller.source(self._crds, _of_definition)

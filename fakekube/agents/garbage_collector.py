@@ -56,7 +56,7 @@ class GarbageCollector:
         self._unresolved: set[str] = set()  # uids whose owner is of a kind nobody serves yet
         self._by_kind: dict[tuple[str, str], Resource] = {}
         self._monitors: dict[tuple[str, str], tuple[Informer, asyncio.Task[None]]] = {}
-        self._crds = Informer(self._client, CRDS, clock=clock, transform=without_schemas)
+        self.definitions = Informer(self._client, CRDS, clock=clock, transform=without_schemas)
         self._controller = Controller(self.name, self._attend, clock=clock, workers=workers)
         self._ready = False
 
@@ -67,15 +67,15 @@ class GarbageCollector:
 
     @property
     def informers(self) -> Sequence[Informer]:
-        return [self._crds, *(informer for informer, _ in self._monitors.values())]
+        return [self.definitions, *(informer for informer, _ in self._monitors.values())]
 
     async def run(self) -> None:
         """Work until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 await self._monitor_everything(tasks)
-                self._crds.on_change(lambda old, new: self._follow_crd(tasks, old, new))
-                tasks.create_task(self._crds.run(), name="gc: customresourcedefinitions")
+                self.definitions.on_change(lambda old, new: self._follow_crd(tasks, old, new))
+                tasks.create_task(self.definitions.run(), name="gc: customresourcedefinitions")
                 await self._wait_synced()
                 self._ready = True
                 for node in self._graph.without_owner():
