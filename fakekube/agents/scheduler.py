@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fakekube.agents import fates, scheduling
+from fakekube.agents import fates, scheduling, spreading
 from fakekube.agents.scheduling import Demand, NodeState
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -53,6 +53,7 @@ class Scheduler:
         ] = {}  # pod → its node, also for nodes that are gone
         self._repelling: dict[str, Object] = {}  # placed pods with required anti-affinity
         self._unschedulable: set[str] = set()
+        self._sociable: set[str] = set()  # those of them whose place depends on where others are
         self._controller = Controller(self.name, self._schedule, clock=clock)
         # The books are kept before anything is queued, so whoever is woken sees them as they are now.
         self._pods.on_change(self._count_pod)
@@ -129,7 +130,8 @@ class Scheduler:
             return ()
         if not _wants_a_node(new):
             self._unschedulable.discard(key)
-            return ()
+            arrived = new["spec"].get("nodeName") and not (old and old["spec"].get("nodeName"))
+            return self._waiting_for_company() if arrived else ()
         same = old is not None and old["spec"] == new["spec"] and objects.labels(old) == objects.labels(new)
         if same and fates.of(old or {}) == fates.of(new):
             return ()  # our own condition, most likely
@@ -148,6 +150,11 @@ class Scheduler:
         return [
             key for key in found if (pod := self._pods.get(key)) and objects.name(new) in _claim_names(pod)
         ]
+
+    def _waiting_for_company(self) -> list[str]:
+        """Those a pod that has found its place may help to theirs."""
+        self._sociable &= self._unschedulable
+        return sorted(self._sociable)
 
     def _take_waiting(self) -> list[str]:
         return sorted(self._unschedulable)
@@ -194,11 +201,19 @@ class Scheduler:
         """The best node, or what each of them lacks."""
         demand = scheduling.demand_of(pod)
         apart = self._apart(pod)
+        ports, placed = spreading.ports(pod), []
+        if ports or spreading.constraints(pod):  # few pods look at all others
+            placed = [(node, other) for node, _, other in self._placed.values()]
+        spread = spreading.rules(pod, (one.node for one in self._states.values()), placed)
         best, best_score = None, -1.0
         rejected: dict[str, tuple[str, ...]] = {}
         for name in sorted(self._states):
             state = self._states[name]
             found = scheduling.reasons(pod, demand, state)
+            if not found and ports and spreading.taken(ports, (one for node, one in placed if node == name)):
+                found = (scheduling.PORTS,)
+            if not found and spread:
+                found = spreading.too_uneven(state.node, spread)
             if not found and apart:
                 found = _kept_apart(state.node, apart)
             if found:
@@ -292,6 +307,8 @@ class Scheduler:
 
     async def _reject(self, key: str, pod: Object, message: str) -> None:
         self._unschedulable.add(key)
+        if scheduling.required_terms(pod, "podAffinity") or spreading.constraints(pod):
+            self._sociable.add(key)
         present = objects.condition(pod, "PodScheduled") or {}
         if present.get("status") == "False" and present.get("message") == message:
             return

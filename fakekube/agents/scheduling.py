@@ -19,13 +19,24 @@ AFFINITY = "node(s) didn't match Pod's node affinity/selector"
 POD_AFFINITY = "node(s) didn't match pod affinity rules"
 POD_ANTI_AFFINITY = "node(s) didn't match pod anti-affinity rules"
 EXISTING_ANTI_AFFINITY = "node(s) didn't satisfy existing pods anti-affinity rules"
+UNEVEN = "node(s) didn't match pod topology spread constraints"
+UNLABELLED = f"{UNEVEN} (missing required label)"
+PORTS = "node(s) didn't have free ports for the requested pod ports"
 TOO_MANY_PODS = "Too many pods"
 
 NO_NODES = "no nodes available to schedule pods"
 UNBOUND_CLAIMS = "pod has unbound immediate PersistentVolumeClaims"
 
 # What removing other pods could change; for these the scheduler looks for victims, and we know there are none.
-_RESOLVABLE = frozenset({TOO_MANY_PODS, POD_ANTI_AFFINITY, EXISTING_ANTI_AFFINITY})
+_RESOLVABLE = frozenset(
+    {
+        TOO_MANY_PODS,
+        POD_ANTI_AFFINITY,
+        EXISTING_ANTI_AFFINITY,
+        UNEVEN,
+        PORTS,
+    }
+)
 # What a container without requests counts as when nodes are compared, so that such pods spread, too.
 _USUAL_CPU, _USUAL_MEMORY = 100, 200 * 2**20
 

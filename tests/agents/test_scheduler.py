@@ -172,6 +172,76 @@ async def test_required_affinity_brings_pods_together(scheduled):
     assert [await _node_of(scheduled, name) for name in "abc"] == ["n1"] * 3
 
 
+def _spread(**more):
+    constraint = {
+        "topologyKey": "zone",
+        "maxSkew": 1,
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": "web"}},
+        **more,
+    }
+    return {"topologySpreadConstraints": [constraint], "metadata": {"labels": {"app": "web"}}}
+
+
+async def test_pods_are_spread_over_zones(scheduled, conditions):
+    """No zone gets more than one pod ahead of the emptiest; nodes without the label are none; who waits is woken by company."""
+    for name, zone in (("n1", "a"), ("n2", "a"), ("n3", "b")):
+        await scheduled.node(name, labels={"zone": zone})
+    await scheduled.node("n4")
+    for number in range(4):
+        await scheduled.pod(f"p{number}", **_spread())
+        await scheduled.settle()
+    found = [await _node_of(scheduled, f"p{number}") for number in range(4)]
+    assert sorted(found) == ["n1", "n2", "n3", "n3"]
+    only = {"nodeSelector": {"zone": "a"}}
+    await scheduled.pod("forced", **_spread(), **only)
+    await scheduled.settle()
+    assert await _node_of(scheduled, "forced") in ("n1", "n2")  # zones it may not go to do not count
+    beyond = {"kubernetes.io/hostname": "n4"}
+    await scheduled.pod("beyond", **_spread(), nodeSelector=beyond)
+    await scheduled.settle()
+    message = conditions(await scheduled.find(PODS, "beyond"))["PodScheduled"][2]
+    assert "didn't match Pod's node affinity/selector" in message
+
+
+async def test_a_zone_that_is_full_makes_others_wait(scheduled, conditions):
+    """Where the emptiest zone has no room, pods wait with the real message until there is a new pod in it."""
+    await scheduled.node("n1", labels={"zone": "a"})
+    await scheduled.node("n2", labels={"zone": "b"}, capacity={"cpu": "1", "memory": "1Gi", "pods": "0"})
+    await scheduled.node("n3")
+    for name in ("p0", "p1"):
+        await scheduled.pod(name, **_spread())
+        await scheduled.settle()
+    message = conditions(await scheduled.find(PODS, "p1"))["PodScheduled"][2]
+    assert message == (
+        "0/3 nodes are available: 1 Too many pods, 1 node(s) didn't match pod topology spread constraints, "
+        "1 node(s) didn't match pod topology spread constraints (missing required label). preemption: 0/3 nodes "
+        "are available: 1 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod."
+    )
+    await scheduled.pod("bound", metadata={"labels": {"app": "web"}}, nodeName="n2")
+    await scheduled.settle()
+    assert await _node_of(scheduled, "p1") == "n1"
+
+
+async def test_host_ports_are_taken_once_per_node(scheduled, conditions):
+    """A port of the node belongs to one pod at a time, unless addresses or protocols differ."""
+    await scheduled.node("n1")
+
+    def listening(**port):
+        return [{"name": "c", "image": "x", "ports": [{"containerPort": 80, **port}]}]
+
+    await scheduled.pod("a", containers=listening(hostPort=80))
+    await scheduled.settle()
+    await scheduled.pod("b", containers=listening(hostPort=80, hostIP="10.0.0.1"))
+    await scheduled.pod("c", containers=listening(hostPort=80, protocol="UDP"))
+    await scheduled.settle()
+    assert [await _node_of(scheduled, name) for name in "abc"] == ["n1", None, "n1"]
+    message = conditions(await scheduled.find(PODS, "b"))["PodScheduled"][2]
+    assert message.startswith(
+        "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports."
+    )
+
+
 async def test_claims_must_be_there_and_bound(scheduled, conditions):
     """A pod waits for its claims: for their existence, then for their volume."""
     await scheduled.node("n1")

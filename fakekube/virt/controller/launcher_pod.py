@@ -63,6 +63,7 @@ def build(
         del pod["spec"]["initContainers"]
     for copied in (
         "tolerations",
+        "topologySpreadConstraints",
         "schedulerName",
         "priorityClassName",
         "dnsPolicy",

@@ -6,7 +6,16 @@ Origin: kubevirt: pkg/virt-controller/watch/migration/migration.go (createTarget
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery.errors import ApiError, InternalError, NotFound
-from fakekube.machinery.objects import annotations, condition, dig, is_terminating, key, name, namespace
+from fakekube.machinery.objects import (
+    annotations,
+    condition,
+    dig,
+    is_terminating,
+    key,
+    labels,
+    name,
+    namespace,
+)
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, launcher_pod, migration_plan, names, pods
@@ -45,7 +54,10 @@ class Targets:
         assert vmi is not None
         source_node = self._informers.nodes.get(dig(vmi, "status", "nodeName", default=""))
         added = dict(dig(migration, "spec", "addedNodeSelector", default={}))
-        selector = migration_plan.target_selector(vmi, source_node, added)
+        try:
+            selector = migration_plan.target_selector(vmi, source_node, added)
+        except migration_plan.NoHostModelError as error:
+            raise InternalError(str(error)) from None
         if names.NON_ROOT not in annotations(vmi):
             vmi = await self._mark_non_root(vmi)
         source = self._informers.pods.get(f"{namespace(vmi)}/{seen.source_pod}")
@@ -64,6 +76,23 @@ class Targets:
         patch = [{"op": "add", "path": "/metadata/annotations/kubevirt.io~1nonroot", "value": "true"}]
         return await self._vmis.patch(vmi, patch)
 
+    def _tell_of_missing_models(self, seen: migration_plan.Seen, target: Object) -> None:
+        """Tell it if no other node has the CPU the guest sees, and knows as its host's."""
+        vmi = seen.vmi
+        if vmi is None or dig(vmi, "spec", "domain", "cpu", "model") != "host-model":
+            return
+        selector = dig(target, "spec", "nodeSelector", default={})
+        wanted = {key: value for key, value in sorted(selector.items()) if key.startswith(_MODELS)}
+        source = dig(vmi, "status", "nodeName")
+        others = [labels(one) for one in self._informers.nodes.objects() if name(one) != source]
+        if not any(wanted.items() <= marks.items() for marks in others):
+            listed = " ".join(f"{key}:{value}" for key, value in wanted.items())
+            message = (
+                "Migration cannot proceed since no node is suitable to run the required CPU model / "
+                f"required features: map[{listed}]"
+            )
+            self._recorder.event(vmi, WARNING, "NoSuitableNodesForHostModelMigration", message)
+
     async def delete(self, seen: migration_plan.Seen) -> None:
         if seen.target is None or is_terminating(seen.target) or pods.is_finished(seen.target):
             return
@@ -81,6 +110,7 @@ class Targets:
         marks = annotations(seen.migration)
         limit = float(marks.get(_PENDING_OVERRIDE, _PENDING_SECONDS))
         if unschedulable:
+            self._tell_of_missing_models(seen, target)
             limit = float(marks.get(_UNSCHEDULABLE_OVERRIDE, _UNSCHEDULABLE_SECONDS))
         if dig(target, "status", "phase") != "Pending":
             return None
@@ -89,6 +119,9 @@ class Targets:
             return limit - age
         await self.delete(seen)
         return None
+
+
+_MODELS = ("cpu-model-migration.node.kubevirt.io/", "cpu-feature.node.kubevirt.io/")
 
 
 def _digests(source: Object | None, vmi: Object) -> dict[str, str]:

@@ -178,3 +178,10 @@ def test_arguments_that_annotations_ask_for():
     assert "--simulate-crash" in arguments(**{"kubevirt.io/func-test-virt-launcher-fail-fast": ""})
     assert "--keep-after-failure" in arguments(**{"kubevirt.io/keep-launcher-alive-after-failure": "true"})
     assert not {"--simulate-crash", "--keep-after-failure"} & set(arguments())
+
+
+def test_placement_is_the_guests():
+    """What a guest says of its place holds for its launcher."""
+    spread = [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
+    found = launcher_pod.build(vmi(topologySpreadConstraints=spread), Settings())
+    assert found["spec"]["topologySpreadConstraints"] == spread

@@ -232,6 +232,23 @@ def test_host_model():
     }
 
 
+async def test_no_other_node_has_the_cpu(world):
+    """Where no other node has what the guest's host has, the migration waits, and the instance is told why."""
+    await world.running_vm(cpu={"model": "host-model"}, interfaces=MOVABLE, networks=NETWORKS)
+    lacking = {"metadata": {"labels": {"cpu-feature.node.kubevirt.io/vmx": "false"}}}
+    await world.client.patch(NODES, "node02", None, lacking, type="merge")
+    await migrate(world)
+    await world.until(lambda: dig(migration(world), "status", "phase") == "Scheduling")
+    await world.settle()
+    told = [one[:3] for one in world.events("vm", "VirtualMachineInstance")]
+    message = (
+        "Migration cannot proceed since no node is suitable to run the required CPU model / required features: "
+        "map[cpu-feature.node.kubevirt.io/pcid:true cpu-feature.node.kubevirt.io/vmx:true "
+        "cpu-model-migration.node.kubevirt.io/Cascadelake-Server:true]"
+    )
+    assert ("Warning", "NoSuitableNodesForHostModelMigration", message) in told
+
+
 # Replica sets.
 
 
