@@ -1,10 +1,13 @@
-"""Keeps in every namespace what every namespace has: ServiceAccount `default` and ConfigMap `kube-root-ca.crt`.
+"""Keeps in every namespace what every namespace has: ServiceAccount `default` and ConfigMap `kube-root-ca.crt`; and fills
+the Secrets that ask for a token of an account.
 
 Upstream: k8s: pkg/controller/serviceaccount/serviceaccounts_controller.go, pkg/controller/certificates/rootcacertpublisher
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
+from fakekube.agents.token_secrets import TokenSecrets
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
@@ -45,6 +48,7 @@ class ServiceAccounts:
         self._bundles = Informer(
             self._publisher_client, CONFIG_MAPS, clock=clock, field_selector=f"metadata.name={ROOT_CA}"
         )
+        self._tokens = TokenSecrets(client, clock=clock, root_ca=root_ca).controller
         self._controller = Controller(self.name, self._ensure, clock=clock)
         self._controller.source(self._namespaces)
         self._controller.source(self._accounts, _namespace_of_lost)
@@ -53,14 +57,16 @@ class ServiceAccounts:
 
     @property
     def idle(self) -> bool:
-        return self._controller.idle
+        return self._controller.idle and self._tokens.idle
 
     @property
     def informers(self) -> Sequence[Informer]:
-        return self._controller.informers
+        return [*self._controller.informers, *self._tokens.informers]
 
     async def run(self) -> None:
-        await self._controller.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._controller.run())
+            tasks.create_task(self._tokens.run())
 
     async def _ensure(self, key: str) -> Result | None:
         namespace = self._namespaces.get(key)

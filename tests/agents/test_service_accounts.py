@@ -1,5 +1,7 @@
+import base64
+
 from fakekube.agents.service_accounts import ServiceAccounts
-from fakekube.machinery.resources import CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS
+from fakekube.machinery.resources import CONFIG_MAPS, NAMESPACES, SECRETS, SERVICE_ACCOUNTS
 
 
 async def test_every_namespace_has_its_default_account(world):
@@ -44,3 +46,20 @@ async def test_a_dying_namespace_is_left_alone(world):
     await world.client.delete(SERVICE_ACCOUNTS, "default", "dying")
     await world.settle()
     assert await world.find(SERVICE_ACCOUNTS, "default", "dying") is None
+
+
+async def test_secrets_get_the_token_of_their_account(world):
+    """A Secret that names an account is filled with a token of it; one that names none that exists goes."""
+    world.start(ServiceAccounts, root_ca="PEM")
+    await world.client.create(SERVICE_ACCOUNTS, {"metadata": {"name": "bot"}}, "default")
+    for name, account in (("t", "bot"), ("lost", "nobody")):
+        meta = {"name": name, "annotations": {"kubernetes.io/service-account.name": account}}
+        body = {"metadata": meta, "type": "kubernetes.io/service-account-token"}
+        await world.client.create(SECRETS, body, "default")
+    await world.settle()
+    secret = await world.find(SECRETS, "t", "default")
+    data = {name: base64.b64decode(text).decode() for name, text in secret["data"].items()}
+    assert (data["namespace"], data["ca.crt"], data["token"].count(".")) == ("default", "PEM", 2)
+    bot = await world.find(SERVICE_ACCOUNTS, "bot", "default")
+    assert secret["metadata"]["annotations"]["kubernetes.io/service-account.uid"] == bot["metadata"]["uid"]
+    assert await world.find(SECRETS, "lost", "default") is None

@@ -28,6 +28,10 @@ _CONTROLLERS: dict[str, list[Rule]] = {
         _rule(("get", "list", "delete", "deletecollection"), ("*",), "*"),
     ],
     "service-account-controller": [_rule(("create",), ("serviceaccounts",))],
+    "tokens-controller": [
+        _rule(("get", "delete", "update"), ("secrets", "serviceaccounts")),
+        _rule(("create",), ("serviceaccounts/token",)),
+    ],
     "root-ca-cert-publisher": [_rule(("create", "update"), ("configmaps",))],
     "endpoint-controller": [
         _rule((*_READ, "create", "update", "delete"), ("endpoints",)),
