@@ -230,7 +230,7 @@ def _metrics(at: Setting) -> Made:
     metrics = actor.Metrics(at.client, clock=at.clock, ids=at.ids)
 
     async def prepare() -> None:
-        await at.preload(actor.api_services())
+        await at.preload(actor.manifests())
 
     return Made(metrics, prepare, services={(actor.NAMESPACE, actor.SERVICE): metrics})
 

@@ -11,6 +11,7 @@ from fakekube.machinery.wire import Request, User
 
 POOL = Path(__file__).parents[2] / "examples" / "vm-pool-cirros.yaml"
 POOLS = Resource("pool.kubevirt.io", "v1beta1", "virtualmachinepools", "VirtualMachinePool")
+USAGE = "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods"
 VMS = "/apis/kubevirt.io/v1/namespaces/default/virtualmachines"
 
 
@@ -31,5 +32,26 @@ async def test_pools_under_rbac() -> None:
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}],
         }
+        assert (await cluster.api(Request("GET", USAGE, "", {}, b"", alice))).status == 403
         await cluster.apply([binding])
         assert (await cluster.api(Request("GET", VMS, "", {}, b"", alice))).status == 200
+        assert (await cluster.api(Request("GET", USAGE, "", {}, b"", alice))).status == 200
+
+
+async def test_autoscaling_under_rbac() -> None:
+    """An autoscaler may write every scale and its own status, and reads the metrics."""
+    (_, pool), *_ = yaml_text.load_all(POOL.read_text())
+    pool["metadata"]["annotations"] = {"fakekube.io/cpu": "100%"}
+    name = pool["metadata"]["name"]
+    target = {"apiVersion": "pool.kubevirt.io/v1beta1", "kind": "VirtualMachinePool", "name": name}
+    scaler = {
+        "apiVersion": "autoscaling/v1",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"scaleTargetRef": target, "maxReplicas": 6, "targetCPUUtilizationPercentage": 50},
+    }
+    async with Cluster(clock=ManualClock(), rbac=True) as cluster:
+        await cluster.apply([pool, scaler])
+        await cluster.advance(60)
+        assert (await cluster.client().get(POOLS, name, "default"))["spec"]["replicas"] == 6
+        assert cluster.requests.find(status=403) == []

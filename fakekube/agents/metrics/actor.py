@@ -27,9 +27,23 @@ _SERVED = {
 }
 
 
-def api_services() -> list[Object]:
-    """What registers the three APIs, as the manifests of the real servers do."""
-    return [
+def manifests() -> list[Object]:
+    """What registers the three APIs and lets people read usage, as the manifests of the real servers do."""
+    aggregate = {
+        f"rbac.authorization.k8s.io/aggregate-to-{role}": "true" for role in ("admin", "edit", "view")
+    }
+    rule = {
+        "apiGroups": ["metrics.k8s.io"],
+        "resources": ["pods", "nodes"],
+        "verbs": ["get", "list", "watch"],
+    }
+    reader = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "system:aggregated-metrics-reader", "labels": {"k8s-app": SERVICE, **aggregate}},
+        "rules": [rule],
+    }
+    services = [
         {
             "apiVersion": "apiregistration.k8s.io/v1",
             "kind": "APIService",
@@ -45,6 +59,7 @@ def api_services() -> list[Object]:
         }
         for (group, version), (least, priority) in _SERVED.items()
     ]
+    return [*services, reader]
 
 
 class Metrics:

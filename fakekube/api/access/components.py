@@ -77,6 +77,10 @@ _CONTROLLERS: dict[str, list[Rule]] = {
         _rule(("update",), ("cronjobs", "cronjobs/status", "cronjobs/finalizers"), "batch"),
         _rule(_WRITE, ("jobs",), "batch"),
     ],
+    "horizontal-pod-autoscaler": [
+        _rule(("update",), ("horizontalpodautoscalers/status",), "autoscaling"),
+        _rule(("update",), ("*/scale",), "*"),
+    ],
     "disruption-controller": [
         _rule(("update",), ("poddisruptionbudgets/status",), "policy"),
         _rule(("patch", "update"), ("pods/status",)),
