@@ -333,7 +333,10 @@ def _virt_api(at: Setting) -> Made:
 
     handler = at.made.get("virt-handler")
     node = handler if isinstance(handler, VirtHandler) else None
-    api = VirtApi(at.client, clock=at.clock, ids=at.ids, node=node, release=at.versions.kubevirt)
+    stand_ins = not at.chosen >= {"virt-controller", "virt-handler"}
+    api = VirtApi(
+        at.client, clock=at.clock, ids=at.ids, node=node, release=at.versions.kubevirt, stand_ins=stand_ins
+    )
     return Made(api, services={("kubevirt", "virt-api"): api})
 
 

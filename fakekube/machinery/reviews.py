@@ -22,6 +22,7 @@ class Question:
     obj: Object
     old: Object | None
     dry_run: bool
+    groups: Sequence[str] = ()
 
     @property
     def creates(self) -> bool:

@@ -697,7 +697,8 @@ def nodes(now: str) -> Iterable[Object]:
         }
         meta = {"name": host, "labels": labels, "annotations": {"kubevirt.io/heartbeat": now}}
         ready = [{"type": "Ready", "status": "True"}]
-        amounts = {"cpu": "640", "memory": "2Ti", "pods": "5000", "devices.kubevirt.io/kvm": "1000"}
+        amounts = {"cpu": "640", "memory": "2Ti", "pods": "5000", "ephemeral-storage": "2Ti"}
+        amounts |= {f"devices.kubevirt.io/{device}": "1000" for device in ("kvm", "tun", "vhost-net")}
         status = {"capacity": amounts, "allocatable": amounts, "conditions": ready}
         yield {"apiVersion": "v1", "kind": "Node", "metadata": meta, "status": status}
 

@@ -98,12 +98,13 @@ class Run:
         self.cluster.services.set("recorded-node", "admission", _admission(self.clock))
         async with self.cluster:
             with contextlib.ExitStack() as ending:
-                for task in await self._set_up():
+                tasks = await self._set_up()
+                for task in tasks:
                     ending.callback(task.cancel)
                 under_way = await self._follow_steps()
                 await self._until(self.recording.until or self.recording.duration)
-                for task in under_way:
-                    await task
+                for task in [*under_way, *(one for one in tasks if one.done())]:
+                    await task  # it tells what went wrong
             await asyncio.sleep(0)
         return _Normal(self._seen).changes
 

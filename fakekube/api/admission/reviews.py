@@ -85,6 +85,7 @@ def question_of(attributes: Attributes, obj: Object | None, old: Object | None) 
         obj or {},
         old,
         attributes.dry_run,
+        attributes.user.groups,
     )
 
 

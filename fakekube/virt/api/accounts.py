@@ -3,6 +3,7 @@
 Origin: kubevirt: pkg/virt-api/webhooks/utils.go
 """
 
+MASTERS = "system:masters"
 COMPONENTS = (
     "kubevirt-apiserver",
     "kubevirt-controller",

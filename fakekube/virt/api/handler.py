@@ -37,6 +37,7 @@ class VirtApi:
         node: Node | None = None,
         namespace: str = "kubevirt",
         release: str = Versions().kubevirt,
+        stand_ins: bool = False,
     ) -> None:
         own = client.as_user(
             f"system:serviceaccount:{namespace}:kubevirt-apiserver",
@@ -46,7 +47,9 @@ class VirtApi:
             user_agent=self.name,
         )
         self._settings = Settings(own, clock=clock, namespace=namespace)
-        self._admission = Admission(own, self._settings, clock=clock, ids=ids, namespace=namespace)
+        self._admission = Admission(
+            own, self._settings, clock=clock, ids=ids, namespace=namespace, stand_ins=stand_ins
+        )
         self._subresources = Subresources(own, self._settings, node, release)
 
     async def run(self) -> None:

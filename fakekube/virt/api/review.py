@@ -27,6 +27,7 @@ def read(body: bytes) -> tuple[str, Question]:
         obj=request.get("object") or {},
         old=request.get("oldObject"),
         dry_run=bool(request.get("dryRun")),
+        groups=(request.get("userInfo") or {}).get("groups") or (),
     )
 
 
