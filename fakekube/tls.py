@@ -97,6 +97,9 @@ def _load(file: Path, names: list[str]) -> Identity | None:
             return None
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(file)
+        context.set_alpn_protocols(
+            ["http/1.1"]
+        )  # clients that would like HTTP/2 better learn it before they speak
     except (FileNotFoundError, ssl.SSLError):
         return None
     return Identity(context, _BEGIN + data.rpartition(_BEGIN)[2])

@@ -33,6 +33,17 @@ async def test_https(tmp_path: Path) -> None:
                 await transport(Request("GET", "/"))
 
 
+async def test_protocols(tmp_path: Path) -> None:
+    """A client that offers HTTP/2 first is told to speak HTTP/1.1."""
+    mine = tls.identity(folder=tmp_path)
+    offer = ssl.create_default_context(cadata=mine.ca_data.decode())
+    offer.set_alpn_protocols(["h2", "http/1.1"])
+    async with Server(ok, ssl_context=mine.context) as server:
+        _, writer = await asyncio.open_connection(server.host, server.port, ssl=offer)
+        assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
+        writer.close()
+
+
 async def test_plain_http_on_a_tls_port(tmp_path: Path) -> None:
     """Somebody who speaks plain HTTP to a TLS port is turned away and the server lives on."""
     mine = tls.identity(folder=tmp_path)
