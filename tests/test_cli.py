@@ -107,6 +107,7 @@ def test_up_ends_at_once(bare: subprocess.Popen[str], number: signal.Signals) ->
             "Makefile exists and was not written",
         ),
         (["up", "--only", "api", "--apply", "-"], r"standard input:\d: "),
+        (["up", "--stages", "Makefile"], r"Makefile:\d+: "),
     ],
 )
 def test_mistakes(arguments: list[str], complaint: str) -> None:
