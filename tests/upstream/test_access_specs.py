@@ -1,15 +1,20 @@
 """Upstream's specs of access: who is admin, editor or viewer of a namespace, and who is nobody there, may do what.
 
-Origin: kubevirt: tests/access_test.go
+Origin: kubevirt: tests/access_test.go, tests/compute/subresources/rbac.go
 """
 
+import base64
+import json
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 
+from fakekube.api.access.authentication import Authentication
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
-from fakekube.machinery.resources import SERVICE_ACCOUNTS, Resource
+from fakekube.machinery.resources import SECRETS, SERVICE_ACCOUNTS, Resource
+from fakekube.server import Server
 from tests.upstream.conftest import Object
 
 NS = "default"
@@ -138,3 +143,74 @@ async def test_subresources(judge: Judge) -> None:
             for who in PEOPLE:
                 allowed = await judge.may(who, "subresources.kubevirt.io", resource, subresource)
                 assert allowed == ({verb} if who in people else set()), (who, resource, subresource)
+
+
+# Subresources, as accounts that carry the token of their Secret.
+
+
+class Account:
+    """A client that carries an account's token."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url, self._headers = url, {"Authorization": f"Bearer {token}"}
+
+    async def ask(self, method: str, path: str, body: Object | None = None) -> tuple[int, Object]:
+        async with (
+            aiohttp.ClientSession(headers=self._headers) as session,
+            session.request(
+                method, f"{self._url}/apis/subresources.kubevirt.io/v1{path}", json=body
+            ) as answer,
+        ):
+            raw = await answer.text()
+            return answer.status, json.loads(raw) if raw.startswith("{") else {}
+
+
+async def account(cluster: Cluster, url: str, name: str) -> Account:
+    """An account with its Secret, as the set-up makes them."""
+    client = cluster.client()
+    await client.create(SERVICE_ACCOUNTS, {"metadata": {"name": name, "namespace": NS}})
+    meta = {"name": name, "namespace": NS, "annotations": {"kubernetes.io/service-account.name": name}}
+    await client.create(SECRETS, {"metadata": meta, "type": "kubernetes.io/service-account-token"})
+    await cluster.settle()
+    secret = await client.get(SECRETS, name, NS)
+    return Account(url, base64.b64decode(secret["data"]["token"]).decode())
+
+
+MACHINE = {
+    "apiVersion": "kubevirt.io/v1",
+    "kind": "VirtualMachine",
+    "metadata": {"name": "vm", "namespace": NS},
+    "spec": {
+        "runStrategy": "Halted",
+        "template": {"spec": {"domain": {"devices": {}, "resources": {"requests": {"memory": "128Mi"}}}}},
+    },
+}
+
+
+async def test_subresources_by_token() -> None:
+    """One account may start machines and expand specs, the other may not; both may ask for versions."""
+    people = Authentication({}, anonymous=True)
+    async with (
+        Cluster(clock=ManualClock(), authentication=people, rbac=True) as cluster,
+        Server(cluster) as server,
+    ):
+        await cluster.settle()
+        privileged = await account(cluster, server.url, "kubevirt-subresource-test-sa")
+        other = await account(cluster, server.url, "kubevirt-subresource-test-unprivileged-sa")
+        rules = [
+            {"apiGroups": ["subresources.kubevirt.io"], "resources": [one], "verbs": ["update"]}
+            for one in ("virtualmachines/start", "expand-vm-spec")
+        ]
+        meta = {"name": "kubevirt-subresource-test-sa", "namespace": NS}
+        role = {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": meta, "rules": rules}
+        bound = binding(meta["name"], meta["name"])
+        bound["roleRef"]["kind"] = "Role"
+        await cluster.apply([role, bound, MACHINE])
+        start, expand = f"/namespaces/{NS}/virtualmachines/vm/start", f"/namespaces/{NS}/expand-vm-spec"
+        for method, path, body in (("PUT", start, {}), ("PUT", expand, MACHINE)):
+            status, refused = await other.ask(method, path, body)
+            assert (status, refused["reason"]) == (403, "Forbidden")
+            assert (await privileged.ask(method, path, body))[0] in (200, 202)
+        for who in (privileged, other):
+            for path in ("/version", "/guestfs"):
+                assert (await who.ask("GET", path))[0] == 200
