@@ -135,6 +135,14 @@ def test_health(kubectl: Kubectl) -> None:
     assert int(said["config-resource-version"]) >= int(version)
 
 
+def test_run_and_remove(kubectl: Kubectl) -> None:
+    """`kubectl run -i --rm` feeds a shell, shows what it says, and removes the pod when it ends."""
+    image = ("--image=example.com/sh:1", "--restart=Never")
+    said = kubectl("run", "once", "-i", "--rm", "--quiet", *image, stdin="echo one\necho two\n")
+    assert said.splitlines()[:2] == ["one", "two"]
+    assert kubectl("get", "pods", "-o", "name") == ""
+
+
 def through(k: Kubectl, what: str, port: int, *options: str, path: str = "/", secure: bool = False) -> bytes:
     """A page fetched through `kubectl port-forward`; `secure` asks by TLS and trusts whoever answers."""
     process = k.start("port-forward", what, f":{port}", *options)

@@ -3,7 +3,7 @@
 Upstream: k8s: staging/src/k8s.io/kubelet/pkg/cri/streaming/remotecommand, containerd's CRI
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from fakekube.agents.node_server import logs, shell
@@ -84,11 +84,25 @@ def executing(container: shell.Container, asked: Asked, clock: Clock) -> Run:
     return run
 
 
-def attached(container: shell.Container, asked: Asked, ended: Run) -> Run:
-    """How to talk to what runs there: a shell where there is a terminal, else something that says nothing until it ends."""
+def attached(
+    container: shell.Container, asked: Asked, watching: Run, end: Callable[[int], Awaitable[None]]
+) -> Run:
+    """How to talk to what runs there. Whoever types talks to a shell, with whose end the container ends: `end` takes the exit
+    code. Whoever only looks on sees what comes."""
 
     async def run(talk: Talk) -> Object:
-        return await (_at_terminal(container, talk) if asked.tty and asked.stdin else ended(talk))
+        if not asked.stdin:
+            return await watching(talk)
+        if asked.tty:
+            told = await _at_terminal(container, talk)
+        else:
+            done = shell.script(container, await _all(talk))
+            for text, to_errors in ((done.out, False), (done.err, True)):
+                if text:
+                    await talk.write(text.encode(), error=to_errors)
+            told = verdict(done.code)
+        await end(int(dig(told, "details", "causes", 0, "message", default="0")))
+        return told
 
     return run
 

@@ -12,16 +12,18 @@ Upstream: k8s: pkg/kubelet/server/server.go
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from urllib.parse import parse_qs, unquote
 
+from fakekube.agents import containers
 from fakekube.agents.node_server import channels, commands, forwarding, listening, logs
 from fakekube.agents.node_server.channels import Run, Talk
 from fakekube.agents.node_server.commands import Asked
 from fakekube.agents.node_server.listening import Serve
 from fakekube.client.client import Client
-from fakekube.clock import Clock, parse_rfc3339
+from fakekube.clock import Clock, parse_rfc3339, rfc3339
 from fakekube.machinery import objects
-from fakekube.machinery.errors import ApiError, InternalError, NotFound
+from fakekube.machinery.errors import ApiError, Conflict, InternalError, NotFound
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object, Request, Response, Upgrade, WebSocket
 
@@ -145,7 +147,8 @@ class NodeServer:
         )
         inside = commands.container_of(pod, container, self._clock.now().strftime("%a %b %e %H:%M:%S UTC %Y"))
         if attach:
-            run = commands.attached(inside, asked, self._until_ended(pod, container))
+            watching = self._until_ended(pod, container)
+            run = commands.attached(inside, asked, watching, partial(self._end, pod, container))
         elif asked.words:
             run = commands.executing(inside, asked, self._clock)
         else:
@@ -180,6 +183,20 @@ class NodeServer:
             return commands.verdict(0)
 
         return run
+
+    async def _end(self, pod: Object, container: str, code: int) -> None:
+        """What ran in a container has ended; what follows from that is the kubelet's business."""
+        now = rfc3339(self._clock.now())
+        before = dict(logs.status_of(pod, container))
+        ended = containers.ended(pod, logs.spec_of(pod, container), before, now, code)
+        ended["state"] = {"running": None, **ended["state"]}
+        body = {"metadata": {"uid": objects.uid(pod)}, "status": {"containerStatuses": [ended]}}
+        try:
+            await self._client.patch(
+                PODS, objects.name(pod), objects.namespace(pod), body, type="strategic", subresource="status"
+            )
+        except (NotFound, Conflict):
+            return  # it has gone meanwhile, and the container with it
 
     # --- ports ---------------------------------------------------------------------------------------------------
 

@@ -155,6 +155,23 @@ async def test_attaching(pod):
     assert json.loads(socket.channel(3))["status"] == "Success"
 
 
+async def test_a_shell_that_is_attached_to(cluster):
+    """Whoever types into a container ends it with the shell: the pod ends with that exit code, or starts again."""
+    pod = await Pod(cluster).make(restartPolicy="Never")
+    done = await pod.run(subresource="attach", query="stdin=true&tty=true", typed=[b"\x00exit 3\r"])
+    assert json.loads(done.channel(3))["reason"] == "NonZeroExitCode"
+    await cluster.advance(1)
+    status = (await pod.client.get(PODS, "p", "default"))["status"]
+    assert status["phase"] == "Failed"
+    assert status["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
+    pod = await Pod(cluster, "q").make()
+    done = await pod.run(subresource="attach", query="stdin=true", typed=[b"\x00echo hi\n", b"\xff\x00"])
+    assert done.channel(1) == b"hi\n"
+    await cluster.advance(20)
+    status = (await pod.client.get(PODS, "q", "default"))["status"]
+    assert (status["phase"], status["containerStatuses"][0]["restartCount"]) == ("Running", 1)
+
+
 async def test_refusals(cluster, pod):
     """Containers that are not there or do not run are refused in the real server's words."""
     with pytest.raises(ApiError, match="container d is not valid for pod p"):
