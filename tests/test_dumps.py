@@ -52,10 +52,10 @@ apiVersion: v1
 kind: PodList
 items:
 - metadata: {name: p, namespace: prod, uid: u-1}
-  spec: {nodeName: n, containers: [{name: c, image: i}]}
+  spec: {nodeName: node, containers: [{name: c, image: i}]}
   status: {phase: Running}
 """
-NODE = "apiVersion: v1\nkind: Node\nmetadata: {name: n, uid: u-2}\n"
+NODE = "apiVersion: v1\nkind: Node\nmetadata: {name: node, uid: u-2}\n"
 
 
 async def test_a_must_gather_folder_is_read_whole(tmp_path):
@@ -70,7 +70,7 @@ async def test_a_must_gather_folder_is_read_whole(tmp_path):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
     found = dumps.read(str(tmp_path))
-    assert [(one["kind"], one["metadata"]["name"]) for one in found] == [("Node", "n"), ("Pod", "p")]
+    assert [(one["kind"], one["metadata"]["name"]) for one in found] == [("Node", "node"), ("Pod", "p")]
     async with Cluster(clock=ManualClock(), only=["api"]) as cluster:
         assert await cluster.take_over(found) == 2
         assert (await cluster.client().get(PODS, "p", "prod"))["status"] == {"phase": "Running"}
