@@ -12,11 +12,11 @@ from typing import Any
 from fakekube.client.client import Client
 from fakekube.client.discovery import discover
 from fakekube.clock import Clock
-from fakekube.machinery.errors import ApiError
+from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.resources import Resource, split_api_version
 from fakekube.machinery.wire import Object
 
-_KEPT = 30.0  # seconds a miss is believed
+_KEPT = 30.0  # seconds what discovery says is believed
 
 
 class NoScale(Exception):
@@ -43,6 +43,8 @@ class Targets:
         try:
             return resource, await self._client.get(resource, name, namespace, subresource="scale")
         except ApiError as error:
+            if error.code == NotFound.code and self._is_old():
+                await self._discover()  # the kind may be served by another name meanwhile: see the next time
             raise NoScale(_said(error)) from None
 
     async def resize(self, resource: Resource, scale: Object, replicas: int) -> None:
@@ -51,20 +53,25 @@ class Targets:
         await self._client.update(resource, wanted, subresource="scale")
 
     async def _resource(self, group: str, kind: str) -> Resource:
-        if (group, kind) not in self._known and self._clock.monotonic() - self._asked >= _KEPT:
-            self._asked = self._clock.monotonic()
-            try:
-                served = (await discover(self._client)).served
-            except ApiError as error:
-                raise NoScale(_said(error)) from None
-            self._known = {}
-            for one in served:
-                self._known.setdefault((one.resource.group, one.resource.kind), one.resource)
+        if (group, kind) not in self._known and self._is_old():
+            await self._discover()
         found = self._known.get((group, kind))
         if found is None:
-            where = f' in group "{group}"' if group else ' in group ""'
-            raise NoScale(f'no matches for kind "{kind}"{where}')
+            raise NoScale(f'no matches for kind "{kind}" in group "{group}"')
         return found
+
+    def _is_old(self) -> bool:
+        return self._clock.monotonic() - self._asked >= _KEPT
+
+    async def _discover(self) -> None:
+        self._asked = self._clock.monotonic()
+        try:
+            served = (await discover(self._client)).served
+        except ApiError as error:
+            raise NoScale(_said(error)) from None
+        self._known = {}
+        for one in served:
+            self._known.setdefault((one.resource.group, one.resource.kind), one.resource)
 
 
 def _said(error: ApiError) -> str:

@@ -5,6 +5,7 @@ import pytest
 from fakekube.agents.autoscaling.controller import AUTOSCALERS
 from fakekube.machinery.resources import (
     CONFIG_MAPS,
+    CRDS,
     DEPLOYMENTS,
     NODES,
     PODS,
@@ -165,6 +166,56 @@ async def test_a_target_that_comes_later_is_found(world):
     await world.looks()
     assert await world.replicas() == 4
     assert (await world.said())["AbleToScale"][0] == "True"
+
+
+def pond(plural):
+    """A CustomResourceDefinition with a scale."""
+    scale = {
+        "specReplicasPath": ".spec.replicas",
+        "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    }
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+        "subresources": {"scale": scale},
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": plural, "singular": "pond", "kind": "Pond"},
+            "versions": [version],
+        },
+    }
+
+
+async def test_any_resource_with_a_scale(world):
+    """A custom resource is scaled like a Deployment, and found again when its kind is served by another name."""
+    target = {"apiVersion": "example.com/v1", "kind": "Pond", "name": "web"}
+    for plural in ("ponds", "lakes"):
+        await world.client.create(CRDS, pond(plural))
+        await world.cluster.settle()
+        resource = Resource("example.com", "v1", plural, "Pond")
+        body = {"spec": {"replicas": 9}, "status": {"replicas": 9, "selector": "app=web"}}
+        meta = {"name": "web", "namespace": NS}
+        await world.client.create(
+            resource, {"apiVersion": "example.com/v1", "kind": "Pond", "metadata": meta, **body}
+        )
+        if plural == "ponds":
+            await world.autoscaler("web", HALF, target=target, most=5)
+        await world.looks(4)
+        assert (await world.client.get(resource, "web", NS))["spec"]["replicas"] == 5, plural
+        await world.client.delete(resource, "web", NS)
+        await world.client.delete(CRDS, f"{plural}.example.com")
+        await world.looks()
+        assert (await world.said())["AbleToScale"][1] == "FailedGetScale"
 
 
 async def test_zero_replicas_switch_it_off(world):
