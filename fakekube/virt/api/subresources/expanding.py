@@ -1,33 +1,40 @@
 """expand-spec: a machine with its instancetype and preference written out.
 
-Origin: kubevirt: pkg/virt-api/rest/expand.go
+Origin: kubevirt: pkg/virt-api/rest/expand.go, pkg/instancetype/{expand,conflict}
 """
+
+from collections.abc import Callable
 
 import orjson
 
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import BadRequest, NotFound
+from fakekube.machinery.errors import ApiError, BadRequest, NotFound
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.subresources.replies import internal
 from fakekube.virt.instancetypes import applying
 
+Refuse = Callable[[str], ApiError]
 
-async def expanded(vm: Object, lookups: Lookups) -> Object:
-    """What the machine would be without its matchers. The stored one stays as it is."""
+
+async def expanded(vm: Object, lookups: Lookups, refuse: Refuse = internal) -> Object:
+    """What the machine would be without its matchers. The stored one stays as it is.
+
+    What is wrong with a stored machine is the server's error, with a given one (`refuse` is BadRequest) the client's.
+    """
     try:
         size = await lookups.matched(vm, "instancetype")
         preference = await lookups.matched(vm, "preference")
     except NotFound as error:
-        raise internal(error.message) from None
+        raise refuse(error.message) from None
     if size is None and preference is None:
         return vm
     vm = copy_of(vm)
     spec = vm["spec"]["template"]["spec"]
     clashing = applying.conflicts("spec.template.spec", spec, size)
     if clashing:
-        raise internal(f"VM conflicts with instancetype spec in fields: [{', '.join(clashing)}]")
+        raise refuse(f"VM field(s) {', '.join(clashing)} conflicts with selected instance type")
     applying.apply(spec, size, preference)
     for member in ("instancetype", "preference"):
         vm["spec"].pop(member, None)

@@ -72,7 +72,7 @@ class Subresources:
         if request.method != "PUT":
             raise _not_allowed()
         vm = expanding.given_machine(request.body, namespace)
-        return answers.json(await expanding.expanded(vm, self._lookups))
+        return answers.json(await expanding.expanded(vm, self._lookups, BadRequest))
 
     async def _operate(
         self, request: Request, namespace: str, plural: str, own: str, tail: tuple[str, ...]
