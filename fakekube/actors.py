@@ -7,7 +7,7 @@ is its `prepare`. It may also answer requests itself (virt-api): those are its `
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Actor
@@ -132,6 +132,17 @@ def _api_services(at: Setting) -> Made:
     collector = at.made.get("garbage-collector")
     definitions = collector.definitions if isinstance(collector, GarbageCollector) else None
     return Made(ApiServices(at.client, clock=at.clock, ids=at.ids, definitions=definitions))
+
+
+def _policy_status(at: Setting) -> Made:
+    from fakekube.agents.policy_status import PolicyStatus
+
+    def check(*given: Any) -> list[dict[str, str]]:
+        from fakekube.api.admission.type_checking import check  # and the CEL engine with it
+
+        return check(*given)
+
+    return Made(PolicyStatus(at.client, clock=at.clock, ids=at.ids, check=check))
 
 
 def _nodes(at: Setting) -> Made:
@@ -398,6 +409,12 @@ ACTORS: dict[str, ActorSpec] = {
         ),
         ActorSpec("api-services", KUBERNETES, "registers the API's own groups", _api_services),
         ActorSpec("endpoints", KUBERNETES, "lists the ready pods behind Services", _endpoints),
+        ActorSpec(
+            "policy-status",
+            KUBERNETES,
+            "tells where admission policies do not fit their types",
+            _policy_status,
+        ),
         ActorSpec("scheduler", KUBERNETES, "binds pods to nodes", _scheduler),
         ActorSpec("kubelet", KUBERNETES, "runs pods, or says it does", _kubelet),
         ActorSpec("stages", KUBERNETES, "plays your own stages (--stages) for other kinds", _stages),
