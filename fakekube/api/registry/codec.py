@@ -10,6 +10,7 @@ entry's revision, then the rest of the value as it lies in the store.
 """
 
 import json
+from collections import deque
 from collections.abc import Mapping
 
 import orjson
@@ -41,27 +42,36 @@ class Memo:
         self.size = 0
 
 
+_UNSEEN = 128  # states that watchers may not have seen yet when the next is there
+
+
 class _Written:
     """The objects written last, of kinds whose updates may share parts: watches tell of them, and most are soon written
-    again. A new state takes the place of the one before. Bounded by the size of their JSON; decoded it is six times that.
+    again. A new state takes the place of the one before, which is kept until its watchers have had the time to see it.
+    Bounded by the size of their JSON; decoded it is six times that.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._kept: dict[Memo, None] = {}  # in the order in which they were written
         self._size = 0
+        self._past: deque[Memo] = deque()
 
     def keep(self, memo: Memo, size: int, before: Memo | None) -> None:
-        if before is not None and before.written is not None:
-            self._drop(before)
+        if before is not None and before in self._kept:
+            self._leave(before)
+            self._past.append(before)
+            if len(self._past) > _UNSEEN:
+                self._past.popleft().written = None
         memo.size = size
         self._kept[memo] = None
         self._size += size
         while self._size > self._limit:
-            self._drop(next(iter(self._kept)))
+            oldest = next(iter(self._kept))
+            self._leave(oldest)
+            oldest.written = None
 
-    def _drop(self, memo: Memo) -> None:
-        memo.written = None
+    def _leave(self, memo: Memo) -> None:
         del self._kept[memo]
         self._size -= memo.size
 
