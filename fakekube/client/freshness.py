@@ -8,6 +8,7 @@ as numbers is what k8s: staging/src/k8s.io/apimachinery/pkg/util/resourceversion
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery.objects import key as key_of
+from fakekube.machinery.resources import Resource
 from fakekube.machinery.wire import Object
 
 _PATIENCE = 60.0  # a relist may have skipped what we wait for
@@ -21,6 +22,10 @@ class Freshness:
         self._clock = clock
         self._noted: dict[str, tuple[int, float]] = {}
         informer.on_change(self._changed)
+
+    @property
+    def resource(self) -> Resource:
+        return self._informer.resource
 
     def wrote(self, obj: Object) -> Object:
         """Note what a write answered, and hand it on."""

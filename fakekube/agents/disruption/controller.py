@@ -65,7 +65,7 @@ class Disruption(Workload):
         except _Untold as why:
             said = f"Failed to calculate the number of expected pods: {why}"
             self.recorder.event(budget, WARNING, "CalculateExpectedPodCountFailed", said)
-            await self._tell(budget, planning.failed(budget, str(why), now))
+            await self.tell(self._fresh, budget, planning.failed(budget, str(why), now))
             return None
         expected, desired = planning.wanted(budget, len(selected), scale)
         going = planning.disrupted(budget, selected, now)
@@ -74,7 +74,7 @@ class Disruption(Workload):
             self.recorder.event(pod, WARNING, "NotDeleted", said)
         current = planning.healthy(selected, going.expected)
         counts = expected, desired, current
-        await self._tell(budget, planning.status(budget, counts, going.expected, now))
+        await self.tell(self._fresh, budget, planning.status(budget, counts, going.expected, now))
         return Result(requeue_after=going.wait) if going.wait is not None else None
 
     async def _scale(self, budget: Object, selected: list[Object]) -> int:
@@ -118,15 +118,6 @@ class Disruption(Workload):
         except ApiError as error:
             raise _Untold(str(error)) from None
         return str(owner["uid"]), int(dig(found, "spec", "replicas", default=0))
-
-    async def _tell(self, budget: Object, status: Object) -> None:
-        if status == (budget.get("status") or {}):
-            return
-        try:
-            body = {**budget, "status": status}
-            self._fresh.wrote(await self.client.update(BUDGETS, body, subresource="status"))
-        except NotFound:
-            return
 
 
 def _selects(budget: Object, pod: Object) -> bool:

@@ -7,8 +7,10 @@ Upstream: k8s: pkg/controller/controller_utils.go (RealPodControl), pkg/controll
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from fakekube.agents.workloads.claiming import selector_of
 from fakekube.client.client import Client
 from fakekube.client.expectations import Expectations
+from fakekube.client.informer import Informer
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
 from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
@@ -113,14 +115,15 @@ class Dependents:
 
     def __init__(
         self,
-        kinds: Iterable[str],
+        owners: Informer,
         expected: Expectations,
-        matching: Callable[[Object], Iterable[str]] = lambda _obj: (),
+        suits: Callable[[Object, Object], bool] = lambda _owner, _obj: True,
     ) -> None:
-        """`matching`: the keys of owners that would have an orphan."""
-        self._kinds = frozenset(kinds)
+        """`suits`: whether an owner would have an orphan it selects."""
+        self._owners = owners
+        self._kind = owners.resource.kind
         self._expected = expected
-        self._matching = matching
+        self._suits = suits
 
     def __call__(self, old: Object | None, new: Object | None) -> Iterable[str]:
         obj = new if new is not None else old
@@ -129,11 +132,11 @@ class Dependents:
         keys: list[str] = []
         owner = objects.controller_of(obj)
         before = objects.controller_of(old) if old is not None else None
-        if before is not None and before.get("kind") in self._kinds and before != owner:
+        if before is not None and before.get("kind") == self._kind and before != owner:
             keys.append(f"{objects.namespace(obj)}/{before['name']}")
         if owner is None:
-            return [*keys, *self._matching(obj)]
-        if owner.get("kind") in self._kinds:
+            return [*keys, *self._who_would_have(obj)]
+        if owner.get("kind") == self._kind:
             key = f"{objects.namespace(obj)}/{owner['name']}"
             if old is None:
                 self._expected.creation_observed(key, objects.name(obj))
@@ -141,3 +144,10 @@ class Dependents:
                 self._expected.deletion_observed(key, objects.uid(obj))
             keys.append(key)
         return keys
+
+    def _who_would_have(self, obj: Object) -> Iterable[str]:
+        return [
+            objects.key(one)
+            for one in self._owners.in_namespace(objects.namespace(obj))
+            if selector_of(one).matches(objects.labels(obj)) and self._suits(one, obj)
+        ]

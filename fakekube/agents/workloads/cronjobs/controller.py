@@ -49,7 +49,8 @@ class CronJobs(Workload):
             result = await self._start(cron_job, status)
         for job in planning.surplus(cron_job, jobs):
             await self._delete(cron_job, objects.name(job))
-        await self._tell(cron_job, status)
+        told = {member: value for member, value in status.items() if value}
+        await self.tell(self._fresh, cron_job, told)
         return result
 
     async def _follow(self, cron_job: Object, status: Object, jobs: list[Object]) -> None:
@@ -157,16 +158,6 @@ class CronJobs(Workload):
             self.recorder.event(cron_job, WARNING, "FailedDelete", f"Deleted job: {error}")
             return
         self.recorder.event(cron_job, NORMAL, "SuccessfulDelete", f"Deleted job {name}")
-
-    async def _tell(self, cron_job: Object, status: Object) -> None:
-        status = {member: value for member, value in status.items() if value}
-        if status == (cron_job.get("status") or {}):
-            return
-        try:
-            body = {**cron_job, "status": status}
-            self._fresh.wrote(await self.client.update(CRON_JOBS, body, subresource="status"))
-        except NotFound:
-            return
 
 
 def _owner(old: Object | None, new: Object | None) -> Iterable[str]:

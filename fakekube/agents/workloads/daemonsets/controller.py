@@ -18,7 +18,6 @@ from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.machinery import objects
-from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import dig
 from fakekube.machinery.resources import CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS
 from fakekube.machinery.wire import Object
@@ -41,9 +40,7 @@ class DaemonSets(Workload):
         self._control = PodControl(self.client, self.recorder, self.expected, self._pods.__contains__)
         self._fresh = Freshness(self._sets, clock)
         self.controller.source(self._sets)
-        self.controller.source(
-            self._pods, Dependents([DAEMON_SETS.kind], self.expected, self._who_would_have)
-        )
+        self.controller.source(self._pods, Dependents(self._sets, self.expected))
         self.controller.source(self._nodes, self._all_of_changed)
         self.controller.source(revisions, lambda _old, _new: ())
 
@@ -85,7 +82,7 @@ class DaemonSets(Workload):
         status = planning.status(found, nodes, placed, revision, now)
         if collisions:
             status["collisionCount"] = collisions
-        await self._tell(found, status)
+        await self.tell(self._fresh, found, status)
         in_use = {planning.pods_revision(pod) for pod in owned}
         live = [
             objects.name(one)
@@ -114,15 +111,6 @@ class DaemonSets(Workload):
         )
         if refused is not None or error is not None:
             raise refused or error  # type: ignore[misc]  # one of them is an exception
-
-    async def _tell(self, daemon_set: Object, status: Object) -> None:
-        if status == (daemon_set.get("status") or {}):
-            return
-        try:
-            body = {**daemon_set, "status": status}
-            self._fresh.wrote(await self.client.update(DAEMON_SETS, body, subresource="status"))
-        except NotFound:
-            return
 
 
 def _traits(node: Object) -> object:

@@ -249,11 +249,4 @@ class Deployments(Workload):
         return Result(requeue_after=wait) if wait is not None else None
 
     async def _tell(self, deployment: Object, status: Object, *, changed: bool = False) -> Object:
-        if not changed and status == (deployment.get("status") or {}):
-            return deployment
-        try:
-            return self._fresh.wrote(
-                await self.client.update(DEPLOYMENTS, {**deployment, "status": status}, subresource="status")
-            )
-        except NotFound:
-            return deployment
+        return await self.tell(self._fresh, deployment, status, changed=changed) or deployment

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from fakekube.agents.identities import as_controller
 from fakekube.agents.workloads.actor import Leave, Workload, none
 from fakekube.agents.workloads.caches import JOBS, Caches
-from fakekube.agents.workloads.claiming import claim, selector_of
+from fakekube.agents.workloads.claiming import claim
 from fakekube.agents.workloads.jobs import planning
 from fakekube.agents.workloads.jobs import status as statuses
 from fakekube.agents.workloads.jobs.planning import FINALIZER, BackOff, End, Seen
@@ -51,7 +51,7 @@ class Jobs(Workload):
         )  # uids of pods that are held no more, and the cache still shows as held
         self.controller.source(self._jobs)
         self._pods.on_change(self._note)
-        self.controller.source(self._pods, Dependents(["Job"], self.expected, self._who_would_have))
+        self.controller.source(self._pods, Dependents(self._jobs, self.expected))
         self.controller.source(self._pods, _held_pod)
 
     def _note(self, old: Object | None, new: Object | None) -> None:
@@ -59,13 +59,6 @@ class Jobs(Workload):
             self._let_go.discard(objects.uid(old))
         elif new is not None and FINALIZER not in objects.finalizers(new):
             self._let_go.discard(objects.uid(new))
-
-    def _who_would_have(self, pod: Object) -> Iterable[str]:
-        return [
-            objects.key(one)
-            for one in self._jobs.in_namespace(objects.namespace(pod))
-            if selector_of(one).matches(objects.labels(pod))
-        ]
 
     async def reconcile(self, key: str) -> Result | None:
         if key.startswith(_POD):
@@ -202,15 +195,7 @@ class Jobs(Workload):
             self._let_go.add(objects.uid(pod))
 
     async def _write(self, job: Object, status: Object) -> Object | None:
-        status = statuses.tidy(status)
-        if status == (job.get("status") or {}):
-            return job
-        try:
-            return self._fresh.wrote(
-                await self.client.update(JOBS, {**job, "status": status}, subresource="status")
-            )
-        except NotFound:
-            return None
+        return await self.tell(self._fresh, job, statuses.tidy(status))
 
 
 def _held_pod(old: Object | None, new: Object | None) -> Iterable[str]:

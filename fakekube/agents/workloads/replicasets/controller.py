@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from fakekube.agents.workloads import pods
 from fakekube.agents.workloads.actor import Leave, Workload, none
 from fakekube.agents.workloads.caches import OWNER, REPLICA_SETS, REPLICATION_CONTROLLERS, Caches
-from fakekube.agents.workloads.claiming import claim, selector_of
+from fakekube.agents.workloads.claiming import claim
 from fakekube.agents.workloads.pod_control import Dependents, PodControl, pod_of
 from fakekube.agents.workloads.replicasets import planning
 from fakekube.client.client import Client
@@ -17,7 +17,7 @@ from fakekube.client.freshness import Freshness
 from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.machinery import objects
-from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.errors import ApiError
 from fakekube.machinery.resources import PODS, Resource
 from fakekube.machinery.wire import Object
 
@@ -37,16 +37,7 @@ class ReplicaSets(Workload):
         self._control = PodControl(self.client, self.recorder, self.expected, self._pods.__contains__)
         self._fresh = Freshness(self._sets, clock)
         self.controller.source(self._sets)
-        self.controller.source(
-            self._pods, Dependents([self.resource.kind], self.expected, self._who_would_have)
-        )
-
-    def _who_would_have(self, pod: Object) -> Iterable[str]:
-        return [
-            objects.key(one)
-            for one in self._sets.in_namespace(objects.namespace(pod))
-            if selector_of(one).matches(objects.labels(pod))
-        ]
+        self.controller.source(self._pods, Dependents(self._sets, self.expected))
 
     async def reconcile(self, key: str) -> Result | None:
         found = self._sets.get(key)
@@ -61,7 +52,7 @@ class ReplicaSets(Workload):
         failure, error = None, None
         if settled and not objects.is_terminating(found):
             failure, error = await self._manage(found, [pod for pod in owned if pods.is_active(pod)])
-        await self._tell(found, planning.status(found, owned, failure, now))
+        await self.tell(self._fresh, found, planning.status(found, owned, failure, now))
         if error is not None:
             raise error
         if not settled:
@@ -90,16 +81,6 @@ class ReplicaSets(Workload):
         family = self._sets.by_index(OWNER, controller["uid"]) if controller else [owner]
         for one in family:
             yield from (pod for pod in self._pods.by_index(OWNER, objects.uid(one)) if pods.is_active(pod))
-
-    async def _tell(self, owner: Object, status: Object) -> None:
-        if status == (owner.get("status") or {}):
-            return
-        try:
-            self._fresh.wrote(
-                await self.client.update(self.resource, {**owner, "status": status}, subresource="status")
-            )
-        except NotFound:
-            return
 
 
 class ReplicationControllers(ReplicaSets):

@@ -3,11 +3,9 @@
 Upstream: k8s: pkg/controller/statefulset/{stateful_set,stateful_pod_control}.go
 """
 
-from collections.abc import Iterable
-
 from fakekube.agents.workloads.actor import Leave, Workload, none
 from fakekube.agents.workloads.caches import STATEFUL_SETS, Caches
-from fakekube.agents.workloads.claiming import claim, selector_of
+from fakekube.agents.workloads.claiming import claim
 from fakekube.agents.workloads.pod_control import Dependents, is_namespace_going
 from fakekube.agents.workloads.revisions import History, template_of
 from fakekube.agents.workloads.statefulsets import planning
@@ -40,15 +38,13 @@ class StatefulSets(Workload):
         self._fresh = Freshness(self._sets, clock)
         self._fresh_pods = Freshness(self._pods, clock)
         self.controller.source(self._sets)
-        self.controller.source(self._pods, Dependents(["StatefulSet"], self.expected, self._who_would_have))
+        self.controller.source(
+            self._pods,
+            Dependents(
+                self._sets, self.expected, lambda set_, pod: planning.ordinal_of(set_, pod) is not None
+            ),
+        )
         self.controller.source(self.caches.of(CONTROLLER_REVISIONS), lambda _old, _new: ())
-
-    def _who_would_have(self, pod: Object) -> Iterable[str]:
-        return [
-            objects.key(one)
-            for one in self._sets.in_namespace(objects.namespace(pod))
-            if selector_of(one).matches(objects.labels(pod)) and planning.ordinal_of(one, pod) is not None
-        ]
 
     async def reconcile(self, key: str) -> Result | None:
         set_ = self._sets.get(key)
@@ -73,7 +69,7 @@ class StatefulSets(Workload):
             for step in planning.steps(set_, owned, revisions, self.clock.now()):
                 await self._take(set_, step, known)
         status = planning.status(set_, owned, revisions, self.clock.now()) | {"collisionCount": collisions}
-        await self._tell(set_, status)
+        await self.tell(self._fresh, set_, status)
         live = {revisions.current, revisions.update, *map(planning.revision_of, owned)}
         await self._history.forget(set_, live)
         wait = planning.until_available(set_, owned, self.clock.now())
@@ -152,12 +148,3 @@ class StatefulSets(Workload):
             self.recorder.event(set_, NORMAL, f"Successful{verb.capitalize()}", f"{what} successful")
         else:
             self.recorder.event(set_, WARNING, f"Failed{verb.capitalize()}", f"{what} failed error: {error}")
-
-    async def _tell(self, set_: Object, status: Object) -> None:
-        if status == (set_.get("status") or {}):
-            return
-        try:
-            body = {**set_, "status": status}
-            self._fresh.wrote(await self.client.update(STATEFUL_SETS, body, subresource="status"))
-        except NotFound:
-            return
