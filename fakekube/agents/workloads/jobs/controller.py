@@ -11,9 +11,11 @@ from fakekube.agents.identities import as_controller
 from fakekube.agents.workloads.actor import Leave, Workload, none
 from fakekube.agents.workloads.caches import JOBS, Caches
 from fakekube.agents.workloads.claiming import claim
-from fakekube.agents.workloads.jobs import planning
+from fakekube.agents.workloads.jobs import building, planning
 from fakekube.agents.workloads.jobs import status as statuses
-from fakekube.agents.workloads.jobs.planning import FINALIZER, BackOff, End, Seen
+from fakekube.agents.workloads.jobs.back_off import BackOff
+from fakekube.agents.workloads.jobs.building import FINALIZER
+from fakekube.agents.workloads.jobs.planning import End, Seen
 from fakekube.agents.workloads.pod_control import Dependents, PodControl
 from fakekube.client.client import Client
 from fakekube.client.controller import Result
@@ -83,7 +85,7 @@ class Jobs(Workload):
         noted = frozenset(uid for uids in waiting.values() for uid in uids)
         seen = planning.look(job, owned, noted | self._let_go)
         done = planning.tally(job, seen)
-        back_off = self._back_offs.get(key, BackOff()).after(seen)
+        back_off = self._back_offs.get(key, BackOff()).after(seen.succeeded, [*seen.failed, *seen.ignored])
         if back_off.failures:
             self._back_offs[key] = back_off
         status = statuses.begun(job, dict(job.get("status") or {}), now)
@@ -116,7 +118,7 @@ class Jobs(Workload):
             seen.active = [pod for pod in seen.active if objects.uid(pod) not in gone]
             return 0.0, error
         made, error = await self._control.create_many(
-            job, len(plan.create), lambda number: planning.build(job, seen, plan.create[number])
+            job, len(plan.create), lambda number: building.build(job, seen.ended, plan.create[number])
         )
         seen.active += [
             {"metadata": {}, "spec": {}}

@@ -1,25 +1,22 @@
 """What a Job's pods amount to, whether that is its end, and which pods to make or delete. Pure.
 
-Upstream: k8s: pkg/controller/job/{job_controller,backoff_utils,indexed_job_utils}.go
+Upstream: k8s: pkg/controller/job/{job_controller,indexed_job_utils}.go
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from fakekube.agents.workloads import pods
 from fakekube.agents.workloads.jobs import indexes, policies
-from fakekube.agents.workloads.pod_control import pod_of
+from fakekube.agents.workloads.jobs.back_off import BackOff, delay_after, ended_at
+from fakekube.agents.workloads.jobs.building import FINALIZER, failures_of
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
 
-FINALIZER = "batch.kubernetes.io/job-tracking"
-INDEX_FAILURES = "batch.kubernetes.io/job-index-failure-count"
 BURST = 500
-_FIRST_DELAY, _LONGEST_DELAY = 10.0, 600.0
 
 
 @dataclass(slots=True)
@@ -119,12 +116,6 @@ def tally(job: Object, seen: Seen) -> Tally:
     return Tally(len(good), failed, frozenset(good), frozenset(bad - good))
 
 
-def failures_of(pod: Object) -> int:
-    """How often the pod's index had failed before it."""
-    text = objects.annotations(pod).get(INDEX_FAILURES, "0")
-    return int(text) if text.isdigit() else 0
-
-
 def end_of(job: Object, seen: Seen, done: Tally, now: datetime) -> End | None:
     """Whether the Job is over, and why; one that has begun to end stays at its reason."""
     for type_, failed in (("FailureTarget", True), ("SuccessCriteriaMet", False)):
@@ -184,54 +175,6 @@ def until_gone(job: Object, now: datetime) -> float | None:
     if seconds is None or not ends:
         return None
     return (parse_rfc3339(ends[0]["lastTransitionTime"]) + timedelta(seconds=seconds) - now).total_seconds()
-
-
-# --- back-off ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class BackOff:
-    """Failures since the last success, and when the last of them was."""
-
-    failures: int = 0
-    since: datetime | None = None
-
-    def after(self, seen: Seen) -> "BackOff":
-        won = max((ended_at(pod) for pod in seen.succeeded), default=None)
-        lost = [ended_at(pod) for pod in (*seen.failed, *seen.ignored)]
-        if won is not None:
-            lost = [moment for moment in lost if moment > won]
-            return BackOff(len(lost), max(lost, default=None))
-        if not lost:
-            return self
-        return BackOff(self.failures + len(lost), max([*lost, *([self.since] if self.since else [])]))
-
-    def left(self, now: datetime) -> float:
-        return delay_after(self.failures, self.since, now)
-
-
-def delay_after(failures: int, since: datetime | None, now: datetime) -> float:
-    if failures == 0 or since is None:
-        return 0.0
-    delay = min(_FIRST_DELAY * float(2 ** min(failures - 1, 10)), _LONGEST_DELAY)
-    return max(0.0, delay - (now - since).total_seconds())
-
-
-def ended_at(pod: Object) -> datetime:
-    """When the last container ended; else when it was deleted, or ceased to be ready, or was made."""
-    ends = [
-        dig(one, "state", "terminated", "finishedAt")
-        for one in dig(pod, "status", "containerStatuses", default=())
-    ]
-    known = [one for one in ends if one]
-    if not known and (deleted := dig(pod, "metadata", "deletionTimestamp")):
-        grace = dig(pod, "metadata", "deletionGracePeriodSeconds", default=0)
-        return parse_rfc3339(deleted) - timedelta(seconds=grace)
-    ready = objects.condition(pod, "Ready") or {}
-    text = (
-        max(known, default="") or ready.get("lastTransitionTime") or dig(pod, "metadata", "creationTimestamp")
-    )
-    return parse_rfc3339(text)
 
 
 # --- which pods to make ------------------------------------------------------------------------------------------
@@ -316,35 +259,3 @@ def _first_to_go(job: Object, active: Sequence[Object], done: Tally) -> list[Obj
         counted[indexes.of(pod)] = counted.get(indexes.of(pod), 0) + 1
     doubled = {index for index, count in counted.items() if count > 1}
     return sorted(active, key=order)
-
-
-def build(job: Object, seen: Seen, index: int | None) -> Object:
-    """A pod of the Job, held until its end has been counted."""
-    name = objects.name(job)
-    template = job["spec"].get("template") or {}
-    if index is None:
-        pod = pod_of(template, job)
-    else:
-        pod = pod_of(template, job, generate_name=f"{name}-{index}-")
-        _mark_index(job, pod, seen, index)
-    pod["metadata"].setdefault("finalizers", []).append(FINALIZER)
-    return pod
-
-
-def _mark_index(job: Object, pod: Object, seen: Seen, index: int) -> None:
-    text = str(index)
-    notes = pod["metadata"].setdefault("annotations", {})
-    notes[indexes.ANNOTATION] = text
-    pod["metadata"].setdefault("labels", {})[indexes.ANNOTATION] = text
-    if dig(job, "spec", "backoffLimitPerIndex") is not None:
-        before = [one for one in seen.ended if indexes.of(one) == index]
-        counted = [one for one in before if policies.judge(job, one).action != "Ignore"]
-        notes[INDEX_FAILURES] = str(max((failures_of(one) + 1 for one in counted), default=0))
-    pod["spec"].setdefault("hostname", f"{objects.name(job)}-{index}")
-    field_ref = {"fieldRef": {"fieldPath": f"metadata.labels['{indexes.ANNOTATION}']"}}
-    variable: dict[str, Any] = {"name": "JOB_COMPLETION_INDEX", "valueFrom": field_ref}
-    for member in ("initContainers", "containers"):
-        for container in pod["spec"].get(member) or ():
-            listed = container.setdefault("env", [])
-            if all(one.get("name") != variable["name"] for one in listed):
-                listed.append(variable)
