@@ -108,6 +108,7 @@ def test_up_ends_at_once(bare: subprocess.Popen[str], number: signal.Signals) ->
         ),
         (["up", "--only", "api", "--apply", "-"], r"standard input:\d: "),
         (["up", "--stages", "Makefile"], r"Makefile:\d+: "),
+        (["up", "--only", "api", "--guest-ports"], "--guest-ports needs the actor kubelet"),
     ],
 )
 def test_mistakes(arguments: list[str], complaint: str) -> None:
