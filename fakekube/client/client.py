@@ -282,14 +282,15 @@ class Client:
     ) -> Response:
         """Any request: bodies that are not bytes are sent as JSON. Raises ApiError for every answer from 400 on."""
         sent = {"accept": _JSON, "user-agent": self.user_agent}
+        encoded = False
         if body is not None:
             sent["content-type"] = _JSON
             if not isinstance(body, bytes):
-                body = kept_json(body)  # the traffic log may keep it
+                body, encoded = kept_json(body), True  # the traffic log may keep it
         if headers:
             sent.update(headers)
         response = await self.handler(
-            Request(method, path, query, sent, body or b"", self.user, shares=shares)
+            Request(method, path, query, sent, body or b"", self.user, shares=shares, encoded=encoded)
         )
         if response.status >= 400:
             raise await _refusal(response)
@@ -304,14 +305,14 @@ class Client:
         media_type: str = _JSON,
     ) -> Object:
         headers = {"accept": self._accept, "user-agent": self.user_agent}
-        if body is None:
-            data = b""
-        else:
+        data, encoded = b"", False
+        if body is not None:
             headers["content-type"] = media_type
-            data = body if isinstance(body, bytes) else kept_json(body)
+            encoded = not isinstance(body, bytes)
+            data = kept_json(body) if encoded else body
         text = _encoded(query) if query else ""
         response = await self.handler(
-            Request(method, path, text, headers, data, self.user, shares=self._shares)
+            Request(method, path, text, headers, data, self.user, shares=self._shares, encoded=encoded)
         )
         if response.status >= 400:
             raise await _refusal(response)

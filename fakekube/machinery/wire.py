@@ -35,6 +35,7 @@ class Request:
     )
     remote: str = ""
     shares: bool = False  # whoever asks is in this process, and changes nothing of what it is handed
+    encoded: bool = False  # the body was made from an object in this process: JSON that names no member twice
 
 
 class ConnectionLost(ConnectionResetError):

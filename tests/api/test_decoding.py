@@ -37,3 +37,10 @@ async def test_a_bad_body_is_said_before_a_missing_object(ask: Ask) -> None:
     """What cannot be decoded is a 400 wherever it is sent."""
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "none"}, "data": {"k": "%"}}
     assert (await ask("PUT", f"{SECRETS}/none", body)).status == 400
+
+
+async def test_repeated_members_are_told(ask: Ask) -> None:
+    """Text is looked through for members named twice."""
+    body = b'{"apiVersion":"v1","kind":"Secret","metadata":{"name":"b"},"type":"x","type":"y"}'
+    response = await ask("POST", SECRETS, body)
+    assert ("Warning", '299 - "duplicate field \\"type\\""') in response.headers

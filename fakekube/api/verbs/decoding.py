@@ -51,9 +51,9 @@ def check_fields(
     """Prune `obj` in place and tell the client what was dropped. Raises BadRequest under Strict."""
     asked = options.validation != "Ignore"
     media = bodies.media_type(call.request.headers.get("content-type") or "") if asked else ""
-    found = (
-        [f'duplicate field "{path}"' for path in duplicate_fields(body, obj)] if media == bodies.JSON else []
-    )
+    found: list[str] = []
+    if media == bodies.JSON and not call.request.encoded:
+        found += [f'duplicate field "{path}"' for path in duplicate_fields(body, obj)]
     if media == bodies.YAML and options.validation == "Strict":  # warnings of several lines are not sent
         found += _repeated_keys(body)
     complaints = prune(call, obj, old)
