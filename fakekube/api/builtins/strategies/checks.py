@@ -5,7 +5,7 @@ Origin: k8s: pkg/apis/core/validation/validation.go, staging/src/k8s.io/apimachi
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from fakekube.api.registry import metadata, names
@@ -104,6 +104,21 @@ def parse_ip(value: Any) -> IPv4Address | IPv6Address | None:
 
 def valid_ip(value: Any, path: str) -> Causes:
     return [] if parse_ip(value) is not None else [invalid(path, value, _SAY_IP)]
+
+
+def parse_cidr(text: str) -> IPv4Network | IPv6Network | None:
+    """As Go reads it: with the length of the prefix, not with a mask; bits behind the prefix may stand."""
+    if not text.rpartition("/")[2].isdecimal() or "/" not in text:
+        return None
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def valid_cidr(value: str, path: str) -> Causes:
+    said = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+    return [] if parse_cidr(value) is not None else [invalid(path, value, said)]
 
 
 def ordinary_ip(value: str, path: str) -> Causes:

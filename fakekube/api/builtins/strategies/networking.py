@@ -3,7 +3,6 @@
 Origin: k8s: pkg/apis/networking/{v1/defaults.go,validation/validation.go}, pkg/registry/networking/*/strategy.go
 """
 
-from ipaddress import ip_network
 from typing import Any
 
 from fakekube.api.builtins.strategies import checks, load_balancers
@@ -47,9 +46,9 @@ class IngressStrategy(BuiltinStrategy):
 
     def _spec(self, spec: dict[str, Any]) -> Causes:
         found: Causes = []
-        if not spec.get("rules") and not spec.get("defaultBackend"):
+        if not spec.get("rules") and spec.get("defaultBackend") is None:
             found.append(invalid("spec", [], "either `defaultBackend` or `rules` must be specified"))
-        if spec.get("defaultBackend"):
+        if spec.get("defaultBackend") is not None:
             found += _backend(spec["defaultBackend"], "spec.defaultBackend")
         found += checks.each(spec.get("rules"), "spec.rules", _rule)
         for index, tls in enumerate(spec.get("tls") or ()):
@@ -115,13 +114,14 @@ def _path(path: dict[str, Any], at: str) -> Causes:
 
 def _backend(backend: dict[str, Any], at: str) -> Causes:
     service, resource = backend.get("service"), backend.get("resource")
+    if resource is not None and service is not None:
+        return [invalid(at, "", "cannot set both resource and service backends")]
     if resource is not None:
-        found = [] if service is None else [invalid(at, "", "cannot set both resource and service backends")]
-        return found + [
+        return [
             required(f"{at}.resource.{member}") for member in ("kind", "name") if not resource.get(member)
         ]
     if service is None:
-        return [required(at, "resource or service backend is required")]
+        return [invalid(at, "", "resource or service backend is required")]
     found = []
     name, port = service.get("name") or "", service.get("port") or {}
     if name:
@@ -247,19 +247,15 @@ def _block(block: dict[str, Any], at: str) -> Causes:
     cidr = block.get("cidr") or ""
     if not cidr:
         return [required(f"{at}.cidr")]
-    try:
-        whole = ip_network(cidr, strict=False)
-    except ValueError:
-        said = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-        return [invalid(f"{at}.cidr", cidr, said)]
+    whole = checks.parse_cidr(cidr)
+    if whole is None:
+        return checks.valid_cidr(cidr, f"{at}.cidr")
     found: Causes = []
     for index, text in enumerate(block.get("except") or ()):
         place = f"{at}.except[{index}]"
-        try:
-            part = ip_network(text, strict=False)
-        except ValueError:
-            said = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-            found.append(invalid(place, text, said))
+        part = checks.parse_cidr(text)
+        if part is None:
+            found += checks.valid_cidr(text, place)
             continue
         inside = part.version == whole.version and part.network_address in whole
         if not inside or part.prefixlen <= whole.prefixlen:

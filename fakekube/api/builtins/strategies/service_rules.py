@@ -8,6 +8,7 @@ from typing import Any
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.registry import names
+from fakekube.machinery import objects
 from fakekube.machinery.field_errors import duplicate, forbidden, invalid, not_supported, required
 from fakekube.machinery.wire import Object
 
@@ -22,6 +23,7 @@ _FAMILIES = ("IPv4", "IPv6")
 _FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 _DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
 _DAY = 86400
+_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 _ONLY_BALANCERS = "may only be used when `type` is 'LoadBalancer'"
 
 
@@ -66,8 +68,7 @@ def service(obj: Object) -> Causes:
             if port.get("nodePort")
         ]
     found += _repeated_ports(ports)
-    if spec.get("loadBalancerSourceRanges") and kind != "LoadBalancer":
-        found.append(forbidden("spec.LoadBalancerSourceRanges", _ONLY_BALANCERS))
+    found += _sources(obj, spec, kind)
     if "allocateLoadBalancerNodePorts" in spec and kind != "LoadBalancer":
         found.append(forbidden("spec.allocateLoadBalancerNodePorts", _ONLY_BALANCERS))
     if "loadBalancerClass" in spec:
@@ -78,6 +79,19 @@ def service(obj: Object) -> Causes:
         spec.get("trafficDistribution"), "spec.trafficDistribution", _DISTRIBUTIONS, missing=None
     )
     return found
+
+
+def _sources(obj: Object, spec: Spec, kind: str) -> Causes:
+    """The ranges, or what the older annotation says; blanks around them do not matter."""
+    at, annotated = "spec.LoadBalancerSourceRanges", objects.annotations(obj).get(_RANGES)
+    places = [(f"{at}[{index}]", one) for index, one in enumerate(spec.get("loadBalancerSourceRanges") or ())]
+    if not places:
+        if annotated is None:
+            return []
+        at = f"metadata.annotations[{_RANGES}]"
+        places = [(at, one) for one in annotated.split(",")] if annotated.strip() else []
+    found = [] if kind == "LoadBalancer" else [forbidden(at, _ONLY_BALANCERS)]
+    return found + [cause for place, one in places for cause in checks.valid_cidr(one.strip(), place)]
 
 
 def _of_type(spec: Spec, kind: str, ports: list[Any], *, headless: bool) -> Causes:

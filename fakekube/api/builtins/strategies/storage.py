@@ -3,6 +3,8 @@
 Origin: k8s: pkg/apis/storage/{v1/defaults.go,validation/validation.go}
 """
 
+from collections.abc import Sequence
+
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
@@ -34,7 +36,8 @@ class StorageClassStrategy(BuiltinStrategy):
             found.append(too_long("parameters", _MAX_PARAMETERS))
         found += [invalid("parameters", key, "field can not be empty.") for key in parameters if not key]
         found += checks.one_of(obj.get("reclaimPolicy"), "reclaimPolicy", _RECLAIM, missing=None)
-        return found + checks.one_of(obj.get("volumeBindingMode"), "volumeBindingMode", _BINDING)
+        found += checks.one_of(obj.get("volumeBindingMode"), "volumeBindingMode", _BINDING)
+        return found + _topologies(obj.get("allowedTopologies") or ())
 
     def validate_update(self, new: Object, old: Object) -> Causes:
         found: Causes = [
@@ -45,6 +48,29 @@ class StorageClassStrategy(BuiltinStrategy):
         for member in ("reclaimPolicy", "volumeBindingMode"):
             found += checks.immutable(new.get(member), old.get(member), member)
         return found
+
+
+def _topologies(terms: Sequence[Object]) -> Causes:
+    found: Causes = []
+    before: list[dict[str, set[str]]] = []
+    for index, term in enumerate(terms):
+        at, keys = f"allowedTopologies[{index}].matchLabelExpressions", dict[str, set[str]]()
+        for place, one in enumerate(term.get("matchLabelExpressions") or ()):
+            own, key, values = f"{at}[{place}]", one.get("key") or "", one.get("values") or []
+            if not values:
+                found.append(required(f"{own}.values"))
+            found += [
+                duplicate(f"{own}.values[{number}]", value)
+                for number, value in enumerate(values)
+                if value in values[:number]
+            ]
+            found += checks.qualified(key, f"{own}.key")
+            if key in keys:
+                found.append(duplicate(f"{own}.key", key))
+            keys[key] = set(values)
+        found += [duplicate(at, "") for other in before if other == keys and keys]
+        before.append(keys)
+    return found
 
 
 class CsiDriverStrategy(BuiltinStrategy):

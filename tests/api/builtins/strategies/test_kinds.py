@@ -456,3 +456,59 @@ async def test_endpoints_are_ordered(create: Send) -> None:
     assert made == [
         {"addresses": [{"ip": "10.0.0.9"}, {"ip": "10.0.0.10"}], "ports": [{"port": 80, "protocol": "TCP"}]}
     ]
+
+
+async def test_ingress_backends_name_something(create: Send) -> None:
+    """A backend is a service or a resource: not both, and not nothing."""
+    at = f"{NETWORKING}/ingresses"
+    empty = {"defaultBackend": {}}
+    assert said(await create(at, "a", spec=empty)) == [
+        'spec.defaultBackend: Invalid value: "": resource or service backend is required'
+    ]
+    both = {"defaultBackend": {"service": {"name": "A_"}, "resource": {}}}
+    assert said(await create(at, "a", spec=both)) == [
+        'spec.defaultBackend: Invalid value: "": cannot set both resource and service backends'
+    ]
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.1", "10.0.0.0/255.0.0.0", "10.0.0.0/33", "x"])
+async def test_networks_are_written_with_the_length_of_their_prefix(create: Send, cidr: str) -> None:
+    """Neither an address nor a mask will do, in policies and for load balancers, there or in the annotation."""
+    text = f'Invalid value: "{cidr}": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'
+    spec: Obj = {"podSelector": {}, "ingress": [{"from": [{"ipBlock": {"cidr": cidr}}]}]}
+    refused = await create(f"{NETWORKING}/networkpolicies", "a", spec=spec)
+    assert said(refused) == [f"spec.ingress[0].from[0].ipBlock.cidr: {text}"]
+    services = "/api/v1/namespaces/default/services"
+    spec = {
+        "type": "LoadBalancer",
+        "ports": [{"port": 1}],
+        "loadBalancerSourceRanges": [" 10.0.0.0/8 ", f" {cidr}"],
+    }
+    assert said(await create(services, "a", spec=spec)) == [f"spec.LoadBalancerSourceRanges[1]: {text}"]
+    del spec["loadBalancerSourceRanges"]
+    key = "service.beta.kubernetes.io/load-balancer-source-ranges"
+    refused = await create(services, "a", spec=spec, metadata={"annotations": {key: f"10.0.0.0/8, {cidr}"}})
+    assert said(refused) == [f"metadata.annotations[{key}]: {text}"]
+
+
+async def test_topologies_of_storage_classes(create: Send) -> None:
+    """Keys are label names and differ; values are there and differ; terms differ."""
+    good = {"key": "zone", "values": ["a"]}
+    terms = [
+        [{"key": "zone", "values": ["a", "a"]}, {"key": "zone"}],
+        [good],
+        [good],
+    ]
+    topologies = [{"matchLabelExpressions": one} for one in terms]
+    made = await create(
+        "/apis/storage.k8s.io/v1/storageclasses",
+        "a",
+        provisioner="x.example/y",
+        allowedTopologies=topologies,
+    )
+    assert said(made) == [
+        'allowedTopologies[0].matchLabelExpressions[0].values[1]: Duplicate value: "a"',
+        "allowedTopologies[0].matchLabelExpressions[1].values: Required value",
+        'allowedTopologies[0].matchLabelExpressions[1].key: Duplicate value: "zone"',
+        'allowedTopologies[2].matchLabelExpressions: Duplicate value: ""',
+    ]
