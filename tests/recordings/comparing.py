@@ -112,7 +112,9 @@ def trimmed(values: list[Any]) -> list[Any]:
 def _as_a_sibling(path: str, values: list[Any], like: Life, lives: Mapping[str, Life]) -> bool:
     """Whether another object of the same parentage went exactly this way: then both ways are real."""
     family = like.name.rpartition("-")[0]
-    if not family:
+    if (
+        not family or like.resource == "pod"
+    ):  # the pods of one instance are no siblings, but follow each other
         return False
     return any(
         trimmed(life.fields.get(path, [])) == values

@@ -38,6 +38,7 @@ _DROPPED = {
 }
 _CHOSEN = (
     (re.compile(r"\$t[+-]\d+|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "$t"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 UTC"), "$t"),
     (re.compile(r"\$ip\d+|\b10\.244\.\d+\.\d+\b"), "$ip"),
     (re.compile(r"\b02:00:00(:[0-9a-f]{2}){3}\b"), "$mac"),
     (re.compile(r"^[23]\d\ds$"), "$seconds"),  # --qemu-timeout, drawn by lot

@@ -694,6 +694,7 @@ def nodes(now: str) -> Iterable[Object]:
             "kubevirt.io/schedulable": "true",
             "kubernetes.io/hostname": host,
             "kubernetes.io/arch": "amd64",
+            "cpu-vendor.node.kubevirt.io/Intel": "true",
         }
         meta = {"name": host, "labels": labels, "annotations": {"kubevirt.io/heartbeat": now}}
         ready = [{"type": "Ready", "status": "True"}]

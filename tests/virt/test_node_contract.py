@@ -4,6 +4,8 @@ It is the contract of observed controllers: each write of theirs, and what sched
 CDI answer it with, field by field.
 """
 
+import asyncio
+
 import pytest
 
 from fakekube.clock import ManualClock, rfc3339
@@ -19,6 +21,7 @@ from fakekube.machinery.resources import (
     VIRTUAL_MACHINES,
 )
 from fakekube.virt.controller import launcher_pod
+from fakekube.virt.controller.app import VirtController
 from fakekube.virt.controller.launcher_facts import Settings
 from tests.recordings.scene import SPEC
 
@@ -291,3 +294,24 @@ async def test_without_the_nodes():
         found = await controller.vmi()
         assert found["status"]["phase"] == "Scheduled"
         assert labels(found) == {"kubevirt.io/nodeName": node}
+
+
+async def test_a_whole_controller_from_outside(controller):
+    """virt-controller by the identity of the kubeconfig: a VM runs, stops and goes."""
+    cluster = controller.cluster
+    foreign = VirtController(controller.client, clock=cluster.clock, ids=cluster.ids)
+    task = asyncio.create_task(foreign.run())
+    try:
+        spec = {"runStrategy": "Always", "template": {"spec": SPEC}}
+        meta = {"name": "vm", "namespace": NS}
+        vm = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": meta, "spec": spec}
+        await controller.client.create(VIRTUAL_MACHINES, vm)
+        await cluster.advance(5)
+        found = await controller.client.get(VIRTUAL_MACHINES, "vm", NS)
+        assert (found["status"]["printableStatus"], found["status"]["ready"]) == ("Running", True)
+        await controller.client.delete(VIRTUAL_MACHINES, "vm", NS)
+        await cluster.advance(5)
+        for resource in (VIRTUAL_MACHINES, VIRTUAL_MACHINE_INSTANCES, PODS):
+            assert not (await controller.client.list(resource, NS)).items
+    finally:
+        task.cancel()

@@ -7,7 +7,7 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/{vmi,lifecycle}.go
 from collections.abc import Iterable
 
 from fakekube.client.controller import Result
-from fakekube.machinery.objects import annotations, controller_of, dig, is_terminating, key, namespace, uid
+from fakekube.machinery.objects import annotations, controller_of, is_terminating, key, namespace, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import hotplug, instance, names, patches, pods, vmi_status
 from fakekube.virt.controller.informers import BY_CLAIM, BY_OWNER
@@ -128,9 +128,8 @@ class InstanceController:
             if new["status"].get("interfaces") == []:
                 del new["status"]["interfaces"]  # whoever writes the whole object writes no empty lists
             await self._writer.update(new)
-        node = dig(new, "status", "nodeName")
-        if node and seen.pod is not None and not instance.is_final(new):
-            await self._launchers.label(own, seen.pod, node)
+        if seen.pod is not None and not instance.is_final(new):
+            await self._launchers.mark(own, seen.pod, new)
 
     def _owner_exists(self, own: str, owner: Object) -> bool:
         vm = self._informers.vms.get(own) if owner.get("kind") == "VirtualMachine" else None

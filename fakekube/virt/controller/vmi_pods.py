@@ -4,8 +4,10 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/{vmi,lifecycle}.go
 """
 
 from fakekube.client.recorder import NORMAL, WARNING
+from fakekube.clock import parse_rfc3339
 from fakekube.machinery.errors import ApiError, InternalError, NotFound
 from fakekube.machinery.objects import (
+    annotations,
     condition,
     condition_is,
     dig,
@@ -153,13 +155,27 @@ class Launchers:
             return
         self._awaited[key(vmi)] = key(pod)
 
-    async def label(self, own: str, pod: Object, node: str) -> None:
-        """The pod carries the name of the node its guest is on."""
-        if labels(pod).get(names.NODE_NAME) == node or is_terminating(pod):
+    async def mark(self, own: str, pod: Object, vmi: Object) -> None:
+        """The pod carries the name of the node its guest is on, and since when a guest that has moved is there."""
+        if is_terminating(pod) or names.NODE_NAME not in labels(vmi):
             return
-        marked = {**labels(pod), names.NODE_NAME: node}
-        await self._writer.patch(pod, patches.guarded("/metadata/labels", labels(pod), marked))
-        self._awaited[own] = key(pod)
+        marked = {**labels(pod), names.NODE_NAME: labels(vmi)[names.NODE_NAME]}
+        operations = patches.guarded("/metadata/labels", labels(pod), marked) if marked != labels(pod) else []
+        arrived = _arrived(vmi, pod)
+        if arrived and names.TARGET_READY not in annotations(pod):
+            noted = {**annotations(pod), names.TARGET_READY: arrived}
+            operations += patches.guarded("/metadata/annotations", annotations(pod), noted)
+        if operations:
+            await self._writer.patch(pod, operations)
+            self._awaited[own] = key(pod)
+
+
+def _arrived(vmi: Object, pod: Object) -> str:
+    """When the guest came up in this pod, if it has moved there; in the words of Go's time.Time."""
+    state = dig(vmi, "status", "migrationState", default={})
+    if state.get("targetPod") != name(pod) or not state.get("targetNodeDomainReadyTimestamp"):
+        return ""
+    return f"{parse_rfc3339(state['targetNodeDomainReadyTimestamp']):%Y-%m-%d %H:%M:%S} +0000 UTC"
 
 
 def _missing_claim(seen: Pass) -> str:
