@@ -2,27 +2,24 @@
 
 What happens when is data: `stages/guest.yaml` for guests, `stages/launcher.yaml` for the pods around them; what the stages
 name is computed by `guest_view` and `launcher`, from the fate (`fates`) and from what `domain` and `migration` say. Here is
-what holds them together: caches, the memory of a node, and commands from virt-api.
+what holds them together, and commands from virt-api; what nodes know is `knowledge`'s.
 The order of writes is the contract real controllers rely on: Running comes with its entry in phaseTransitionTimestamps,
 events follow the write they tell of, no finalizer is ever touched.
 Origin: kubevirt: pkg/virt-handler/vm.go
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller
-from fakekube.client.informer import Informer
 from fakekube.client.recorder import Recorder
-from fakekube.clock import Clock, parse_rfc3339, rfc3339
+from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
 from fakekube.lifecycle import loading, script
-from fakekube.lifecycle.match import duration
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
 from fakekube.machinery.errors import Conflict, NotFound
@@ -31,12 +28,11 @@ from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler import commands, fates, guest_view, launcher, rfb, shell, streams
 from fakekube.virt.handler.guest_view import FINAL, GuestView, Launchers, Memory
-from fakekube.virt.handler.launcher import LauncherView
+from fakekube.virt.handler.knowledge import ON_NODE, Knowledge
 from fakekube.virt.handler.nodes import Heartbeats
 
 _STAGES = Path(__file__).parent / "stages"
 _ATTEMPTS = 5
-_A_SECOND = 1.0  # the resolution of timestamps in objects
 
 
 @cache
@@ -68,15 +64,12 @@ class VirtHandler:
     ) -> None:
         self._client = client
         self._clock = clock
-        self._memories: dict[str, Memory] = {}
-        self._failed_boots: dict[str, int] = {}  # per VMI key, over all its incarnations
         for_guests = [one for one in stages if one.kind == VIRTUAL_MACHINE_INSTANCES.kind]
         for_launchers = [one for one in stages if one.kind == PODS.kind and one.name.startswith("launcher-")]
         self._everybody = bool(for_guests)  # stages may be about guests that are none of a node's business
-        self._vmis = Informer(client, VIRTUAL_MACHINE_INSTANCES, clock=clock)
-        self._vmis.on_change(self._forget)
-        self._pods = Informer(client, PODS, clock=clock, label_selector="kubevirt.io=virt-launcher")
-        self._pods.add_index("owner", _owner_uid)
+        self._heartbeats = Heartbeats(client, clock=clock)
+        self._knowledge = Knowledge(client, self._heartbeats, clock)
+        self._vmis, self._pods = self._knowledge.vmis, self._knowledge.pods
         voice = Recorder(client, self.name, clock=clock, ids=ids)
         kubelet = Recorder(client, "kubelet", clock=clock, ids=ids)
         self._recorders = (voice, kubelet)
@@ -87,7 +80,7 @@ class VirtHandler:
             clock=clock,
             ids=ids,
             pace=pace,
-            context=self._guest,
+            context=self._knowledge.guest,
             recorder=voice,
             host=_node_of_guest,
             informer=self._vmis,
@@ -104,7 +97,7 @@ class VirtHandler:
             clock=clock,
             ids=ids,
             pace=pace,
-            context=self._launcher,
+            context=self._knowledge.launcher,
             recorder=kubelet,
             host=_node_of_pod,
             informer=self._pods,
@@ -115,7 +108,6 @@ class VirtHandler:
         self._streams = streams.Streams(clock, self._act_inside)
         self._hanging_up = Controller("virt-handler: streams", self._streams.hang_up, clock=clock)
         self._hanging_up.source(self._vmis, self._over)
-        self._heartbeats = Heartbeats(client, clock=clock)
         self._heartbeats.on_change(self._wake)
 
     @property
@@ -146,7 +138,7 @@ class VirtHandler:
         vmi = new or old
         if vmi is None:
             return ()
-        here = dig(vmi, "status", "phase") in ("Scheduled", "Running")
+        here = dig(vmi, "status", "phase") in ON_NODE
         return (key(vmi),) if here or self._everybody else ()
 
     def _launchers_of(self, _old: Object | None, new: Object | None) -> Iterable[str]:
@@ -169,57 +161,6 @@ class VirtHandler:
             if dig(vmi, "status", "nodeName") == node:
                 self._guests.controller.queue.add(key(vmi))
 
-    def _forget(self, old: Object | None, new: Object | None) -> None:
-        if new is None and old is not None:
-            self._memories.pop(key(old), None)
-
-    # What the stages are told.
-
-    def _guest(self, vmi: Object) -> Mapping[str, Any]:
-        node = dig(vmi, "status", "nodeName", default="")
-        phase = dig(vmi, "status", "phase")
-        if phase not in ("Scheduled", "Running") or not self._heartbeats.beats_on(node):
-            return {}
-        now = self._clock.now()
-        fate = fates.of(vmi)
-        here = target = None
-        ended = False
-        onward = dig(vmi, "status", "migrationState", "targetNode", default="")
-        for pod in self._pods.by_index("owner", uid(vmi)):
-            where, condition = dig(pod, "spec", "nodeName"), dig(pod, "status", "phase")
-            if condition == "Running":
-                here = pod if where == node and here is None else here
-                target = pod if where == onward and target is None else target
-            elif condition in FINAL and where == node:
-                ended = True
-        memory = self._remember(vmi, phase, now, fate)
-        return {
-            "guest": GuestView(vmi, now, fate=fate, memory=memory, launchers=Launchers(here, target, ended))
-        }
-
-    def _remember(self, vmi: Object, phase: str, now: datetime, fate: fates.Fate) -> Memory:
-        own = key(vmi)
-        memory = self._memories.get(own)
-        if memory is None or memory.uid != uid(vmi):
-            memory = self._memories[own] = Memory(uid(vmi))
-            if phase == "Scheduled" and self._failed_boots.get(own, 0) < fate.failed_boots:
-                self._failed_boots[own] = self._failed_boots.get(own, 0) + 1
-                memory.boot_fails = True
-        if memory.started is None and phase == "Running":
-            memory.started = _running_since(vmi, now)
-        return memory
-
-    def _launcher(self, pod: Object) -> Mapping[str, Any]:
-        owner = controller_of(pod)
-        own = f"{namespace(pod)}/{owner['name']}" if owner else ""
-        vmi = self._vmis.get(own)
-        if vmi is None or owner is None or uid(vmi) != owner["uid"]:
-            return {}
-        fate, phase = fates.of(vmi), dig(vmi, "status", "phase")
-        known = fate is not fates.NONE and phase in ("Scheduled", "Running")
-        memory = self._remember(vmi, phase, self._clock.now(), fate) if known else Memory("")
-        return {"launcher": LauncherView(pod, vmi, self._now(), fate=fate, memory=memory)}
-
     # Commands from virt-api.
 
     async def command(self, namespace: str, name: str, verb: str, options: dict[str, Any]) -> Object | None:
@@ -235,7 +176,7 @@ class VirtHandler:
             if verb in ("reset", "softreboot"):
                 self._streams.rebooted(uid(vmi))
             if verb == "freeze":
-                self._thaw_later(vmi, options.get("unfreezeTimeout"))
+                self._knowledge.thaw_later(vmi, options.get("unfreezeTimeout"))
             if changed == vmi:
                 return None
             try:
@@ -246,12 +187,6 @@ class VirtHandler:
             else:
                 return None
         return None
-
-    def _thaw_later(self, vmi: Object, timeout: Any) -> None:
-        now = self._clock.now()
-        memory = self._remember(vmi, dig(vmi, "status", "phase", default=""), now, fates.of(vmi))
-        wait = duration(timeout, now) if timeout else None
-        memory.thaws = now + timedelta(seconds=wait) if wait else None
 
     async def open(
         self, namespace: str, name: str, kind: streams.Kind, port: int = 0, protocol: str = "tcp"
@@ -295,26 +230,12 @@ class VirtHandler:
         return rfc3339(self._clock.now())
 
 
-def _running_since(vmi: Object, now: datetime) -> datetime:
-    """When the guest began to run; timestamps say that only to the second, so `now` stands for one that has just begun."""
-    for one in dig(vmi, "status", "phaseTransitionTimestamps", default=()):
-        if one.get("phase") == "Running":
-            since = parse_rfc3339(one["phaseTransitionTimestamp"])
-            return now if 0 <= (now - since).total_seconds() < _A_SECOND else min(since, now)
-    return now
-
-
 def _node_of_guest(vmi: Object) -> str:
     return str(dig(vmi, "status", "nodeName", default=""))
 
 
 def _node_of_pod(pod: Object) -> str:
     return str(dig(pod, "spec", "nodeName", default=""))
-
-
-def _owner_uid(obj: Object) -> Iterable[str]:
-    owner = controller_of(obj)
-    return (owner["uid"],) if owner else ()
 
 
 def _vmi_key(old: Object | None, new: Object | None) -> Iterable[str]:

@@ -1,0 +1,103 @@
+"""What the nodes know of their guests: caches of instances and launchers, and a memory of what is written nowhere. It is
+what stages are told: `guest.…` (`guest_view`) and `launcher.…` (`launcher`).
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from fakekube.client.client import Client
+from fakekube.client.informer import Informer
+from fakekube.clock import Clock, parse_rfc3339, rfc3339
+from fakekube.lifecycle.match import duration
+from fakekube.machinery.objects import controller_of, dig, key, namespace, uid
+from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
+from fakekube.machinery.wire import Object
+from fakekube.virt.handler import fates
+from fakekube.virt.handler.guest_view import FINAL, GuestView, Launchers, Memory
+from fakekube.virt.handler.launcher import LauncherView
+from fakekube.virt.handler.nodes import Heartbeats
+
+ON_NODE = ("Scheduled", "Running")  # phases in which an instance is a node's
+_A_SECOND = 1.0  # the resolution of timestamps in objects
+
+
+class Knowledge:
+    """See the module text."""
+
+    def __init__(self, client: Client, heartbeats: Heartbeats, clock: Clock) -> None:
+        self._clock = clock
+        self._heartbeats = heartbeats
+        self._memories: dict[str, Memory] = {}  # by VMI key
+        self._failed_boots: dict[str, int] = {}  # per VMI key, over all its incarnations
+        self.vmis = Informer(client, VIRTUAL_MACHINE_INSTANCES, clock=clock)
+        self.vmis.on_change(self._forget)
+        self.pods = Informer(client, PODS, clock=clock, label_selector="kubevirt.io=virt-launcher")
+        self.pods.add_index("owner", _owner_uid)
+
+    def guest(self, vmi: Object) -> Mapping[str, Any]:
+        """What stages of a guest are told; nothing, where no virt-handler looks after it."""
+        node = dig(vmi, "status", "nodeName", default="")
+        if dig(vmi, "status", "phase") not in ON_NODE or not self._heartbeats.beats_on(node):
+            return {}
+        now, fate = self._clock.now(), fates.of(vmi)
+        here = target = None
+        ended = False
+        onward = dig(vmi, "status", "migrationState", "targetNode", default="")
+        for pod in self.pods.by_index("owner", uid(vmi)):
+            where, phase = dig(pod, "spec", "nodeName"), dig(pod, "status", "phase")
+            if phase == "Running":
+                here = pod if where == node and here is None else here
+                target = pod if where == onward and target is None else target
+            elif phase in FINAL and where == node:
+                ended = True
+        launchers = Launchers(here, target, ended)
+        memory = self._remember(vmi, now, fate)
+        return {"guest": GuestView(vmi, now, fate=fate, memory=memory, launchers=launchers)}
+
+    def launcher(self, pod: Object) -> Mapping[str, Any]:
+        """What stages of a launcher are told; nothing, where its guest is not known."""
+        owner = controller_of(pod)
+        vmi = self.vmis.get(f"{namespace(pod)}/{owner['name']}") if owner else None
+        if vmi is None or owner is None or uid(vmi) != owner["uid"]:
+            return {}
+        now, fate = self._clock.now(), fates.of(vmi)
+        known = fate is not fates.NONE and dig(vmi, "status", "phase") in ON_NODE
+        memory = self._remember(vmi, now, fate) if known else Memory("")
+        return {"launcher": LauncherView(pod, vmi, rfc3339(now), fate=fate, memory=memory)}
+
+    def thaw_later(self, vmi: Object, timeout: Any) -> None:
+        """Its file systems are being frozen: for so long, or until somebody thaws them."""
+        now = self._clock.now()
+        wait = duration(timeout, now) if timeout else None
+        self._remember(vmi, now, fates.of(vmi)).thaws = now + timedelta(seconds=wait) if wait else None
+
+    def _remember(self, vmi: Object, now: datetime, fate: fates.Fate) -> Memory:
+        own, phase = key(vmi), dig(vmi, "status", "phase")
+        memory = self._memories.get(own)
+        if memory is None or memory.uid != uid(vmi):
+            memory = self._memories[own] = Memory(uid(vmi))
+            if phase == "Scheduled" and self._failed_boots.get(own, 0) < fate.failed_boots:
+                self._failed_boots[own] = self._failed_boots.get(own, 0) + 1
+                memory.boot_fails = True
+        if memory.started is None and phase == "Running":
+            memory.started = _running_since(vmi, now)
+        return memory
+
+    def _forget(self, old: Object | None, new: Object | None) -> None:
+        if new is None and old is not None:
+            self._memories.pop(key(old), None)
+
+
+def _running_since(vmi: Object, now: datetime) -> datetime:
+    """When the guest began to run; timestamps say that only to the second, so `now` stands for one that has just begun."""
+    for one in dig(vmi, "status", "phaseTransitionTimestamps", default=()):
+        if one.get("phase") == "Running":
+            since = parse_rfc3339(one["phaseTransitionTimestamp"])
+            return now if 0 <= (now - since).total_seconds() < _A_SECOND else min(since, now)
+    return now
+
+
+def _owner_uid(obj: Object) -> Iterable[str]:
+    owner = controller_of(obj)
+    return (owner["uid"],) if owner else ()
