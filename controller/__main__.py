@@ -10,7 +10,9 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
 
+from controller import logs
 from controller.app import COMPONENT, PoolController
 from controller.config import Settings, settings
 from controller.leader import LeaderElection, LostLeadershipError
@@ -25,32 +27,37 @@ from fakekube.ids import Ids
 log = logging.getLogger("controller")
 
 
+class CannotListenError(Exception):
+    """The port for metrics and health cannot be had; the text is one sentence for people."""
+
+
 def main() -> None:
     """Entry point of `vmpool-controller`."""
     chosen = settings(sys.argv[1:], os.environ)
-    logging.basicConfig(
-        level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.start(chosen.log_level, chosen.log_format)
     try:
         access = kubeconfig.load(chosen.kubeconfig or None, chosen.context or None)
+        transport = HttpTransport.to(access)
     except KubeconfigError as error:
-        sys.exit(str(error))
+        print(f"vmpool-controller: {error}", file=sys.stderr)  # noqa: T201 - as bad flags are told
+        sys.exit(2)
     gc.freeze()
     # Caches of trees, hardly a cycle: the default looks for them far too often.
     gc.set_threshold(50_000, 20, 50)
     try:
-        asyncio.run(run(chosen, access))
-    except LostLeadershipError as error:
-        sys.exit(str(error))  # whoever started us starts us again, without anything left from before
+        asyncio.run(run(chosen, access, transport))
+    except (LostLeadershipError, CannotListenError) as error:
+        log.error("%s", error)  # noqa: TRY400 - foreseen, so without a trace
+        sys.exit(1)  # whoever started us starts us again, without anything left from before
 
 
-async def run(chosen: Settings, access: Access) -> None:
+async def run(chosen: Settings, access: Access, transport: HttpTransport) -> None:
     """Work until a signal comes."""
     clock, ids = RealClock(), Ids()
     metrics = Metrics("virtualmachinepool", chosen.workers)
     async with AsyncExitStack() as stack:
-        transport = await stack.enter_async_context(HttpTransport.to(access))
-        client = Client(metrics.counted(transport, access.server), user_agent=COMPONENT)
+        await stack.enter_async_context(transport)
+        client = Client(metrics.counted(transport, urlsplit(access.server).netloc), user_agent=COMPONENT)
         pools = PoolController(
             client,
             clock=clock,
@@ -90,7 +97,17 @@ async def _served(
     def ready() -> bool:
         return pools.synced or (election is not None and not election.leading)
 
-    async with serving(chosen.metrics_host, chosen.metrics_port, metrics=metrics.text, ready=ready):
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(
+                serving(chosen.metrics_host, chosen.metrics_port, metrics=metrics.text, ready=ready)
+            )
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+            raise CannotListenError(
+                f"cannot serve metrics on {chosen.metrics_host}:{chosen.metrics_port}: {why}; "
+                "choose others by --metrics-host and --metrics-port"
+            ) from error
         yield
 
 

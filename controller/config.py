@@ -6,7 +6,7 @@ it, so neither can be forgotten.
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -40,11 +40,21 @@ class Settings(BaseModel):
     log_level: str = Field(
         "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"
     )
+    log_format: str = Field(
+        "text", pattern="^(text|json)$", description="text for people, json for machines: an object a line"
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence; --help has the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
 
 
 def settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     """The settings from flags and environment. Exits with a message when they make no sense."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="vmpool-controller", description="Keeps VirtualMachinePools, on any cluster with KubeVirt."
     )
     for name, info in Settings.model_fields.items():
@@ -63,5 +73,10 @@ def settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settin
     try:
         return Settings.model_validate(inherited | given)
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        parser.error("; ".join(wrong))
+        parser.error("; ".join(_wrong(str(one["loc"][0]), one["msg"], given) for one in error.errors()))
+
+
+def _wrong(name: str, message: str, flags: Mapping[str, Any]) -> str:
+    """A complaint under the name the user wrote: the flag's, or the variable's."""
+    where = f"--{name.replace('_', '-')}" if name in flags else PREFIX + name.upper()
+    return f"{where}: {message[:1].lower()}{message[1:]}"

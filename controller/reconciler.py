@@ -78,7 +78,8 @@ class Reconciler:
                 continue
             if stage.failure is None:
                 raise error
-            log.info("%s: %s: %s", objects.key(performer.pool), stage.failure.prefix, error)
+            key = objects.key(performer.pool)
+            log.info("%s: %s: %s", key, stage.failure.prefix, error, extra={"key": key})
             first = first or error
             if failure is None and not isinstance(error, Behind):
                 failure = (stage.failure.reason, stage.failure.message(error))
@@ -120,11 +121,17 @@ class Reconciler:
         try:
             return selectors.from_object((pool.get("spec") or {}).get("selector"))
         except SelectorError as error:
-            log.warning("%s: Invalid selector on pool, will not re-enqueue: %s", objects.key(pool), error)
+            key = objects.key(pool)
+            log.warning(
+                "%s: Invalid selector on pool, will not re-enqueue: %s", key, error, extra={"key": key}
+            )
             return None
 
     def _fits(self, pool: Object, selector: Selector) -> bool:
         if selector.matches(spec.template_labels(pool)):
             return True
-        log.warning("%s: Selector does not match template labels, will not re-enqueue.", objects.key(pool))
+        key = objects.key(pool)
+        log.warning(
+            "%s: Selector does not match template labels, will not re-enqueue.", key, extra={"key": key}
+        )
         return False

@@ -16,7 +16,7 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from fakekube.client.kubeconfig import Access
+from fakekube.client.kubeconfig import Access, KubeconfigError
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.wire import Request, Response
 
@@ -58,15 +58,18 @@ class HttpTransport:
 
     @classmethod
     def to(cls, access: Access) -> Self:
-        """The transport a kubeconfig describes."""
-        return cls(
-            access.server,
-            token=access.token,
-            ca_data=access.ca_data,
-            client_cert=access.client_cert,
-            verify=access.verify,
-            server_name=access.server_name,
-        )
+        """The transport a kubeconfig describes. Raises KubeconfigError when its certificates are none."""
+        try:
+            return cls(
+                access.server,
+                token=access.token,
+                ca_data=access.ca_data,
+                client_cert=access.client_cert,
+                verify=access.verify,
+                server_name=access.server_name,
+            )
+        except (ssl.SSLError, UnicodeDecodeError) as error:
+            raise KubeconfigError(f"the certificates for {access.server} cannot be used: {error}") from error
 
     async def __call__(self, request: Request) -> Response:
         session = self._session

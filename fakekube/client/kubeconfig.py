@@ -53,7 +53,9 @@ def load(path: str | os.PathLike[str] | None = None, context: str | None = None)
         raise KubeconfigError(f"no kubeconfig found: looked at {', '.join(map(str, files))}")
     name = context or next((str(one["current-context"]) for one in configs if one.get("current-context")), "")
     if not name:
-        raise KubeconfigError(f"{files[0]} has no current-context; name one of {_names(configs, 'contexts')}")
+        there = _names(configs, "contexts")
+        choice = f"name one of {there}" if there else "nor any other context"
+        raise KubeconfigError(f"the kubeconfig {files[0]} has no current-context; {choice}")
     chosen = _find(configs, "contexts", "context", name)
     return _access(
         _find(configs, "clusters", "cluster", str(chosen.get("cluster") or "")),
@@ -102,12 +104,19 @@ def _read(path: Path) -> Config:
     if not isinstance(config, dict | None):
         raise KubeconfigError(f"the kubeconfig {path} is not a mapping")
     config = config or {}
-    for section, entry in (("clusters", "cluster"), ("users", "user")):
-        for one in config.get(section) or ():
+    for section, entry in (("clusters", "cluster"), ("users", "user"), ("contexts", "context")):
+        entries = config.get(section) or ()
+        if not isinstance(entries, list | tuple) or not all(_is_entry(one, entry) for one in entries):
+            raise KubeconfigError(f"the kubeconfig {path} has {section} that are no list of named {section}")
+        for one in entries:
             for key in ("certificate-authority", "client-certificate", "client-key", "tokenFile"):
                 if (one.get(entry) or {}).get(key):
                     one[entry][key] = str(path.parent / one[entry][key])
     return config
+
+
+def _is_entry(one: Any, entry: str) -> bool:
+    return isinstance(one, dict) and isinstance(one.get(entry), dict | None)
 
 
 def _find(configs: list[Config], section: str, entry: str, name: str) -> Mapping[str, Any]:
@@ -129,6 +138,10 @@ def _names(configs: list[Config], section: str) -> str:
 def _access(cluster: Mapping[str, Any], user: Mapping[str, Any], namespace: str, context: str) -> Access:
     if not cluster.get("server"):
         raise KubeconfigError(f"the cluster of context {context!r} has no server")
+    if not str(cluster["server"]).startswith(("http://", "https://")):
+        raise KubeconfigError(
+            f"the server of context {context!r} is no address that begins with http:// or https://: {cluster['server']!r}"
+        )
     cert, key = _bytes(user, "client-certificate"), _bytes(user, "client-key")
     token: str | Callable[[], str] = str(user.get("token") or "")
     if not token and user.get("tokenFile"):

@@ -19,13 +19,25 @@ def test_flags_win_over_the_environment():
 
 
 @pytest.mark.parametrize(
-    "flags", [["--workers=0"], ["--workers=x"], ["--log-level=loud"], ["--no-such-flag"]]
+    "flags",
+    [["--workers=0"], ["--workers=x"], ["--log-level=loud"], ["--log-format=xml"], ["--no-such-flag"]],
 )
 def test_settings_that_make_no_sense(flags, capsys):
-    """A wrong value ends the program with one line that names it."""
-    with pytest.raises(SystemExit):
+    """A wrong value ends the program, as bad usage, with one line that names the flag."""
+    with pytest.raises(SystemExit) as ended:
         settings(flags, {})
-    assert flags[0].split("=")[0].lstrip("-").replace("-", "_") in capsys.readouterr().err.replace("-", "_")
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.count("\n") == 1
+    assert flags[0].split("=")[0] in said
+
+
+def test_a_variable_that_makes_no_sense(capsys):
+    """Who wrote a variable reads of the variable, not of a flag."""
+    with pytest.raises(SystemExit):
+        settings([], {"VMPOOL_METRICS_PORT": "99999"})
+    said = "vmpool-controller: VMPOOL_METRICS_PORT: input should be less than or equal to 65535\n"
+    assert capsys.readouterr().err == said
 
 
 def test_every_setting_is_documented(capsys):

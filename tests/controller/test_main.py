@@ -1,6 +1,7 @@
 """`python -m controller` as a process of its own, over HTTP, as in a real cluster."""
 
 import asyncio
+import json
 import signal
 import socket
 import sys
@@ -8,6 +9,7 @@ import sys
 import aiohttp
 import pytest
 
+from controller.__main__ import main
 from fakekube.api.apiserver import ApiServer
 from fakekube.client import kubeconfig
 from fakekube.client.client import Client
@@ -76,13 +78,48 @@ async def test_the_program_keeps_a_pool(api, world):
             await process.wait()
 
 
-async def test_a_missing_kubeconfig_is_one_sentence(tmp_path):
-    """No traceback for a mistake of the user."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "controller", "--kubeconfig", str(tmp_path / "none"), "--metrics-port", "-1"),
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, said = await process.communicate()
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot read the kubeconfig"),
+        ("clusters: one", "no list of named clusters"),
+        (
+            (
+                "current-context: a\ncontexts: [{name: a, context: {cluster: a}}]\n"
+                "clusters: [{name: a, cluster: {server: 'https://a', certificate-authority-data: eHh4}}]"
+            ),
+            "cannot be used",
+        ),
+    ],
+)
+def test_a_bad_kubeconfig_is_one_sentence(content, said, tmp_path, monkeypatch, capsys):
+    """No traceback for a mistake of the user, and the exit status of bad usage."""
+    path = tmp_path / "kubeconfig"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setattr(sys, "argv", ["vmpool-controller", "--kubeconfig", str(path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("vmpool-controller: ")
+    assert error.count("\n") == 1
+    assert said in error
+
+
+async def test_a_port_that_is_taken_is_one_sentence(api):
+    """What the system refuses is told without a trace; logs are JSON where that is asked for."""
+    _, path = api
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        flags = ["--kubeconfig", path, "--log-format=json", "--metrics-port", taken.getsockname()[1]]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "controller", *map(str, flags), stderr=asyncio.subprocess.PIPE
+        )
+        _, said = await process.communicate()
     assert process.returncode == 1
-    assert said.decode().count("\n") == 1
+    (line,) = said.splitlines()
+    entry = json.loads(line)
+    assert (entry["level"], entry["logger"]) == ("error", "controller")
+    assert "Address already in use" in entry["msg"]
