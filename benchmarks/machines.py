@@ -118,6 +118,7 @@ async def _pool_life(server: Running, size: int, made: Run, rolled: Run, scaled_
         template = pool("bench", size, "second")["spec"]["virtualMachineTemplate"]
         change = _sent(session, "PATCH", f"{POOLS}/bench", {"spec": {"virtualMachineTemplate": template}})
         await at.timed(rolled, change, machines.all_marked(size))
+        await _quiet(session)  # the instances follow their machines, and are none of the scale-in's business
         change = _sent(session, "PATCH", f"{POOLS}/bench", {"spec": {"replicas": 0}})
         await at.timed(scaled_in, change, machines.gone())
 
@@ -157,6 +158,14 @@ class _At:
 async def _revision(session: aiohttp.ClientSession) -> int:
     async with session.get("/api/v1/namespaces?limit=1") as answer:
         return int((await answer.json())["metadata"]["resourceVersion"])
+
+
+async def _quiet(session: aiohttp.ClientSession, seconds: float = 1.5) -> None:
+    """Return once nothing has been written for a while."""
+    before = -1
+    while (now := await _revision(session)) != before:
+        before = now
+        await asyncio.sleep(seconds)
 
 
 async def _sent(session: aiohttp.ClientSession, method: str, path: str, body: Object) -> None:
