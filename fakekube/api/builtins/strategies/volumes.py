@@ -26,6 +26,10 @@ _SOURCES = (
     "photonPersistentDisk", "portworxVolume", "scaleIO", "local", "storageos", "csi",
 )  # fmt: skip
 _CLAIM_FIXED = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+_OLD_SOURCES = (
+    ("", "PersistentVolumeClaim"),
+    ("snapshot.storage.k8s.io", "VolumeSnapshot"),
+)  # of `dataSource`
 _MAPS = frozenset({"requests", "limits", "matchLabels", "volumeAttributes", "options"})
 
 
@@ -104,6 +108,9 @@ class PersistentVolumeClaimStrategy(BuiltinStrategy):
 
     def prepare_create(self, obj: Object) -> None:
         obj["status"] = {"phase": "Pending"}
+        old = obj["spec"].get("dataSource")
+        if old and (old.get("apiGroup") or "", old.get("kind")) not in _OLD_SOURCES:
+            del obj["spec"]["dataSource"]
         _both_data_sources(obj["spec"])
 
     def prepare_update(self, new: Object, old: Object) -> None:
@@ -171,9 +178,21 @@ def _common(spec: Spec, at: str = "spec") -> Causes:
     if spec.get("storageClassName"):
         found += checks.dns_subdomain(spec["storageClassName"], f"{at}.storageClassName")
     found += checks.one_of(spec.get("volumeMode"), f"{at}.volumeMode", _VOLUME_MODES, missing=None)
+    for member in ("dataSource", "dataSourceRef"):
+        if spec.get(member) is not None:
+            found += _data_source(spec[member], f"{at}.{member}")
     if spec.get("volumeAttributesClassName"):
         found += checks.dns_subdomain(spec["volumeAttributesClassName"], f"{at}.volumeAttributesClassName")
     return found
+
+
+def _data_source(source: dict[str, Any], at: str) -> Causes:
+    group, kind = source.get("apiGroup") or "", source.get("kind") or ""
+    found = [required(f"{at}.{member}") for member in ("name", "kind") if not source.get(member)]
+    if not group and kind != "PersistentVolumeClaim":
+        said = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
+        found.append(invalid(at, kind, said))
+    return found + (checks.dns_subdomain(group, f"{at}.apiGroup") if group else [])
 
 
 def _positive(amount: str, at: str) -> Causes:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.builtins.strategies.conftest import Send, said
+from tests.api.builtins.strategies.conftest import Obj, Send, said
 
 PVS, SCS = "/api/v1/persistentvolumes", "/apis/storage.k8s.io/v1/storageclasses"
 PVCS = "/api/v1/namespaces/default/persistentvolumeclaims"
@@ -126,4 +126,21 @@ async def test_storage_class(create: Send, change: Send) -> None:
     ]
     assert said(await change(f"{SCS}/c", {"parameters": {"a": "b"}})) == [
         "parameters: Forbidden: updates to parameters are forbidden."
+    ]
+
+
+async def test_sources_of_claims_are_named_in_full(create: Send) -> None:
+    """`dataSource` is for claims and snapshots, others are dropped; a source has a name, a kind and mostly a group."""
+    spec: Obj = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claims = "/api/v1/namespaces/default/persistentvolumeclaims"
+    other = {"apiGroup": "x.example", "kind": "X", "name": "a"}
+    assert "dataSource" not in (await create(claims, "a", spec=spec | {"dataSource": other}))["spec"]
+    made = (await create(claims, "b", spec=spec | {"dataSourceRef": other}))["spec"]
+    assert made["dataSource"] == made["dataSourceRef"] == other
+    refused = await create(claims, "c", spec=spec | {"dataSourceRef": {"kind": "X", "name": ""}})
+    text = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
+    assert said(refused) == [
+        f"spec.{member}{rest}"
+        for member in ("dataSource", "dataSourceRef")
+        for rest in (".name: Required value", f': Invalid value: "X": {text}')
     ]
