@@ -85,10 +85,10 @@ def refusal(code, reason, message="refused"):
 class Cluster:
     """See the module text. Time stands still except in `pass_time`."""
 
-    def __init__(self):
+    def __init__(self, *, rbac=False):
         self.clock = ManualClock()
         self.ids = Ids(1)
-        self.api = ApiServer(MemoryStore(), clock=self.clock, ids=self.ids)
+        self.api = ApiServer(MemoryStore(), clock=self.clock, ids=self.ids, rbac=rbac)
         self.admin = Client(self.api).as_user("admin", "system:masters")
         self.controllers = {}
         self.virt_works = True  # whether VMs get VMIs and terminating ones go
@@ -105,10 +105,13 @@ class Cluster:
             await _end(task)
         self.api.close()
 
-    async def control(self, name="a", **more):
+    async def control(
+        self, name="a", user="system:serviceaccount:kubevirt:kubevirt-controller", refuse=None, **more
+    ):
         """Start a controller, or one more; its wire."""
         wire = Wire(self.api)
-        client = Client(wire).as_user("system:serviceaccount:kubevirt:kubevirt-controller")
+        wire.refuse = refuse
+        client = Client(wire).as_user(user)
         controller = PoolController(client, clock=self.clock, ids=Ids(len(self.controllers)), **more)
         self.controllers[name] = (asyncio.create_task(controller.run()), wire, controller)
         await self.settle()

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from controller.config import Settings, settings
@@ -48,3 +51,10 @@ def test_every_setting_is_documented(capsys):
     for name in Settings.model_fields:
         assert f"--{name.replace('_', '-')}" in text
         assert f"[VMPOOL_{name.upper()}]" in text
+
+
+def test_the_page_has_every_setting():
+    """The table of the page names each flag and its variable, and nothing that is none."""
+    page = (Path(__file__).parents[2] / "docs" / "controller.md").read_text()
+    rows = re.findall(r"^\| `--([a-z-]+)` \| `(\w+)` \|", page, re.MULTILINE)
+    assert rows == [(name.replace("_", "-"), f"VMPOOL_{name.upper()}") for name in Settings.model_fields]
