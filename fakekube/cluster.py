@@ -8,14 +8,13 @@ A Cluster is a Handler too: give it to a `Server` to put it on a port.
 """
 
 import asyncio
-import base64
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from fakekube import dumps, passage, restoring, snapshot
 from fakekube.actors import API, ActorSpec, Made, Pace, Setting, choose
@@ -31,7 +30,8 @@ from fakekube.ids import Ids
 from fakekube.lifecycle.stage import Stage
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.versions import Versions
-from fakekube.machinery.wire import Handler, Object, Request, Response, User
+from fakekube.machinery.wire import Object, Request, Response, User
+from fakekube.outward import Network
 from fakekube.passage import NeverSettles, Span
 from fakekube.restoring import CannotReset
 from fakekube.store.interface import Entry, Store
@@ -49,9 +49,6 @@ _ADMIN = User("kubernetes-admin", ("kubeadm:cluster-admins", "system:masters", "
 _FIRST = 100  # revisions before it count as compacted: a cluster has a past nobody can list
 _GRACE = 1.0  # seconds actors get to end
 _ROUNDS = 3  # of going back, before what actors make of it is left to them
-
-if TYPE_CHECKING:
-    from fakekube.client.http import HttpTransport
 
 log = logging.getLogger("fakekube.cluster")
 
@@ -86,7 +83,7 @@ class Cluster:
         self._elsewhere = dict(services or {})
         self.clock = clock or RealClock()
         self.ids = Ids(seed)
-        self._network = _Network()
+        self._network = Network()
         self.services = Services(dial=self._network)
         self.api = ApiServer(
             store or MemoryStore(revision=_FIRST, retention=retention),
@@ -348,35 +345,3 @@ def _read(stages: Stages) -> tuple[Stage, ...]:
 
     paths = [one for one in given if not isinstance(one, Stage)]
     return (*(one for one in given if isinstance(one, Stage)), *stage_files.load(paths))
-
-
-class _Network:
-    """Webhooks and aggregated APIs outside this process: one transport for each, made when first asked."""
-
-    def __init__(self) -> None:
-        self._transports: dict[tuple[str, str, str], HttpTransport] = {}
-        self.busy = 0  # requests on their way
-
-    def __call__(self, url: str, ca_bundle: str, server_name: str) -> Handler:
-        found = self._transports.get((url, ca_bundle, server_name))
-        if found is None:
-            from fakekube.client.http import HttpTransport  # noqa: PLC0415 - few clusters need it
-
-            ca_data = base64.b64decode(ca_bundle) if ca_bundle else None
-            found = HttpTransport(url, ca_data=ca_data, server_name=server_name)
-            self._transports[url, ca_bundle, server_name] = found
-        transport = found
-
-        async def call(request: Request) -> Response:
-            self.busy += 1
-            try:
-                return await transport(request)
-            finally:
-                self.busy -= 1
-
-        return call
-
-    async def close(self) -> None:
-        for transport in self._transports.values():
-            await transport.close()
-        self._transports.clear()

@@ -1,0 +1,193 @@
+"""How the actors of a plain cluster are made. Every import waits until its actor is wanted."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from fakekube.actors.setting import KUBERNETES, ActorSpec, Made, Setting
+from fakekube.machinery import objects
+from fakekube.machinery.errors import ApiError
+from fakekube.machinery.wire import Object
+
+if TYPE_CHECKING:
+    from fakekube.agents.node_server.listening import Serve
+
+KUBELET = ("kube-system", "kubelet")  # under which Service the kubelets answer
+_ENDPOINTS_BATCH = 0.1  # seconds in which the changes of many pods become one look at their Service
+
+
+def _garbage_collector(at: Setting) -> Made:
+    from fakekube.agents.garbage_collector import GarbageCollector
+
+    return Made(GarbageCollector(at.client, clock=at.clock, ids=at.ids))
+
+
+def _namespaces(at: Setting) -> Made:
+    from fakekube.agents.namespaces import Namespaces
+
+    return Made(Namespaces(at.client, clock=at.clock, ids=at.ids))
+
+
+def _service_accounts(at: Setting) -> Made:
+    from fakekube.agents.service_accounts import ServiceAccounts
+
+    return Made(ServiceAccounts(at.client, clock=at.clock, ids=at.ids))
+
+
+def _endpoints(at: Setting) -> Made:
+    from fakekube.agents.endpoints import Endpoints
+
+    return Made(Endpoints(at.client, clock=at.clock, ids=at.ids, batch=_ENDPOINTS_BATCH))
+
+
+def _api_services(at: Setting) -> Made:
+    from fakekube.agents.api_services import ApiServices
+    from fakekube.agents.garbage_collector import GarbageCollector
+
+    collector = at.made.get("garbage-collector")
+    definitions = collector.definitions if isinstance(collector, GarbageCollector) else None
+    return Made(ApiServices(at.client, clock=at.clock, ids=at.ids, definitions=definitions))
+
+
+def _policy_status(at: Setting) -> Made:
+    from fakekube.agents.policy_status import PolicyStatus
+
+    def check(*given: Any) -> list[dict[str, str]]:
+        from fakekube.api.admission.type_checking import check  # and the CEL engine with it
+
+        return check(*given)
+
+    return Made(PolicyStatus(at.client, clock=at.clock, ids=at.ids, check=check))
+
+
+def _nodes(at: Setting) -> Made:
+    from fakekube.agents.nodes import Nodes, NodeShape, shapes
+
+    nodes = Nodes(
+        at.client,
+        clock=at.clock,
+        ids=at.ids,
+        nodes=shapes(at.nodes, NodeShape("", kubelet=at.versions.kubernetes)),
+        heartbeats=at.pace == "realistic",
+    )
+    return Made(nodes, nodes.register)
+
+
+def _scheduler(at: Setting) -> Made:
+    from fakekube.agents.scheduler import Scheduler
+
+    return Made(Scheduler(at.client.sharing(), clock=at.clock, ids=at.ids))
+
+
+def _kubelet(at: Setting) -> Made:
+    from fakekube.agents.kubelet import Kubelet
+    from fakekube.agents.node_server.server import NodeServer
+    from fakekube.lifecycle.stage import PACES
+
+    def ends_with_its_guest(pod: Object) -> bool:
+        return objects.labels(pod).get("kubevirt.io") == "virt-launcher"
+
+    async def guest(pod: Object, port: int) -> "Serve | None":
+        """A port of KubeVirt's own pods, or of a virtual machine where a virt-handler of ours plays it."""
+        from fakekube.virt.operator import health  # and TLS with it
+
+        if (well := health.of_pod(pod, port, at.client)) is not None:
+            return well
+        handler, owner = at.made.get("virt-handler"), objects.controller_of(pod)
+        if owner is None or not ends_with_its_guest(pod) or not isinstance(handler, _Opens):
+            return None
+        try:
+            return await handler.open(objects.namespace(pod), owner["name"], "portforward", port)
+        except ApiError:
+            return None
+
+    pace = PACES[at.pace]
+    kubelet = Kubelet(
+        at.client.sharing(),
+        clock=at.clock,
+        ids=at.ids,
+        pace=pace,
+        ends_elsewhere=ends_with_its_guest,
+        stages=[one for one in at.stages if not one.name.startswith(_LAUNCHER)],
+    )
+    return Made(kubelet, services={KUBELET: NodeServer(at.client, clock=at.clock, guests=guest)})
+
+
+def _stages(at: Setting) -> Made:
+    from fakekube.agents.own_stages import OwnStages
+    from fakekube.lifecycle.stage import PACES
+
+    played = {kind for actor, kind in _PLAYERS.items() if actor in at.chosen}
+    stages = [one for one in at.stages if (one.group, one.kind) not in played]
+    client = at.as_account("kubevirt-handler", "stages")  # who may change statuses of instances
+    return Made(OwnStages(client, clock=at.clock, ids=at.ids, stages=stages, pace=PACES[at.pace]))
+
+
+_LAUNCHER = "launcher-"  # stages of pods so called are virt-handler's
+
+# Actors that play a kind's stages themselves.
+_PLAYERS: Mapping[str, tuple[str, str]] = {
+    "kubelet": ("", "Pod"),
+    "virt-handler": ("kubevirt.io", "VirtualMachineInstance"),
+}
+
+
+@runtime_checkable
+class _Opens(Protocol):
+    """What is asked of a virt-handler."""
+
+    async def open(
+        self, namespace: str, name: str, kind: Literal["portforward"], port: int = 0
+    ) -> "Serve": ...
+
+
+def _volumes(at: Setting) -> Made:
+    from fakekube.agents.volumes import Volumes, default_class
+
+    async def prepare() -> None:
+        await at.preload([default_class()])
+
+    return Made(Volumes(at.client, clock=at.clock, ids=at.ids), prepare)
+
+
+def _metrics(at: Setting) -> Made:
+    from fakekube.agents.metrics import actor
+
+    metrics = actor.Metrics(at.client, clock=at.clock, ids=at.ids)
+
+    async def prepare() -> None:
+        await at.preload(actor.manifests())
+
+    return Made(metrics, prepare, services={(actor.NAMESPACE, actor.SERVICE): metrics})
+
+
+def _horizontal_pod_autoscaler(at: Setting) -> Made:
+    from fakekube.agents.autoscaling.controller import HorizontalPodAutoscaler
+
+    return Made(HorizontalPodAutoscaler(at.client, clock=at.clock, ids=at.ids))
+
+
+SPECS = (
+    ActorSpec("nodes", KUBERNETES, "registers worker nodes", _nodes),
+    ActorSpec("garbage-collector", KUBERNETES, "deletes what lost its owner", _garbage_collector),
+    ActorSpec("namespaces", KUBERNETES, "empties namespaces that are being deleted", _namespaces),
+    ActorSpec("service-accounts", KUBERNETES, "gives namespaces their default account", _service_accounts),
+    ActorSpec("api-services", KUBERNETES, "registers the API's own groups", _api_services),
+    ActorSpec("endpoints", KUBERNETES, "lists the ready pods behind Services", _endpoints),
+    ActorSpec(
+        "policy-status",
+        KUBERNETES,
+        "tells where admission policies do not fit their types",
+        _policy_status,
+    ),
+    ActorSpec("scheduler", KUBERNETES, "binds pods to nodes", _scheduler),
+    ActorSpec("kubelet", KUBERNETES, "runs pods, or says it does", _kubelet),
+    ActorSpec("stages", KUBERNETES, "plays your own stages (--stages) for other kinds", _stages),
+    ActorSpec("volumes", KUBERNETES, "binds and provisions volumes", _volumes),
+    ActorSpec("metrics", KUBERNETES, "tells what nodes and pods use: kubectl top, autoscaling", _metrics),
+    ActorSpec(
+        "horizontal-pod-autoscaler",
+        KUBERNETES,
+        "scales pools and workloads by their metrics",
+        _horizontal_pod_autoscaler,
+    ),
+)

@@ -1,0 +1,97 @@
+"""How KubeVirt's own components, CDI and the pool controller are made. Every import waits until its actor is wanted."""
+
+from collections.abc import Mapping
+
+from fakekube.actors.setting import KUBEVIRT, ActorSpec, Made, Pace, Setting
+from fakekube.machinery.wire import Handler
+
+
+def _virt_operator(at: Setting) -> Made:
+    from fakekube.virt.operator import install, webhooks
+    from fakekube.virt.operator.crds import crds
+
+    client = at.as_account("kubevirt-operator", "virt-operator")
+    webhook = "virt-api" in at.chosen or (install.NAMESPACE, "virt-api") in at.elsewhere
+    operator = install.VirtOperator(
+        client, clock=at.clock, ids=at.ids, webhook=webhook, release=at.versions.kubevirt
+    )
+
+    async def prepare() -> None:
+        """What the very first write of a user must meet: types and webhooks. The operator installs the rest."""
+        await at.preload(crds())
+        if webhook:
+            await at.preload(webhooks.api_services(install.NAMESPACE))
+            await at.preload(webhooks.configurations(install.NAMESPACE))
+
+    return Made(operator, prepare)
+
+
+def _virt_api(at: Setting) -> Made:
+    from fakekube.virt.api.handler import VirtApi
+    from fakekube.virt.handler.guest import VirtHandler
+
+    handler = at.made.get("virt-handler")
+    node = handler if isinstance(handler, VirtHandler) else None
+    stand_ins = not at.chosen >= {"virt-controller", "virt-handler"}
+    api = VirtApi(
+        at.client, clock=at.clock, ids=at.ids, node=node, release=at.versions.kubevirt, stand_ins=stand_ins
+    )
+    return Made(api, services={("kubevirt", "virt-api"): api})
+
+
+def _virt_controller(at: Setting) -> Made:
+    from fakekube.virt.controller.app import VirtController
+
+    client = at.as_account("kubevirt-controller", "virt-controller").sharing()
+    return Made(VirtController(client, clock=at.clock, ids=at.ids))
+
+
+def _virt_handler(at: Setting) -> Made:
+    from fakekube.lifecycle.stage import PACES
+    from fakekube.virt.handler.guest import VirtHandler
+
+    client = at.as_account("kubevirt-handler", "virt-handler").sharing()
+    return Made(VirtHandler(client, clock=at.clock, ids=at.ids, pace=PACES[at.pace], stages=at.stages))
+
+
+def _cdi(at: Setting) -> Made:
+    from fakekube.virt.cdi import uploads
+    from fakekube.virt.cdi.app import Cdi
+
+    cdi = Cdi(at.client, clock=at.clock, ids=at.ids, pace=at.pace)
+
+    async def prepare() -> None:
+        await at.preload([uploads.api_service("cdi")])
+
+    services: dict[tuple[str, str], Handler] = {
+        ("cdi", "cdi-api"): cdi.api,
+        ("cdi", "cdi-uploadproxy"): cdi.proxy,
+    }
+    return Made(cdi, prepare, services)
+
+
+def _pool_controller(at: Setting) -> Made:
+    from controller.app import PoolController
+
+    client = at.as_account("kubevirt-controller", "virtualmachinepool-controller").sharing()
+    delay = _POOL_DELAY[at.pace]
+    return Made(PoolController(client, clock=at.clock, ids=at.ids, reconcile_delay=delay))
+
+
+# How long the pool controller lets changes gather; upstream's is a second. Never zero: `kubectl delete vm` looks again
+# for the name it deleted, and waits for ever if a replacement of that name comes before its second look.
+_POOL_DELAY: Mapping[Pace, float] = {"instant": 0.2, "fast": 0.5, "realistic": 1.0}
+
+
+SPECS = (
+    ActorSpec("virt-operator", KUBEVIRT, "installs KubeVirt's and CDI's types and webhooks", _virt_operator),
+    ActorSpec("virt-controller", KUBEVIRT, "turns VMs into instances and launcher pods", _virt_controller),
+    ActorSpec(
+        "virt-handler", KUBEVIRT, "plays nodes and guests: boots, pauses, migrates, ends", _virt_handler
+    ),
+    ActorSpec(
+        "virt-api", KUBEVIRT, "admits and defaults KubeVirt's objects; start, stop, pause, …", _virt_api
+    ),
+    ActorSpec("cdi", KUBEVIRT, "fills DataVolumes, takes uploads", _cdi),
+    ActorSpec("pool-controller", KUBEVIRT, "keeps VirtualMachinePools at their size", _pool_controller),
+)

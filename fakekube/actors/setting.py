@@ -1,0 +1,62 @@
+"""What actors are made from, and what a made one brings along."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from fakekube.client.client import Client
+from fakekube.client.controller import Actor
+from fakekube.clock import Clock
+from fakekube.ids import Ids
+from fakekube.lifecycle.stage import Stage
+from fakekube.machinery.versions import Versions
+from fakekube.machinery.wire import Handler, Object
+
+if TYPE_CHECKING:
+    from fakekube.agents.workloads.caches import Caches
+
+Pace = Literal["instant", "fast", "realistic"]
+KUBERNETES, KUBEVIRT, WORKLOADS = "kubernetes", "kubevirt", "workloads"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What actors are made from."""
+
+    client: Client
+    clock: Clock
+    ids: Ids
+    pace: Pace
+    nodes: int
+    preload: Callable[[Iterable[Object]], Awaitable[None]]  # into the server, past its validation
+    chosen: frozenset[str] = frozenset()  # the names of all actors that are to run
+    elsewhere: frozenset[tuple[str, str]] = frozenset()  # Services that somebody outside answers for
+    made: dict[str, Actor] = field(default_factory=dict)  # those before this one, in the order of ACTORS
+    # Those the workload controllers share, once one is made.
+    caches: "list[Caches]" = field(default_factory=list)
+    stages: tuple[Stage, ...] = ()  # somebody's own
+    versions: Versions = field(default_factory=Versions)
+
+    def as_account(self, account: str, agent: str) -> Client:
+        """A client with the identity of one of KubeVirt's service accounts."""
+        groups = ("system:serviceaccounts", "system:serviceaccounts:kubevirt", "system:masters")
+        return self.client.as_user(f"system:serviceaccount:kubevirt:{account}", *groups, user_agent=agent)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An actor with what the composition root has to know of it."""
+
+    actor: Actor
+    prepare: Callable[[], Awaitable[None]] | None = None
+    services: Mapping[tuple[str, str], Handler] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSpec:
+    """One line of `fakekube actors`."""
+
+    name: str
+    group: str
+    about: str
+    make: Callable[[Setting], Made]
