@@ -12,7 +12,7 @@ from fakekube.api.schema.leaves import Check
 from fakekube.api.schema.model import Schema
 from fakekube.api.schema.problems import Problem
 from fakekube.api.schema.pruning import pruner
-from fakekube.api.schema.validating import RootCheck
+from fakekube.api.schema.ratcheting import Glance
 from fakekube.machinery import field_errors
 from fakekube.machinery.field_errors import FieldError
 from fakekube.machinery.wire import Object
@@ -45,8 +45,8 @@ class Structural:
         return validating.checker(self.schema)
 
     @cached_property
-    def _root_check(self) -> RootCheck | None:
-        return validating.root_check(self.schema)
+    def _glance(self) -> Glance | None:
+        return ratcheting.glance(self.schema, root=True)
 
     def prune(self, obj: Object) -> list[str]:
         """Remove unknown fields, in place; their paths, in the order warnings name them."""
@@ -64,24 +64,12 @@ class Structural:
 
     def validate(self, new: Object, old: Object | None = None) -> list[FieldError]:
         """Everything wrong with a new object, or with a change from `old`, where unchanged faults are forgiven."""
-        if old is not None and self._root_check is not None:
-            # What an update shares with the stored object is forgiven whatever it is, so it need not be looked at.
-            changed = {
-                name: one
-                for name, one in new.items()
-                if self._counts(name) or name not in old or old[name] is not one
-            }
-            if not self._root_check(new, changed):
-                return []
+        if old is not None and (self._glance is None or not self._glance(new, old)):
+            return []
         found = self.problems(new)
         if found and old is not None:
             found = ratcheting.remaining(found, new, old, self.schema, self.problems(old))
         return problems.field_errors_of(found) if found else []
-
-    def _counts(self, name: str) -> bool:
-        """Whether a member's faults count even when it has not changed."""
-        member = self.schema.properties.get(name)
-        return member is not None and metadata.has_embedded(member)
 
     def problems(self, obj: Object) -> list[Problem]:
         return (self._check(obj) if self._check is not None else None) or []

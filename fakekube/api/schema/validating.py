@@ -22,7 +22,7 @@ from fakekube.api.schema.model import Schema
 from fakekube.api.schema.problems import LISTS, PATH, MapKey, Problem, Problems, below, missing
 from fakekube.machinery import field_errors
 
-RootCheck = Callable[..., Problems]  # (object[, those of its members that need to be looked at])
+ObjectCheck = Callable[..., Problems]  # (object[, those of its members that need to be looked at])
 
 
 def checker(node: Schema) -> Check | None:
@@ -108,16 +108,16 @@ def _whole(number: Check | None, wrong: Check) -> Check:
     return check
 
 
-def root_check(node: Schema) -> RootCheck | None:
-    """The check of a whole object that can be told which of its members need to be looked at.
+def judges_wholes(node: Schema) -> bool:
+    """Whether rules about a value as a whole stand beside those of its members."""
+    return bool(node.embedded_resource or _enum(node) or junctors.checks(node, checker))
 
-    None where nothing is to be checked, or where rules about the object as a whole stand beside those of its members.
+
+def object_check(node: Schema) -> ObjectCheck | None:
+    """Members against their schemas, then required members; too few or too many members end the check at once.
+
+    The check can be told which of the members need to be looked at.
     """
-    return None if junctors.checks(node, checker) or _enum(node) else object_check(node)
-
-
-def object_check(node: Schema) -> RootCheck | None:
-    """Members against their schemas, then required members; too few or too many members end the check at once."""
     children: dict[str, Check | None] = {}
     for name, child in node.properties.items():
         children[name] = _lazily(children, name, child)
