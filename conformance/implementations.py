@@ -38,6 +38,7 @@ DEVIATIONS: Mapping[str, Mapping[str, Deviation]] = {
         "D-09": Deviation("VMIs that need nothing are announced as updated (D9)"),
         "D-11": Deviation("only the opportunistic strategy's setting counts for VMs deleted by hand (D11)"),
         "D-13": Deviation("a pool whose selector does not match cannot be deleted (D13)"),
+        "D-15": Deviation("a pool whose selector does not match is only complained of in the log"),
     },
 }
 

@@ -26,6 +26,8 @@ from fakekube.machinery.wire import Object
 
 log = logging.getLogger("controller")
 
+INVALID_SELECTOR, INVALID_SPEC = "InvalidSelector", "InvalidSpec"  # reasons of conditions and events
+
 
 class Reconciler:
     """Brings pools into the state they ask for, one pass at a time. Holds nothing but its own unseen writes."""
@@ -45,16 +47,18 @@ class Reconciler:
         seen = self._observe(key)
         if seen is None:
             return None
-        selector = self._selector(seen.pool)
+        selector, mistake = _selector(seen.pool)
         performer = Performer(Requests(self._client, self.own, key), self._recorder, seen.pool, selector)
         if objects.is_terminating(seen.pool):
             return await self._farewell(seen, selector, performer)
-        if selector is None or not self._fits(seen.pool, selector):
+        if selector is None or mistake:
+            await self._complain(performer, INVALID_SELECTOR, mistake)
             return None
         try:
             todo = plan.decide(seen, selector, burst=self._burst)
-        except SpecError as mistake:
-            raise TerminalError(str(mistake)) from mistake
+        except SpecError as unreadable:
+            await self._complain(performer, INVALID_SPEC, str(unreadable))
+            raise TerminalError(str(unreadable)) from unreadable
         failure, error = await self._perform(todo, performer)
         await self._report(key, seen, selector, performer, failure)
         if error is not None and not isinstance(error, SpecError):
@@ -112,26 +116,28 @@ class Reconciler:
         pool: Object = performer.pool
         owned = [vm for vm in now.owned if selector.matches(objects.labels(vm))]
         report = status.report(pool, owned, selector, self._clock.now(), failure)
+        await self._publish(performer, pool, report)
+
+    async def _complain(self, performer: Performer, reason: str, mistake: str) -> None:
+        """Show a mistake of the spec that leaves nothing to do. Only a change of the spec leads on from there."""
+        pool = performer.pool
+        key = objects.key(pool)
+        log.warning("%s: %s, will not re-enqueue: %s", key, reason, mistake, extra={"key": key})
+        await self._publish(performer, pool, status.complaint(pool, self._clock.now(), (reason, mistake)))
+
+    async def _publish(self, performer: Performer, pool: Object, report: status.Report) -> None:
+        """Write the status if it changed, and tell what is new about it."""
         if report.status != (pool.get("status") or {}):
             pool = await performer.requests.update_status(VIRTUAL_MACHINE_POOLS, pool, report.status)
         for note in report.notes:
             self._recorder.event(pool, note.type, note.reason, note.message)
 
-    def _selector(self, pool: Object) -> Selector | None:
-        try:
-            return selectors.from_object((pool.get("spec") or {}).get("selector"))
-        except SelectorError as error:
-            key = objects.key(pool)
-            log.warning(
-                "%s: Invalid selector on pool, will not re-enqueue: %s", key, error, extra={"key": key}
-            )
-            return None
 
-    def _fits(self, pool: Object, selector: Selector) -> bool:
-        if selector.matches(spec.template_labels(pool)):
-            return True
-        key = objects.key(pool)
-        log.warning(
-            "%s: Selector does not match template labels, will not re-enqueue.", key, extra={"key": key}
-        )
-        return False
+def _selector(pool: Object) -> tuple[Selector | None, str]:
+    """The pool's selector, and what is wrong with it. By one that does not match the template no VM could be made."""
+    try:
+        selector = selectors.from_object((pool.get("spec") or {}).get("selector"))
+    except SelectorError as error:
+        return None, str(error)
+    fits = selector.matches(spec.template_labels(pool))
+    return selector, "" if fits else "selector does not match the labels of the template"

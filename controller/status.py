@@ -55,6 +55,14 @@ def report(
     return Report(status, notes)
 
 
+def complaint(pool: Object, now: datetime, failure: tuple[str, str]) -> Report:
+    """The status of a pool whose spec cannot be followed: as it was, and why nothing happens."""
+    status: Object = dict(pool.get("status") or {})
+    notes: list[Note] = []
+    _set(status, "conditions", _failed(objects.conditions(pool), failure, now, notes))
+    return Report(status, notes)
+
+
 def _paused(conditions: list[Object], paused: bool, now: datetime, notes: list[Note]) -> list[Object]:
     present = any(one.get("type") == REPLICA_PAUSED for one in conditions)
     if paused and not present:

@@ -144,3 +144,16 @@ async def test_D_13_a_pool_that_fits_no_vm(bare):
     await bare.change(selector={"matchLabels": {"app": "nothing"}})
     await bare.delete(POOL, "p")
     await bare.until(lambda: not bare.pools)
+
+
+async def test_D_15_a_pool_that_fits_no_vm_says_so(bare):
+    """D-15: A pool whose selector does not match its template tells by a condition, until it does."""
+    await bare.create(pool(replicas=1))
+    await bare.pool_of("p-0")
+    await bare.change(selector={"matchLabels": {"app": "nothing"}})
+    await bare.until(lambda: bare.condition("ReplicaFailure"))
+    await bare.change(
+        selector={"matchLabels": bare.pools["p"]["spec"]["virtualMachineTemplate"]["metadata"]["labels"]}
+    )
+    await bare.until(lambda: not bare.condition("ReplicaFailure"))
+    assert set(bare.vms) == {"p-0"}

@@ -3,6 +3,7 @@
 import pytest
 
 from fakekube.machinery import objects
+from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import (
     CONTROLLER_REVISIONS,
@@ -472,6 +473,71 @@ async def test_a_pool_whose_selector_broke_can_be_deleted(cluster, world):
 
 
 # Failures
+
+
+NO_OPERATOR = {"matchExpressions": [{"key": "a", "operator": "Foo"}]}
+UNREADABLE = {"proactive": {"selectionPolicy": {"selectors": {"labelSelector": NO_OPERATOR}}}}
+
+
+@pytest.mark.parametrize(
+    ("mistake", "reason", "text"),
+    [
+        ({"selector": {"matchLabels": {"app": "other"}}}, "InvalidSelector", "does not match the labels"),
+        ({"selector": NO_OPERATOR}, "InvalidSelector", "is not a valid label selector operator"),
+        ({"autohealing": {"minFailingToStartDuration": "soon"}}, "InvalidSpec", 'invalid duration "soon"'),
+        ({"maxUnavailable": "many%"}, "FailedUpdate", "invalid maxUnavailable percentage"),
+        ({"updateStrategy": UNREADABLE}, "FailedUpdate", "is not a valid label selector operator"),
+        (
+            {"replicas": 1, "scaleInStrategy": UNREADABLE},
+            "FailedScaleIn",
+            "is not a valid label selector operator",
+        ),
+    ],
+)
+async def test_a_mistake_in_the_spec(cluster, world, mistake, reason, text):
+    """It is told once, as condition and event; an hour costs no further request, others go on, and its end heals the pool."""
+    await running(cluster, world.pool(replicas=2))
+    good = copy_of((await cluster.pool())["spec"])
+    await cluster.change_pool(**mistake)
+    await cluster.pass_time(10)
+    (condition,) = (await cluster.pool())["status"]["conditions"]
+    assert (condition["type"], condition["reason"]) == ("ReplicaFailure", reason)
+    assert text in condition["message"]
+    told = [one for one in await cluster.events() if one[:2] == ("Warning", reason)]
+    assert [message for _, _, message in told] == [condition["message"]]
+    cluster.wire.writes.clear()
+    asked = []
+    cluster.wire.refuse = lambda request: asked.append(request) if "watch=" not in request.query else None
+    await cluster.pass_time(3600)
+    assert asked == []
+    await cluster.create_pool(world.pool("other", replicas=1))
+    await cluster.pass_time(5)
+    assert "other-0" in await cluster.vms()
+    await cluster.admin.update(VIRTUAL_MACHINE_POOLS, {**await cluster.pool(), "spec": good})
+    await cluster.pass_time(5)
+    assert "conditions" not in (await cluster.pool())["status"]
+    assert sorted(await cluster.vms()) == ["other-0", "p-0", "p-1"]
+
+
+async def test_what_a_vm_refers_to_is_missing(cluster, world):
+    """A refusal that lasts is told once and asked for ever more rarely: a dozen times in the first hour, not once a second."""
+    attempts = []
+
+    def refuse(request):
+        if request.method == "POST" and request.path.endswith("virtualmachines") and b'"p-' in request.body:
+            attempts.append(cluster.clock.monotonic())
+            return refusal(422, "Invalid", 'instancetype "none" not found')
+        return None
+
+    cluster.wire.refuse = refuse
+    await cluster.create_pool(world.pool(replicas=1))
+    await cluster.create_pool(world.pool("other", replicas=1))
+    await cluster.pass_time(3600)
+    assert sorted(await cluster.vms()) == ["other-0"]
+    (condition,) = (await cluster.pool())["status"]["conditions"]
+    assert condition["message"] == 'error during scale out: instancetype "none" not found'
+    assert len(attempts) < 30, "bounded by the back-off of the queue"
+    assert attempts[-1] - attempts[-2] > 200
 
 
 async def test_refused_creations_are_shown_and_recovered_from(cluster, world):
