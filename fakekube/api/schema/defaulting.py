@@ -30,19 +30,12 @@ def _has_members(node: Schema) -> bool:
 
 
 def _compile(node: Schema) -> Default | None:
-    if not _has_members(node):
+    if node.properties or node.additional is not None:
+        return _walk(node)
+    if node.items is None:
         return None
-    members = _members(node) if node.properties or node.additional is not None else None
-    elements = _elements(node.items) if node.items is not None else None
-
-    def walk(value: Any, done: Mapping[str, Any] = _NOTHING) -> None:
-        if type(value) is dict:
-            if members is not None:
-                members(value, done)
-        elif type(value) is list and elements is not None:
-            elements(value)
-
-    return walk
+    elements = _elements(node.items)
+    return lambda values, _=_NOTHING: elements(values) if type(values) is list else None
 
 
 def _maker(node: Schema) -> Callable[[], Any]:
@@ -50,7 +43,9 @@ def _maker(node: Schema) -> Callable[[], Any]:
     return (lambda: copy_of(default)) if isinstance(default, (dict, list)) else (lambda: default)
 
 
-def _members(node: Schema) -> Callable[[dict[str, Any], Mapping[str, Any]], None]:
+def _walk(node: Schema) -> Default:
+    """Values that may have members; their items, should they be lists, in a closure of its own."""
+    elements = _elements(node.items) if node.items is not None else None
     properties = node.properties
     defaults = [
         (name, _maker(child), child.nullable) for name, child in properties.items() if "default" in child.raw
@@ -65,7 +60,11 @@ def _members(node: Schema) -> Callable[[dict[str, Any], Mapping[str, Any]], None
     rest_nullable = additional is None or additional is ANYTHING or additional.nullable
     get = children.get
 
-    def members(obj: dict[str, Any], done: Mapping[str, Any]) -> None:
+    def walk(obj: Any, done: Mapping[str, Any] = _NOTHING) -> None:
+        if type(obj) is not dict:
+            if elements is not None and type(obj) is list:
+                elements(obj)
+            return
         for name, make, keeps_null in defaults:
             if name not in obj or (obj[name] is None and not keeps_null):
                 obj[name] = make()
@@ -96,7 +95,7 @@ def _members(node: Schema) -> Callable[[dict[str, Any], Mapping[str, Any]], None
         else:
             del obj[name]
 
-    return members
+    return walk
 
 
 def _elements(items: Schema) -> Callable[[list[Any]], None]:

@@ -32,22 +32,12 @@ def _is_leaf(node: Schema) -> bool:
 
 
 def _compile(node: Schema, *, root: bool) -> Prune | None:
-    if not root and _is_leaf(node):
-        return None
-    members = _members(node, root=root or node.embedded_resource)
+    return None if not root and _is_leaf(node) else _walk(node, root=root or node.embedded_resource)
+
+
+def _walk(node: Schema, *, root: bool) -> Prune:
+    """Values of a node; members in the same closure, for most values are objects, and most of a walk would be calls."""
     elements = _elements(node)
-
-    def walk(value: Any) -> list[str] | None:
-        if type(value) is dict:
-            return members(value)
-        if type(value) is list and value and elements is not None:
-            return elements(value)
-        return None
-
-    return walk
-
-
-def _members(node: Schema, *, root: bool) -> Callable[[dict[str, Any]], list[str] | None]:
     children: dict[str, Any] = {}
     for name, child in node.properties.items():
         if not (root and name in TYPE_META):
@@ -59,7 +49,9 @@ def _members(node: Schema, *, root: bool) -> Callable[[dict[str, Any]], list[str
         rest = pruner(node.additional)
     get = children.get
 
-    def members(obj: dict[str, Any]) -> list[str] | None:
+    def walk(obj: Any) -> list[str] | None:
+        if type(obj) is not dict:
+            return elements(obj) if elements is not None and type(obj) is list else None
         found: list[str] | None = None
         unknown: list[str] | None = None
         for name, value in obj.items():
@@ -77,7 +69,7 @@ def _members(node: Schema, *, root: bool) -> Callable[[dict[str, Any]], list[str
             found = unknown + found if found else unknown
         return found
 
-    return members
+    return walk
 
 
 def _elements(node: Schema) -> Callable[[list[Any]], list[str] | None] | None:
