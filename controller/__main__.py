@@ -26,6 +26,8 @@ from fakekube.ids import Ids
 
 log = logging.getLogger("controller")
 
+PATIENCE = 60.0  # seconds without an answer; a server gives up on a request by then, too
+
 
 class CannotListenError(Exception):
     """The port for metrics and health cannot be had; the text is one sentence for people."""
@@ -37,7 +39,7 @@ def main() -> None:
     logs.start(chosen.log_level, chosen.log_format)
     try:
         access = kubeconfig.load(chosen.kubeconfig or None, chosen.context or None)
-        transport = HttpTransport.to(access)
+        transport = HttpTransport.to(access, patience=PATIENCE)
     except KubeconfigError as error:
         print(f"vmpool-controller: {error}", file=sys.stderr)  # noqa: T201 - as bad flags are told
         sys.exit(2)

@@ -128,6 +128,33 @@ async def test_broken_watch() -> None:
                 pass
 
 
+async def read_to_the_end(transport: HttpTransport, query: str) -> None:
+    answer = await transport(Request("GET", "/api/v1/pods", query))
+    if answer.stream is not None:
+        async for _ in answer.stream:
+            pass
+
+
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"])
+@pytest.mark.parametrize("query", ["", "watch=true"])
+async def test_a_server_that_falls_silent(begun: bytes, query: str) -> None:
+    """A connection nobody answers on, or that says no more, is given up: it must not hold a controller for ever."""
+    over = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(begun)
+        await over.wait()
+        writer.close()
+
+    listener = await asyncio.start_server(silent, "127.0.0.1", 0)
+    access = Access(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
+    async with listener, HttpTransport.to(access, patience=0.02) as transport:
+        with pytest.raises(Unreachable):
+            await read_to_the_end(transport, query)
+        over.set()
+
+
 async def test_connections_are_reused() -> None:
     """Requests after one another share a connection, and a closed transport opens a new one when used again."""
     connections = 0

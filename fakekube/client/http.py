@@ -21,6 +21,7 @@ from fakekube.machinery.errors import ApiError
 from fakekube.machinery.wire import Request, Response
 
 _STREAMING = frozenset({"watch=true", "watch=1", "watch=True", "follow=true", "follow=1"})
+_QUIET_STREAM = 5
 _CONNECT_SECONDS = 30.0
 _WHOLE_BYTES = 1024 * 1024  # of a body sent at once; more goes in pieces, and lets others run
 # What belongs to one connection, and is not passed on with the answer.
@@ -47,17 +48,26 @@ class HttpTransport:
         client_cert: tuple[bytes, bytes] | None = None,
         verify: bool = True,
         server_name: str = "",
+        patience: float | None = None,
     ) -> None:
+        """`patience` is for how many seconds a server may be silent before an answer; without, for ever.
+
+        A watch or log may be silent `_QUIET_STREAM` times as long: a server sends bookmarks once a minute.
+        """
         self.base_url = base_url.rstrip("/")
         self._token = token
         self._server_name = server_name or None
         self._ssl = (
             tls_context(ca_data, client_cert, verify=verify) if base_url.startswith("https:") else None
         )
+        self._timeout, self._stream_timeout = (
+            aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=seconds)
+            for seconds in (patience, patience and patience * _QUIET_STREAM)
+        )
         self._session: aiohttp.ClientSession | None = None
 
     @classmethod
-    def to(cls, access: Access) -> Self:
+    def to(cls, access: Access, *, patience: float | None = None) -> Self:
         """The transport a kubeconfig describes. Raises KubeconfigError when its certificates are none."""
         try:
             return cls(
@@ -67,6 +77,7 @@ class HttpTransport:
                 client_cert=access.client_cert,
                 verify=access.verify,
                 server_name=access.server_name,
+                patience=patience,
             )
         except (ssl.SSLError, UnicodeDecodeError) as error:
             raise KubeconfigError(f"the certificates for {access.server} cannot be used: {error}") from error
@@ -93,6 +104,7 @@ class HttpTransport:
                 skip_auto_headers=("Content-Type",),
                 allow_redirects=False,
                 server_hostname=self._server_name,
+                timeout=self._stream_timeout if _streams(request) else self._timeout,
             )
             if answer.status < 300 and _streams(request):
                 body, stream = b"", _chunks(answer)
@@ -127,7 +139,6 @@ class HttpTransport:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=True if self._ssl is None else self._ssl),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
         )
 
 
