@@ -62,6 +62,8 @@ class Wire:
                 await doing
         if response.stream is not None:
             response.stream = self._held(response.stream)
+        if response.events is not None:  # who shares objects gets these in place of the stream
+            response.events = self._held(response.events)
         return response
 
     async def _held(self, stream):

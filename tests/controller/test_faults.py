@@ -114,6 +114,47 @@ async def test_answers_that_go_wrong(bare_cluster, world, fault, seed):
     await life(cluster, world, checked(cluster, wait=60))
 
 
+REFUSALS = (
+    (429, "TooManyRequests"),
+    (500, "InternalError"),
+    (503, "ServiceUnavailable"),
+    (504, "Timeout"),
+)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_any_request_may_fail(bare_cluster, world, seed):
+    """P-204: lists, watches, looks and events fail like writes, in every way, and watches break; the end is the same."""
+    cluster = bare_cluster
+    dice = random.Random(seed)
+    failed, broken = set(), []
+
+    def refuse(request):
+        if wire is not None and dice.random() >= 0.25:
+            return None
+        failed.add("watch" if "watch=" in request.query else request.method)
+        if dice.random() < 0.3:
+            raise Unreachable("nobody answers")
+        if is_write(request) and dice.random() < 0.3:
+            return refusal(409, "Conflict")
+        return refusal(*dice.choice(REFUSALS))
+
+    async def breaking(stream):
+        async for chunk in stream:
+            if dice.random() < 0.5:
+                broken.append(chunk)
+                return
+            yield chunk
+
+    wire = None  # until then nothing is answered
+    wire = await cluster.control(refuse=refuse)
+    wire._held = breaking
+    await cluster.pass_time(60)
+    await life(cluster, world, checked(cluster, wait=120))
+    assert {"GET", "POST"} <= failed
+    assert len(broken) > 2
+
+
 @pytest.mark.parametrize("policy", ["Random", "AscendingOrder", "DescendingOrder", "Newest"])
 async def test_a_cache_that_lags_behind(cluster, world, policy):
     """P-085, P-207, D10: with watches held back, passes repeated by errors neither create nor delete in addition."""
@@ -129,6 +170,7 @@ async def test_a_cache_that_lags_behind(cluster, world, policy):
     ]
     assert len(created) == 6
     _, _, controller = cluster.controllers["a"]
+    assert controller._caches.vms.get(f"{NS}/p-0") is None, "it does lag"
     for _ in range(5):
         controller.controller.queue.add(f"{NS}/p")
         await cluster.pass_time(1)
