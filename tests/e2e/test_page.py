@@ -238,7 +238,7 @@ def test_discovery(kubectl: Kubectl) -> None:
         "VirtualMachinePool",
     ]
     assert rows["configmaps"][1:] == ["cm", "v1", "true", "ConfigMap"]
-    assert rows["pods"][1:] == ["metrics.k8s.io/v1beta1", "true", "PodMetrics"], "listed a second time, last"
+    assert rows["pods"][1:] == ["po", "v1", "true", "Pod"]
     assert "kubevirt.io/v1\n" in kubectl("api-versions")
     assert json.loads(kubectl("version", "-o", "json"))["serverVersion"]["gitVersion"].startswith("v1.36")
     text = kubectl("explain", "vmpool.spec")
