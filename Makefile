@@ -32,8 +32,8 @@ demo: $(READY) ## Watch a pool come up, scale, lose a VM and heal (DEMO_HOLD=1 k
 	@$(BIN)/python examples/demo.py
 
 .PHONY: test
-test: $(READY) ## Run all tests, the page with the real kubectl included
-	@$(BIN)/python -m pytest
+test: $(READY) ## Run all tests on all cores, the page with the real kubectl included
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: e2e
 e2e: $(READY) ## Run only the tests with the real kubectl, and tell why any are skipped

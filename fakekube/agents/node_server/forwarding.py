@@ -4,6 +4,7 @@ Upstream: k8s: staging/src/k8s.io/kubelet/pkg/cri/streaming/portforward/httpstre
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from fakekube.agents.node_server import spdy
@@ -44,13 +45,14 @@ async def forward(pipe: spdy.Pipe, dial: Dial, pod_uid: str) -> None:
         port = int(text) if text.isdigit() else 0
         serve = await dial(port)
         error = errors.pop(own, None)
-        if serve is not None:
-            await serve(stream)
-        elif error is not None:
-            await error.send(refused(port, pod_uid))
-        await stream.close()
-        if error is not None:
-            await error.close()
+        with contextlib.suppress(ConnectionError):  # who has gone need not be told
+            if serve is not None:
+                await serve(stream)
+            elif error is not None:
+                await error.send(refused(port, pod_uid))
+            await stream.close()
+            if error is not None:
+                await error.close()
 
     try:
         await spdy.Session(pipe, opened).run()
