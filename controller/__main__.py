@@ -84,7 +84,12 @@ async def run(chosen: Settings, access: Access, transport: HttpTransport) -> Non
         if chosen.metrics_port >= 0:
             await stack.enter_async_context(_served(chosen, metrics, pools, election))
         await stack.enter_async_context(_until_signalled())
-        log.info("looking after the pools of %s at %s", chosen.namespace or "all namespaces", access.server)
+        log.info(
+            "%s after the pools of %s at %s",
+            "waiting to lead, to look" if election else "looking",
+            chosen.namespace or "all namespaces",
+            access.server,
+        )
         with contextlib.suppress(asyncio.CancelledError):
             # The caches are filled after the lease was won, so they know all that the leader before has done.
             await (election.lead(pools.run) if election else pools.run())
