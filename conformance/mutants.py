@@ -313,8 +313,8 @@ MUTANTS = (
     ),
     Mutant(
         "reconciler",
-        "        if selector is None or not self._fits(seen.pool, selector):\n            return None",
-        "        if selector is None:\n            return None",
+        "        if selector is None or mistake:",
+        "        if selector is None:",
         "S-06",
     ),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from conformance import coverage
+from conformance import coverage, mutants
 from conformance.implementations import DEVIATIONS
 from conformance.statements import load
 
@@ -77,3 +77,10 @@ def test_deviations_name_statements():
     defects = {one.id for one in load("pool") if one.kind == "defect"}
     assert defects <= set(DEVIATIONS["kubevirt-1.9"])
     assert not defects & set(DEVIATIONS["ours"])
+
+
+def test_every_mutant_finds_what_it_breaks():
+    """The check of mutants, which is run seldom, follows changes of the controller."""
+    sources = {path.stem: path.read_text() for path in (mutants.ROOT / "controller").glob("*.py")}
+    lost = [one.old for one in (*mutants.MUTANTS, *mutants.SAFETY) if one.old not in sources[one.file]]
+    assert lost == []
