@@ -12,11 +12,17 @@ from typing import Protocol
 import orjson
 
 from fakekube.agents.node_server import spdy
+from fakekube.clock import RealClock
 from fakekube.machinery.wire import Object, WebSocket
 
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
 SPDY_VERSIONS = (V4, "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io")
 _STDIN, _STDOUT, _STDERR, _ERROR, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
+
+# kubectl begins to read before it has made its channels, and drops what comes for those it lacks; with SPDY it says which
+# it has. No container starts a command in no time, so nobody has met this. Of the machine's seconds, as the client's are.
+_HEAD_START = 0.05
+_MACHINE = RealClock()
 
 Size = tuple[int, int]  # columns, rows
 
@@ -89,6 +95,7 @@ async def over_websocket(socket: WebSocket, run: Run) -> None:
     talk = _Channels(socket)
 
     async def work() -> None:
+        await _MACHINE.sleep(_HEAD_START)
         await talk.verdict(await run(talk))
 
     await first_of(work(), talk.follow())
