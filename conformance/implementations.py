@@ -21,6 +21,7 @@ DEVIATIONS: Mapping[str, Mapping[str, Deviation]] = {
         "P-039": Deviation("a detached VM is let go, so that it can be deleted (D-08)"),
         "P-117": Deviation("storage is kept under the strategy that is in force (D-11)"),
         "P-160": Deviation("what was not updated is not announced as updated (D-09)"),
+        "S-06": Deviation("a pool that fits no VM says so by a condition, too (D-15)"),
     },
     "kubevirt-1.9": {
         "P-031": Deviation("foreign finalizers of a pool are dropped (D5)"),

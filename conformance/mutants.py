@@ -315,7 +315,7 @@ MUTANTS = (
         "reconciler",
         "        if selector is None or mistake:",
         "        if selector is None:",
-        "S-06",
+        "D-15",
     ),
 )
 
@@ -344,6 +344,8 @@ def main() -> None:
     parser.add_argument("--hints", action="store_true", help="run no more than the tests that should notice")
     chosen = parser.parse_args()
     wanted = [one for one in (*MUTANTS, *SAFETY) if chosen.only in f"{one.file} {one.old}"]
+    if not wanted:
+        sys.exit(f"there is no mutant with {chosen.only!r} in it")
     noticed = 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         for package in ("fakekube", "controller"):
