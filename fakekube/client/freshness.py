@@ -7,6 +7,7 @@ as numbers is what k8s: staging/src/k8s.io/apimachinery/pkg/util/resourceversion
 
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
+from fakekube.machinery.objects import finalizers, is_terminating
 from fakekube.machinery.objects import key as key_of
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.wire import Object
@@ -28,9 +29,10 @@ class Freshness:
         return self._informer.resource
 
     def wrote(self, obj: Object) -> Object:
-        """Note what a write answered, and hand it on."""
+        """Note what a write answered, and hand it on. What is gone with the write is not waited for."""
         meta = obj.get("metadata") or {}
-        if version := meta.get("resourceVersion"):
+        gone = is_terminating(obj) and not finalizers(obj)
+        if (version := meta.get("resourceVersion")) and not gone:
             shown = self._informer.get(key := key_of(obj))
             if shown is None or int(shown["metadata"]["resourceVersion"]) < int(version):
                 self._noted[key] = (int(version), self._clock.monotonic())

@@ -85,7 +85,7 @@ class Runner:
             seen.failed("FailedDelete", f"Failure while stopping VMI: {error}", error)
             return
         if answer.get("kind") == "VirtualMachineInstance":
-            self._writers.vmis.note(answer)
+            self._writers.vmis.wrote(answer)
         seen.deleting = True
         message = f"Stopped the virtual machine by deleting the virtual machine instance {uid(vmi)}"
         self._recorder.event(seen.vm, NORMAL, "SuccessfulDelete", message)
