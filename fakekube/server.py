@@ -6,11 +6,12 @@ Host (DNS rebinding) or Origin are refused before the handler sees them.
 """
 
 import asyncio
+import contextlib
 import gzip
 import ipaddress
 import logging
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -197,22 +198,9 @@ class Server:
         socket = web.WebSocketResponse(protocols=upgrade.protocols, autoclose=True, max_msg_size=BODY_LIMIT)
         if not socket.can_prepare(http):
             return _status(ApiError("websocket upgrade expected", code=400, reason="BadRequest"))
-        task = asyncio.current_task()
-        assert task is not None
-        self._long.add(task)
-        try:
+        with self._conversation(http):
             await socket.prepare(http)
             await upgrade.serve(_Socket(socket))
-        except asyncio.CancelledError:
-            if not self._stopping:
-                raise
-            task.uncancel()
-        except ConnectionError:
-            pass
-        except Exception:
-            log.exception("the conversation of %s broke off", http.raw_path)
-        finally:
-            self._long.discard(task)
         if not socket.closed:
             await socket.close()
         return socket
@@ -223,13 +211,21 @@ class Server:
         response = web.StreamResponse(status=101, headers=answer.headers)
         response.headers["Upgrade"] = answer.upgrade.raw
         response.headers["Connection"] = "Upgrade"
+        pipe = _Connection(http)
+        with self._conversation(http):
+            await response.prepare(http)
+            await answer.upgrade.serve(pipe)
+        response.force_close()
+        return response
+
+    @contextlib.contextmanager
+    def _conversation(self, http: web.BaseRequest) -> Iterator[None]:
+        """However it ends, it ends alone: the server's own end cuts it short, a client may go, a fault is logged."""
         task = asyncio.current_task()
         assert task is not None
         self._long.add(task)
-        pipe = _Connection(http)
         try:
-            await response.prepare(http)
-            await answer.upgrade.serve(pipe)
+            yield
         except asyncio.CancelledError:
             if not self._stopping:
                 raise
@@ -240,8 +236,6 @@ class Server:
             log.exception("the conversation of %s broke off", http.raw_path)
         finally:
             self._long.discard(task)
-        response.force_close()
-        return response
 
 
 class _Connection:
