@@ -8,7 +8,7 @@ Upstream: k8s: pkg/controller/disruption/disruption.go
 from collections.abc import Iterable
 
 from fakekube.agents.disruption import planning
-from fakekube.agents.workloads.actor import Leave, Workload, none
+from fakekube.agents.workloads.actor import Workload
 from fakekube.agents.workloads.caches import BUDGETS, Caches
 from fakekube.client.client import Client
 from fakekube.client.controller import Result
@@ -32,10 +32,8 @@ class Disruption(Workload):
 
     name, account, component = "disruption", "disruption-controller", "controllermanager"
 
-    def __init__(
-        self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None, leave: Leave = none
-    ) -> None:
-        super().__init__(client, clock=clock, ids=ids, caches=caches, leave=leave)
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None) -> None:
+        super().__init__(client, clock=clock, ids=ids, caches=caches)
         self._budgets = self.caches.of(BUDGETS)
         self._pods = self.caches.of(PODS)
         self._fresh = Freshness(self._budgets, clock)

@@ -1,7 +1,6 @@
 """What every workload controller consists of: its identity, an event recorder, one controller on the shared caches."""
 
 import asyncio
-from collections.abc import Callable
 
 from fakekube.agents.identities import as_controller
 from fakekube.agents.workloads.caches import Caches
@@ -15,29 +14,20 @@ from fakekube.ids import Ids
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.wire import Object
 
-Leave = Callable[[Object], bool]
-
-
-def none(_obj: Object) -> bool:
-    return False
-
 
 class Workload:
-    """Base of the actors. `leave` picks objects that somebody else looks after, whatever they say."""
+    """Base of the actors."""
 
     name = ""
     account = ""
     component = ""
 
-    def __init__(
-        self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None, leave: Leave = none
-    ) -> None:
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None) -> None:
         self.clock = clock
         self.client = as_controller(client, self.account)
         self.caches = caches or Caches(client, clock)
         self.recorder = Recorder(self.client, self.component or self.account, clock=clock, ids=ids)
         self.expected = Expectations(clock)
-        self.leave = leave
         self.controller = Controller(self.name, self.reconcile, clock=clock)
 
     @property

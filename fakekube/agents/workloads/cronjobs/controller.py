@@ -6,7 +6,7 @@ Upstream: k8s: pkg/controller/cronjob/cronjob_controllerv2.go
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 
-from fakekube.agents.workloads.actor import Leave, Workload, none
+from fakekube.agents.workloads.actor import Workload
 from fakekube.agents.workloads.caches import CRON_JOBS, JOBS, OWNER, Caches
 from fakekube.agents.workloads.cronjobs import planning
 from fakekube.agents.workloads.pod_control import is_namespace_going
@@ -27,10 +27,8 @@ class CronJobs(Workload):
 
     name, account = "cronjobs", "cronjob-controller"
 
-    def __init__(
-        self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None, leave: Leave = none
-    ) -> None:
-        super().__init__(client, clock=clock, ids=ids, caches=caches, leave=leave)
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None) -> None:
+        super().__init__(client, clock=clock, ids=ids, caches=caches)
         self._cron_jobs = self.caches.of(CRON_JOBS)
         self._jobs = self.caches.of(JOBS)
         self._fresh = Freshness(self._cron_jobs, clock)
@@ -39,7 +37,7 @@ class CronJobs(Workload):
 
     async def reconcile(self, key: str) -> Result | None:
         cron_job = self._cron_jobs.get(key)
-        if cron_job is None or self.leave(cron_job) or self._fresh.behind(key):
+        if cron_job is None or self._fresh.behind(key):
             return None
         jobs = self._jobs.by_index(OWNER, objects.uid(cron_job))
         status = dict(cron_job.get("status") or {})

@@ -5,7 +5,7 @@ Upstream: k8s: pkg/controller/daemon/daemon_controller.go
 
 from collections.abc import Iterable
 
-from fakekube.agents.workloads.actor import Leave, Workload, none
+from fakekube.agents.workloads.actor import Workload
 from fakekube.agents.workloads.caches import Caches
 from fakekube.agents.workloads.claiming import claim, selector_of
 from fakekube.agents.workloads.daemonsets import planning
@@ -28,10 +28,8 @@ class DaemonSets(Workload):
 
     name, account, component = "daemonsets", "daemon-set-controller", "daemonset-controller"
 
-    def __init__(
-        self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None, leave: Leave = none
-    ) -> None:
-        super().__init__(client, clock=clock, ids=ids, caches=caches, leave=leave)
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None) -> None:
+        super().__init__(client, clock=clock, ids=ids, caches=caches)
         self._sets = self.caches.of(DAEMON_SETS)
         self._pods = self.caches.of(PODS)
         self._nodes = self.caches.of(NODES)
@@ -62,7 +60,7 @@ class DaemonSets(Workload):
         if found is None:
             self.expected.forget(key)
             return None
-        if self.leave(found) or self._fresh.behind(key):
+        if self._fresh.behind(key):
             return None
         if dig(found, "spec", "selector") == {}:
             said = "This daemon set is selecting all pods. A non-empty selector is required."

@@ -6,7 +6,7 @@ Upstream: k8s: pkg/controller/deployment/{deployment_controller,sync,rolling,rec
 from collections.abc import Iterable
 
 from fakekube.agents.workloads import conditions, pods
-from fakekube.agents.workloads.actor import Leave, Workload, none
+from fakekube.agents.workloads.actor import Workload
 from fakekube.agents.workloads.caches import OWNER, REPLICA_SETS, Caches
 from fakekube.agents.workloads.claiming import claim, selector_of
 from fakekube.agents.workloads.deployments import planning, sets
@@ -30,10 +30,8 @@ class Deployments(Workload):
 
     name, account = "deployments", "deployment-controller"
 
-    def __init__(
-        self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None, leave: Leave = none
-    ) -> None:
-        super().__init__(client, clock=clock, ids=ids, caches=caches, leave=leave)
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None) -> None:
+        super().__init__(client, clock=clock, ids=ids, caches=caches)
         self._deployments = self.caches.of(DEPLOYMENTS)
         self._sets = self.caches.of(REPLICA_SETS)
         self._pods = self.caches.of(PODS)
@@ -72,7 +70,7 @@ class Deployments(Workload):
 
     async def reconcile(self, key: str) -> Result | None:
         found = self._deployments.get(key)
-        if found is None or self.leave(found) or self._fresh.behind(key):
+        if found is None or self._fresh.behind(key):
             return None
         if not dig(found, "spec", "selector", "matchLabels") and not dig(
             found, "spec", "selector", "matchExpressions"

@@ -8,7 +8,7 @@ Upstream: k8s: pkg/controller/job/job_controller.go, pkg/controller/ttlafterfini
 from collections.abc import Iterable
 
 from fakekube.agents.identities import as_controller
-from fakekube.agents.workloads.actor import Leave, Workload, none
+from fakekube.agents.workloads.actor import Workload
 from fakekube.agents.workloads.caches import JOBS, Caches
 from fakekube.agents.workloads.claiming import claim
 from fakekube.agents.workloads.jobs import building, planning
@@ -38,10 +38,8 @@ class Jobs(Workload):
 
     name, account = "jobs", "job-controller"
 
-    def __init__(
-        self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None, leave: Leave = none
-    ) -> None:
-        super().__init__(client, clock=clock, ids=ids, caches=caches, leave=leave)
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None) -> None:
+        super().__init__(client, clock=clock, ids=ids, caches=caches)
         self._reaper = as_controller(client, "ttl-after-finished-controller")
         self._jobs = self.caches.of(JOBS)
         self._pods = self.caches.of(PODS)

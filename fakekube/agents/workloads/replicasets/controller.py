@@ -6,7 +6,7 @@ Upstream: k8s: pkg/controller/replicaset/replica_set.go
 from collections.abc import Iterable
 
 from fakekube.agents.workloads import pods
-from fakekube.agents.workloads.actor import Leave, Workload, none
+from fakekube.agents.workloads.actor import Workload
 from fakekube.agents.workloads.caches import OWNER, REPLICA_SETS, REPLICATION_CONTROLLERS, Caches
 from fakekube.agents.workloads.claiming import claim
 from fakekube.agents.workloads.pod_control import Dependents, PodControl, pod_of
@@ -28,10 +28,8 @@ class ReplicaSets(Workload):
     name, account = "replicasets", "replicaset-controller"
     resource: Resource = REPLICA_SETS
 
-    def __init__(
-        self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None, leave: Leave = none
-    ) -> None:
-        super().__init__(client, clock=clock, ids=ids, caches=caches, leave=leave)
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None) -> None:
+        super().__init__(client, clock=clock, ids=ids, caches=caches)
         self._sets = self.caches.of(self.resource)
         self._pods = self.caches.of(PODS)
         self._control = PodControl(self.client, self.recorder, self.expected, self._pods.__contains__)
@@ -44,7 +42,7 @@ class ReplicaSets(Workload):
         if found is None:
             self.expected.forget(key)
             return None
-        if self.leave(found) or self._fresh.behind(key):
+        if self._fresh.behind(key):
             return None
         settled = self.expected.satisfied(key)
         now = self.clock.now()

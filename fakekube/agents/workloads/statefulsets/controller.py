@@ -3,7 +3,7 @@
 Upstream: k8s: pkg/controller/statefulset/{stateful_set,stateful_pod_control}.go
 """
 
-from fakekube.agents.workloads.actor import Leave, Workload, none
+from fakekube.agents.workloads.actor import Workload
 from fakekube.agents.workloads.caches import STATEFUL_SETS, Caches
 from fakekube.agents.workloads.claiming import claim
 from fakekube.agents.workloads.pod_control import Dependents, is_namespace_going
@@ -28,10 +28,8 @@ class StatefulSets(Workload):
 
     name, account = "statefulsets", "statefulset-controller"
 
-    def __init__(
-        self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None, leave: Leave = none
-    ) -> None:
-        super().__init__(client, clock=clock, ids=ids, caches=caches, leave=leave)
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids, caches: Caches | None = None) -> None:
+        super().__init__(client, clock=clock, ids=ids, caches=caches)
         self._sets = self.caches.of(STATEFUL_SETS)
         self._pods = self.caches.of(PODS)
         self._history = History(self.client, self.caches.of(CONTROLLER_REVISIONS), by_template=False)
@@ -48,7 +46,7 @@ class StatefulSets(Workload):
 
     async def reconcile(self, key: str) -> Result | None:
         set_ = self._sets.get(key)
-        if set_ is None or self.leave(set_) or self._fresh.behind(key):
+        if set_ is None or self._fresh.behind(key):
             return None
         owned = await claim(
             self.client,
