@@ -15,19 +15,24 @@ Container = Mapping[str, Any]
 Status = dict[str, Any]
 Report = Callable[[Container, Status | None], Status]
 
+STATUSES = {
+    "containers": "containerStatuses",
+    "initContainers": "initContainerStatuses",
+    "ephemeralContainers": "ephemeralContainerStatuses",
+}  # which member of the status tells of which of the spec
 _RUNTIME = "containerd"
 
 
 def statuses(pod: Object, field: str, report: Report) -> list[Status]:
-    """One status per container of `containers` or `initContainers`, in the order of the spec."""
+    """One status per container of a member of the spec, in its order."""
     present = {one["name"]: one for one in present_statuses(pod, field)}
     return [report(container, present.get(container["name"])) for container in pod["spec"].get(field) or ()]
 
 
 def present_statuses(pod: Object, field: str) -> list[Status]:
-    """What the status says now of `containers` or `initContainers`."""
+    """What the status says now of the containers of a member of the spec."""
     status = pod.get("status") or {}
-    return status.get("containerStatuses" if field == "containers" else "initContainerStatuses") or []
+    return status.get(STATUSES[field]) or []
 
 
 def is_sidecar(container: Container) -> bool:
@@ -67,6 +72,11 @@ def completed(pod: Object, container: Container, now: str) -> Status:
     """An init container that has done its work."""
     status = running(pod, container, now)
     return _ended(status, now, exit_code=0) | {"ready": True}
+
+
+def unprobed(status: Status) -> Status:
+    """The same of an ephemeral container: nobody probes it, so nothing is said of its start, and ready it never is."""
+    return {key: value for key, value in status.items() if key != "started"} | {"ready": False}
 
 
 def ended(pod: Object, container: Container, before: Status | None, now: str, exit_code: int) -> Status:

@@ -7,7 +7,8 @@ Names for stages (`stages/pod.yaml`); those that say nothing now are absent:
     alive       some container runs                                  starting    the containers about to start
     ends        `here`, or `elsewhere`: who decides the end          stopping    the containers that run
     outcome     Succeeded or Failed: the end was reported            restarting  ended containers that are wanted back
-    creating · running · completed · stopped · killed · ended · restarted   the status to write for each of these
+    debugging   the ephemeral containers that were added and not yet started
+    creating · running · completed · stopped · killed · ended · restarted · debugged   the status to write for each of these
     outdated    conditions to write, where they differ from what containers and readiness gates say
     fate        how the start goes wrong, if it is to (`fates`)      unpullable  the container whose image is not found
     unpulled · crashed                                               the status to write when it has gone wrong
@@ -35,6 +36,7 @@ NAMES = frozenset(
         "starting",
         "stopping",
         "restarting",
+        "debugging",
         "creating",
         "running",
         "completed",
@@ -42,6 +44,7 @@ NAMES = frozenset(
         "killed",
         "ended",
         "restarted",
+        "debugged",
         "outdated",
         "fate",
         "unpullable",
@@ -134,6 +137,13 @@ class PodView(View):
         found = [container for container in self._pod["spec"]["containers"] if container["name"] in ended]
         return [self._item("containers", container) for container in found] or None
 
+    def debugging(self) -> list[dict[str, str]] | None:
+        added = self._pod["spec"].get("ephemeralContainers")
+        if not added or self._final():
+            return None
+        known = {one["name"] for one in containers.present_statuses(self._pod, "ephemeralContainers")}
+        return [self._item("ephemeralContainers", one) for one in added if one["name"] not in known] or None
+
     def creating(self) -> Object:
         first = "PodInitializing" if self._pod["spec"].get("initContainers") else "ContainerCreating"
         status = self._base() | {
@@ -186,6 +196,16 @@ class PodView(View):
             return containers.running(pod, container, now, before)
 
         return self._with_conditions({"containerStatuses": containers.statuses(pod, "containers", again)})
+
+    def debugged(self) -> Object:
+        """Ephemeral containers are started once, whatever the others do, and count for nothing the pod says of itself."""
+        pod, now = self._pod, self._now
+        started = containers.statuses(
+            pod,
+            "ephemeralContainers",
+            lambda one, before: before or containers.unprobed(containers.running(pod, one, now)),
+        )
+        return {"observedGeneration": objects.generation(pod), "ephemeralContainerStatuses": started}
 
     def completed(self) -> Object:
         """The work is done, with the exit code the pod's fate tells; a failure may be tried again."""
@@ -288,6 +308,10 @@ class PodView(View):
         }
         if pod["spec"].get("initContainers"):
             status["initContainerStatuses"] = containers.statuses(pod, "initContainers", end)
+        if containers.present_statuses(pod, "ephemeralContainers"):
+            status["ephemeralContainerStatuses"] = containers.statuses(
+                pod, "ephemeralContainers", lambda one, before: containers.unprobed(end(one, before))
+            )
         ends = [containers.termination(one) for one in status["containerStatuses"]]
         failed = any(one is None or one.get("exitCode") for one in ends)
         status["phase"] = outcome or ("Failed" if failed else "Succeeded")
@@ -373,7 +397,7 @@ class PodView(View):
         spec = self._pod["spec"]
         return [
             (field, container, one)
-            for field in ("containers", "initContainers")
+            for field in ("containers", "initContainers", "ephemeralContainers")
             for one in containers.present_statuses(self._pod, field)
             if containers.is_running(one)
             for container in spec.get(field) or ()

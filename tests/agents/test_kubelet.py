@@ -189,6 +189,25 @@ async def test_an_ended_container_is_started_again_if_the_policy_says_so(running
     assert status["lastState"]["terminated"]["exitCode"] == 1
 
 
+async def test_an_ephemeral_container_runs_and_ends_with_the_pod(running):
+    """One that is added to a pod is started, is never ready, and ends with the pod, whose phase it has no part in."""
+    await _pod(running)
+    added = {"ephemeralContainers": [{"name": "look", "image": "busybox:1"}]}
+    await running.client.patch(
+        PODS, "p", "default", {"spec": added}, type="strategic", subresource="ephemeralcontainers"
+    )
+    await running.settle()
+    pod = await running.find(PODS, "p")
+    [debugger] = pod["status"]["ephemeralContainerStatuses"]
+    assert debugger["state"] == {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+    assert (debugger["ready"], "started" in debugger) == (False, False)
+    assert pod["status"]["observedGeneration"] == pod["metadata"]["generation"]
+    assert (await running.events("p"))[-1] == ("Started", "Container started")
+    ended = await _report(running, phase="Succeeded")
+    [debugger] = ended["status"]["ephemeralContainerStatuses"]
+    assert (debugger["state"]["terminated"]["exitCode"], "started" in debugger) == (0, False)
+
+
 async def test_a_jobs_pod_completes(running):
     """A pod of a Job does its work and succeeds."""
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "u"}

@@ -143,6 +143,19 @@ def test_run_and_remove(kubectl: Kubectl) -> None:
     assert kubectl("get", "pods", "-o", "name") == ""
 
 
+def test_debugging(kubectl: Kubectl) -> None:
+    """`kubectl debug` adds a container to a running pod, waits until it runs and talks to it."""
+    k = kubectl
+    k("run", "p", "--image=example.com/app:1")
+    k("wait", "--for=condition=Ready", "pod/p", WAIT)
+    image = ("--image=example.com/sh:1", "--profile=general")
+    said = k("debug", "p", "-i", "-c", "look", "--target=p", *image, stdin="echo one\n")
+    assert "one" in said.splitlines()
+    state = "jsonpath={.status.ephemeralContainerStatuses[0].state.terminated.reason}"
+    assert k("get", "pod", "p", "-o", state) == "Completed"
+    assert k("get", "pod", "p", "-o", "jsonpath={.status.phase}") == "Running"
+
+
 def through(k: Kubectl, what: str, port: int, *options: str, path: str = "/", secure: bool = False) -> bytes:
     """A page fetched through `kubectl port-forward`; `secure` asks by TLS and trusts whoever answers."""
     process = k.start("port-forward", what, f":{port}", *options)

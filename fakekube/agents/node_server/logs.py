@@ -11,13 +11,12 @@ from typing import Any
 
 import orjson
 
+from fakekube.agents.containers import STATUSES
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.objects import Obj, dig
 
 ANNOTATION = "log.fakekube.io/"
-_LISTS = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
-_MEMBERS = ("containers", "initContainers", "ephemeralContainers")
 
 # (seconds after the start of the container, message, where in its source)
 _LAUNCHER: tuple[tuple[float, str, str], ...] = (
@@ -67,16 +66,26 @@ class Line:
 
 def status_of(pod: Obj, container: str) -> Mapping[str, Any]:
     listed: Iterable[Mapping[str, Any]] = (
-        one for member in _LISTS for one in dig(pod, "status", member, default=())
+        one for member in STATUSES.values() for one in dig(pod, "status", member, default=())
     )
     return next((one for one in listed if one.get("name") == container), {})
 
 
 def spec_of(pod: Obj, container: str) -> Mapping[str, Any]:
-    listed: Iterable[Mapping[str, Any]] = (
-        one for member in _MEMBERS for one in dig(pod, "spec", member, default=())
-    )
-    return next((one for one in listed if one.get("name") == container), {})
+    return _found(pod, container)[1]
+
+
+def member_of(pod: Obj, container: str) -> str:
+    """The member of the spec the container stands in."""
+    return _found(pod, container)[0]
+
+
+def _found(pod: Obj, container: str) -> tuple[str, Mapping[str, Any]]:
+    for member in STATUSES:
+        for one in dig(pod, "spec", member, default=()):
+            if one.get("name") == container:
+                return member, one
+    return "containers", {}
 
 
 def run_of(

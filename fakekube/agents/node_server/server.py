@@ -186,17 +186,27 @@ class NodeServer:
 
     async def _end(self, pod: Object, container: str, code: int) -> None:
         """What ran in a container has ended; what follows from that is the kubelet's business."""
-        now = rfc3339(self._clock.now())
-        before = dict(logs.status_of(pod, container))
-        ended = containers.ended(pod, logs.spec_of(pod, container), before, now, code)
-        ended["state"] = {"running": None, **ended["state"]}
-        body = {"metadata": {"uid": objects.uid(pod)}, "status": {"containerStatuses": [ended]}}
-        try:
-            await self._client.patch(
-                PODS, objects.name(pod), objects.namespace(pod), body, type="strategic", subresource="status"
-            )
-        except (NotFound, Conflict):
-            return  # it has gone meanwhile, and the container with it
+        now, member = rfc3339(self._clock.now()), logs.member_of(pod, container)
+
+        def ended(spec: containers.Container, before: containers.Status | None) -> containers.Status:
+            if before is None or spec["name"] != container:
+                return before or containers.waiting(spec, reason="ContainerCreating")
+            found = containers.ended(pod, spec, before, now, code)
+            return containers.unprobed(found) if member == "ephemeralContainers" else found
+
+        while True:
+            try:
+                found = await self._client.get(PODS, objects.name(pod), objects.namespace(pod))
+                if objects.uid(found) != objects.uid(pod):
+                    return
+                reported = {containers.STATUSES[member]: containers.statuses(found, member, ended)}
+                changed = {**found, "status": {**found["status"], **reported}}
+                await self._client.update(PODS, changed, subresource="status")
+            except Conflict:
+                continue  # somebody else's report: the list is told as a whole
+            except NotFound:
+                pass  # it has gone meanwhile, and the container with it
+            return
 
     # --- ports ---------------------------------------------------------------------------------------------------
 

@@ -172,6 +172,42 @@ async def test_a_shell_that_is_attached_to(cluster):
     assert (status["phase"], status["containerStatuses"][0]["restartCount"]) == ("Running", 1)
 
 
+async def test_an_ephemeral_container_that_is_attached_to(pod):
+    """A debugger's shell ends the debugger, and nothing else."""
+    added = {
+        "spec": {"ephemeralContainers": [{"name": "look", "image": "busybox:1", "stdin": True, "tty": True}]}
+    }
+    await pod.client.patch(PODS, "p", "default", added, type="strategic", subresource="ephemeralcontainers")
+    await pod.cluster.advance(1)
+    done = await pod.run(
+        subresource="attach", query="container=look&stdin=true&tty=true", typed=[b"\x00exit 3\r"]
+    )
+    assert json.loads(done.channel(3))["reason"] == "NonZeroExitCode"
+    await pod.cluster.advance(1)
+    status = (await pod.client.get(PODS, "p", "default"))["status"]
+    assert status["ephemeralContainerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
+    assert (status["phase"], "running" in status["containerStatuses"][0]["state"]) == ("Running", True)
+
+
+async def test_one_of_several_containers_ends(cluster):
+    """The end of a container that was attached to is told without a word about the others."""
+    two = [*CONTAINERS, {"name": "d", "image": "y"}]
+    await cluster.client().create(
+        PODS,
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "two", "namespace": "default"},
+            "spec": {"containers": two, "restartPolicy": "Never"},
+        },
+    )
+    await cluster.advance(1)
+    pod = Pod(cluster, "two")
+    await pod.run(subresource="attach", query="container=d&stdin=true&tty=true", typed=[b"\x00exit 0\r"])
+    states = (await pod.client.get(PODS, "two", "default"))["status"]["containerStatuses"]
+    assert [(one["name"], *one["state"]) for one in states] == [("c", "running"), ("d", "terminated")]
+
+
 async def test_refusals(cluster, pod):
     """Containers that are not there or do not run are refused in the real server's words."""
     with pytest.raises(ApiError, match="container d is not valid for pod p"):
