@@ -145,3 +145,31 @@ async def test_v042_conflict(cluster):
     assert refused.value.code == 422
     assert (await client.list(CONTROLLER_REVISIONS, NS)).items == []
     assert name(await client.get(SIZES, "small")) == "small"
+
+
+async def test_what_an_instancetype_annotates(cluster):
+    """Annotations of instancetype and preference are the instance's; the preference decides about disks nobody named."""
+    client = cluster.client()
+    sized = {"cpu": {"guest": 1}, "memory": {"guest": "1Gi"}, "annotations": {"a": "size"}}
+    await client.create(SIZES, made(SIZES, "small", **sized))
+    preferred = {
+        "devices": {"preferredDiskBus": "scsi"},
+        "annotations": {"a": "preference", "b": "preference"},
+    }
+    await client.create(PREFERENCES, made(PREFERENCES, "linux", **preferred))
+    matchers = {
+        "instancetype": {"name": "small"},
+        "preference": {"name": "linux", "kind": "VirtualMachinePreference"},
+    }
+    vm = machine(**matchers)
+    vm["spec"]["template"]["spec"]["volumes"] = [{"name": "root", "containerDisk": {"image": "x"}}]
+    await client.create(VIRTUAL_MACHINES, vm)
+    await cluster.settle()
+    vmi = await client.get(VIRTUAL_MACHINE_INSTANCES, "vm", NS)
+    assert (annotations(vmi)["a"], annotations(vmi)["b"]) == ("size", "preference")
+    assert vmi["spec"]["domain"]["devices"]["disks"] == [{"name": "root", "disk": {"bus": "scsi"}}]
+    clashing = machine(**matchers)
+    clashing["metadata"]["name"] = "other"
+    clashing["spec"]["template"]["metadata"] = {"annotations": {"a": "mine"}}
+    with pytest.raises(ApiError, match=r"VM field\(s\) annotations.a conflicts with selected instance type"):
+        await client.create(VIRTUAL_MACHINES, clashing)

@@ -16,22 +16,30 @@ _PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "fail
 _STANDARD_REQUEST = "100m"
 
 
-def set_instance_defaults(spec: Spec, config: ClusterConfig) -> None:
-    """Fill in the spec of an instance. Whatever the spec says stays as it is."""
+def set_spec_defaults(spec: Spec, config: ClusterConfig) -> None:
+    """Fill in what a template may be shown with: everything but what goes with an architecture. What it says stays."""
     domain: dict[str, Any] = spec.setdefault("domain", {})
     domain.setdefault("devices", {})
-    architecture = set_architecture(spec, config)
+    set_architecture(spec, config)
     set_machine_type(spec, config)
     _requests(domain, config)
     _memory(domain)
-    _cpu(domain, config, architecture)
+    _topology(domain)
+    _pull_policies(spec)
+    spec.setdefault("evictionStrategy", config.eviction_strategy)
+    add_default_network(spec, config)
+    add_missing_disks(spec)
+
+
+def set_instance_defaults(spec: Spec, config: ClusterConfig) -> None:
+    """Fill in the spec of an instance. Whatever the spec says stays as it is."""
+    set_spec_defaults(spec, config)
+    domain, architecture = spec["domain"], str(spec.get("architecture") or "")
+    if not domain["cpu"].get("model"):
+        domain["cpu"]["model"] = config.cpu_model(architecture)
     if config.live_update and architecture != "arm64":
         _max_sockets(domain, config)
         _max_guest(domain, config, architecture)
-    _pull_policies(spec)
-    spec.setdefault("evictionStrategy", config.eviction_strategy)
-    _network(spec, config)
-    add_missing_disks(spec)
     _disks(domain, architecture)
     _features(domain)
     _inputs(domain)
@@ -66,6 +74,15 @@ def add_missing_disks(spec: Spec) -> None:
             devices.setdefault("disks", []).append({"name": volume["name"]})
 
 
+def add_default_network(spec: Spec, config: ClusterConfig) -> None:
+    """The pod network, for guests that say nothing about networks."""
+    devices = spec["domain"].setdefault("devices", {})
+    if devices.get("interfaces") or spec.get("networks") or devices.get("autoattachPodInterface") is False:
+        return
+    devices["interfaces"] = [{"name": "default", config.default_interface: {}}]
+    spec["networks"] = [{"name": "default", "pod": {}}]
+
+
 def _requests(domain: dict[str, Any], config: ClusterConfig) -> None:
     resources = domain.setdefault("resources", {})
     requests = resources.get("requests") or {}
@@ -74,7 +91,9 @@ def _requests(domain: dict[str, Any], config: ClusterConfig) -> None:
     limit = (resources.get("limits") or {}).get("cpu")
     if limit is not None:
         resources["requests"] = {**requests, "cpu": limit}
-    elif config.cpu_request != _STANDARD_REQUEST:
+    elif config.cpu_request != _STANDARD_REQUEST and not (domain.get("cpu") or {}).get(
+        "dedicatedCpuPlacement"
+    ):
         resources["requests"] = {**requests, "cpu": config.cpu_request}
 
 
@@ -92,14 +111,12 @@ def _memory(domain: dict[str, Any]) -> None:
         domain["memory"] = {**memory, "guest": guest}
 
 
-def _cpu(domain: dict[str, Any], config: ClusterConfig, architecture: str) -> None:
+def _topology(domain: dict[str, Any]) -> None:
     cpu = domain["cpu"] = dict(domain.get("cpu") or {})
     if not any(cpu.get(part) for part in ("cores", "sockets", "threads")):
         resources = domain.get("resources") or {}
         asked = (resources.get("limits") or {}).get("cpu") or (resources.get("requests") or {}).get("cpu")
         cpu |= {"cores": 1, "threads": 1, "sockets": max(whole(asked), 1)}
-    if not cpu.get("model"):
-        cpu["model"] = config.cpu_model(architecture)
 
 
 def _max_sockets(domain: dict[str, Any], config: ClusterConfig) -> None:
@@ -141,14 +158,6 @@ def _pull_policies(spec: Spec) -> None:
             image = disk.get("image") or ""
             moving = image.endswith(":latest") or not (set(image) & {":", "@"})
             disk["imagePullPolicy"] = "Always" if moving else "IfNotPresent"
-
-
-def _network(spec: Spec, config: ClusterConfig) -> None:
-    devices = spec["domain"]["devices"]
-    if devices.get("interfaces") or spec.get("networks") or devices.get("autoattachPodInterface") is False:
-        return
-    devices["interfaces"] = [{"name": "default", config.default_interface: {}}]
-    spec["networks"] = [{"name": "default", "pod": {}}]
 
 
 def _disks(domain: dict[str, Any], architecture: str) -> None:

@@ -37,7 +37,7 @@ def validate(
         lambda: list(matchers(vm, old)),
         lambda: [
             Cause(f"VM field(s) {field} conflicts with selected instance type", field)
-            for field in applying.conflicts(_TEMPLATE, template, size)
+            for field in applying.conflicts(_TEMPLATE, vm["spec"]["template"], size)
         ],
         lambda: _spec(vm, config, size, preference),
         lambda: list(_namespaces(vm)),

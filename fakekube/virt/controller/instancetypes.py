@@ -16,6 +16,7 @@ from fakekube.machinery.errors import AlreadyExists, ApiError
 from fakekube.machinery.objects import Obj, dig, generation, name, namespace, owner_reference, uid
 from fakekube.machinery.resources import CONTROLLER_REVISIONS, Resource
 from fakekube.machinery.wire import Object
+from fakekube.virt.controller import vmi_template
 from fakekube.virt.controller.conditions import Failure
 from fakekube.virt.instancetypes import applying, kinds
 
@@ -157,11 +158,11 @@ def expanded(vm: Object, found: Found) -> Object:
     if found.size is None and found.preference is None:
         return vm
     template: Object = copy_of(vm["spec"]["template"])
-    spec: Object = template.setdefault("spec", {})
-    clashing = applying.conflicts("spec", spec, found.size)
+    template["spec"] = vmi_template.with_default_devices(template.get("spec") or {})
+    clashing = applying.conflicts("spec", template, found.size)
     if clashing:
         raise ConflictError(f"VMI conflicts with instancetype spec in fields: [{', '.join(clashing)}]")
-    applying.apply(spec, found.size, found.preference)
+    applying.expand(template, found.size, found.preference)
     marks = template.setdefault("metadata", {}).setdefault("annotations", {})
     for member in kinds.MEMBERS:
         ref = (found.refs or {}).get(f"{member}Ref", {})

@@ -69,18 +69,26 @@ def _owner(vm: Obj) -> dict[str, Any]:
 
 
 def _spec(template: Obj, vm_name: str, *, paused: bool) -> Object:
-    domain: Object = dict(template.get("domain") or {})
-    devices: Object = dict(domain.get("devices") or {})
+    spec = with_default_devices(template)
+    domain = spec["domain"]
     firmware: Object = dict(domain.get("firmware") or {})
-    spec: Object = {**template, "domain": domain}
     if volumes := template.get("volumes"):
         spec["volumes"] = [one for one in volumes if not memory_dump.is_dump(one)]
     if not firmware.get("uuid"):
         firmware["uuid"] = firmware_uuid(vm_name)
-    domain["firmware"], domain["devices"] = firmware, devices
+    domain["firmware"] = firmware
     domain.setdefault("resources", {})
     if paused:
         spec["startStrategy"] = "Paused"
+    return spec
+
+
+def with_default_devices(template: Obj) -> Object:
+    """The spec of a template with the devices that go without saying. A preference decides about these, too."""
+    domain: Object = dict(template.get("domain") or {})
+    devices: Object = dict(domain.get("devices") or {})
+    domain["devices"] = devices
+    spec: Object = {**template, "domain": domain}
     _add_missing_disks(devices, instance.volumes({"spec": template}))
     if devices.get("autoattachInputDevice") and not devices.get("inputs"):
         devices["inputs"] = [{"bus": "usb", "name": "default-0", "type": "tablet"}]

@@ -40,10 +40,11 @@ _DISK_MEMBERS = (
 )
 
 
-def conflicts(path: str, spec: Spec, size: Mapping[str, Any] | None) -> list[str]:
-    """The fields of a spec that say what its instancetype says too."""
+def conflicts(path: str, template: Spec, size: Mapping[str, Any] | None) -> list[str]:
+    """The fields of a template that say what its instancetype says too; the same annotation is no contradiction."""
     if size is None:
         return []
+    spec = template.get("spec") or {}
     domain = spec.get("domain") or {}
     cpu, resources = domain.get("cpu") or {}, domain.get("resources") or {}
     found = [f"domain.cpu.{part}" for part in ("sockets", "cores", "threads") if cpu.get(part)]
@@ -69,7 +70,21 @@ def conflicts(path: str, spec: Spec, size: Mapping[str, Any] | None) -> list[str
         if size.get(member) is not None and domain.get(member) is not None
     ]
     found += [name for name in ("schedulerName", "nodeSelector") if size.get(name) and spec.get(name)]
-    return [f"{path}.{field}" for field in found]
+    marked = dig(template, "metadata", "annotations", default={})
+    return [f"{path}.{field}" for field in found] + [
+        f"annotations.{key}"
+        for key, value in (size.get("annotations") or {}).items()
+        if marked.get(key, value) != value
+    ]
+
+
+def expand(template: Spec, size: Mapping[str, Any] | None, preference: Mapping[str, Any] | None) -> None:
+    """`apply`, and their annotations where the template has none of that name."""
+    apply(template.setdefault("spec", {}), size, preference)
+    marks = {**((preference or {}).get("annotations") or {}), **((size or {}).get("annotations") or {})}
+    if marks:
+        meta = template.setdefault("metadata", {})
+        meta["annotations"] = {**marks, **(meta.get("annotations") or {})}
 
 
 def apply(spec: Spec, size: Mapping[str, Any] | None, preference: Mapping[str, Any] | None) -> None:

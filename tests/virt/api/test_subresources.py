@@ -476,6 +476,15 @@ SIZES = Resource(
 )
 
 
+PREFERENCES = Resource(
+    "instancetype.kubevirt.io",
+    "v1beta1",
+    "virtualmachineclusterpreferences",
+    "VirtualMachineClusterPreference",
+    namespaced=False,
+)
+
+
 async def test_v194_expand_spec(cluster):
     """V-194: the answer has the size written out; the stored machine keeps its matcher."""
     size = {
@@ -495,6 +504,32 @@ async def test_v194_expand_spec(cluster):
     assert vm["spec"]["template"]["spec"]["domain"]["cpu"] == {"sockets": 2, "cores": 1, "threads": 1}
     assert vm["spec"]["template"]["spec"]["domain"]["memory"] == {"guest": "2Gi"}
     assert await cluster.get(VIRTUAL_MACHINES) == before
+
+
+async def test_expand_spec_writes_defaults_out(cluster):
+    """Disks, network and other defaults are in the answer; the preference decides about disks nobody named."""
+    preference = {
+        "apiVersion": SIZES.api_version,
+        "kind": "VirtualMachineClusterPreference",
+        "metadata": {"name": "linux"},
+        "spec": {"devices": {"preferredDiskBus": "scsi"}, "annotations": {"a": "theirs", "b": "theirs"}},
+    }
+    await cluster.client.create(PREFERENCES, preference)
+    spec = {"domain": {"devices": {}}, "volumes": [{"name": "root", "containerDisk": {"image": "x"}}]}
+    template = {"metadata": {"annotations": {"a": "mine"}}, "spec": spec}
+    await cluster.vm(preference={"name": "linux"}, template=template)
+    answer = await cluster.client.request(
+        "GET", f"/apis/subresources.kubevirt.io/v1/namespaces/{NS}/{VMS}/expand-spec"
+    )
+    found = orjson.loads(answer.body)["spec"]["template"]
+    marks = found["metadata"]["annotations"]
+    assert (marks["a"], marks["b"]) == ("mine", "theirs")
+    devices = found["spec"]["domain"]["devices"]
+    assert devices["disks"] == [{"name": "root", "disk": {"bus": "scsi"}}]
+    assert devices["interfaces"] == [{"name": "default", "bridge": {}}]
+    assert found["spec"]["networks"] == [{"name": "default", "pod": {}}]
+    assert found["spec"]["domain"]["cpu"] == {"cores": 1, "sockets": 1, "threads": 1}
+    assert found["spec"]["volumes"][0]["containerDisk"]["imagePullPolicy"] == "Always"
 
 
 async def test_expand_vm_spec_checks_its_body(cluster):

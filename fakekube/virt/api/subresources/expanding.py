@@ -1,6 +1,6 @@
 """expand-spec: a machine with its instancetype and preference written out.
 
-Origin: kubevirt: pkg/virt-api/rest/expand.go, pkg/instancetype/{expand,conflict}
+Origin: kubevirt: pkg/virt-api/rest/expand.go, pkg/instancetype/{expand,conflict}, pkg/defaults
 """
 
 from collections.abc import Callable
@@ -11,6 +11,8 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError, BadRequest, NotFound
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
+from fakekube.virt.api.config import ClusterConfig
+from fakekube.virt.api.instance_defaults import add_default_network, add_missing_disks, set_spec_defaults
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.subresources.replies import internal
 from fakekube.virt.instancetypes import applying
@@ -18,8 +20,10 @@ from fakekube.virt.instancetypes import applying
 Refuse = Callable[[str], ApiError]
 
 
-async def expanded(vm: Object, lookups: Lookups, refuse: Refuse = internal) -> Object:
-    """What the machine would be without its matchers. The stored one stays as it is.
+async def expanded(vm: Object, lookups: Lookups, config: ClusterConfig, refuse: Refuse = internal) -> Object:
+    """What the machine would be without its matchers, defaults written out as well. The stored one stays as it is.
+
+    Disks and the network that go without saying come first: a preference decides about them, too.
 
     What is wrong with a stored machine is the server's error, with a given one (`refuse` is BadRequest) the client's.
     """
@@ -31,11 +35,16 @@ async def expanded(vm: Object, lookups: Lookups, refuse: Refuse = internal) -> O
     if size is None and preference is None:
         return vm
     vm = copy_of(vm)
-    spec = vm["spec"]["template"]["spec"]
-    clashing = applying.conflicts("spec.template.spec", spec, size)
+    template = vm["spec"]["template"]
+    spec = template["spec"]
+    spec.setdefault("domain", {})
+    add_missing_disks(spec)
+    add_default_network(spec, config)
+    clashing = applying.conflicts("spec.template.spec", template, size)
     if clashing:
         raise refuse(f"VM field(s) {', '.join(clashing)} conflicts with selected instance type")
-    applying.apply(spec, size, preference)
+    applying.expand(template, size, preference)
+    set_spec_defaults(spec, config)
     for member in ("instancetype", "preference"):
         vm["spec"].pop(member, None)
     return vm

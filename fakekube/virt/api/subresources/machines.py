@@ -150,7 +150,7 @@ class Machines:
 
     async def _expand(self, _request: Request, namespace: str, own: str) -> Response:
         vm = await self._machine(namespace, own)
-        return answers.json(await expanding.expanded(vm, self._lookups))
+        return answers.json(await expanding.expanded(vm, self._lookups, await self._settings.current()))
 
     async def _graph(self, request: Request, namespace: str, own: str) -> Response:
         return await self._instances.graph(request, namespace, own, self._machine, object_graph.of_machine)

@@ -35,6 +35,7 @@ class Subresources:
         self._release = release
         instances = Instances(client, settings, node)
         self._lookups = Lookups(client)
+        self._settings = settings
         self._operations = {
             "virtualmachines": Machines(client, settings, instances).operations,
             "virtualmachineinstances": instances.operations,
@@ -72,7 +73,9 @@ class Subresources:
         if request.method != "PUT":
             raise _not_allowed()
         vm = expanding.given_machine(request.body, namespace)
-        return answers.json(await expanding.expanded(vm, self._lookups, BadRequest))
+        return answers.json(
+            await expanding.expanded(vm, self._lookups, await self._settings.current(), BadRequest)
+        )
 
     async def _operate(
         self, request: Request, namespace: str, plural: str, own: str, tail: tuple[str, ...]
