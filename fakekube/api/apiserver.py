@@ -215,6 +215,7 @@ class ApiServer:
         self.aggregation.update(obj, deleted=deleted)
         self.catalog.aggregated = self.aggregation.versions()
         self.catalog.aggregated_resources.clear()
+        self.catalog.aggregated_documents.clear()
         self.catalog.revision += 1
 
     async def _namespace(self, name: str) -> Object | None:

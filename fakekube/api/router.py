@@ -127,6 +127,8 @@ class Router:
         if request.path == "/metrics" and request.method == "GET":
             return await metrics.answer(self._catalog, self._registry.store)
         if request.path.startswith("/openapi"):
+            if self._catalog.aggregated:
+                await self._aggregation.learn_documents(self._catalog)
             answer = await openapi.handle(request, self._catalog)
         else:
             if self._catalog.aggregated and request.path.startswith("/apis"):

@@ -329,6 +329,27 @@ async def test_aggregated_apis_tell_what_they_serve(api, ask) -> None:
     assert dogs["subresources"][0]["responseKind"]["kind"] == "Bark"
 
 
+async def test_aggregated_apis_are_asked_for_their_openapi(api, ask) -> None:
+    """Once they answer; whoever has no such document is not asked again."""
+    asked = []
+
+    async def server(request):
+        asked.append(request.path)
+        return Response(404) if len(asked) == 1 else Response(body=b"{}")
+
+    spec = {"group": "pets.example.com", "version": "v1", "groupPriorityMinimum": 1, "versionPriority": 1}
+    service = {"service": {"namespace": "default", "name": "pets"}, "insecureSkipTLSVerify": True}
+    body = {"metadata": {"name": "v1.pets.example.com"}, "spec": spec | service}
+    assert (await ask("POST", "/apis/apiregistration.k8s.io/v1/apiservices", body)).status == 201
+    for _ in range(2):
+        assert (await ask("GET", "/openapi/v3")).status == 200
+    assert asked == []
+    api.services.set("default", "pets", server)
+    for _ in range(2):
+        assert (await ask("GET", "/openapi/v3")).status == 200
+    assert asked == ["/openapi/v2"]
+
+
 async def test_metrics_count_objects(ask) -> None:
     """/metrics tells how many objects of each kind are stored."""
     answer = await ask("GET", "/metrics")

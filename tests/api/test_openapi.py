@@ -286,3 +286,71 @@ async def test_an_unchanged_document_is_not_sent_again(catalog):
         first = await ask(catalog, path)
         again = await ask(catalog, path, **{"if-none-match": dict(first.headers)["ETag"]})
         assert (again.status, again.body) == (304, b"")
+
+
+SPOKEN = {
+    "swagger": "2.0",
+    "info": {"title": "Pets", "version": "1"},
+    "parameters": {"pretty-1": {"name": "pretty", "in": "query", "type": "string", "uniqueItems": True}},
+    "paths": {
+        "/apis/pets.example.com/v1/namespaces/{namespace}/dogs": {
+            "parameters": [{"$ref": "#/parameters/pretty-1"}],
+            "post": {
+                "consumes": ["application/json"],
+                "produces": ["application/json"],
+                "parameters": [
+                    {"name": "body", "in": "body", "required": True, "schema": {"$ref": "#/definitions/Dog"}}
+                ],
+                "responses": {"200": {"description": "OK", "schema": {"$ref": "#/definitions/Dog"}}},
+            },
+        },
+        "/apis/pets.example.com/v2/elsewhere": {},
+        "/healthz": {},
+    },
+    "definitions": {
+        "Dog": {"type": "object", "properties": {"tail": {"$ref": "#/definitions/" + META + "Status"}}},
+        META + "Status": {"type": "object", "description": "Not the one everybody knows."},
+        "Unused": {"type": "object"},
+    },
+}
+
+
+async def test_aggregated_apis_are_part_of_the_documents(catalog):
+    """What an aggregated API says of its version is in v2, v3 and the index; clashing definitions get another name."""
+    catalog.aggregated_documents["pets.example.com", "v1"] = SPOKEN
+    document = await read(catalog, "/openapi/v2")
+    name = "/apis/pets.example.com/v1/namespaces/{namespace}/dogs"
+    assert [path for path in document["paths"] if "pets" in path or path == "/healthz"] == [name]
+    assert document["paths"][name]["parameters"] == [SPOKEN["parameters"]["pretty-1"]]
+    tail = document["definitions"]["Dog"]["properties"]["tail"]["$ref"]
+    assert tail == f"#/definitions/{META}Status_v2"
+    assert document["definitions"][f"{META}Status_v2"]["description"] == "Not the one everybody knows."
+    assert "Unused" not in document["definitions"]
+    address = (await read(catalog, "/openapi/v3"))["paths"]["apis/pets.example.com/v1"]["serverRelativeURL"]
+    told = await read(catalog, address)
+    post = told["paths"][name]["post"]
+    ref = {"schema": {"$ref": "#/components/schemas/Dog"}}
+    assert post["requestBody"] == {"content": {"application/json": ref}, "required": True}
+    assert post["responses"]["200"]["content"] == {"application/json": ref}
+    assert told["paths"][name]["parameters"][0]["schema"] == {"type": "string", "uniqueItems": True}
+    assert (
+        await ask(catalog, "/openapi/v2", accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+    ).status == 200
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {"paths": 3},
+        {"paths": {"/apis/pets.example.com/v1/a": []}},
+        {"paths": {"/apis/pets.example.com/v1/a": {"get": {"parameters": [{"$ref": "#/parameters/b"}]}}}},
+        {"paths": {"/apis/pets.example.com/v1/a": {"get": {"responses": {"200": 7}}}}},
+    ],
+)
+async def test_nonsense_of_aggregated_apis_is_left_out(catalog, document):
+    """A server that says what nobody can read costs nobody the document."""
+    catalog.aggregated_documents["pets.example.com", "v1"] = document
+    assert not any("pets" in path for path in (await read(catalog, "/openapi/v2"))["paths"])
+    assert "apis/pets.example.com/v1" not in (await read(catalog, "/openapi/v3"))["paths"]

@@ -1,6 +1,6 @@
-"""Upstream's functional specs of subresources that tell what a machine is, its instance type and preference written out.
+"""Upstream's functional specs of subresources: what a machine is, its instance type and preference written out, and their OpenAPI.
 
-Origin: kubevirt: tests/compute/subresources/expandspec.go
+Origin: kubevirt: tests/compute/subresources/{expandspec,openapi}.go
 """
 
 import copy
@@ -105,3 +105,13 @@ async def test_conflicts_and_other_namespaces(suite: Suite, kind: str) -> None:
     strange["metadata"]["namespace"] = "madethisup"
     refused = await suite.refused("PUT", f"{SUBRESOURCES}/expand-vm-spec", strange)
     assert refused["message"] == f"VM namespace must be empty or {NS}"
+
+
+async def test_openapi(suite: Suite) -> None:
+    """[test_id:3177] What the aggregated API serves is in the cluster's OpenAPI, of both versions."""
+    document = await suite.get("/openapi/v2")
+    start = "/apis/subresources.kubevirt.io/v1/namespaces/{namespace}/virtualmachines/{name}/start"
+    assert document["paths"][start]["put"]["operationId"]
+    assert start.replace("/v1/", "/v1alpha3/") in document["paths"]
+    told = await suite.get("/openapi/v3/apis/subresources.kubevirt.io/v1")
+    assert told["paths"][start].keys() == {"put", "parameters"}

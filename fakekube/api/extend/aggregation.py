@@ -9,10 +9,11 @@ import orjson
 
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.services import Services
-from fakekube.machinery.errors import ApiError
+from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import dig
-from fakekube.machinery.wire import Handler, Object, Request, User
+from fakekube.machinery.wire import Handler, Object, Request, Response, User
 
+_OK = 200
 _AGGREGATOR = User("system:kube-aggregator", ("system:masters",))
 
 
@@ -41,18 +42,30 @@ class Aggregation:
     async def learn(self, catalog: Catalog) -> None:
         """Ask those who have not told yet what they serve. Who does not answer is asked again next time."""
         for group, version in sorted(self._by_version.keys() - catalog.aggregated_resources.keys()):
-            path = f"/apis/{group}/{version}"
             try:
-                handler = self.find(group, version)
-                assert handler is not None
-                answer = await handler(
-                    Request("GET", path, "", {"accept": "application/json"}, b"", _AGGREGATOR)
-                )
-                listed = orjson.loads(answer.body)["resources"]
+                listed = orjson.loads((await self._ask(group, version, f"/apis/{group}/{version}")).body)
+                catalog.aggregated_resources[group, version] = listed["resources"]
             except (ApiError, ValueError, KeyError, TypeError):
                 continue
-            catalog.aggregated_resources[group, version] = listed
             catalog.revision += 1
+
+    async def learn_documents(self, catalog: Catalog) -> None:
+        """The same of their OpenAPI; one that has none is not asked again."""
+        for group, version in sorted(self._by_version.keys() - catalog.aggregated_documents.keys()):
+            try:
+                answer = await self._ask(group, version, "/openapi/v2")
+                told = orjson.loads(answer.body) if answer.status == _OK else {}
+            except NotFound:
+                told = {}
+            except (ApiError, ValueError):
+                continue
+            catalog.aggregated_documents[group, version] = told
+            catalog.revision += 1
+
+    async def _ask(self, group: str, version: str, path: str) -> Response:
+        handler = self.find(group, version)
+        assert handler is not None
+        return await handler(Request("GET", path, "", {"accept": "application/json"}, b"", _AGGREGATOR))
 
     def find(self, group: str, version: str) -> Handler | None:
         """The Handler for a group version, None when it is not aggregated. Raises 503 when nobody serves it."""

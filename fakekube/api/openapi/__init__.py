@@ -2,6 +2,7 @@
 
     schemas    definitions of built-in and custom kinds, in the words of v2 and of v3
     paths      operations of a resource, likewise
+    foreign    what aggregated APIs say of themselves
     documents  /openapi/v2, /openapi/v3 and one document per group version, kept until the catalog changes
     gnostic    v2 as protobuf, the only form kubectl asks v2 in
 

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import orjson
 
 from fakekube.api.discovery.documents import groups
-from fakekube.api.openapi import gnostic, paths, schemas
+from fakekube.api.openapi import foreign, gnostic, paths, schemas
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.types import definitions
@@ -44,6 +44,7 @@ class _Documents:
     def __init__(self, revision: int) -> None:
         self.revision = revision
         self.made: dict[str, bytes] = {}
+        self.foreign: dict[str, Object] | None = None
 
     def get(self, key: str, make: Callable[[], bytes]) -> bytes:
         found = self.made.get(key)
@@ -60,6 +61,18 @@ def _documents(catalog: Catalog) -> _Documents:
     if documents is None or documents.revision != catalog.revision:
         documents = _kept[catalog] = _Documents(catalog.revision)
     return documents
+
+
+def _foreign(catalog: Catalog) -> dict[str, Object]:
+    """What aggregated APIs say of themselves, by the name of the document it is in."""
+    documents = _documents(catalog)
+    if documents.foreign is None:
+        cut = {
+            f"apis/{group}/{version}": foreign.of_version(document, group, version)
+            for (group, version), document in sorted(catalog.aggregated_documents.items())
+        }
+        documents.foreign = {name: document for name, document in cut.items() if document["paths"]}
+    return documents.foreign
 
 
 def answer(request: Request, catalog: Catalog) -> Response | None:
@@ -97,11 +110,12 @@ def _v3(request: Request, catalog: Catalog, name: str) -> Response | None:
     resources = _served(catalog, name)
     if not resources and name not in _names(catalog):
         return None
-    current = content_hash(name, resources)
+    other = _foreign(catalog).get(name) if not resources else None
+    current = content_hash(name, resources, other)
     asked = parse_qs(request.query).get("hash")
     if asked and asked[0] != current:
         return Response(301, headers=[("Location", f"/openapi/v3/{name}?hash={current}")])
-    body = _documents(catalog).get(name, lambda: orjson.dumps(v3(name, resources)))
+    body = _documents(catalog).get(name, lambda: orjson.dumps(v3(name, resources, other)))
     headers = [("ETag", f'"{current}"'), ("Vary", "Accept")]
     if asked:  # the address names the content, so it may be kept
         headers.append(("Cache-Control", "public, max-age=31536000, immutable"))
@@ -129,19 +143,17 @@ def _names(catalog: Catalog) -> list[str]:
             continue
         found += [f"apis/{group}"] if not _served(catalog, f"apis/{group}/{served[0]}")[0].custom else []
         found += [f"apis/{group}/{version}" for version in served]
-    return sorted(found)
+    return sorted({*found, *_foreign(catalog)})
 
 
 def index(catalog: Catalog) -> Object:
     """`/openapi/v3`: where the documents are, each address with the hash of what is there."""
-    return {
-        "paths": {
-            name: {
-                "serverRelativeURL": f"/openapi/v3/{name}?hash={content_hash(name, _served(catalog, name))}"
-            }
-            for name in _names(catalog)
-        }
-    }
+    others = _foreign(catalog)
+
+    def address(name: str) -> str:
+        return f"/openapi/v3/{name}?hash={content_hash(name, _served(catalog, name), others.get(name))}"
+
+    return {"paths": {name: {"serverRelativeURL": address(name)} for name in _names(catalog)}}
 
 
 @cache
@@ -149,9 +161,11 @@ def _data_digest() -> str:
     return hashlib.sha512(orjson.dumps(definitions().raw)).hexdigest()
 
 
-def content_hash(name: str, resources: list[ServedResource]) -> str:
-    """A fingerprint of everything the document is made from."""
+def content_hash(name: str, resources: list[ServedResource], other: Object | None = None) -> str:
+    """A fingerprint of everything the document is made from: resources of ours, or what somebody else says."""
     parts: list[Any] = [name, _data_digest(), _INFO]
+    if other is not None and not resources:
+        parts.append(other)
     for one in resources:
         below = [[sub.name, sub.kind, sub.verbs] for sub in one.subresources]
         raw = getattr(one.strategy, "raw", None) if one.custom else None
@@ -160,9 +174,12 @@ def content_hash(name: str, resources: list[ServedResource]) -> str:
     return hashlib.sha512(orjson.dumps(parts)).hexdigest().upper()
 
 
-def v3(name: str, resources: list[ServedResource]) -> Object:
+def v3(name: str, resources: list[ServedResource], other: Object | None = None) -> Object:
     """One group version in version 3."""
     head: Object = {"openapi": "3.0.0", "info": _INFO}
+    if other is not None:
+        told = foreign.as_v3(other)
+        return {**head, **told, "components": {**told["components"], "securitySchemes": _SECURITY}}
     if not resources:
         item = {"get": {"responses": {"200": {"description": "OK"}, "401": {"description": "Unauthorized"}}}}
         return {**head, "paths": {f"/{name}/": item}, "components": {"securitySchemes": _SECURITY}}
@@ -186,7 +203,7 @@ def v2(catalog: Catalog) -> Object:
         if resource.custom:
             found |= {one: schemas.v2_custom(raw) for one, raw in schemas.custom(resource).items()}
     listed = {path.path: paths.v2(path) for resource in resources for path in paths.paths(resource)}
-    return {
+    own: Object = {
         "swagger": "2.0",
         "info": _INFO,
         "paths": dict(sorted(listed.items())),
@@ -194,3 +211,4 @@ def v2(catalog: Catalog) -> Object:
         "securityDefinitions": _SECURITY,
         "security": [{"BearerToken": []}],
     }
+    return foreign.merged(own, _foreign(catalog).values())

@@ -12,8 +12,8 @@ import orjson
 from fakekube.machinery.wire import Object
 
 _METHODS = {"get": 2, "put": 3, "post": 4, "delete": 5, "patch": 8}
-_PLACES = {"query": 3, "path": 4}  # in NonBodyParameter
-_OFFSETS = {"query": 1, "path": 0}  # the query form has allow_empty_value before the type
+_PLACES = {"header": 1, "formData": 2, "query": 3, "path": 4}  # in NonBodyParameter
+_OFFSETS = {"query": 1, "formData": 1}  # these have allow_empty_value before the type
 
 
 def encode(document: Object) -> bytes:
@@ -73,18 +73,20 @@ def _path(item: Object) -> bytes:
 
 def _operation(raw: Object) -> bytes:
     return (
-        _text(5, raw["operationId"])
-        + _texts(6, raw["produces"])
-        + _texts(7, raw["consumes"])
+        _text(5, raw.get("operationId", ""))
+        + _texts(6, raw.get("produces", ()))
+        + _texts(7, raw.get("consumes", ()))
         + b"".join(_bytes(8, _parameter(one)) for one in raw.get("parameters", ()))
-        + _bytes(9, b"".join(_named(1, code, _response(one)) for code, one in raw["responses"].items()))
+        + _bytes(
+            9, b"".join(_named(1, code, _response(one)) for code, one in raw.get("responses", {}).items())
+        )
         + _extensions(13, raw)
     )
 
 
 def _response(raw: Object) -> bytes:
     schema = _bytes(2, _bytes(1, _schema(raw["schema"]))) if "schema" in raw else b""
-    return _bytes(1, _text(1, raw["description"]) + schema)
+    return _bytes(1, _text(1, raw.get("description", "")) + schema)
 
 
 def _parameter(raw: Object) -> bytes:
@@ -96,7 +98,7 @@ def _parameter(raw: Object) -> bytes:
             _bytes(1, _text(2, raw["name"]) + _text(3, place) + required + _bytes(5, _schema(raw["schema"]))),
         )
     own = _flag(1, raw.get("required")) + _text(2, place) + _text(3, text) + _text(4, raw["name"])
-    own += _text(5 + _OFFSETS[place], raw["type"])
+    own += _text(5 + _OFFSETS.get(place, 0), raw["type"])
     return _bytes(1, _bytes(2, _bytes(_PLACES[place], own)))
 
 

@@ -16,6 +16,7 @@ class Catalog:
         self.aggregated: list[tuple[str, str]] = []  # (group, version) of what APIServices point elsewhere
         # What those say they serve, as far as they have been asked: entries of an APIResourceList.
         self.aggregated_resources: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self.aggregated_documents: dict[tuple[str, str], Any] = {}  # their OpenAPI, likewise
         for resource in resources:
             self.add(resource)
 

@@ -20,6 +20,7 @@ from fakekube.virt.api.settings import Settings
 from fakekube.virt.api.subresources.routes import Subresources
 
 _API = "/apis/"
+_OPENAPI = "/openapi/v2"
 _HEALTH = "/healthz"
 
 
@@ -69,6 +70,8 @@ class VirtApi:
             return answers.refusal(error)
         if answered is not None:
             return answered
+        if request.path == _OPENAPI:
+            return answers.json(self._subresources.openapi())
         if request.path == _HEALTH:
             return answers.json({})
         return Response(404, b"404: Page Not Found", "text/plain; charset=utf-8")

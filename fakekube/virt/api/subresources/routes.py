@@ -9,11 +9,11 @@ from urllib.parse import unquote
 from fakekube.client.client import Client
 from fakekube.machinery import answers
 from fakekube.machinery.errors import BadRequest, MethodNotAllowed, NotFound
-from fakekube.machinery.wire import Request, Response
+from fakekube.machinery.wire import Object, Request, Response
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.node import Node
 from fakekube.virt.api.settings import Settings
-from fakekube.virt.api.subresources import discovery, expanding
+from fakekube.virt.api.subresources import discovery, expanding, swagger
 from fakekube.virt.api.subresources.instances import Instances
 from fakekube.virt.api.subresources.machines import Machines
 
@@ -57,6 +57,9 @@ class Subresources:
         if len(rest) < 5:
             raise NotFound("the server could not find the requested resource")
         return await self._operate(request, rest[1], rest[2], rest[3], rest[4:])
+
+    def openapi(self) -> Object:
+        return swagger.document(self._operations)
 
     def _plain(self, version: str, page: str) -> Response:
         if not page:
