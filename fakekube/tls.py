@@ -9,7 +9,6 @@ import ssl
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,18 +74,6 @@ def identity(hosts: Iterable[str] = (), folder: Path | None = None) -> Identity:
         raise TlsUnavailable(f"cannot keep certificates in {file}: {error.strerror or error}") from error
     assert kept is not None, "what was just written can be read"
     return kept
-
-
-@cache
-def throwaway() -> ssl.SSLContext | None:
-    """A server's certificate that no client can check, kept nowhere; None where the extra is missing."""
-    try:
-        import trustme  # noqa: PLC0415 - an extra
-    except ImportError:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    trustme.CA(organization_name="fakekube").issue_cert("localhost").configure_cert(context)
-    return context
 
 
 def _load(file: Path, names: list[str]) -> Identity | None:

@@ -1,4 +1,4 @@
-"""What else an installation consists of, as data: accounts, services, and where certificates would be.
+"""What else an installation consists of, as data: namespaces, accounts, services.
 
 Origin: kubevirt: pkg/virt-operator/resource/generate/components, cdi: pkg/operator/resources
 """
@@ -10,12 +10,6 @@ from fakekube.machinery.wire import Object
 REGISTRY = "quay.io/kubevirt"
 CDI_REGISTRY, CDI_VERSION = "quay.io/kubevirt", "v1.66.0"
 ACCOUNTS = ("operator", "apiserver", "controller", "handler", "exportproxy", "synchronization-controller")
-_SECRETS = (
-    *("kubevirt-ca", "kubevirt-export-ca", "kubevirt-operator-certs", "kubevirt-controller-certs"),
-    *("kubevirt-virt-api-certs", "kubevirt-virt-handler-certs", "kubevirt-virt-handler-server-certs"),
-    *("kubevirt-exportproxy-certs",),
-)
-_BUNDLES = ("kubevirt-ca", "kubevirt-export-ca")
 
 
 def namespaces(kubevirt: str, cdi: str) -> list[Object]:
@@ -56,21 +50,6 @@ def services(kubevirt: str, cdi: str) -> list[Object]:
         _service("cdi-uploadproxy", cdi, {"cdi.kubevirt.io": "cdi-uploadproxy"}, 8443),
         _service("cdi-prometheus-metrics", cdi, {"prometheus.cdi.kubevirt.io": "true"}, 8080),
     ]
-
-
-def certificates(kubevirt: str) -> list[Object]:
-    """The secrets and bundles of KubeVirt's own authority. They are empty: its components meet in one process."""
-    managed = {"app.kubernetes.io/managed-by": "virt-operator"}
-    found = [
-        {
-            **_core("Secret", name, kubevirt, managed),
-            "type": "kubernetes.io/tls",
-            "data": {"tls.crt": "", "tls.key": ""},
-        }
-        for name in _SECRETS
-    ]
-    found += [{**_core("ConfigMap", name, kubevirt, managed), "data": {"ca-bundle": ""}} for name in _BUNDLES]
-    return found
 
 
 def _core(kind: str, name: str, namespace: str = "", labels: dict[str, str] | None = None) -> Object:

@@ -1,13 +1,12 @@
 """What KubeVirt's own pods say on their port 8443: that they are well, and which version of their configuration they know.
 
 Whoever changes the configuration asks them, until all know it. Ours read it from the KubeVirt object whenever they need
-it, so they know the newest. The port speaks TLS, with a certificate that nobody can check.
+it, so they know the newest. The port speaks TLS, with the component's certificate.
 Upstream: kubevirt: pkg/healthz/healthz.go, tests/libkubevirt/config/kvconfig.go
 """
 
 import json
 
-from fakekube import tls
 from fakekube.agents.node_server import listening
 from fakekube.agents.node_server.listening import Said, Serve, Service
 from fakekube.agents.node_server.secured import Secured
@@ -15,19 +14,17 @@ from fakekube.client.client import Client
 from fakekube.machinery import objects
 from fakekube.machinery.resources import KUBEVIRTS
 from fakekube.machinery.wire import Object, WebSocket
+from fakekube.virt.operator import certificates
 
 PORT = 8443
-_COMPONENTS = ("virt-api", "virt-controller", "virt-handler")
 _PATH = b"healthz"
 
 
 def of_pod(pod: Object, port: int, client: Client) -> Serve | None:
-    """What listens on the port, where it is one of KubeVirt's own pods and TLS can be had."""
+    """What listens on the port, where it is one of KubeVirt's own pods."""
     running = objects.dig(pod, "status", "phase") == "Running"
-    if port != PORT or not running or objects.labels(pod).get("kubevirt.io") not in _COMPONENTS:
-        return None
-    context = tls.throwaway()
-    if context is None:
+    context = certificates.serving(objects.labels(pod).get("kubevirt.io", "")) if running else None
+    if port != PORT or context is None:
         return None
 
     async def serve(socket: WebSocket) -> None:

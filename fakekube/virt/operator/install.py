@@ -1,4 +1,4 @@
-"""virt-operator as an actor: creates what an installation consists of, then keeps the KubeVirt object's status.
+"""virt-operator as an actor: creates what an installation consists of, then follows the KubeVirt object and keeps its status.
 
 `manifests` is the installation as data, in the order in which it is created; who starts a cluster may write the CRDs
 among them (`crds.texts`) by itself and quicker. What exists already is left as it is.
@@ -6,11 +6,13 @@ among them (`crds.texts`) by itself and quicker. What exists already is left as 
 Origin: kubevirt: pkg/virt-operator/kubevirt.go, pkg/virt-operator/resource/apply
 """
 
+import asyncio
 from datetime import datetime
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
+from fakekube.client.recorder import WARNING, Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
 from fakekube.machinery.copying import copy_of
@@ -38,7 +40,7 @@ from fakekube.machinery.resources import (
 )
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator import components, crds, installation, roles, webhooks, workloads
+from fakekube.virt.operator import certificates, components, crds, installation, roles, webhooks, workloads
 
 NAMESPACE, CDI_NAMESPACE = "kubevirt", "cdi"
 RESOURCES: dict[str, Resource] = {
@@ -78,6 +80,10 @@ RESOURCES: dict[str, Resource] = {
     )
 }
 RELEASE = Versions().kubevirt
+_CUSTOM_REPLICAS = (
+    "applying custom number of infra replica. this is an advanced feature that prevents auto-scaling for core kubevirt "
+    "components. Please use with caution!"
+)
 _SPLIT = ("Deployment", "DaemonSet")  # whose status has to be written apart
 
 
@@ -91,7 +97,7 @@ def manifests(now: datetime, *, nodes: int = 1, webhook: bool = True, release: s
         *components.accounts(NAMESPACE),
         *roles.roles(),
         *components.services(NAMESPACE, CDI_NAMESPACE),
-        *components.certificates(NAMESPACE),
+        *certificates.objects(NAMESPACE),
         *workloads.kubevirt(NAMESPACE, nodes, time, release),
         *workloads.cdi(CDI_NAMESPACE, time),
         installation.kubevirt(NAMESPACE),
@@ -110,7 +116,7 @@ class VirtOperator:
         self, client: Client, *, clock: Clock, ids: Ids, webhook: bool = True, release: str = RELEASE
     ) -> None:
         self._release = release
-        del ids  # nothing here is random
+        self._recorder = Recorder(client, self.name, clock=clock, ids=ids)
         self._client = client
         self._clock = clock
         self._webhook = webhook
@@ -122,12 +128,14 @@ class VirtOperator:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        return self.installed and self._controller.idle
+        return self.installed and self._controller.idle and self._recorder.idle
 
     async def run(self) -> None:
         """Install, then look after the KubeVirt objects; until cancelled."""
         await self.install()
-        await self._controller.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._recorder.run(), name="virt-operator: events")
+            tasks.create_task(self._controller.run(), name="virt-operator")
 
     async def install(self) -> None:
         """Create what is missing. After a restart nothing is: an installation that says it is whole, is."""
@@ -175,8 +183,31 @@ class VirtOperator:
             if condition(obj, "Synchronized") is None:
                 await self._write(obj, installation.superfluous(obj, now))
         elif dig(obj, "status", "observedGeneration") != generation(obj):
-            listed = installation.generations(workloads.kubevirt(NAMESPACE, 0, now, self._release))
+            listed = installation.generations(await self._follow(obj, now))
             await self._write(obj, installation.deployed(obj, listed, now, self._release))
+
+    async def _follow(self, obj: Object, now: str) -> list[Object]:
+        """The workloads, as the KubeVirt object wants them."""
+        found = []
+        for made in workloads.kubevirt(NAMESPACE, 0, now, self._release):
+            resource = RESOURCES[made["kind"]]
+            try:
+                known = await self._client.get(resource, name(made), NAMESPACE)
+            except NotFound:
+                known = await self._client.create(resource, made)
+            wanted = (
+                known
+                if name(made) == workloads.OPERATOR
+                else workloads.following(known, obj["spec"], self._release)
+            )
+            if wanted["spec"] != known["spec"]:
+                if dig(obj, "spec", "infra", "replicas") and dig(wanted, "spec", "replicas") != dig(
+                    known, "spec", "replicas"
+                ):
+                    self._recorder.event(known, WARNING, "AdvancedFeatureUse", _CUSTOM_REPLICAS)
+                wanted = await self._client.update(resource, wanted)
+            found.append(wanted)
+        return found
 
     async def _let_go(self, obj: Object, now: str) -> None:
         """Let a KubeVirt object be deleted. What it installed stays: uninstalling is not emulated."""

@@ -95,7 +95,7 @@ def generations(workloads: list[Object]) -> list[Object]:
             "resource": f"{one['kind'].lower()}s",
             "namespace": one["metadata"]["namespace"],
             "name": one["metadata"]["name"],
-            "lastGeneration": 1,
+            "lastGeneration": generation(one),
         }
         for one in workloads
     ]

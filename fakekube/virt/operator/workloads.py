@@ -1,12 +1,13 @@
 """KubeVirt's and CDI's own Deployments and DaemonSet, as data, with the status they have when all their pods are ready.
 
-Whether there are pods is up to the workload controllers that run; where none does, the status stays as it is here.
-Origin: kubevirt: pkg/virt-operator/resource/generate/components/{deployments,daemonsets}.go,
+How many there are and where they run, the KubeVirt object may say. Whether there are pods is up to the workload controllers that run; where none does, the status stays as it is here.
+Origin: kubevirt: pkg/virt-operator/resource/generate/components/{deployments,daemonsets}.go, pkg/virt-operator/resource/{apply/apps,placement/placement}.go,
 cdi: pkg/operator/resources/namespaced
 """
 
 from typing import Any
 
+from fakekube.machinery.objects import name
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator.components import CDI_REGISTRY, CDI_VERSION, REGISTRY
 
@@ -19,15 +20,43 @@ _ACCOUNTS = {
 _CDI = ("cdi-operator", "cdi-apiserver", "cdi-deployment", "cdi-uploadproxy")
 _CDI_IMAGES = {"cdi-deployment": "cdi-controller"}
 _REPLICAS = 2
+OPERATOR, HANDLER = "virt-operator", "virt-handler"
+_PLACEMENT = ("affinity", "nodeSelector", "tolerations")
 
 
 def kubevirt(namespace: str, nodes: int, now: str, release: str) -> list[Object]:
     """virt-operator, what it deploys, and a virt-handler for each of so many nodes."""
-    names = ("virt-operator", "virt-api", "virt-controller")
+    names = (OPERATOR, "virt-api", "virt-controller")
     deployments = [
         _deployment(name, namespace, _kubevirt_spec(name, release), _REPLICAS, now) for name in names
     ]
-    return [*deployments, _daemon_set("virt-handler", namespace, nodes, release)]
+    return [*deployments, _daemon_set(HANDLER, namespace, nodes, release)]
+
+
+def following(workload: Object, spec: Object, release: str) -> Object:
+    """The same as the KubeVirt object wants it: where it runs and, of `infra`, how often. What else somebody changed stays.
+
+    virt-operator is not its own business.
+    """
+    own = name(workload)
+    config = spec.get("workloads" if own == HANDLER else "infra") or {}
+    pod = _placed(_kubevirt_spec(own, release)["template"]["spec"], config.get("nodePlacement") or {})
+    template = workload["spec"]["template"]
+    wanted = {**template["spec"], **{part: pod.get(part) for part in _PLACEMENT}}
+    wanted = {part: value for part, value in wanted.items() if value is not None}
+    found = {**workload["spec"], "template": {**template, "spec": wanted}}
+    if own != HANDLER:
+        found["replicas"] = config.get("replicas") or _REPLICAS
+    return {**workload, "spec": found}
+
+
+def _placed(pod: Object, placement: Object) -> Object:
+    """A pod that runs where it is told to; what it says itself counts for more."""
+    return {
+        **({"affinity": placement["affinity"]} if placement.get("affinity") else {}),
+        "nodeSelector": {**(placement.get("nodeSelector") or {}), **pod["nodeSelector"]},
+        "tolerations": [*pod["tolerations"], *(placement.get("tolerations") or ())],
+    }
 
 
 def cdi(namespace: str, now: str) -> list[Object]:

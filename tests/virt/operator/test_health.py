@@ -6,7 +6,6 @@ import ssl
 
 import pytest
 
-from fakekube import tls
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery import objects
@@ -106,13 +105,11 @@ async def test_who_speaks_no_tls(cluster):
     assert wire.to_client.qsize() <= 1
 
 
-async def test_who_else_listens(cluster, monkeypatch):
-    """Other pods, other ports, pods that do not run, and all of them without TLS: nothing of ours."""
+async def test_who_else_listens(cluster):
+    """Other pods, other ports, pods that do not run: nothing of ours."""
     client = cluster.client()
     pod, *_ = (await client.list(PODS, "kubevirt", label_selector="kubevirt.io=virt-api")).items
     assert health.of_pod(pod, 80, client) is None
     assert health.of_pod({**pod, "status": {"phase": "Pending"}}, health.PORT, client) is None
     launcher = {**pod, "metadata": {**pod["metadata"], "labels": {"kubevirt.io": "virt-launcher"}}}
     assert health.of_pod(launcher, health.PORT, client) is None
-    monkeypatch.setattr(tls, "throwaway", lambda: None)
-    assert health.of_pod(pod, health.PORT, client) is None

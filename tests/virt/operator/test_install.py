@@ -1,10 +1,13 @@
 """The installation: what it leaves behind, that it may run twice, and how the KubeVirt object fares."""
 
 import asyncio
+import base64
 import subprocess
 import sys
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from fakekube.api.apiserver import ApiServer
 from fakekube.client.client import Client
@@ -12,7 +15,7 @@ from fakekube.clock import ManualClock
 from fakekube.ids import Ids
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import condition, finalizers
-from fakekube.machinery.resources import DEPLOYMENTS, KUBEVIRTS
+from fakekube.machinery.resources import DEPLOYMENTS, EVENTS, KUBEVIRTS
 from fakekube.machinery.wire import User
 from fakekube.store.memory import MemoryStore
 from fakekube.virt.api.handler import VirtApi
@@ -86,10 +89,27 @@ async def test_what_else_looks_deployed(client):
     } <= services
     secrets = await client.list(RESOURCES["Secret"], "kubevirt")
     assert {one["type"] for one in secrets.items} == {"kubernetes.io/tls"}
-    assert (await client.get(RESOURCES["ConfigMap"], "kubevirt-ca", "kubevirt"))["data"] == {"ca-bundle": ""}
     for name in ("cdi-operator", "cdi-apiserver", "cdi-deployment", "cdi-uploadproxy"):
         status = (await client.get(DEPLOYMENTS, name, "cdi"))["status"]
         assert status["readyReplicas"] == status["replicas"] == 1
+
+
+async def test_certificates_are_real(client):
+    """Every secret holds a key and its certificate, signed by the authority whose bundle is there to be trusted."""
+    await operator(client).install()
+    bundles = [
+        x509.load_pem_x509_certificate(bundle["data"]["ca-bundle"].encode())
+        for name in ("kubevirt-ca", "kubevirt-export-ca")
+        for bundle in [await client.get(RESOURCES["ConfigMap"], name, "kubevirt")]
+    ]
+    secrets = (await client.list(RESOURCES["Secret"], "kubevirt")).items
+    assert len(secrets) == 8
+    for secret in secrets:
+        certificate = x509.load_pem_x509_certificate(base64.b64decode(secret["data"]["tls.crt"]))
+        key = serialization.load_pem_private_key(base64.b64decode(secret["data"]["tls.key"]), None)
+        assert key.public_key() == certificate.public_key()
+        authority = bundles["export" in secret["metadata"]["name"]]
+        certificate.verify_directly_issued_by(authority)
 
 
 async def test_cdi_is_deployed(client):
@@ -116,6 +136,53 @@ async def test_generation_is_followed(client):
     await eventually(observed)
     found = await client.get(KUBEVIRTS, "kubevirt", "kubevirt")
     assert found["status"]["defaultArchitecture"] == "arm64"
+    task.cancel()
+
+
+async def test_infra_and_workloads_are_followed(client):
+    """How many run and where: virt-api and virt-controller by `infra`, virt-handler by `workloads`; nothing said is undone."""
+    actor = operator(client)
+    task = asyncio.ensure_future(actor.run())
+    await eventually(lambda: _done(actor))
+    nodes = {"nodeSelector": {"a": "b"}, "tolerations": [{"key": "k", "operator": "Exists"}]}
+    spec = {
+        "infra": {"replicas": 3, "nodePlacement": nodes},
+        "workloads": {"nodePlacement": {"affinity": {}}},
+    }
+
+    async def told(change):
+        changed = await client.patch(KUBEVIRTS, "kubevirt", "kubevirt", {"spec": change}, type="merge")
+
+        async def observed():
+            found = await client.get(KUBEVIRTS, "kubevirt", "kubevirt")
+            return found["status"]["observedGeneration"] == changed["metadata"]["generation"]
+
+        await eventually(observed)
+        await eventually(lambda: _done(actor))
+        deployments = {
+            one["metadata"]["name"]: one for one in (await client.list(DEPLOYMENTS, "kubevirt")).items
+        }
+        return {name: one["spec"] for name, one in deployments.items()}
+
+    specs = await told(spec)
+    assert {name: one["replicas"] for name, one in specs.items()} == {
+        "virt-operator": 2,
+        "virt-api": 3,
+        "virt-controller": 3,
+    }
+    pod = specs["virt-api"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"a": "b", "kubernetes.io/os": "linux"}
+    assert [one["key"] for one in pod["tolerations"]] == ["CriticalAddonsOnly", "k"]
+    generations = (await client.get(KUBEVIRTS, "kubevirt", "kubevirt"))["status"]["generations"]
+    assert {one["name"]: one["lastGeneration"] for one in generations}["virt-api"] == 2
+    events = (await client.list(EVENTS, "kubevirt")).items
+    assert {(one["reason"], one["involvedObject"]["name"]) for one in events} == {
+        ("AdvancedFeatureUse", "virt-api"),
+        ("AdvancedFeatureUse", "virt-controller"),
+    }
+    specs = await told({"infra": None, "workloads": None})
+    assert {one["replicas"] for one in specs.values()} == {2}
+    assert "a" not in specs["virt-api"]["template"]["spec"]["nodeSelector"]
     task.cancel()
 
 
