@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ANY_TOKEN = fakekube.__name__  # nobody checks it, but without one kubectl asks for a password over TLS
 # Objects and caches are trees: cycles are few, and looking for them as often as Python does by default takes longer than
 # all the work of a large pool. This process is ours alone, so it is ours to say.
-_GARBAGE = (50_000, 20, 50)
+_GARBAGE = (200_000, 20, 50)
 
 
 @contextlib.asynccontextmanager

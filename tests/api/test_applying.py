@@ -90,3 +90,18 @@ async def test_quantities(ask: Ask) -> None:
         500,
         "failed to convert new object (default/p; /v1, Kind=Pod) to p",
     )
+
+
+async def test_json_is_yaml(ask: Ask) -> None:
+    """A configuration in JSON is read as the YAML it is too: what YAML does not take is refused, equal keys are found."""
+    body = b'{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "%s"}}'
+
+    async def applied(value: bytes, path: str = f"{CM}/a?fieldManager=m") -> dict[str, object]:
+        return json_of(await ask("PATCH", path, body % value, APPLY))
+
+    assert (await applied(b"plain"))["data"] == {"k": "plain"}
+    assert (await applied("größer".encode()))["data"] == {"k": "größer"}
+    assert (await applied(b'1", "k": "2'))["data"] == {"k": "2"}
+    assert (await applied(b'1", "k": "2', f"{CM}/a?fieldManager=m&fieldValidation=Strict"))["code"] == 400
+    assert (await applied(b"\x7f"))["code"] == 400
+    assert (await applied(b"\\ud83d\\ude00"))["code"] == 400

@@ -1,4 +1,4 @@
-"""PATCH: JSON patch, merge patch, strategic merge patch and server-side apply, all as "old → new".
+"""PATCH: JSON patch, merge patch and strategic merge patch, all as "old → new"; `applying` has server-side apply.
 
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/patch.go
 """
@@ -9,19 +9,15 @@ from typing import Any
 from fakekube.api import bodies
 from fakekube.api.options import WriteOptions
 from fakekube.api.patching import decoding as decoding_patches
-from fakekube.api.patching import go_format, json_patch, merge_patch, server_side_apply, strategic_merge
-from fakekube.api.registry.ownership import reset_fields
-from fakekube.api.registry.registry import Written
+from fakekube.api.patching import go_format, json_patch, merge_patch, strategic_merge
 from fakekube.api.schema.model import ANYTHING
-from fakekube.api.verbs import decoding, go_text
+from fakekube.api.verbs import applying, decoding, go_text
 from fakekube.api.verbs.call import Call
-from fakekube.api.verbs.create import admission_of as creation
 from fakekube.api.verbs.create import check_namespace
 from fakekube.api.verbs.update import admission_of, admit, check_name, keep_other_half
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import ApiError, BadRequest, NotFound, UnsupportedMediaType, conflict, invalid
-from fakekube.machinery.field_errors import FieldError, required
-from fakekube.machinery.objects import dig
+from fakekube.machinery.errors import BadRequest, UnsupportedMediaType, invalid
+from fakekube.machinery.field_errors import FieldError
 from fakekube.machinery.wire import Object, Response
 
 JSON, MERGE = "application/json-patch+json", "application/merge-patch+json"
@@ -34,7 +30,7 @@ async def patch(call: Call) -> Response:
     options = call.options("PatchOptions")
     media = bodies.media_type(call.request.headers.get("content-type") or "")
     if media == APPLY:
-        return await apply(call, options)
+        return await applying.apply(call, options)
     change = read_patch(call, media)
     if options.force:
         raise invalid(
@@ -161,114 +157,3 @@ def _as_another(call: Call, new: Object, api_version: str) -> None:
     other = call.catalog.by_kind(group, version, str(new.get("kind") or ""))
     if other is not None and not other.custom:
         other.strategy.prune(new)
-
-
-async def apply(call: Call, options: WriteOptions) -> Response:
-    """Server-side apply: creates what is not there."""
-    resource, info = call.resource, call.info
-    if not call.query.get("fieldManager"):
-        cause = required("fieldManager", "is required for apply patch")
-        raise invalid("PatchOptions", "meta.k8s.io", "", [cause])
-    applied = _yaml_object(call.request.body, strict=options.validation == "Strict")
-    wanted_version = str(dig(applied, "metadata", "resourceVersion") or "")
-    attributes, context = admission_of(call, options, subresource=info.subresource, kind="PatchOptions")
-    context.recorded = True
-
-    async def transform(old: Object) -> Object:
-        new = merged(call, old, applied, options)
-        if wanted_version:
-            new["metadata"]["resourceVersion"] = wanted_version
-        _as_typed(call, new, old)
-        check_namespace(call, new)
-        check_name(new, info.name)
-        return await admit(call, attributes, None, keep_other_half(call, new, old), old)
-
-    try:
-        written = await call.registry.update(resource, info.namespace, info.name, transform, context)
-    except NotFound:
-        if info.subresource:
-            raise
-        written = await _create_applied(call, applied, options)
-    return call.written(written, dry_run=options.dry_run)
-
-
-def _yaml_object(body: bytes, *, strict: bool) -> Object:
-    from fakekube.machinery import yaml_text  # noqa: PLC0415 - a tenth of the start-up, for the first apply
-
-    try:
-        value = yaml_text.load(body)
-    except (yaml_text.YamlError, ValueError) as error:
-        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
-        line = f"line {mark.line + 1}: " if mark is not None else ""
-        raise BadRequest(
-            f"error decoding YAML: error converting YAML to JSON: yaml: {line}{problem}"
-        ) from None
-    repeated = yaml_text.repeated_keys(body) if strict else ""
-    if repeated:
-        raise BadRequest(f"error strict decoding YAML: error converting YAML to JSON: {repeated}")
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        said = "string" if isinstance(value, str) else "array" if isinstance(value, list) else "number"
-        raise BadRequest(
-            "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
-            f"{said} into Go value of type map[string]interface {{}}"
-        )
-    return value
-
-
-def merged(call: Call, live: Object | None, applied: Object, options: WriteOptions) -> Object:
-    """Live object and applied configuration together, ownership recorded. Raises Conflict."""
-    resource = call.resource
-    return server_side_apply.apply(
-        live,
-        applied,
-        manager=options.manager,
-        force=options.force,
-        api_version=resource.api_version,
-        subresource=call.info.subresource,
-        now=call.registry.clock.now(),
-        schema=resource.strategy.schema,
-        kind=resource.kind,
-        reset=reset_fields(resource, call.info.subresource),
-    )
-
-
-def _as_typed(call: Call, obj: Object, old: Object | None) -> None:
-    """Decode a merged object into its type, in place. What the schema lets pass and Go does not is the server's fault."""
-    resource = call.resource
-    try:
-        decoding.prune(call, obj, old)
-    except BadRequest as bad:
-        if resource.custom:
-            raise
-        why = bad.message.partition(" cannot be handled as a ")[2].partition(": ")[2] or bad.message
-        where, kind = (
-            f"{call.info.namespace}/{call.info.name}",
-            f"{resource.api_version}, Kind={resource.kind}",
-        )
-        kind = kind if resource.group else f"/{kind}"
-        raise ApiError(
-            f"failed to convert new object ({where}; {kind}) to proper version ({resource.api_version}): "
-            f"unable to convert unstructured object to {kind}: {why}"
-        ) from None
-
-
-async def _create_applied(call: Call, applied: Object, options: WriteOptions) -> Written:
-    resource = call.resource
-    obj = merged(call, None, applied, options)
-    _as_typed(call, obj, None)
-    obj["metadata"].pop("resourceVersion", None)
-    uid = obj["metadata"].get("uid")
-    if uid:
-        said = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-        raise conflict(resource.plural, resource.group, call.info.name, said)
-    check_namespace(call, obj)
-    check_name(obj, call.info.name)
-    resource.strategy.default(obj)
-    attributes, context = creation(call, obj, options, call.info.namespace if resource.namespaced else "")
-    context.recorded = True
-    await call.admission.mutate(attributes)
-    if attributes.obj is None:
-        raise ApiError("admission returned no object")
-    return await call.registry.create(resource, attributes.obj, attributes.namespace, context)
