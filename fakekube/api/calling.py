@@ -10,9 +10,10 @@ import errno
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Coroutine, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import coroutine
+from typing import Any, TypeVar
 
 import orjson
 
@@ -20,6 +21,8 @@ from fakekube.api.services import Services
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.reviews import Answer, Question, Reviewer
 from fakekube.machinery.wire import Handler, Request, User
+
+T = TypeVar("T")
 
 _API_SERVER = User("system:apiserver", ("system:masters",))
 _HEADERS = {
@@ -78,14 +81,40 @@ async def ask(services: Services, endpoint: Endpoint, question: Question, *, sec
     if reviewer is None:
         return None
     try:
-        async with asyncio.timeout(seconds):
-            return await reviewer.review(endpoint.path, question)
+        return await _within(seconds, reviewer.review(endpoint.path, question))
     except TimeoutError as error:
         raise CallFailed(
             f'Post "{endpoint.base}{endpoint.path}?timeout={seconds:g}s": {_said(error, endpoint)}'
         ) from None
     except ApiError as error:
         raise CallFailed(error.message) from None
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """What comes of `work`, which may take so long. Most of it never waits, and is spared the timer. Raises TimeoutError."""
+    try:
+        awaited = work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    async with asyncio.timeout(seconds):
+        return await _rest(work, awaited)
+
+
+@coroutine
+def _rest(work: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, Any, T]:
+    """A coroutine that waits for something, to its end: what `await` would do, had it not begun."""
+    try:
+        while True:
+            try:
+                sent = yield awaited
+            except BaseException as error:  # noqa: BLE001 - cancellations too are the work's own business
+                awaited = work.throw(error)
+            else:
+                awaited = work.send(sent)
+    except StopIteration as done:
+        result: T = done.value
+        return result
 
 
 async def post(services: Services, endpoint: Endpoint, review: Any, *, seconds: float) -> bytes:

@@ -15,11 +15,11 @@ import orjson
 from jsonpatch import (
     AddOperation,
     CopyOperation,
-    JsonPatch,
     JsonPatchConflict,
     JsonPatchException,
     JsonPatchTestFailed,
     MoveOperation,
+    PatchOperation,
     RemoveOperation,
     ReplaceOperation,
     TestOperation,
@@ -41,7 +41,7 @@ def apply(obj: Object, patch: Sequence[Mapping[str, Any]]) -> Object:
     """
     check_depth(patch)
     try:
-        out = _LenientPatch(copy_of(list(patch)), pointer_cls=_Pointer).apply(obj)
+        out = _applied([_operation(one) for one in copy_of(list(patch))], obj)
     except (JsonPatchException, JsonPointerException) as error:
         raise _refused() from error
     if not isinstance(out, dict):
@@ -189,18 +189,27 @@ def _encoded(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-class _LenientPatch(JsonPatch):
-    operations = MappingProxyType(
-        {"add": _Add, "remove": _Remove, "replace": _Replace, "move": _Move, "copy": _Copy, "test": _Test}
-    )
+_OPERATIONS: Mapping[Any, type[PatchOperation]] = MappingProxyType(
+    {"add": _Add, "remove": _Remove, "replace": _Replace, "move": _Move, "copy": _Copy, "test": _Test}
+)
 
-    def apply(self, obj: Any, in_place: bool = False, atomic: bool = False) -> Any:  # noqa: ARG002 - theirs
-        """As the library's, but only the way to what changes is copied."""
-        out = dict(obj)
-        own = {id(out): out}  # what may be changed in place; kept, so that no other object gets its id
-        for operation in self._ops:  # type: ignore[attr-defined]  # unknown to the stubs
-            _own(out, operation.pointer, own)
-            if isinstance(operation, MoveOperation):
-                _own(out, _Pointer(operation.operation.get("from") or ""), own)
-            out = operation.apply(out)
-        return out
+
+def _operation(one: Mapping[str, Any]) -> PatchOperation:
+    """The library's `JsonPatch` would make each of them twice: once to look at it."""
+    try:
+        kind = _OPERATIONS[one["op"]]
+    except (KeyError, TypeError):
+        raise JsonPatchException("no such operation") from None
+    return kind(one, pointer_cls=_Pointer)
+
+
+def _applied(operations: Sequence[PatchOperation], obj: Any) -> Any:
+    """As the library does, but only the way to what changes is copied."""
+    out = dict(obj)
+    own = {id(out): out}  # what may be changed in place; kept, so that no other object gets its id
+    for operation in operations:
+        _own(out, operation.pointer, own)
+        if isinstance(operation, MoveOperation):
+            _own(out, _Pointer(operation.operation.get("from") or ""), own)
+        out = operation.apply(out)
+    return out
