@@ -199,8 +199,8 @@ async def test_a_fork_keeps_stages_or_gets_others():
             ":4: spec.next.statusTemplate: nobody provides {guest.running}; known here: now, object.…",
         ),
         (
-            stage("{kind: Pod}", '{statusTemplate: "{{ NodeIP }}"}'),
-            ":4: spec.next.statusTemplate: {{ NodeIP }} is not understood: templates here fill in Now,",
+            stage("{kind: Pod}", '{statusTemplate: "{{ NodeIPs }}"}'),
+            ":4: spec.next.statusTemplate: function 'NodeIPs' in {{ NodeIPs }} is not known here",
         ),
         ("kind: Stage\n", ":1: apiVersion is missing"),
         ("a: [\n", ":2: not YAML"),

@@ -9,6 +9,7 @@ Names for stages (`stages/pod.yaml`); those that say nothing now are absent:
     outcome     Succeeded or Failed: the end was reported            restarting  ended containers that are wanted back
     debugging   the ephemeral containers that were added and not yet started
     creating · running · completed · stopped · killed · ended · restarted · debugged   the status to write for each of these
+    host · address   of the pod's node, and of the pod: its own, or the next that is free
     outdated    conditions to write, where they differ from what containers and readiness gates say
     fate        how the start goes wrong, if it is to (`fates`)      unpullable  the container whose image is not found
     unpulled · crashed                                               the status to write when it has gone wrong
@@ -46,6 +47,8 @@ NAMES = frozenset(
         "restarted",
         "debugged",
         "outdated",
+        "host",
+        "address",
         "fate",
         "unpullable",
         "unpulled",
@@ -78,6 +81,16 @@ class PodView(View):
 
     def node(self) -> str | None:
         return objects.name(self._node) if self._node is not None else None
+
+    def host(self) -> str | None:
+        return host_address(self._node) if self._node is not None else None
+
+    def address(self) -> str | None:
+        if self._node is None:
+            return None
+        if self._pod["spec"].get("hostNetwork"):
+            return self.host()
+        return self._address(self._pod, self._node)
 
     def ends(self) -> str:
         return "elsewhere" if self._ends_elsewhere else "here"
@@ -162,10 +175,8 @@ class PodView(View):
     def running(self) -> Object:
         pod, now = self._pod, self._now
         assert self._node is not None
-        host_network = bool(pod["spec"].get("hostNetwork"))
-        base = self._base()
-        address = base.get("hostIP", "") if host_network else self._address(pod, self._node)
-        status = base | {
+        address = self.address()
+        status = self._base() | {
             "phase": "Running",
             "startTime": self._status.get("startTime") or now,
             "podIP": address,

@@ -1,72 +1,64 @@
-"""Texts of kwok's stage files, which are Go templates for YAML, as far as they only fill in values → data with our names.
+"""Texts of kwok's stage files, which are Go templates for YAML, in the place of templates that are data.
 
-    {{ $now := Now }}                 a variable for a value
-    startTime: {{ $now | Quote }}     a value: Now, .a.path of the object, or a variable; quoted or not
-    message: pod {{ .metadata.name }} has started
+    {{ $now := Now }}
+    startTime: {{ $now | Quote }}
+    containerStatuses:
+    {{ range .spec.containers }}
+    - name: {{ .name | Quote }}
+    {{ end }}
 
-What decides or repeats (`if`, `range`, `with`, functions) is no data, and refused: for that there are computed names.
+What `gotext` does not understand is refused when the file is loaded; so is a text that is no YAML for an object in which
+there is nothing. What goes wrong with a real object is an error when the stage plays.
 """
 
-import re
+from functools import partial
 from typing import Any
 
+from fakekube.lifecycle import gotext
+from fakekube.lifecycle.templates import Context, look_up
 from fakekube.machinery import yaml_text
 
-_ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
-_COMMENT = re.compile(r"/\*.*\*/", re.DOTALL)
-_ASSIGNED = re.compile(r"(\$\w+)\s*:?=\s*(\S.*)")
-_PATH = re.compile(r"\.(?:[A-Za-z_][\w-]*)(?:\.[A-Za-z_][\w-]*)*")
-_OPEN, _CLOSE = (
-    "\ue000",
-    "\ue001",
-)  # around a name in the text while it is YAML: private characters, so no template's own
-_MARK = re.compile(f"{_OPEN}(.*?){_CLOSE}")
+_NOBODY = gotext.Surroundings("2000-01-01T00:00:00Z", {}, lambda _name: None)
 
 
-def translate(text: str) -> Any:
-    """The data the text describes, with names in braces for its values. Raises ValueError, saying what is not understood."""
-    known: dict[str, str] = {}
+class GoText:
+    """A template for text, with the manners of a `Template`."""
 
-    def replaced(action: re.Match[str]) -> str:
-        said = action[1]
-        if _COMMENT.fullmatch(said):
-            return ""
-        if assigned := _ASSIGNED.fullmatch(said):
-            known[assigned[1]] = _name(assigned[2], known)
-            return ""
-        pipe, *functions = (one.strip() for one in said.split("|"))
-        if any(one not in ("Quote", "quote") for one in functions):
-            raise ValueError(f"of functions in templates only Quote is understood, not {said!r}")
-        mark = f"{_OPEN}{_name(pipe, known)}{_CLOSE}"
-        return f'"{mark}"' if functions else mark
+    data: Any = None
+    names: frozenset[str] = frozenset()
+    is_one_name = False
 
-    try:
-        data = yaml_text.load(_ACTION.sub(replaced, text))
-    except yaml_text.YamlError as error:
-        raise ValueError(f"the template is no YAML: {error}") from None
-    return _braced(data)
+    def __init__(self, text: str) -> None:
+        self._text = gotext.Text(text)
+
+    def render(self, context: Context) -> Any:
+        around = gotext.Surroundings(context["now"], context["object"], partial(look_up, context))
+        return self._text.render(around)
 
 
-def _name(said: str, known: dict[str, str]) -> str:
-    if said in known:
-        return known[said]
-    if said in ("Now", "now"):
-        return "now"
-    if _PATH.fullmatch(said):
-        return f"object{said}"
-    raise ValueError(
-        f"{{{{ {said} }}}} is not understood: templates here fill in Now, .a.path or a variable; "
-        "what has to be decided or repeated has a computed name instead"
-    )
+class GoYaml(GoText):
+    """A template for data: the YAML it comes to. `wanted`: what that is to be."""
 
+    def __init__(self, text: str, wanted: type = dict) -> None:
+        super().__init__(text)
+        self._wanted = wanted
+        try:
+            said = self._text.render(_NOBODY)
+        except gotext.TemplateError:
+            return  # there has to be something in the object
+        self._read(said)
 
-def _braced(data: Any) -> Any:
-    """Marks become names in braces, braces that were there before stay what they were."""
-    if isinstance(data, str):
-        doubled = data.replace("{", "{{").replace("}", "}}")
-        return _MARK.sub(r"{\1}", doubled)
-    if isinstance(data, dict):
-        return {key: _braced(value) for key, value in data.items()}
-    if isinstance(data, list):
-        return [_braced(value) for value in data]
-    return data
+    def render(self, context: Context) -> Any:
+        return self._read(super().render(context))
+
+    def _read(self, said: str) -> Any:
+        try:
+            found = yaml_text.load(said)
+        except yaml_text.YamlError as error:
+            raise gotext.TemplateError(f"the template is no YAML: {error}") from None
+        if found is None:
+            return self._wanted()
+        if not isinstance(found, self._wanted):
+            form = "mapping" if self._wanted is dict else "list"
+            raise gotext.TemplateError(f"must be a {form}, or one name, not {said.strip()!r}")
+        return found

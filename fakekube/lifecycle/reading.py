@@ -26,7 +26,7 @@ from fakekube.lifecycle.stage import (
     Stage,
     StageError,
 )
-from fakekube.lifecycle.templates import Template, is_one_name
+from fakekube.lifecycle.templates import Renders, Template, is_one_name
 from fakekube.machinery import yaml_text
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -158,12 +158,15 @@ class _Reader:
             "weightFrom",
             "delay",
             "next",
+            "steps",
             "immediateNextStage",
             "once",
             "track",
             "paces",
         )
-        self._need(top["spec"], spec, "resourceRef", "next")
+        self._need(top["spec"], spec, "resourceRef", *(() if "steps" in spec else ("next",)))
+        if "steps" in spec and "next" in spec:
+            raise spec["steps"].fail("stands beside next; give one of them")
         return metadata["name"].text(), spec
 
     def reference(self, place: _Place) -> _Place:
@@ -187,7 +190,7 @@ class _Reader:
             group=group,
             kind=kind,
             selector=self._selector(spec.get("selector")),
-            next=self._next(spec["next"]),
+            next=self._steps(spec["steps"]) if "steps" in spec else self._next(spec["next"]),
             delay=self._delay(spec["delay"]) if "delay" in spec else Delay(),
             weight=spec["weight"].count() if "weight" in spec else 0,
             weight_from=self._from(spec.get("weightFrom")),
@@ -209,7 +212,10 @@ class _Reader:
         )
 
     def _requirement(self, place: _Place) -> Requirement:
-        parts = place.fields("key", "operator", "values")
+        parts = place.fields("key", "operator", "values", "jq")
+        if "jq" in parts and len(parts) == 1:
+            place = parts["jq"]
+            parts = place.fields("key", "operator", "values")
         self._need(place, parts, "key", "operator")
         key = self._key(parts["key"])
         operator = parts["operator"].one_of("In", "NotIn", "Exists", "DoesNotExist")
@@ -236,7 +242,11 @@ class _Reader:
     def _from(self, place: _Place | None) -> Key | None:
         if place is None:
             return None
-        parts = place.fields("expressionFrom")
+        parts = place.fields("expressionFrom", "jq")
+        if "jq" in parts:
+            inner = parts["jq"].fields("expression")
+            self._need(parts["jq"], inner, "expression")
+            return self._key(inner["expression"])
         self._need(place, parts, "expressionFrom")
         return self._key(parts["expressionFrom"])
 
@@ -266,12 +276,32 @@ class _Reader:
             delete,
         )
 
+    def _steps(self, place: _Place) -> Next:
+        """What newer files of kwok have for `next`: one thing after the other, messages of events as Go templates."""
+        told, patches, delete = [], [], False
+        finalizers: Finalizers | None = None
+        for step in place.items():
+            parts = step.fields("event", "finalizers", "patch", "delete")
+            if len(parts) != 1:
+                raise step.fail("must be one of event, finalizers, patch, delete")
+            if "event" in parts:
+                told.append(EventGroup((self._event(parts["event"], go=True),)))
+            elif "finalizers" in parts:
+                if finalizers is not None:
+                    raise step.fail("a second step about finalizers")
+                finalizers = self._finalizers(parts["finalizers"])
+            elif "patch" in parts:
+                patches.append(self._patch(parts["patch"]))
+            else:
+                delete = parts["delete"].flag()
+        return Next(tuple(told), finalizers, tuple(patches), delete)
+
     def _patch(self, place: _Place) -> Patch:
         parts = place.fields("subresource", "root", "type", "template")
         self._need(place, parts, "template")
         kind = parts["type"].one_of("json", "merge", "strategic", "update") if "type" in parts else "merge"
         root = parts["root"].text() if "root" in parts else ""
-        if kind == "json" and (root or not isinstance(parts["template"].value, list)):
+        if kind == "json" and (root or not isinstance(parts["template"].value, list | str)):
             raise place.fail("a json patch is a list of operations and has no root")
         subresource = parts["subresource"].text() if "subresource" in parts else None
         template = self._template(parts["template"], "list" if kind == "json" else "mapping")
@@ -286,11 +316,11 @@ class _Reader:
         inner = _Reader(self._names, item=each is not None)
         return EventGroup(tuple(inner._event(one) for one in parts["events"].items()), each)
 
-    def _event(self, place: _Place) -> EventToTell:
+    def _event(self, place: _Place, *, go: bool = False) -> EventToTell:
         parts = place.fields("type", "reason", "message", "fieldPath")
         self._need(place, parts, "reason", "message")
         kind = parts["type"].one_of("Normal", "Warning") if "type" in parts else "Normal"
-        reason, message = (self._template(parts[name], "text") for name in ("reason", "message"))
+        reason, message = (self._template(parts[name], "text", go=go) for name in ("reason", "message"))
         path = self._template(parts["fieldPath"], "text") if "fieldPath" in parts else None
         return EventToTell(kind, reason, message, path)
 
@@ -309,12 +339,14 @@ class _Reader:
             raise place.fail(f"adds and removes {min(both)}")
         return Finalizers(names["add"], names["remove"], empty)
 
-    def _template(self, place: _Place, form: str = "mapping") -> Template:
+    def _template(self, place: _Place, form: str = "mapping", *, go: bool = False) -> Renders:
         wanted: type = {"mapping": dict, "list": list, "text": str}[form]
         data = place.value
         try:
+            if go and form == "text":
+                return go_templates.GoText(place.text())
             if isinstance(data, str) and form != "text" and not is_one_name(data):
-                data = go_templates.translate(data)
+                return go_templates.GoYaml(data, wanted)
             template = Template(data)
         except ValueError as error:
             raise place.fail(str(error)) from None

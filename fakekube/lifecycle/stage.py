@@ -34,9 +34,9 @@
       once: true                                           # at most once in the life of an object
       paces: [fast, realistic]                             # skipped at other paces (all, when absent)
 
-The form is kwok's (kwok: pkg/apis/v1alpha1/stage_types.go) with plain data for Go templates (the simplest of which
-are read, too: `go_templates`); `track`, `once`, `events`,
-`paces` and the patch type `update` are added.
+The form is kwok's (kwok: pkg/apis/v1alpha1/stage_types.go) with plain data for Go templates (which are read,
+too: `go_templates`); `steps` in place of `next`, and `jq` in place of `key` and `expressionFrom`, are kwok's newer spelling.
+`track`, `once`, `events`, `paces` and the patch type `update` are added.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fakekube.lifecycle.expressions import Expression
-from fakekube.lifecycle.templates import Template
+from fakekube.lifecycle.templates import Renders
 
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
 PatchKind = Literal["json", "merge", "strategic", "update"]
@@ -103,7 +103,7 @@ class Delay:
 class Patch:
     """One write. `root` is the member the template is the content of; empty: the object's."""
 
-    template: Template
+    template: Renders
     kind: PatchKind = "merge"
     subresource: str | None = None
     root: str = ""
@@ -114,9 +114,9 @@ class EventToTell:
     """An Event about the object, or about a part of it; all texts are templates."""
 
     type: str
-    reason: Template
-    message: Template
-    field_path: Template | None = None
+    reason: Renders
+    message: Renders
+    field_path: Renders | None = None
 
 
 @dataclass(frozen=True, slots=True)

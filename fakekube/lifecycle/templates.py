@@ -11,7 +11,7 @@ Names are dotted paths into a context: `now`, `object` (the object as it is), an
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from fakekube.machinery.objects import dig
 
@@ -19,6 +19,12 @@ Context = Mapping[str, Any]
 Render = Callable[[Context], Any]
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([A-Za-z_][\w.-]*)\}|[{}]")
+
+
+class Renders(Protocol):
+    """Whatever makes data of a context: a `Template`, or a text of kwok's (`go_templates`)."""
+
+    def render(self, context: Context) -> Any: ...
 
 
 class Template:

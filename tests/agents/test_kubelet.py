@@ -287,6 +287,47 @@ spec:
     assert (await _pod(world, "other"))["status"]["phase"] == "Running"
 
 
+async def test_stages_of_kwok_start_pods(world):
+    """A pod's start as kwok's files tell it, with loops over containers and addresses of node and pod."""
+    [started] = loading.parse("""
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: pod-ready}
+spec:
+  resourceRef: {apiGroup: v1, kind: Pod}
+  selector:
+    matchExpressions:
+    - {key: .metadata.deletionTimestamp, operator: DoesNotExist}
+    - {key: .status.podIP, operator: DoesNotExist}
+  next:
+    statusTemplate: |
+      {{ $now := Now }}
+      containerStatuses:
+      {{ range .spec.containers }}
+      - name: {{ .name | Quote }}
+        image: {{ .image | Quote }}
+        {{ if eq .name "a" }}
+        ready: true
+        {{ end }}
+        restartCount: 0
+        state: {running: {startedAt: {{ $now | Quote }}}}
+      {{ end }}
+      hostIP: {{ NodeIPWith .spec.nodeName | Quote }}
+      podIP: {{ PodIPWith .spec.nodeName ( or .spec.hostNetwork false ) ( or .metadata.uid "" ) | Quote }}
+      phase: Running
+""")
+    await world.node("n1")
+    world.start(Kubelet, stages=(started, *standard_stages()))
+    await world.settle()
+    two = [{"name": "a", "image": "x"}, {"name": "b", "image": "y"}]
+    status = (await _pod(world, containers=two))["status"]
+    assert (status["phase"], status["hostIP"], status["podIP"]) == ("Running", "192.0.2.1", "10.244.0.2")
+    assert [(one["name"], "ready" in one) for one in status["containerStatuses"]] == [
+        ("a", True),
+        ("b", False),
+    ]
+
+
 async def test_each_pod_costs_few_writes(running):
     """Starting a pod is one report of its status, beside the events."""
     before = running.api.store.revision

@@ -1,9 +1,12 @@
-"""kwok's templates, as far as they fill in values."""
+"""Kwok's templates: Go's text templates for YAML."""
+
+import re
 
 import pytest
 
-from fakekube.lifecycle import go_templates, loading
-from fakekube.lifecycle.templates import Template
+from fakekube.lifecycle import effects, loading
+from fakekube.lifecycle.go_templates import GoYaml
+from fakekube.lifecycle.stage import StageError
 
 CONTEXT = {"now": "2026-01-01T00:00:00Z", "object": {"metadata": {"name": "p"}, "spec": {"replicas": 3}}}
 KWOK = """
@@ -42,21 +45,152 @@ def test_values_are_filled_in():
 
 
 def test_text_without_actions_is_yaml():
-    """A text in which nothing is filled in is the YAML it is."""
-    assert Template(go_templates.translate("a: {b: 1}\nc: [d]")).render({}) == {"a": {"b": 1}, "c": ["d"]}
+    """A text in which nothing is filled in is the YAML it is; one that comes to nothing is nothing."""
+    assert GoYaml("a: {b: 1}\nc: [d]").render(CONTEXT) == {"a": {"b": 1}, "c": ["d"]}
+    assert GoYaml("{{ if .nothing }}a: b{{ end }}").render(CONTEXT) == {}
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{{ range .status.conditions }}- a{{ end }}", "range .status.conditions"),
-        ("a: {{ NodeIPWith .a }}", "NodeIPWith .a"),
-        ("a: {{ .b | Trim }}", "only Quote is understood"),
-        ("a: {{ $unknown }}", "unknown"),
+        ("a: {{ Unknown .a }}", "function 'Unknown' in {{ Unknown .a }} is not known here"),
+        ("a: {{ .b | Trim }}", "function 'Trim' in {{ .b | Trim }} is not known here"),
+        ("a: {{ $unknown }}", "undefined variable '$unknown'"),
+        ("a: {{ $x = 1 }}", "undefined variable '$x'"),
+        ("{{ if .a }}{{ $x := 1 }}{{ end }}a: {{ $x }}", "undefined variable '$x'"),
         ("a: [", "no YAML"),
+        ("a", "must be a mapping, or one name, not 'a'"),
+        ("{{ if .a }}a: b", "{{ if .a }} is never ended"),
+        ("{{ end }}", "unexpected {{ end }}"),
+        ("a: {{ .b", "never closed"),
+        ("a: {{ .b .c }}", "only functions take arguments"),
+        ("a: {{ ( .b }}", "lacks a )"),
+        ("a: {{ Quote }}", "missing a required argument"),
+        ('a: {{ template "b" . }}', "there is no template 'b'"),
+        ("{{ break }}", "break outside of range"),
+        ("a: {{ .b % 2 }}", "'%' is not understood"),
+        ("a: {{ or }}", "or wants values"),
     ],
 )
-def test_decisions_and_functions_are_refused(text, told):
-    """What is more than filling in is refused, naming it."""
-    with pytest.raises(ValueError, match=told.replace("$", r"\$")):
-        go_templates.translate(text)
+def test_what_is_not_understood_is_refused(text, told):
+    """The refusal names the action."""
+    with pytest.raises(ValueError, match=re.escape(told)):
+        GoYaml(text)
+
+
+def test_refusals_name_file_and_line():
+    """Where in which file the text stands is part of the refusal."""
+    with pytest.raises(StageError, match=r"own.yaml:11: spec.next.statusTemplate: function 'Nope' in"):
+        loading.parse(KWOK.replace("Now }}", "Nope }}", 1), source="own.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a: {{ if .spec.replicas }}yes it is{{ else }}none{{ end }}", "yes it is"),
+        ("a: {{ if .no }}1{{ else if eq .metadata.name `p` }}2{{ else }}3{{ end }}", 2),
+        ("a: {{ with .no }}{{ . }}{{ else with .metadata }}{{ .name }}{{ end }}", "p"),
+        ("a: {{ or .no .metadata.name }}", "p"),
+        ("a: {{ and .metadata.name .spec.replicas }}", 3),
+        ("a: {{ not .metadata.name }}", False),
+        ("a: {{ ( index .spec.list 1 ).name }}", "d"),
+        ("a: {{ index .metadata.annotations `x/y` | Quote }}", "z"),
+        ("a: {{ ( dict `k` 7 ).k | add1 }}", 8),
+        ("a: {{ .no.where.at.all }}", "<no value>"),
+        ("a: [{{ range $i, $one := .spec.list }}{{ if $i }}, {{ end }}{{ $one.name }}{{ end }}]", ["c", "d"]),
+        ("a: [{{ range .no }}1{{ else }}2{{ end }}]", [2]),
+        ("a: [{{ range $k, $v := .metadata.annotations }}{{ $k }}{{ end }}]", ["x/y"]),
+        ("a: [{{ range until 5 }}{{ if eq . 1 }}{{ continue }}{{ end }}{{ if gt . 2 }}{{ break }}{{ end }}{{ . }},{{ end }}]", [0, 2]),
+        ("{{ $n := 0 }}{{ range .spec.list }}{{ $n = add1 $n }}{{ $own := $n }}{{ end }}a: {{ $n }}", 2),
+        ('{{ define "t" }}{{ .x }}-{{ $ }}{{ end }}a: {{ template "t" dict "x" .metadata.name }}', "p-map[x:p]"),
+        ("a: {{- /* nothing */ }} {{/* at all */ -}}   {{ .spec.replicas }}", 3),
+        ("a:\n{{ YAML .spec.list 1 }}", [{"name": "c"}, {"name": "d", "y": "n"}]),
+        ("a: {{ printf `%s-%03d %q` .metadata.name .spec.replicas `w` | quote }}", 'p-003 "w"'),
+        ("a: {{ default `b` .no }}{{ ternary `1` `2` true }}", "b1"),
+        ("a: {{ .spec.replicas | Quote }}", "3"),
+        ("a: {{ NodeName }}{{ NodeIP }}", "p192.0.2.1"),
+        ("a: {{ PodIPWith .spec.nodeName }}", "10.0.0.7"),
+    ],
+)  # fmt: skip
+def test_templates(text, found):
+    """Decisions, loops, variables, functions and templates within templates do as in Go."""
+    obj = {
+        "metadata": {"name": "p", "annotations": {"x/y": "z"}},
+        "spec": {"replicas": 3, "list": [{"name": "c"}, {"name": "d", "y": "n"}]},
+        "status": {
+            "addresses": [{"type": "InternalIP", "address": "192.0.2.1"}],
+            "podIP": "10.0.0.7",
+        },
+    }
+    assert GoYaml(text).render({"now": "2026-01-01T00:00:00Z", "object": obj}) == {"a": found}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: {{ index .list 7 }}", "index out of range: 7"),
+        ("a: {{ .name.first }}", "can't evaluate field first in p"),
+        ("a: {{ range .name }}{{ end }}", "range can't iterate over p"),
+        ('{{ define "t" }}{{ template "t" . }}{{ end }}{{ if .list }}{{ template "t" . }}{{ end }}', "calls itself"),
+        ("{{ if .list }}a: [{{ end }}", "no YAML"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_carried_out(text, told):
+    """What only an object shows to be wrong is told when the stage plays."""
+    template = GoYaml(text)
+    with pytest.raises(ValueError, match=re.escape(told)):
+        template.render({"now": "", "object": {"name": "p", "list": [1]}})
+
+
+NEWER = """
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: stopped}
+spec:
+  resourceRef: {apiGroup: v1, kind: Pod}
+  selector:
+    matchExpressions:
+    - jq: {key: .metadata.deletionTimestamp, operator: Exists}
+  weightFrom:
+    jq: {expression: '.metadata.annotations["weight"]'}
+  delay:
+    durationFrom:
+      jq: {expression: '.metadata.annotations["delay"]'}
+  steps:
+  - patch:
+      root: status
+      subresource: status
+      type: strategic
+      template: |
+        phase: {{ with .spec.outcome }}{{ . }}{{ else }}Succeeded{{ end }}
+  - event:
+      message: 'Stopping container: {{ ( index .spec.containers 0 ).name }}'
+      reason: Killing
+      type: Normal
+  - delete: true
+"""
+
+
+def test_newer_files_of_kwok():
+    """`steps` and `jq` are other words for `next`, `key` and `expressionFrom`; messages of events are templates there."""
+    [stage] = loading.parse(NEWER)
+    context = {**CONTEXT, "object": {"spec": {"containers": [{"name": "c"}]}}}
+    assert [one.message for one in effects.events(stage, context)] == ["Stopping container: c"]
+    assert [body for body, _ in effects.writes(stage, context["object"], context)] == [
+        {"status": {"phase": "Succeeded"}}
+    ]
+    assert stage.next.delete
+    assert stage.selector.requirements[0].key.text == ".metadata.deletionTimestamp"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("  - delete: true", "  - {delete: true, event: {reason: a, message: b}}"), "must be one of"),
+        (("  steps:", "  next: {delete: true}\n  steps:"), "stands beside next"),
+        (("{{ (", "{{ Nope ("), "function 'Nope'"),
+    ],
+)
+def test_steps_that_cannot_be(change, told):
+    with pytest.raises(StageError, match=told):
+        loading.parse(NEWER.replace(*change))

@@ -81,7 +81,7 @@ def test_every_field_of_a_stage_is_read():
         (".spec.nodeName", ".spec..nodeName", 11, "cannot read '..nodeName'"),
         ("Milliseconds: 900", "Milliseconds: 90", 16, "must not be less than durationMilliseconds"),
         ("{phase: Running}", "'Running'", 21, "must be a mapping, or one name, not 'Running'"),
-        ("{phase: Running}", "'{{ if .a }}b: c{{ end }}'", 21, "{{ if .a }} is not understood"),
+        ("{phase: Running}", "'{{ If .a }}b: c{{ end }}'", 21, "function 'If' in {{ If .a }} is not known"),
         ("{phase: Running}", "'a: {{ Now | Quote }}: b'", 21, "the template is no YAML"),
         ('"at {now}"', '"at {now"', 19, "a single {"),
         ("type: strategic", "type: best", 23, "must be one of json, merge, strategic"),
