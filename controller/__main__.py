@@ -56,7 +56,7 @@ def main() -> None:
 async def run(chosen: Settings, access: Access, transport: HttpTransport) -> None:
     """Work until a signal comes."""
     clock, ids = RealClock(), Ids()
-    metrics = Metrics("virtualmachinepool", chosen.workers)
+    metrics = Metrics("virtualmachinepool", chosen.workers, clock=clock)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(transport)
         client = Client(metrics.counted(transport, urlsplit(access.server).netloc), user_agent=COMPONENT)

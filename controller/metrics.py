@@ -1,13 +1,15 @@
 """Metrics in Prometheus' text format, under the names controller-runtime and client-go use: dashboards fit unchanged.
 
 Only what is needed: counters, gauges and histograms with labels. Serving them is `serving`'s.
-Upstream: controller-runtime pkg/internal/controller/metrics, pkg/metrics/{workqueue,client_go_adapter}.go
+Upstream: controller-runtime pkg/internal/controller/metrics, pkg/metrics/{workqueue,client_go_adapter}.go;
+what is being worked on: k8s.io/client-go/util/workqueue/metrics.go, there looked at twice a second, here when asked
 """
 
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fakekube.clock import Clock
 from fakekube.machinery.wire import Handler, Request, Response
 
 Labels = tuple[tuple[str, str], ...]
@@ -73,7 +75,9 @@ class Histogram:
 class Metrics:
     """What one controller tells about itself. An observer of its queue and its passes."""
 
-    def __init__(self, controller: str, workers: int = 1) -> None:
+    def __init__(self, controller: str, workers: int = 1, *, clock: Clock) -> None:
+        self._clock = clock
+        self._taken: dict[str, float] = {}  # keys being worked on, and since when
         self._controller = {"controller": controller}
         self._queue = {"controller": controller, "name": controller}
         self.reconciles = Metric(
@@ -113,6 +117,17 @@ class Metrics:
             "How long processing an item from workqueue takes",
             _QUEUE_BUCKETS,
         )
+        self.unfinished = Metric(
+            "workqueue_unfinished_work_seconds",
+            "gauge",
+            "How many seconds of work are in progress and not yet observed by work_duration; "
+            "large values, growing steadily, mean stuck workers",
+        )
+        self.longest = Metric(
+            "workqueue_longest_running_processor_seconds",
+            "gauge",
+            "How many seconds the longest running worker has been at its item",
+        )
         self.requests = Metric(
             "rest_client_requests_total", "counter", "Number of HTTP requests by status code and method"
         )
@@ -133,11 +148,13 @@ class Metrics:
         self.adds.add(**self._queue)
         self.depth.add(**self._queue)
 
-    def taken(self, key: str, waited: float) -> None:  # noqa: ARG002
+    def taken(self, key: str, waited: float) -> None:
+        self._taken[key] = self._clock.monotonic()
         self.depth.add(-1, **self._queue)
         self.waiting_time.observe(waited, **self._queue)
 
-    def finished(self, key: str, worked: float) -> None:  # noqa: ARG002
+    def finished(self, key: str, worked: float) -> None:
+        self._taken.pop(key, None)
         self.work_time.observe(worked, **self._queue)
 
     def retried(self, key: str) -> None:  # noqa: ARG002
@@ -174,6 +191,10 @@ class Metrics:
 
     def text(self) -> str:
         """All of them, as a scrape answers."""
+        now = self._clock.monotonic()
+        ages = [now - since for since in self._taken.values()]
+        self.unfinished.set(sum(ages), **self._queue)
+        self.longest.set(max(ages, default=0.0), **self._queue)
         found = [getattr(self, name) for name in vars(self)]
         return "\n".join(one.text() for one in found if isinstance(one, (Metric, Histogram))) + "\n"
 

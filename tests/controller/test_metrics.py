@@ -4,12 +4,13 @@ import aiohttp
 
 from controller.metrics import Metrics
 from controller.serving import serving
+from fakekube.clock import ManualClock
 from fakekube.machinery.wire import Request, Response
 
 
 def test_a_pass_is_counted():
     """Outcome, error and duration of a pass, under controller-runtime's names."""
-    metrics = Metrics("virtualmachinepool", workers=3)
+    metrics = Metrics("virtualmachinepool", workers=3, clock=ManualClock())
     metrics.reconciled("success", 0.02)
     metrics.reconciled("error", 0.2)
     text = metrics.text()
@@ -31,7 +32,7 @@ def test_a_pass_is_counted():
 
 def test_the_queue_is_measured():
     """Depth follows adds and takes; retries and durations are counted."""
-    metrics = Metrics("pools")
+    metrics = Metrics("pools", clock=ManualClock())
     for key in ("a", "b"):
         metrics.added(key)
     metrics.taken("a", 0.5)
@@ -46,16 +47,40 @@ def test_the_queue_is_measured():
     assert f"workqueue_work_duration_seconds_count{labels} 1" in text
 
 
+def test_a_worker_that_is_stuck_shows():
+    """What is being worked on is told when asked: all of it together, and how long the longest has been at it."""
+    clock = ManualClock()
+    metrics = Metrics("pools", clock=clock)
+
+    def told():
+        gauges = ("unfinished_work", "longest_running_processor")
+        lines = dict(line.rsplit(" ", 1) for line in metrics.text().splitlines())
+        return [
+            float(lines[f'workqueue_{gauge}_seconds{{controller="pools",name="pools"}}']) for gauge in gauges
+        ]
+
+    assert told() == [0, 0]
+    metrics.taken("a", 0)
+    clock.advance(40)
+    metrics.taken("b", 0)
+    clock.advance(2)
+    assert told() == [44, 42]
+    metrics.finished("a", 42)
+    assert told() == [2, 2]
+    metrics.finished("b", 2)
+    assert told() == [0, 0]
+
+
 def test_a_value_on_a_bucket_edge_belongs_to_the_bucket():
     """Buckets are upper bounds, inclusive."""
-    metrics = Metrics("pools")
+    metrics = Metrics("pools", clock=ManualClock())
     metrics.reconciled("success", 0.005)
     assert 'le="0.005"} 1' in metrics.text()
 
 
 async def test_requests_are_counted():
     """Every request by method and status code, also one that got no answer."""
-    metrics = Metrics("pools")
+    metrics = Metrics("pools", clock=ManualClock())
 
     async def api(request):
         if request.method == "PUT":
@@ -72,7 +97,7 @@ async def test_requests_are_counted():
 
 def test_label_values_are_escaped():
     """Quotes, backslashes and line breaks cannot break the format."""
-    metrics = Metrics("pools")
+    metrics = Metrics("pools", clock=ManualClock())
     metrics.leads(leading=True, name='a"b\\c\n')
     assert r'leader_election_master_status{name="a\"b\\c\n"} 1' in metrics.text()
 
