@@ -79,6 +79,11 @@ class World:
             if one["involvedObject"]["kind"] == POOL.kind
         ]
 
+    def told(self, reason: str) -> int:
+        """How often the events about pools with this reason have happened."""
+        found = self.follower.now[EVENT].values()
+        return sum(one.get("count") or 1 for one in found if one["reason"] == reason)
+
     def status(self, name: str = "p") -> Object:
         found: Object = self.pools[name].get("status") or {}
         return found

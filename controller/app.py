@@ -1,6 +1,8 @@
 """Which changes wake which pools, and the parts put together: informers → queue → reconciler.
 
-Every change wakes its pool after a fixed delay, so that what changes together is handled together.
+Every change wakes its pool after a delay, so that what changes together is handled together. It is fixed for changes of
+pools. What their VMs do gathers for longer in large pools, up to a second: each pass looks at all VMs of its pool, and without that
+a pool that comes up would cost the square of its size.
 Upstream: kubevirt: pkg/virt-controller/watch/pool/pool.go
 """
 
@@ -27,6 +29,8 @@ from fakekube.machinery.resources import (
 from fakekube.machinery.wire import Object
 
 COMPONENT = "virtualmachinepool-controller"
+
+_PER_VM, _LONGEST = 1 / 2500, 1.0  # seconds that changes gather; the longest is upstream's fixed delay
 
 
 class PoolController:
@@ -55,6 +59,7 @@ class PoolController:
                 CONTROLLER_REVISIONS,
             )
         )
+        self._delay = reconcile_delay
         self._caches = Caches(pools, vms, vmis, stored)
         self._recorder = Recorder(client, COMPONENT, clock=clock, ids=ids)
         self.reconciler = Reconciler(client, self._caches, self._recorder, clock=clock, burst=burst)
@@ -62,8 +67,8 @@ class PoolController:
             "virtualmachinepool", self.reconciler.reconcile, clock=clock, workers=workers, observer=observer
         )
         self.controller.source(pools, delay=reconcile_delay)
-        self.controller.source(vms, self._pools_of_vm, delay=reconcile_delay)
-        self.controller.source(vmis, self._pool_of_vmi, delay=reconcile_delay)
+        self.controller.source(vms, self._pools_of_vm, delay=self._gathering)
+        self.controller.source(vmis, self._pool_of_vmi, delay=self._gathering)
         self.controller.source(stored, self._pool_of_revision, delay=reconcile_delay)
 
     @property
@@ -81,6 +86,12 @@ class PoolController:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._recorder.run(), name=f"{self.name}: events")
             tasks.create_task(self.controller.run(), name=self.name)
+
+    def _gathering(self, key: str) -> float:
+        """How long changes of a pool's VMs and instances gather."""
+        pool = self._caches.pools.get(key)
+        size = self._caches.vms.count("owner", objects.uid(pool)) if pool is not None else 0
+        return max(self._delay, min(size * _PER_VM, _LONGEST))
 
     def _pools_of_vm(self, old: Object | None, new: Object | None) -> Iterable[str]:
         """The pool that owns the VM, the one that owned it before, and the one it was taken out of."""

@@ -81,11 +81,10 @@ def _owning_pools(revision: Object) -> tuple[str, ...]:
 
 def observe(key: str, caches: Caches, own: OwnWrites, now: datetime) -> Observed | None:
     """What there is to know about the pool `key` now; None when there is no such pool."""
-    cached = caches.pools.get(key)
-    if cached is None:
+    if key not in caches.pools:
         own.forget(key)
         return None
-    pool = own.latest(key, caches.pools, cached)
+    pool = own.latest(key, caches.pools)(key)
     if pool is None:
         return None
     uid = objects.uid(pool)
@@ -116,10 +115,9 @@ def observe(key: str, caches: Caches, own: OwnWrites, now: datetime) -> Observed
 def _vmis(key: str, caches: Caches, own: OwnWrites, owned: Iterable[Object]) -> dict[str, Object]:
     """The VMI of each VM, by the VM's name. A VMI of that name which the VM does not control is not its VMI."""
     found = {}
+    latest = own.latest(key, caches.vmis)
     for vm in owned:
-        vmi = caches.vmis.get(objects.key(vm))
-        if vmi is not None:
-            vmi = own.latest(key, caches.vmis, vmi)
+        vmi = latest(objects.key(vm))
         if vmi is not None and (objects.controller_of(vmi) or {}).get("uid") == objects.uid(vm):
             found[objects.name(vm)] = vmi
     return found

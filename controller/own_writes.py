@@ -95,14 +95,25 @@ class OwnWrites:
                 found.pop(key, None)
         return list(found.values())
 
-    def latest(self, pool: str, cache: Informer, cached: Object) -> Object | None:
-        """The newer of what the cache holds and what was written; None when it is known to be gone."""
-        write = self._unseen(pool, cache).get(objects.key(cached))
-        if write is None:
-            return cached
-        if write.gone:
-            return None if objects.uid(write.obj) == objects.uid(cached) else cached
-        return write.obj
+    def latest(self, pool: str, cache: Informer) -> Callable[[str], Object | None]:
+        """The cache's `get`, corrected by own writes it does not show yet: the newer of the two, None when known to be gone.
+
+        What is only written and not cached yet is not found.
+        """
+        writes = self._unseen(pool, cache)
+        if not writes:
+            return cache.get
+
+        def get(key: str) -> Object | None:
+            cached = cache.get(key)
+            write = writes.get(key)
+            if cached is None or write is None:
+                return cached
+            if write.gone:
+                return None if objects.uid(write.obj) == objects.uid(cached) else cached
+            return write.obj
+
+        return get
 
     def _remember(self, pool: str, resource: Resource, obj: Object, *, gone: bool) -> None:
         until = self._clock.monotonic() + LIFETIME

@@ -78,10 +78,14 @@ def outdated(pool: Object, vms: Iterable[Object], revisions: Revisions) -> list[
 
 def unused(pool: Object, users: Iterable[Object], revisions: Revisions) -> list[Object]:
     """The pool's own revisions that none of `users`, VMs and VMIs, names."""
-    in_use = {of(user) for user in users}
     uid = objects.uid(pool)
-    return [
-        revision
+    candidates = {
+        name: revision
         for name, revision in revisions.known.items()
-        if name not in in_use and any(owner.get("uid") == uid for owner in objects.owners(revision))
-    ]
+        if any(owner.get("uid") == uid for owner in objects.owners(revision))
+    }
+    for user in users:
+        if not candidates:  # mostly after the first of them: many VMs, few revisions
+            break
+        candidates.pop(of(user), None)
+    return list(candidates.values())

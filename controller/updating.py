@@ -83,6 +83,7 @@ def rollout(seen: Observed, vms: Sequence[Object], counted: Iterable[Object]) ->
 
     Raises SpecError.
     """
+    limit = spec.max_unavailable(seen.pool)
     differences = _Differences(seen.revisions)
     due = {}
     for vm in vms:
@@ -91,6 +92,8 @@ def rollout(seen: Observed, vms: Sequence[Object], counted: Iterable[Object]) ->
             needed = differences.kind(vm, vmi)
             if needed is not Kind.NOTHING:
                 due[objects.name(vm)] = _action(needed, vm, vmi)
+    if not due:  # nearly always: the rest would look at every VM and instance of a large pool for nothing
+        return Rollout()
 
     # A VM that does not serve anyway loses nothing by a restart: no limit for those.
     actions = [
@@ -100,7 +103,7 @@ def rollout(seen: Observed, vms: Sequence[Object], counted: Iterable[Object]) ->
     ]
     unavailable = {objects.name(vm) for vm in counted if not _is_available(vm, seen.vmis)}
     unavailable |= {objects.name(action.vm) for action in actions}
-    budget = spec.max_unavailable(seen.pool) - len(unavailable)
+    budget = limit - len(unavailable)
     for vm in _in_order(seen.pool, vms):
         if objects.name(vm) not in due:
             continue

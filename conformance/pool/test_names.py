@@ -33,12 +33,13 @@ async def test_P_046_counting_goes_on(world):
 
 
 async def test_P_047_names_in_use_are_left_out(world):
-    """P-047: With a foreign p-1, the VMs are p-0, p-2 and p-3, and the foreign one is left alone."""
+    """P-047: With a foreign p-1, the VMs are p-0, p-2 and p-3, and the foreign one is left alone; p-02 is another name."""
     foreign = await world.create(vm("p-1"), VM)
+    await world.create(vm("p-02"), VM)
     await world.create(pool(replicas=3))
     await world.until(lambda: len(world.owned()) == 3)
     await world.settled()
-    assert set(world.vms) == {"p-0", "p-1", "p-2", "p-3"}
+    assert set(world.vms) == {"p-0", "p-1", "p-02", "p-2", "p-3"}
     now = world.vms["p-1"]
     assert uid(now) == uid(foreign)
     assert not terminating(now)

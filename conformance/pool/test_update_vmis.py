@@ -15,7 +15,7 @@ from conformance.manifests import (
     with_storage,
 )
 from conformance.pool.test_update_vms import generations, guest
-from conformance.world import ready, revision, terminating, uid, uids
+from conformance.world import labels, ready, revision, terminating, uid, uids
 
 
 def running(memory="64Mi", **more):
@@ -69,12 +69,14 @@ async def test_P_142_guests_are_renewed(world):
     assert {revision(one) for one in world.vmis.values()} == {"p-2"}
 
 
-async def test_P_143_a_new_label_is_enough(world):
-    """P-143: Where only the VM's part changed, a guest gets the revision's name and goes on."""
+@pytest.mark.parametrize("memory", ["64Mi", "65536Ki"], ids=["the same", "in other words"])
+async def test_P_143_a_new_label_is_enough(world, memory):
+    """P-143: Where only the VM's part changed, a guest gets the revision's name, keeps its other labels, and goes on."""
     before = await up(world, 2)
-    await world.change_template(running(labels=LABELS | {"tier": "x"}))
+    await world.change_template(running(memory, labels=LABELS | {"tier": "x"}))
     await world.until(lambda: {revision(one) for one in world.vmis.values()} == {"p-2"})
     assert uids(world.vmis) == before
+    assert {labels(one).get("guest") for one in world.vmis.values()} == {"p"}
 
 
 @pytest.mark.parametrize("label", [None, "p-77"], ids=["absent", "unknown"])

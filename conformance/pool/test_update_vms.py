@@ -55,6 +55,18 @@ async def test_P_128_the_template_arrives(world, strategy):
         assert one["spec"]["template"]["metadata"]["labels"][REVISION_LABEL] == "p-2"
 
 
+async def test_P_128_what_is_empty_may_say_something(world):
+    """P-128: A device without any settings is a device: where it is new, the VMs get it."""
+    await world.create(pool(replicas=1))
+    await world.pool_of("p-0")
+    body = template()
+    body["spec"]["template"]["spec"]["domain"]["devices"] = {"rng": {}}
+    await world.change_template(body)
+    await world.until(
+        lambda: "rng" in world.vms["p-0"]["spec"]["template"]["spec"]["domain"].get("devices", {})
+    )
+
+
 async def test_P_129_what_a_vm_keeps(world):
     """P-129: An updated VM is still itself: uid, owner, finalizers, and the names that carry its ordinal."""
     body = with_storage()
@@ -150,11 +162,14 @@ async def test_P_134_other_changes_update_nothing(world, spec):
 
 async def test_P_135_the_same_in_other_words(world):
     """P-135: A template that means the same updates nothing: 1Gi or 1024Mi, nothing or an empty list."""
-    await world.create(pool(replicas=1, template=template("1Gi")))
+    before_it = template("1Gi")
+    before_it["spec"]["template"]["spec"]["domain"]["resources"] = {"requests": {"memory": "1Gi"}}
+    await world.create(pool(replicas=1, template=before_it))
     await world.pool_of("p-0")
     await world.settled()
     before = generations(world.vms)
     body = template("1024Mi")
+    body["spec"]["template"]["spec"]["domain"]["resources"] = {"requests": {"memory": "1024Mi"}}
     body["spec"]["dataVolumeTemplates"] = []
     body["metadata"]["annotations"] = {}
     await world.change_template(body)

@@ -94,14 +94,18 @@ class Controller:
         """Nothing is queued or being reconciled; delayed keys do not count."""
         return self.queue.idle
 
-    def source(self, informer: Informer, keys: Keys | None = None, *, delay: float = 0.0) -> None:
-        """Let changes of `informer` wake keys, `delay` seconds later; without `keys`, the object's own key."""
+    def source(
+        self, informer: Informer, keys: Keys | None = None, *, delay: float | Callable[[str], float] = 0.0
+    ) -> None:
+        """Let changes of `informer` wake keys, `delay` seconds later, which may depend on the key; without `keys`, the
+        object's own key."""
         choose = keys or own_key
         queue = self.queue
+        wait, fixed = (delay, 0.0) if callable(delay) else (None, delay)
 
         def changed(old: Object | None, new: Object | None) -> None:
             for key in choose(old, new):
-                queue.add_after(key, delay)
+                queue.add_after(key, wait(key) if wait else fixed)
 
         informer.on_change(changed)
         if informer not in self.informers:

@@ -66,6 +66,9 @@ class Index:
     def get(self, value: str) -> list[Object]:
         return list(self._keys.get(value, {}).values())
 
+    def count(self, value: str) -> int:
+        return len(self._keys.get(value, ()))
+
     def _drop(self, value: str, key: str) -> None:
         found = self._keys.get(value)
         if found is not None:
@@ -126,6 +129,10 @@ class Informer:
 
     def by_index(self, name: str, value: str) -> list[Object]:
         return self._indexes[name].get(value)
+
+    def count(self, name: str, value: str) -> int:
+        """How many objects `by_index` would find."""
+        return self._indexes[name].count(value)
 
     def on_change(self, callback: OnChange) -> None:
         """Tell `callback(old, new)`: (None, x) added, (x, y) updated, (x, None) removed."""

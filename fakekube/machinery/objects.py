@@ -57,7 +57,11 @@ def owners(obj: Obj) -> list[dict[str, Any]]:
 
 def controller_of(obj: Obj) -> dict[str, Any] | None:
     """The owner reference with `controller: true`, if there is one."""
-    return next((owner for owner in owners(obj) if owner.get("controller")), None)
+    for owner in (obj.get("metadata") or {}).get("ownerReferences") or ():
+        if owner.get("controller"):
+            found: dict[str, Any] = owner
+            return found
+    return None
 
 
 def is_terminating(obj: Obj) -> bool:

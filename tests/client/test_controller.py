@@ -120,6 +120,17 @@ async def test_sources_choose_keys_and_delay(informer, clock, config_map):
     controller.queue.close()
 
 
+async def test_a_delay_may_depend_on_the_key(informer, clock, config_map):
+    """A source may let some keys wait for longer than others."""
+    controller = Controller("test", None, clock=clock)
+    controller.source(informer, delay=lambda key: 5 if key == "ns/a" else 3)
+    informer._put("ns/a", config_map("a"))
+    assert controller.queue.next_due == 5
+    informer._put("ns/b", config_map("b"))
+    assert controller.queue.next_due == 3
+    controller.queue.close()
+
+
 async def test_cancelling_ends_everything_it_started(api, informer, clock, background, turns):
     """After a cancel no task and no watch of the controller is left, and its queue takes nothing more."""
     stopped = []

@@ -1,5 +1,6 @@
 """The conformance suite as a part of this project: its always-on part passes, its coverage is written down."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import orjson
 
 from conformance import coverage, mutants
 from conformance.implementations import DEVIATIONS
+from conformance.mutations import MUTANTS, SAFETY, UNSEEN
 from conformance.statements import load
 
 ROOT = Path(__file__).parents[2]
@@ -82,5 +84,32 @@ def test_deviations_name_statements():
 def test_every_mutant_finds_what_it_breaks():
     """The check of mutants, which is run seldom, follows changes of the controller."""
     sources = {path.stem: path.read_text() for path in (mutants.ROOT / "controller").glob("*.py")}
-    lost = [one.old for one in (*mutants.MUTANTS, *mutants.SAFETY) if one.old not in sources[one.file]]
+    lost = [one.old for one in MUTANTS + SAFETY if one.old not in sources[one.file]]
     assert lost == []
+
+
+def test_every_rule_is_broken_once():
+    """Each function of the controller that decides something has a mutant, or a reason why none could be noticed."""
+    deciding = "building healing naming observe patches plan preservation revisions scaling selection semantics spec status updating"
+    without = set()
+    for module in deciding.split():
+        source = (mutants.ROOT / "controller" / f"{module}.py").read_text()
+        broken = [
+            source[: source.index(one.old)].count("\n") + 1 for one in MUTANTS + SAFETY if one.file == module
+        ]
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("__"):
+                first, last = node.lineno, node.end_lineno
+                if last - first >= 3 and not any(first <= line <= last for line in broken):
+                    without.add(f"{module}.{node.name}")
+    assert without == set(UNSEEN)
+
+
+def test_mutants_can_be_chosen():
+    """Some of them by text, by the ids of the tests that should notice, and by lot, which a seed repeats."""
+    assert mutants.choose(MUTANTS) == list(MUTANTS)
+    assert {one.file for one in mutants.choose(MUTANTS, only="healing")} >= {"healing"}
+    assert all("P-09" in one.hint for one in mutants.choose(MUTANTS, select="P-09."))
+    tenth = mutants.choose(MUTANTS, sample=10, seed=1)
+    assert len(tenth) == -(-len(MUTANTS) // 10)
+    assert tenth == mutants.choose(MUTANTS, sample=10, seed=1) != mutants.choose(MUTANTS, sample=10, seed=2)

@@ -57,10 +57,10 @@ def test_a_deletion_is_seen_before_the_cache_shows_it(own):
     dying = vm(version=5, deletionTimestamp="2026-01-01T00:00:00Z", finalizers=["x"])
     own.wrote("ns/p", VIRTUAL_MACHINES, vm(), dying)
     assert over(own, Cache(4, vm())) == [dying]
-    assert own.latest("ns/p", Cache(4, vm()), vm()) == dying
+    assert own.latest("ns/p", Cache(4, vm()))("ns/p-0") == dying
     own.wrote("ns/p", VIRTUAL_MACHINES, vm(), {"kind": "Status"})
     assert over(own, Cache(4, vm())) == []
-    assert own.latest("ns/p", Cache(4, vm()), vm()) is None
+    assert own.latest("ns/p", Cache(4, vm()))("ns/p-0") is None
 
 
 def test_the_last_state_of_an_object_is_its_end(own):
@@ -76,7 +76,7 @@ def test_only_the_same_object_is_gone(own):
     fresh = vm(uid="new", version=9)
     assert over(own, Cache(9, fresh)) == [fresh]
     own.gone("ns/p", VIRTUAL_MACHINES, vm(uid="old"))
-    assert own.latest("ns/p", Cache(9, fresh), fresh) == fresh
+    assert own.latest("ns/p", Cache(9, fresh))("ns/p-0") == fresh
 
 
 def test_what_does_not_belong_any_more_is_left_out(own):

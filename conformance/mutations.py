@@ -1,0 +1,568 @@
+"""The rules of the pool controller, each broken once: one line of `controller/` changed so that one rule does not hold.
+
+`python -m conformance.mutants` tries them. A rule has its mutants when each function that plans has one, or a reason
+why none can be seen from outside in `UNSEEN`; `tests/conformance` looks after that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ADVERSITY = "adversity"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """In `file`, `old` becomes `new`; tests of `hint` should notice."""
+
+    file: str
+    old: str
+    new: str
+    hint: str
+
+
+MUTANTS = (
+    # names and scale-out
+    Mutant(
+        "naming",
+        "itertools.count() if number not in taken",
+        "itertools.count(1) if number not in taken",
+        "P-04",
+    ),
+    Mutant("naming", "if number not in taken", "if number >= 0", "P-045,P-047"),
+    Mutant(
+        "naming", 'name.rpartition("-")\n    return int', 'name.partition("-")\n    return int', "P-049,P-09"
+    ),
+    Mutant(
+        "scaling",
+        "len(seen.owned) - spec.replicas(seen.pool)",
+        "len([vm for vm in seen.owned if not objects.is_terminating(vm)]) - spec.replicas(seen.pool)",
+        "P-119,P-12",
+    ),
+    Mutant(
+        "scaling",
+        "return lowest_free(min(-surplus(seen), burst), seen.taken)",
+        "return lowest_free(1 - surplus(seen), seen.taken)",
+        "P-084,P-085",
+    ),
+    Mutant("spec", "return 1 if wanted is None", "return 0 if wanted is None", "P-075"),
+    # scale-in
+    Mutant("scaling", "if spec.scale_in_strategy(seen.pool) != spec.PROACTIVE:", "if False:", "P-103,P-104"),
+    Mutant("scaling", "- (len(seen.owned) - len(staying))", "", "P-124,P-102,P-090"),
+    Mutant("scaling", "return allowed[:count]", "return allowed", "P-086"),
+    Mutant("scaling", "selection.selected(staying, policy)", "staying", "P-097,P-098"),
+    Mutant("scaling", 'policy.get("sortPolicy")', "None", "P-091,P-092"),
+    Mutant("selection", '"AscendingOrder": ordinal', '"AscendingOrder": lambda vm: -ordinal(vm)', "P-091"),
+    Mutant("selection", '"DescendingOrder": lambda vm: -ordinal(vm)', '"DescendingOrder": ordinal', "P-092"),
+    Mutant("selection", '"Newest": lambda vm: -born(vm)', '"Newest": born', "P-093"),
+    Mutant("selection", '"Oldest": born', '"Oldest": lambda vm: -born(vm)', "P-094"),
+    Mutant(
+        "selection",
+        'dig(vm, "spec", "template", "metadata", "labels", default={})',
+        'dig(vm, "metadata", "labels", default={})',
+        "P-097,P-100",
+    ),
+    Mutant("selection", "        and by_node.matches", "        or by_node.matches", "P-097,P-099"),
+    Mutant("selection", '    "NotIn": selectors.NOT_IN,', '    "NotIn": selectors.IN,', "P-158"),
+    Mutant(
+        "plan",
+        "return [_stage([DeleteVM(vm, preserve) for vm in victims], SCALE_IN), release], more",
+        "return [_stage([DeleteVM(vm, preserve) for vm in victims], SCALE_IN)], more",
+        "P-123,P-125",
+    ),
+    Mutant("plan", "            release,\n        ], AT_ONCE", "        ], AT_ONCE", "D-06"),
+    Mutant("plan", "return [release, *stages], revisit", "return stages, revisit", "P-118"),
+    Mutant(
+        "plan",
+        "[_stage(_releases(seen, begun), RELEASE)]",
+        "[_stage(_releases(seen, seen.owned), RELEASE)]",
+        "P-126",
+    ),
+    Mutant(
+        "plan",
+        "begun = [vm for vm in seen.owned if objects.uid(vm) in seen.condemned]",
+        "begun = []",
+        "P-176,D-14",
+    ),
+    Mutant("spec", 'chosen not in (None, "", "Disabled")', 'chosen not in (None, "")', "P-108"),
+    Mutant(
+        "spec",
+        '"spec", "scaleInStrategy", scale_in_strategy(pool), "statePreservation"',
+        '"spec", "scaleInStrategy", "opportunistic", "statePreservation"',
+        "P-109,D-11",
+    ),
+    Mutant(
+        "preservation",
+        'kept = [owner for owner in owners if owner.get("uid") != vm_uid]',
+        "kept = []",
+        "P-114",
+    ),
+    Mutant("preservation", '*_volume_names(vm, "persistentVolumeClaim", "claimName")', "", "P-113"),
+    # membership
+    Mutant("observe", 'return (owner["uid"],) if owner and', 'return ("",) if owner and', "P-032,P-044"),
+    Mutant("plan", "_stage([DisownVM(vm) for vm in strangers])", "_stage([])", "P-041"),
+    Mutant("plan", "_stage([ReleaseVM(vm) for vm in seen.detached])", "_stage([])", "D-08"),
+    Mutant(
+        "plan", "[] if FINALIZER in objects.finalizers(seen.pool) else [AddPoolFinalizer()]", "[]", "P-030"
+    ),
+    Mutant("patches", "[*held, FINALIZER])", "[FINALIZER])", "P-031"),
+    Mutant(
+        "patches",
+        'kept = [owner for owner in owners if owner.get("uid") != pool_uid]',
+        "kept = owners[:0]",
+        "P-041",
+    ),
+    Mutant(
+        "patches",
+        '[*_replaced(vm, "ownerReferences", kept), *(finalizer_removed(vm) or ())]',
+        '_replaced(vm, "ownerReferences", kept)',
+        "P-041",
+    ),
+    # building
+    Mutant(
+        "building",
+        "labels = {**objects.labels(template), REVISION_LABEL: revision}",
+        "labels = dict(objects.labels(template))",
+        "P-051",
+    ),
+    Mutant(
+        "building",
+        'meta["labels"] = {**(meta.get("labels") or {}), REVISION_LABEL: revision}',
+        'meta["labels"] = dict(meta.get("labels") or {})',
+        "P-052",
+    ),
+    Mutant("building", 'if source.get("claimName") in own_volumes:', "if True:", "P-058"),
+    Mutant("building", 'if source.get("name") in own_volumes:', "if True:", "P-058"),
+    Mutant("building", 'if flags.get("appendIndexToConfigMapRefs") and', "if", "P-059,P-061"),
+    Mutant("building", 'elif flags.get("appendIndexToSecretRefs"):', "else:", "P-059,P-060"),
+    Mutant(
+        "building",
+        '_CLOUD_INIT = ("cloudInitNoCloud", "cloudInitConfigDrive")',
+        '_CLOUD_INIT = ("cloudInitNoCloud",)',
+        "P-063",
+    ),
+    Mutant(
+        "building",
+        '_CLOUD_INIT_REFERENCES = ("secretRef", "networkDataSecretRef")',
+        '_CLOUD_INIT_REFERENCES = ("secretRef",)',
+        "P-062",
+    ),
+    Mutant("building", '            meta["name"] += suffix', "            pass", "P-055"),
+    Mutant("building", '"finalizers": [FINALIZER],', '"finalizers": [],', "P-033"),
+    Mutant("building", "    _retain_firmware(vm, new)\n", "", "P-130"),
+    Mutant("building", '    meta.pop("annotations", None)\n', "", "P-132"),
+    # revisions
+    Mutant(
+        "revisions",
+        '"revision": objects.generation(pool),',
+        '"revision": 1 + objects.generation(pool),',
+        "P-066",
+    ),
+    Mutant("revisions", "        candidates.pop(of(user), None)", "        pass", "P-071,P-073"),
+    Mutant("revisions", "return list(candidates.values())", "return []", "P-070"),
+    Mutant(
+        "revisions",
+        "not same(revisions.template(name), wanted)",
+        "revisions.template(name) != wanted",
+        "P-135",
+    ),
+    Mutant(
+        "revisions",
+        "name not in revisions.known or not same(revisions.template(name), wanted)",
+        "name in revisions.known and not same(revisions.template(name), wanted)",
+        "P-139",
+    ),
+    Mutant("revisions", "not same(revisions.template(name), wanted)", "False", "P-128"),
+    Mutant("plan", "users = (*seen.owned, *seen.vmis.values())", "users = seen.owned", "P-073"),
+    # updates
+    Mutant("plan", "if strategy == spec.UNMANAGED:", "if False:", "P-136"),
+    Mutant("plan", "if strategy == spec.PROACTIVE:", "if True:", "P-137"),
+    Mutant("plan", "if strategy == spec.PROACTIVE:", "if False:", "P-142"),
+    Mutant("plan", "allowed = updating.allowed(seen)", "allowed = list(seen.owned)", "P-156"),
+    Mutant(
+        "updating",
+        "budget = limit - len(unavailable)",
+        "budget = limit",
+        "P-149,P-152",
+    ),
+    Mutant("updating", "budget = limit - len(unavailable)", "budget = 100", "P-149"),
+    Mutant("updating", 'and objects.condition_is(vmi, "Ready")\n', "\n", "P-152"),
+    Mutant(
+        "updating",
+        "if objects.name(vm) in due and not objects.condition_is",
+        "if False and not objects.condition_is",
+        "P-154",
+    ),
+    Mutant("updating", "for vm in _in_order(seen.pool, vms):", "for vm in vms:", "P-155"),
+    Mutant(
+        "updating",
+        "        if not actual:\n            return Kind.RESTART",
+        "        if not actual:\n            return Kind.NOTHING",
+        "P-144",
+    ),
+    Mutant(
+        "updating",
+        "        if actual not in self._known.known:\n            return Kind.RESTART",
+        "        if actual not in self._known.known:\n            return Kind.NOTHING",
+        "P-144",
+    ),
+    Mutant("updating", "            return Kind.REPLACEMENT", "            return Kind.RESTART", "P-145"),
+    Mutant(
+        "updating",
+        'return Kind.LABEL if _same_part(new, old, "template") else Kind.RESTART',
+        "return Kind.RESTART",
+        "P-143",
+    ),
+    Mutant(
+        "updating",
+        'return Kind.LABEL if _same_part(new, old, "template") else Kind.RESTART',
+        "return Kind.LABEL",
+        "P-142",
+    ),
+    Mutant(
+        "spec",
+        "given = replicas(pool) * percentage // 100",
+        "given = -(-replicas(pool) * percentage // 100)",
+        "P-150",
+    ),
+    Mutant("spec", "return max(1, int(given))", "return int(given)", "P-150"),
+    Mutant("spec", '        given = "100%"', '        given = "1%"', "P-151"),
+    # healing
+    Mutant("healing", "if failures >= healing.threshold:", "if failures > healing.threshold:", "P-163"),
+    Mutant("healing", "if failures >= healing.threshold:", "if failures >= 3:", "P-165"),
+    Mutant("healing", '        "DataVolumeError",\n', "", "P-166"),
+    Mutant("healing", '        "ImagePullBackOff",\n', "", "P-166"),
+    Mutant("healing", "not in FAILING", "in ('Running',)", "P-167"),
+    Mutant("healing", 'ready.get("status") != "False"', 'ready.get("status") == "True"', "P-170"),
+    Mutant("healing", 'ready.get("lastProbeTime")', 'ready.get("lastTransitionTime")', "P-169"),
+    Mutant("healing", "else timedelta.max", "else timedelta()", "P-169"),
+    Mutant("healing", "return max(_SOON, min(waits)) if waits else None", "return None", "P-177"),
+    Mutant("spec", "timedelta(minutes=5) if patience", "timedelta(minutes=50) if patience", "P-166"),
+    Mutant(
+        "spec",
+        "timedelta(minutes=5) if patience is None else duration(patience)",
+        "timedelta(minutes=5)",
+        "P-168",
+    ),
+    Mutant("spec", "threshold=3 if threshold", "threshold=2 if threshold", "P-164"),
+    Mutant("plan", "healing.failing(seen.owned, criteria, seen.now) if criteria else []", "[]", "P-163"),
+    # pause, status, deletion
+    Mutant("plan", "if not spec.paused(seen.pool):", "if True:", "P-179,P-180"),
+    Mutant(
+        "status",
+        '_set(status, "replicas", len(owned))',
+        '_set(status, "replicas", len([vm for vm in owned if not objects.is_terminating(vm)]))',
+        "P-185,P-119",
+    ),
+    Mutant("status", 'objects.condition_is(vm, "Ready") for vm in owned', "True for vm in owned", "P-186"),
+    Mutant("status", '_set(status, "labelSelector", str(selector))', "pass", "P-184"),
+    Mutant(
+        "status",
+        '        notes.append(Note("Normal", "SuccessfulResume", "Pool is unpaused"))\n',
+        "",
+        "P-182",
+    ),
+    Mutant(
+        "status", "        return _without(conditions, REPLICA_PAUSED)", "        return conditions", "P-182"
+    ),
+    Mutant(
+        "status",
+        "        return _without(conditions, REPLICA_FAILURE)",
+        "        return conditions",
+        "P-081,P-189",
+    ),
+    Mutant(
+        "status",
+        '    if any(one.get("type") == REPLICA_FAILURE for one in conditions):\n        return conditions\n',
+        "    conditions = _without(conditions, REPLICA_FAILURE)\n",
+        "P-190",
+    ),
+    Mutant("status", '    notes.append(Note("Warning", *failure))\n', "", "P-080"),
+    Mutant(
+        "plan",
+        "_stage([RemovePoolFinalizer()] if FINALIZER in objects.finalizers(seen.pool) else [])",
+        "_stage([])",
+        "P-194",
+    ),
+    Mutant(
+        "plan",
+        "_stage([ReleaseVM(vm) for vm in (*held, *others)])",
+        "_stage([ReleaseVM(vm) for vm in held])",
+        "P-199",
+    ),
+    Mutant(
+        "plan",
+        "_stage([ReleaseVM(vm) for vm in (*held, *others)])",
+        "_stage([ReleaseVM(vm) for vm in others])",
+        "P-194,P-196",
+    ),
+    Mutant(
+        "reconciler",
+        "        if objects.is_terminating(seen.pool):\n            return await",
+        "        if False:\n            return await",
+        "P-194",
+    ),
+    Mutant(
+        "reconciler",
+        "        if selector is None or mistake:",
+        "        if selector is None:",
+        "D-15",
+    ),
+    # what is read of a pool, and what it is read as
+    Mutant(
+        "spec",
+        "if given.get(name) is not None), PROACTIVE)",
+        "if given.get(name)), PROACTIVE)",
+        "P-103,P-136",
+    ),
+    Mutant("spec", "for name in (UNMANAGED, OPPORTUNISTIC)", "for name in (UNMANAGED,)", "P-104,P-137"),
+    Mutant("spec", 'return _strategy(pool, "updateStrategy")', "return PROACTIVE", "P-136,P-137"),
+    Mutant("spec", 'return _strategy(pool, "scaleInStrategy")', "return PROACTIVE", "P-103,P-104"),
+    Mutant("spec", 'return bool(_spec(pool).get("paused"))', "return False", "P-179"),
+    Mutant(
+        "spec",
+        'return None if given is None else given.get("selectionPolicy") or {}',
+        "return None",
+        "P-155,P-156",
+    ),
+    Mutant(
+        "spec",
+        'pool, "spec", "scaleInStrategy", PROACTIVE, "selectionPolicy"',
+        'pool, "selectionPolicy"',
+        "P-091,P-097",
+    ),
+    Mutant("spec", '"m": 60.0', '"m": 1.0', "P-168"),
+    Mutant(
+        "naming",
+        "return pool if pool and vm_name(pool, number) == name else None",
+        "return pool",
+        "P-049,P-047",
+    ),
+    Mutant("naming", 'return f"{pool}-{ordinal}"', 'return f"{pool}-{ordinal + 1}"', "P-044"),
+    # who belongs to whom
+    Mutant(
+        "plan",
+        "strangers = [vm for vm in seen.owned if not selector.matches(objects.labels(vm))]",
+        "strangers = []",
+        "P-041",
+    ),
+    Mutant(
+        "observe",
+        "if FINALIZER not in objects.finalizers(vm) or objects.controller_of(vm):",
+        "if True:",
+        "D-08",
+    ),
+    Mutant(
+        "observe",
+        'return (f"{objects.namespace(vm)}/{pool}",) if pool else ()\n\n\ndef _owning',
+        "return ()\n\n\ndef _owning",
+        "P-047,P-048",
+    ),
+    Mutant("building", "**objects.owner_reference({", "**dict({", "P-032"),
+    Mutant(
+        "selection", "return parse_rfc3339(stamp).timestamp() if stamp else 0.0", "return 0.0", "P-093,P-094"
+    ),
+    Mutant(
+        "selection",
+        "return sorted(vms, key=lambda vm: (key(vm), lot(vm, salt)))",
+        "return list(vms)",
+        "P-091,P-092",
+    ),
+    Mutant("spec", "float(number) * _UNITS[unit]", "float(number)", "P-168"),
+    Mutant(
+        "preservation",
+        'return list(dict.fromkeys([*_template_names(vm), *_volume_names(vm, "dataVolume", "name")]))',
+        "return []",
+        "P-109",
+    ),
+    Mutant(
+        "preservation",
+        "return [name for volume in volumes if (name := objects.dig(volume, source, member))]",
+        "return []",
+        "P-113",
+    ),
+    Mutant(
+        "observe",
+        "bystanders=_bystanders(pool, key, caches, own) if objects.is_terminating(pool) else (),",
+        "bystanders=(),",
+        "P-199",
+    ),
+    Mutant(
+        "observe",
+        "        and objects.uid(pool) not in controlling_pool(vm)\n",
+        "        and False\n",
+        "P-199",
+    ),
+    Mutant("observe", "            found[objects.name(vm)] = vmi", "            pass", "P-142"),
+    Mutant(
+        "observe",
+        'return pool if pool is not None and objects.uid(pool) == owner.get("uid") else None',
+        "return None",
+        "P-186,P-118",
+    ),
+    Mutant(
+        "updating",
+        'return selection.ordered(vms, policy.get("sortPolicy"), salt)',
+        "return list(vms)",
+        "P-155",
+    ),
+    Mutant("updating", "return self._kinds[wanted, actual]", "return Kind.NOTHING", "P-142"),
+    Mutant("semantics", " * _SUFFIXES.get(suffix, Fraction(1))", "", "P-135"),
+    Mutant("patches", '        {"op": "add", "path": path, "value": value},\n', "", "P-030"),
+    Mutant(
+        "revisions", 'return f"{name}-{objects.uid(pool)[:8]}" if foreign else name', 'return "same"', "P-066"
+    ),
+    Mutant("revisions", '"data", "virtualMachineTemplate"', '"data", "template"', "P-128,P-135"),
+    Mutant("observe", "for owner in objects.owners(revision) if owner", "for owner in () if owner", "P-070"),
+    # building
+    Mutant("building", '            secret["secretName"] += suffix', "            pass", "P-061"),
+    Mutant("building", 'if source := volume.get("persistentVolumeClaim"):', "if source := {}:", "P-057"),
+    Mutant("building", 'for member in ("uuid", "serial")', 'for member in ("uuid",)', "P-130"),
+    # choosing
+    Mutant(
+        "selection",
+        "    if selector is None:\n        return selectors.EVERYTHING",
+        "    if True:\n        return selectors.EVERYTHING",
+        "P-097",
+    ),
+    Mutant(
+        "selection",
+        'for term in given.get("nodeSelectorRequirementMatcher") or ():',
+        "for term in ():",
+        "P-098",
+    ),
+    Mutant("selection", "return naming.ordinal(objects.name(vm)) or 0", "return 0", "P-091,P-096"),
+    Mutant(
+        "updating",
+        "return list(seen.owned) if policy is None else selection.selected(seen.owned, policy)",
+        "return list(seen.owned)",
+        "P-156",
+    ),
+    Mutant(
+        "updating",
+        "return same({part: one.get(part)}, {part: other.get(part)})",
+        "return one.get(part) == other.get(part)",
+        "P-143,P-160",
+    ),
+    Mutant(
+        "updating",
+        "return ReplaceVM(vm, vmi) if needed is Kind.REPLACEMENT else RestartVMI(vm, vmi)",
+        "return RestartVMI(vm, vmi)",
+        "P-145",
+    ),
+    Mutant(
+        "healing",
+        "if not objects.is_terminating(vm) and _is_failing(vm, healing, now)]",
+        "if _is_failing(vm, healing, now)]",
+        "P-16,P-17",
+    ),
+    # meaning the same
+    Mutant(
+        "semantics",
+        "return bool(one == other) or _plain(one) == _plain(other)",
+        "return bool(one == other)",
+        "P-135",
+    ),
+    Mutant(
+        "semantics", "        return value if number is None else number", "        return value", "P-135"
+    ),
+    Mutant("semantics", "if plain is None or plain == [] or", "if plain is None or", "P-135"),
+    Mutant("semantics", "(plain == {} and name in _EMPTY_SAYS_NOTHING)", "plain == {}", "P-128"),
+    Mutant("semantics", 'return "capacity" if parent in _QUANTITY_MAPS else name', "return name", "P-135"),
+    # letting go, and storage
+    Mutant(
+        "plan",
+        "found.append(ReleaseVM(vm, preserve and not renewed))",
+        "found.append(ReleaseVM(vm))",
+        "P-116,D-11",
+    ),
+    Mutant(
+        "plan", "return [] if name in seen.revisions.known else [CreateRevision(name)]", "return []", "P-066"
+    ),
+    Mutant("patches", "objects.without(held, FINALIZER)", "[]", "P-107,P-119"),
+    Mutant("patches", "{**objects.labels(vmi), REVISION_LABEL: name}", "{REVISION_LABEL: name}", "P-143"),
+    # telling
+    Mutant(
+        "performing",
+        '            self._tell(NORMAL, "SuccessfulCreate", f"Created VM {objects.key(vm)}")',
+        "            pass",
+        "P-077",
+    ),
+    Mutant(
+        "performing",
+        '                self._tell(NORMAL, "SuccessfulDelete", text)',
+        "                pass",
+        "P-088",
+    ),
+    Mutant(
+        "performing",
+        '            self._tell(NORMAL, "SuccessfulUpdate", f"Updated VM {objects.key(vm)}")',
+        "            pass",
+        "P-131",
+    ),
+    Mutant(
+        "performing",
+        '            self._tell(WARNING, "FailedCreate", f"Error creating VM: {real[0]}")',
+        "            pass",
+        "P-080",
+    ),
+    Mutant(
+        "performing",
+        '            self._tell(WARNING, "FailedDelete", f"Error deleting',
+        '            str(f"Error deleting',
+        "P-106",
+    ),
+    Mutant(
+        "performing",
+        'self._tell(NORMAL, "SuccessfulDelete", f"Successfully updated',
+        'str(f"Successfully updated',
+        "P-159",
+    ),
+    Mutant("performing", 'propagation="Foreground" if is_vm else None', "propagation=None", "P-145"),
+    Mutant(
+        "performing",
+        "            if preserve:\n                await self._preserve(vm)",
+        "            if False:\n                await self._preserve(vm)",
+        "P-109",
+    ),
+    # the status
+    Mutant(
+        "status",
+        "    if value:\n        status[name] = value",
+        "    if True:\n        status[name] = value",
+        "P-087,P-185",
+    ),
+    Mutant("status", '        "status": "True",', '        "status": "False",', "P-178"),
+    Mutant(
+        "status", "_failed(objects.conditions(pool), failure, now, notes)", "objects.conditions(pool)", "D-15"
+    ),
+    Mutant(
+        "reconciler",
+        'return selector, "" if fits else "selector does not',
+        'return selector, "" if True else "selector does not',
+        "D-15,S-06",
+    ),
+)
+
+# What protects against faults, as far as one layer alone can be missed: `tests/adversity` sees it. Own writes laid over
+# caches, preconditions of requests and fixed lots stand in for each other; breaking one of them harms nothing yet.
+SAFETY = (
+    Mutant("requests", "uid=objects.uid(obj),", "uid=None,", ADVERSITY),
+    Mutant(
+        "selection",
+        'return blake2b(f"{salt}/{objects.uid(vm)}".encode(), digest_size=8).digest()',
+        "import random; return random.randbytes(8)",
+        ADVERSITY,
+    ),
+    Mutant(
+        "reconciler",
+        "            if stage.failure is None:\n                raise error\n",
+        "            if stage.failure is None:\n                continue\n",
+        ADVERSITY,
+    ),
+)
+
+# Where a function that decides something has no mutant: why breaking it changes nothing that can be seen over the API.
+UNSEEN: Mapping[str, str] = {
+    "observe._revisions": "a revision of nobody is looked for only where somebody else's pool left its VMs behind",
+    "plan._stage": "puts together what others have decided",
+}
