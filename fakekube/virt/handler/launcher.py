@@ -16,11 +16,13 @@ from typing import Any
 
 from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import Obj, dig, labels, name
+from fakekube.machinery.objects import generation as generation_of
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler.fates import Fate
 from fakekube.virt.handler.guest_view import FINAL, Memory, copying, moment
 
 _TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
+_OF_KUBELETS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 
 Exit = tuple[int, str]  # exit code and reason of a container
 
@@ -31,17 +33,26 @@ OUT_OF_MEMORY: Exit = (137, "OOMKilled")
 
 
 def ended(pod: Obj, how: Exit, now: str) -> Object:
-    """The pod's status after its containers have exited."""
+    """The pod's status after its containers have exited: all there is to say, so that its kubelet has nothing to add.
+
+    What runs beside the guest ends with it, in good order unless the guest did not.
+    """
     code, reason = how
     failed = code != 0
-    pod_reason = "PodFailed" if failed else "PodCompleted"
+    generation = generation_of(pod)
     status: Object = dict(pod.get("status") or {})
     status["phase"] = "Failed" if failed else "Succeeded"
+    status["observedGeneration"] = generation
     status["containerStatuses"] = [
         _exited(one, code, reason, now) for one in status.get("containerStatuses") or ()
     ]
+    if beside := status.get("initContainerStatuses"):
+        end = FAILED if failed else COMPLETED
+        status["initContainerStatuses"] = [
+            _exited(one, *end, now) if dig(one, "state", "running") else one for one in beside
+        ]
     status["conditions"] = [
-        _unready(one, pod_reason, now, failed=failed) for one in status.get("conditions") or ()
+        _over(one, now, generation, failed=failed) for one in status.get("conditions") or ()
     ]
     return status
 
@@ -56,14 +67,22 @@ def _exited(status: dict[str, Any], code: int, reason: str, now: str) -> dict[st
     return {**status, "state": {"terminated": terminated}, "ready": False, "started": False}
 
 
-def _unready(condition: dict[str, Any], reason: str, now: str, *, failed: bool) -> dict[str, Any]:
+def _over(condition: dict[str, Any], now: str, generation: int, *, failed: bool) -> dict[str, Any]:
+    """One of the kubelet's conditions of a pod that has ended; others stay as they are."""
     kind = condition.get("type")
-    if kind == "Initialized" and not failed:
-        return {**condition, "reason": reason}
-    if kind not in ("Ready", "ContainersReady"):
+    if kind not in _OF_KUBELETS:
         return condition
-    changed = {key: value for key, value in condition.items() if key != "message"}
-    return {**changed, "status": "False", "reason": reason, "lastTransitionTime": now}
+    told = {**condition, "observedGeneration": generation}
+    if kind == "Initialized" and not failed:
+        told["reason"] = "PodCompleted"
+    if kind in ("Ready", "ContainersReady"):
+        told.pop("message", None)
+        told |= {"status": "False", "reason": "PodFailed" if failed else "PodCompleted"}
+    if kind == "PodReadyToStartContainers":
+        told["status"] = "False"
+    if told["status"] != condition.get("status"):
+        told["lastTransitionTime"] = now
+    return told
 
 
 class LauncherView(View):
