@@ -17,7 +17,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks import around, endurance, fixtures, machines, page, requests, starting, suite, watching
+from benchmarks import (
+    around,
+    endurance,
+    fairness,
+    fixtures,
+    machines,
+    page,
+    requests,
+    starting,
+    suite,
+    watching,
+)
 from benchmarks.load import Target
 from benchmarks.processes import fakekube
 from benchmarks.records import Record
@@ -65,6 +76,7 @@ PARTS: dict[str, Part] = {
         name: lambda how, part=part: _bare_server(lambda target: part(target, how))  # type: ignore[misc]
         for name, part in HTTP.items()
     },
+    "fairness": lambda how: fairness.measure(how.seconds, 100_000 if how.full else 20_000),
     "machines": _machines,
     "around": lambda how: around.measure(1_000 if how.full else 300, 1_000),
     "fixtures": lambda how: fixtures.measure(1_000 if how.full else 200),

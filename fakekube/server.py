@@ -11,7 +11,8 @@ import gzip
 import ipaddress
 import logging
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -157,6 +158,8 @@ class Server:
             return await self._converse_raw(http, answer)
         if answer.upgrade is not None:
             return await self._converse(http, answer.upgrade)
+        if answer.pieces is not None:
+            return await _in_pieces(http, answer, answer.pieces)
         return await _whole(http, answer)
 
     def _user(self, http: web.BaseRequest) -> User | None:
@@ -387,15 +390,11 @@ async def _whole(http: web.BaseRequest, answer: Response) -> web.StreamResponse:
         whole = web.Response(status=answer.status, body=body, headers=answer.headers)
         whole.headers["Content-Type"] = answer.content_type
         return whole
-    response = web.StreamResponse(status=answer.status, headers=answer.headers)
-    head = response.headers
-    head["Content-Type"] = answer.content_type
-    if "gzip" in http.headers.get("Accept-Encoding", "") and "Content-Encoding" not in head:
+    response = _head(answer)
+    if _zips(http, response):
         body = await asyncio.to_thread(gzip.compress, body, 1, mtime=0)  # others need not wait for it
-        head["Content-Encoding"] = "gzip"
-        head["Vary"] = "Accept-Encoding"
     response.content_length = len(body)
-    try:
+    with contextlib.suppress(ConnectionError):
         await response.prepare(http)
         if http.method != "HEAD":
             for start in range(
@@ -403,9 +402,81 @@ async def _whole(http: web.BaseRequest, answer: Response) -> web.StreamResponse:
             ):  # as fast as the client reads; meanwhile others are served
                 await response.write(body[start : start + _PIECE])
         await response.write_eof()
+    return response
+
+
+async def _in_pieces(
+    http: web.BaseRequest, answer: Response, pieces: AsyncIterator[bytes]
+) -> web.StreamResponse:
+    """A long body, sent as fast as it is made and the client reads."""
+    first: list[bytes] = []
+    size = 0
+    async for piece in pieces:
+        first.append(piece)
+        size += len(piece)
+        if size > GZIP_FROM:
+            break
+    else:
+        answer.body = b"".join(first)
+        return await _whole(http, answer)
+    response = _head(answer)
+    pieces = _resumed(b"".join(first), pieces)
+    sent = _zipped(pieces) if _zips(http, response) else pieces
+    try:
+        await response.prepare(http)
+        if http.method != "HEAD":
+            async for piece in sent:
+                await response.write(piece)
+        await response.write_eof()
     except ConnectionError:
         pass
+    except Exception:
+        log.exception("the answer to %s %s broke off", http.method, http.raw_path)
+        response.force_close()
+        if http.transport is not None:
+            http.transport.close()  # without an end, so that nobody takes it for the whole
+    finally:
+        for one in (sent, pieces):
+            if (close := getattr(one, "aclose", None)) is not None:
+                await close()
     return response
+
+
+async def _resumed(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    yield first
+    async for piece in rest:
+        yield piece
+
+
+async def _zipped(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Compressed in another thread, enough of them at once to be worth the way there."""
+    packer = zlib.compressobj(1, wbits=31)
+    waiting: list[bytes] = []
+    size = 0
+    async for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size > GZIP_FROM:
+            if done := await asyncio.to_thread(packer.compress, b"".join(waiting)):
+                yield done
+            waiting, size = [], 0
+    yield await asyncio.to_thread(lambda: packer.compress(b"".join(waiting)) + packer.flush())
+
+
+def _head(answer: Response) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+    response.headers["Content-Type"] = answer.content_type
+    return response
+
+
+def _zips(http: web.BaseRequest, response: web.StreamResponse) -> bool:
+    """Whether the client takes a compressed body; said in the answer's head."""
+    head = response.headers
+    if "gzip" not in http.headers.get("Accept-Encoding", "") or "Content-Encoding" in head:
+        return False
+    head["Content-Encoding"] = "gzip"
+    head["Vary"] = "Accept-Encoding"
+    return True
 
 
 def _status(error: ApiError) -> web.Response:

@@ -210,6 +210,46 @@ async def test_gzip() -> None:
             assert len(gzip.decompress(body) if compressed else body) == size
 
 
+@pytest.mark.parametrize(("size", "accept"), [(10, "gzip"), (GZIP_FROM, "gzip"), (GZIP_FROM, "identity")])
+async def test_pieces(size: int, accept: str) -> None:
+    """An answer in pieces arrives as one in one piece would, compressed if it is large and the client asks."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for number in range(5):
+            yield b"%d" % number * size
+
+    async def handler(_request: Request) -> Response:
+        return Response(pieces=pieces())
+
+    async with Server(handler) as server, aiohttp.ClientSession(auto_decompress=False) as session:
+        async with session.get(server.url, headers={"Accept-Encoding": accept}) as answer:
+            body = await answer.read()
+        packed = answer.headers.get("Content-Encoding") == "gzip"
+        assert packed is (size > 10 and accept == "gzip")
+        assert (gzip.decompress(body) if packed else body) == b"".join(b"%d" % one * size for one in range(5))
+        async with session.head(server.url) as answer:
+            assert answer.status == 200
+
+
+async def test_pieces_that_break_off(caplog: pytest.LogCaptureFixture) -> None:
+    """An answer that cannot be made to its end is not given one, so nobody takes it for the whole; the server lives on."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"x" * (GZIP_FROM + 1)
+        raise ValueError("spilt")
+
+    async def handler(request: Request) -> Response:
+        return Response(pieces=pieces()) if request.path == "/long" else await echo(request)
+
+    async with Server(handler) as server, aiohttp.ClientSession(server.url) as session:
+        async with session.get("/long") as answer:
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await answer.read()
+        async with session.get("/") as answer:
+            assert answer.status == 200
+    assert "spilt" in caplog.text
+
+
 async def test_errors(caplog: pytest.LogCaptureFixture) -> None:
     """An ApiError becomes its Status; any other exception a logged 500, and the server lives on."""
 

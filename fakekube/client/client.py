@@ -17,7 +17,7 @@ from fakekube.machinery import objects
 from fakekube.machinery.copying import kept_json
 from fakekube.machinery.errors import ApiError, Expired, from_status
 from fakekube.machinery.resources import Resource
-from fakekube.machinery.wire import Events, Handler, Object, Request, Response, User, WatchEvent
+from fakekube.machinery.wire import Events, Handler, Object, Request, Response, User, WatchEvent, whole
 
 PatchType = Literal["json", "merge", "strategic", "apply"]
 Items = list[Object]
@@ -294,7 +294,7 @@ class Client:
         )
         if response.status >= 400:
             raise await _refusal(response)
-        return response
+        return await whole(response)
 
     async def _call(
         self,

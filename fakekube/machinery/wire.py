@@ -82,6 +82,14 @@ class Response:
     obj: "Object | None" = None  # in place of a body, where the request `shares`; without managedFields
     events: AsyncIterator["Events"] | None = None  # in place of a watch's stream, likewise
     upgrade: Upgrade | None = None
+    pieces: AsyncIterator[bytes] | None = None  # in place of a long body, which is made while it is sent
+
+
+async def whole(response: Response) -> Response:
+    """The same with its body, for readers that want all of it at once."""
+    if response.pieces is not None:
+        response.body, response.pieces = b"".join([one async for one in response.pieces]), None
+    return response
 
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -5,6 +5,7 @@ happened since, which for pagination is little, and makes keeping the past as ch
 """
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from sortedcontainers import SortedDict
@@ -60,9 +61,9 @@ class MemoryStore:
         self, prefix: str, at: int | None = None, after: str = "", limit: int | None = None
     ) -> Page:
         if at is None or at == self._revision:
-            return self._page(self._entries, prefix, after, limit, self._revision)
+            return self._page(prefix, after, limit)
         self._check(at)
-        return self._page(self._past(prefix, at), prefix, after, limit, at)
+        return self._past_page(prefix, after, limit, at)
 
     async def create(self, key: str, value: bytes, memo: Any = None) -> Entry:
         if key in self._entries:
@@ -135,29 +136,30 @@ class MemoryStore:
         self._log.append(event)
         self._channels.add(event)
 
-    def _past(self, prefix: str, at: int) -> "SortedDict":
-        end = _after_prefix(prefix)
-        past = SortedDict(
-            (key, self._entries[key]) for key in self._entries.irange(prefix, end, inclusive=(True, False))
-        )
-        for event in reversed(self._log.after(at)):
-            if not event.key.startswith(prefix):
-                continue
-            if event.previous is None:
-                del past[event.key]
-            else:
-                past[event.key] = event.previous
-        return past
+    def _range(self, prefix: str, after: str) -> tuple[int, int]:
+        """Where the keys under `prefix` beyond `after` lie."""
+        low = self._entries.bisect_right(after) if after else self._entries.bisect_left(prefix)
+        return low, max(low, self._entries.bisect_left(_after_prefix(prefix)))
 
-    @staticmethod
-    def _page(entries: "SortedDict", prefix: str, after: str, limit: int | None, revision: int) -> Page:
-        low = entries.bisect_right(after) if after else entries.bisect_left(prefix)
-        high = entries.bisect_left(_after_prefix(prefix))
-        total = max(0, high - low)
+    def _page(self, prefix: str, after: str, limit: int | None) -> Page:
+        low, high = self._range(prefix, after)
         stop = high if limit is None else min(high, low + limit)
-        keys = entries.keys()[low:stop] if stop > low else ()
-        found = list(map(entries.__getitem__, keys))
-        return Page(found, revision, total - len(found))
+        keys = self._entries.keys()[low:stop] if stop > low else ()
+        return Page(list(map(self._entries.__getitem__, keys)), self._revision, high - stop)
+
+    def _past_page(self, prefix: str, after: str, limit: int | None, at: int) -> Page:
+        """The present without what has been written since, and with what was there before that."""
+        was: dict[str, Entry | None] = {}
+        for event in self._log.after(at):
+            key = event.key
+            if key.startswith(prefix) and key > after:
+                was.setdefault(key, event.previous)
+        low, high = self._range(prefix, after)
+        kept = islice((key for key in self._entries.islice(low, high) if key not in was), limit)
+        back = [key for key, entry in was.items() if entry is not None]
+        total = high - low - sum(1 for key in was if key in self._entries) + len(back)
+        keys = sorted([*kept, *back])[:limit]
+        return Page([was.get(key) or self._entries[key] for key in keys], at, total - len(keys))
 
 
 def _after_prefix(prefix: str) -> str:

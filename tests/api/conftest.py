@@ -9,7 +9,7 @@ import pytest
 from fakekube.api.apiserver import ApiServer
 from fakekube.clock import ManualClock
 from fakekube.ids import Ids
-from fakekube.machinery.wire import Request, Response
+from fakekube.machinery.wire import Request, Response, whole
 from fakekube.store.memory import MemoryStore
 
 Ask = Callable[..., Awaitable[Response]]
@@ -39,7 +39,7 @@ def ask(api: ApiServer) -> Ask:
         raw = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
         sent = {"content-type": media, "user-agent": "test/1.0"} if raw else {"user-agent": "test/1.0"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return await api(Request(method, path, query, sent, raw))
+        return await whole(await api(Request(method, path, query, sent, raw)))
 
     return send
 

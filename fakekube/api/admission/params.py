@@ -51,7 +51,7 @@ async def collect(
             found = []
     elif selector is not None:
         wanted = selectors.from_object(selector)
-        page = await registry.page(resource, resource.key(place, "") if place else resource.prefix)
+        page = await registry.reading.page(resource, resource.key(place, "") if place else resource.prefix)
         found = [
             codec.decode(resource, entry)
             for entry in page.entries

@@ -13,6 +13,7 @@ from fakekube.api.patching import managed_fields
 from fakekube.api.registry import codec, deletion, metadata
 from fakekube.api.registry.deletion import DeleteOptions
 from fakekube.api.registry.ownership import reset_fields
+from fakekube.api.registry.reading import Reading
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
@@ -21,7 +22,7 @@ from fakekube.machinery.errors import MODIFIED, ApiError
 from fakekube.machinery.field_errors import invalid
 from fakekube.machinery.wire import Object
 from fakekube.store import interface as stores
-from fakekube.store.interface import Entry, Page, Store
+from fakekube.store.interface import Entry, Store
 
 Transform = Callable[[Object], Awaitable[Object]]  # stored, not to be changed → wanted, may share its parts
 Validate = Callable[[Object, Object | None], Awaitable[None]]  # (new, old): admission's second half
@@ -60,10 +61,11 @@ class WriteContext:
 
 
 class Registry:
-    """Reads and writes by the rules. `committed` is called after every write to a listed store prefix."""
+    """Reads and writes by the rules; `reading` is for collections. `committed` is called after every write to a listed store prefix."""
 
     def __init__(self, store: Store, *, clock: Clock, ids: Ids) -> None:
         self.store = store
+        self.reading = Reading(store, clock)
         self.clock = clock
         self.ids = ids
         self.committed: dict[str, Committed] = {}
@@ -76,20 +78,6 @@ class Registry:
         if resource.conversion is not None:
             return (await resource.conversion.read([entry]))[0]
         return entry
-
-    async def page(
-        self,
-        resource: ServedResource,
-        prefix: str,
-        at: int | None = None,
-        after: str = "",
-        limit: int | None = None,
-    ) -> Page:
-        """A page of the store, in `resource`'s version. Raises what the store raises."""
-        page = await self.store.list(prefix, at, after, limit)
-        if resource.conversion is None:
-            return page
-        return Page(await resource.conversion.read(page.entries), page.revision, page.remaining)
 
     async def create(
         self, resource: ServedResource, obj: Object, namespace: str, context: WriteContext

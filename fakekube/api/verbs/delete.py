@@ -11,6 +11,7 @@ from fakekube.api.options import boolean, first, integer, write_options
 from fakekube.api.registry import codec
 from fakekube.api.registry.deletion import DeleteOptions
 from fakekube.api.registry.matching import list_options, matcher
+from fakekube.api.registry.reading import Range
 from fakekube.api.registry.registry import Written
 from fakekube.api.verbs.call import Call
 from fakekube.machinery.errors import BadRequest, NotFound, UnsupportedMediaType, invalid
@@ -38,11 +39,9 @@ async def delete_collection(call: Call) -> Response:
     match = matcher(call.resource, query)
     resource, info = call.resource, call.info
     prefix = resource.key(info.namespace, "") if info.namespace else resource.prefix
-    page = await call.registry.page(resource, prefix)
+    page = await call.registry.reading.select(resource, Range(prefix), match)
     gone: list[Object] = []
     for entry in page.entries:
-        if match is not None and not match(entry):
-            continue
         obj = codec.decode(resource, entry)
         try:
             await _delete(call, obj["metadata"]["name"], options, obj["metadata"].get("namespace", ""))

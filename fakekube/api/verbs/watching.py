@@ -19,6 +19,8 @@ from fakekube.api.negotiation import Representation
 from fakekube.api.options import ListOptions, parse_version
 from fakekube.api.registry import codec, watching
 from fakekube.api.registry.matching import Match, matcher
+from fakekube.api.registry.reading import Range
+from fakekube.api.verbs import list_body
 from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.get import too_large
 from fakekube.machinery.errors import ApiError, NotAcceptable
@@ -26,6 +28,7 @@ from fakekube.machinery.wire import Events, Object, Response, WatchEvent
 from fakekube.store import interface as stores
 from fakekube.store.interface import Entry, Event, Progress
 
+_INITIAL = list_body.DECODED
 _BOOKMARK_EVERY = 60.0
 _DEFAULT_TIMEOUT = 45 * 60.0  # upstream: a random 30 to 60 minutes
 
@@ -51,7 +54,7 @@ async def watch(call: Call, options: ListOptions) -> Response:
         )
     start: _Start | ApiError
     try:
-        start = await _start(call, options)
+        start = await _start(call, options, match)
     except _TooOld as old:
         start = old.error
     if call.request.shares and chosen.convert in ("", "PartialObjectMetadata"):
@@ -73,7 +76,7 @@ def too_old(asked: int, oldest: int) -> ApiError:
     return ApiError(f"too old resource version: {asked} ({oldest})", code=410, reason="Expired")
 
 
-async def _start(call: Call, options: ListOptions) -> _Start:
+async def _start(call: Call, options: ListOptions, match: Match | None) -> _Start:
     store = call.registry.store
     prefix = _prefix(call)
     text = options.version
@@ -88,7 +91,7 @@ async def _start(call: Call, options: ListOptions) -> _Start:
     if with_initial:
         if version > store.revision:
             raise too_large(version, store.revision)
-        page = await call.registry.page(call.resource, prefix)
+        page = await call.registry.reading.select(call.resource, Range(prefix), match)
         # Without a version, a legacy watch that wants bookmarks is also told where the initial objects end.
         announce = options.bookmarks and (options.initial_events is True or not text)
         return _Start(page.revision, page.entries, announce)
@@ -134,11 +137,15 @@ async def _pieces(
         yield [watching.error(start.status())]
         return
     store, conversion = call.registry.store, call.resource.conversion
-    lines = [render(watching.ADDED, None, entry) for entry in start.initial if match is None or match(entry)]
-    if start.announce_end:
-        lines.append(_mark(call, start.after, initial_end=True))
-    if lines:
-        yield lines
+    for some in _INITIAL.of(start.initial):
+        lines = [render(watching.ADDED, None, entry) for entry in some]
+        more = bool(some) and some[-1] is not start.initial[-1]
+        if start.announce_end and not more:
+            lines.append(_mark(call, start.after, initial_end=True))
+        if lines:
+            yield lines
+        if more:
+            await call.registry.reading.turns.next()
     loop = asyncio.get_running_loop()
     deadline = loop.time() + (options.timeout or _DEFAULT_TIMEOUT)
     position = start.after
