@@ -17,6 +17,7 @@ from fakekube.virt.api import defaults, machine_rules, pool, review, workloads
 from fakekube.virt.api.accounts import MASTERS, is_component
 from fakekube.virt.api.causes import Cause, required
 from fakekube.virt.api.eviction import Evictions
+from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.inference import Inference
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.settings import Settings
@@ -46,6 +47,7 @@ class Admission:
         self._namespace = namespace
         self._lookups = Lookups(client)
         self._inference = Inference(client)
+        self._in_order = InOrder()
         evictions = Evictions(client, self._lookups, settings)
         self.hooks: dict[str, Hook] = {
             "/virtualmachines-mutate": self._mutate_machine,
@@ -119,13 +121,14 @@ class Admission:
             size=await self._matched(vm, "instancetype"),
             preference=await self._matched(vm, "preference"),
             migrating=await self._migrating(vm),
+            known=self._in_order,
         )
         return review.judged(found, machine_rules.warnings(vm))
 
     async def _instance(self, asked: Question) -> Answer:
         config = await self._settings.current()
         component = self._is_component(asked)
-        return review.judged(workloads.instance(asked.obj, config, component=component))
+        return review.judged(workloads.instance(asked.obj, config, component=component, known=self._in_order))
 
     async def _instance_update(self, asked: Question) -> Answer:
         component = self._is_component(asked)

@@ -35,7 +35,7 @@ def machine(
     template = dig(vm, "spec", "template")
     if is_terminating(vm) or template is None or dig(template, "spec", "domain") is None:
         return vm
-    vm = copy_of(vm)
+    vm = {**vm, "spec": copy_of(vm["spec"])}
     template = vm["spec"]["template"]
     spec = template["spec"]
     preferred: Object = (preference or {}).get("spec") or {}
@@ -63,8 +63,8 @@ def instance(vmi: Object, config: ClusterConfig, ids: Ids, now: datetime) -> Obj
     """A new VirtualMachineInstance: complete spec, phase Pending, kept until its pods are gone."""
     if is_terminating(vmi):
         return vmi
-    vmi = copy_of(vmi)
-    spec = vmi.setdefault("spec", {})
+    vmi = {**vmi, "metadata": dict(vmi["metadata"]), "spec": copy_of(vmi.get("spec") or {})}
+    spec = vmi["spec"]
     set_instance_defaults(spec, config)
     firmware = spec["domain"].setdefault("firmware", {})
     if not firmware.get("uuid"):

@@ -7,19 +7,18 @@ Operation = dict[str, Any]
 
 def changes(old: Any, new: Any, path: str = "") -> list[Operation]:
     """Operations that turn `old` into `new`."""
-    if old is new or old == new:
+    if old is new:
         return []
     if not isinstance(old, dict) or not isinstance(new, dict):
-        return [{"op": "replace", "path": path, "value": new}]
+        return [] if old == new else [{"op": "replace", "path": path, "value": new}]
     found: list[Operation] = [
         {"op": "remove", "path": f"{path}/{escaped(name)}"} for name in old if name not in new
     ]
     for name, value in new.items():
-        where = f"{path}/{escaped(name)}"
-        if name in old:
-            found += changes(old[name], value, where)
-        else:
-            found.append({"op": "add", "path": where, "value": value})
+        if name not in old:
+            found.append({"op": "add", "path": f"{path}/{escaped(name)}", "value": value})
+        elif isinstance(value, dict) or value != old[name]:
+            found += changes(old[name], value, f"{path}/{escaped(name)}")
     return found
 
 

@@ -10,9 +10,10 @@ from typing import Any
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
-from fakekube.virt.api import machine_spec
+from fakekube.virt.api import instance_spec, machine_spec
 from fakekube.virt.api.causes import NOT_FOUND, Cause
 from fakekube.virt.api.config import ClusterConfig
+from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.instance_defaults import set_instance_defaults
 from fakekube.virt.instancetypes import applying
 
@@ -28,8 +29,10 @@ def validate(
     size: Mapping[str, Any] | None = None,
     preference: Mapping[str, Any] | None = None,
     migrating: bool = False,
+    known: InOrder | None = None,
 ) -> list[Cause]:
-    """What is wrong with a machine. `size` and `preference` are the specs its matchers name, if they exist."""
+    """What is wrong with a machine. `size` and `preference` are the specs its matchers name, if they exist; `known` is what
+    needs no second look."""
     template = dig(vm, "spec", "template", "spec")
     if dig(template, "domain") is None:
         return machine_spec.validate("spec", vm.get("spec") or {}, config)
@@ -39,7 +42,7 @@ def validate(
             Cause(f"VM field(s) {field} conflicts with selected instance type", field)
             for field in applying.conflicts(_TEMPLATE, vm["spec"]["template"], size)
         ],
-        lambda: _spec(vm, config, size, preference),
+        lambda: _spec(vm, config, size, preference, known or InOrder()),
         lambda: list(_namespaces(vm)),
         lambda: list(_volume_requests(vm, migrating=migrating)),
         lambda: list(_snapshot(vm, old)),
@@ -89,14 +92,26 @@ def matchers(vm: Object, old: Object | None) -> Iterator[Cause]:
 
 
 def _spec(
-    vm: Object, config: ClusterConfig, size: Mapping[str, Any] | None, preference: Mapping[str, Any] | None
+    vm: Object,
+    config: ClusterConfig,
+    size: Mapping[str, Any] | None,
+    preference: Mapping[str, Any] | None,
+    known: InOrder,
 ) -> list[Cause]:
-    done = complete(vm, config, size, preference)
-    missing = applying.unmet(done["spec"]["template"]["spec"], preference)
-    if missing is not None:
-        text, field = missing
-        return [Cause(f"failure checking preference requirements: {text}", field, NOT_FOUND)]
-    return machine_spec.validate("spec", done["spec"], config)
+    unmet: list[Cause] = []
+
+    def judge() -> list[Cause]:
+        done = complete(vm, config, size, preference)["spec"]["template"]["spec"]
+        missing = applying.unmet(done, preference)
+        if missing is not None:
+            text, field = missing
+            unmet.append(Cause(f"failure checking preference requirements: {text}", field, NOT_FOUND))
+            return unmet
+        return instance_spec.validate(_TEMPLATE, done, config)
+
+    spec: Mapping[str, Any] = vm["spec"]
+    found = known.causes(config, _TEMPLATE, spec["template"]["spec"], (size, preference), judge)
+    return unmet or machine_spec.with_surroundings("spec", spec, config, found)
 
 
 def _namespaces(vm: Object) -> Iterator[Cause]:

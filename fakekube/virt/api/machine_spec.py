@@ -25,9 +25,15 @@ def validate(path: str, spec: Spec, config: ClusterConfig) -> list[Cause]:
     template = spec.get("template")
     if template is None:
         return [required(MISSING_TEMPLATE, f"{path}.template")]
+    found = instance_spec.validate(f"{path}.template.spec", template["spec"], config)
+    return with_surroundings(path, spec, config, found)
+
+
+def with_surroundings(path: str, spec: Spec, config: ClusterConfig, found: list[Cause]) -> list[Cause]:
+    """What is wrong with a machine's spec, given what is wrong with the instance's spec in it."""
     return [
-        *template_metadata(f"{path}.template.metadata", template.get("metadata") or {}, config),
-        *instance_spec.validate(f"{path}.template.spec", template["spec"], config),
+        *template_metadata(f"{path}.template.metadata", spec["template"].get("metadata") or {}, config),
+        *found,
         *_data_volume_templates(path, spec),
         *_run_strategy(path, spec, config),
     ]

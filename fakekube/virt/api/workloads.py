@@ -11,6 +11,7 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.api import instance_spec, networks, pool
 from fakekube.virt.api.causes import Cause, not_supported, required
 from fakekube.virt.api.config import ClusterConfig
+from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.machine_spec import MISSING_TEMPLATE
 from fakekube.virt.api.reserved import reserved_labels, template_metadata
 
@@ -24,13 +25,21 @@ _TRACKER = ("backup.kubevirt.io", "VirtualMachineBackupTracker")
 _CLAIM = ("", "PersistentVolumeClaim")
 
 
-def instance(vmi: Object, config: ClusterConfig, *, component: bool) -> list[Cause]:
-    """What is wrong with a new instance, defaults applied."""
+def instance(
+    vmi: Object, config: ClusterConfig, *, component: bool, known: InOrder | None = None
+) -> list[Cause]:
+    """What is wrong with a new instance, defaults applied; `known` is what needs no second look."""
     spec: Mapping[str, Any] = vmi.get("spec") or {}
+
+    def judge() -> list[Cause]:
+        return [
+            *networks.creation("spec", spec),
+            *instance_spec.validate("spec", spec, config),
+            *instance_spec.validate_instance("spec", spec),
+        ]
+
     return [
-        *networks.creation("spec", spec),
-        *instance_spec.validate("spec", spec, config),
-        *instance_spec.validate_instance("spec", spec),
+        *(known or InOrder()).causes(config, "spec", spec, None, judge),
         *template_metadata("metadata", vmi.get("metadata") or {}, config, component=component),
     ]
 
