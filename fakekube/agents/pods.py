@@ -237,16 +237,18 @@ class PodView(View):
 
     def outdated(self) -> Object | None:
         found = {one.get("type"): one for one in self._status.get("conditions") or ()}
-        wanted = self._conditions(self._status)
-        changed = [
-            one
-            for one in wanted
-            if any(
-                one.get(part) != found.get(one["type"], {}).get(part)
-                for part in ("status", "reason", "message")
-            )
-        ]
-        return {"conditions": changed} if changed else None
+        changed = []
+        for kind, good, reason, message in self._findings(self._status):
+            one = found.get(kind) or {}
+            if (
+                one.get("status") != ("True" if good else "False")
+                or (one.get("reason") or "") != reason
+                or (one.get("message") or "") != message
+            ):
+                changed.append(kind)
+        if not changed:
+            return None
+        return {"conditions": [one for one in self._conditions(self._status) if one["type"] in changed]}
 
     def fate(self) -> str | None:
         return fates.of(self._pod).start or None
@@ -393,11 +395,9 @@ class PodView(View):
         for gate in self._pod["spec"].get("readinessGates") or ():
             kind = gate["conditionType"]
             condition = objects.condition(self._pod, kind)
-            head = f'corresponding condition of pod readiness gate "{kind}"'
             if condition is None:
-                said.append(f"{head} does not exist.")
-            elif condition.get("status") != "True":
-                status = condition.get("status")
+                said.append(f'corresponding condition of pod readiness gate "{kind}" does not exist.')
+            elif (status := condition.get("status")) != "True":
                 said.append(f'the status of pod readiness gate "{kind}" is not "True", but {status}')
         return said
 

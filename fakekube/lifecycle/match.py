@@ -116,7 +116,7 @@ def _holds(requirement: Requirement, obj: Object, context: Context) -> bool:
     key, operator = requirement.key, requirement.operator
     if isinstance(key, str):
         value = look_up(context, key)
-        present = [] if value is None else [value]
+        present = () if value is None else (value,)
     else:
         present = key.values(obj)
     if operator == "Exists":

@@ -11,9 +11,8 @@ Names are dotted paths into a context: `now`, `object` (the object as it is), an
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Protocol
-
-from fakekube.machinery.objects import dig
 
 Context = Mapping[str, Any]
 Render = Callable[[Context], Any]
@@ -43,7 +42,23 @@ class Template:
 
 def look_up(context: Context, name: str) -> Any:
     """The value of a dotted name, or None."""
-    return dig(context, *name.split("."))
+    return _follow(context, _path(name))
+
+
+@lru_cache(maxsize=1024)
+def _path(name: str) -> tuple[str, ...]:
+    return tuple(name.split("."))
+
+
+def _follow(found: Any, path: tuple[str, ...]) -> Any:
+    for step in path:
+        try:  # nearly always a mapping; asking whether it is one costs more than the look
+            found = found.get(step)
+        except AttributeError:
+            return None
+        if found is None:
+            return None
+    return found
 
 
 def _compiled(data: Any) -> Render:
@@ -76,7 +91,7 @@ def _compiled_text(text: str) -> Render:
         pieces.append(text[at : piece.start()])
         at = piece.end()
         if piece[1]:
-            pieces.append(tuple(piece[1].split(".")))
+            pieces.append(_path(piece[1]))
         elif len(piece[0]) == 2:
             pieces.append(piece[0][0])
         else:
@@ -89,13 +104,16 @@ def _compiled_text(text: str) -> Render:
         plain = "".join(str(part) for part in parts)
         return lambda _: plain
     if len(parts) == 1:
-        path = parts[0]
-        return lambda context: dig(context, *path)
+        path = tuple(parts[0])
+        return lambda context: _follow(context, path)
 
     def joined(context: Context) -> str:
-        return "".join(
-            part if isinstance(part, str) else str(dig(context, *part, default="")) for part in parts
-        )
+        said = []
+        for part in parts:
+            value = part if isinstance(part, str) else _follow(context, part)
+            if value is not None:
+                said.append(str(value))
+        return "".join(said)
 
     return joined
 

@@ -16,9 +16,12 @@ Event = tuple[str, str]  # reason, message
 
 def next_step(vmi: Obj, now: datetime) -> tuple[list[Object], list[Event]] | None:
     """`status.volumeStatus` after every volume under way has gone one step, and what to tell; None: nothing is under way."""
+    entries = dig(vmi, "status", "volumeStatus", default=())
+    if not any("hotplugVolume" in entry or "memoryDumpVolume" in entry for entry in entries):
+        return None
     devices = domain.targets(vmi)
     made, told = [], []
-    for entry in dig(vmi, "status", "volumeStatus", default=()):
+    for entry in entries:
         step = None
         if "memoryDumpVolume" in entry:
             step = _dumping(entry, name(vmi), now)
