@@ -36,7 +36,10 @@ def make(
 
 
 def find(conditions: Iterable[Condition], type_: str) -> Condition | None:
-    return next((one for one in conditions if one.get("type") == type_), None)
+    for one in conditions:
+        if one.get("type") == type_:
+            return one
+    return None
 
 
 def put(conditions: Iterable[Condition], new: Condition) -> list[Condition]:

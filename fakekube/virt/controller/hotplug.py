@@ -7,7 +7,7 @@ Each volume has an attachment pod of its own, which brings its claim to the node
 Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleDeclarativeVolumeHotplug), pkg/virt-controller/watch/vmi/storage.go
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fakekube.machinery.objects import (
@@ -163,10 +163,12 @@ def to_detach(vmi: Obj, attached: Mapping[str, Object]) -> list[Object]:
 
 
 def entries(
-    vmi: Obj, old: Iterable[Entry], claims: Mapping[str, Obj], attached: Mapping[str, Obj]
+    vmi: Obj, old: Sequence[Entry], claims: Mapping[str, Obj], attached: Mapping[str, Obj]
 ) -> tuple[list[Entry], list[Event]]:
     """`status.volumeStatus` with the pluggable volumes as they are now, and what to tell of them."""
     pluggable = {one["name"]: one for one in instance.volumes(vmi) if instance.is_hotplugged(one)}
+    if not pluggable and not any("hotplugVolume" in entry for entry in old):
+        return sorted(old, key=_name_of), []
     made, told, seen = [], [], set()
     for entry in old:
         own = entry["name"]
@@ -187,7 +189,11 @@ def entries(
     for own, volume in pluggable.items():
         if own not in seen:
             made.append(_entry({"name": own, "target": ""}, volume, claims, attached.get(own)))
-    return sorted(made, key=lambda entry: str(entry["name"])), told
+    return sorted(made, key=_name_of), told
+
+
+def _name_of(entry: Entry) -> str:
+    return str(entry["name"])
 
 
 def _entry(old: Entry, volume: Obj, claims: Mapping[str, Obj], pod: Obj | None) -> Entry:

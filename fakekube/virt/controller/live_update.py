@@ -53,4 +53,4 @@ def under_way(vmi: Obj) -> list[str]:
 
 
 def _same_amount(one: Any, other: Any) -> bool:
-    return quantities.whole(one) == quantities.whole(other)
+    return one == other or quantities.whole(one) == quantities.whole(other)

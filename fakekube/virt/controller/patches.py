@@ -34,6 +34,8 @@ def removed(path: str, old: Any) -> list[Operation]:
 def between(old: Obj, new: Obj, members: Iterable[Sequence[str]]) -> list[Operation]:
     """From one state to another, as far as these members differ."""
     operations: list[Operation] = []
+    if old == new:  # what is the same dict in both is not looked into
+        return operations
     for path in members:
         before, after = dig(old, *path), dig(new, *path)
         if before == after:

@@ -33,7 +33,10 @@ def is_ending(pod: Obj) -> bool:
 
 
 def compute_status(pod: Obj) -> dict[str, Any]:
-    return next((one for one in _container_statuses(pod) if one.get("name") == "compute"), {})
+    for one in dig(pod, "status", "containerStatuses", default=()):
+        if one.get("name") == "compute":
+            return one  # type: ignore[no-any-return]
+    return {}
 
 
 def is_ready_for_hand_over(pod: Obj) -> bool:
@@ -58,10 +61,10 @@ def current(vmi: Obj, owned: Sequence[Object]) -> Object | None:
         if (not node or dig(pod, "spec", "nodeName") == node)
         and not (is_migration_target(pod) and not _moved_to(vmi, pod))
     ]
+    if len(here) < 2:
+        return here[0] if here else None
     return max(
-        here,
-        key=lambda pod: (pod["metadata"].get("creationTimestamp") or "", pod["metadata"]["name"]),
-        default=None,
+        here, key=lambda pod: (pod["metadata"].get("creationTimestamp") or "", pod["metadata"]["name"])
     )
 
 

@@ -131,4 +131,7 @@ TABLE: tuple[tuple[str, Callable[[Observed], bool]], ...] = (
 
 def of(seen: Observed) -> str:
     """The word kubectl prints in the column Status."""
-    return next((word for word, matches in TABLE if matches(seen)), "Unknown")
+    for word, matches in TABLE:
+        if matches(seen):
+            return word
+    return "Unknown"

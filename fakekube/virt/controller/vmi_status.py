@@ -34,7 +34,10 @@ from fakekube.virt.controller import (
 from fakekube.virt.controller.conditions import Failure
 
 
-@dataclass(frozen=True, slots=True)
+_ASKED = (live_update.CPU_CHANGE, live_update.MEMORY_CHANGE, "EvictionRequested")
+
+
+@dataclass(slots=True)
 class Seen:
     """What a pass saw, after it has acted."""
 
@@ -246,21 +249,22 @@ def _conditions(seen: Seen, status: Object, phase: str, pod: Object | None) -> l
             listed = conditions.drop(listed, "PodScheduled")
     if phase == names.SCHEDULED and was == names.SCHEDULING:
         listed = conditions.drop(listed, "Synchronized", "PodScheduled")
-    for type_ in (live_update.CPU_CHANGE, live_update.MEMORY_CHANGE):
-        if type_ in live_update.under_way(seen.vmi):
-            listed = _renew(listed, conditions.make(type_, "True"))
-        else:
-            listed = conditions.drop(listed, type_)
-    return _evacuation(seen.vmi, listed, seen.now)
+    return _asked_of_it(seen.vmi, listed, seen.now)
 
 
-def _evacuation(vmi: Obj, listed: list[conditions.Condition], now: str) -> list[conditions.Condition]:
+def _asked_of_it(vmi: Obj, listed: list[conditions.Condition], now: str) -> list[conditions.Condition]:
+    """The conditions that are there only while the guest is to change or to leave."""
+    asked = [conditions.make(type_, "True") for type_ in live_update.under_way(vmi)]
     if dig(vmi, "status", "evacuationNodeName"):
-        asked = conditions.make(
-            "EvictionRequested", "True", "EvictionRequested", "VMI is marked for eviction", now=now
-        )
-        return _renew(listed, asked)
-    return conditions.drop(listed, "EvictionRequested")
+        text = "VMI is marked for eviction"
+        asked.append(conditions.make("EvictionRequested", "True", "EvictionRequested", text, now=now))
+    wanted = [one["type"] for one in asked]
+    gone = [one for one in _ASKED if one not in wanted]
+    if any(one.get("type") in gone for one in listed):
+        listed = conditions.drop(listed, *gone)
+    for one in asked:
+        listed = _renew(listed, one)
+    return listed
 
 
 def _data_volumes_ready(volumes: Iterable[Object]) -> conditions.Condition:
