@@ -64,8 +64,8 @@ Keys = Callable[[Object | None, Object | None], Iterable[str]]
 
 def own_key(old: Object | None, new: Object | None) -> Iterable[str]:
     """The key of the object that changed."""
-    obj = new if new is not None else old
-    return (objects.key(obj),) if obj is not None else ()
+    obj = new or old
+    return (objects.key(obj),) if obj else ()
 
 
 class Controller:
@@ -99,15 +99,18 @@ class Controller:
     ) -> None:
         """Let changes of `informer` wake keys, `delay` seconds later, which may depend on the key; without `keys`, the
         object's own key."""
-        choose = keys or own_key
-        queue = self.queue
-        wait, fixed = (delay, 0.0) if callable(delay) else (None, delay)
+        choose, queue = keys or own_key, self.queue
+        wait = delay if callable(delay) else lambda _key: delay
 
         def changed(old: Object | None, new: Object | None) -> None:
             for key in choose(old, new):
-                queue.add_after(key, wait(key) if wait else fixed)
+                queue.add(key)
 
-        informer.on_change(changed)
+        def changed_later(old: Object | None, new: Object | None) -> None:
+            for key in choose(old, new):
+                queue.add_after(key, wait(key))
+
+        informer.on_change(changed_later if delay else changed)
         if informer not in self.informers:
             self.informers.append(informer)
 

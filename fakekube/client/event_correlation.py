@@ -90,7 +90,7 @@ class Correlator:
         return decision if self._affordable(subject, now) else None
 
     def written(self, event: Object) -> None:
-        """The server's answer to a write: later occurrences go to the event of this name."""
+        """It was written under another name than decided: later occurrences go to the event of this name."""
         key = _exact(event, (*_subject(event), event["type"], event["reason"]))
         self._written.put(key, _Written(event["metadata"]["name"], event["count"], event["firstTimestamp"]))
 
@@ -98,9 +98,9 @@ class Correlator:
         record = self._similar.get(group)
         if record is None or (now - record.last).total_seconds() > AGGREGATE_WITHIN:
             record = _Similar(now)
+            self._similar.put(group, record)
         record.messages.add(event["message"])
         record.last = now
-        self._similar.put(group, record)
         if len(record.messages) < AGGREGATE_AT:
             return event, _exact(event, group)
         record.messages.pop()  # it may stay full, but need not grow
@@ -131,8 +131,8 @@ class Correlator:
     def _affordable(self, subject: Key, now: datetime) -> bool:
         tokens = self._tokens.get(subject)
         if tokens is None:
-            tokens = _Tokens(SPAM_BURST, now)
-            self._tokens.put(subject, tokens)
+            self._tokens.put(subject, _Tokens(SPAM_BURST - 1, now))
+            return True
         passed = (now - tokens.at).total_seconds()
         tokens.left = min(SPAM_BURST, tokens.left + passed / SPAM_REFILL)
         tokens.at = now

@@ -22,7 +22,7 @@ Upstream: k8s: staging/src/k8s.io/client-go/tools/cache/{reflector,shared_inform
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from fakekube.client.client import Client, ObjectList
 from fakekube.clock import Clock
@@ -49,7 +49,12 @@ class Index:
 
     def put(self, key: str, obj: Object) -> None:
         values = tuple(self._of(obj))
-        for gone in self._values.get(key, ()):
+        before = self._values.get(key, ())
+        if values == before:  # nearly always
+            for value in values:
+                self._keys[value][key] = obj
+            return
+        for gone in before:
             if gone not in values:
                 self._drop(gone, key)
         for value in values:
@@ -57,7 +62,7 @@ class Index:
         if values:
             self._values[key] = values
         else:
-            self._values.pop(key, None)
+            del self._values[key]
 
     def remove(self, key: str) -> None:
         for value in self._values.pop(key, ()):
@@ -101,8 +106,9 @@ class Informer:
         self._label_selector = label_selector
         self._field_selector = field_selector
         self._objects: dict[str, Object] = {}
-        self._by_namespace = Index(lambda obj: (objects.namespace(obj),))
+        self._by_namespace = Index(_namespace)
         self._indexes: dict[str, Index] = {}
+        self._every_index = [self._by_namespace]
         self._callbacks: list[OnChange] = []
         self._synced = asyncio.Event()
         self._running = asyncio.Lock()
@@ -126,6 +132,7 @@ class Informer:
         for key, obj in self._objects.items():
             index.put(key, obj)
         self._indexes[name] = index
+        self._every_index = [self._by_namespace, *self._indexes.values()]
 
     def by_index(self, name: str, value: str) -> list[Object]:
         return self._indexes[name].get(value)
@@ -138,7 +145,7 @@ class Informer:
         """Tell `callback(old, new)`: (None, x) added, (x, y) updated, (x, None) removed."""
         self._callbacks.append(callback)
         for obj in self.objects():
-            self._tell_one(callback, None, obj)
+            self._tell((callback,), None, obj)
 
     @property
     def synced(self) -> bool:
@@ -247,26 +254,26 @@ class Informer:
         if new is not None:
             old = self._objects.get(key)
             self._objects[key] = new
-            for index in self._every_index():
+            for index in self._every_index:
                 index.put(key, new)
         else:
             old = self._objects.pop(key, None)
             if old is None:
                 return
-            for index in self._every_index():
+            for index in self._every_index:
                 index.remove(key)
             old = final or old
-        for callback in self._callbacks:
-            self._tell_one(callback, old, new)
+        self._tell(self._callbacks, old, new)
 
-    def _every_index(self) -> Iterator[Index]:
-        yield self._by_namespace
-        yield from self._indexes.values()
+    def _tell(self, callbacks: Iterable[OnChange], old: Object | None, new: Object | None) -> None:
+        for callback in callbacks:
+            try:
+                callback(old, new)
+            except Exception:
+                log.exception(
+                    "%s: a callback failed on %s", self.resource.qualified, objects.key(new or old or {})
+                )
 
-    def _tell_one(self, callback: OnChange, old: Object | None, new: Object | None) -> None:
-        try:
-            callback(old, new)
-        except Exception:
-            log.exception(
-                "%s: a callback failed on %s", self.resource.qualified, objects.key(new or old or {})
-            )
+
+def _namespace(obj: Object) -> Iterable[str]:
+    return (obj["metadata"].get("namespace") or "",)

@@ -96,19 +96,20 @@ class Recorder:
         meta = obj["metadata"]
         name, namespace = meta["name"], meta.get("namespace") or ""
         stamp = rfc3339(now)
-        about = {
-            "kind": obj["kind"],
-            "namespace": namespace,
-            "name": name,
-            "uid": meta.get("uid") or "",
-            "apiVersion": obj["apiVersion"],
-            "resourceVersion": meta.get("resourceVersion") or "",
-        }
+        about = {"kind": obj["kind"]}
+        if namespace:
+            about["namespace"] = namespace
+        about["name"] = name
+        if uid := meta.get("uid"):
+            about["uid"] = uid
+        about["apiVersion"] = obj["apiVersion"]
+        if version := meta.get("resourceVersion"):
+            about["resourceVersion"] = version
         return {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": self._name(name, now), "namespace": namespace or "default"},
-            "involvedObject": {key: value for key, value in about.items() if value},
+            "involvedObject": about,
             "reason": reason,
             "message": message,
             "source": {"component": self._component},
@@ -132,7 +133,9 @@ class Recorder:
             return
         for attempt in range(_TRIES):
             try:
-                self._correlator.written(await self._write(decision))
+                written = await self._write(decision)
+                if written is not decision.event:
+                    self._correlator.written(written)
             except ApiError as error:
                 log.info("event %s was refused: %s", decision.event["metadata"]["name"], error)
                 return
