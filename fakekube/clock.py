@@ -11,7 +11,6 @@ import itertools
 import re
 import time
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Protocol
 
 
@@ -174,12 +173,18 @@ def seconds_of(span: float | str | timedelta) -> float:
 
 def rfc3339(moment: datetime) -> str:
     """A metav1.Time: whole seconds, UTC, `Z`."""
-    return _second(moment.replace(microsecond=0))
+    global _second  # noqa: PLW0603 - a busy server asks a thousand times in one second
+    first, last, text = _second
+    if first <= moment <= last:
+        return text
+    first = moment.astimezone(UTC).replace(microsecond=0)
+    text = f"{first.isoformat()[:19]}Z"  # several times quicker than strftime
+    _second = (first, first.replace(microsecond=999_999), text)
+    return text
 
 
-@lru_cache(maxsize=16)  # a busy server asks a thousand times in one second
-def _second(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC).isoformat()[:19]}Z"  # several times quicker than strftime
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_second = (_EPOCH, _EPOCH, "1970-01-01T00:00:00Z")  # the one told last: its first moment, its last, and how it is told
 
 
 def rfc3339_micro(moment: datetime) -> str:

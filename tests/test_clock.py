@@ -89,6 +89,15 @@ def test_round_trip(moment: datetime) -> None:
     assert parse_rfc3339(rfc3339(moment)) == moment.replace(microsecond=0)
 
 
+def test_all_of_a_second_is_told_alike() -> None:
+    """From its first microsecond to its last a second has one text, whatever was told before, and its neighbours another."""
+    second = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    for micros in (0, 1, 999_999):
+        assert rfc3339(second + timedelta(microseconds=micros)) == "2026-01-02T03:04:05Z"
+    assert rfc3339(second + timedelta(seconds=1)) == "2026-01-02T03:04:06Z"
+    assert rfc3339(second - timedelta(microseconds=1)) == "2026-01-02T03:04:04Z"
+
+
 def test_texts() -> None:
     """Times are written in UTC with a `Z`, and read with any offset."""
     moment = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=timezone(timedelta(hours=2)))
