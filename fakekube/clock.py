@@ -184,7 +184,8 @@ def rfc3339(moment: datetime) -> str:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_second = (_EPOCH, _EPOCH, "1970-01-01T00:00:00Z")  # the one told last: its first moment, its last, and how it is told
+# The second told last: its first moment, its last, and its text.
+_second = (_EPOCH, _EPOCH, "1970-01-01T00:00:00Z")
 
 
 def rfc3339_micro(moment: datetime) -> str:

@@ -126,6 +126,12 @@ class Ownership:
 
 def affected(graph: Ownership, before: Node | None, now: Node) -> Iterable[str]:
     """The uids to look at after an object was added or changed."""
+    if before is not None and not now.terminating and before.owners == now.owners:  # nearly always
+        for owner in now.owners:
+            if is_waiting(graph, owner.get("uid")):
+                yield now.uid
+                return
+        return
     if now.orphaning and not (before and before.orphaning):
         yield now.uid
     if now.waiting and not (before and before.waiting):

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -114,9 +114,12 @@ def _contains(present: Any, wanted: Any) -> bool:
 
 def _holds(requirement: Requirement, obj: Object, context: Context) -> bool:
     key, operator = requirement.key, requirement.operator
+    present: Sequence[Any]
     if isinstance(key, str):
         value = look_up(context, key)
-        present = () if value is None else (value,)
+        if value is None:
+            return operator in ("DoesNotExist", "NotIn")
+        present = (value,)
     else:
         present = key.values(obj)
     if operator == "Exists":

@@ -23,6 +23,9 @@ class View(Mapping[str, Any]):
         return value
 
     def get(self, name: str, default: Any = None) -> Any:
+        said = self._said
+        if said is not None and name in said:
+            return said[name]
         return self[name] if name in self.computed else default
 
     def __iter__(self) -> Iterator[str]:

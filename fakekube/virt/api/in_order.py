@@ -12,7 +12,8 @@ from fakekube.virt.api.causes import Cause
 from fakekube.virt.api.config import ClusterConfig
 
 _REMEMBERED = 512
-_IDENTITY = frozenset(("uuid", "serial"))  # of a guest's firmware: nothing but the serial's spelling is judged
+# Of a guest's firmware; nothing but the serial's spelling is judged.
+_IDENTITY = frozenset(("uuid", "serial"))
 
 Spec = Mapping[str, Any]
 

@@ -133,14 +133,14 @@ class Launchers:
     async def gate_readiness(self, seen: Pass, pod: Object) -> None:
         """Keep the pod's readiness gate at what the guest is: paused or not."""
         vmi = seen.vmi
-        if pods.is_ending(pod) or instance.is_final(vmi):
-            return
         paused = condition_is(vmi, "Paused")
         status, reason, text = (
             ("False", "Paused", "paused") if paused else ("True", "NotPaused", "not paused")
         )
         gate = condition(pod, names.UNPAUSED)
         if gate is not None and gate.get("status") == status:
+            return
+        if pods.is_ending(pod) or instance.is_final(vmi):
             return
         message = f"the virtual machine is {text}"
         made = conditions.make(names.UNPAUSED, status, reason, message, now=self._wiring.now())

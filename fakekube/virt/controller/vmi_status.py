@@ -33,11 +33,10 @@ from fakekube.virt.controller import (
 )
 from fakekube.virt.controller.conditions import Failure
 
-
 _ASKED = (live_update.CPU_CHANGE, live_update.MEMORY_CHANGE, "EvictionRequested")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What a pass saw, after it has acted."""
 

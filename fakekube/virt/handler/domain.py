@@ -102,14 +102,18 @@ def interfaces(vmi: Obj, pod: Obj, *, agent: bool) -> list[Object]:
     return sorted(made, key=lambda entry: entry["name"] not in pod_networks)
 
 
+_MADE_ON_THE_NODE = frozenset(
+    ("cloudInitNoCloud", "cloudInitConfigDrive", "configMap", "secret", "serviceAccount")
+)
+
+
 def volume_statuses(vmi: Obj) -> list[Object]:
     """`status.volumeStatus` with the device each disk has become; what is plugged in later has to wait."""
     buses = targets(vmi)
     sized = {
         volume["name"]
         for volume in dig(vmi, "spec", "volumes", default=())
-        if volume.keys()
-        & {"cloudInitNoCloud", "cloudInitConfigDrive", "configMap", "secret", "serviceAccount"}
+        if not _MADE_ON_THE_NODE.isdisjoint(volume)
     }
     made = []
     for entry in dig(vmi, "status", "volumeStatus", default=()):
