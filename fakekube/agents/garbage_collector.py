@@ -178,7 +178,7 @@ class GarbageCollector:
                 await self._orphan_dependents(node)
             elif node.waiting:
                 await self._release_when_alone(node)
-            elif not node.terminating and node.owners:
+            elif node.owners and (not node.terminating or self._overtaken(node)):
                 await self._collect(node)
         except NotFound:
             return None  # gone already: the watch will tell
@@ -187,6 +187,18 @@ class GarbageCollector:
                 raise
             self._controller.queue.add(uid)
         return None
+
+    def _overtaken(self, node: Node) -> bool:
+        """Whether somebody else deletes it because its owner is deleted in the foreground, and was quicker than we.
+
+        Upstream does not know that yet when its own request comes, and adds the finalizer: so its dependents go first, too.
+        """
+        since = node.obj["metadata"]["deletionTimestamp"]
+        owners = (self._graph.nodes.get(owner.get("uid") or "") for owner in node.owners)
+        return any(
+            owner is not None and owner.waiting and owner.obj["metadata"]["deletionTimestamp"] <= since
+            for owner in owners
+        ) and bool(self._graph.dependents(node.uid))
 
     async def _refresh(self, node: Node) -> bool:
         """The cache may have been behind: take what the server has now; whether that is news."""

@@ -79,6 +79,22 @@ async def test_foreground_does_not_wait_for_others(gc):
     assert (await gc.find(CONFIG_MAPS, "loose"))["metadata"]["deletionTimestamp"]
 
 
+@pytest.mark.parametrize(("before", "waits"), [(0, True), (5, False)])
+async def test_foreground_reaches_what_somebody_else_deletes(gc, before, waits):
+    """Deleted by its controller when its owner is, a dependent waits for its own dependents; deleted before that, it does not."""
+    owner = await gc.config_map("owner")
+    child = await gc.config_map("child", owner, finalizers=["example.com/x"])
+    await gc.config_map("grandchild", child, finalizers=["example.com/x"])
+    if before:
+        await _delete(gc, "child", "Background")
+        await gc.advance(before)
+    await gc.client.delete(CONFIG_MAPS, "owner", "default", propagation="Foreground")
+    await gc.client.delete(CONFIG_MAPS, "child", "default")
+    await gc.settle()
+    found = (await gc.find(CONFIG_MAPS, "child"))["metadata"]["finalizers"]
+    assert ("foregroundDeletion" in found) is waits
+
+
 async def test_orphaned_dependents_lose_the_reference_and_stay(gc):
     """Orphan takes the owner off its dependents before it goes."""
     owner = await gc.config_map("owner")
