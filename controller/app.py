@@ -50,14 +50,12 @@ class PoolController:
         burst: int = BURST,
         observer: Observer | None = None,
     ) -> None:
-        pools, vms, vmis, stored = (
+        pools, vms, vmis = (
             Informer(client, resource, clock=clock, namespace=namespace)
-            for resource in (
-                VIRTUAL_MACHINE_POOLS,
-                VIRTUAL_MACHINES,
-                VIRTUAL_MACHINE_INSTANCES,
-                CONTROLLER_REVISIONS,
-            )
+            for resource in (VIRTUAL_MACHINE_POOLS, VIRTUAL_MACHINES, VIRTUAL_MACHINE_INSTANCES)
+        )
+        stored = Informer(
+            client, CONTROLLER_REVISIONS, clock=clock, namespace=namespace, transform=revisions.kept
         )
         self._delay = reconcile_delay
         self._caches = Caches(pools, vms, vmis, stored)

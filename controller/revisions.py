@@ -14,7 +14,7 @@ from controller.semantics import same
 from controller.spec import REVISION_LABEL
 from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.resources import CONTROLLER_REVISIONS
+from fakekube.machinery.resources import CONTROLLER_REVISIONS, VIRTUAL_MACHINE_POOLS
 from fakekube.machinery.wire import Object
 
 
@@ -34,6 +34,17 @@ class Revisions:
 def of(obj: Object) -> str:
     """The revision a VM or VMI names; empty when it names none."""
     return objects.labels(obj).get(REVISION_LABEL, "")
+
+
+def kept(revision: Object) -> Object:
+    """What a cache keeps of a revision: one that others than pools control loses its data. Every VM has one, which holds
+    the whole VM."""
+    owners = objects.owners(revision)
+    if objects.controller_of(revision) is None or any(
+        owner.get("kind") == VIRTUAL_MACHINE_POOLS.kind for owner in owners
+    ):
+        return revision
+    return {member: value for member, value in revision.items() if member != "data"}
 
 
 def current_name(pool: Object, revisions: Revisions) -> str:

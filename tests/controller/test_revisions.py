@@ -71,3 +71,17 @@ def test_a_name_in_foreign_hands_is_avoided(world):
     assert revisions.current_name(pool, known(world.revision(pool))) == "p-1"
     assert revisions.current_name(pool, known(taken=["p-1"])) == "p-1-pool-p"
     assert revisions.current_name(pool, known(other)) == "p-1-pool-p"
+
+
+def test_a_cache_keeps_the_data_of_pools_revisions_alone() -> None:
+    """What VMs and others keep in revisions is theirs, and is left out; what is a pool's, or was one, stays whole."""
+    pool, vm = (
+        {"kind": kind, "apiVersion": "v1", "name": "a", "uid": "1", "controller": True}
+        for kind in ("VirtualMachinePool", "VirtualMachine")
+    )
+    bystander = {**vm, "controller": False}
+    for owners, stays in (([pool], True), ([], True), ([vm], False), ([vm, pool], True), ([bystander], True)):
+        revision = {"metadata": {"name": "a-1", "ownerReferences": owners}, "data": {"spec": {}}}
+        found = revisions.kept(revision)
+        assert found["metadata"] == revision["metadata"]
+        assert ("data" in found) is stays

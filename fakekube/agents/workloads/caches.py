@@ -1,15 +1,15 @@
 """Caches that all workload controllers share: one watch of pods serves every one of them.
 
-Of pods only what these controllers read is kept, so that a thousand launcher pods cost little.
+Of pods and revisions only what these controllers read is kept, so that a thousand virtual machines cost little.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery import objects
-from fakekube.machinery.resources import PODS, Resource
+from fakekube.machinery.resources import CONTROLLER_REVISIONS, PODS, Resource
 from fakekube.machinery.wire import Object
 
 REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet")
@@ -21,6 +21,7 @@ BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"
 
 OWNER, ORPHANS, NODE = "owner", "orphans", "node"
 
+_REVISED = (STATEFUL_SETS.kind, "DaemonSet")
 _SPEC = ("nodeName", "affinity", "tolerations", "hostname", "subdomain", "restartPolicy")
 
 
@@ -36,8 +37,8 @@ class Caches:
         """The cache of a resource. Index `owner`: by the uid of the controller; `orphans`: by namespace, those without one."""
         found = self._made.get(resource)
         if found is None:
-            transform = trimmed if resource is PODS else None
-            found = Informer(self._client, resource, clock=self._clock, transform=transform)
+            kept = _KEPT.get(resource)
+            found = Informer(self._client, resource, clock=self._clock, transform=kept)
             found.add_index(OWNER, _owner)
             found.add_index(ORPHANS, _orphan)
             if resource is PODS:
@@ -51,6 +52,17 @@ def trimmed(pod: Object) -> Object:
     spec = pod["spec"]
     kept = {member: spec[member] for member in _SPEC if member in spec}
     return {**pod, "spec": kept}
+
+
+def own_revision(revision: Object) -> Object:
+    """A revision; of one that is no workload's, what it is a revision of is left out: that of a VM is the whole VM."""
+    owner = objects.controller_of(revision)
+    if owner is None or owner.get("kind") in _REVISED:
+        return revision
+    return {member: value for member, value in revision.items() if member != "data"}
+
+
+_KEPT: Mapping[Resource, Callable[[Object], Object]] = {PODS: trimmed, CONTROLLER_REVISIONS: own_revision}
 
 
 def _owner(obj: Object) -> Iterable[str]:
