@@ -21,6 +21,8 @@ POOLS = f"/apis/pool.kubevirt.io/v1beta1/namespaces/{SPACE}/virtualmachinepools"
 POOL_GOALS = {300: 2.0, 1_000: 5.0, 5_000: 40.0}
 HAND_GOALS = {1_000: 3.0, 8_000: 30.0}
 _AT_ONCE = 16
+_LIVING = 100  # VMs, at pace realistic
+_LIVING_SECONDS = 15.0
 
 Object = dict[str, Any]
 
@@ -109,6 +111,8 @@ def measure(
             asyncio.run(_by_hand(server, size, hand))
     for run in (made, rolled, scaled_in, hand):
         yield from run.records()
+    with fakekube("--pace", "realistic") as server:
+        yield asyncio.run(_living(server))
 
 
 async def _pool_life(server: Running, size: int, made: Run, rolled: Run, scaled_in: Run) -> None:
@@ -135,6 +139,19 @@ async def _by_hand(server: Running, size: int, hand: Run) -> None:
             await asyncio.gather(*(make() for _ in range(_AT_ONCE)))
 
         await _At(server, session, size).timed(hand, all_made(), machines.ready(size))
+
+
+async def _living(server: Running) -> Record:
+    """What VMs cost that are up and do what VMs do: heartbeats and reports, nothing else."""
+    async with aiohttp.ClientSession(server.url) as session, _Machines(session) as machines:
+        for number in range(_LIVING):
+            await _sent(session, "POST", MACHINES, machine(f"vm-{number}"))
+        await asyncio.wait_for(machines.ready(_LIVING), 600)
+        await _quiet(session)
+        cpu = server.cpu_seconds()
+        await asyncio.sleep(_LIVING_SECONDS)
+        share = (server.cpu_seconds() - cpu) / _LIVING_SECONDS * 100
+        return Record(f"{_LIVING} running VMs, pace realistic", share, "%", 5.0, remark="of a core")
 
 
 @dataclass(frozen=True)
