@@ -39,7 +39,7 @@ async def delete_collection(call: Call) -> Response:
     match = matcher(call.resource, query)
     resource, info = call.resource, call.info
     prefix = resource.key(info.namespace, "") if info.namespace else resource.prefix
-    page = await call.registry.reading.select(resource, Range(prefix), match)
+    page = await call.registry.reading.select(resource, Range(prefix), match, query.labels)
     gone: list[Object] = []
     for entry in page.entries:
         obj = codec.decode(resource, entry)

@@ -21,6 +21,7 @@ from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.get import too_large
 from fakekube.api.verbs.watching import watch
 from fakekube.machinery.errors import BadRequest, Expired, NotAcceptable
+from fakekube.machinery.selectors import Selector
 from fakekube.machinery.wire import Object, Response
 from fakekube.store import interface as stores
 from fakekube.store.interface import Entry
@@ -64,7 +65,7 @@ async def _page(
     at, after = _start(call, options, prefix)
     # A list "at any version" is answered from the watch cache upstream, which does not page.
     limit = None if options.version == "0" or options.limit <= 0 else options.limit
-    page = await _read(call, Range(prefix, at, after, limit), match)
+    page = await _read(call, Range(prefix, at, after, limit), match, options.labels)
     if not page.remaining:
         return page.entries, page.revision, "", None
     token = paging.encode(page.revision, page.entries[-1].key, call.resource.prefix)
@@ -95,9 +96,9 @@ def _start(call: Call, options: ListOptions, prefix: str) -> tuple[int | None, s
     return (version if exact else None), ""
 
 
-async def _read(call: Call, wanted: Range, match: Match | None) -> stores.Page:
+async def _read(call: Call, wanted: Range, match: Match | None, labels: Selector) -> stores.Page:
     try:
-        return await call.registry.reading.select(call.resource, wanted, match)
+        return await call.registry.reading.select(call.resource, wanted, match, labels)
     except stores.Compacted:
         if not wanted.after:
             raise Expired("The resourceVersion for the provided list is too old.") from None

@@ -91,7 +91,7 @@ async def _start(call: Call, options: ListOptions, match: Match | None) -> _Star
     if with_initial:
         if version > store.revision:
             raise too_large(version, store.revision)
-        page = await call.registry.reading.select(call.resource, Range(prefix), match)
+        page = await call.registry.reading.select(call.resource, Range(prefix), match, options.labels)
         # Without a version, a legacy watch that wants bookmarks is also told where the initial objects end.
         announce = options.bookmarks and (options.initial_events is True or not text)
         return _Start(page.revision, page.entries, announce)
