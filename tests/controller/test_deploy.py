@@ -1,6 +1,9 @@
 """What is applied to a cluster to run the controller there: enough for its work, and no more."""
 
 import asyncio
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -208,16 +211,42 @@ def test_the_deployment_starts_what_there_is():
 
 
 def test_the_image_is_built_from_what_there_is():
-    """Each file the recipe copies exists, and what it starts is a script of this project."""
+    """The recipe copies what exists and all the build needs, and starts a script of this project that imports only that."""
     root = DEPLOY.parent.parent
-    lines = (DEPLOY / "Containerfile").read_text().splitlines()
-    copied = [
+    steps = [line.partition(" ")[::2] for line in (DEPLOY / "Containerfile").read_text().splitlines() if line]
+    copied = {
         word
-        for line in lines
-        if line.startswith("COPY ") and "--from" not in line
-        for word in line.split()[1:-1]
-    ]
-    assert copied
+        for step, rest in steps
+        if step == "COPY" and not rest.startswith("--from")
+        for word in rest.split()[:-1]
+    }
     assert all((root / one).exists() for one in copied)
-    assert "vmpool-controller = " in (root / "pyproject.toml").read_text()
-    assert lines[-1] == 'ENTRYPOINT ["/opt/controller/bin/vmpool-controller"]'
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    module = project["scripts"]["vmpool-controller"].partition(":")[0]
+    assert {"pyproject.toml", project["readme"], "LICENSE", module.partition(".")[0], "fakekube"} == copied
+    loaded = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=root,
+    ).stdout.split()
+    assert {one.name for one in root.iterdir() if (one / "__init__.py").exists()} & set(loaded) <= copied
+    assert dict(steps)["ENTRYPOINT"] == '["/opt/controller/bin/vmpool-controller"]'
+
+
+def test_the_image_runs_as_the_deployment_wants():
+    """A user that is a number and not root, the port that is scraped, and bases whose registry is named and the same."""
+    steps = [line.partition(" ")[::2] for line in (DEPLOY / "Containerfile").read_text().splitlines() if line]
+    bases = {rest.removesuffix(" AS build") for step, rest in steps if step == "FROM"}
+    assert len(bases) == 1
+    assert bases.pop().startswith("docker.io/library/")
+    told = dict(steps)
+    assert int(told["USER"].partition(":")[0]) > 0
+    (deployment,) = manifests("deployment.yaml")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert [port["containerPort"] for port in container["ports"]] == [int(told["EXPOSE"])]
