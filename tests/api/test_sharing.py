@@ -60,6 +60,21 @@ async def test_an_update_leaves_earlier_answers_alone(api: ApiServer) -> None:
     assert made == before
 
 
+async def test_a_deletion_leaves_earlier_answers_alone(api: ApiServer) -> None:
+    """An object that waits for its end is another state, as is one a finalizer holds; who holds the one before sees no change."""
+    sharing = Client(api, user=ADMIN).sharing()
+    held = {**copy_of(POD), "metadata": {**POD["metadata"], "finalizers": ["a.b/c"]}}
+    made = await sharing.create(PODS, held, "default")
+    before = copy_of(made)
+    await sharing.delete(PODS, "p", "default")
+    going = await sharing.get(PODS, "p", "default")
+    assert going["metadata"]["deletionTimestamp"]
+    known = copy_of(going)
+    await sharing.delete(PODS, "p", "default", grace_seconds=0)
+    assert made == before
+    assert going == known
+
+
 async def test_a_long_list_lets_others_have_their_turn(api: ApiServer, ask: Ask) -> None:
     """While it is being answered other requests are; it shows the moment it began at."""
     for number in range(2_001):

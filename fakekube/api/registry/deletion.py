@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.clock import rfc3339
-from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import conflict
 from fakekube.machinery.wire import Object
 
@@ -100,8 +99,8 @@ def decide(resource: ServedResource, obj: Object, options: DeleteOptions, now: d
 def _marked(
     resource: ServedResource, obj: Object, finalizers: list[str], grace: int, now: datetime
 ) -> Object:
-    new = copy_of(obj)
-    meta = new["metadata"]
+    meta = dict(obj["metadata"])
+    new: Object = {**obj, "metadata": meta}  # no more than metadata and whole members are changed
     if "deletionTimestamp" not in meta or resource.strategy.graceful:
         if "deletionTimestamp" not in meta and "generation" in meta:
             meta["generation"] += 1

@@ -155,7 +155,7 @@ class Registry:
         """Mark or remove the object. Raises NotFound, Conflict for failed preconditions."""
         for _ in range(_RETRIES):
             entry = await self.get(resource, namespace, name)
-            obj = codec.decode(resource, entry)
+            obj = codec.stored(resource, entry)
             deletion.check_preconditions(resource, obj, options)
             if validate is not None:
                 await validate(obj, obj)

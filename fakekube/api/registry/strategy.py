@@ -101,7 +101,8 @@ class Strategy:
         return False
 
     def prepare_delete(self, obj: Object) -> None:
-        """Mark an object that is about to wait for its end, in place (namespaces: phase Terminating)."""
+        """Mark an object that is about to wait for its end, in place (namespaces: phase Terminating). Below metadata and its
+        own members it is shared with others."""
 
     def warnings(self, obj: Object, old: Object | None) -> list[str]:
         """Texts for `Warning` headers of a successful write."""
