@@ -6,6 +6,7 @@ import pytest
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.resources import NODES, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES, Resource
 from fakekube.virt.api.lookups import MIGRATIONS
+from tests.virt.api.conftest import Cluster
 
 NS = "default"
 VMS, VMIS = "virtualmachines/x", "virtualmachineinstances/x"
@@ -42,6 +43,38 @@ async def test_v019_both_versions_answer_alike(cluster):
         for version in ("v1", "v1alpha3")
     ]
     assert answers[0] == answers[1]
+
+
+async def _everything(version, state):
+    """What each call of a version says, in a cluster of its own in which the state has been brought about."""
+    cluster = Cluster()
+    await cluster.start()
+    try:
+        if state != "nothing":
+            await cluster.vm(runStrategy="Manual", status={"created": state == "running"})
+        if state == "running":
+            await cluster.vmi()
+        said = {}
+        for plural, operations in cluster.api._subresources._operations.items():
+            for method, subresource in sorted(operations):
+                tail = f"{subresource}/22" if subresource == "portforward" else subresource
+                path = f"/apis/subresources.kubevirt.io/{version}/namespaces/{NS}/{plural}/x/{tail}"
+                try:
+                    answer = await cluster.client.request(method, path, body={} if method == "PUT" else None)
+                    said[method, plural, tail] = (answer.status, answer.body)
+                except ApiError as error:
+                    said[method, plural, tail] = (error.code, error.reason, error.message)
+        return said
+    finally:
+        cluster.server.close()
+
+
+@pytest.mark.parametrize("state", ["nothing", "halted", "running"])
+async def test_v019_every_call_is_alike_in_both_versions(state):
+    """V-019: call by call v1alpha3 does the same, with the same codes and texts."""
+    newer, older = await _everything("v1", state), await _everything("v1alpha3", state)
+    assert len(newer) > 30
+    assert newer == older
 
 
 async def test_v020_version(cluster):
