@@ -7,7 +7,7 @@ from fakekube.machinery.wire import Handler
 
 
 def _virt_operator(at: Setting) -> Made:
-    from fakekube.virt.operator import install, webhooks
+    from fakekube.virt.operator import install, validation, webhooks
     from fakekube.virt.operator.crds import crds
 
     client = at.as_account("kubevirt-operator", "virt-operator")
@@ -23,7 +23,8 @@ def _virt_operator(at: Setting) -> Made:
             await at.preload(webhooks.api_services(install.NAMESPACE))
             await at.preload(webhooks.configurations(install.NAMESPACE))
 
-    return Made(operator, prepare)
+    own = (install.NAMESPACE, webhooks.SERVICE)
+    return Made(operator, prepare, {own: validation.Validator(client)})
 
 
 def _virt_api(at: Setting) -> Made:

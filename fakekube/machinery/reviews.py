@@ -2,11 +2,15 @@
 
 A webhook is a Handler that is sent an AdmissionReview. One that lives in this process may be a `Reviewer` too; it is then
 asked by `review`, and what it says counts as if it had been sent.
+Origin: k8s: staging/src/k8s.io/api/admission/v1/types.go
 """
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
+
+import orjson
 
 from fakekube.machinery.wire import Object
 
@@ -46,3 +50,33 @@ class Reviewer(Protocol):
     async def review(self, path: str, question: Question) -> Answer | None:
         """The answer; None when there is no webhook at this path. Raises ApiError when it fails."""
         ...
+
+
+def read(body: bytes) -> tuple[str, Question]:
+    """The question in a request's body, and its uid. Raises ValueError for anything else."""
+    request = orjson.loads(body)["request"]
+    return request["uid"], Question(
+        operation=request.get("operation") or "",
+        namespace=request.get("namespace") or "",
+        name=request.get("name") or "",
+        user=(request.get("userInfo") or {}).get("username") or "",
+        obj=request.get("object") or {},
+        old=request.get("oldObject"),
+        dry_run=bool(request.get("dryRun")),
+        groups=(request.get("userInfo") or {}).get("groups") or (),
+    )
+
+
+def written(uid: str, answer: Answer) -> bytes:
+    """The AdmissionReview that carries the answer back."""
+    response: dict[str, Any] = {"uid": uid, "allowed": answer.allowed}
+    if answer.warnings:
+        response["warnings"] = list(answer.warnings)
+    if answer.operations:
+        patch = base64.b64encode(orjson.dumps(answer.operations)).decode()
+        response |= {"patchType": "JSONPatch", "patch": patch}
+    if answer.status is not None:
+        response["status"] = answer.status
+    return orjson.dumps(
+        {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "response": response}
+    )

@@ -9,18 +9,19 @@ from typing import Any
 from fakekube.client.client import Client
 from fakekube.clock import Clock
 from fakekube.ids import Ids
+from fakekube.machinery import reviews
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import dig, is_terminating, name, namespace
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object, Request, Response
 from fakekube.virt.api import defaults, machine_rules, pool, review, workloads
 from fakekube.virt.api.accounts import MASTERS, is_component
-from fakekube.virt.api.causes import Cause, required
 from fakekube.virt.api.eviction import Evictions
 from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.inference import Inference
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.settings import Settings
+from fakekube.virt.causes import Cause, required
 
 Hook = Callable[[Question], Awaitable[Answer]]
 Rule = Callable[[Object, Object | None], list[Cause]]
@@ -75,10 +76,10 @@ class Admission:
         if hook is None:
             return None
         try:
-            uid, asked = review.read(request.body)
+            uid, asked = reviews.read(request.body)
         except (ValueError, KeyError, TypeError):
             return Response(400, b"the body is no AdmissionReview", "text/plain; charset=utf-8")
-        return Response(200, review.written(uid, await hook(asked)))
+        return Response(200, reviews.written(uid, await hook(asked)))
 
     async def review(self, path: str, question: Question) -> Answer | None:
         """The same for questions from this process."""

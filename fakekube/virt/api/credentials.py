@@ -6,7 +6,7 @@ Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters/vmi-create-
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakekube.virt.api.causes import Cause
+from fakekube.virt.causes import Cause
 
 Spec = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakekube.virt.api.causes import Cause, not_supported, required
+from fakekube.virt.causes import Cause, not_supported, required
 
 Spec = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from fakekube.virt.api.causes import Cause, required
+from fakekube.virt.causes import Cause, required
 from fakekube.virt.quantities import exact, whole
 
 Spec = Mapping[str, Any]

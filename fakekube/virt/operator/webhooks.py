@@ -1,6 +1,6 @@
 """The webhook configurations and APIServices of a KubeVirt installation, as data.
 
-Left out: the webhooks of virt-operator itself, `virt-launcher-pod-mutator`, and `kubevirt-crd-status-validator`, which
+Left out: what virt-operator says of KubeVirt objects that are made or deleted, `virt-launcher-pod-mutator`, and `kubevirt-crd-status-validator`, which
 would be asked at every status write of a machine and has nothing to refuse that the main webhook does not refuse.
 
 Origin: kubevirt: pkg/virt-operator/resource/generate/components/{webhooks,apiservices}.go
@@ -9,6 +9,9 @@ Origin: kubevirt: pkg/virt-operator/resource/generate/components/{webhooks,apise
 from typing import Any
 
 from fakekube.machinery.wire import Object
+from fakekube.virt.operator import validation
+
+SERVICE = "kubevirt-operator-webhook"  # virt-operator's own
 
 CORE = ("kubevirt.io", ("v1alpha3", "v1"))
 POOL = ("pool.kubevirt.io", ("v1beta1",))
@@ -111,11 +114,17 @@ _POD_PREFIX = {
 _CERTIFICATE = {"certificates.kubevirt.io/secret": "kubevirt-virt-api-certs"}
 
 
+OPERATOR: tuple[Row, ...] = (("kubevirt-update-validator", validation.PATH, UPDATE, CORE, "kubevirts"),)
+
+
 def configurations(namespace: str) -> list[Object]:
-    """Both webhook configurations."""
+    """The webhook configurations: two of virt-api, and that of virt-operator."""
     return [
         _configuration("MutatingWebhookConfiguration", "virt-api-mutator", namespace, MUTATING),
         _configuration("ValidatingWebhookConfiguration", "virt-api-validator", namespace, VALIDATING),
+        _configuration(
+            "ValidatingWebhookConfiguration", "virt-operator-validator", namespace, OPERATOR, SERVICE
+        ),
     ]
 
 
@@ -145,7 +154,9 @@ def api_services(namespace: str) -> list[Object]:
     ]
 
 
-def _configuration(kind: str, name: str, namespace: str, rows: tuple[Row, ...]) -> Object:
+def _configuration(
+    kind: str, name: str, namespace: str, rows: tuple[Row, ...], service: str = "virt-api"
+) -> Object:
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": kind,
@@ -154,11 +165,11 @@ def _configuration(kind: str, name: str, namespace: str, rows: tuple[Row, ...]) 
             "labels": {"kubevirt.io": name, "app.kubernetes.io/managed-by": "virt-operator"},
             "annotations": dict(_CERTIFICATE),
         },
-        "webhooks": [_hook(namespace, row) for row in rows],
+        "webhooks": [_hook(namespace, row, service) for row in rows],
     }
 
 
-def _hook(namespace: str, row: Row) -> dict[str, Any]:
+def _hook(namespace: str, row: Row, service: str) -> dict[str, Any]:
     name, path, operations, (own_group, versions), resource = row
     hook: dict[str, Any] = {
         "name": f"{name}.kubevirt.io",
@@ -174,7 +185,7 @@ def _hook(namespace: str, row: Row) -> dict[str, Any]:
                 "resources": [resource],
             }
         ],
-        "clientConfig": {"service": {"namespace": namespace, "name": "virt-api", "path": path}},
+        "clientConfig": {"service": {"namespace": namespace, "name": service, "path": path}},
     }
     if name in _POD_PREFIX:
         condition, prefix = _POD_PREFIX[name]

@@ -15,8 +15,9 @@ from fakekube.machinery.resources import KUBEVIRTS, VIRTUAL_MACHINE_INSTANCES, V
 from fakekube.machinery.wire import Object, Response, User
 from fakekube.store.memory import MemoryStore
 from fakekube.virt.api.handler import VirtApi
-from fakekube.virt.operator import crds
+from fakekube.virt.operator import crds, webhooks
 from fakekube.virt.operator.install import VirtOperator
+from fakekube.virt.operator.validation import Validator
 
 NS = "default"
 ROOT = f"/apis/subresources.kubevirt.io/v1/namespaces/{NS}"
@@ -54,6 +55,7 @@ class Cluster:
     async def start(self) -> None:
         await self.server.start()
         self.services.set("kubevirt", "virt-api", self.api)
+        self.services.set("kubevirt", webhooks.SERVICE, Validator(self.client))
         await self.server.preload_crds(crds.crds())
         await self.operator.install()
 

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.reviews import Question
+from fakekube.machinery.reviews import Question, read, written
 from fakekube.machinery.wire import Request
 from fakekube.virt import quantities
-from fakekube.virt.api.causes import Cause, status
 from fakekube.virt.api.config import ClusterConfig, from_object
 from fakekube.virt.api.json_patch import changes
-from fakekube.virt.api.review import changed, read, refused, written
+from fakekube.virt.api.review import changed, refused
+from fakekube.virt.causes import Cause, status
 from fakekube.virt.instancetypes import applying
 
 JSON = st.recursive(

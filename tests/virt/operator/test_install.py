@@ -237,11 +237,13 @@ def test_every_webhook_is_served(client):
 
 
 def test_webhooks_name_their_service():
-    """Every webhook goes to the service kubevirt/virt-api, fails closed and waits ten seconds."""
+    """Every webhook goes to virt-api, or to virt-operator what is its own; it fails closed and waits ten seconds."""
     for configuration in webhooks.configurations("kubevirt"):
         for hook in configuration["webhooks"]:
             service = hook["clientConfig"]["service"]
-            assert (service["namespace"], service["name"]) == ("kubevirt", "virt-api")
+            own = hook["name"] == "kubevirt-update-validator.kubevirt.io"
+            name = "kubevirt-operator-webhook" if own else "virt-api"
+            assert (service["namespace"], service["name"]) == ("kubevirt", name)
             assert (hook["failurePolicy"], hook["timeoutSeconds"]) == ("Fail", 10)
             assert hook["name"].endswith(".kubevirt.io")
 
@@ -258,7 +260,8 @@ def test_manifests_come_in_order():
     """Namespaces and definitions first; whoever intercepts requests last."""
     kinds = [obj["kind"] for obj in manifests(ManualClock().now())]
     assert kinds[:3] == ["Namespace", "Namespace", "CustomResourceDefinition"]
-    assert kinds[-2:] == ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]
+    validating = "ValidatingWebhookConfiguration"
+    assert kinds[-3:] == ["MutatingWebhookConfiguration", validating, validating]
     assert set(kinds) == set(RESOURCES)
     assert "APIService" not in {obj["kind"] for obj in manifests(ManualClock().now(), webhook=False)}
 

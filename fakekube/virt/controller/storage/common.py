@@ -1,6 +1,5 @@
 """What the four parts share: resources, conditions, and how a status is written."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,15 +22,6 @@ VOLUME_SNAPSHOTS = Resource("snapshot.storage.k8s.io", "v1", "volumesnapshots", 
 VOLUME_SNAPSHOT_CLASSES = Resource(
     "snapshot.storage.k8s.io", "v1", "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False
 )
-
-_PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-
-
-def seconds(duration: str | None, default: float) -> float:
-    """A Go duration such as `5m0s`."""
-    parts = _PART.findall(duration or "")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else default
 
 
 class Part:

@@ -16,6 +16,7 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance
 from fakekube.virt.controller.storage import common
 from fakekube.virt.controller.wiring import Wiring
+from fakekube.virt.durations import seconds
 
 SECRETS = Resource("", "v1", "secrets", "Secret")
 SERVICES = Resource("", "v1", "services", "Service")
@@ -81,7 +82,7 @@ class Exports(common.Part):
             "selector": {"kubevirt.io.virt-export-service": name(obj)},
         }
         await self._make(SERVICES, self._owned(obj, "Service", service, spec=spec))
-        ends = self._clock.now() + timedelta(seconds=common.seconds(dig(obj, "spec", "ttlDuration"), _TTL))
+        ends = self._clock.now() + timedelta(seconds=seconds(dig(obj, "spec", "ttlDuration"), _TTL))
         source = dig(obj, "spec", "source", default={})
         told = (self._said("Ready", False, "Initializing"), self._said("PVCReady", False, "Unknown"))
         return await self._tell(

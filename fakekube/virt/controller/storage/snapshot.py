@@ -27,6 +27,7 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance
 from fakekube.virt.controller.storage import common
 from fakekube.virt.controller.wiring import Wiring
+from fakekube.virt.durations import seconds
 
 _HOLD = "snapshot.kubevirt.io/vmsnapshot-protection"
 _HOLD_CONTENT = "snapshot.kubevirt.io/vmsnapshotcontent-protection"
@@ -83,7 +84,7 @@ class Snapshots(common.Part):
 
     def _left(self, obj: Object) -> float:
         """Seconds until it counts as failed."""
-        limit = common.seconds(dig(obj, "spec", "failureDeadline"), _DEADLINE)
+        limit = seconds(dig(obj, "spec", "failureDeadline"), _DEADLINE)
         end = parse_rfc3339(obj["metadata"]["creationTimestamp"]) + timedelta(seconds=limit)
         return (end - self._clock.now()).total_seconds()
 

@@ -1,0 +1,172 @@
+"""What virt-operator refuses in a changed KubeVirt object. `causes_of` is pure; where components may run, the API server is asked.
+
+Left out: whether ciphers are known, and warnings of feature gates that are open anyhow.
+Origin: kubevirt: pkg/virt-operator/webhooks/kubevirt-update-admitter.go, pkg/virt-operator/resource/apply/certificates.go
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from fakekube.client.client import Client
+from fakekube.machinery import reviews
+from fakekube.machinery.errors import ApiError
+from fakekube.machinery.objects import dig
+from fakekube.machinery.resources import DAEMON_SETS, DEPLOYMENTS
+from fakekube.machinery.reviews import Answer, Question
+from fakekube.machinery.wire import Object, Request, Response
+from fakekube.virt.causes import INVALID, NOT_SUPPORTED, Cause, status
+from fakekube.virt.durations import seconds
+
+PATH = "/kubevirt-validate-update"
+_WEEK, _DAY = 7 * 86_400.0, 86_400.0
+_RENEWED = 0.2  # the part of a certificate's time in which it is renewed
+_SIGNED = "spec.certificateRotationStrategy.selfSigned"
+_MARK = {"kubevirt.io/choose-me": ""}
+
+
+class Validator:
+    """A webhook: a Handler, and a Reviewer for questions from this process."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def __call__(self, request: Request) -> Response:
+        if request.path != PATH:
+            return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
+        try:
+            uid, asked = reviews.read(request.body)
+        except (ValueError, KeyError, TypeError):
+            return Response(400, b"the body is no AdmissionReview", "text/plain; charset=utf-8")
+        return Response(200, reviews.written(uid, await self._judge(asked)))
+
+    async def review(self, path: str, question: Question) -> Answer | None:
+        """The answer; None when this is another path."""
+        return await self._judge(question) if path == PATH else None
+
+    async def _judge(self, asked: Question) -> Answer:
+        old, new = (asked.old or {}).get("spec") or {}, asked.obj.get("spec") or {}
+        causes = list(causes_of(old, new))
+        for member, resource in (("infra", DEPLOYMENTS), ("workloads", DAEMON_SETS)):
+            placement = dig(new, member, "nodePlacement")
+            if placement is not None and new[member] != old.get(member):
+                probe = _probe(resource.kind, asked.namespace, placement)
+                try:
+                    path = resource.path(asked.namespace)
+                    body = json.dumps(probe).encode()
+                    await self._client.request("POST", path, query="dryRun=All", body=body)
+                except ApiError as error:
+                    causes.append(Cause(error.message))
+        refusal = status(causes) if causes else None
+        return Answer(allowed=refusal is None, warnings=list(_warnings(new)), status=refusal)
+
+
+def causes_of(old: Object, new: Object) -> Iterator[Cause]:
+    """What is wrong with a changed spec, as far as nobody has to be asked."""
+    for patch in dig(new, "customizeComponents", "patches", default=()):
+        try:
+            json.loads(patch.get("patch") or "")
+        except ValueError:
+            yield Cause(f"patch {json.dumps(patch.get('patch'))} is not valid JSON", "", NOT_SUPPORTED)
+    yield from _certificates(dig(new, "certificateRotateStrategy", "selfSigned"))
+    yield from _headroom(dig(new, "configuration", "additionalGuestMemoryOverheadRatio"))
+    for part, check in (("tlsConfiguration", _tls), ("seccompConfiguration", _seccomp)):
+        given = dig(new, "configuration", part)
+        if given is not None and given != dig(old, "configuration", part):
+            yield from check(given)
+    if dig(new, "infra", "replicas") == 0:
+        yield Cause("infra replica count can't be 0")
+
+
+def _certificates(given: Object | None) -> Iterator[Cause]:
+    if given is None:
+        return
+    older = [given.get(one) for one in ("caRotateInterval", "certRotateInterval", "caOverlapInterval")]
+    if any(one is not None for one in older) and (given.get("ca") or given.get("server")):
+        yield Cause(
+            "caRotateInterval, certRotateInterval and caOverlapInterval are deprecated and conflict with CertConfig "
+            "defined rotation parameters",
+            "",
+            NOT_SUPPORTED,
+        )
+    ca = seconds(dig(given, "ca", "duration") or older[0], _WEEK)
+    ca_renewal = seconds(dig(given, "ca", "renewBefore") or older[2], ca * _RENEWED)
+    own = seconds(dig(given, "server", "duration") or older[1], _DAY)
+    own_renewal = seconds(dig(given, "server", "renewBefore"), own * _RENEWED)
+    if ca < ca_renewal:
+        yield Cause(
+            f"CA RenewBefore cannot exceed Duration ({_SIGNED}.ca.duration < {_SIGNED}.ca.renewBefore)"
+        )
+    if own < own_renewal:
+        yield Cause(
+            f"Cert RenewBefore cannot exceed Duration ({_SIGNED}.server.duration < {_SIGNED}.server.renewBefore)"
+        )
+    if own > ca:
+        yield Cause(
+            f"Certificate duration cannot exceed CA ({_SIGNED}.server.duration > {_SIGNED}.ca.duration)"
+        )
+
+
+def _headroom(text: str | None) -> Iterator[Cause]:
+    if text is None:
+        return
+    try:
+        if float(text) < 1.0:
+            yield Cause(f"ratio provided, {text}, cannot be smaller than 1.0", "", NOT_SUPPORTED)
+    except ValueError:
+        said = f'strconv.ParseFloat: parsing "{text}": invalid syntax'
+        yield Cause(f"ratio provided, {text}, cannot be parsed into float: {said}", "", NOT_SUPPORTED)
+
+
+def _tls(given: Object) -> Iterator[Cause]:
+    if given.get("ciphers") and given.get("minTLSVersion") in (None, "", "VersionTLS13"):
+        where = "spec.configuration.tlsConfiguration"
+        said = f"You cannot specify ciphers when {where}.minTLSVersion is empty or VersionTLS13"
+        yield Cause(said, f"{where}.ciphers", NOT_SUPPORTED)
+
+
+def _seccomp(given: Object) -> Iterator[Cause]:
+    profile = given.get("virtualMachineInstanceProfile")
+    if profile is None:
+        return
+    where = "spec.configuration.seccompConfiguration.virtualMachineInstanceProfile.customProfile"
+    custom = profile.get("customProfile")
+    if custom is None:
+        yield Cause(f"{where} needs to be set", where)
+    elif custom.get("localhostProfile") is not None and custom.get("runtimeDefaultProfile"):
+        local, default = f"{where}.localhostProfile", f"{where}.runtimeDefaultProfile"
+        yield Cause(f"{local} cannot be set when {default} is set", local, INVALID)
+        yield Cause(f"{default} cannot be set when {local} is set", default, INVALID)
+
+
+def _warnings(spec: Object) -> Iterator[str]:
+    devices = dig(spec, "configuration", "mediatedDevicesConfiguration") or {}
+    where = "spec.configuration.mediatedDevicesConfiguration"
+    if devices.get("mediatedDevicesTypes") is not None:
+        yield f"{where}.mediatedDevicesTypes is deprecated, use mediatedDeviceTypes"
+    for at, one in enumerate(devices.get("nodeMediatedDeviceTypes") or ()):
+        if one.get("mediatedDevicesTypes") is not None:
+            inner = f"{where}.nodeMediatedDeviceTypes[{at}].mediatedDevicesTypes"
+            yield f"{inner} is deprecated, use mediatedDeviceTypes"
+
+
+def _probe(kind: str, namespace: str, placement: Object) -> Object:
+    """A workload that runs where it is told to: whoever would refuse it refuses the placement."""
+    placed: dict[str, Any] = {
+        part: placement[part]
+        for part in ("nodeSelector", "affinity", "tolerations")
+        if placement.get(part) is not None
+    }
+    name = "placement-verification-pod"
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": "placement-validation-webhook", "namespace": namespace},
+        "spec": {
+            "selector": {"matchLabels": _MARK},
+            "template": {
+                "metadata": {"labels": _MARK},
+                "spec": {"containers": [{"name": name, "image": "test.only:latest"}], **placed},
+            },
+        },
+    }

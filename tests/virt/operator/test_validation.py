@@ -1,0 +1,118 @@
+"""What virt-operator refuses in changed KubeVirt objects."""
+
+import pytest
+
+from fakekube.clock import ManualClock
+from fakekube.cluster import Cluster
+from fakekube.machinery.errors import ApiError
+from fakekube.machinery.resources import DAEMON_SETS, DEPLOYMENTS, KUBEVIRTS
+from fakekube.machinery.wire import Request
+from fakekube.virt.operator.validation import PATH, Validator, causes_of
+
+DENIED = 'admission webhook "kubevirt-update-validator.kubevirt.io" denied the request: '
+
+
+@pytest.fixture
+async def cluster():
+    async with Cluster(
+        only=["kubernetes", "virt-operator", "virt-api"], clock=ManualClock(), seed=1
+    ) as cluster:
+        await cluster.settle()
+        yield cluster
+
+
+async def changed(cluster, **spec):
+    return await cluster.client().patch(KUBEVIRTS, "kubevirt", "kubevirt", {"spec": spec}, type="merge")
+
+
+async def test_no_replicas_are_refused(cluster):
+    """None of a component is none too few; three are carried out."""
+    with pytest.raises(ApiError) as refused:
+        await changed(cluster, infra={"replicas": 0})
+    assert (refused.value.code, refused.value.message) == (422, f"{DENIED}infra replica count can't be 0")
+    await changed(cluster, infra={"replicas": 3})
+    await cluster.settle()
+    assert (await cluster.client().get(DEPLOYMENTS, "virt-api", "kubevirt"))["spec"]["replicas"] == 3
+
+
+@pytest.mark.parametrize(("member", "kind"), [("infra", "Deployment"), ("workloads", "DaemonSet")])
+async def test_impossible_places_are_refused(cluster, member, kind):
+    """Where components are to run is tried with a workload that is not kept, and refused as that is."""
+    wrong = {"nodePlacement": {"tolerations": [{"key": "a", "operator": "foo", "value": "b"}]}}
+    with pytest.raises(ApiError) as refused:
+        await changed(cluster, **{member: wrong})
+    assert f'{kind}.apps "placement-validation-webhook" is invalid' in refused.value.message
+    assert 'Unsupported value: "foo"' in refused.value.message
+    fine = {"nodePlacement": {"nodeSelector": {"a": "b"}}}
+    await changed(cluster, **{member: fine})
+    await cluster.settle()
+    resource, name = {"infra": (DEPLOYMENTS, "virt-controller"), "workloads": (DAEMON_SETS, "virt-handler")}[
+        member
+    ]
+    workload = await cluster.client().get(resource, name, "kubevirt")
+    assert workload["spec"]["template"]["spec"]["nodeSelector"]["a"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"customizeComponents": {"patches": [{"patch": "{a"}]}}, 'patch "{a" is not valid JSON'),
+        (
+            {"certificateRotateStrategy": {"selfSigned": {"ca": {"duration": "1h", "renewBefore": "2h"}}}},
+            "CA RenewBefore cannot exceed Duration",
+        ),
+        (
+            {
+                "certificateRotateStrategy": {
+                    "selfSigned": {"server": {"duration": "1h", "renewBefore": "90m"}}
+                }
+            },
+            "Cert RenewBefore cannot exceed Duration",
+        ),
+        (
+            {"certificateRotateStrategy": {"selfSigned": {"server": {"duration": "200h"}}}},
+            "Certificate duration cannot exceed CA",
+        ),
+        (
+            {
+                "certificateRotateStrategy": {
+                    "selfSigned": {"caRotateInterval": "100h", "ca": {"duration": "90h"}}
+                }
+            },
+            "are deprecated and conflict with CertConfig",
+        ),
+        ({"configuration": {"additionalGuestMemoryOverheadRatio": "0.5"}}, "cannot be smaller than 1.0"),
+        ({"configuration": {"additionalGuestMemoryOverheadRatio": "x"}}, "cannot be parsed into float"),
+        ({"configuration": {"tlsConfiguration": {"ciphers": ["a"]}}}, "You cannot specify ciphers when"),
+        (
+            {"configuration": {"seccompConfiguration": {"virtualMachineInstanceProfile": {}}}},
+            "customProfile needs to be set",
+        ),
+        (
+            {
+                "configuration": {
+                    "seccompConfiguration": {
+                        "virtualMachineInstanceProfile": {
+                            "customProfile": {"localhostProfile": "a", "runtimeDefaultProfile": True}
+                        }
+                    }
+                }
+            },
+            "localhostProfile cannot be set when",
+        ),
+    ],
+)
+def test_what_cannot_be_configured(spec, told):
+    """Each mistake is told in upstream's words; the same once it is there is not looked at again where upstream does not."""
+    assert told in next(iter(causes_of({}, spec))).message
+    assert not list(causes_of({}, {"certificateRotateStrategy": {"selfSigned": {}}, "configuration": {}}))
+
+
+async def test_reviews_over_http():
+    """The webhook answers reviews sent to it, and refuses what is none."""
+    asked = b'{"request": {"uid": "u", "object": {"spec": {"infra": {"replicas": 0}}}, "oldObject": {"spec": {}}}}'
+    validator = Validator(None)
+    answer = await validator(Request("POST", PATH, "", {}, asked))
+    assert b"infra replica count can't be 0" in answer.body
+    assert (await validator(Request("POST", PATH, "", {}, b"[]"))).status == 400
+    assert (await validator(Request("POST", "/nope", "", {}, asked))).status == 404
