@@ -10,10 +10,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """Why a test fails; `run` is false where trying would end the controller's process and disturb all other tests."""
+    """Why a test fails; `run` is false where trying would end the controller's process and disturb all other tests.
+
+    It fails in every run, unless it is not `certain`: then chance decides, or nobody has seen it yet.
+    """
 
     reason: str
     run: bool = True
+    certain: bool = True
 
 
 DEVIATIONS: Mapping[str, Mapping[str, Deviation]] = {
@@ -37,8 +41,15 @@ DEVIATIONS: Mapping[str, Mapping[str, Deviation]] = {
         "D-06": Deviation("a terminating VM is not let go while the numbers differ (D6)"),
         "D-08": Deviation("a detached VM keeps the pool's finalizer for ever (D8)"),
         "D-09": Deviation("VMIs that need nothing are announced as updated (D9)"),
+        "D-10": Deviation(
+            "a creation may be answered by AlreadyExists, and shown for a moment (D10)", certain=False
+        ),
         "D-11": Deviation("only the opportunistic strategy's setting counts for VMs deleted by hand (D11)"),
+        "D-12": Deviation("autohealing has no timer; an event may come late enough (D12)", certain=False),
         "D-13": Deviation("a pool whose selector does not match cannot be deleted (D13)"),
+        "D-14": Deviation(
+            "while paused, a finalizer whose removal failed is not tried again (D6)", certain=False
+        ),
         "D-15": Deviation("a pool whose selector does not match is only complained of in the log"),
     },
 }

@@ -413,6 +413,12 @@ MUTANTS = (
     ),
     Mutant("revisions", '"data", "virtualMachineTemplate"', '"data", "template"', "P-128,P-135"),
     Mutant("observe", "for owner in objects.owners(revision) if owner", "for owner in () if owner", "P-070"),
+    Mutant(
+        "revisions",
+        'owner.get("kind") == VIRTUAL_MACHINE_POOLS.kind for owner in owners\n',
+        "False for owner in owners\n",
+        "P-134,P-135",
+    ),
     # building
     Mutant("building", '            secret["secretName"] += suffix', "            pass", "P-061"),
     Mutant("building", 'if source := volume.get("persistentVolumeClaim"):', "if source := {}:", "P-057"),

@@ -42,6 +42,11 @@ class World:
         self.kube, self.namespace, self.follower = kube, namespace, follower
         self.until = follower.until
 
+    @property
+    def quarter(self) -> float:
+        """Of the patience, but some seconds: for what implementations are known not to do, so that the wait in vain is short."""
+        return max(8.0, self.follower.patience / 4)
+
     # Looking
 
     @property

@@ -66,7 +66,7 @@ async def test_P_122_unmanaged(world):
     await world.pool_of("p-0")
     old = uid(world.vms["p-0"])
     await world.delete(VM, "p-0")
-    await world.until(lambda: "p-0" not in world.vms or uid(world.vms["p-0"]) != old, patience=8)
+    await world.until(lambda: "p-0" not in world.vms or uid(world.vms["p-0"]) != old, patience=world.quarter)
 
 
 async def test_P_123_opportunistic_scale_in(world):
@@ -76,7 +76,7 @@ async def test_P_123_opportunistic_scale_in(world):
     await world.change(replicas=1)
     await world.settled()
     await world.delete(VM, "p-1")
-    await world.until(lambda: set(world.vms) == {"p-0", "p-2"}, patience=8)
+    await world.until(lambda: set(world.vms) == {"p-0", "p-2"}, patience=world.quarter)
     await world.settled()
     assert set(world.vms) == {"p-0", "p-2"}
 
@@ -102,7 +102,7 @@ async def test_P_124_what_is_going_counts_as_gone(world):
 async def test_P_125_and_it_is_let_go(world):
     """P-125: … and the terminating one can go."""
     await lowered(world)
-    await world.until(lambda: FINALIZER not in finalizers(world.vms["p-2"]), patience=8)
+    await world.until(lambda: FINALIZER not in finalizers(world.vms["p-2"]), patience=world.quarter)
     await world.let_go(VM, "p-2")
     await world.pool_of("p-0", "p-1")
 
@@ -132,5 +132,5 @@ async def test_D_06_nothing_keeps_a_vm_from_going(world):
         await world.change(replicas=4)
         await world.until(lambda: world.condition("ReplicaFailure"))
         await world.delete(VM, "p-0")
-        await world.until(lambda: set(world.vms) == {"p-1"}, patience=8)
+        await world.until(lambda: set(world.vms) == {"p-1"}, patience=world.quarter)
     await world.pool_of("p-0", "p-1", "p-2", "p-3")

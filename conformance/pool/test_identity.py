@@ -194,7 +194,7 @@ async def test_P_041_a_vm_that_the_selector_loses(world):
     both = {"ownerReferences": [*owners(world.vms["p-0"]), second]}
     await world.patch(VM, "p-0", {"metadata": {"labels": {"app": "mine"}} | both})
     try:
-        await world.until(lambda: owners(world.vms["p-0"]) == [second], patience=8)
+        await world.until(lambda: owners(world.vms["p-0"]) == [second], patience=world.quarter)
         await world.until(lambda: set(world.owned()) == {"p-1", "p-2"})
         assert FINALIZER not in finalizers(world.vms["p-0"])
         assert "conformance/hold" in finalizers(world.vms["p-0"])

@@ -301,7 +301,7 @@ async def test_D_09_no_news_of_nothing(world):
 
 async def test_P_161_renewals_that_fail(world):
     """P-161: A refused DELETE of a guest is shown and told, and ends the walk until it works."""
-    before = await up(world, 2)
+    before = await up(world, 2, updateStrategy=proactive("AscendingOrder"))  # so that each walk begins alike
     async with world.refusing("DELETE", VMI):
         await world.change_template(running("96Mi"))
         await world.event("FailedUpdate", f"Error updating resource {world.namespace}/p-", "Warning")
