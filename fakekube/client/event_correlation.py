@@ -23,7 +23,7 @@ SPAM_BURST = 25
 SPAM_REFILL = 300.0
 REMEMBERED = 4096
 
-Key = tuple[str, ...]
+Key = str  # parts joined by what none of them holds: a text knows its hash, which a tuple reckons anew at every look
 T = TypeVar("T")
 
 
@@ -85,13 +85,13 @@ class Correlator:
     def decide(self, event: Object, now: datetime) -> Decision | None:
         """What to do about one more event; None when it is dropped as spam."""
         subject = _subject(event)
-        event, key = self._aggregate(event, (*subject, event["type"], event["reason"]), now)
+        event, key = self._aggregate(event, _group(event, subject), now)
         decision = self._observe(event, key)
         return decision if self._affordable(subject, now) else None
 
     def written(self, event: Object) -> None:
         """It was written under another name than decided: later occurrences go to the event of this name."""
-        key = _exact(event, (*_subject(event), event["type"], event["reason"]))
+        key = _exact(event, _group(event, _subject(event)))
         self._written.put(key, _Written(event["metadata"]["name"], event["count"], event["firstTimestamp"]))
 
     def _aggregate(self, event: Object, group: Key, now: datetime) -> tuple[Object, Key]:
@@ -144,16 +144,22 @@ class Correlator:
 
 def _subject(event: Object) -> Key:
     about, source = event["involvedObject"], event["source"]
-    return (
-        source.get("component", ""),
-        source.get("host", ""),
-        about.get("kind", ""),
-        about.get("namespace", ""),
-        about.get("name", ""),
-        about.get("uid", ""),
-        about.get("apiVersion", ""),
+    return "\0".join(
+        (
+            source.get("component", ""),
+            source.get("host", ""),
+            about.get("kind", ""),
+            about.get("namespace", ""),
+            about.get("name", ""),
+            about.get("uid", ""),
+            about.get("apiVersion", ""),
+        )
     )
 
 
+def _group(event: Object, subject: Key) -> Key:
+    return f"{subject}\0{event['type']}\0{event['reason']}"
+
+
 def _exact(event: Object, group: Key) -> Key:
-    return (*group, event["involvedObject"].get("fieldPath", ""), event["message"])
+    return f"{group}\0{event['involvedObject'].get('fieldPath', '')}\0{event['message']}"

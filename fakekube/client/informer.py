@@ -40,25 +40,23 @@ log = logging.getLogger("fakekube.client.informer")
 
 
 class Index:
-    """Objects by values a function reads from them; one object may have any number of values."""
+    """Keys of objects by values a function reads from them; one object may have any number of values."""
 
     def __init__(self, of: Callable[[Object], Iterable[str]]) -> None:
         self._of = of
-        self._keys: dict[str, dict[str, Object]] = {}
+        self._keys: dict[str, dict[str, None]] = {}
         self._values: dict[str, tuple[str, ...]] = {}
 
     def put(self, key: str, obj: Object) -> None:
         values = tuple(self._of(obj))
         before = self._values.get(key, ())
         if values == before:  # nearly always
-            for value in values:
-                self._keys[value][key] = obj
             return
         for gone in before:
             if gone not in values:
                 self._drop(gone, key)
         for value in values:
-            self._keys.setdefault(value, {})[key] = obj
+            self._keys.setdefault(value, {})[key] = None
         if values:
             self._values[key] = values
         else:
@@ -68,8 +66,8 @@ class Index:
         for value in self._values.pop(key, ()):
             self._drop(value, key)
 
-    def get(self, value: str) -> list[Object]:
-        return list(self._keys.get(value, {}).values())
+    def get(self, value: str) -> Iterable[str]:
+        return self._keys.get(value, ())
 
     def count(self, value: str) -> int:
         return len(self._keys.get(value, ()))
@@ -108,7 +106,6 @@ class Informer:
         self._objects: dict[str, Object] = {}
         self._by_namespace = Index(_namespace)
         self._indexes: dict[str, Index] = {}
-        self._every_index = [self._by_namespace]
         self._callbacks: list[OnChange] = []
         self._synced = asyncio.Event()
         self._running = asyncio.Lock()
@@ -124,7 +121,7 @@ class Informer:
         return list(self._objects.values())
 
     def in_namespace(self, namespace: str) -> list[Object]:
-        return self._by_namespace.get(namespace)
+        return [self._objects[key] for key in self._by_namespace.get(namespace)]
 
     def add_index(self, name: str, of: Callable[[Object], Iterable[str]]) -> None:
         """Keep objects also by the values `of` gives. Adding the same name again replaces the index."""
@@ -132,10 +129,9 @@ class Informer:
         for key, obj in self._objects.items():
             index.put(key, obj)
         self._indexes[name] = index
-        self._every_index = [self._by_namespace, *self._indexes.values()]
 
     def by_index(self, name: str, value: str) -> list[Object]:
-        return self._indexes[name].get(value)
+        return [self._objects[key] for key in self._indexes[name].get(value)]
 
     def count(self, name: str, value: str) -> int:
         """How many objects `by_index` would find."""
@@ -254,13 +250,15 @@ class Informer:
         if new is not None:
             old = self._objects.get(key)
             self._objects[key] = new
-            for index in self._every_index:
+            for index in self._indexes.values():
                 index.put(key, new)
+            if old is None:
+                self._by_namespace.put(key, new)
         else:
             old = self._objects.pop(key, None)
             if old is None:
                 return
-            for index in self._every_index:
+            for index in (self._by_namespace, *self._indexes.values()):
                 index.remove(key)
             old = final or old
         self._tell(self._callbacks, old, new)
