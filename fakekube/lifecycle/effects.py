@@ -49,8 +49,16 @@ def writes(stage: Stage, obj: Object, context: Context) -> list[tuple[Any, Patch
             found.append(({"metadata": meta}, None))
     for patch in stage.next.patches:
         body = patch.template.render(context)
-        found.append(({patch.root: body} if patch.root else body, patch))
+        found.append((_rooted(body, patch), patch))
     return found
+
+
+def _rooted(body: Any, patch: Patch) -> Any:
+    if not patch.root:
+        return body
+    if patch.kind == "json":
+        return [{**one, "path": f"/{patch.root}{one.get('path', '')}"} for one in body]
+    return {patch.root: body}
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,10 +190,11 @@ class Player:
             for body, patch in effects.writes(stage, obj, context):
                 subresource = patch.subresource if patch and not self._whole else None
                 kind = patch.kind if patch else "merge"
+                writer = client.as_user(patch.user) if patch and patch.user else client
                 if kind == "update":
-                    obj = await client.update(self._resource, {**obj, **body}, subresource=subresource)
+                    obj = await writer.update(self._resource, {**obj, **body}, subresource=subresource)
                 else:
-                    obj = await client.patch(
+                    obj = await writer.patch(
                         self._resource, name, namespace, body, type=kind, subresource=subresource
                     )
                 self._ahead[key] = obj

@@ -30,6 +30,7 @@ from fakekube.lifecycle.templates import Renders, Template, is_one_name
 from fakekube.machinery import yaml_text
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_STRATEGIC = (("", "Pod"), ("", "Node"))  # patched so where nothing else is said
 _API_VERSION = "kwok.x-k8s.io/v1alpha1"
 
 NamesOfKind = frozenset[str] | None  # None: any
@@ -142,6 +143,7 @@ class _Reader:
     def __init__(self, names: NamesOfKind, *, item: bool = False) -> None:
         self._names = names
         self._roots = {"object", "item"} if item else {"object"}
+        self._usual_patch: PatchKind = "merge"
 
     def spec(self, place: _Place) -> tuple[str, dict[str, _Place]]:
         """The name of a stage, and the members of its spec."""
@@ -184,6 +186,8 @@ class _Reader:
     def stage(self, place: _Place) -> Stage:
         name, spec = self.spec(place)
         group, kind = self.group_and_kind(spec["resourceRef"])
+        if (group, kind) in _STRATEGIC:
+            self._usual_patch = "strategic"
         paces = [one.one_of(*PACES) for one in spec["paces"].items()] if "paces" in spec else list(PACES)
         return Stage(
             name=name,
@@ -258,7 +262,16 @@ class _Reader:
         return text
 
     def _next(self, place: _Place) -> Next:
-        parts = place.fields("event", "events", "finalizers", "statusTemplate", "patches", "delete")
+        parts = place.fields(
+            "event",
+            "events",
+            "finalizers",
+            "statusTemplate",
+            "statusSubresource",
+            "statusPatchAs",
+            "patches",
+            "delete",
+        )
         if not parts:
             raise place.fail("does nothing; give an event, finalizers, statusTemplate, patches or delete")
         groups = [self._event_group(one) for one in parts["events"].items()] if "events" in parts else []
@@ -267,7 +280,9 @@ class _Reader:
         patches = [self._patch(one) for one in parts["patches"].items()] if "patches" in parts else []
         if "statusTemplate" in parts:
             template = self._template(parts["statusTemplate"])
-            patches.insert(0, Patch(template, "merge", "status", "status"))
+            subresource = parts["statusSubresource"].text() if "statusSubresource" in parts else "status"
+            user = self._user(parts.get("statusPatchAs"))
+            patches.insert(0, Patch(template, self._usual_patch, subresource, "status", user))
         delete = parts["delete"].flag() if "delete" in parts else False
         return Next(
             tuple(groups),
@@ -297,15 +312,24 @@ class _Reader:
         return Next(tuple(told), finalizers, tuple(patches), delete)
 
     def _patch(self, place: _Place) -> Patch:
-        parts = place.fields("subresource", "root", "type", "template")
+        parts = place.fields("subresource", "root", "type", "template", "impersonation")
         self._need(place, parts, "template")
-        kind = parts["type"].one_of("json", "merge", "strategic", "update") if "type" in parts else "merge"
+        kinds = ("json", "merge", "strategic", "update")
+        kind = parts["type"].one_of(*kinds) if "type" in parts else self._usual_patch
         root = parts["root"].text() if "root" in parts else ""
-        if kind == "json" and (root or not isinstance(parts["template"].value, list | str)):
-            raise place.fail("a json patch is a list of operations and has no root")
+        if kind == "json" and not isinstance(parts["template"].value, list | str):
+            raise place.fail("a json patch is a list of operations")
         subresource = parts["subresource"].text() if "subresource" in parts else None
         template = self._template(parts["template"], "list" if kind == "json" else "mapping")
-        return Patch(template, cast("PatchKind", kind), subresource, root)
+        user = self._user(parts.get("impersonation"))
+        return Patch(template, cast("PatchKind", kind), subresource, root, user)
+
+    def _user(self, place: _Place | None) -> str:
+        if place is None:
+            return ""
+        parts = place.fields("username")
+        self._need(place, parts, "username")
+        return parts["username"].text()
 
     def _event_group(self, place: _Place) -> EventGroup:
         parts = place.fields("forEach", "events")

@@ -101,12 +101,13 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One write. `root` is the member the template is the content of; empty: the object's."""
+    """One write. `root` is the member the template is the content of; empty: the object's. `user`: in whose name."""
 
     template: Renders
     kind: PatchKind = "merge"
     subresource: str | None = None
     root: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,3 +194,31 @@ def test_newer_files_of_kwok():
 def test_steps_that_cannot_be(change, told):
     with pytest.raises(StageError, match=told):
         loading.parse(NEWER.replace(*change))
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch"), [("Pod", "strategic"), ("Node", "strategic"), ("Secret", "merge")]
+)
+def test_patches_of_which_nothing_is_said(kind, patch):
+    """Pods and Nodes are patched strategically, as by kwok, so that conditions nobody names stay; others are merged."""
+    [stage] = loading.parse(KWOK.replace("kind: Pod", f"kind: {kind}"))
+    assert [one.kind for one in stage.next.patches] == [patch]
+
+
+def test_patches_in_somebodys_name():
+    """Who writes may be said, for the status and for each patch; operations of a json patch begin at its root."""
+    text = KWOK.replace(
+        "  next:", "  next:\n    statusPatchAs: {username: me}\n    statusSubresource: resize"
+    )
+    text += """\
+    patches:
+    - type: json
+      root: metadata
+      impersonation: {username: you}
+      template: |
+        - {op: add, path: /labels, value: {a: {{ .metadata.name | Quote }}}}
+"""
+    [stage] = loading.parse(text)
+    assert [(one.user, one.subresource) for one in stage.next.patches] == [("me", "resize"), ("you", None)]
+    [_, (body, _)] = effects.writes(stage, CONTEXT["object"], CONTEXT)
+    assert body == [{"op": "add", "path": "/metadata/labels", "value": {"a": "p"}}]

@@ -190,6 +190,32 @@ async def test_finalizers_events_and_deletion(play):
     assert (event["type"], event["reason"], event["message"]) == ("Warning", "Gone", "a is gone")
 
 
+async def test_a_write_in_somebodys_name(play):
+    """A patch may be sent as another user."""
+    seen = []
+
+    async def watching(request):
+        seen.append((request.method, request.user and request.user.name))
+        return await play.api(request)
+
+    play.client = Client(watching)
+    patch = '{root: data, impersonation: {username: "system:node:n1"}, template: {step: two}}'
+    await play.begin(f"{_from('one')}, next: {{patches: [{patch}]}}")
+    await play.enter()
+    assert await play.step() == "two"
+    assert ("PATCH", "system:node:n1") in seen
+
+
+async def test_a_text_that_fails_for_one_object(play, caplog):
+    """Where a template cannot be carried out the log says why, and other objects live on."""
+    text = '"step: {{ if eq .metadata.name `a` }}{{ index .data.step 100 }}{{ else }}two{{ end }}"'
+    await play.begin(f"{_from('one')}, next: {{patches: [{{root: data, template: {text}}}]}}")
+    await play.enter("a")
+    await play.enter("b")
+    assert (await play.step("a"), await play.step("b")) == ("one", "two")
+    assert "{{ index .data.step 100 }}: index: index out of range: 100" in caplog.text
+
+
 async def test_events_for_each_item_of_a_list(play):
     """A group of events is told for every item of a list of the context."""
     group = '{forEach: play.parts, events: [{reason: In, message: "{item.n}"}, {reason: Out, message: "{item.n}"}]}'

@@ -47,7 +47,7 @@ def test_every_field_of_a_stage_is_read():
     assert first.delay == Delay(0.5, 0.9, first.delay.seconds_from, None)
     assert (first.weight, first.immediate_next, first.paces) == (3, True, {"realistic"})
     assert [(one.kind, one.root, one.subresource) for one in first.next.patches] == [
-        ("merge", "status", "status"),
+        ("strategic", "status", "status"),
         ("strategic", "status", "status"),
     ]
     [[told], [each]] = [group.events for group in first.next.events]
