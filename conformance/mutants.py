@@ -64,7 +64,12 @@ def _arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the lots")
     parser.add_argument("--hints", action="store_true", help="run no more than the tests that should notice")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="mutants at a time")
-    return parser.parse_args(given)
+    chosen = parser.parse_args(given)
+    try:
+        re.compile(chosen.select)
+    except re.error as error:
+        parser.error(f"--select {chosen.select} is no pattern: {error}")
+    return chosen
 
 
 def choose(

@@ -1,7 +1,7 @@
 """Which changes wake which pools, and the parts put together: informers → queue → reconciler.
 
-Every change wakes its pool after a delay, so that what changes together is handled together. It is fixed for changes of
-pools. What their VMs do gathers for longer in large pools, up to a second: each pass looks at all VMs of its pool, and without that
+Every change wakes its pool after a delay, so that what changes together is handled together. It is fixed for what pools
+are asked for. What their VMs do, and what is told of it in their status, gathers for longer in large pools, up to a second: each pass looks at all VMs of its pool, and without that
 a pool that comes up would cost the square of its size.
 Upstream: kubevirt: pkg/virt-controller/watch/pool/pool.go
 """
@@ -14,7 +14,7 @@ from controller.observe import Caches, detached_from
 from controller.reconciler import Reconciler
 from controller.scaling import BURST
 from fakekube.client.client import Client
-from fakekube.client.controller import Controller, Observer
+from fakekube.client.controller import Controller, Observer, own_key
 from fakekube.client.informer import Informer
 from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock
@@ -30,6 +30,7 @@ from fakekube.machinery.wire import Object
 
 COMPONENT = "virtualmachinepool-controller"
 
+_WANTED = ("labels", "annotations", "finalizers", "ownerReferences", "deletionTimestamp")
 _PER_VM, _LONGEST = 1 / 2500, 1.0  # seconds that changes gather; the longest is upstream's fixed delay
 
 
@@ -64,7 +65,8 @@ class PoolController:
         self.controller = Controller(
             "virtualmachinepool", self.reconciler.reconcile, clock=clock, workers=workers, observer=observer
         )
-        self.controller.source(pools, delay=reconcile_delay)
+        self.controller.source(pools, _asked, delay=reconcile_delay)
+        self.controller.source(pools, _told, delay=self._gathering)
         self.controller.source(vms, self._pools_of_vm, delay=self._gathering)
         self.controller.source(vmis, self._pool_of_vmi, delay=self._gathering)
         self.controller.source(stored, self._pool_of_revision, delay=reconcile_delay)
@@ -120,3 +122,16 @@ class PoolController:
     def _pool_of_revision(self, _: Object | None, revision: Object | None) -> Iterable[str]:
         pool = self._caches.pool_of(revision) if revision is not None else None
         return (objects.key(pool),) if pool is not None else ()
+
+
+def _asked(old: Object | None, new: Object | None) -> Iterable[str]:
+    """A pool that came or went, or of which something else is wanted than before."""
+    return () if _told(old, new) else own_key(old, new)
+
+
+def _told(old: Object | None, new: Object | None) -> Iterable[str]:
+    """A pool of which only the status has changed. The status is this controller's, so most often it wrote that itself."""
+    if old is None or new is None or objects.generation(old) != objects.generation(new):
+        return ()
+    same = all(old["metadata"].get(member) == new["metadata"].get(member) for member in _WANTED)
+    return own_key(old, new) if same else ()

@@ -6,6 +6,7 @@ The suite itself is the package `conformance`, which knows nothing of fakekube; 
 import importlib.util
 import itertools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,10 @@ def conformance(*, jobs: int, smoke: bool, **flags: Any) -> None:
     for name in ("kubeconfig", "bare_kubeconfig"):
         if flags[name] and not Path(flags[name]).is_file():
             raise Mistake(f"there is no file {flags[name]}")
+    try:
+        re.compile(flags["select"])
+    except re.error as error:
+        raise Mistake(f"--select {flags['select']} is no pattern: {error}") from error
     for name in ("kubeconfig", "bare_kubeconfig", "report"):
         flags[name] = flags[name] and str(Path(flags[name]).absolute())
     options = {f"--{name.replace('_', '-')}": str(value) for name, value in flags.items() if value} | (

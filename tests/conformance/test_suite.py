@@ -53,10 +53,15 @@ def test_without_a_controller_it_fails():
 
 
 def test_mistakes_are_one_sentence():
-    """A kubeconfig that does not exist, or ids that nothing has, end with 2 and no traceback."""
+    """A kubeconfig that does not exist, ids that nothing has, or a pattern that is none, end with 2 and no traceback."""
     missing = run("--kubeconfig", "/nowhere/at/all")
     assert (missing.returncode, missing.stderr) == (2, "fakekube: there is no file /nowhere/at/all\n")
     assert run("--select", "X-9", "--jobs", "0").returncode == 2
+    unread = run("--select", "P-0[")
+    assert (unread.returncode, unread.stderr) == (
+        2,
+        "fakekube: --select P-0[ is no pattern: unterminated character set at position 3\n",
+    )
 
 
 def test_the_coverage_is_up_to_date():

@@ -8,7 +8,8 @@ from fakekube.machinery import objects
 
 
 async def test_changes_gather_longer_in_large_pools(world):
-    """What VMs do waits for as long as a pass over so many is worth, up to a second; a change of the pool does not."""
+    """What VMs do waits for as long as a pass over so many is worth, up to a second, and so does the pool's own status;
+    what the pool is asked for does not."""
     clock = ManualClock()
     controller = PoolController(Client(None), clock=clock, ids=Ids(1), reconcile_delay=0.2)
     pools, vms, *_ = controller.controller.informers
@@ -33,5 +34,13 @@ async def test_changes_gather_longer_in_large_pools(world):
         queue.done(objects.key(pool))
         assert wait_after_vm(pool, size - 1) == pytest.approx(expected)
         clock.advance(1)
+        assert await queue.get() == objects.key(pool)
+        queue.done(objects.key(pool))
+        pools._put(objects.key(pool), {**pool, "status": {"replicas": size}})
+        assert queue.next_due == pytest.approx(expected)
+        pools._put(objects.key(pool), {**pool, "metadata": {**pool["metadata"], "generation": 2}})
+        assert queue.next_due == pytest.approx(0.2)
+        clock.advance(1)
         await queue.get()
+        queue.done(objects.key(pool))
     queue.close()
