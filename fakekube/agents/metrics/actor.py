@@ -4,7 +4,7 @@ What is used is computed when somebody asks, from profiles and the time (`profil
 it polls nobody, so an amount is there as soon as the pod runs, and is that of the moment.
 """
 
-from fakekube.agents.metrics import custom_metrics, external_metrics, resource_metrics
+from fakekube.agents.metrics import custom_metrics, external_metrics, resource_metrics, swagger
 from fakekube.agents.metrics.custom_metrics import CustomMetrics
 from fakekube.agents.metrics.external_metrics import ExternalMetrics
 from fakekube.agents.metrics.resource_metrics import ResourceMetrics
@@ -84,6 +84,8 @@ class Metrics:
         await self._subjects.run()
 
     async def __call__(self, request: Request) -> Response:
+        if request.path == "/openapi/v2":
+            return answers.json(swagger.document())
         steps = request.path.split("/")
         group = steps[2] if len(steps) > 2 else ""
         try:

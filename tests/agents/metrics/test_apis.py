@@ -150,6 +150,18 @@ async def test_nodes(cluster):
     assert (node["kind"], node["usage"]["cpu"]) == ("NodeMetrics", "514")
 
 
+async def test_openapi(cluster):
+    """The kinds are in the cluster's OpenAPI, with every definition they need."""
+    told = await get(cluster, "/openapi/v3/apis/metrics.k8s.io/v1beta1")
+    schemas = told["components"]["schemas"]
+    package = "io.k8s.metrics.pkg.apis.metrics.v1beta1."
+    assert schemas[f"{package}PodMetrics"]["x-kubernetes-group-version-kind"][0]["kind"] == "PodMetrics"
+    items = schemas[f"{package}PodMetrics"]["properties"]["containers"]["items"]
+    assert items["$ref"].removeprefix("#/components/schemas/") in schemas
+    assert f"{ROOT}/namespaces/{{namespace}}/pods/{{name}}" in told["paths"]
+    assert f"{ROOT}/nodes" in (await get(cluster, "/openapi/v2"))["paths"]
+
+
 async def test_tables(cluster):
     """`kubectl get podmetrics` has columns for CPU, memory and window."""
     await bare_pod(cluster)
