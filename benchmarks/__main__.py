@@ -3,6 +3,7 @@
     python -m benchmarks --only requests,watches       parts of it; --list names them
     python -m benchmarks --against https://host:6443 --token T   ratios to another Kubernetes API, for what goes over HTTP
     python -m benchmarks --full                        the largest sizes too, and endurance: about an hour
+    python -m benchmarks --full --only soak --seconds 20    one part of that, for as long as one has time
 
 Nothing here passes or fails: a figure out of line is for people to look into. Only figures of one sitting compare.
 """
@@ -20,8 +21,10 @@ from pathlib import Path
 from benchmarks import (
     around,
     endurance,
+    events,
     fairness,
     fixtures,
+    leaks,
     machines,
     page,
     requests,
@@ -40,8 +43,17 @@ _FOLDER = Path("build/bench")
 class Settings:
     """How much is measured."""
 
-    seconds: float
+    asked: float | None
     full: bool
+
+    @property
+    def seconds(self) -> float:
+        """For each figure of a load."""
+        return self.asked or 3.0
+
+    def long(self, full: float, short: float) -> float:
+        """For what is about endurance."""
+        return self.asked or (full if self.full else short)
 
 
 Part = Callable[[Settings], Iterator[Record]]
@@ -51,11 +63,6 @@ OverHttp = Callable[[Target, Settings], Iterator[Record]]
 def _machines(how: Settings) -> Iterator[Record]:
     sizes = (10, 100, 300, 1_000, 5_000) if how.full else (100, 300, 1_000)
     return machines.measure(sizes, by_hand=(300, 1_000, 8_000) if how.full else (300, 1_000))
-
-
-def _endurance(how: Settings) -> Iterator[Record]:
-    yield from endurance.hostility()
-    yield from endurance.soak(900 if how.full else 30)
 
 
 def _sizes(how: Settings) -> tuple[int, ...]:
@@ -81,7 +88,10 @@ PARTS: dict[str, Part] = {
     "around": lambda how: around.measure(1_000 if how.full else 300, 1_000),
     "fixtures": lambda how: fixtures.measure(1_000 if how.full else 200),
     "suite": lambda _: suite.measure(),
-    "endurance": _endurance,
+    "hostility": lambda _: endurance.hostility(),
+    "events": lambda how: events.measure(how.long(600, 10)),
+    "soak": lambda how: endurance.soak(how.long(900, 30)),
+    "leaks": lambda how: leaks.measure(how.long(300, 20)),
 }
 
 
@@ -118,7 +128,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="PARTS", help="parts, separated by commas; see --list")
     parser.add_argument("--list", action="store_true", help="the names of the parts")
     parser.add_argument("--full", action="store_true", help="the largest sizes too; about an hour")
-    parser.add_argument("--seconds", type=float, default=3.0, help="for each figure of a load")
+    parser.add_argument(
+        "--seconds", type=float, help="for each figure of a load (3), for each part of endurance (minutes)"
+    )
     parser.add_argument("--against", default="", metavar="URL", help="another Kubernetes API, for ratios")
     parser.add_argument("--token", default="", help="to be let in there")
     parser.add_argument(

@@ -17,6 +17,7 @@ from benchmarks.asking import call, fill
 from benchmarks.load import Target
 from benchmarks.processes import Running, fakekube
 from benchmarks.records import Record
+from fakekube.cli.open_files import allow_many
 
 _FAULTS = (
     {"verb": "write", "status": 409, "rate": 0.02, "times": None, "optional": True},
@@ -31,13 +32,15 @@ _FAULTS = (
     },
 )
 _POOL, _SIZES = "soak", (10, 40)
-_IDLE, _SLOW = 2_000, 200
+_IDLE, _SLOW, _UNREAD = 10_000, 200, 50
+_KB = 20  # of memory, at most, for a connection or a watch where nothing happens
 _SAMPLES = 20
+_RETENTION = 1_000  # soon full: what grows then is no history
 
 
 def soak(seconds: float) -> Iterator[Record]:
     """A pool that breathes, small writes and watches, while requests are refused and watches cut at random."""
-    with fakekube("--pace", "fast") as server:
+    with fakekube("--pace", "fast", "--retention", str(_RETENTION)) as server:
         target = Target(server.url)
         for fault in _FAULTS:
             call(target, "POST", "/fakekube/faults", fault)
@@ -48,7 +51,9 @@ def soak(seconds: float) -> Iterator[Record]:
     grown = statistics.median(memory[-3:]) - statistics.median(memory[half : half + 3])
     late.sort()
     p99 = late[int(len(late) * 0.99)] * 1000
-    remark = f"{memory[0]:.0f} MB at first, {memory[-1]:.0f} MB at last; history is kept for 50,000 writes"
+    remark = (
+        f"{memory[0]:.0f} MB at first, {memory[-1]:.0f} MB at last; history is kept for {_RETENTION:,} writes"
+    )
     yield Record(f"soak of {seconds:.0f} s: memory in the second half", grown, "MB more", 10, remark=remark)
     yield Record(
         "soak: GET of one object, p99", p99, "ms", remark=f"{len(late):,} GETs, {files} files open in the end"
@@ -79,6 +84,8 @@ async def _breathing(session: aiohttp.ClientSession) -> None:
         for size in _SIZES:
             await _asked(session, "PATCH", f"{machines.POOLS}/{_POOL}", {"spec": {"replicas": size}})
             await asyncio.sleep(5)
+            # Events are kept for an hour, and would look like a leak until then.
+            await _asked(session, "DELETE", f"/api/v1/namespaces/{machines.SPACE}/events", None)
 
 
 async def _writing(session: aiohttp.ClientSession) -> None:
@@ -100,30 +107,43 @@ async def _asked(session: aiohttp.ClientSession, method: str, path: str, body: o
 
 def hostility() -> Iterator[Record]:
     """Connections that say nothing, heads that never end, bodies without end, watches that are never read."""
+    many = min(_IDLE, (allow_many() or _IDLE) - 200)
+    watch = b"GET /api/v1/configmaps?watch=true HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for name, said in ((f"{many:,} idle connections", b""), (f"{many:,} half-open watches", watch)):
+        with fakekube("--only", "api") as server:
+            yield from asyncio.run(_crowd(server, name, many, said))
     with fakekube("--only", "api") as server:
-        yield from asyncio.run(_hostile(server))
+        yield from asyncio.run(_hostile(server, watch))
 
 
-async def _hostile(server: Running) -> list[Record]:
+async def _hostile(server: Running, watch: bytes) -> list[Record]:
     target = Target(server.url)
     before = server.rss_mb()
     found = []
-    async with _held(target, _IDLE, b""):
-        found.append(_answers(target, f"GET beside {_IDLE:,} idle connections"))
     async with _held(target, _SLOW, b"GET /api/v1/namespaces HTTP/1.1\r\nHost: localhost\r\nX: "):
         found.append(_answers(target, f"GET beside {_SLOW} heads that never end"))
     body = b"POST /api/v1/namespaces HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n{"
     async with _held(target, _SLOW, body):
         found.append(_answers(target, f"GET beside {_SLOW} bodies that never end"))
-    watch = b"GET /api/v1/configmaps?watch=true HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    async with _held(target, 50, watch):
+    async with _held(target, _UNREAD, watch):
         await asyncio.to_thread(_fill, target)
-        found.append(_answers(target, "GET beside 50 watches that nobody reads"))
+        found.append(_answers(target, f"GET beside {_UNREAD} watches that nobody reads"))
     grown = server.rss_mb() - before
     return [
         *found,
         Record("memory after all that", grown, "MB more", 150, remark="10,000 writes of 2 kB among it"),
     ]
+
+
+async def _crowd(server: Running, name: str, count: int, said: bytes) -> list[Record]:
+    """A GET beside so many connections, and what each of them costs."""
+    target = Target(server.url)
+    before = server.rss_mb()
+    async with _held(target, count, said):
+        await asyncio.sleep(1)
+        beside = await asyncio.to_thread(_answers, target, f"GET beside {name}")
+        each = (server.rss_mb() - before) / count * 1024
+    return [beside, Record(f"memory of {name}, each", each, "KB", _KB)]
 
 
 def _fill(target: Target) -> None:

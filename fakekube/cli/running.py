@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import fakekube
 from fakekube.cli.mistakes import Mistake
+from fakekube.cli.open_files import allow_many
 from fakekube.cli.options import Options
 
 if TYPE_CHECKING:
@@ -190,6 +191,7 @@ def signals(handle: Callable[[int], None]) -> Iterator[None]:
 
 def play(work: Coroutine[Any, Any, int]) -> int:
     """Run to the end, on uvloop where it is installed."""
+    allow_many()
     gc.disable()  # nothing made while starting is garbage; looking for it would take a third of the start
     try:
         import uvloop  # noqa: PLC0415 - the extra `fast`

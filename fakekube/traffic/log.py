@@ -15,6 +15,9 @@ from fakekube.machinery.wire import Handler, Request, Response
 from fakekube.traffic.seen import Names, Pattern, Seen, seen
 
 _KEEP = 10_000
+_KEPT_BYTES = (
+    32 << 20
+)  # of bodies: most are some hundred bytes, but a client may send ten thousand of three megabytes
 
 
 @dataclass(slots=True, eq=False)
@@ -72,21 +75,29 @@ class RequestLog:
     """A Handler's memory; `count` is of all requests ever."""
 
     def __init__(
-        self, clock: Clock, names: Names, revision: Callable[[], int] = int, keep: int = _KEEP
+        self,
+        clock: Clock,
+        names: Names,
+        revision: Callable[[], int] = int,
+        *,
+        keep: int = _KEEP,
+        most_bytes: int = _KEPT_BYTES,
     ) -> None:
         self._clock = clock
         self._revision = revision
         self._names = names
-        self._kept: deque[Recorded] = deque(maxlen=keep)
+        self._kept: deque[Recorded] = deque()
+        self._keep, self._most_bytes = keep, most_bytes
+        self._bytes = 0
         self.count = 0
 
     def filter(self, inner: Recording) -> Handler:
         """`inner`, remembered; it may note in the record what it did to the request."""
-        kept, clock, revision = self._kept, self._clock, self._revision
+        keep, clock, revision = self._append, self._clock, self._revision
 
         async def handle(request: Request) -> Response:
             one = Recorded(clock.monotonic(), revision(), request)
-            kept.append(one)
+            keep(one)
             self.count += 1
             response = await inner(request, one)
             one.status = response.status
@@ -96,6 +107,13 @@ class RequestLog:
             return response
 
         return handle
+
+    def _append(self, one: Recorded) -> None:
+        kept = self._kept
+        kept.append(one)
+        self._bytes += len(one.request.body)
+        while len(kept) > self._keep or (self._bytes > self._most_bytes and len(kept) > 1):
+            self._bytes -= len(kept.popleft().request.body)
 
     def __iter__(self) -> Iterator[Recorded]:
         return iter(list(self._kept))

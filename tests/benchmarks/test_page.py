@@ -43,7 +43,9 @@ def test_parts_can_be_listed_and_misspelt():
     """`--list` names them; a wrong name is one sentence."""
     run = [sys.executable, "-m", "benchmarks"]
     listed = subprocess.run([*run, "--list"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert {"requests", "machines", "fixtures", "endurance"} <= set(listed.stdout.split())
+    assert {"requests", "machines", "fixtures", "fairness", "events", "soak", "leaks"} <= set(
+        listed.stdout.split()
+    )
     wrong = subprocess.run(
         [*run, "--only", "nonsense"], cwd=ROOT, capture_output=True, text=True, check=False
     )

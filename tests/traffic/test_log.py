@@ -6,6 +6,7 @@ from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import CONFIG_MAPS
+from fakekube.machinery.wire import Request, Response
 from fakekube.traffic.log import RequestLog, contains
 
 
@@ -41,13 +42,27 @@ async def test_only_the_newest_requests_are_kept(cluster):
     async def inner(request, record):
         return await cluster.api(request)
 
-    from fakekube.machinery.wire import Request
-
     handler = log.filter(inner)
     for number in range(5):
         await handler(Request("GET", f"/api/v1/namespaces/n{number}"))
     assert [one.name for one in log] == ["n2", "n3", "n4"]
     assert log.count == 5
+
+
+async def test_large_requests_are_forgotten_sooner(cluster):
+    """What is remembered is bounded by the size of bodies, too; the newest request is always there."""
+    log = RequestLog(cluster.clock, lambda group, plural: frozenset((plural,)), most_bytes=100)
+
+    async def inner(_request, _record):
+        return Response()
+
+    handler = log.filter(inner)
+    for number, size in enumerate((40, 40, 40, 0, 1_000, 60)):
+        await handler(Request("POST", f"/api/v1/namespaces/n{number}", body=b"x" * size))
+        kept = [len(one.request.body) for one in log]
+        assert kept[-1] == size
+        assert sum(kept) <= 100 or len(kept) == 1
+    assert kept == [60]
 
 
 @pytest.mark.parametrize(
