@@ -12,7 +12,7 @@ from datetime import datetime
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
-from fakekube.client.recorder import WARNING, Recorder
+from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
 from fakekube.machinery.copying import copy_of
@@ -41,6 +41,7 @@ from fakekube.machinery.resources import (
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import certificates, components, crds, installation, roles, webhooks, workloads
+from fakekube.virt.operator.rollout import Rollout
 
 NAMESPACE, CDI_NAMESPACE = "kubevirt", "cdi"
 RESOURCES: dict[str, Resource] = {
@@ -80,10 +81,6 @@ RESOURCES: dict[str, Resource] = {
     )
 }
 RELEASE = Versions().kubevirt
-_CUSTOM_REPLICAS = (
-    "applying custom number of infra replica. this is an advanced feature that prevents auto-scaling for core kubevirt "
-    "components. Please use with caution!"
-)
 _SPLIT = ("Deployment", "DaemonSet")  # whose status has to be written apart
 
 
@@ -117,6 +114,7 @@ class VirtOperator:
     ) -> None:
         self._release = release
         self._recorder = Recorder(client, self.name, clock=clock, ids=ids)
+        self._rollout = Rollout(client, self._recorder, namespace=NAMESPACE, release=release)
         self._client = client
         self._clock = clock
         self._webhook = webhook
@@ -183,31 +181,8 @@ class VirtOperator:
             if condition(obj, "Synchronized") is None:
                 await self._write(obj, installation.superfluous(obj, now))
         elif dig(obj, "status", "observedGeneration") != generation(obj):
-            listed = installation.generations(await self._follow(obj, now))
+            listed = installation.generations(await self._rollout.carry_out(obj["spec"], now))
             await self._write(obj, installation.deployed(obj, listed, now, self._release))
-
-    async def _follow(self, obj: Object, now: str) -> list[Object]:
-        """The workloads, as the KubeVirt object wants them."""
-        found = []
-        for made in workloads.kubevirt(NAMESPACE, 0, now, self._release):
-            resource = RESOURCES[made["kind"]]
-            try:
-                known = await self._client.get(resource, name(made), NAMESPACE)
-            except NotFound:
-                known = await self._client.create(resource, made)
-            wanted = (
-                known
-                if name(made) == workloads.OPERATOR
-                else workloads.following(known, obj["spec"], self._release)
-            )
-            if wanted["spec"] != known["spec"]:
-                if dig(obj, "spec", "infra", "replicas") and dig(wanted, "spec", "replicas") != dig(
-                    known, "spec", "replicas"
-                ):
-                    self._recorder.event(known, WARNING, "AdvancedFeatureUse", _CUSTOM_REPLICAS)
-                wanted = await self._client.update(resource, wanted)
-            found.append(wanted)
-        return found
 
     async def _let_go(self, obj: Object, now: str) -> None:
         """Let a KubeVirt object be deleted. What it installed stays: uninstalling is not emulated."""

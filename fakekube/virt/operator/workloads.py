@@ -7,7 +7,7 @@ cdi: pkg/operator/resources/namespaced
 
 from typing import Any
 
-from fakekube.machinery.objects import name
+from fakekube.machinery.objects import name, namespace
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator.components import CDI_REGISTRY, CDI_VERSION, REGISTRY
 
@@ -24,13 +24,11 @@ OPERATOR, HANDLER = "virt-operator", "virt-handler"
 _PLACEMENT = ("affinity", "nodeSelector", "tolerations")
 
 
-def kubevirt(namespace: str, nodes: int, now: str, release: str) -> list[Object]:
+def kubevirt(space: str, nodes: int, now: str, release: str) -> list[Object]:
     """virt-operator, what it deploys, and a virt-handler for each of so many nodes."""
     names = (OPERATOR, "virt-api", "virt-controller")
-    deployments = [
-        _deployment(name, namespace, _kubevirt_spec(name, release), _REPLICAS, now) for name in names
-    ]
-    return [*deployments, _daemon_set(HANDLER, namespace, nodes, release)]
+    deployments = [_deployment(own, space, _kubevirt_spec(own, release), _REPLICAS, now) for own in names]
+    return [*deployments, _daemon_set(HANDLER, space, nodes, release)]
 
 
 def following(workload: Object, spec: Object, release: str) -> Object:
@@ -48,6 +46,21 @@ def following(workload: Object, spec: Object, release: str) -> Object:
     if own != HANDLER:
         found["replicas"] = config.get("replicas") or _REPLICAS
     return {**workload, "spec": found}
+
+
+def budget(deployment: Object) -> Object:
+    """All but one of a Deployment's pods are to stay."""
+    own = f"{name(deployment)}-pdb"
+    labels = {"kubevirt.io": own, "app.kubernetes.io/managed-by": "virt-operator"}
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": own, "namespace": namespace(deployment), "labels": labels},
+        "spec": {
+            "minAvailable": deployment["spec"]["replicas"] - 1,
+            "selector": deployment["spec"]["selector"],
+        },
+    }
 
 
 def _placed(pod: Object, placement: Object) -> Object:

@@ -21,6 +21,7 @@ from fakekube.store.memory import MemoryStore
 from fakekube.virt.api.handler import VirtApi
 from fakekube.virt.operator import crds, webhooks
 from fakekube.virt.operator.install import RESOURCES, VirtOperator, manifests
+from fakekube.virt.operator.rollout import BUDGETS
 
 
 @pytest.fixture
@@ -175,12 +176,23 @@ async def test_infra_and_workloads_are_followed(client):
     assert [one["key"] for one in pod["tolerations"]] == ["CriticalAddonsOnly", "k"]
     generations = (await client.get(KUBEVIRTS, "kubevirt", "kubevirt"))["status"]["generations"]
     assert {one["name"]: one["lastGeneration"] for one in generations}["virt-api"] == 2
+    budgets = {one["metadata"]["name"]: one["spec"] for one in (await client.list(BUDGETS, "kubevirt")).items}
+    assert {own: one["minAvailable"] for own, one in budgets.items()} == {
+        "virt-api-pdb": 2,
+        "virt-controller-pdb": 2,
+    }
     events = (await client.list(EVENTS, "kubevirt")).items
     assert {(one["reason"], one["involvedObject"]["name"]) for one in events} == {
         ("AdvancedFeatureUse", "virt-api"),
         ("AdvancedFeatureUse", "virt-controller"),
     }
+    await told({"infra": {"replicas": 2}})
+    budgets = (await client.list(BUDGETS, "kubevirt")).items
+    assert [one["spec"]["minAvailable"] for one in budgets] == [1, 1]
+    await told({"infra": {"replicas": 1}})
+    assert not (await client.list(BUDGETS, "kubevirt")).items
     specs = await told({"infra": None, "workloads": None})
+    assert not (await client.list(BUDGETS, "kubevirt")).items
     assert {one["replicas"] for one in specs.values()} == {2}
     assert "a" not in specs["virt-api"]["template"]["spec"]["nodeSelector"]
     task.cancel()
