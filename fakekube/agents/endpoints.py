@@ -55,6 +55,7 @@ class Endpoints:
         self._endpoints = Informer(client, ENDPOINTS, clock=clock)
         self._slices = Informer(client, SLICES, clock=clock)
         self._slices.add_index("service", _service_of_slice)
+        self._services.add_index("selecting", _namespace_where_it_selects)
         self._written: dict[tuple[str, str], int] = {}  # (manager, key) → version our last write got
         self._of_pods = Controller("endpointslice-controller", self._reconcile, clock=clock)
         self._of_pods.source(self._services)
@@ -84,13 +85,10 @@ class Endpoints:
     def _selecting(self, old: Object | None, new: Object | None) -> Iterable[str]:
         """The Services a pod belongs to, or has left."""
         pods = [pod for pod in (old, new) if pod is not None]
-        if len(pods) == 2 and planning.concerns(pods[0]) == planning.concerns(pods[1]):
+        services = self._services.by_index("selecting", objects.namespace(pods[-1]))
+        if not services or (len(pods) == 2 and planning.concerns(pods[0]) == planning.concerns(pods[1])):
             return ()
-        return [
-            objects.key(service)
-            for service in self._services.in_namespace(objects.namespace(pods[-1]))
-            if any(_selects(service, pod) for pod in pods)
-        ]
+        return [objects.key(service) for service in services if any(_selects(service, pod) for pod in pods)]
 
     def _wake_mirror(self, old: Object | None, new: Object | None) -> None:
         self._mirroring.queue.add(objects.key(new or old or {}))
@@ -207,6 +205,10 @@ class Endpoints:
 def _selects(service: Object, pod: Object) -> bool:
     selector = service["spec"].get("selector")
     return bool(selector) and selector.items() <= objects.labels(pod).items()
+
+
+def _namespace_where_it_selects(service: Object) -> Iterable[str]:
+    return (objects.namespace(service),) if service["spec"].get("selector") else ()
 
 
 def _service_of_slice(slice_: Object) -> Iterable[str]:

@@ -7,7 +7,6 @@ their own: `dependents` is kept by the owner's uid alone.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.machinery import objects
@@ -18,16 +17,18 @@ ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """One object as it was last seen."""
+    """One object as it was last seen. Made at every change of anything, so what is asked every time is read once."""
 
-    resource: Resource
-    obj: Object
+    __slots__ = ("obj", "owners", "resource", "terminating", "uid")
 
-    @property
-    def uid(self) -> str:
-        return objects.uid(self.obj)
+    def __init__(self, resource: Resource, obj: Object) -> None:
+        meta = obj.get("metadata") or {}
+        self.resource = resource
+        self.obj = obj
+        self.uid: str = meta.get("uid") or ""
+        self.owners: list[dict[str, Any]] = meta.get("ownerReferences") or []
+        self.terminating = bool(meta.get("deletionTimestamp"))
 
     @property
     def name(self) -> str:
@@ -36,14 +37,6 @@ class Node:
     @property
     def namespace(self) -> str:
         return objects.namespace(self.obj)
-
-    @property
-    def owners(self) -> list[dict[str, Any]]:
-        return (self.obj.get("metadata") or {}).get("ownerReferences") or []
-
-    @property
-    def terminating(self) -> bool:
-        return objects.is_terminating(self.obj)
 
     @property
     def orphaning(self) -> bool:
