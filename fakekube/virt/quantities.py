@@ -4,6 +4,7 @@ Reading and writing is `machinery.quantities`; here nothing counts as zero, and 
 """
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from fakekube.machinery import quantities
@@ -26,6 +27,7 @@ def times(amount: Any, factor: int) -> str:
     return binary(whole(amount) * factor)
 
 
+@lru_cache(maxsize=1024)
 def binary(amount: int) -> str:
     """The amount with the largest binary suffix that needs no fraction."""
     return quantities.render(amount * _NANO, "binary")
@@ -35,6 +37,11 @@ def _billionths(amount: Any) -> int:
     if amount is None or amount == "":
         return 0
     try:
-        return quantities.parse(str(amount))[0]
+        return _parsed(str(amount))
     except ValueError:
         raise ValueError(f"{str(amount)!r} is not a quantity; examples: 128Mi, 1G, 500m") from None
+
+
+@lru_cache(maxsize=1024)  # guests come in few sizes
+def _parsed(text: str) -> int:
+    return quantities.parse(text)[0]

@@ -123,12 +123,11 @@ def next_instance(seen: Seen) -> Object:
 
 
 def _describe_pod(status: Object, pod: Object, phase: str) -> None:
-    image = next(
-        (one.get("image") for one in dig(pod, "spec", "containers", default=()) if one["name"] == "compute"),
-        "",
-    )
-    if image and phase not in names.FINAL:
-        status["launcherContainerImageVersion"] = image
+    if phase not in names.FINAL:
+        for one in pod["spec"]["containers"]:
+            if one["name"] == "compute" and one.get("image"):
+                status["launcherContainerImageVersion"] = one["image"]
+                break
     overhead = annotations(pod).get(names.MEMORY_OVERHEAD)
     if overhead and phase in (names.SCHEDULING, names.SCHEDULED):
         memory = dict(status.get("memory") or {})
