@@ -3,9 +3,12 @@
 Upstream: go: text/template/funcs.go, kwok: pkg/utils/gotpl/funcs.go, github.com/Masterminds/sprig
 """
 
+import math
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -21,6 +24,7 @@ _CONDITIONS = (
     ("NetworkUnavailable", "False", "RouteCreated", "RouteController created a route"),
 )
 _KUBELET_PORT = 10250
+_MOST = 100_000
 _VERSION = "v0.7.0"  # kwok's, of which this is the form
 
 
@@ -140,6 +144,14 @@ def _number(value: Any) -> int:
         return 0
 
 
+def _bounded(value: Any) -> int:
+    """How often something is to be: numbers come from objects, and anybody can write those."""
+    count = _number(value)
+    if count > _MOST:
+        raise ValueError(f"{count} is more than {_MOST}")
+    return count
+
+
 def _default(fallback: Any, value: Any = None) -> Any:
     return value or fallback
 
@@ -202,6 +214,14 @@ FUNCTIONS: Mapping[str, Function] = {
     "add1": lambda value: _number(value) + 1,
     "sub": _difference,
     "mul": _product,
+    "div": lambda first, second: int(_number(first) / _number(second)),
+    "divf": lambda first, second: float(first) / float(second),
+    "mod": lambda first, second: int(math.fmod(_number(first), _number(second))),
+    "min": lambda *values: min(map(_number, values)),
+    "max": lambda *values: max(map(_number, values)),
+    "ceil": lambda value: float(math.ceil(float(value))),
+    "floor": lambda value: float(math.floor(float(value))),
+    "atoi": _number,
     "int": _number,
     "int64": _number,
     "toString": shown,
@@ -220,7 +240,14 @@ FUNCTIONS: Mapping[str, Function] = {
     "splitList": lambda between, text: text.split(between),
     "first": lambda values: values[0] if values else None,
     "last": lambda values: values[-1] if values else None,
-    "until": lambda count: list(range(_number(count))),
+    "has": lambda value, values: value in (values or ()),
+    "append": lambda values, value: [*(values or ()), value],
+    "concat": lambda *lists: [one for values in lists for one in values or ()],
+    "repeat": lambda count, text: text * _bounded(count),
+    "trunc": lambda count, text: text[:count] if count >= 0 else text[count:],
+    "b64enc": lambda text: b64encode(text.encode()).decode(),
+    "sha256sum": lambda text: sha256(text.encode()).hexdigest(),
+    "until": lambda count: list(range(_bounded(count))),
     "indent": _padded,
     "nindent": lambda count, text: "\n" + _padded(count, text),
 }

@@ -441,7 +441,7 @@ def _calling(name: str, arguments: list[Value], said: str) -> Value:
         given = [one(state) for one in arguments]
         try:
             return function(state.around, *given) if local is not None else function(*given)
-        except (TypeError, ValueError, AttributeError, LookupError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
             raise TemplateError(f"{{{{ {said} }}}}: {name}: {error}") from error
 
     return call
