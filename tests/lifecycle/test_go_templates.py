@@ -70,6 +70,7 @@ def test_text_without_actions_is_yaml():
         ("{{ break }}", "break outside of range"),
         ("a: {{ .b % 2 }}", "'%' is not understood"),
         ("a: {{ or }}", "or wants values"),
+        ("a: {{ " + "(" * 2000 + "1" + ")" * 2000 + " }}", "nested too deep"),
     ],
 )
 def test_what_is_not_understood_is_refused(text, told):
@@ -137,6 +138,11 @@ def test_templates(text, found):
         ("a: {{ index .list 7 }}", "index out of range: 7"),
         ("a: {{ if .list }}{{ div 1 0 }}{{ end }}", "div: division by zero"),
         ("a: {{ if .list }}{{ until 9999999 }}{{ end }}", "until: 9999999 is more than 100000"),
+        ("a: {{ if .list }}{{ range 9999999 }}{{ end }}{{ end }}", "range: 9999999 is more than 100000"),
+        (
+            '{{ define "t" }}' + "{{ if . }}" * 20 + '{{ template "t" . }}' + "{{ end }}" * 21 + '{{ with .list }}{{ template "t" . }}{{ end }}',
+            "too deep",
+        ),
         ("a: {{ .name.first }}", "can't evaluate field first in p"),
         ("a: {{ range .name }}{{ end }}", "range can't iterate over p"),
         ('{{ define "t" }}{{ template "t" . }}{{ end }}{{ if .list }}{{ template "t" . }}{{ end }}', "calls itself"),

@@ -144,7 +144,7 @@ def _number(value: Any) -> int:
         return 0
 
 
-def _bounded(value: Any) -> int:
+def bounded(value: Any) -> int:
     """How often something is to be: numbers come from objects, and anybody can write those."""
     count = _number(value)
     if count > _MOST:
@@ -243,11 +243,11 @@ FUNCTIONS: Mapping[str, Function] = {
     "has": lambda value, values: value in (values or ()),
     "append": lambda values, value: [*(values or ()), value],
     "concat": lambda *lists: [one for values in lists for one in values or ()],
-    "repeat": lambda count, text: text * _bounded(count),
+    "repeat": lambda count, text: text * bounded(count),
     "trunc": lambda count, text: text[:count] if count >= 0 else text[count:],
     "b64enc": lambda text: b64encode(text.encode()).decode(),
     "sha256sum": lambda text: sha256(text.encode()).hexdigest(),
-    "until": lambda count: list(range(_bounded(count))),
+    "until": lambda count: list(range(bounded(count))),
     "indent": _padded,
     "nindent": lambda count, text: "\n" + _padded(count, text),
 }

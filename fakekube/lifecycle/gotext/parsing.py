@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from fakekube.lifecycle.gotext.functions import FUNCTIONS, LOCAL, Surroundings, shown, true
+from fakekube.lifecycle.gotext.functions import FUNCTIONS, LOCAL, Surroundings, bounded, shown, true
 from fakekube.lifecycle.gotext.lexing import Action, TemplateError, Word, pieces
 
 _DEEPEST = 100  # templates within templates
@@ -49,12 +49,18 @@ class Text:
     """A template. Raises TemplateError, saying what is not understood."""
 
     def __init__(self, text: str) -> None:
-        self._write = _Parser(text).whole()
+        try:
+            self._write = _Parser(text).whole()
+        except RecursionError:
+            raise TemplateError("the template is nested too deep") from None
 
     def render(self, around: Surroundings) -> str:
         """The text for one object. Raises TemplateError for what cannot be carried out."""
         state = _State(around, around.obj, [("$", around.obj)])
-        self._write(state)
+        try:
+            self._write(state)
+        except RecursionError:
+            raise TemplateError("templates call each other too deep") from None
         return "".join(state.out)
 
 
@@ -401,7 +407,10 @@ def _items(value: Any) -> Iterator[tuple[Any, Any]]:
     elif isinstance(value, list | tuple):
         yield from enumerate(value)
     elif isinstance(value, int) and not isinstance(value, bool):
-        yield from ((one, one) for one in range(value))
+        try:
+            yield from ((one, one) for one in range(bounded(value)))
+        except ValueError as error:
+            raise TemplateError(f"range: {error}") from error
     else:
         raise TemplateError(f"range can't iterate over {shown(value)}")
 
