@@ -73,6 +73,9 @@ class Launchers:
                 await self._client.delete(PODS, name(pod), namespace(pod))
             except NotFound:
                 continue
+            except ApiError:
+                self._deleted.pop(uid(pod), None)  # the next pass asks again
+                raise
             self._recorder.event(
                 seen.vmi, NORMAL, "SuccessfulDelete", f"Deleted virtual machine pod {name(pod)}"
             )
