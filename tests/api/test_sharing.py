@@ -10,11 +10,14 @@ from fakekube.client.informer import Informer
 from fakekube.clock import ManualClock
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.resources import CONFIG_MAPS, PODS
-from fakekube.machinery.wire import User
+from fakekube.machinery.wire import Object, User
 from tests.api.conftest import Ask, json_of
 
 CM = "/api/v1/namespaces/default/configmaps"
-POD = {"metadata": {"name": "p", "labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+POD: Object = {
+    "metadata": {"name": "p", "labels": {"a": "b"}},
+    "spec": {"containers": [{"name": "c", "image": "i"}]},
+}
 ADMIN = User("admin", ("system:masters", "system:authenticated"))
 
 
