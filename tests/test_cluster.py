@@ -1,6 +1,7 @@
 """The composition root: which actors run, what happens when one dies, and how it ends."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from fakekube import actors
 from fakekube.actors import ACTORS, ActorSpec, Made, Setting, UnknownActor, choose
 from fakekube.apply_files import ManifestError
+from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import CONFIG_MAPS, NAMESPACES, NODES, PODS, VIRTUAL_MACHINE_POOLS
@@ -187,3 +189,15 @@ async def test_services(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Cluster() as cluster:
         assert cluster.services.find("space", "name") is answer
         assert cluster.services.find("space", "other") is None
+
+
+async def test_a_cluster_that_ends_while_it_starts_is_silent() -> None:
+    """Its actors are cut short wherever they are, and nothing of that reaches anybody as an error nobody fetched."""
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["message"]))
+    for turns in (0, 5, 20, 40):
+        async with Cluster(clock=ManualClock(), seed=1):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+    gc.collect()
+    assert told == []

@@ -100,7 +100,11 @@ class GarbageCollector:
             self._monitor(tasks, resource)
 
     async def _wait_synced(self) -> None:
-        everything = asyncio.gather(*(informer.wait_synced() for informer in self.informers))
+        async def all_synced() -> None:
+            for informer in self.informers:
+                await informer.wait_synced()
+
+        everything = asyncio.create_task(all_synced())
         patience = asyncio.ensure_future(self._clock.sleep(_SYNC_PATIENCE))
         try:
             await asyncio.wait((everything, patience), return_when=asyncio.FIRST_COMPLETED)
