@@ -39,8 +39,9 @@ _RETENTION = 1_000  # soon full: what grows then is no history
 
 
 def soak(seconds: float) -> Iterator[Record]:
-    """A pool that breathes, small writes and watches, while requests are refused and watches cut at random."""
-    with fakekube("--pace", "fast", "--retention", str(_RETENTION)) as server:
+    """A pool that breathes and whose guests come to grief, small writes and watches, while requests are refused and
+    watches cut at random."""
+    with fakekube("--pace", "chaos", "--retention", str(_RETENTION)) as server:
         target = Target(server.url)
         for fault in _FAULTS:
             call(target, "POST", "/fakekube/faults", fault)

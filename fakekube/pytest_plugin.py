@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MARKER = (
     "fakekube(only, without, pace, nodes, seed, clock, manifests, stages, snapshot, kubernetes, kubevirt): how this test wants its cluster. Actors by name or "
-    "group, a pace (instant, fast, realistic), the number of nodes, a seed, a clock (manual, flowing, real), what to "
+    "group, a pace (instant, fast, realistic, chaos), the number of nodes, a seed, a clock (manual, flowing, real), what to "
     "apply before the test begins, and stages of your own."
 )
 
@@ -27,7 +27,7 @@ _MARKER = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("fakekube", "a Kubernetes API server with KubeVirt that is not a cluster")
     group.addoption("--fakekube-seed", metavar="N", help="seed of names, uids and jitter, or `random`")
-    group.addoption("--fakekube-pace", metavar="PACE", help="instant, fast or realistic")
+    group.addoption("--fakekube-pace", metavar="PACE", help="instant, fast, realistic or chaos")
     group.addoption(
         "--fakekube-kubeconfig", metavar="FILE", help="run the tests on the real cluster this leads to"
     )

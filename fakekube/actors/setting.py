@@ -15,7 +15,7 @@ from fakekube.machinery.wire import Handler, Object
 if TYPE_CHECKING:
     from fakekube.agents.workloads.caches import Caches
 
-Pace = Literal["instant", "fast", "realistic"]
+Pace = Literal["instant", "fast", "realistic", "chaos"]
 KUBERNETES, KUBEVIRT, WORKLOADS = "kubernetes", "kubevirt", "workloads"
 
 

@@ -71,7 +71,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--tls", is_flag=True, help="Serve https with a certificate authority of our own."),
             click.option(
                 "--pace",
-                type=click.Choice(["instant", "fast", "realistic"]),
+                type=click.Choice(["instant", "fast", "realistic", "chaos"]),
                 default="instant",
                 show_default=True,
                 help="How long life cycles take.",

@@ -84,6 +84,8 @@ def delay(stage: Stage, wanted: Asked, now: datetime, pace: Pace, chance: random
     seconds, upto = (None if one is None else duration(one, now) for one in wanted)
     if seconds is None:
         factor = pace.factor if stage.scaled else 1.0
+        if stage.scaled and pace.spread:
+            factor *= chance.uniform(1.0 - pace.spread, 1.0 + pace.spread)
         seconds = stage.delay.seconds * factor
         if upto is None and stage.delay.upto is not None:
             upto = stage.delay.upto * factor

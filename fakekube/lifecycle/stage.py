@@ -14,7 +14,8 @@
       weight: 1                                            # of several matching stages one is drawn by weight;
                                                            # if none has a weight, the first one listed plays
       delay:
-        durationMilliseconds: 500                          # at pace `realistic`; `fast` is a tenth, `instant` none
+        durationMilliseconds: 500                          # at pace `realistic`; `fast` is a tenth, `instant` none,
+                                                           # `chaos` anything up to a fifth
         jitterDurationMilliseconds: 900                    # then: anything between the two
         durationFrom: {expressionFrom: '.metadata.annotations["example.com/delay"]'}   # "3s", or a moment; or a name
                                                            # of the context; where found it holds at every pace
@@ -53,14 +54,17 @@ Key = Expression | str  # a path in the object, or a name of the context
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast life goes: `factor` multiplies every delay of the stages."""
+    """How fast life goes: `factor` multiplies every delay of the stages, `spread` makes it up to so much shorter or longer."""
 
     name: str
     factor: float
+    spread: float = 0.0
 
 
 INSTANT, FAST, REALISTIC = Pace("instant", 0.0), Pace("fast", 0.1), Pace("realistic", 1.0)
-PACES: Mapping[str, Pace] = {pace.name: pace for pace in (INSTANT, FAST, REALISTIC)}
+# As quick as fast, but nothing takes its usual time, and stages of its own go wrong.
+CHAOS = Pace("chaos", 0.1, spread=1.0)
+PACES: Mapping[str, Pace] = {pace.name: pace for pace in (INSTANT, FAST, REALISTIC, CHAOS)}
 
 
 class StageError(ValueError):

@@ -17,7 +17,7 @@ INI = {
     "fakekube_manifests": ("args", "files and folders to apply before each test"),
     "fakekube_stages": ("args", "files and folders of stages, beside and in place of the standard ones"),
     "fakekube_snapshot": ("string", "a saved cluster, or a real one's dump, to begin with"),
-    "fakekube_pace": ("string", "instant, fast or realistic"),
+    "fakekube_pace": ("string", "instant, fast, realistic or chaos"),
     "fakekube_clock": ("string", "manual, flowing or real"),
     "fakekube_nodes": ("string", "how many nodes"),
     "fakekube_kubernetes": ("string", "the version of Kubernetes to show"),

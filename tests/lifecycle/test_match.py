@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from fakekube.lifecycle import loading, match, script
-from fakekube.lifecycle.stage import FAST, INSTANT, REALISTIC
+from fakekube.lifecycle.stage import CHAOS, FAST, INSTANT, REALISTIC
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -76,7 +76,9 @@ def test_an_object_may_bring_its_weight():
     assert [match.weight(one, _pod(spec={"w": w}), {}) for w in ("5", 7, "x", None)] == [5, 7, 2, 2]
 
 
-@pytest.mark.parametrize(("pace", "low", "high"), [(INSTANT, 0, 0), (FAST, 0.1, 0.2), (REALISTIC, 1, 2)])
+@pytest.mark.parametrize(
+    ("pace", "low", "high"), [(INSTANT, 0, 0), (FAST, 0.1, 0.2), (REALISTIC, 1, 2), (CHAOS, 0, 0.4)]
+)
 def test_the_pace_scales_delay_and_jitter(pace, low, high):
     """A delay lies between duration and jitter, scaled by the pace."""
     [one] = _stages("delay: {durationMilliseconds: 1000, jitterDurationMilliseconds: 2000}")

@@ -59,7 +59,7 @@ def test_every_field_of_a_stage_is_read():
     assert (second.group, second.kind, second.paces) == (
         "kubevirt.io",
         "VirtualMachine",
-        {"instant", "fast", "realistic"},
+        {"instant", "fast", "realistic", "chaos"},
     )
 
 

@@ -33,7 +33,7 @@ from fakekube.virt.cdi import phases
 
 STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
 
-PaceName = Literal["instant", "fast", "realistic"]
+PaceName = Literal["instant", "fast", "realistic", "chaos"]
 
 _BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"
 _DEFAULT_CLASS = (
@@ -41,7 +41,7 @@ _DEFAULT_CLASS = (
     "storageclass.kubernetes.io/is-default-class",
 )
 _ADOPT = "cdi.kubevirt.io/allowClaimAdoption"
-_TRANSFER_SECONDS = {"instant": 0.0, "fast": 0.8, "realistic": 20.0}
+_TRANSFER_SECONDS = {"instant": 0.0, "fast": 0.8, "realistic": 20.0, "chaos": 0.8}
 
 
 class DataVolumes:

@@ -38,7 +38,8 @@ _ATTEMPTS = 5
 @cache
 def guest_stages() -> tuple[Stage, ...]:
     """The standard stages of guests, read once."""
-    return loading.load(_STAGES / "guest.yaml", names=guest_view.NAMES)
+    files = (_STAGES / "guest.yaml", _STAGES / "chaos.yaml")
+    return tuple(stage for file in files for stage in loading.load(file, names=guest_view.NAMES))
 
 
 @cache
