@@ -8,7 +8,9 @@ from typing import Any
 
 import orjson
 
-_LONGEST = 1_024  # bytes of JSON of a part that is kept: whole specs differ, their volumes and containers are alike
+_LONGEST = (
+    1_024  # bytes of JSON of a part that is kept: whole specs differ, their volumes and containers are alike
+)
 _SHORTEST = 8  # characters of a text that is worth looking up
 
 
