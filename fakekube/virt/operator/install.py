@@ -114,7 +114,8 @@ def manifests(now: datetime, *, nodes: int = 1, webhook: bool = True, release: s
 
 
 class VirtOperator:
-    """See the module text. `installed` tells when everything is there."""
+    """See the module text. `installed` tells when everything is there, `begun` is set by then, or when the server refuses some
+    of it for the time being."""
 
     name = "virt-operator"
 
@@ -131,6 +132,7 @@ class VirtOperator:
         self._controller = Controller(self.name, self._reconcile, clock=clock)
         self._controller.source(self._kubevirts)
         self.installed = False
+        self.begun = asyncio.Event()
 
     @property
     def idle(self) -> bool:
@@ -139,7 +141,10 @@ class VirtOperator:
 
     async def run(self) -> None:
         """Install, then look after the KubeVirt objects; until cancelled."""
-        await self.install()
+        try:
+            await self.install()
+        finally:
+            self.begun.set()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._recorder.run(), name="virt-operator: events")
             tasks.create_task(self._controller.run(), name="virt-operator")
@@ -168,6 +173,7 @@ class VirtOperator:
                 return await act()
             except ApiError as error:
                 _log.warning("installing KubeVirt: %s; again in %g s", error, wait)
+                self.begun.set()
                 await self._clock.sleep(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
 
