@@ -51,6 +51,13 @@ DEVIATIONS: Mapping[str, Mapping[str, Deviation]] = {
             "while paused, a finalizer whose removal failed is not tried again (D6)", certain=False
         ),
         "D-15": Deviation("a pool whose selector does not match is only complained of in the log"),
+        "D-16": Deviation("a revision of that name is used as it is, whose it may be", certain=False),
+        "D-17": Deviation("a guest is taken for the VM's by its name", certain=False),
+        "D-18": Deviation("VMs of other pools whose labels collide lose the finalizer, too", certain=False),
+        "D-19": Deviation("without a policy the order is that of the cache", certain=False),
+        "D-20": Deviation("a guest that is going may be deleted, and told of, again", certain=False),
+        "D-21": Deviation("who is renewed anyway is seen to be down only a pass later", certain=False),
+        "D-22": Deviation("which of several strategies counts is not said", certain=False),
     },
 }
 

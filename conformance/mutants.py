@@ -1,8 +1,9 @@
 """Does the suite notice? `python -m conformance.mutants` breaks each rule of the pool controller once and counts.
 
 A mutant (`mutations`) is a change of one line in a copy of the controller; the suite is run on the copy until a test
-fails: first the tests that should notice, then all. All of them take the better part of an hour, so this is no part of any other
-run; `--select`, `--only` and `--sample` take some.
+fails: first the tests that should notice, then all. Where only the adversity suite can notice, all of that is run. A mutant
+said to be equivalent is tried with the tests of the rule it belongs to: should one fail, it is not, and the run ends with 1.
+All of them take more than an hour, so this is no part of any other run; `--select`, `--only` and `--sample` take some.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from conformance.mutations import ADVERSITY, MUTANTS, SAFETY, Mutant
 
 ROOT = Path(__file__).parents[1]
 _PATIENCE = "8"
+NOTICED, SURVIVED, EQUIVALENT, MISJUDGED = "noticed", "SURVIVED", "equivalent", "NOT EQUIVALENT"
 
 
 def main() -> None:
@@ -37,19 +39,42 @@ def main() -> None:
         for copy in copies:
             free.put(copy)
 
-        def attempt(mutant: Mutant) -> bool:
+        def attempt(mutant: Mutant) -> str:
             copy = free.get()
             try:
                 seen = is_noticed(mutant, copy, hints_only=chosen.hints)
             finally:
                 free.put(copy)
+            verdict = verdict_of(mutant, seen=seen)
             change = f"{' '.join(mutant.old.split())} → {' '.join(mutant.new.split()) or 'nothing'}"
-            sys.stdout.write(f"{'noticed ' if seen else 'SURVIVED'} {mutant.file}: {change}\n")
+            why = f" ({mutant.equivalent})" if mutant.equivalent else ""
+            sys.stdout.write(f"{verdict:<14} {mutant.file}: {change}{why}\n")
             sys.stdout.flush()
-            return seen
+            return verdict
 
-        noticed = sum(pool.map(attempt, wanted))
-    sys.stdout.write(f"{noticed} of {len(wanted)} mutants noticed: {noticed / len(wanted):.0%}\n")
+        verdicts = list(pool.map(attempt, wanted))
+    sys.stdout.write(f"{summary(verdicts)}\n")
+    if MISJUDGED in verdicts:
+        sys.exit(1)
+
+
+def verdict_of(mutant: Mutant, *, seen: bool) -> str:
+    if mutant.equivalent:
+        return MISJUDGED if seen else EQUIVALENT
+    return NOTICED if seen else SURVIVED
+
+
+def summary(verdicts: Sequence[str]) -> str:
+    """How many were noticed, of those that could be; the equivalent ones apart."""
+    counted = [one for one in verdicts if one in (NOTICED, SURVIVED)]
+    noticed = counted.count(NOTICED)
+    share = f": {noticed / len(counted):.1%}" if counted else ""
+    text = f"{noticed} of {len(counted)} mutants noticed{share}"
+    if EQUIVALENT in verdicts:
+        text += f"; apart from them, {verdicts.count(EQUIVALENT)} that change nothing anybody could see"
+    if MISJUDGED in verdicts:
+        text += f"; {verdicts.count(MISJUDGED)} said to be equivalent are not"
+    return text
 
 
 def _arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -105,20 +130,32 @@ def is_noticed(mutant: Mutant, folder: Path, *, hints_only: bool = False) -> boo
     if mutant.old not in original:
         raise ValueError(f"{path.name} has no {mutant.old!r}")
     path.write_text(original.replace(mutant.old, mutant.new, 1))
+    suite, _, runs = mutant.hint.partition(":")
     try:
-        if mutant.hint == ADVERSITY:
-            return _fails(folder, "", "tests/adversity")
+        if suite == ADVERSITY:
+            all_too = not runs or not hints_only
+            return (bool(runs) and _fails(folder, runs, "tests/adversity")) or (
+                all_too and _fails(folder, "", "tests/adversity")
+            )
+        if mutant.equivalent:
+            return _fails(folder, mutant.hint)
         return _fails(folder, mutant.hint) or (not hints_only and _fails(folder, ""))
     finally:
         path.write_text(original)
 
 
 def _fails(folder: Path, select: str, suite: str = "conformance") -> bool:
-    environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "PYTHONSAFEPATH": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
+        "PYTHONSAFEPATH": "1",
+        "FAKEKUBE_ADVERSITY": "all",
+    }
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", suite]
     command += ["-n", "0" if select else "6"]
     if suite == "conformance":
         command += ["--patience", _PATIENCE, *(["--select", select] if select else [])]
+    elif select:
+        command += ["-k", select]
     outcome = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if outcome.returncode not in (0, 1, 2):
         raise RuntimeError(outcome.stdout + outcome.stderr)

@@ -8,16 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 ADVERSITY = "adversity"
+LAST_MOMENT = f"{ADVERSITY}:last_moment"
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """In `file`, `old` becomes `new`; tests of `hint` should notice."""
+    """In `file`, `old` becomes `new`; tests of `hint` should notice.
+
+    Where `hint` is `adversity`, the adversity suite judges; what follows a colon says which of its runs come first.
+    `equivalent`: why nothing about it can be seen over the API. Such a mutant counts neither way, and is shown.
+    """
 
     file: str
     old: str
     new: str
     hint: str
+    equivalent: str = ""
 
 
 MUTANTS = (
@@ -547,10 +553,317 @@ MUTANTS = (
         'return selector, "" if True else "selector does not',
         "D-15,S-06",
     ),
+    # healing and its limits
+    Mutant(
+        "plan",
+        "healed = selection.selected(failing, spec.scale_in_policy(seen.pool)) if failing else []",
+        "healed = failing",
+        "P-101",
+    ),
+    Mutant(
+        "plan",
+        "DeleteVM(vm, spec.preserves_state(seen.pool)) for vm in healed",
+        "DeleteVM(vm) for vm in healed",
+        "P-173",
+    ),
+    Mutant(
+        "scaling",
+        "objects.is_terminating(vm) and objects.uid(vm) not in going]",
+        "objects.is_terminating(vm)]",
+        "P-086",
+    ),
+    Mutant("scaling", "    if count <= 0:\n        return []\n", "", "P-102"),
+    # in which order, and how far
+    Mutant(
+        "plan",
+        "SCALE_OUT),\n            _stage([CreateVM(name, ordinal) for ordinal in ordinals], SCALE_OUT, calm=True)",
+        "SCALE_OUT),\n            _stage([CreateVM(name, ordinal) for ordinal in ordinals], SCALE_OUT)",
+        "P-067",
+    ),
+    Mutant("reconciler", "if stage.calm and first is not None:", "if False:", "P-067,P-140"),
+    Mutant(
+        "plan",
+        "return [Stage(failure=SCALE_IN, mistake=error), release], None",
+        "return [Stage(failure=SCALE_IN, mistake=error)], None",
+        "D-06",
+    ),
+    Mutant(
+        "plan",
+        "return [Stage(failure=SCALE_IN, mistake=error), release], None",
+        "return [release], None",
+        "P-098",
+    ),
+    Mutant(
+        "plan", "return [Stage(failure=SELECT, mistake=error, calm=True)], None", "return [], None", "P-158"
+    ),
+    Mutant(
+        "plan",
+        "return [_stage(_prunable(seen), PRUNE, calm=True)], None",
+        "return [], None",
+        "P-070",
+    ),
+    Mutant(
+        "plan", "    if not outdated:\n        stages.append", "    if True:\n        stages.append", "P-140"
+    ),
+    Mutant("plan", "        _stage(_prunable(seen), PRUNE),\n", "", "P-074"),
+    Mutant(
+        "plan",
+        "objects.uid(vm) in once_ours or (selector",
+        "(selector",
+        "D-13",
+    ),
+    Mutant("plan", "if rollout.waiting or rollout.actions else None", "if False else None", "P-070,P-153"),
+    Mutant(
+        "plan",
+        "[vm for vm in allowed if not objects.is_terminating(vm) and",
+        "[vm for vm in allowed if",
+        "D-17",
+    ),
+    Mutant(
+        "plan",
+        "not objects.is_terminating(vm) and objects.uid(vm) not in going]",
+        "not objects.is_terminating(vm)]",
+        "P-16,P-17",
+        "healing goes first, and what it has deleted is terminating or gone when its update is tried: that looks again",
+    ),
+    Mutant(
+        "plan",
+        "[vm for vm in vms if objects.uid(vm) not in behind]",
+        "vms",
+        "P-143",
+    ),
+    Mutant("performing", "            if error is not None:\n                return [error]\n", "", "P-161"),
+    # whose things are whose
+    Mutant(
+        "observe",
+        ' and (objects.controller_of(vmi) or {}).get("uid") == objects.uid(vm):',
+        ":",
+        "D-17",
+    ),
+    Mutant("observe", "        and caches.pool_of(vm) is None\n", "", "D-18"),
+    Mutant(
+        "observe",
+        "if FINALIZER not in objects.finalizers(vm) or objects.controller_of(vm):",
+        "if FINALIZER not in objects.finalizers(vm):",
+        "P-033,P-129",
+        "letting a VM go looks at it once more, and one that has an owner stays held",
+    ),
+    Mutant("observe", "if objects.controller_of(stray) is None:", "if True:", "D-16"),
+    Mutant("revisions", "foreign = name in revisions.taken", "foreign = False", "D-16"),
+    Mutant(
+        "revisions",
+        "foreign = not same(revisions.template(name), spec.template(pool))",
+        "foreign = False",
+        "D-16",
+    ),
+    Mutant("revisions", 'if any(owner.get("uid") == uid for owner', "if any(True for owner", "P-072"),
+    Mutant(
+        "preservation",
+        'if controller is None or controller.get("uid") != vm_uid:',
+        "if controller is None:",
+        "P-113",
+    ),
+    Mutant(
+        "preservation",
+        '[*_template_names(vm), *_volume_names(vm, "dataVolume", "name")]',
+        "_template_names(vm)",
+        "P-113",
+    ),
+    Mutant(
+        "preservation",
+        '[*_template_names(vm), *_volume_names(vm, "dataVolume", "name")]',
+        '_volume_names(vm, "dataVolume", "name")',
+        "P-113",
+    ),
+    Mutant(
+        "preservation",
+        '[*_template_names(vm), *_volume_names(vm, "persistentVolumeClaim", "claimName")]',
+        '_volume_names(vm, "persistentVolumeClaim", "claimName")',
+        "P-113",
+    ),
+    Mutant(
+        "preservation",
+        'list(dict.fromkeys([*_template_names(vm), *_volume_names(vm, "dataVolume", "name")]))',
+        'list([*_template_names(vm), *_volume_names(vm, "dataVolume", "name")])',
+        "P-109",
+        "storage named twice is looked at twice, and the second time the VM does not control it any more",
+    ),
+    Mutant("plan", "ReleaseVM(vm, preserve and not renewed)", "ReleaseVM(vm, preserve)", "D-11"),
+    Mutant(
+        "performing",
+        "await self._let_go(current, preserve=False)",
+        "await self._let_go(current, preserve=True)",
+        "P-145",
+    ),
+    Mutant(
+        "performing",
+        "if preserve and FINALIZER not in objects.finalizers(vm):",
+        "if False:",
+        "P-109",
+    ),
+    Mutant(
+        "performing",
+        "        except NotFound:\n            return\n",
+        "        except NotFound:\n            raise\n",
+        "P-115",
+    ),
+    # building and choosing
+    Mutant("building", '{**(domain.get("firmware") or {}), **kept}', "kept", "P-130"),
+    Mutant("building", '| ({"annotations": annotations} if annotations else {})', "", "P-050,P-053,P-127"),
+    Mutant("building", '            names.add(meta["name"])\n', "", "P-056,P-057"),
+    Mutant("selection", '"In": selectors.IN', '"In": selectors.NOT_IN', "P-098"),
+    Mutant("selection", '"Exists": selectors.EXISTS', '"Exists": selectors.DOES_NOT_EXIST', "P-098"),
+    Mutant(
+        "selection", '"DoesNotExist": selectors.DOES_NOT_EXIST', '"DoesNotExist": selectors.EXISTS', "P-098"
+    ),
+    Mutant("selection", '"Gt": selectors.GT', '"Gt": selectors.LT', "P-098"),
+    Mutant("selection", '"Lt": selectors.LT', '"Lt": selectors.GT', "P-098"),
+    Mutant(
+        "selection",
+        "if operator in (selectors.GT, selectors.LT) and len(values) != 1:",
+        "if False:",
+        "P-098",
+    ),
+    Mutant("updating", "return sorted(vms, key=selection.ordinal)", "return list(vms)", "D-19"),
+    Mutant(
+        "updating",
+        "if vmi is not None and not objects.is_terminating(vmi):",
+        "if vmi is not None:",
+        "D-20",
+    ),
+    Mutant("updating", "        budget -= 1\n", "", "P-149"),
+    Mutant(
+        "updating",
+        "    unavailable |= {objects.name(action.vm) for action in actions}\n",
+        "",
+        "D-21",
+    ),
+    Mutant(
+        "updating",
+        "        vmi is not None\n        and not objects.is_terminating(vmi)\n",
+        "        vmi is not None\n",
+        "P-149",
+    ),
+    Mutant(
+        "updating",
+        '        and objects.dig(vmi, "status", "phase") == "Running"\n',
+        "",
+        "P-152",
+    ),
+    Mutant(
+        "updating",
+        "if wanted == actual or wanted not in self._known.known:",
+        "if wanted == actual:",
+        "P-116",
+    ),
+    Mutant(
+        "scaling",
+        "min(-surplus(seen), burst)",
+        "-surplus(seen)",
+        "P-078",
+        "how many VMs go in one pass shows only in time",
+    ),
+    Mutant(
+        "scaling",
+        "min(surplus(seen), burst)",
+        "surplus(seen)",
+        "P-089",
+        "how many VMs go in one pass shows only in time",
+    ),
+    Mutant(
+        "plan",
+        "AT_ONCE if -surplus > burst else None",
+        "None",
+        "P-078",
+        "the VMs of the first burst wake the pool when they appear: another look is planned only to be sure of it",
+    ),
+    Mutant(
+        "plan",
+        "AT_ONCE if victims and surplus > burst else None",
+        "None",
+        "P-089",
+        "the VMs of the first burst wake the pool when they go: another look is planned only to be sure of it",
+    ),
+    # telling, and the status
+    Mutant(
+        "status", '        notes.append(Note("Normal", "SuccessfulPaused", "Pool is paused"))\n', "", "P-178"
+    ),
+    Mutant(
+        "status",
+        'status: Object = dict(pool.get("status") or {})\n    notes',
+        "status: Object = {}\n    notes",
+        "D-15",
+    ),
+    Mutant(
+        "performing",
+        '            self._tell(WARNING, "FailedUpdate", f"Error updating virtual machine {swapped}: {error}")',
+        "            pass",
+        "P-140",
+    ),
+    Mutant(
+        "performing",
+        '            self._tell(WARNING, "FailedUpdate", f"Error updating resource',
+        '            str(f"Error updating resource',
+        "P-161",
+    ),
+    Mutant(
+        "performing",
+        '                self._tell_trouble("removing finalizer for VM", vm, error)\n',
+        "",
+        "D-14",
+    ),
+    Mutant(
+        "reconciler",
+        'if report.status != (pool.get("status") or {}):',
+        "if True:",
+        "P-192",
+        "the server takes a status that says the same for no change, and gives it no version",
+    ),
+    Mutant(
+        "reconciler",
+        "owned = [vm for vm in now.owned if selector.matches(objects.labels(vm))]",
+        "owned = list(now.owned)",
+        "P-041",
+    ),
+    Mutant(
+        "reconciler",
+        "first = performer.pool is not seen.pool",
+        "first = False",
+        "P-187",
+        "what a new pool has become is in its status a pass later anyway",
+    ),
+    # what cannot be read
+    Mutant(
+        "reconciler",
+        "            await self._complain(performer, INVALID_SPEC, str(unreadable))\n",
+        "",
+        "D-15",
+    ),
+    Mutant(
+        "plan",
+        "return [*stages, Stage(failure=UPDATE_VMIS, mistake=error, calm=True)], None",
+        "return stages, None",
+        "P-150",
+    ),
+    Mutant("spec", "(-1, text[1:])", "(1, text[1:])", "P-168"),
+    Mutant("spec", 'if body == "0":', "if False:", "P-168"),
+    Mutant("spec", "(UNMANAGED, OPPORTUNISTIC) if", "(OPPORTUNISTIC, UNMANAGED) if", "D-22"),
+    Mutant(
+        "building",
+        '    if ordinal is None:\n        raise SpecError(f"VM {objects.key(vm)} has no ordinal at the end of its name")\n',
+        "    ordinal = ordinal or 0\n",
+        "P-140",
+    ),
+    Mutant(
+        "reconciler",
+        "if error is not None and not isinstance(error, SpecError):\n            raise error",
+        "pass",
+        "P-081,P-204",
+    ),
 )
 
-# What protects against faults, as far as one layer alone can be missed: `tests/adversity` sees it. Own writes laid over
-# caches, preconditions of requests and fixed lots stand in for each other; breaking one of them harms nothing yet.
+# What protects against faults: `tests/adversity` judges. Own writes laid over caches, preconditions of requests, looks at what
+# is there now, and fixed lots stand in for each other, so breaking one of them may harm nothing yet.
 SAFETY = (
     Mutant("requests", "uid=objects.uid(obj),", "uid=None,", ADVERSITY),
     Mutant(
@@ -565,10 +878,84 @@ SAFETY = (
         "            if stage.failure is None:\n                continue\n",
         ADVERSITY,
     ),
+    Mutant(
+        "own_writes",
+        "        if not writes:\n            return list(cached)\n        found",
+        "        return list(cached)\n        found",
+        LAST_MOMENT,
+    ),
+    Mutant("own_writes", "return stand >= write.version", "return True", LAST_MOMENT),
+    Mutant(
+        "own_writes",
+        "if cached is None or write is None:\n                return cached",
+        "if True:\n                return cached",
+        LAST_MOMENT,
+    ),
+    Mutant(
+        "requests",
+        "resource_version=objects.resource_version(current) if still else None,",
+        "resource_version=None,",
+        LAST_MOMENT,
+    ),
+    Mutant(
+        "requests",
+        'return live if objects.uid(obj) in ("", objects.uid(live)) else None',
+        "return live",
+        LAST_MOMENT,
+    ),
+    Mutant("requests", "[guard, *patch],", "patch,", LAST_MOMENT),
+    Mutant(
+        "patches",
+        '        {"op": "test", "path": path, "value": obj["metadata"].get(member)},\n',
+        "",
+        LAST_MOMENT,
+    ),
+    Mutant("patches", "or (selector and selector.matches(objects.labels(vm)))", "", LAST_MOMENT),
+    Mutant(
+        "performing",
+        "            live = await self.requests.look(VIRTUAL_MACHINES, vm)\n            if live is None or not self._is_own(live):\n                raise Behind(error.message) from error",
+        "            raise",
+        LAST_MOMENT,
+    ),
+    Mutant(
+        "performing",
+        "            live = await self.requests.look(CONTROLLER_REVISIONS, revision)\n            if live is None or not self._is_own(live):\n                raise Behind(error.message) from error",
+        "            raise",
+        LAST_MOMENT,
+    ),
+    Mutant(
+        "performing",
+        "return objects.uid(self.pool) in controlling_pool(obj)",
+        "return True",
+        LAST_MOMENT,
+    ),
+    Mutant(
+        "performing",
+        "if objects.is_terminating(current) or not self._is_own(current):",
+        "if objects.is_terminating(current):",
+        LAST_MOMENT,
+    ),
+    Mutant(
+        "performing",
+        "if objects.is_terminating(current) or not self._is_own(current):",
+        "if not self._is_own(current):",
+        LAST_MOMENT,
+    ),
+    Mutant(
+        "performing",
+        "return patches.finalizer_removed(vm) if free else None",
+        "return patches.finalizer_removed(vm)",
+        LAST_MOMENT,
+    ),
+    Mutant(
+        "performing",
+        "        if not deleted and (current is None or not objects.is_terminating(current)):\n            return\n",
+        "",
+        LAST_MOMENT,
+    ),
 )
 
 # Where a function that decides something has no mutant: why breaking it changes nothing that can be seen over the API.
 UNSEEN: Mapping[str, str] = {
-    "observe._revisions": "a revision of nobody is looked for only where somebody else's pool left its VMs behind",
     "plan._stage": "puts together what others have decided",
 }

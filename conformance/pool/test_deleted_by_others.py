@@ -134,3 +134,15 @@ async def test_D_06_nothing_keeps_a_vm_from_going(world):
         await world.delete(VM, "p-0")
         await world.until(lambda: set(world.vms) == {"p-1"}, patience=world.quarter)
     await world.pool_of("p-0", "p-1", "p-2", "p-3")
+
+
+async def test_D_06_though_the_spec_is_wrong(world):
+    """D-06: A VM that goes is let go although the pool cannot tell which others should."""
+    needs = [{"key": "rank", "operator": "Gt", "values": ["1", "2"]}]
+    strategy = proactive(selectors={"nodeSelectorRequirementMatcher": needs})
+    await world.create(pool(replicas=3, scaleInStrategy=strategy))
+    await world.pool_of("p-0", "p-1", "p-2")
+    await world.change(replicas=1)
+    await world.until(lambda: world.condition("ReplicaFailure"))
+    await world.delete(VM, "p-0")
+    await world.until(lambda: set(world.vms) == {"p-1", "p-2"}, patience=world.quarter)

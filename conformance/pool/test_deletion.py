@@ -93,6 +93,18 @@ async def test_P_199_strays_are_let_go(world):
     assert not terminating(world.vms["stray"])
 
 
+async def test_D_18_a_living_pool_keeps_its_vms(world):
+    """D-18: VMs of another pool, whose labels collide with the selector of one that goes, stay held by theirs."""
+    await world.create(pool("p", replicas=1))
+    await world.create(pool("q", replicas=1))
+    await world.size(1, name="p")
+    await world.size(1, name="q")
+    await world.delete(POOL, "p")
+    await world.until(lambda: set(world.pools) == {"q"} and set(world.vms) == {"q-0"})
+    await world.settled("q")
+    assert FINALIZER in finalizers(world.vms["q-0"])
+
+
 async def test_P_200_others_hold_the_pool(world):
     """P-200: Finalizers of others on the pool are respected."""
     await world.create(pool(replicas=1))
@@ -150,8 +162,29 @@ async def test_D_15_a_pool_that_fits_no_vm_says_so(bare):
     await bare.pool_of("p-0")
     await bare.change(selector={"matchLabels": {"app": "nothing"}})
     await bare.until(lambda: bare.condition("ReplicaFailure"))
+    assert bare.status()["replicas"] == 1
     await bare.change(
         selector={"matchLabels": bare.pools["p"]["spec"]["virtualMachineTemplate"]["metadata"]["labels"]}
     )
     await bare.until(lambda: not bare.condition("ReplicaFailure"))
     assert set(bare.vms) == {"p-0"}
+
+
+async def test_D_13_nor_holds_what_was_its_own(bare):
+    """D-13: … and lets go a VM that was taken out of it meanwhile, though no selector matches that."""
+    await bare.create(pool(replicas=1))
+    await bare.pool_of("p-0")
+    await bare.change(selector={"matchLabels": {"app": "nothing"}})
+    await bare.until(lambda: bare.condition("ReplicaFailure"))
+    await bare.detach("p-0")
+    await bare.delete(POOL, "p")
+    await bare.until(lambda: not bare.pools and FINALIZER not in finalizers(bare.vms["p-0"]))
+
+
+async def test_D_15_so_does_one_that_cannot_be_read(bare):
+    """D-15: … and one with a duration that is none, which only a server without KubeVirt's webhooks lets through."""
+    await bare.create(pool(replicas=1, autohealing={"minFailingToStartDuration": "soon"}))
+    await bare.until(lambda: bare.condition("ReplicaFailure"))
+    await bare.change(autohealing={"minFailingToStartDuration": "1m"})
+    await bare.pool_of("p-0")
+    await bare.until(lambda: not bare.condition("ReplicaFailure"))

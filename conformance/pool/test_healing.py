@@ -96,7 +96,14 @@ async def test_P_167_harmless_states(bare, status):
 
 @pytest.mark.parametrize(
     ("patience", "since", "heals"),
-    [("10s", 30, True), ("2m0s", 20, False), ("1h0m0s", 1800, False), ("1m30s", 91, True)],
+    [
+        ("10s", 30, True),
+        ("2m0s", 20, False),
+        ("1h0m0s", 1800, False),
+        ("1m30s", 91, True),
+        ("0", 1, True),
+        ("-5m", 1, True),
+    ],
 )
 async def test_P_168_a_patience_of_its_own(bare, patience, since, heals):
     """P-168: minFailingToStartDuration takes the place of five minutes."""

@@ -4,7 +4,7 @@ import pytest
 
 from conformance.kube import VM
 from conformance.manifests import FINALIZER, owner, pool, proactive, template, vm, vmi_template
-from conformance.world import finalizers, terminating, uids
+from conformance.world import finalizers, terminating, uid, uids
 
 
 def running():
@@ -51,8 +51,8 @@ async def test_P_088_deletions_are_told(world):
     await world.pool_of("p-0", "p-1")
     before = uids(world.vms)
     await world.change(replicas=0)
-    for name, uid in before.items():
-        text = f"Deleted VM {world.namespace}/{name} with uid {uid} from pool"
+    for name, old in before.items():
+        text = f"Deleted VM {world.namespace}/{name} with uid {old} from pool"
         await world.event("SuccessfulDelete", text)
 
 
@@ -62,6 +62,20 @@ async def test_P_089_more_than_a_burst(bare):
     await bare.until(lambda: bare.status().get("replicas") == 261)
     await bare.change(replicas=1)
     await bare.until(lambda: set(bare.vms) == {"p-260"})
+
+
+async def test_P_086_who_fails_is_one_of_them(bare):
+    """P-086: A VM that is replaced because it fails counts among those that go."""
+    await bare.create(pool(replicas=3, scaleInStrategy=proactive("AscendingOrder")))
+    await bare.pool_of("p-0", "p-1", "p-2")
+    before = uids(bare.vms)
+    await bare.set_status(VM, "p-2", startFailure={"consecutiveFailCount": 3})
+    await bare.settled()
+    await bare.change(replicas=2, autohealing={})
+    await bare.until(lambda: "p-2" not in bare.vms or uid(bare.vms["p-2"]) != before["p-2"])
+    await bare.size(2)
+    await bare.settled()
+    assert uids(bare.vms) == {name: before[name] for name in ("p-0", "p-1")}
 
 
 async def test_P_090_what_is_going_is_not_deleted_again(world):
@@ -163,6 +177,45 @@ async def test_P_098_only_those_meant_for_a_node(world):
     await world.pool_of("p-0", "p-2")
 
 
+@pytest.mark.parametrize(
+    ("operator", "values", "goes"),
+    [
+        ("In", ["1", "2"], {"p-0", "p-1"}),
+        ("NotIn", ["1", "2"], {"p-2", "p-3"}),
+        ("Exists", [], {"p-0", "p-1", "p-2"}),
+        ("DoesNotExist", [], {"p-3"}),
+        ("Gt", ["1"], {"p-1", "p-2"}),
+        ("Lt", ["2"], {"p-0"}),
+    ],
+)
+async def test_P_098_every_operator(world, operator, values, goes):
+    """P-098: Operators mean what they mean for nodes."""
+    needs = [{"key": "rank", "operator": operator, "values": values}]
+    strategy = proactive(selectors={"nodeSelectorRequirementMatcher": needs})
+    mine = await world.create(pool(replicas=0, paused=True, scaleInStrategy=strategy))
+    for number, rank in enumerate(("1", "2", "3", "")):
+        body = vmi_template(nodeSelector={"rank": rank} if rank else {})
+        await world.create(vm(f"p-{number}", owners=[owner(mine)], vmi=body), VM)
+    await world.until(lambda: world.status().get("replicas") == 4)
+    await world.change(replicas=4 - len(goes), paused=False)
+    await world.pool_of(*({"p-0", "p-1", "p-2", "p-3"} - goes))
+
+
+UNREADABLE = {"nodeSelectorRequirementMatcher": [{"key": "rank", "operator": "Gt", "values": ["1", "2"]}]}
+
+
+async def test_P_098_more_than_two_numbers(world):
+    """P-098: Where `Gt` is given two numbers nothing is deleted, and the pool says so."""
+    await world.create(pool(replicas=2, scaleInStrategy=proactive(selectors=UNREADABLE)))
+    await world.pool_of("p-0", "p-1")
+    await world.change(replicas=1)
+    found = await world.until(lambda: world.condition("ReplicaFailure"))
+    assert found["reason"] == "FailedScaleIn"
+    assert found["message"].startswith("error during scale in: ")
+    await world.settled()
+    assert world.lively() == {"p-0", "p-1"}
+
+
 async def test_P_099_both_selectors(world):
     """P-099: Both must match, and the order applies among those that do."""
     strategy = proactive("DescendingOrder", selectors=SPECIAL | ON_SSD)
@@ -198,6 +251,23 @@ async def test_P_101_fewer_match_than_must_go(world):
     await world.pool_of("p-0", "p-2", "p-3")
     await world.settled()
     assert world.lively() == {"p-0", "p-2", "p-3"}
+
+
+async def test_P_101_healing_too(bare):
+    """P-101: Of VMs that fail, only those that match are replaced as well."""
+    strategy = proactive(selectors=SPECIAL)
+    body = template(vmi=vmi_template(labels={"kind": "special"}))
+    mine = await bare.create(
+        pool(replicas=0, paused=True, template=body, scaleInStrategy=strategy, autohealing={})
+    )
+    for name, kind in (("p-0", "plain"), ("p-1", "special")):
+        await bare.create(vm(name, owners=[owner(mine)], vmi=vmi_template(labels={"kind": kind})), VM)
+    await bare.until(lambda: bare.status().get("replicas") == 2)
+    for name in ("p-0", "p-1"):
+        await bare.set_status(VM, name, startFailure={"consecutiveFailCount": 3})
+    await bare.until(lambda: set(bare.vms) == {"p-0"})
+    await bare.settled()
+    assert bare.lively() == {"p-0"}
 
 
 @pytest.mark.smoke
@@ -271,3 +341,17 @@ async def test_P_107_what_is_deleted_is_let_go(world):
     await world.until(lambda: terminating(world.vms["p-0"]) and FINALIZER not in finalizers(world.vms["p-0"]))
     await world.let_go(VM, "p-0")
     await world.until(lambda: not world.vms)
+
+
+async def test_P_102_more_stay_than_go(world):
+    """P-102: So it is where more stay than go."""
+    await world.create(pool(replicas=6, scaleInStrategy=proactive("DescendingOrder")))
+    await world.size(6)
+    await world.hold(VM, "p-4", "p-5")
+    await world.change(replicas=4)
+    await world.until(lambda: world.lively() == {"p-0", "p-1", "p-2", "p-3"})
+    await world.change(replicas=5)
+    await world.settled()
+    assert world.lively() == {"p-0", "p-1", "p-2", "p-3"}
+    await world.let_go(VM, "p-4", "p-5")
+    await world.pool_of("p-0", "p-1", "p-2", "p-3", "p-4")

@@ -2,9 +2,20 @@
 
 import pytest
 
-from conformance.kube import PVC, VM
-from conformance.manifests import disk, owner, pool, template, vm, vmi_template, with_storage
-from conformance.world import controller, owners, uid, uids
+from conformance.kube import DV, PVC, VM, VMI
+from conformance.manifests import (
+    FINALIZER,
+    REVISION_LABEL,
+    data_volume_template,
+    disk,
+    owner,
+    pool,
+    template,
+    vm,
+    vmi_template,
+    with_storage,
+)
+from conformance.world import controller, finalizers, owners, uid, uids
 
 FROM_THE_TOP = {"selectionPolicy": {"sortPolicy": "DescendingOrder"}}
 
@@ -35,6 +46,19 @@ async def test_P_108_storage_goes_along(world, state):
 async def test_P_109_storage_stays(world):
     """P-109: Under Offline, the disks of a removed VM are there afterwards, the same and nobody's."""
     before = await stored(world, keeping())
+    await world.change(replicas=1)
+    await world.pool_of("p-0")
+    await world.settled()
+    assert uids(world.dvs) == before
+    assert owners(world.dvs["d-1"]) == []
+
+
+async def test_P_109_though_nothing_holds_the_vm(world):
+    """P-109: So they are when somebody has taken the pool's finalizer off the VM before."""
+    before = await stored(world, keeping())
+    kept = [one for one in finalizers(world.vms["p-1"]) if one != FINALIZER]
+    await world.patch(VM, "p-1", {"metadata": {"finalizers": kept}})
+    await world.settled()
     await world.change(replicas=1)
     await world.pool_of("p-0")
     await world.settled()
@@ -103,6 +127,42 @@ async def test_P_113_claims_of_the_vm_itself(world):
     assert owners(world.pvcs["other"]) == [owner(somebody)]
 
 
+async def test_P_113_whatever_it_names(bare):
+    """P-113: … whether a volume or a template names it, and be it claim or DataVolume."""
+    body = template(
+        vmi=vmi_template(volumes=[disk("by-volume", dataVolume={"name": "by-volume"})]),
+        dataVolumeTemplates=[data_volume_template("by-template")],
+    )
+    await bare.create(pool(replicas=1, template=body, scaleInStrategy=keeping()))
+    await bare.pool_of("p-0")
+    mine = owner(bare.vms["p-0"])
+    for name in ("by-volume", "by-template-0"):
+        content = data_volume_template(name)
+        content["metadata"]["ownerReferences"] = [mine]
+        await bare.create(content, DV)
+    await bare.create(claim("by-template-0", mine), PVC)
+    await bare.hold(VM, "p-0")
+    await bare.change(replicas=0)
+    await bare.until(lambda: FINALIZER not in finalizers(bare.vms["p-0"]))
+    await bare.settled()
+    assert not [one for one in (*bare.dvs.values(), *bare.pvcs.values()) if owners(one)]
+    await bare.let_go(VM, "p-0")
+
+
+async def test_P_113_what_it_does_not_control(world):
+    """P-113: A claim that the VM owns beside another, who controls it, is left alone as long as the VM is there."""
+    mine = await with_claims(world, "shared")
+    somebody = await world.create(vm("somebody", labels={"app": "other"}), VM)
+    held_by = [owner(mine, controller=False), owner(somebody)]
+    await world.create(claim("shared", *held_by), PVC)
+    await world.hold(VM, "p-0")
+    await world.change(replicas=0)
+    await world.until(lambda: FINALIZER not in finalizers(world.vms["p-0"]))
+    await world.settled()
+    assert owners(world.pvcs["shared"]) == held_by
+    await world.let_go(VM, "p-0")
+
+
 async def test_P_114_other_owners_stay(world):
     """P-114: Only the VM is taken off the owners."""
     mine = await with_claims(world, "mine")
@@ -134,6 +194,25 @@ async def test_P_116_deleted_by_hand_under_opportunistic(world):
     await world.until(lambda: uid(world.vms["p-1"]) != old)
     await world.until(lambda: controller(world.dvs["d-1"]).get("uid") == uid(world.vms["p-1"]))
     assert uids(world.dvs) == before
+
+
+async def test_P_116_though_its_revision_is_unknown(world):
+    """P-116: … also where the VM names a revision that nobody knows."""
+    strategy = {"opportunistic": {"statePreservation": "Offline"}}
+    body = with_storage(running=True)
+    await world.create(
+        pool(replicas=1, template=body, scaleInStrategy=strategy, updateStrategy={"unmanaged": {}})
+    )
+    await world.pool_of("p-0", ready=1)
+    old, disk = uid(world.vms["p-0"]), uid(world.dvs["d-0"])
+    await world.patch(VM, "p-0", {"metadata": {"labels": {REVISION_LABEL: "p-77"}}})
+    await world.settled()
+    await world.hold(VMI, "p-0")
+    await world.delete(VM, "p-0")
+    await world.until(lambda: FINALIZER not in finalizers(world.vms["p-0"]))
+    await world.let_go(VMI, "p-0")
+    await world.until(lambda: uid(world.vms["p-0"]) != old)
+    assert uid(world.dvs["d-0"]) == disk
 
 
 async def by_hand(world):

@@ -4,6 +4,7 @@ import pytest
 
 from conformance.kube import VM, VMI
 from conformance.manifests import (
+    FINALIZER,
     LABELS,
     REVISION_LABEL,
     owner,
@@ -15,7 +16,7 @@ from conformance.manifests import (
     with_storage,
 )
 from conformance.pool.test_update_vms import generations, guest
-from conformance.world import labels, ready, revision, terminating, uid, uids
+from conformance.world import finalizers, labels, ready, revision, terminating, uid, uids
 
 
 def running(memory="64Mi", **more):
@@ -79,6 +80,17 @@ async def test_P_143_a_new_label_is_enough(world, memory):
     assert {labels(one).get("guest") for one in world.vmis.values()} == {"p"}
 
 
+async def test_P_143_there_and_back(world):
+    """P-143: A guest that had not restarted yet is what it should be again when the template is changed back, and goes on."""
+    before = await up(world, 1, updateStrategy={"opportunistic": {}})
+    await world.change_template(running("96Mi"))
+    await world.until(lambda: revision(world.vms["p-0"]) == "p-2")
+    await world.settled()
+    await world.change_template(running("64Mi"), updateStrategy={"proactive": {}})
+    await world.until(lambda: revision(world.vmis["p-0"]) == "p-3")
+    assert uids(world.vmis) == before
+
+
 @pytest.mark.parametrize("label", [None, "p-77"], ids=["absent", "unknown"])
 async def test_P_144_a_guest_of_no_known_revision(world, label):
     """P-144: A guest whose revision is not known is restarted."""
@@ -108,6 +120,41 @@ async def test_P_145_other_storage_another_vm(world):
         "foregroundDeletion" in one.obj["metadata"].get("finalizers", [])
         for one in world.follower.of(VM, "p-0")
     )
+
+
+async def test_P_145_though_storage_is_kept_otherwise(world):
+    """P-145: So it is where VMs that are scaled in leave their storage behind."""
+    strategy = {"proactive": {"statePreservation": "Offline"}}
+    await up(world, 1, template=with_storage(running=True), scaleInStrategy=strategy)
+    old, old_disk = uid(world.vms["p-0"]), uid(world.dvs["d-0"])
+    await world.change_template(with_larger_storage(running=True))
+    await world.until(lambda: uid(world.vms["p-0"]) != old)
+    await world.pool_of("p-0", ready=1)
+    await world.until(lambda: "d-0" in world.dvs and uid(world.dvs["d-0"]) != old_disk)
+
+
+async def test_D_11_not_for_storage_that_is_outdated(world):
+    """D-11: A VM deleted by hand while it was due for other storage does not leave the old to its successor."""
+    await up(
+        world,
+        1,
+        template=with_storage(running=True),
+        scaleInStrategy={"opportunistic": {"statePreservation": "Offline"}},
+        updateStrategy={"opportunistic": {}},
+    )
+    old, old_disk = uid(world.vms["p-0"]), uid(world.dvs["d-0"])
+    await world.change_template(with_larger_storage(running=True))
+    await world.until(lambda: revision(world.vms["p-0"]) == "p-2")
+    await world.settled()
+    await world.hold(VMI, "p-0")
+    await world.hold(VM, "p-0")
+    await world.delete(VM, "p-0")
+    await world.until(lambda: FINALIZER not in finalizers(world.vms["p-0"]))
+    await world.let_go(VMI, "p-0")
+    await world.let_go(VM, "p-0")
+    await world.until(lambda: uid(world.vms["p-0"]) != old)
+    await world.pool_of("p-0", ready=1)
+    await world.until(lambda: "d-0" in world.dvs and uid(world.dvs["d-0"]) != old_disk)
 
 
 async def test_P_146_stopped_vms_stay(world):
@@ -142,6 +189,35 @@ async def test_P_149_one_at_a_time(world, limit):
     assert most_down(world, since, 4) == 1
 
 
+async def with_guests(bare, *names, **spec):
+    """A pool on whose VMs a test plays KubeVirt: all are ready, and their guests, which name the first revision, run."""
+    spec = {"updateStrategy": {"opportunistic": {}}} | spec
+    await bare.create(pool(replicas=len(names), **spec))
+    await bare.pool_of(*names)
+    is_ready = [{"type": "Ready", "status": "True"}]
+    for name in names:
+        meta = {
+            "name": name,
+            "labels": {REVISION_LABEL: "p-1"},
+            "finalizers": ["conformance/hold"],
+            "ownerReferences": [owner(bare.vms[name])],
+        }
+        await bare.create({"metadata": meta, "spec": vmi_template()["spec"]}, VMI)
+        await bare.set_status(VMI, name, phase="Running", conditions=is_ready)
+        await bare.set_status(VM, name, conditions=is_ready)
+    await bare.settled()
+
+
+async def test_P_149_who_is_going_is_down(bare):
+    """P-149: A guest that is going counts as down, though it still says that it runs."""
+    await with_guests(bare, "p-0", "p-1", maxUnavailable=1)
+    await bare.change_template(template("96Mi"), updateStrategy={"proactive": {}})
+    await bare.until(lambda: any(map(terminating, bare.vmis.values())))
+    await bare.settled()
+    assert sum(map(terminating, bare.vmis.values())) == 1
+    await bare.let_go(VMI, "p-0", "p-1")
+
+
 @pytest.mark.parametrize(("replicas", "limit", "most"), [(5, "50%", 2), (3, "10%", 1)])
 async def test_P_150_percentages_are_rounded_down(world, replicas, limit, most):
     """P-150: 50% of 5 are 2 at a time; 10% of 3 are 1."""
@@ -150,6 +226,18 @@ async def test_P_150_percentages_are_rounded_down(world, replicas, limit, most):
     await world.change_template(running("96Mi"))
     await renewed(world, before)
     assert most_down(world, since, replicas) == most
+
+
+async def test_P_150_no_percentage(bare):
+    """P-150: What is no percentage lets no guest be renewed, and the pool says so."""
+    await with_guests(bare, "p-0", maxUnavailable="many%")
+    await bare.change_template(template("96Mi"), updateStrategy={"proactive": {}})
+    found = await bare.until(lambda: bare.condition("ReplicaFailure"))
+    assert found["reason"] == "FailedUpdate"
+    assert found["message"].startswith("error during VMI update: ")
+    await bare.settled()
+    assert not terminating(bare.vmis["p-0"])
+    await bare.let_go(VMI, "p-0")
 
 
 async def test_P_151_all_at_once(world):
@@ -193,6 +281,18 @@ async def test_P_152_others_wait_for_one_that_is_down(world):
     before = await one_down_not_outdated(world)
     await world.settled()
     assert before.items() <= uids(world.vmis).items()
+
+
+async def test_P_152_nor_for_one_that_does_not_run(bare):
+    """P-152: … nor while one has ended, whatever its condition says."""
+    await with_guests(bare, "p-0", "p-1", maxUnavailable=1)
+    await bare.set_status(VMI, "p-0", phase="Failed")
+    await bare.settled()
+    await bare.change_template(template("96Mi"), updateStrategy={"proactive": {}})
+    await bare.until(lambda: {guest(one) for one in bare.vms.values()} == {"96Mi"})
+    await bare.settled()
+    assert not any(map(terminating, bare.vmis.values()))
+    await bare.let_go(VMI, "p-0", "p-1")
 
 
 async def test_P_153_and_go_on_when_it_is_back(world):
@@ -269,6 +369,20 @@ async def test_P_158_only_those_of_a_node(world):
     assert uids(world.vmis)["p-1"] == vmis["p-1"]
 
 
+async def test_P_158_more_than_two_numbers(world):
+    """P-158: Where `Gt` is given two numbers nothing is updated, and the pool says so."""
+    needs = [{"key": "rank", "operator": "Gt", "values": ["1", "2"]}]
+    strategy = proactive(selectors={"nodeSelectorRequirementMatcher": needs})
+    await world.create(pool(replicas=1, updateStrategy=strategy))
+    await world.until(lambda: "p-0" in world.vms)
+    before = generations(world.vms)
+    await world.change_template(template("96Mi"))
+    found = await world.until(lambda: world.condition("ReplicaFailure"))
+    assert found["reason"] == "FailedUpdate"
+    await world.settled()
+    assert generations(world.vms) == before
+
+
 async def test_P_159_renewals_are_told(world):
     """P-159: Each guest that is replaced is an event."""
     await up(world, 2)
@@ -316,3 +430,76 @@ async def test_P_161_renewals_that_fail(world):
         }
         assert len(told) == 1
     await renewed(world, before)
+
+
+async def test_D_17_guests_of_others(bare):
+    """D-17: A guest that has the name of a pool's VM and is not that VM's is left alone."""
+    mine = await bare.create(pool(replicas=1))
+    await bare.pool_of("p-0")
+    body = vmi_template()
+    await bare.create({"metadata": {"name": "p-0", **body["metadata"]}, "spec": body["spec"]}, VMI)
+    await bare.change_template(template("96Mi"))
+    await bare.until(lambda: revision(bare.vms["p-0"]) == f"p-{mine['metadata']['generation'] + 1}")
+    await bare.settled()
+    assert not terminating(bare.vmis["p-0"])
+    assert revision(bare.vmis["p-0"]) == ""
+
+
+async def test_D_17_nor_those_of_vms_that_go(bare):
+    """D-17: … and the guest of a VM that is going is left to it, whatever its revision."""
+    await bare.create(pool(replicas=1))
+    await bare.pool_of("p-0")
+    body = vmi_template()
+    meta = {"name": "p-0", **body["metadata"], "ownerReferences": [owner(bare.vms["p-0"])]}
+    await bare.hold(VM, "p-0")
+    await bare.delete(VM, "p-0")
+    await bare.settled()
+    made = await bare.create({"metadata": meta, "spec": body["spec"]}, VMI)
+    await bare.settled()
+    assert bare.vmis["p-0"] == made
+    await bare.let_go(VM, "p-0")
+
+
+async def test_D_19_by_ordinal(world):
+    """D-19: Where no policy says otherwise, guests are replaced in the order of their ordinals."""
+    mine = await world.create(pool(replicas=0, paused=True, template=running(), maxUnavailable=1))
+    for name in ("p-2", "p-1", "p-0"):
+        await world.create(vm(name, owners=[owner(mine)], running=True), VM)
+    await world.until(lambda: world.status().get("readyReplicas") == 3)
+    before = uids(world.vmis)
+    await world.change(replicas=3, paused=False)
+    await renewed(world, before, "64Mi")
+    assert world.deleted(VMI) == ["p-0", "p-1", "p-2"]
+
+
+async def test_D_20_no_news_of_what_is_going(bare):
+    """D-20: A guest that is being replaced already is not told of again."""
+    await with_guests(bare, "p-0", "p-1", maxUnavailable=2)
+    await bare.change_template(template("96Mi"), updateStrategy={"proactive": {}})
+    await bare.until(lambda: all(map(terminating, bare.vmis.values())))
+    await bare.set_status(VM, "p-0", conditions=[{"type": "Ready", "status": "False"}])
+    await bare.settled()
+    assert bare.told("SuccessfulDelete") <= 2
+    await bare.let_go(VMI, "p-0", "p-1")
+
+
+async def test_D_21_who_is_renewed_anyway_is_down(bare):
+    """D-21: A guest that is renewed because its VM is not ready counts as down from that moment."""
+    await with_guests(bare, "p-0", "p-1", maxUnavailable=1)
+    await bare.set_status(VM, "p-1", conditions=[{"type": "Ready", "status": "False"}])
+    await bare.settled()
+    await bare.change_template(template("96Mi"), updateStrategy={"proactive": {}})
+    await bare.until(lambda: terminating(bare.vmis["p-1"]))
+    await bare.settled()
+    assert not terminating(bare.vmis["p-0"])
+    await bare.let_go(VMI, "p-0", "p-1")
+
+
+async def test_D_22_the_most_cautious_strategy(bare):
+    """D-22: Where several strategies are given, which only a server without KubeVirt's webhooks lets through, nothing is updated."""
+    await bare.create(pool(replicas=1, updateStrategy={"opportunistic": {}, "unmanaged": {}}))
+    await bare.pool_of("p-0")
+    before = generations(bare.vms)
+    await bare.change_template(template("96Mi"))
+    await bare.settled()
+    assert generations(bare.vms) == before

@@ -8,9 +8,11 @@ from conformance.manifests import (
     LABELS,
     REVISION_LABEL,
     disk,
+    owner,
     pool,
     proactive,
     template,
+    vm,
     vmi_template,
     with_storage,
 )
@@ -99,6 +101,22 @@ async def test_P_130_the_firmware_stays(world):
     await world.change_template(template("96Mi"))
     await world.until(lambda: guest(world.vms["p-0"]) == "96Mi")
     assert world.vms["p-0"]["spec"]["template"]["spec"]["domain"]["firmware"] == firmware
+
+
+async def test_P_130_the_rest_of_the_firmware_arrives(world):
+    """P-130: … while whatever else the template says of the firmware arrives."""
+    await world.create(pool(replicas=1))
+    await world.pool_of("p-0")
+    body = template("96Mi")
+    bios = {"bios": {"useSerial": True}}
+    body["spec"]["template"]["spec"]["domain"]["firmware"] = {"bootloader": bios}
+    await world.patch(
+        VM, "p-0", {"spec": {"template": {"spec": {"domain": {"firmware": {"serial": "4-2"}}}}}}
+    )
+    await world.change_template(body)
+    await world.until(lambda: guest(world.vms["p-0"]) == "96Mi")
+    found = world.vms["p-0"]["spec"]["template"]["spec"]["domain"]["firmware"]
+    assert (found["bootloader"], found["serial"]) == (bios, "4-2")
 
 
 async def test_P_131_updates_are_told(world):
@@ -249,6 +267,32 @@ async def test_P_140_updates_that_fail(world):
         assert found["message"].startswith("error during VM update: ")
     await world.until(lambda: labels(world.vms["p-0"]).get("tier") == "refused")
     await world.until(lambda: not world.condition("ReplicaFailure"))
+
+
+async def test_P_140_the_new_revision_stays(world):
+    """P-140: The revision made for them waits until the VMs can name it, and is made once."""
+    await world.create(pool(replicas=1))
+    await world.pool_of("p-0")
+    async with world.refusing("UPDATE", VM, {"tier": "refused"}):
+        await world.change_template(template(labels=LABELS | {"tier": "refused"}))
+        await world.until(lambda: world.condition("ReplicaFailure") and "p-2" in world.revisions)
+        made = uid(world.revisions["p-2"])
+    await world.until(lambda: revision(world.vms["p-0"]) == "p-2" and not world.condition("ReplicaFailure"))
+    await world.settled()
+    assert uid(world.revisions["p-2"]) == made
+
+
+async def test_P_140_a_vm_without_an_ordinal(world):
+    """P-140: A VM whose name does not end in an ordinal cannot be updated; it stays as it is, and the pool says so."""
+    mine = await world.create(pool(replicas=0, paused=True))
+    await world.create(vm("odd", owners=[owner(mine)]), VM)
+    await world.until(lambda: world.status().get("replicas") == 1)
+    before = generations(world.vms)
+    await world.change(replicas=1, paused=False)
+    found = await world.until(lambda: world.condition("ReplicaFailure"))
+    assert found["reason"] == "FailedUpdate"
+    await world.settled()
+    assert generations(world.vms) == before
 
 
 async def test_P_141_size_comes_first(world):

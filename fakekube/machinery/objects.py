@@ -93,11 +93,7 @@ def conditions(obj: Obj) -> list[dict[str, Any]]:
 
 def condition(obj: Obj, type_: str) -> dict[str, Any] | None:
     """The condition of that type, if present."""
-    for one in (obj.get("status") or {}).get("conditions") or ():
-        if one.get("type") == type_:
-            found: dict[str, Any] = one
-            return found
-    return None
+    return next((one for one in conditions(obj) if one.get("type") == type_), None)
 
 
 def condition_is(obj: Obj, type_: str, status: str = "True") -> bool:

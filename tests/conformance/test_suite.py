@@ -110,6 +110,20 @@ def test_every_rule_is_broken_once():
     assert without == set(UNSEEN)
 
 
+def test_mutants_are_counted():
+    """Equivalent mutants count neither way and are told apart; one that a test notices after all is told as well."""
+    real, said = (
+        mutants.Mutant("plan", "a", "b", "P-001"),
+        mutants.Mutant("plan", "a", "b", "P-001", "no matter"),
+    )
+    some = [mutants.verdict_of(one, seen=seen) for one, seen in ((real, True), (real, False), (said, False))]
+    assert mutants.summary(some) == (
+        "1 of 2 mutants noticed: 50.0%; apart from them, 1 that change nothing anybody could see"
+    )
+    wrong = mutants.verdict_of(said, seen=True)
+    assert mutants.summary([wrong]) == "0 of 0 mutants noticed; 1 said to be equivalent are not"
+
+
 def test_mutants_can_be_chosen():
     """Some of them by text, by the ids of the tests that should notice, and by lot, which a seed repeats."""
     assert mutants.choose(MUTANTS) == list(MUTANTS)
