@@ -152,6 +152,9 @@ class Cluster:
                 await one.prepare()
         for name, actor in self.actors.items():
             self._tasks[name] = asyncio.create_task(self._supervise(name, actor), name=name)
+        for one in made:
+            if one.begun is not None and not self._installed:
+                await one.begun()
 
     async def apply(self, what: Iterable[Object | Manifest]) -> list[Object]:
         """Server-side apply of objects or manifests, in order. Raises ManifestError."""

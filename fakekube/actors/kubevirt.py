@@ -24,7 +24,7 @@ def _virt_operator(at: Setting) -> Made:
             await at.preload(webhooks.configurations(install.NAMESPACE))
 
     own = (install.NAMESPACE, webhooks.SERVICE)
-    return Made(operator, prepare, {own: validation.Validator(client)})
+    return Made(operator, prepare, {own: validation.Validator(client)}, operator.begun.wait)
 
 
 def _virt_api(at: Setting) -> Made:

@@ -50,6 +50,9 @@ class Made:
     actor: Actor
     prepare: Callable[[], Awaitable[None]] | None = None
     services: Mapping[tuple[str, str], Handler] = field(default_factory=dict)
+    begun: Callable[[], Awaitable[object]] | None = (
+        None  # awaited before users come: what they count on is there
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fakekube.agents import fates, scheduling, spreading
-from fakekube.agents.scheduling import Demand, NodeState
+from fakekube.agents.placements import Books, is_final
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
@@ -29,7 +29,6 @@ SCHEDULER_NAME = "default-scheduler"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 
 _STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
-_FINAL = ("Succeeded", "Failed")
 
 Rejections = Mapping[str, tuple[str, ...]]
 
@@ -47,17 +46,13 @@ class Scheduler:
         self._nodes = Informer(self._client, NODES, clock=clock)
         self._claims = Informer(self._client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self._classes = Informer(self._client, _STORAGE_CLASSES, clock=clock)
-        self._states: dict[str, NodeState] = {}
-        self._placed: dict[
-            str, tuple[str, Demand, Object]
-        ] = {}  # pod → its node, also for nodes that are gone
-        self._repelling: dict[str, Object] = {}  # placed pods with required anti-affinity
+        self._books = Books()
         self._unschedulable: set[str] = set()
         self._sociable: set[str] = set()  # those of them whose place depends on where others are
         self._controller = Controller(self.name, self._schedule, clock=clock)
         # The books are kept before anything is queued, so whoever is woken sees them as they are now.
-        self._pods.on_change(self._count_pod)
-        self._nodes.on_change(self._count_node)
+        self._pods.on_change(self._books.count_pod)
+        self._nodes.on_change(self._books.count_node)
         self._controller.source(self._pods, self._pods_to_try)
         self._controller.source(self._nodes, self._all_waiting)
         self._controller.source(self._claims, self._waiting_for_claims)
@@ -76,54 +71,11 @@ class Scheduler:
             tasks.create_task(self._recorder.run(), name="scheduler: events")
             tasks.create_task(self._controller.run(), name="scheduler: pods")
 
-    # The books
-
-    def _count_node(self, old: Object | None, new: Object | None) -> None:
-        if new is None:
-            self._states.pop(objects.name(old or {}), None)
-            return
-        name = objects.name(new)
-        state = self._states.get(name)
-        if state is not None:
-            state.node, state.allocatable = new, scheduling.allocatable(new)
-            return
-        state = self._states[name] = NodeState(new, scheduling.allocatable(new))
-        for node, demand, _ in self._placed.values():
-            if node == name:
-                scheduling.place(state, demand)
-
-    def _count_pod(self, old: Object | None, new: Object | None) -> None:
-        key = objects.key(new or old or {})
-        if new is None or _final(new):
-            self._unplace(key)
-        elif node := new["spec"].get("nodeName"):
-            self._place(key, new, node)
-
-    def _place(self, key: str, pod: Object, node: str) -> None:
-        known = self._placed.get(key)
-        if known is not None and known[0] == node:
-            self._placed[key] = (node, known[1], pod)
-            return
-        self._unplace(key)
-        demand = scheduling.demand_of(pod)
-        self._placed[key] = (node, demand, pod)
-        if scheduling.required_terms(pod, "podAntiAffinity"):
-            self._repelling[key] = pod
-        state = self._states.get(node)
-        if state is not None:
-            scheduling.place(state, demand)
-
-    def _unplace(self, key: str) -> None:
-        known = self._placed.pop(key, None)
-        self._repelling.pop(key, None)
-        if known is not None and (state := self._states.get(known[0])) is not None:
-            scheduling.place(state, known[1], -1)
-
     # What wakes whom
 
     def _pods_to_try(self, old: Object | None, new: Object | None) -> Iterable[str]:
         key = objects.key(new or old or {})
-        if new is None or _final(new):
+        if new is None or is_final(new):
             self._unschedulable.discard(key)
             if old is not None and old["spec"].get("nodeName"):
                 return self._take_waiting()  # room has been made
@@ -163,19 +115,19 @@ class Scheduler:
 
     async def _schedule(self, key: str) -> Result | None:
         pod = self._pods.get(key)
-        if pod is None or key in self._placed or not _wants_a_node(pod):
+        if pod is None or key in self._books.placed or not _wants_a_node(pod):
             return None
-        if not self._states:
+        if not self._books.states:
             await self._reject(key, pod, scheduling.NO_NODES)
             return None
         if (left := self._fated(pod)) > 0:
             await self._reject(
-                key, pod, scheduling.explain(dict.fromkeys(self._states, (scheduling.AFFINITY,)))
+                key, pod, scheduling.explain(dict.fromkeys(self._books.states, (scheduling.AFFINITY,)))
             )
             return Result(requeue_after=left) if left != fates.FOR_EVER else None
         trouble, unbound = self._claim_trouble(pod)
         if trouble:
-            await self._reject(key, pod, scheduling.explain(dict.fromkeys(self._states, ()), trouble))
+            await self._reject(key, pod, scheduling.explain(dict.fromkeys(self._books.states, ()), trouble))
             return None
         node, rejected = self._choose(pod)
         if node is None:
@@ -203,12 +155,12 @@ class Scheduler:
         apart = self._apart(pod)
         ports, placed = spreading.ports(pod), []
         if ports or spreading.constraints(pod):  # few pods look at all others
-            placed = [(node, other) for node, _, other in self._placed.values()]
-        spread = spreading.rules(pod, (one.node for one in self._states.values()), placed)
+            placed = [(node, other) for node, _, other in self._books.placed.values()]
+        spread = spreading.rules(pod, (one.node for one in self._books.states.values()), placed)
         best, best_score = None, -1.0
         rejected: dict[str, tuple[str, ...]] = {}
-        for name in sorted(self._states):
-            state = self._states[name]
+        for name in sorted(self._books.states):
+            state = self._books.states[name]
             found = scheduling.reasons(pod, demand, state)
             if not found and ports and spreading.taken(ports, (one for node, one in placed if node == name)):
                 found = (scheduling.PORTS,)
@@ -232,8 +184,8 @@ class Scheduler:
         for term in scheduling.required_terms(pod, "podAntiAffinity"):
             values = self._topologies(term, pod)
             rules.append((scheduling.POD_ANTI_AFFINITY, term["topologyKey"], values, False))
-        for key, other in self._repelling.items():
-            node = self._states.get(self._placed[key][0])
+        for key, other in self._books.repelling.items():
+            node = self._books.states.get(self._books.placed[key][0])
             for term in scheduling.required_terms(other, "podAntiAffinity") if node else ():
                 if node and scheduling.term_matches(term, other, pod):
                     value = objects.labels(node.node).get(term["topologyKey"])
@@ -245,8 +197,8 @@ class Scheduler:
     def _topologies(self, term: Mapping[str, Any], pod: Object) -> frozenset[str]:
         """The values of the term's topology key where pods it is about are."""
         found = set()
-        for node, _, other in self._placed.values():
-            state = self._states.get(node)
+        for node, _, other in self._books.placed.values():
+            state = self._books.states.get(node)
             if state is not None and scheduling.term_matches(term, pod, other):
                 value = objects.labels(state.node).get(term["topologyKey"])
                 if value is not None:
@@ -292,16 +244,16 @@ class Scheduler:
             "target": {"apiVersion": "v1", "kind": "Node", "name": node},
         }
         self._unschedulable.discard(key)
-        self._place(key, pod, node)
+        self._books.place(key, pod, node)
         try:
             await self._client.create(PODS, binding, subresource="binding")
         except (Conflict, NotFound):  # bound or deleted by somebody else: the watch will tell, if it has not
-            self._unplace(key)
+            self._books.unplace(key)
             if (now := self._pods.get(key)) is not None:
-                self._count_pod(None, now)
+                self._books.count_pod(None, now)
             return
         except BaseException:
-            self._unplace(key)
+            self._books.unplace(key)
             raise
         self._recorder.event(pod, NORMAL, "Scheduled", f"Successfully assigned {namespace}/{name} to {node}")
 
@@ -344,12 +296,8 @@ def _wants_a_node(pod: Object) -> bool:
         and not spec.get("schedulingGates")
         and (spec.get("schedulerName") or SCHEDULER_NAME) == SCHEDULER_NAME
         and not objects.is_terminating(pod)
-        and not _final(pod)
+        and not is_final(pod)
     )
-
-
-def _final(pod: Object) -> bool:
-    return (pod.get("status") or {}).get("phase") in _FINAL
 
 
 def _for_scheduling(node: Object) -> tuple[Any, ...]:

@@ -5,17 +5,17 @@ travels as `Request.user`; over HTTP it is the transport's credentials that coun
 Behaviour follows k8s: staging/src/k8s.io/client-go/{rest,dynamic,metadata}; paging: tools/pager/pager.go.
 """
 
-import gc
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import orjson
 
+from fakekube.client import answers
 from fakekube.machinery import objects
 from fakekube.machinery.copying import kept_json
-from fakekube.machinery.errors import ApiError, Expired, from_status
+from fakekube.machinery.errors import Expired
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.wire import Events, Handler, Object, Request, Response, User, WatchEvent, whole
 
@@ -30,7 +30,6 @@ _PATCH_MEDIA_TYPES: Mapping[str, str] = {
     "strategic": "application/strategic-merge-patch+json",
     "apply": "application/apply-patch+yaml",
 }
-_LARGE = 100_000  # bytes
 _JSON = "application/json"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
@@ -218,7 +217,7 @@ class Client:
                 for event in batch:
                     yield event
         finally:
-            await _close(batches)
+            await answers.close(batches)
 
     async def watch_batches(
         self,
@@ -253,22 +252,12 @@ class Client:
             headers={"accept": self._accept},
             shares=shared,
         )
-        if response.events is not None:
-            async for batch in _until_error(response.events):
-                yield batch
-            return
-        stream = response.stream if response.stream is not None else _once(response.body)
-        lines = _lines(stream)
+        batches = answers.events(response)
         try:
-            async for some in lines:
-                events, error = _decoded(some)
-                if events:
-                    yield events
-                if error is not None:
-                    raise error
+            async for batch in batches:
+                yield batch
         finally:
-            await _close(lines)
-            await _close(stream)
+            await answers.close(batches)
 
     async def request(
         self,
@@ -293,7 +282,7 @@ class Client:
             Request(method, path, query, sent, body or b"", self.user, shares=shares, encoded=encoded)
         )
         if response.status >= 400:
-            raise await _refusal(response)
+            raise await answers.refusal(response)
         return await whole(response)
 
     async def _call(
@@ -315,7 +304,7 @@ class Client:
             Request(method, path, text, headers, data, self.user, shares=self._shares, encoded=encoded)
         )
         if response.status >= 400:
-            raise await _refusal(response)
+            raise await answers.refusal(response)
         if response.obj is not None:
             return response.obj
         answer: Object = orjson.loads(response.body) if response.body else {}
@@ -326,7 +315,7 @@ class Client:
         response = await self.request(
             "GET", path, query=_encoded({**query, **paging}), headers={"accept": self._accept_list}
         )
-        body: Object = _loads(response.body)
+        body: Object = answers.loads(response.body)
         return body
 
     async def _follow(
@@ -341,18 +330,6 @@ class Client:
         return items, body
 
 
-def _loads(body: bytes) -> Any:
-    """Decode a page. Python's cycle collector looks again and again at what is being built, and there are no cycles in
-    JSON: for a megabyte of CRDs that is ten times the work of decoding."""
-    if len(body) < _LARGE or not gc.isenabled():
-        return orjson.loads(body)
-    gc.disable()
-    try:
-        return orjson.loads(body)
-    finally:
-        gc.enable()
-
-
 def _given(**parameters: str) -> dict[str, str]:
     """The parameters that have a value."""
     return {name: value for name, value in parameters.items() if value}
@@ -364,75 +341,3 @@ def _encoded(query: Mapping[str, str]) -> str:
 
 def _delete_options(options: Object) -> Object | None:
     return {"kind": "DeleteOptions", "apiVersion": "v1", **options} if options else None
-
-
-async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
-    yield body
-
-
-async def _lines(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Whole lines, as many as arrived together. A chunk may hold many lines, or part of one."""
-    unfinished = []  # the beginning of a line whose end has not come yet; joined once, when it has
-    async for chunk in stream:
-        head, newline, tail = chunk.rpartition(b"\n")
-        if not newline:
-            unfinished.append(chunk)
-            continue
-        if unfinished:
-            unfinished.append(head)
-            head = b"".join(unfinished)
-            unfinished.clear()
-        if tail:
-            unfinished.append(tail)
-        yield head
-    if unfinished:
-        yield b"".join(unfinished)
-
-
-async def _until_error(stream: AsyncIterator[Events]) -> AsyncGenerator[Events, None]:
-    """Events of a server in this process. Raises an ERROR event as the error it carries."""
-    try:
-        async for events in stream:
-            if events[-1][0] == "ERROR":  # the last there is
-                if events[:-1]:
-                    yield events[:-1]
-                raise from_status(events[-1][1])
-            yield events
-    finally:
-        await _close(stream)
-
-
-def _decoded(lines: bytes) -> tuple[Events, ApiError | None]:
-    """The events of some whole lines, up to an ERROR event, and that one as an error."""
-    events: Events = []
-    for line in lines.split(b"\n"):
-        if not line or line.isspace():
-            continue
-        event = orjson.loads(line)
-        if event["type"] == "ERROR":
-            return events, from_status(event["object"])
-        events.append((event["type"], event["object"]))
-    return events, None
-
-
-async def _refusal(response: Response) -> ApiError:
-    """The error behind an answer from 400 on; answers that hold no Status (proxies, plain text) are told as they are."""
-    body = response.body
-    if response.stream is not None:
-        body = b"".join([chunk async for chunk in response.stream])
-    try:
-        status = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        status = None
-    if not isinstance(status, dict) or status.get("kind") != "Status":
-        status = {"message": body.decode(errors="replace").strip()}
-    error = from_status(status, response.status)
-    error.headers = list(response.headers)
-    return error
-
-
-async def _close(stream: AsyncIterator[Any]) -> None:
-    """End a stream now rather than when it is collected: the server's cursor is released with it."""
-    close = getattr(stream, "aclose", None)
-    if close is not None:
-        await close()

@@ -2,14 +2,12 @@
 error, so a slip of the pen is found when the file is loaded and not by a life that never moves on."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import yaml
 
 from fakekube.lifecycle import go_templates
-from fakekube.lifecycle.expressions import Expression
-from fakekube.lifecycle.expressions import parse as parse_expression
+from fakekube.lifecycle.places import Place
 from fakekube.lifecycle.stage import (
     PACES,
     Delay,
@@ -38,73 +36,6 @@ Names = NamesOfKind | Mapping[tuple[str, str], frozenset[str]]  # or by group an
 Kinds = Callable[[str, str], str]  # why there cannot be such a kind; empty: there can
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A value of a file together with where it stands."""
-
-    source: str
-    path: str
-    node: yaml.Node
-    value: Any
-
-    def fail(self, reason: str) -> StageError:
-        said = f"{self.path}: {reason}" if self.path else reason
-        return StageError(self.source, self.node.start_mark.line + 1, said)
-
-    def fields(self, *known: str) -> dict[str, "_Place"]:
-        """The members of a mapping that has no others than `known`; with none given, any."""
-        if not isinstance(self.value, Mapping):
-            raise self.fail(f"must be a mapping, not {type(self.value).__name__}")
-        found: dict[str, _Place] = {}
-        for key_node, node in cast("yaml.MappingNode", self.node).value:
-            key = str(key_node.value)
-            path = f"{self.path}.{key}" if self.path else key
-            if known and key not in known:
-                raise _Place(self.source, path, key_node, None).fail(
-                    f"unknown field; known here: {', '.join(known)}"
-                )
-            found[key] = _Place(self.source, path, node, self.value[key])
-        return found
-
-    def items(self) -> list["_Place"]:
-        if not isinstance(self.value, list):
-            raise self.fail(f"must be a list, not {type(self.value).__name__}")
-        nodes = cast("yaml.SequenceNode", self.node).value
-        return [
-            _Place(self.source, f"{self.path}[{number}]", node, value)
-            for number, (node, value) in enumerate(zip(nodes, self.value, strict=True))
-        ]
-
-    def text(self) -> str:
-        if not isinstance(self.value, str) or not self.value:
-            raise self.fail("must be a text that is not empty")
-        return self.value
-
-    def one_of(self, *allowed: str) -> str:
-        if self.value not in allowed:
-            raise self.fail(f"must be one of {', '.join(allowed)}, not {self.value!r}")
-        return str(self.value)
-
-    def flag(self) -> bool:
-        if not isinstance(self.value, bool):
-            raise self.fail("must be true or false")
-        return self.value
-
-    def count(self) -> int:
-        if not isinstance(self.value, int) or isinstance(self.value, bool) or self.value < 0:
-            raise self.fail("must be a whole number from 0 on")
-        return self.value
-
-    def texts(self) -> dict[str, str]:
-        return {key: place.text() for key, place in self.fields().items()}
-
-    def expression(self) -> Expression:
-        try:
-            return parse_expression(self.text())
-        except ValueError as error:
-            raise self.fail(str(error)) from None
-
-
 def read(text: str, *, source: str, names: Names = None, kinds: Kinds | None = None) -> Iterator[Stage]:
     """The stages of one file. Raises StageError."""
     try:
@@ -119,14 +50,14 @@ def read(text: str, *, source: str, names: Names = None, kinds: Kinds | None = N
     for node, value in zip(nodes, values, strict=True):
         if value is None:  # an empty document
             continue
-        stage = _stage(_Place(source, "", node, value), names, kinds)
+        stage = _stage(Place(source, "", node, value), names, kinds)
         if stage.name in seen:
             raise StageError(source, node.start_mark.line + 1, f"a second stage called {stage.name}")
         seen.add(stage.name)
         yield stage
 
 
-def _stage(place: _Place, names: Names, kinds: Kinds | None) -> Stage:
+def _stage(place: Place, names: Names, kinds: Kinds | None) -> Stage:
     """One document. What the context offers depends on the kind, so that is looked at first."""
     reader = _Reader(None)
     ref = reader.reference(place)
@@ -145,7 +76,7 @@ class _Reader:
         self._roots = {"object", "item"} if item else {"object"}
         self._usual_patch: PatchKind = "merge"
 
-    def spec(self, place: _Place) -> tuple[str, dict[str, _Place]]:
+    def spec(self, place: Place) -> tuple[str, dict[str, Place]]:
         """The name of a stage, and the members of its spec."""
         top = place.fields("apiVersion", "kind", "metadata", "spec")
         self._need(place, top, "apiVersion", "kind", "metadata", "spec")
@@ -171,10 +102,10 @@ class _Reader:
             raise spec["steps"].fail("stands beside next; give one of them")
         return metadata["name"].text(), spec
 
-    def reference(self, place: _Place) -> _Place:
+    def reference(self, place: Place) -> Place:
         return self.spec(place)[1]["resourceRef"]
 
-    def group_and_kind(self, place: _Place) -> tuple[str, str]:
+    def group_and_kind(self, place: Place) -> tuple[str, str]:
         """`apiGroup` is a group with a version, or nothing but the version of the core group."""
         ref = place.fields("apiGroup", "kind")
         self._need(place, ref, "kind")
@@ -183,7 +114,7 @@ class _Reader:
             raise ref["apiGroup"].fail("must be a text")
         return group.rpartition("/")[0] if "/" in group else group.removeprefix("v1"), ref["kind"].text()
 
-    def stage(self, place: _Place) -> Stage:
+    def stage(self, place: Place) -> Stage:
         name, spec = self.spec(place)
         group, kind = self.group_and_kind(spec["resourceRef"])
         if (group, kind) in _STRATEGIC:
@@ -204,7 +135,7 @@ class _Reader:
             paces=frozenset(paces),
         )
 
-    def _selector(self, place: _Place | None) -> Selector:
+    def _selector(self, place: Place | None) -> Selector:
         if place is None:
             return Selector({}, {}, ())
         parts = place.fields("matchLabels", "matchAnnotations", "matchExpressions")
@@ -215,7 +146,7 @@ class _Reader:
             tuple(self._requirement(one) for one in expressions),
         )
 
-    def _requirement(self, place: _Place) -> Requirement:
+    def _requirement(self, place: Place) -> Requirement:
         parts = place.fields("key", "operator", "values", "jq")
         if "jq" in parts and len(parts) == 1:
             place = parts["jq"]
@@ -229,7 +160,7 @@ class _Reader:
             raise place.fail(f"operator {operator} {wanted}")
         return Requirement(key, cast("Operator", operator), frozenset(values))
 
-    def _delay(self, place: _Place) -> Delay:
+    def _delay(self, place: Place) -> Delay:
         parts = place.fields(
             "durationMilliseconds", "durationFrom", "jitterDurationMilliseconds", "jitterDurationFrom"
         )
@@ -243,7 +174,7 @@ class _Reader:
             seconds, upto, self._from(parts.get("durationFrom")), self._from(parts.get("jitterDurationFrom"))
         )
 
-    def _from(self, place: _Place | None) -> Key | None:
+    def _from(self, place: Place | None) -> Key | None:
         if place is None:
             return None
         parts = place.fields("expressionFrom", "jq")
@@ -254,14 +185,14 @@ class _Reader:
         self._need(place, parts, "expressionFrom")
         return self._key(parts["expressionFrom"])
 
-    def _key(self, place: _Place) -> Key:
+    def _key(self, place: Place) -> Key:
         text = place.text()
         if text.startswith("."):
             return place.expression()
         self._check_names(place, frozenset({text}))
         return text
 
-    def _next(self, place: _Place) -> Next:
+    def _next(self, place: Place) -> Next:
         parts = place.fields(
             "event",
             "events",
@@ -291,7 +222,7 @@ class _Reader:
             delete,
         )
 
-    def _steps(self, place: _Place) -> Next:
+    def _steps(self, place: Place) -> Next:
         """What newer files of kwok have for `next`: one thing after the other, messages of events as Go templates."""
         told, patches, delete = [], [], False
         finalizers: Finalizers | None = None
@@ -311,7 +242,7 @@ class _Reader:
                 delete = parts["delete"].flag()
         return Next(tuple(told), finalizers, tuple(patches), delete)
 
-    def _patch(self, place: _Place) -> Patch:
+    def _patch(self, place: Place) -> Patch:
         parts = place.fields("subresource", "root", "type", "template", "impersonation")
         self._need(place, parts, "template")
         kinds = ("json", "merge", "strategic", "update")
@@ -324,14 +255,14 @@ class _Reader:
         user = self._user(parts.get("impersonation"))
         return Patch(template, cast("PatchKind", kind), subresource, root, user)
 
-    def _user(self, place: _Place | None) -> str:
+    def _user(self, place: Place | None) -> str:
         if place is None:
             return ""
         parts = place.fields("username")
         self._need(place, parts, "username")
         return parts["username"].text()
 
-    def _event_group(self, place: _Place) -> EventGroup:
+    def _event_group(self, place: Place) -> EventGroup:
         parts = place.fields("forEach", "events")
         self._need(place, parts, "events")
         each = parts["forEach"].text() if "forEach" in parts else None
@@ -340,7 +271,7 @@ class _Reader:
         inner = _Reader(self._names, item=each is not None)
         return EventGroup(tuple(inner._event(one) for one in parts["events"].items()), each)
 
-    def _event(self, place: _Place, *, go: bool = False) -> EventToTell:
+    def _event(self, place: Place, *, go: bool = False) -> EventToTell:
         parts = place.fields("type", "reason", "message", "fieldPath")
         self._need(place, parts, "reason", "message")
         kind = parts["type"].one_of("Normal", "Warning") if "type" in parts else "Normal"
@@ -348,7 +279,7 @@ class _Reader:
         path = self._template(parts["fieldPath"], "text") if "fieldPath" in parts else None
         return EventToTell(kind, reason, message, path)
 
-    def _finalizers(self, place: _Place) -> Finalizers:
+    def _finalizers(self, place: Place) -> Finalizers:
         parts = place.fields("add", "remove", "empty")
         names: dict[str, tuple[str, ...]] = {}
         for part in ("add", "remove"):
@@ -363,7 +294,7 @@ class _Reader:
             raise place.fail(f"adds and removes {min(both)}")
         return Finalizers(names["add"], names["remove"], empty)
 
-    def _template(self, place: _Place, form: str = "mapping", *, go: bool = False) -> Renders:
+    def _template(self, place: Place, form: str = "mapping", *, go: bool = False) -> Renders:
         wanted: type = {"mapping": dict, "list": list, "text": str}[form]
         data = place.value
         try:
@@ -379,7 +310,7 @@ class _Reader:
         self._check_names(place, template.names)
         return template
 
-    def _check_names(self, place: _Place, used: frozenset[str]) -> None:
+    def _check_names(self, place: Place, used: frozenset[str]) -> None:
         if self._names is None:
             return
         for name in sorted(used):
@@ -388,7 +319,7 @@ class _Reader:
                 raise place.fail(f"nobody provides {{{name}}}; known here: {known}")
 
     @staticmethod
-    def _need(place: _Place, parts: Mapping[str, _Place], *names: str) -> None:
+    def _need(place: Place, parts: Mapping[str, Place], *names: str) -> None:
         for name in names:
             if name not in parts:
                 raise place.fail(f"{name} is missing")

@@ -93,7 +93,11 @@ def conditions(obj: Obj) -> list[dict[str, Any]]:
 
 def condition(obj: Obj, type_: str) -> dict[str, Any] | None:
     """The condition of that type, if present."""
-    return next((one for one in conditions(obj) if one.get("type") == type_), None)
+    for one in (obj.get("status") or {}).get("conditions") or ():
+        if one.get("type") == type_:
+            found: dict[str, Any] = one
+            return found
+    return None
 
 
 def condition_is(obj: Obj, type_: str, status: str = "True") -> bool:

@@ -1,7 +1,12 @@
 """Names of resources: group, version, plural, kind, scope; and the URL paths they live under."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote
+
+_PLAIN = re.compile(
+    r"[A-Za-z0-9._-]*"
+).fullmatch  # nearly all names, and several times quicker told than quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +35,17 @@ class Resource:
         """The URL path of the collection, of one object, or of a subresource."""
         parts = ["/api" if not self.group else f"/apis/{self.group}", self.version]
         if self.namespaced and namespace:
-            parts += ["namespaces", quote(namespace, safe="")]
+            parts += ["namespaces", _quoted(namespace)]
         parts.append(self.plural)
         if name is not None:
-            parts.append(quote(name, safe=""))
+            parts.append(_quoted(name))
         if subresource:
             parts.append(subresource)
         return "/".join(parts)
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN(text) else quote(text, safe="")
 
 
 def split_api_version(api_version: str) -> tuple[str, str]:

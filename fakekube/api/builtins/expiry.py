@@ -5,7 +5,6 @@ next request comes, so that a cluster at rest stays so.
 Origin: k8s: pkg/controlplane/apiserver/options (--event-ttl), staging/src/k8s.io/apiserver/pkg/storage/etcd3/lease_manager.go
 """
 
-from collections import deque
 from datetime import datetime, timedelta
 
 from fakekube.api.registry import codec
@@ -27,33 +26,33 @@ class Expiry:
         self._events = events
         self._began = registry.clock.now()
         self._inherited = True  # whether there may be events from before this server
-        self._waiting: deque[tuple[datetime, str]] = deque()
-        self._last: dict[str, datetime] = {}  # by `namespace/name`
+        self._due: dict[str, datetime] = {}  # by `namespace/name`, the next one first
 
     async def written(self, _resource: ServedResource, event: Object, deleted: bool) -> None:
         """The registry's `Committed`."""
         meta = event["metadata"]
         key = f"{meta.get('namespace') or ''}/{meta['name']}"
-        if deleted:
-            self._last.pop(key, None)
-            return
-        due = self._registry.clock.now() + LIFETIME
-        self._last[key] = due
-        self._waiting.append((due, key))
+        self._due.pop(key, None)
+        if not deleted:
+            self._due[key] = (
+                self._registry.clock.now() + LIFETIME
+            )  # the last of all, as all live equally long
 
     @property
     def due(self) -> bool:
         """Whether something has expired."""
         now = self._registry.clock.now()
-        first = bool(self._waiting) and self._waiting[0][0] <= now
-        return first or (self._inherited and self._began + LIFETIME <= now)
+        first = next(iter(self._due.values()), None)
+        return (first is not None and first <= now) or (self._inherited and self._began + LIFETIME <= now)
 
     async def sweep(self) -> None:
         now = self._registry.clock.now()
-        while self._waiting and self._waiting[0][0] <= now:
-            due, key = self._waiting.popleft()
-            if self._last.get(key) == due:
-                await self._remove(*key.split("/", 1))
+        while self._due:
+            key, due = next(iter(self._due.items()))
+            if due > now:
+                break
+            del self._due[key]
+            await self._remove(*key.split("/", 1))
         if self._inherited and now >= self._began + LIFETIME:
             self._inherited = False
             await self._sweep_inherited(now)
@@ -62,7 +61,7 @@ class Expiry:
         for entry in (await self._registry.store.list(self._events.prefix)).entries:
             event = codec.decode(self._events, entry)
             meta = event["metadata"]
-            if f"{meta.get('namespace') or ''}/{meta['name']}" in self._last:
+            if f"{meta.get('namespace') or ''}/{meta['name']}" in self._due:
                 continue
             told = event.get("lastTimestamp") or event.get("eventTime") or meta["creationTimestamp"]
             if parse_rfc3339(told) + LIFETIME <= now:

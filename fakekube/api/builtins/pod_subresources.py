@@ -9,7 +9,6 @@ from fakekube.api import bodies, negotiation
 from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.create import admit_body
 from fakekube.clock import rfc3339
-from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError, BadRequest, conflict
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object, Response
@@ -53,12 +52,14 @@ async def bind(call: Call) -> Response:
             why = f"pod {name} has non-empty .spec.schedulingGates"
         if why:
             raise conflict("pods/binding", "", name, why)
-        new = copy_of(old)
-        new["spec"]["nodeName"] = target["name"]
+        meta, status = dict(old["metadata"]), dict(old.get("status") or {})
         for member in ("annotations", "labels"):
-            for key, value in (binding["metadata"].get(member) or {}).items():
-                new["metadata"].setdefault(member, {})[key] = value
-        (new.get("status") or {}).pop("nominatedNodeName", None)
+            if given := binding["metadata"].get(member):
+                meta[member] = {**(meta.get(member) or {}), **given}
+        status.pop("nominatedNodeName", None)
+        status["conditions"] = [dict(one) for one in status.get("conditions") or ()]
+        spec = {**old["spec"], "nodeName": target["name"]}
+        new = {**old, "metadata": meta, "spec": spec, "status": status}
         set_condition(new, "PodScheduled", "True", now)
         return new
 

@@ -17,6 +17,7 @@ import orjson
 
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery.copying import kept_json
+from fakekube.machinery.interning import Parts
 from fakekube.machinery.wire import Object
 from fakekube.store.interface import Entry
 
@@ -77,6 +78,7 @@ class _Written:
 
 
 _written = _Written(8 << 20)
+_parts = Parts(4_096)
 
 
 ITEM_HEAD = b'{"metadata":{"resourceVersion":"'  # built-in lists carry no type on their items
@@ -161,9 +163,19 @@ def memo_of_written(
         resource.to_storage is None and resource.from_storage is None and resource.conversion is None
     )
     if stored_as_is and resource.strategy.shares_parts:
+        _share(obj, previous)
         made.resource, made.written = resource, obj
         _written.keep(made, len(value), None if previous is None else previous.memo)
     return made
+
+
+def _share(obj: Object, previous: Entry | None) -> None:
+    """Let an object be of parts that other objects have, too. What it has from the state before has been."""
+    before = None if previous is None or previous.memo is None else previous.memo.written
+    for member in ("spec", "status"):
+        part = obj.get(member)
+        if part and (before is None or before.get(member) is not part):
+            obj[member] = _parts.shared(part)
 
 
 def stored(resource: ServedResource, entry: Entry) -> Object:

@@ -7,7 +7,11 @@ Origin: kubevirt: pkg/virt-operator/kubevirt.go, pkg/virt-operator/resource/appl
 """
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -16,7 +20,7 @@ from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import AlreadyExists, NotFound
+from fakekube.machinery.errors import AlreadyExists, ApiError, NotFound
 from fakekube.machinery.objects import (
     condition,
     dig,
@@ -42,6 +46,8 @@ from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import certificates, components, crds, installation, roles, webhooks, workloads
 from fakekube.virt.operator.rollout import Rollout
+
+T = TypeVar("T")
 
 NAMESPACE, CDI_NAMESPACE = "kubevirt", "cdi"
 RESOURCES: dict[str, Resource] = {
@@ -82,6 +88,9 @@ RESOURCES: dict[str, Resource] = {
 }
 RELEASE = Versions().kubevirt
 _SPLIT = ("Deployment", "DaemonSet")  # whose status has to be written apart
+_FIRST_WAIT, _LONGEST_WAIT = 0.1, 30.0  # seconds
+
+_log = logging.getLogger(__name__)
 
 
 def manifests(now: datetime, *, nodes: int = 1, webhook: bool = True, release: str = RELEASE) -> list[Object]:
@@ -105,7 +114,8 @@ def manifests(now: datetime, *, nodes: int = 1, webhook: bool = True, release: s
 
 
 class VirtOperator:
-    """See the module text. `installed` tells when everything is there."""
+    """See the module text. `installed` tells when everything is there, `begun` is set by then, or when the server refuses some
+    of it for the time being."""
 
     name = "virt-operator"
 
@@ -122,6 +132,7 @@ class VirtOperator:
         self._controller = Controller(self.name, self._reconcile, clock=clock)
         self._controller.source(self._kubevirts)
         self.installed = False
+        self.begun = asyncio.Event()
 
     @property
     def idle(self) -> bool:
@@ -130,25 +141,44 @@ class VirtOperator:
 
     async def run(self) -> None:
         """Install, then look after the KubeVirt objects; until cancelled."""
-        await self.install()
+        try:
+            await self.install()
+        finally:
+            self.begun.set()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._recorder.run(), name="virt-operator: events")
             tasks.create_task(self._controller.run(), name="virt-operator")
 
     async def install(self) -> None:
-        """Create what is missing. After a restart nothing is: an installation that says it is whole, is."""
-        if await self._deployed():
+        """Create what is missing, however often the server fails. After a restart nothing is: an installation that says it is
+        whole, is."""
+        if await self._insist(self._deployed):
             self.installed = True
             return
         names = self._client.metadata_only()
-        nodes = len((await names.list(NODES)).items)
+        nodes = len((await self._insist(partial(names.list, NODES))).items)
         # Definitions are large: not even tried where whoever started the cluster has brought them.
-        defined = {name(one) for one in (await names.list(CRDS)).items}
+        defined = {name(one) for one in (await self._insist(partial(names.list, CRDS))).items}
         for obj in manifests(self._clock.now(), nodes=nodes, webhook=self._webhook, release=self._release):
             if obj["kind"] != CRDS.kind or name(obj) not in defined:
-                await self._ensure(obj)
-        await self._settle(await self._client.get(KUBEVIRTS, "kubevirt", NAMESPACE))
+                await self._insist(partial(self._ensure, obj))
+        await self._insist(self._settle_first)
         self.installed = True
+
+    async def _insist(self, act: Callable[[], Awaitable[T]]) -> T:
+        """What comes of `act`, which is tried again after each refusal, and after waits that double."""
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                return await act()
+            except ApiError as error:
+                _log.warning("installing KubeVirt: %s; again in %g s", error, wait)
+                self.begun.set()
+                await self._clock.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
+
+    async def _settle_first(self) -> None:
+        await self._settle(await self._client.get(KUBEVIRTS, "kubevirt", NAMESPACE))
 
     async def _deployed(self) -> bool:
         try:

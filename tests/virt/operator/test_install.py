@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from fakekube.api.apiserver import ApiServer
 from fakekube.client.client import Client
 from fakekube.clock import ManualClock
+from fakekube.cluster import Cluster
 from fakekube.ids import Ids
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import condition, finalizers
@@ -285,3 +286,13 @@ def test_a_running_server_needs_no_pydantic():
         "sys.exit('pydantic' in sys.modules or 'jsonschema' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+async def test_what_is_refused_is_tried_again():
+    """A server that fails while KubeVirt is being installed gets it all the same, and the operator lives."""
+    cluster = Cluster(clock=ManualClock())
+    cluster.faults.add(client="virt-operator", verb="write", status=500, rate=0.3, times=None)
+    async with cluster:
+        await cluster.advance("10m")
+        found = await cluster.client().get(KUBEVIRTS, "kubevirt", "kubevirt")
+        assert (found["status"]["phase"], cluster.failures) == ("Deployed", {})

@@ -1,0 +1,52 @@
+"""Equal parts are one, and nothing else changes."""
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakekube.machinery.interning import Parts
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-2, 2) | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.lists(VALUES, max_size=12), st.integers(1, 8))
+def test_values_stay_what_they_are(values, most):
+    """However few parts are kept, each value is to the byte what it was: 1, 1.0 and true are three values."""
+    parts = Parts(most)
+    texts = [orjson.dumps(value) for value in values]
+    shared = [parts.shared(value) for value in values]
+    assert [orjson.dumps(one) for one in shared] == texts
+
+
+def test_equal_parts_are_one():
+    """Containers and longer texts that are equal are the same; what they are in need not be alike."""
+    parts = Parts(100)
+    texts = (f'{{"name": "{name}", "image": "registry/a:1", "env": [{{"name": "A"}}]}}' for name in "ab")
+    one, other = (parts.shared(orjson.loads(text)) for text in texts)
+    assert one is not other
+    assert one["env"] is other["env"]
+    assert one["image"] is other["image"]
+    assert parts.shared({"env": [{"name": "A"}]})["env"] is one["env"]
+
+
+def test_large_parts_are_shared_within():
+    """A part that is too long to be kept is made of parts that are."""
+    parts = Parts(100)
+    one, other = (parts.shared({"big": "x" * 5_000, "small": {"a": [1, 2]}}) for _ in range(2))
+    assert one is not other
+    assert one["small"] is other["small"]
+
+
+def test_few_are_kept():
+    """What has not been met for long is let go of; what is met again and again stays."""
+    parts = Parts(10)
+    often = parts.shared({"often": True})
+    for number in range(100):
+        parts.shared({"rare": number})
+        assert parts.shared({"often": True}) is often
+    assert parts.shared({"rare": 99}) is parts.shared({"rare": 99})
+    assert sum(map(len, (parts._young, parts._old))) <= 20
