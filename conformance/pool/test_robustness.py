@@ -27,6 +27,7 @@ async def test_P_204_errors_are_retried(world):
     async with world.refusing("CREATE", VM):
         await world.create(pool(replicas=1))
         await world.event("FailedCreate", "Error creating VM: ", "Warning")
+        await world.until(lambda: world.told("FailedCreate") > 4, "more attempts than events give rise to")
     await world.pool_of("p-0")
 
 

@@ -73,6 +73,8 @@ async def test_P_110_storage_of_the_others(world):
     await world.pool_of("p-0")
     await world.settled()
     assert controller(world.dvs["d-0"])["uid"] == uid(world.vms["p-0"])
+    owned = [controller(one.obj).get("uid") for one in world.follower.of(DV, "d-0")]
+    assert set(owned[owned.index(uid(world.vms["p-0"])) :]) == {uid(world.vms["p-0"])}, "and never lose it"
 
 
 async def test_P_111_storage_is_found_again(world):

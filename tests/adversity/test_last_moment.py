@@ -14,7 +14,7 @@ from fakekube.machinery.resources import (
     VIRTUAL_MACHINE_POOLS,
     VIRTUAL_MACHINES,
 )
-from tests.controller.cluster import NS, POOL_FINALIZER, VM_FINALIZER, Cluster
+from tests.controller.cluster import NS, POOL_FINALIZER, VM_FINALIZER, Cluster, refusal
 from tests.controller.conftest import World
 
 HELD = "example.org/hold"
@@ -256,3 +256,24 @@ async def test_a_blind_controller_does_nothing_twice(moment):
     moment.wire.flowing.set()
     await moment.cluster.pass_time(5)
     assert len([line for line in asked if line.startswith("PUT") and line.endswith(("/p-0", "/p-1"))]) == 2
+
+
+async def test_what_was_refused_is_tried_again(moment):
+    """Where a VM could not be made for a minute, it is made soon afterwards, though nothing else has happened."""
+    await moment.pool_of(1)
+
+    async def nothing(_):
+        """It is about the requests after this one."""
+
+    moment.before("POST", "/virtualmachines", nothing)
+    moment.wire.refuse = lambda request: (
+        refusal(500, "InternalError")
+        if request.method == "POST" and request.path.endswith("/virtualmachines")
+        else None
+    )
+    await moment.cluster.change_pool(replicas=2)
+    await moment.cluster.pass_time(60)
+    assert set(await moment.cluster.vms()) == {"p-0"}
+    moment.wire.refuse = None
+    await moment.cluster.pass_time(120)
+    assert set(await moment.cluster.vms()) == {"p-0", "p-1"}
