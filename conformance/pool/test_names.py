@@ -65,6 +65,8 @@ async def test_P_049_the_last_dash_counts(world):
     await world.pool_of("a-1-0", "a-1-1", "a-1-2", name="a-1")
     await world.change("a-1", replicas=1)
     await world.pool_of("a-1-0", name="a-1")
+    await world.change("a-1", replicas=2)
+    await world.pool_of("a-1-0", "a-1-1", name="a-1")
 
 
 async def test_P_050_pools_with_names_inside_each_other(world):
