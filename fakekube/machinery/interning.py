@@ -31,8 +31,10 @@ class Parts:
             return value
         key = orjson.dumps(value)
         small = len(key) <= _LONGEST
-        if small and (known := self._known(key)) is not None:
-            return known
+        if small:
+            key = b"%b" % key  # without the buffer it was written in (`copying`): it may be kept
+            if (known := self._known(key)) is not None:
+                return known
         places = value.items() if kind is dict else enumerate(value)
         for place, part in places:
             value[place] = self.shared(part)
