@@ -26,7 +26,10 @@ class Parts:
         """An equal value made of parts that others are made of too. `value` itself may be changed to be of such parts."""
         kind = value.__class__
         if kind is str:
-            return self._kept(value, value) if _SHORTEST <= len(value) <= _LONGEST else value
+            if not _SHORTEST <= len(value) <= _LONGEST:
+                return value
+            known = self._known(value)
+            return self._keep(value, value) if known is None else known
         if not value or (kind is not dict and kind is not list):
             return value
         key = orjson.dumps(value)
@@ -38,7 +41,7 @@ class Parts:
         places = value.items() if kind is dict else enumerate(value)
         for place, part in places:
             value[place] = self.shared(part)
-        return self._kept(key, value) if small else value
+        return self._keep(key, value) if small else value
 
     def _known(self, key: bytes | str) -> Any:
         found = self._young.get(key)
@@ -46,9 +49,7 @@ class Parts:
             self._young[key] = found
         return found
 
-    def _kept(self, key: bytes | str, value: Any) -> Any:
-        if (known := self._known(key)) is not None:
-            return known
+    def _keep(self, key: bytes | str, value: Any) -> Any:
         if len(self._young) >= self._most:
             self._old, self._young = self._young, {}
         self._young[key] = value
