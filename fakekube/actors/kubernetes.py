@@ -61,6 +61,7 @@ def _policy_status(at: Setting) -> Made:
 
 def _nodes(at: Setting) -> Made:
     from fakekube.agents.nodes import Nodes, NodeShape, shapes
+    from fakekube.lifecycle.stage import PACES
 
     nodes = Nodes(
         at.client,
@@ -68,6 +69,8 @@ def _nodes(at: Setting) -> Made:
         ids=at.ids,
         nodes=shapes(at.nodes, NodeShape("", kubelet=at.versions.kubernetes)),
         heartbeats=at.pace == "realistic",
+        pace=PACES[at.pace],
+        stages=[one for one in at.stages if (one.group, one.kind) == _PLAYERS["nodes"]],
     )
     return Made(nodes, nodes.register)
 
@@ -126,6 +129,7 @@ _LAUNCHER = "launcher-"  # stages of pods so called are virt-handler's
 
 # Actors that play a kind's stages themselves.
 _PLAYERS: Mapping[str, tuple[str, str]] = {
+    "nodes": ("", "Node"),
     "kubelet": ("", "Pod"),
     "virt-handler": ("kubevirt.io", "VirtualMachineInstance"),
 }

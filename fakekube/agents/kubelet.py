@@ -1,4 +1,4 @@
-"""Runs the pods that are bound to nodes, by the stages of `stages/pod.yaml`: one actor speaks for every node's kubelet.
+"""Runs the pods that are bound to nodes, by the stages of `stages/`: one actor speaks for every node's kubelet.
 
 A node has a kubelet while its Ready condition is True. On others (a bare Node somebody made, a broken one) pods stay as
 they are.
@@ -25,7 +25,7 @@ from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
 from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
-from fakekube.lifecycle.stage import INSTANT, Pace, Stage
+from fakekube.lifecycle.stage import CHAOS, INSTANT, Pace, Stage
 from fakekube.machinery import objects
 from fakekube.machinery.resources import NODES, PODS
 from fakekube.machinery.wire import Object
@@ -39,9 +39,10 @@ def never(_pod: Object) -> bool:
 
 
 @cache
-def standard_stages() -> tuple[Stage, ...]:
-    """The stages of `stages/`, read once."""
-    return loading.load(_STAGES, names=NAMES)
+def standard_stages(pace: Pace = INSTANT) -> tuple[Stage, ...]:
+    """The stages of pods in `stages/`, read once."""
+    files = ("chaos.yaml", "fates.yaml", "pod.yaml") if pace is CHAOS else ("fates.yaml", "pod.yaml")
+    return tuple(stage for file in files for stage in loading.load(_STAGES / file, names=NAMES))
 
 
 class Kubelet:
@@ -73,7 +74,7 @@ class Kubelet:
         self._player = Player(
             reader,
             PODS,
-            script.merged(standard_stages(), stages),
+            script.merged(standard_stages(pace), stages),
             clock=clock,
             ids=ids,
             pace=pace,

@@ -1,18 +1,26 @@
 """Registers worker nodes, as their kubelets would, from values that say what they are like.
 
-Nothing happens after that: a node that is registered is ready, until somebody writes otherwise. Only with `heartbeats`
-are the leases in kube-node-lease renewed every ten seconds, as tools that look at them expect.
+Nothing happens after that: a node that is registered is ready, until somebody writes otherwise, or stages say so: those of
+`stages/node.yaml` at pace chaos, and somebody's own. Only with `heartbeats` are the leases in kube-node-lease renewed every
+ten seconds, as tools that look at them expect.
 Upstream: k8s: pkg/kubelet/kubelet_node_status.go, pkg/kubelet/nodestatus/setters.go
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 from fakekube.client.client import Client
+from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339, rfc3339_micro
 from fakekube.ids import Ids
+from fakekube.lifecycle import loading, script
+from fakekube.lifecycle.player import Player
+from fakekube.lifecycle.stage import CHAOS, INSTANT, Pace, Stage
+from fakekube.machinery import objects
 from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.resources import LEASES, NODES
 from fakekube.machinery.versions import Versions
@@ -59,8 +67,14 @@ def shapes(count: int, like: NodeShape | None = None) -> list[NodeShape]:
     return [replace(like, name=f"node{number:02}") for number in range(1, count + 1)]
 
 
+@cache
+def standard_stages() -> tuple[Stage, ...]:
+    """The stages of nodes, read once."""
+    return loading.load(Path(__file__).parent / "stages" / "node.yaml", names=frozenset())
+
+
 class Nodes:
-    """An actor: registers `nodes` and, if asked to, keeps their leases alive."""
+    """An actor: registers `nodes` and, if asked to, keeps their leases alive. `stages`: somebody's own for nodes."""
 
     name = "nodes"
 
@@ -72,6 +86,8 @@ class Nodes:
         ids: Ids,
         nodes: Sequence[NodeShape] | None = None,
         heartbeats: bool = False,
+        pace: Pace = INSTANT,
+        stages: Sequence[Stage] = (),
     ) -> None:
         self._client = client
         self._clock = clock
@@ -79,19 +95,42 @@ class Nodes:
         self._nodes = shapes(1) if nodes is None else nodes
         self._heartbeats = heartbeats
         self._registered = asyncio.Event()
+        self._recorder = Recorder(client, "kubelet", clock=clock, ids=ids)
+        played = script.merged(standard_stages() if pace is CHAOS else (), stages)
+        self._player: Player | None = None
+        if played:  # nobody watches nodes for nothing
+            self._player = Player(
+                client,
+                NODES,
+                played,
+                clock=clock,
+                ids=ids,
+                pace=pace,
+                recorder=self._recorder,
+                host=objects.name,
+                client_for=lambda node: self._as(objects.name(node)),
+                name=self.name,
+            )
 
     @property
     def idle(self) -> bool:
-        """Whether all nodes are registered."""
-        return self._registered.is_set()
+        """Whether all nodes are registered, and no stage has anything to play now."""
+        quiet = self._recorder.idle and (self._player is None or self._player.idle)
+        return self._registered.is_set() and quiet
 
     async def wait_registered(self) -> None:
         await self._registered.wait()
 
     async def run(self) -> None:
         await self.register()
-        if not self._heartbeats:
-            return
+        async with asyncio.TaskGroup() as tasks:
+            if self._heartbeats:
+                tasks.create_task(self._renew_for_ever(), name="nodes: leases")
+            if self._player is not None:
+                tasks.create_task(self._recorder.run(), name="nodes: events")
+                tasks.create_task(self._player.run(), name="nodes: stages")
+
+    async def _renew_for_ever(self) -> None:
         while True:
             for shape in self._nodes:
                 await self._renew(shape)
@@ -102,13 +141,13 @@ class Nodes:
         for place, shape in enumerate(self._nodes):
             node = node_object(shape, place, rfc3339(self._clock.now()), self._ids)
             try:
-                await self._as(shape).create(NODES, node)
+                await self._as(shape.name).create(NODES, node)
             except AlreadyExists:
                 continue
         self._registered.set()
 
     async def _renew(self, shape: NodeShape) -> None:
-        client = self._as(shape)
+        client = self._as(shape.name)
         now = rfc3339_micro(self._clock.now())
         try:
             patch = {"spec": {"renewTime": now}}
@@ -129,8 +168,8 @@ class Nodes:
             }
             await client.create(LEASES, lease)
 
-    def _as(self, shape: NodeShape) -> Client:
-        return self._client.as_user(f"system:node:{shape.name}", "system:nodes", user_agent="kubelet")
+    def _as(self, name: str) -> Client:
+        return self._client.as_user(f"system:node:{name}", "system:nodes", user_agent="kubelet")
 
 
 def node_object(shape: NodeShape, place: int, now: str, ids: Ids) -> Object:

@@ -1,6 +1,6 @@
-"""Plays the stages users bring for kinds that no other actor has stages for: Nodes, VirtualMachines, their own CRDs.
+"""Plays the stages users bring for kinds that no other actor has stages for: VirtualMachines, claims, their own CRDs.
 
-Stages of pods and guests are played by those who know more about them (`kubelet`, virt-handler), unless those are not there.
+Stages of pods, nodes and guests are played by those who know more about them (`kubelet`, virt-handler), unless those are not there.
 A kind nobody serves yet is waited for: its CustomResourceDefinition may come later.
 """
 

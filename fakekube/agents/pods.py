@@ -12,7 +12,7 @@ Names for stages (`stages/pod.yaml`); those that say nothing now are absent:
     host · address   of the pod's node, and of the pod: its own, or the next that is free
     outdated    conditions to write, where they differ from what containers and readiness gates say
     fate        how the start goes wrong, if it is to (`fates`)      unpullable  the container whose image is not found
-    unpulled · crashed                                               the status to write when it has gone wrong
+    pulling     the containers whose image could not be pulled       unpulled · crashed   the status to write when it has gone wrong
 
 Upstream: k8s: pkg/kubelet/status/generate.go, pkg/kubelet/kubelet_pods.go
 """
@@ -51,6 +51,7 @@ NAMES = frozenset(
         "address",
         "fate",
         "unpullable",
+        "pulling",
         "unpulled",
         "crashed",
     ]
@@ -119,12 +120,20 @@ class PodView(View):
     def startable(self) -> bool | None:
         if self._final() or self._status.get("phase") == "Running":
             return None
-        for field in ("initContainers", "containers"):
-            for one in containers.present_statuses(self._pod, field):
-                reason = ((one.get("state") or {}).get("waiting") or {}).get("reason")
-                if reason in _PULL_TROUBLE:
-                    return None  # whoever said so decides when that is over
+        if self.pulling():
+            return None  # whoever said so decides when that is over
         return True
+
+    def pulling(self) -> list[dict[str, str]] | None:
+        found = [
+            self._item(field, container)
+            for field in ("initContainers", "containers")
+            for one in containers.present_statuses(self._pod, field)
+            if objects.dig(one, "state", "waiting", "reason") in _PULL_TROUBLE
+            for container in self._pod["spec"].get(field) or ()
+            if container["name"] == one["name"]
+        ]
+        return found or None
 
     def starting(self) -> list[dict[str, str]]:
         spec = self._pod["spec"]

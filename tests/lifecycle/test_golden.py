@@ -32,7 +32,7 @@ def of_guest(given):
     memory = Memory("u", boot_fails=given.get("bootFails", False), **moments)
     launchers = Launchers(given.get("launcher"), given.get("target"), given.get("ended", False))
     view = GuestView(vmi, NOW, fate=fates.of(vmi), memory=memory, launchers=launchers)
-    return guest.guest_stages(), VMI, {"guest": view}
+    return guest.standard_stages(), VMI, {"guest": view}
 
 
 def of_launcher(given):
@@ -40,7 +40,7 @@ def of_launcher(given):
     fate = fates.of(vmi) if vmi else fates.NONE
     started = Memory("u", parse_rfc3339(given["started"]) if "started" in given else None)
     view = LauncherView(given["object"], vmi, rfc3339(NOW), fate=fate, memory=started)
-    return guest.launcher_stages(), ("", "Pod"), {"launcher": view}
+    return guest.standard_stages(), ("", "Pod"), {"launcher": view}
 
 
 def of_pod(given):
@@ -87,5 +87,5 @@ def test_golden(file):
 def test_every_stage_is_played():
     """Each standard stage that plays at pace realistic comes next in some golden file."""
     played = {one["stage"] for file in FILES for one in yaml.safe_load(file.read_text())["then"]}
-    every = (*guest.guest_stages(), *guest.launcher_stages(), *kubelet.standard_stages())
+    every = (*guest.standard_stages(), *kubelet.standard_stages())
     assert {one.name for one in every if "realistic" in one.paces} - played == set()

@@ -21,7 +21,7 @@ from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
 from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
-from fakekube.lifecycle.stage import INSTANT, Pace, Stage
+from fakekube.lifecycle.stage import CHAOS, INSTANT, Pace, Stage
 from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.objects import controller_of, dig, key, name, namespace, uid
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
@@ -33,19 +33,14 @@ from fakekube.virt.handler.nodes import Heartbeats
 
 _STAGES = Path(__file__).parent / "stages"
 _ATTEMPTS = 5
+_NAMES = {("kubevirt.io", "VirtualMachineInstance"): guest_view.NAMES, ("", "Pod"): launcher.NAMES}
 
 
 @cache
-def guest_stages() -> tuple[Stage, ...]:
-    """The standard stages of guests, read once."""
-    files = (_STAGES / "guest.yaml", _STAGES / "chaos.yaml")
-    return tuple(stage for file in files for stage in loading.load(file, names=guest_view.NAMES))
-
-
-@cache
-def launcher_stages() -> tuple[Stage, ...]:
-    """The standard stages of launcher pods, read once."""
-    return loading.load(_STAGES / "launcher.yaml", names=launcher.NAMES)
+def standard_stages(pace: Pace = INSTANT) -> tuple[Stage, ...]:
+    """The standard stages of guests and of launcher pods, read once."""
+    files = ("guest.yaml", "launcher.yaml", *(("chaos.yaml",) if pace is CHAOS else ()))
+    return tuple(stage for file in files for stage in loading.load(_STAGES / file, names=_NAMES))
 
 
 class VirtHandler:
@@ -67,6 +62,7 @@ class VirtHandler:
         self._clock = clock
         for_guests = [one for one in stages if one.kind == VIRTUAL_MACHINE_INSTANCES.kind]
         for_launchers = [one for one in stages if one.kind == PODS.kind and one.name.startswith("launcher-")]
+        standard = standard_stages(pace)
         self._everybody = bool(for_guests)  # stages may be about guests that are none of a node's business
         self._heartbeats = Heartbeats(client, clock=clock)
         self._knowledge = Knowledge(client, self._heartbeats, clock)
@@ -77,7 +73,7 @@ class VirtHandler:
         self._guests = Player(
             client,
             VIRTUAL_MACHINE_INSTANCES,
-            script.merged(guest_stages(), for_guests),
+            script.merged(standard, for_guests),
             clock=clock,
             ids=ids,
             pace=pace,
@@ -94,7 +90,7 @@ class VirtHandler:
         self._launchers = Player(
             client,
             PODS,
-            script.merged(launcher_stages(), for_launchers),
+            script.merged(standard, for_launchers),
             clock=clock,
             ids=ids,
             pace=pace,
