@@ -63,12 +63,13 @@ class Lookups:
         )
 
     async def matched(self, vm: Object, member: str) -> Mapping[str, Any] | None:
-        """The spec of the machine's `instancetype` or `preference`; None when it has none. Raises NotFound."""
+        """The spec of the machine's `instancetype` or `preference`, as it was when the machine met it; None when it has none.
+        Raises NotFound."""
         matcher = dig(vm, "spec", member)
         if not matcher or not (matcher.get("name") or matcher.get("revisionName")):
             return None
         namespace = dig(vm, "metadata", "namespace") or ""
-        revision = matcher.get("revisionName")
+        revision = matcher.get("revisionName") or kinds.known_revision(vm, member)
         if revision:
             kept = await self._client.get(CONTROLLER_REVISIONS, revision, namespace)
             found: Mapping[str, Any] | None = dig(kept, "data", "spec")

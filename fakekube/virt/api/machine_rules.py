@@ -15,7 +15,7 @@ from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.instance_defaults import set_instance_defaults
 from fakekube.virt.causes import NOT_FOUND, Cause
-from fakekube.virt.instancetypes import applying
+from fakekube.virt.instancetypes import applying, checking
 
 RUNNING_WARNING = "spec.running is deprecated, please use spec.runStrategy instead."
 _TEMPLATE = "spec.template.spec"
@@ -40,7 +40,7 @@ def validate(
         lambda: list(matchers(vm, old)),
         lambda: [
             Cause(f"VM field(s) {field} conflicts with selected instance type", field)
-            for field in applying.conflicts(_TEMPLATE, vm["spec"]["template"], size)
+            for field in checking.conflicts(_TEMPLATE, vm["spec"]["template"], size)
         ],
         lambda: _spec(vm, config, size, preference, known or InOrder()),
         lambda: list(_namespaces(vm)),
@@ -102,10 +102,9 @@ def _spec(
 
     def judge() -> list[Cause]:
         done = complete(vm, config, size, preference)["spec"]["template"]["spec"]
-        missing = applying.unmet(done, preference)
-        if missing is not None:
-            text, field = missing
-            unmet.append(Cause(f"failure checking preference requirements: {text}", field, NOT_FOUND))
+        if missing := checking.unmet(done, size, preference):
+            text = f"failure checking preference requirements: {missing.text}"
+            unmet.append(Cause(text, missing.fields, NOT_FOUND))
             return unmet
         return instance_spec.validate(_TEMPLATE, done, config)
 

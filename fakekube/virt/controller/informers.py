@@ -9,6 +9,7 @@ from fakekube.machinery.objects import controller_of, dig, labels, namespace
 from fakekube.machinery.resources import (
     CONTROLLER_REVISIONS,
     DATA_VOLUMES,
+    KUBEVIRTS,
     NODES,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
@@ -51,6 +52,7 @@ class Informers:
         self.migrations = Informer(client, MIGRATIONS, clock=clock)
         self.replica_sets = Informer(client, REPLICA_SETS, clock=clock)
         self.nodes = Informer(client, NODES, clock=clock)
+        self.kubevirts = Informer(client, KUBEVIRTS, clock=clock)
         self.cdi_configs = Informer(client, CDI_CONFIGS, clock=clock)
         for informer in (self.vmis, self.pods, self.attachments, self.revisions, self.data_volumes):
             informer.add_index(BY_OWNER, owner_uid)

@@ -1,34 +1,36 @@
 """Instancetypes and preferences of VMs: kept as they were when the VM first met them, written out when it starts.
 
-What an instancetype means is `virt.instancetypes`' business. A copy is kept in a ControllerRevision, which never changes,
-so each is read once.
-Origin: kubevirt: pkg/instancetype/controller/vm/controller.go, pkg/instancetype/revision/store.go
+What an instancetype means is `virt.instancetypes`' business; what a kept copy looks like, `kept_sizes`'. A copy is
+kept in a ControllerRevision, which never changes, so each is read once. One of an older version is written anew.
+
+With the reference policy `expand` nothing is kept: the template is written out for good, which virt-api knows how to do.
+Origin: kubevirt: pkg/instancetype/controller/vm/controller.go, pkg/instancetype/{revision,upgrade}
 """
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from fakekube.client.client import Client
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import AlreadyExists, ApiError
-from fakekube.machinery.objects import Obj, dig, generation, name, namespace, owner_reference, uid
+from fakekube.machinery.errors import AlreadyExists, ApiError, NotFound
+from fakekube.machinery.objects import Obj, dig, name, namespace
 from fakekube.machinery.resources import CONTROLLER_REVISIONS, Resource
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import vmi_template
+from fakekube.virt.controller import kept_sizes, vmi_template
 from fakekube.virt.controller.conditions import Failure
-from fakekube.virt.instancetypes import applying, kinds
+from fakekube.virt.instancetypes import applying, checking, kinds
 
-_LABEL = "instancetype.kubevirt.io/object-"
 _REASONS: Mapping[kinds.Member, str] = {
     "instancetype": "FailedFindInstancetype",
     "preference": "FailedFindPreference",
 }
+_EXPANDING = Resource("subresources.kubevirt.io", "v1", "virtualmachines", "VirtualMachine")
 
 
-class NotFoundError(Exception):
-    """A VM names an instancetype or preference that is not there."""
+class FailedError(Exception):
+    """What a VM names is not there, or cannot be kept."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -41,11 +43,13 @@ class ConflictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a VM's matchers stand for; `refs` are the members of its status that tell so."""
+    """What a VM's matchers stand for; `refs` are the members of its status that tell so, `outdated` the copies that are not
+    needed once these are written."""
 
     size: Mapping[str, Any] | None = None
     preference: Mapping[str, Any] | None = None
     refs: Mapping[str, Object] | None = None
+    outdated: tuple[str, ...] = ()
 
 
 NONE = Found()
@@ -59,56 +63,82 @@ class Instancetypes:
         self._kept: dict[tuple[str, str], Mapping[str, Any]] = {}  # (namespace, revision) → spec
 
     async def of(self, vm: Object) -> Found:
-        """What the VM's matchers stand for, kept from now on. Raises NotFoundError."""
-        spec = vm["spec"]
-        if not spec.get("instancetype") and not spec.get("preference"):
-            return NONE
+        """What the VM's matchers stand for, kept from now on. Raises FailedError."""
         specs: dict[str, Mapping[str, Any]] = {}
         refs: dict[str, Object] = {}
-        for member in kinds.MEMBERS:
-            matcher = spec.get(member)
-            if not matcher or not (matcher.get("name") or matcher.get("revisionName")):
-                continue
+        outdated = []
+        for member, matcher in _matchers(vm):
+            with _failing(member):
+                kept, old = await self._one(vm, member, matcher)
+                refs[f"{member}Ref"] = _ref(member, matcher, kept)
+            specs[member] = self._kept[namespace(vm), kept]
+            outdated += [old] if old else []
+        if not refs:
+            return NONE
+        return Found(specs.get("instancetype"), specs.get("preference"), refs, tuple(outdated))
+
+    async def meant(self, vm: Object) -> Found:
+        """What the matchers of a VM that was mean today; nothing is kept. Raises FailedError."""
+        specs: dict[str, Mapping[str, Any]] = {}
+        for member, matcher in _matchers(vm):
+            with _failing(member):
+                specs[member] = (await self._find(vm, member, matcher)).get("spec") or {}
+        return Found(specs.get("instancetype"), specs.get("preference"))
+
+    async def written_out(self, vm: Object) -> Object:
+        """The VM with its matchers gone and what they stood for in its template. Raises FailedError."""
+        for member, matcher in _matchers(vm):
+            with _failing(member):
+                await self._find(vm, member, matcher)
+        try:
+            return await self._client.get(_EXPANDING, name(vm), namespace(vm), subresource="expand-spec")
+        except ApiError as error:
+            text = f"error encountered while expanding into VirtualMachine: {error.message}"
+            raise FailedError(Failure("FailedCreate", text)) from error
+
+    async def discard(self, vm: Object, *revisions: str) -> None:
+        """Delete copies nobody needs any more."""
+        for own in revisions:
+            self._kept.pop((namespace(vm), own), None)
             try:
-                specs[member], refs[f"{member}Ref"] = await self._one(vm, member, matcher)
-            except ApiError as error:
-                raise NotFoundError(Failure(_REASONS[member], error.message)) from error
-        return Found(specs.get("instancetype"), specs.get("preference"), refs)
+                await self._client.delete(CONTROLLER_REVISIONS, own, namespace(vm))
+            except NotFound:
+                continue
 
-    async def _one(
-        self, vm: Object, member: kinds.Member, matcher: Object
-    ) -> tuple[Mapping[str, Any], Object]:
-        space, known = namespace(vm), dig(vm, "status", f"{member}Ref", default={})
-        resource = kinds.resource_of(matcher, member)
-        same = known.get("name") == matcher.get("name") and known.get("kind") == resource.kind.lower()
-        kept = matcher.get("revisionName") or (
-            dig(known, "controllerRevisionRef", "name", default="") if same else ""
-        )
+    async def _one(self, vm: Object, member: kinds.Member, matcher: Object) -> tuple[str, str]:
+        """The revision that stands for a matcher, and the one it replaces, if any."""
+        kept = matcher.get("revisionName") or kinds.known_revision(vm, member)
         if not kept:
-            scope = space if resource.namespaced else None
-            found = await self._client.get(resource, matcher["name"], scope)
-            kept = await self._keep(vm, found, resource)
-        ref: Object = {"kind": resource.kind.lower(), "controllerRevisionRef": {"name": kept}}
-        if matcher.get("name"):
-            ref["name"] = matcher["name"]
-        for copied in ("inferFromVolume", "inferFromVolumeFailurePolicy"):
-            if matcher.get(copied):
-                ref[copied] = matcher[copied]
-        return await self._read(space, kept), ref
+            return await self._keep(vm, await self._find(vm, member, matcher)), ""
+        if (namespace(vm), kept) in self._kept:
+            return kept, ""
+        stored = await self._client.get(CONTROLLER_REVISIONS, kept, namespace(vm))
+        if kept_sizes.is_latest(stored):
+            self._kept[namespace(vm), kept] = dig(stored, "data", "spec", default={})
+            return kept, ""
+        return await self._keep(vm, kept_sizes.upgraded(stored, member), "upgrading"), kept
 
-    async def _keep(self, vm: Object, found: Object, resource: Resource) -> str:
-        wanted = revision(vm, found, resource)
-        with suppress(AlreadyExists):  # an earlier pass may have got this far
+    async def _find(self, vm: Object, member: kinds.Member, matcher: Object) -> Object:
+        resource = kinds.resource_of(matcher, member)
+        scope = namespace(vm) if resource.namespaced else None
+        found = await self._client.get(resource, matcher["name"], scope)
+        return {**found, "apiVersion": resource.api_version, "kind": resource.kind}
+
+    async def _keep(self, vm: Object, found: Object, doing: str = "storing") -> str:
+        wanted = kept_sizes.revision(vm, found)
+        own, spec = name(wanted), wanted["data"]["spec"]
+        try:
             await self._client.create(CONTROLLER_REVISIONS, wanted)
-        self._kept[namespace(vm), name(wanted)] = wanted["data"]["spec"]
-        return name(wanted)
-
-    async def _read(self, space: str, own: str) -> Mapping[str, Any]:
-        spec = self._kept.get((space, own))
-        if spec is None:
-            stored = await self._client.get(CONTROLLER_REVISIONS, own, space)
-            spec = self._kept[space, own] = dig(stored, "data", "spec", default={})
-        return spec
+        except AlreadyExists:  # an earlier pass may have got this far
+            stored = await self._client.get(CONTROLLER_REVISIONS, own, namespace(vm))
+            if dig(stored, "data", "spec") != spec:
+                text = (
+                    f"error encountered while {doing} instancetype.kubevirt.io controllerRevisions: "
+                    f"found existing ControllerRevision with unexpected data: {own}"
+                )
+                raise FailedError(Failure("FailedCreate", text)) from None
+        self._kept[namespace(vm), own] = spec
+        return own
 
     def forget(self, space: str, own: str) -> None:
         """A VM is gone: its revisions go with it."""
@@ -116,38 +146,34 @@ class Instancetypes:
             del self._kept[kept]
 
 
-def revision(vm: Obj, found: Obj, resource: Resource) -> Object:
-    """The ControllerRevision that keeps an instancetype or preference for a VM."""
-    meta = found["metadata"]
-    version = resource.version
-    owner = owner_reference(
-        {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": vm["metadata"]}
-    )
-    told = {
-        "generation": str(generation(found)),
-        "kind": resource.kind,
-        "name": name(found),
-        "uid": uid(found),
-        "version": version,
-    }
-    kept = {member: meta[member] for member in ("name", "namespace", "uid", "generation") if member in meta}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "ControllerRevision",
-        "metadata": {
-            "name": f"{name(vm)}-{name(found)}-{version}-{uid(found)}-{generation(found)}",
-            "namespace": namespace(vm),
-            "labels": {f"{_LABEL}{member}": value for member, value in told.items()},
-            "ownerReferences": [owner],
-        },
-        "data": {
-            "apiVersion": resource.api_version,
-            "kind": resource.kind,
-            "metadata": kept,
-            "spec": found.get("spec") or {},
-        },
-        "revision": 0,
-    }
+def is_to_expand(vm: Obj, policy: str) -> bool:
+    """Whether the VM's matchers are to be written out for good."""
+    if policy == "expand":
+        return not any(kinds.known_revision(vm, member) for member in kinds.MEMBERS)
+    return policy == "expandAll"
+
+
+@contextmanager
+def _failing(member: kinds.Member) -> Iterator[None]:
+    try:
+        yield
+    except ApiError as error:
+        raise FailedError(Failure(_REASONS[member], error.message)) from error
+
+
+def _matchers(vm: Obj) -> list[tuple[kinds.Member, Object]]:
+    spec = vm["spec"]
+    found = [(member, spec.get(member) or {}) for member in kinds.MEMBERS]
+    return [(member, one) for member, one in found if one.get("name") or one.get("revisionName")]
+
+
+def _ref(member: kinds.Member, matcher: Object, kept: str) -> Object:
+    kind = kinds.resource_of(matcher, member).kind.lower()
+    ref: Object = {"kind": kind, "controllerRevisionRef": {"name": kept}}
+    for copied in ("name", "inferFromVolume", "inferFromVolumeFailurePolicy"):
+        if matcher.get(copied):
+            ref[copied] = matcher[copied]
+    return ref
 
 
 def expanded(vm: Object, found: Found) -> Object:
@@ -159,7 +185,7 @@ def expanded(vm: Object, found: Found) -> Object:
         return vm
     template: Object = copy_of(vm["spec"]["template"])
     template["spec"] = vmi_template.with_default_devices(template.get("spec") or {})
-    clashing = applying.conflicts("spec", template, found.size)
+    clashing = checking.conflicts("spec", template, found.size)
     if clashing:
         raise ConflictError(f"VMI conflicts with instancetype spec in fields: [{', '.join(clashing)}]")
     applying.expand(template, found.size, found.preference)

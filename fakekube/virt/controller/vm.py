@@ -49,7 +49,7 @@ class VirtualMachineController:
         self._instancetypes = instancetypes.Instancetypes(client)
         self._revisions = Revisions(client, informers.revisions)
         self._volumes = DataVolumes(informers, recorder, self._writers.volumes)
-        self._updates = Updates(self._writers, self._revisions)
+        self._updates = Updates(self._writers, self._revisions, self._instancetypes)
         self._runner = Runner(client, recorder, self._writers, self._revisions)
         self.controller = wiring.controller(
             "virtualmachine",
@@ -58,7 +58,7 @@ class VirtualMachineController:
             informers.vmis,  # a VMI has its VM's key
             (informers.data_volumes, self._owners_and_users),
             (informers.claims, self._users),
-            reads=(informers.revisions,),
+            reads=(informers.revisions, informers.kubevirts),
             workers=_WORKERS,
         )
 
@@ -147,16 +147,38 @@ class VirtualMachineController:
         seen.vm = await self._writers.vms.update({**vm, "metadata": meta})
 
     async def _keep_instancetypes(self, seen: Pass) -> None:
-        """Keep what the VM's matchers stand for, and tell in the status where."""
+        """Keep what the VM's matchers stand for, and tell in the status where; or write it out for good."""
+        sizes = self._instancetypes
         try:
-            seen.sizes = await self._instancetypes.of(seen.vm)
-        except instancetypes.NotFoundError as error:
+            if seen.vm["spec"].keys() & {"instancetype", "preference"} and instancetypes.is_to_expand(
+                seen.vm, self._reference_policy()
+            ):
+                await self._write_out(seen, await sizes.written_out(seen.vm))
+                return
+            seen.sizes = await sizes.of(seen.vm)
+        except instancetypes.FailedError as error:
             seen.failure, seen.error = error.failure, error
             self._recorder.event(seen.vm, WARNING, error.failure.reason, error.failure.message)
             return
         refs = seen.sizes.refs or {}
         if any(dig(seen.vm, "status", member) != ref for member, ref in refs.items()):
             await self._write_status(seen, {**(seen.vm.get("status") or {}), **refs})
+        await sizes.discard(seen.vm, *seen.sizes.outdated)
+
+    def _reference_policy(self) -> str:
+        kubevirt = next(iter(self._informers.kubevirts.objects()), None)
+        return str(dig(kubevirt, "spec", "configuration", "instancetype", "referencePolicy") or "reference")
+
+    async def _write_out(self, seen: Pass, whole: Object) -> None:
+        refs = [dig(seen.vm, "status", f"{one}Ref", default={}) for one in ("instancetype", "preference")]
+        kept = [one for ref in refs if (one := dig(ref, "controllerRevisionRef", "name"))]
+        seen.vm = await self._writers.vms.update({**seen.vm, "spec": whole["spec"]})
+        if any(refs):
+            status = {
+                k: v for k, v in seen.vm["status"].items() if k not in ("instancetypeRef", "preferenceRef")
+            }
+            await self._write_status(seen, status)
+        await self._instancetypes.discard(seen.vm, *kept)
 
     async def _finish(self, seen: Pass) -> None:
         """The VM is being deleted: first its VMI goes, then the finalizer."""

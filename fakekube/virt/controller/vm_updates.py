@@ -5,9 +5,11 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleVolumeRequests, sync
 """
 
 from fakekube.machinery.objects import annotations, dig, generation, is_terminating
+from fakekube.machinery.wire import Object
 from fakekube.virt.controller import (
     hotplug,
     instance,
+    instancetypes,
     live_update,
     memory_dump,
     names,
@@ -16,14 +18,16 @@ from fakekube.virt.controller import (
 )
 from fakekube.virt.controller.vm_pass import Pass, Writers
 from fakekube.virt.controller.vm_revisions import Revisions
+from fakekube.virt.instancetypes import kinds
 
 
 class Updates:
     """See the module text."""
 
-    def __init__(self, writers: Writers, revisions: Revisions) -> None:
+    def __init__(self, writers: Writers, revisions: Revisions, sizes: instancetypes.Instancetypes) -> None:
         self._writers = writers
         self._revisions = revisions
+        self._sizes = sizes
 
     async def plug(self, seen: Pass) -> None:
         """Volumes: from queued requests to the template, and from the template to the running VMI."""
@@ -78,10 +82,11 @@ class Updates:
         started = await self._revisions.started_from(seen.key, vmi)
         if started is None:
             return
-        same = restart_required.same_template(started, seen.vm["spec"])
+        started, current = await self._written_out(seen, started)
+        same = restart_required.same_template(started, current)
         if not same:
-            seen.restart = restart_required.message(started, seen.vm["spec"], vmi)
-        if not seen.restart and (operations := live_update.changes(started, seen.vm["spec"], vmi)):
+            seen.restart = restart_required.message(started, current, vmi)
+        if not seen.restart and (operations := live_update.changes(started, current, vmi)):
             seen.vmi = vmi = await self._writers.vmis.patch(vmi, operations)
         if not same:
             return
@@ -89,3 +94,17 @@ class Updates:
         seen.vmi = await self._writers.vmis.patch(
             vmi, patches.guarded("/metadata/annotations", annotations(vmi), marked)
         )
+
+    async def _written_out(self, seen: Pass, started: Object) -> tuple[Object, Object]:
+        """The spec of the start and that of today, each with what its matchers mean in the template."""
+        current: Object = seen.vm["spec"]
+        matchers = [[spec.get(member) for member in kinds.MEMBERS] for spec in (started, current)]
+        if not any(map(any, matchers)):
+            return started, current
+        before = {**seen.vm, "spec": started}
+        try:
+            then = seen.sizes if matchers[0] == matchers[1] else await self._sizes.meant(before)
+            specs = [instancetypes.expanded(before, then), instancetypes.expanded(seen.vm, seen.sizes)]
+        except (instancetypes.FailedError, instancetypes.ConflictError):
+            return started, current
+        return specs[0]["spec"], specs[1]["spec"]

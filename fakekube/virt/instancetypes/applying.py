@@ -1,16 +1,18 @@
 """Applying an instancetype and a preference to an instance's spec. Changes the spec it is given, and nothing else.
 
-Origin: kubevirt: pkg/instancetype/{apply,preference/apply,conflict}
+What stands against it, says `checking`.
+Origin: kubevirt: pkg/instancetype/{apply,preference/apply}
 """
 
+import struct
 from collections.abc import Mapping
 from typing import Any
 
 from fakekube.machinery.objects import dig
-from fakekube.virt.quantities import whole
+from fakekube.virt.quantities import binary, whole
 
 Spec = dict[str, Any]
-_COPIED = (
+COPIED = (
     # instancetype member, member of the domain's cpu
     ("model", "model"),
     ("dedicatedCPUPlacement", "dedicatedCpuPlacement"),
@@ -40,44 +42,6 @@ _DISK_MEMBERS = (
 )
 
 
-def conflicts(path: str, template: Spec, size: Mapping[str, Any] | None) -> list[str]:
-    """The fields of a template that say what its instancetype says too; the same annotation is no contradiction."""
-    if size is None:
-        return []
-    spec = template.get("spec") or {}
-    domain = spec.get("domain") or {}
-    cpu, resources = domain.get("cpu") or {}, domain.get("resources") or {}
-    found = [f"domain.cpu.{part}" for part in ("sockets", "cores", "threads") if cpu.get(part)]
-    found += [
-        f"domain.cpu.{own}"
-        for theirs, own in _COPIED
-        if cpu.get(own) and dig(size, "cpu", theirs) is not None
-    ]
-    found += [
-        f"domain.resources.{kind}.{name}"
-        for name in ("cpu", "memory")
-        for kind in ("requests", "limits")
-        if (resources.get(kind) or {}).get(name) is not None
-    ]
-    if (domain.get("memory") or {}).keys() & {"guest", "hugepages"}:
-        found.append("domain.memory")
-    for member, own in (("gpus", "domain.devices.gpus"), ("hostDevices", "domain.devices.hostDevices")):
-        if size.get(member) and dig(domain, "devices", member):
-            found.append(own)
-    found += [
-        f"domain.{member}"
-        for member in ("ioThreadsPolicy", "launchSecurity")
-        if size.get(member) is not None and domain.get(member) is not None
-    ]
-    found += [name for name in ("schedulerName", "nodeSelector") if size.get(name) and spec.get(name)]
-    marked = dig(template, "metadata", "annotations", default={})
-    return [f"{path}.{field}" for field in found] + [
-        f"annotations.{key}"
-        for key, value in (size.get("annotations") or {}).items()
-        if marked.get(key, value) != value
-    ]
-
-
 def expand(template: Spec, size: Mapping[str, Any] | None, preference: Mapping[str, Any] | None) -> None:
     """`apply`, and their annotations where the template has none of that name."""
     apply(template.setdefault("spec", {}), size, preference)
@@ -99,7 +63,7 @@ def _apply_size(spec: Spec, size: Mapping[str, Any], preference: Mapping[str, An
     domain = spec.setdefault("domain", {})
     cpu = domain.setdefault("cpu", {})
     cpu |= _topology(int(dig(size, "cpu", "guest") or 1), preference)
-    for theirs, own in _COPIED:
+    for theirs, own in COPIED:
         if dig(size, "cpu", theirs) is not None:
             cpu[own] = size["cpu"][theirs]
     memory = domain.setdefault("memory", {})
@@ -108,9 +72,9 @@ def _apply_size(spec: Spec, size: Mapping[str, Any], preference: Mapping[str, An
             memory[member] = size["memory"][member]
     overcommit = int(dig(size, "memory", "overcommitPercent") or 0)
     if overcommit:
-        request = whole(memory["guest"]) * (100 - overcommit) // 100
         resources = domain.setdefault("resources", {})
-        resources["requests"] = {**(resources.get("requests") or {}), "memory": str(request)}
+        requested = _overcommitted(str(memory["guest"]), overcommit)
+        resources["requests"] = {**(resources.get("requests") or {}), "memory": requested}
     for member in ("gpus", "hostDevices"):
         if size.get(member):
             domain.setdefault("devices", {})[member] = size[member]
@@ -122,18 +86,39 @@ def _apply_size(spec: Spec, size: Mapping[str, Any], preference: Mapping[str, An
             spec[member] = size[member]
 
 
+def _overcommitted(guest: str, percent: int) -> str:
+    """What a guest that is promised more than it gets asks for. Go reckons with 32 bits here, and everybody sees it."""
+    share = _single(1 - _single(_single(percent) / 100))
+    amount = int(_single(_single(whole(guest)) * share))
+    return binary(amount) if guest.endswith("i") else str(amount)
+
+
+def _single(value: float) -> float:
+    return float(struct.unpack("f", struct.pack("f", value))[0])
+
+
+def preferred_topology(preference: Mapping[str, Any]) -> str:
+    """sockets, cores, threads, spread or any."""
+    return str(dig(preference, "cpu", "preferredCPUTopology") or "sockets").removeprefix("prefer").lower()
+
+
+def spread(preference: Mapping[str, Any]) -> tuple[int, str]:
+    """How many go together, and across what CPUs are spread."""
+    options = dig(preference, "cpu", "spreadOptions") or {}
+    ratio = int(options.get("ratio") or preference.get("preferSpreadSocketToCoreRatio") or 2)
+    return ratio, str(options.get("across") or "SocketsCores")
+
+
 def _topology(cpus: int, preference: Mapping[str, Any]) -> dict[str, int]:
     """How so many virtual CPUs are shown to the guest; as sockets, unless the preference says otherwise."""
-    wanted = str(dig(preference, "cpu", "preferredCPUTopology") or "sockets").removeprefix("prefer").lower()
+    wanted = preferred_topology(preference)
     if wanted == "cores":
         return {"sockets": 1, "cores": cpus, "threads": 1}
     if wanted == "threads":
         return {"sockets": 1, "cores": 1, "threads": cpus}
     if wanted != "spread":
         return {"sockets": cpus, "cores": 1, "threads": 1}
-    options = dig(preference, "cpu", "spreadOptions") or {}
-    ratio = int(options.get("ratio") or preference.get("preferSpreadSocketToCoreRatio") or 2)
-    across = options.get("across") or "SocketsCores"
+    ratio, across = spread(preference)
     if across == "CoresThreads":
         return {"sockets": 1, "cores": max(cpus // ratio, 1), "threads": ratio}
     if across == "SocketsCoresThreads":
@@ -212,26 +197,3 @@ def _prefer_firmware(domain: Spec, preferred: Mapping[str, Any]) -> None:
         loader["efi"] = {} if secure is None else {"secureBoot": secure}
     if loader:
         domain.setdefault("firmware", {})["bootloader"] = loader
-
-
-def unmet(spec: Spec, preference: Mapping[str, Any] | None) -> tuple[str, str] | None:
-    """(what is missing, the field) when a spec offers less than its preference requires."""
-    needs: Mapping[str, Any] = (preference or {}).get("requirements") or {}
-    cpu = dig(spec, "domain", "cpu") or {}
-    cpus = 1
-    for part in ("sockets", "cores", "threads"):
-        cpus *= int(cpu.get(part) or 1)
-    wanted = int(dig(needs, "cpu", "guest") or 0)
-    if wanted > cpus:
-        text = f"insufficient CPU resources of {cpus} vCPU provided by VirtualMachine, preference requires {wanted} vCPU"
-        return text, "spec.template.spec.domain.cpu"
-    memory = dig(needs, "memory", "guest")
-    guest = dig(spec, "domain", "memory", "guest")
-    if memory is not None and whole(guest) < whole(memory):
-        text = f"insufficient Memory resources of {guest or 0} provided by VirtualMachine, preference requires {memory}"
-        return text, "spec.template.spec.domain.memory"
-    architecture = needs.get("architecture")
-    if architecture and spec.get("architecture") != architecture:
-        text = f"preference requires architecture {architecture} but {spec.get('architecture')} is being requested"
-        return text, "spec.template.spec.architecture"
-    return None

@@ -7,7 +7,7 @@ Origin: kubevirt: pkg/instancetype/find, staging/src/kubevirt.io/api/instancetyp
 from typing import Literal
 
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.objects import Obj
+from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.resources import Resource
 
 Member = Literal["instancetype", "preference"]
@@ -49,3 +49,12 @@ def resource_of(matcher: Obj, member: str) -> Resource:
     if resource is None:
         raise NotFound(f"got unexpected kind in {member.capitalize()}Matcher: {kind}")
     return resource
+
+
+def known_revision(vm: Obj, member: str) -> str:
+    """The revision the VM's status names for the matcher it has now, or empty. Raises NotFound for a kind that there is not."""
+    matcher, ref = dig(vm, "spec", member, default={}), dig(vm, "status", f"{member}Ref", default={})
+    if not ref or ref.get("name") != matcher.get("name"):
+        return ""
+    same = ref.get("kind") == resource_of(matcher, member).kind.lower()
+    return str(dig(ref, "controllerRevisionRef", "name") or "") if same else ""

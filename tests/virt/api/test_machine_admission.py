@@ -248,7 +248,7 @@ def test_v042_instancetype_conflict():
     found = machine_rules.validate(vm, None, CONFIG, size=size)
     assert [cause.message for cause in found] == [
         "VM field(s) spec.template.spec.domain.cpu.cores conflicts with selected instance type",
-        "VM field(s) spec.template.spec.domain.memory conflicts with selected instance type",
+        "VM field(s) spec.template.spec.domain.memory.guest conflicts with selected instance type",
     ]
 
 

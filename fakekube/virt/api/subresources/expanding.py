@@ -15,7 +15,7 @@ from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.api.instance_defaults import add_default_network, add_missing_disks, set_spec_defaults
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.subresources.replies import internal
-from fakekube.virt.instancetypes import applying
+from fakekube.virt.instancetypes import applying, checking
 
 Refuse = Callable[[str], ApiError]
 
@@ -40,7 +40,7 @@ async def expanded(vm: Object, lookups: Lookups, config: ClusterConfig, refuse: 
     spec.setdefault("domain", {})
     add_missing_disks(spec)
     add_default_network(spec, config)
-    clashing = applying.conflicts("spec.template.spec", template, size)
+    clashing = checking.conflicts("spec.template.spec", template, size)
     if clashing:
         raise refuse(f"VM field(s) {', '.join(clashing)} conflicts with selected instance type")
     applying.expand(template, size, preference)

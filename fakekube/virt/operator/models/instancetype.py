@@ -54,7 +54,7 @@ class CPUInstancetype(Model):
     """CPUs of the size."""
 
     dedicated_cpu_placement: bool | None = opt(name="dedicatedCPUPlacement")
-    guest: Positive32
+    guest: UInt32
     isolate_emulator_thread: bool | None = None
     max_sockets: Positive32 | None = None
     model: str | None = None
