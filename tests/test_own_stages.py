@@ -19,9 +19,11 @@ from fakekube.machinery.resources import (
     VIRTUAL_MACHINES,
     Resource,
 )
+from fakekube.stage_files.cel import Condition
 from fakekube.virt.handler.nodes import CAPABILITIES
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "stages"
+SLICES = Resource("resource.k8s.io", "v1", "resourceslices", "ResourceSlice", namespaced=False)
 WIDGETS = Resource("example.com", "v1", "widgets", "Widget")
 WIDGET = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w", "namespace": "default"}}
 OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -231,3 +233,97 @@ def test_files_that_are_not_there_are_refused(tmp_path):
 def test_the_examples_are_possible(file):
     """Every example loads."""
     assert stage_files.load([file])
+
+
+CEL = """
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: publish}
+spec:
+  resourceRef: {apiGroup: v1, kind: Node}
+  selector:
+    matchExpressions:
+    - cel:
+        expression: >-
+          has(self.metadata.annotations) && 'e.com/gpus' in self.metadata.annotations
+    - expression: int(self.metadata.annotations['e.com/gpus']) <= 8 && !('e.com/done' in self.metadata.annotations)
+    - jq: {key: '.metadata.labels["kubernetes.io/os"] // "none"', operator: In, values: [linux]}
+  weightFrom: {cel: {expression: "size(self.metadata.labels)"}}
+  delay: {durationFrom: {cel: {expression: "self.metadata.creationTimestamp + duration('30s') - Now()"}}}
+  steps:
+  - apply:
+      template: |
+        {{ $count := atoi (index .metadata.annotations "e.com/gpus" | default "0") }}
+        apiVersion: resource.k8s.io/v1
+        kind: ResourceSlice
+        metadata:
+          name: {{ .metadata.name }}-gpu
+        spec:
+          driver: gpu.example.com
+          nodeName: {{ .metadata.name | Quote }}
+          pool: {name: {{ .metadata.name | Quote }}, generation: 1, resourceSliceCount: 1}
+          devices:
+          {{ range $index := until $count }}
+          - name: gpu-{{ $index }}
+          {{ end }}
+  - patch:
+      root: metadata
+      template: |
+        annotations:
+          e.com/done: {{ printf "%s/%03d" "gpus" (index .metadata.annotations "e.com/gpus" | atoi) | Quote }}
+"""
+
+
+async def test_cel_selects_and_delays(tmp_path):
+    """What kwok says in CEL holds here: conditions, moments of a Node, and another object made of it in the end."""
+    file = tmp_path / "publish.yaml"
+    file.write_text(CEL)
+    async with running(file, only=["nodes", "stages"], nodes=2) as cluster:
+        client = cluster.client()
+        for node, count in (("node01", "2"), ("node02", "20")):
+            note = {"metadata": {"annotations": {"e.com/gpus": count}}}
+            await client.patch(NODES, node, None, note, type="merge")
+        await cluster.advance("29s")
+        assert (await client.list(SLICES)).items == []
+        await cluster.advance("2s")
+        [slice_] = (await client.list(SLICES)).items
+        assert [one["name"] for one in slice_["spec"]["devices"]] == ["gpu-0", "gpu-1"]
+        assert (await client.get(NODES, "node01"))["metadata"]["annotations"]["e.com/done"] == "gpus/002"
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("self.spec.x == 1", True),
+        ("self.spec.y == 1", None),
+        ("self.SinceSecond() > 59.0", True),
+        ("SinceSecond(self)", 60.0),
+        ("Now() - self.metadata.creationTimestamp == duration('1m')", True),
+        ("UnixSecond(Now())", 1767225660.0),
+        ("Rand() < 1.0", True),
+        ("Quantity('1Gi').isGreaterThan(Quantity('1M'))", True),
+        ("'2'.Quantity() == Quantity('2000m')", True),
+        ("self.status.conditions.exists(c, c.type == 'Ready' && c.lastTransitionTime < Now())", True),
+    ],
+)
+def test_cel_knows_what_kwok_knows(expression, value):
+    """kwok's functions are there, as functions and methods; what fails for an object has no value."""
+    condition = {"type": "Ready", "lastTransitionTime": "2026-01-01T00:00:30Z"}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"x": 1},
+        "status": {"conditions": [condition]},
+    }
+    assert Condition(expression)(pod, {"now": "2026-01-01T00:01:00Z"}) == value
+
+
+def test_cel_that_cannot_be_is_refused(tmp_path):
+    """With file, line and what the compiler says."""
+    file = tmp_path / "bad.yaml"
+    file.write_text(CEL.replace("int(self", "nope(self"))
+    with pytest.raises(
+        StageError, match=r"bad.yaml:12: .*expression: not CEL: .*undeclared reference to 'nope'"
+    ):
+        stage_files.load([file])

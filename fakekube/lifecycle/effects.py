@@ -10,7 +10,7 @@ from typing import Any
 
 from fakekube.lifecycle.match import asked, choose, delay
 from fakekube.lifecycle.script import Script
-from fakekube.lifecycle.stage import REALISTIC, Pace, Patch, Stage
+from fakekube.lifecycle.stage import REALISTIC, Apply, Finalizers, Pace, Patch, Stage, Write
 from fakekube.lifecycle.templates import Context, look_up
 from fakekube.machinery import objects
 from fakekube.machinery.wire import Object
@@ -37,20 +37,37 @@ def events(stage: Stage, context: Context) -> Iterator[Told]:
                 yield Told(one.type, one.reason.render(inner), one.message.render(inner), path)
 
 
-def writes(stage: Stage, obj: Object, context: Context) -> list[tuple[Any, Patch | None]]:
-    """Bodies of the stage's patches in order; the change of finalizers is one without a Patch."""
-    found: list[tuple[Any, Patch | None]] = []
-    if stage.next.finalizers is not None:
+def writes(stage: Stage, obj: Object, context: Context) -> list[tuple[Any, Write]]:
+    """What the stage sends, in order; finalizers that are so already are not sent."""
+    found = [(body(one, obj, context), one) for one in stage.next.writes]
+    return [(sent, one) for sent, one in found if sent is not None]
+
+
+def body(write: Write, obj: Object, context: Context) -> Any:
+    """What a write sends. `obj` is the object as it is now, the context as it was before the first write."""
+    if isinstance(write, Finalizers):
         present = objects.finalizers(obj)
-        wanted = stage.next.finalizers.of(present)
-        if wanted != present:
-            # With the version: somebody else's change of this list must not be undone.
-            meta = {"finalizers": wanted or None, "resourceVersion": objects.resource_version(obj)}
-            found.append(({"metadata": meta}, None))
-    for patch in stage.next.patches:
-        body = patch.template.render(context)
-        found.append((_rooted(body, patch), patch))
-    return found
+        wanted = write.of(present)
+        if wanted == present:
+            return None
+        # With the version: somebody else's change of this list must not be undone.
+        meta = {"finalizers": wanted or None, "resourceVersion": objects.resource_version(obj)}
+        return {"metadata": meta}
+    rendered = write.template.render(context)
+    if isinstance(write, Apply):
+        return _whole(rendered)
+    rendered = _rooted(rendered, write)
+    if write.kind != "apply":
+        return rendered
+    meta = {"name": objects.name(obj), **(rendered.get("metadata") or {})}
+    return {**rendered, "apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": meta}
+
+
+def _whole(rendered: Any) -> Object:
+    named = isinstance(rendered, dict) and isinstance(rendered.get("metadata"), dict)
+    if not named or not all((rendered.get("apiVersion"), rendered.get("kind"), objects.name(rendered))):
+        raise ValueError("what is to be applied is no object: it needs apiVersion, kind and metadata.name")
+    return dict(rendered)
 
 
 def _rooted(body: Any, patch: Patch) -> Any:
@@ -82,7 +99,7 @@ def prospects(
         stage = choose(stages, obj, context, chance)
         if stage is not None:
             after = delay(stage, asked(stage, obj, context), now, pace, chance)
-            bodies = tuple(body for body, _ in writes(stage, obj, context))
+            bodies = tuple(sent for sent, _ in writes(stage, obj, context))
             told = tuple(events(stage, context))
             found.append(Prospect(track, stage.name, after, told, bodies, stage.next.delete))
     return found

@@ -3,16 +3,18 @@
 from pathlib import Path
 
 from fakekube.lifecycle.reading import Kinds, Names, read
-from fakekube.lifecycle.stage import Stage, StageError
+from fakekube.lifecycle.stage import Compile, Stage, StageError
 
 _ENDINGS = (".yaml", ".yml")
 
 
-def load(path: Path, *, names: Names = None, kinds: Kinds | None = None) -> tuple[Stage, ...]:
+def load(
+    path: Path, *, names: Names = None, kinds: Kinds | None = None, cel: Compile | None = None
+) -> tuple[Stage, ...]:
     """The stages of a file, or of all YAML files of a folder in the order of their names. Raises StageError.
 
     `names`, where given, are the names of the context that the stages may use beside `now` and `object…`; by kind, where
-    they differ. `kinds` tells why a kind cannot be.
+    they differ. `kinds` tells why a kind cannot be. `cel` compiles expressions; without, there can be none.
     """
     files = [path]
     if path.is_dir():
@@ -26,12 +28,17 @@ def load(path: Path, *, names: Names = None, kinds: Kinds | None = None) -> tupl
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8"
             raise StageError(str(file), 0, f"cannot be read: {reason}") from None
-        found += read(text, source=str(file), names=names, kinds=kinds)
+        found += read(text, source=str(file), names=names, kinds=kinds, cel=cel)
     return tuple(found)
 
 
 def parse(
-    text: str, *, source: str = "<stages>", names: Names = None, kinds: Kinds | None = None
+    text: str,
+    *,
+    source: str = "<stages>",
+    names: Names = None,
+    kinds: Kinds | None = None,
+    cel: Compile | None = None,
 ) -> tuple[Stage, ...]:
     """The stages of a text. Raises StageError."""
-    return tuple(read(text, source=source, names=names, kinds=kinds))
+    return tuple(read(text, source=source, names=names, kinds=kinds, cel=cel))

@@ -3,10 +3,11 @@
 import random
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from fakekube.clock import parse_rfc3339
+from fakekube.lifecycle.expressions import Expression
 from fakekube.lifecycle.stage import Key, Pace, Requirement, Selector, Stage
 from fakekube.lifecycle.templates import Context, look_up
 from fakekube.machinery import objects
@@ -22,8 +23,11 @@ def matches(selector: Selector, obj: Object, context: Context) -> bool:
         return False
     if selector.annotations and not _contains(objects.annotations(obj), selector.annotations):
         return False
-    for one in selector.requirements:  # noqa: SIM110 - quicker, and runs for every stage at every change
+    for one in selector.requirements:
         if not _holds(one, obj, context):
+            return False
+    for condition in selector.conditions:  # noqa: SIM110 - quicker, and runs for every stage at every change
+        if condition(obj, context) is not True:
             return False
     return True
 
@@ -51,18 +55,21 @@ def choose(
 
 
 def weight(stage: Stage, obj: Object, context: Context) -> int:
-    """The stage's weight for this object; what `weightFrom` finds counts if it is a number."""
-    if stage.weight_from is not None:
-        try:
-            return max(0, int(found(stage.weight_from, obj, context)))
-        except (TypeError, ValueError):
-            pass
-    return stage.weight
+    """The stage's weight for this object: what `weightFrom` finds, which is none if it is no number."""
+    said = None if stage.weight_from is None else found(stage.weight_from, obj, context)
+    if said is None:
+        return stage.weight
+    try:
+        return max(0, int(said, 0) if isinstance(said, str) else int(said))
+    except (TypeError, ValueError):
+        return 0
 
 
 def found(key: Key, obj: Object, context: Context) -> Any:
     """What a path finds first in the object, or what a name means; None: nothing."""
-    return look_up(context, key) if isinstance(key, str) else key.first(obj)
+    if isinstance(key, str):
+        return look_up(context, key)
+    return key.first(obj) if isinstance(key, Expression) else key(obj, context)
 
 
 Asked = tuple[Any, Any]  # what an object itself asks for: the delay, and its upper end
@@ -89,15 +96,19 @@ def delay(stage: Stage, wanted: Asked, now: datetime, pace: Pace, chance: random
         seconds = stage.delay.seconds * factor
         if upto is None and stage.delay.upto is not None:
             upto = stage.delay.upto * factor
-    if upto is not None and upto > seconds:
-        return chance.uniform(seconds, upto)
-    return seconds
+    if upto is None:
+        return seconds
+    return chance.uniform(seconds, upto) if upto > seconds else upto
 
 
 def duration(said: Any, now: datetime) -> float | None:
     """Seconds of `1m30s`, of plain milliseconds, or until a moment; None for anything else. A number is seconds already."""
     if isinstance(said, float):
         return said
+    if isinstance(said, timedelta):
+        return max(0.0, said.total_seconds())
+    if isinstance(said, datetime):
+        return max(0.0, (said - now).total_seconds())
     text = str(said).strip()
     if text.isdigit():
         return int(text) / 1000
@@ -122,8 +133,11 @@ def _holds(requirement: Requirement, obj: Object, context: Context) -> bool:
         if value is None:
             return operator in ("DoesNotExist", "NotIn")
         present = (value,)
-    else:
+    elif isinstance(key, Expression):
         present = key.values(obj)
+    else:
+        value = key(obj, context)
+        present = () if value is None else (value,)
     if operator == "Exists":
         return bool(present)
     if operator == "DoesNotExist":

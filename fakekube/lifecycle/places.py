@@ -39,6 +39,12 @@ class Place:
             found[key] = Place(self.source, path, node, self.value[key])
         return found
 
+    def need(self, parts: Mapping[str, "Place"], *names: str) -> None:
+        """That a mapping has these of its members."""
+        for name in names:
+            if name not in parts:
+                raise self.fail(f"{name} is missing")
+
     def items(self) -> list["Place"]:
         if not isinstance(self.value, list):
             raise self.fail(f"must be a list, not {type(self.value).__name__}")

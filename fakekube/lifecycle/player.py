@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fakekube.client import discovery
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Keys, Result
 from fakekube.client.informer import Informer
@@ -18,15 +19,16 @@ from fakekube.ids import Ids
 from fakekube.lifecycle import effects
 from fakekube.lifecycle.match import Asked, asked, choose, delay
 from fakekube.lifecycle.script import for_kind
-from fakekube.lifecycle.stage import INSTANT, Pace, Stage
+from fakekube.lifecycle.stage import INSTANT, Apply, Finalizers, Pace, Stage, Write
 from fakekube.machinery import objects
-from fakekube.machinery.errors import NotFound
-from fakekube.machinery.resources import Resource
+from fakekube.machinery.errors import AlreadyExists, NotFound
+from fakekube.machinery.resources import Resource, split_api_version
 from fakekube.machinery.wire import Object
 
 MAX_STEPS = 100  # stages in a row without a delay: more is a circle, and would never end
 
 _SOON = 1e-9
+_MANAGER = "kwok"  # whose fields are what stages apply
 
 
 @dataclass(slots=True)
@@ -89,6 +91,7 @@ class Player:
         self._host = host
         self._client_for = client_for
         self._lives: dict[str, _Life] = {}
+        self._others: dict[tuple[str, str], Resource] = {}  # of kinds that stages apply objects of
         self._ahead: dict[str, Object] = {}  # answers to own writes that the cache has not caught up with
         self.informer.on_change(self._forget)
 
@@ -123,7 +126,11 @@ class Player:
             obj = self.current(key)
             if obj is None:
                 return None
-            context: dict[str, Any] = {"now": rfc3339(self._clock.now()), "object": obj}
+            context: dict[str, Any] = {
+                "now": rfc3339(self._clock.now()),
+                "object": obj,
+                "random": self._ids.random,
+            }
             if self._context is not None:
                 context.update(self._context(obj))
             track = self._plan(key, obj, context, hurried, spent)
@@ -182,23 +189,18 @@ class Player:
 
     async def _play(self, key: str, stage: Stage, obj: Object, context: Mapping[str, Any]) -> bool | None:
         """Do what the stage says; whether that changed the object, or None: it is gone."""
-        step, name, namespace = stage.next, objects.name(obj), objects.namespace(obj)
+        step = stage.next
         client = self._client_for(obj) if self._client_for is not None else self._client
         before = objects.resource_version(obj)
         told, seen = list(effects.events(stage, context)), obj
         try:
-            for body, patch in effects.writes(stage, obj, context):
-                subresource = patch.subresource if patch and not self._whole else None
-                kind = patch.kind if patch else "merge"
-                writer = client.as_user(patch.user) if patch and patch.user else client
-                if kind == "update":
-                    obj = await writer.update(self._resource, {**obj, **body}, subresource=subresource)
-                else:
-                    obj = await writer.patch(
-                        self._resource, name, namespace, body, type=kind, subresource=subresource
-                    )
-                self._ahead[key] = obj
+            for write in step.writes:
+                body = effects.body(write, obj, context)
+                if body is not None:
+                    obj = await self._write(client, write, body, obj)
+                    self._ahead[key] = obj
             if step.delete:
+                name, namespace = objects.name(obj), objects.namespace(obj)
                 await client.delete(self._resource, name, namespace, grace_seconds=0, uid=objects.uid(obj))
         except NotFound:
             return None  # gone meanwhile; the cache will tell
@@ -207,6 +209,63 @@ class Player:
             for one in told:
                 self._recorder.event(seen, one.type, one.reason, one.message, field_path=one.path, host=host)
         return None if step.delete else objects.resource_version(obj) != before
+
+    async def _write(self, client: Client, write: Write, body: Any, obj: Object) -> Object:
+        """Send one write; the object as it is then."""
+        name, namespace = objects.name(obj), objects.namespace(obj)
+        if isinstance(write, Finalizers):
+            return await client.patch(self._resource, name, namespace, body, type="merge")
+        writer = client.as_user(write.user) if write.user else client
+        if isinstance(write, Apply):
+            await self._apply(writer, write, body, namespace)
+            return obj
+        subresource = None if self._whole else write.subresource
+        if write.kind == "update":
+            return await writer.update(self._resource, {**obj, **body}, subresource=subresource)
+        return await writer.patch(
+            self._resource,
+            name,
+            namespace,
+            body,
+            type=write.kind,
+            subresource=subresource,
+            **_manner(write.kind),
+        )
+
+    async def _apply(self, client: Client, write: Apply, body: Object, namespace: str) -> None:
+        """Create another object, or patch the one there is, as kwok does."""
+        resource = await self._other(client, body)
+        where = (objects.namespace(body) or namespace) if resource.namespaced else None
+        if write.subresource is None:
+            try:
+                await client.create(resource, body, where)
+            except AlreadyExists:
+                pass
+            else:
+                return
+        await client.patch(
+            resource,
+            objects.name(body),
+            where,
+            body,
+            type=write.kind,
+            subresource=write.subresource,
+            **_manner(write.kind),
+        )
+
+    async def _other(self, client: Client, body: Object) -> Resource:
+        group, _ = split_api_version(body["apiVersion"])
+        key = group, body["kind"]
+        if key not in self._others:
+            found = await discovery.find(client, *key)
+            if found is None:
+                raise LookupError(f"{self.name}: nobody serves {body['kind']} of {body['apiVersion']}")
+            self._others[key] = found[0]
+        return self._others[key]
+
+
+def _manner(kind: str) -> dict[str, Any]:
+    return {"field_manager": _MANAGER, "force": True} if kind == "apply" else {}
 
 
 def _version(obj: Object) -> int:

@@ -10,13 +10,14 @@
         matchAnnotations: {example.com/mode: slow}
         matchExpressions:                                  # key: a path in the object (`expressions`), or a name of the
         - {key: .spec.nodeName, operator: Exists}          # context (`templates`); In NotIn Exists DoesNotExist
+        - {expression: "has(self.spec.hostname)"}          # or CEL
       track: agent                                         # stages of different tracks go on side by side (one, when absent)
       weight: 1                                            # of several matching stages one is drawn by weight;
                                                            # if none has a weight, the first one listed plays
       delay:
         durationMilliseconds: 500                          # at pace `realistic`; `fast` is a tenth, `instant` none,
                                                            # `chaos` anything up to a fifth
-        jitterDurationMilliseconds: 900                    # then: anything between the two
+        jitterDurationMilliseconds: 900                    # then: anything between the two; this, if it is the shorter
         durationFrom: {expressionFrom: '.metadata.annotations["example.com/delay"]'}   # "3s", or a moment; or a name
                                                            # of the context; where found it holds at every pace
       next:
@@ -36,20 +37,38 @@
       paces: [fast, realistic]                             # skipped at other paces (all, when absent)
 
 The form is kwok's (kwok: pkg/apis/v1alpha1/stage_types.go) with plain data for Go templates (which are read,
-too: `go_templates`); `steps` in place of `next`, and `jq` in place of `key` and `expressionFrom`, are kwok's newer spelling.
-`track`, `once`, `events`, `paces` and the patch type `update` are added.
+too: `go_templates`). kwok's newer spelling has `steps` in place of `next`, one of which may apply another object, and says
+`jq: {…}` or `cel: {…}` of what is an expression. `track`, `once`, `events`, `paces` and the patch types `update` and `apply`
+are added.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from fakekube.lifecycle.expressions import Expression
-from fakekube.lifecycle.templates import Renders
+from fakekube.lifecycle.templates import Context, Renders
+from fakekube.machinery.wire import Object
 
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
-PatchKind = Literal["json", "merge", "strategic", "update"]
-Key = Expression | str  # a path in the object, or a name of the context
+PatchKind = Literal["json", "merge", "strategic", "apply", "update"]
+
+
+class Program(Protocol):
+    """A compiled CEL expression. What cannot be evaluated for an object is None."""
+
+    text: str
+
+    def __call__(self, obj: Object, context: Context, /) -> Any: ...
+
+
+class Compile(Protocol):
+    """Text → Program. Raises ValueError."""
+
+    def __call__(self, text: str, /) -> Program: ...
+
+
+Key = Expression | Program | str  # a path in the object, something computed of it, or a name of the context
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +110,12 @@ class Selector:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     requirements: tuple[Requirement, ...]
+    conditions: tuple[Program, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """How long a stage waits, in seconds; `upto` is the jitter's upper end."""
+    """How long a stage waits, in seconds; `upto` is the jitter's upper end, or the whole of it where it is the shorter."""
 
     seconds: float = 0.0
     upto: float | None = None
@@ -111,6 +131,16 @@ class Patch:
     kind: PatchKind = "merge"
     subresource: str | None = None
     root: str = ""
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Another object, which is there and so afterwards: created, or else patched. `user`: in whose name."""
+
+    template: Renders
+    kind: Literal["apply", "merge", "strategic"] = "apply"
+    subresource: str | None = None
     user: str = ""
 
 
@@ -146,13 +176,15 @@ class Finalizers:
         return kept + [one for one in self.add if one not in kept]
 
 
+Write = Finalizers | Patch | Apply
+
+
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What a stage does, in this order."""
+    """What a stage does: writes in their order, then it deletes, then it tells."""
 
     events: tuple[EventGroup, ...] = ()
-    finalizers: Finalizers | None = None
-    patches: tuple[Patch, ...] = ()
+    writes: tuple[Write, ...] = ()
     delete: bool = False
 
 

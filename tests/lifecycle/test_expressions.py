@@ -29,6 +29,22 @@ POD = {
         (".metadata.labels.app", []),
         (".status.containerStatuses[7].ready", []),
         (".metadata.name[0]", []),
+        ('.metadata."name"', ["p"]),
+        ('.metadata.labels.tier // "none"', ["none"]),
+        (".status.restarts, .metadata.name", [2, "p"]),
+        (".status.restarts * 3 - 1 == 5", [True]),
+        (".status.restarts % 0", []),
+        ("[.status.containerStatuses[] | select(.ready | not)] | length", [1]),
+        (".status.conditions | map(.status) | unique", [["False", "True"]]),
+        ('.status.conditions | any(.type == "Ready" and .status != "False")', [True]),
+        ('.metadata.annotations | has("example.com/delay") or has("x")', [True]),
+        ('.metadata.annotations["example.com/delay"] | rtrimstr("s") | tonumber | . >= 3', [True]),
+        ('.metadata.name | test("^p$")', [True]),
+        ('if .spec.paused then "no" elif .status.restarts > 1 then "often" else "yes" end', ["often"]),
+        (".metadata.name | .x?, 1", [1]),
+        (".metadata.name[], .metadata.name", []),
+        ("-.status.restarts", [-2]),
+        (".status.conditions | sort_by(.status) | .[0].type", ["Initialized"]),
     ],
 )
 def test_an_expression_finds_what_is_there(text, found):
@@ -44,9 +60,22 @@ def test_first_is_one_value_or_none():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "spec.nodeName", ".a..b", ".a[", ".a | map(.b)", '.a[] | select(.b == "x', ".a[] | select(.b == x)"],
+    [
+        "",
+        "spec.nodeName",
+        ".a..b",
+        ".a[",
+        ".a | nope(.b)",
+        ".a as $x | $x",
+        "{a: .b}",
+        '"\\(.a)"',
+        ".a | map",
+        "if .a then .b",
+        '.a[] | select(.b == "x',
+        ".a[] | select(.b == x)",
+    ],
 )
 def test_what_cannot_be_read_is_refused(text):
-    """Anything outside the small language is an error, not a guess."""
+    """Anything outside the language is an error, not a guess."""
     with pytest.raises(ValueError, match=r"expression|neither"):
         parse(text)

@@ -35,7 +35,7 @@ spec:
 def test_values_are_filled_in():
     """Variables, Now and paths of the object stand for values; a value alone keeps its type, braces of the text stay."""
     [stage] = loading.parse(KWOK)
-    [patch] = stage.next.patches
+    [patch] = stage.next.writes
     assert patch.template.render(CONTEXT) == {
         "conditions": [{"lastTransitionTime": "2026-01-01T00:00:00Z", "status": "True", "type": "Ready"}],
         "message": "pod p has {no braces}",
@@ -203,11 +203,24 @@ def test_newer_files_of_kwok():
         (("  - delete: true", "  - {delete: true, event: {reason: a, message: b}}"), "must be one of"),
         (("  steps:", "  next: {delete: true}\n  steps:"), "stands beside next"),
         (("{{ (", "{{ Nope ("), "function 'Nope'"),
+        (("  - delete: true", "  - delete: true\n  - finalizers: {empty: true}"), "comes after the deletion"),
+        (
+            ("  - delete: true", "  - apply: {template: {kind: Secret, metadata: {name: a}}}"),
+            "is no object: apiVersion is missing",
+        ),
     ],
 )
 def test_steps_that_cannot_be(change, told):
+    """A step is one thing, and nothing is written after the deletion."""
     with pytest.raises(StageError, match=told):
         loading.parse(NEWER.replace(*change))
+
+
+def test_messages_that_look_like_go_templates_are_such():
+    """kwok renders the message of `next.event`, too; here braces with a space inside say so."""
+    text = KWOK.replace("  next:", "  next:\n    event: {reason: R, message: 'of {{ .metadata.name }}'}")
+    [stage] = loading.parse(text)
+    assert [one.message for one in effects.events(stage, CONTEXT)] == ["of p"]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +229,7 @@ def test_steps_that_cannot_be(change, told):
 def test_patches_of_which_nothing_is_said(kind, patch):
     """Pods and Nodes are patched strategically, as by kwok, so that conditions nobody names stay; others are merged."""
     [stage] = loading.parse(KWOK.replace("kind: Pod", f"kind: {kind}"))
-    assert [one.kind for one in stage.next.patches] == [patch]
+    assert [one.kind for one in stage.next.writes] == [patch]
 
 
 def test_patches_in_somebodys_name():
@@ -233,6 +246,6 @@ def test_patches_in_somebodys_name():
         - {op: add, path: /labels, value: {a: {{ .metadata.name | Quote }}}}
 """
     [stage] = loading.parse(text)
-    assert [(one.user, one.subresource) for one in stage.next.patches] == [("me", "resize"), ("you", None)]
+    assert [(one.user, one.subresource) for one in stage.next.writes] == [("me", "resize"), ("you", None)]
     [_, (body, _)] = effects.writes(stage, CONTEXT["object"], CONTEXT)
     assert body == [{"op": "add", "path": "/metadata/labels", "value": {"a": "p"}}]

@@ -71,9 +71,15 @@ def test_the_lot_is_cast_once():
 
 
 def test_an_object_may_bring_its_weight():
-    """weightFrom reads the weight from the object; what is no number is ignored."""
+    """weightFrom reads the weight from the object; what is no number is none."""
     [one] = _stages("weight: 2, weightFrom: {expressionFrom: .spec.w}")
-    assert [match.weight(one, _pod(spec={"w": w}), {}) for w in ("5", 7, "x", None)] == [5, 7, 2, 2]
+    assert [match.weight(one, _pod(spec={"w": w}), {}) for w in ("5", 7, "0x10", "x", None)] == [
+        5,
+        7,
+        16,
+        0,
+        2,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +91,18 @@ def test_the_pace_scales_delay_and_jitter(pace, low, high):
     chance = random.Random(3)
     for _ in range(50):
         assert low <= match.delay(one, match.NOTHING, NOW, pace, chance) <= high
+
+
+@pytest.mark.parametrize(("pace", "seconds"), [(INSTANT, 0), (FAST, 0.05), (REALISTIC, 0.5)])
+def test_a_jitter_that_is_the_shorter_is_the_delay(pace, seconds):
+    """The delay is the smaller of the two, so that pods are gone by their deletion timestamp."""
+    [one] = _stages("delay: {durationMilliseconds: 1000, jitterDurationMilliseconds: 500}")
+    assert match.delay(one, match.NOTHING, NOW, pace, random.Random(1)) == seconds
+    [until] = _stages(
+        "delay: {durationMilliseconds: 9000, jitterDurationFrom: {expressionFrom: .spec.until}}"
+    )
+    wish = match.asked(until, _pod(spec={"until": "2s"}), {})
+    assert match.delay(until, wish, NOW, REALISTIC, random.Random(1)) == 2
 
 
 def test_what_an_object_asks_for_is_taken_as_it_is():

@@ -11,7 +11,7 @@ from fakekube.lifecycle import loading
 from fakekube.lifecycle.player import MAX_STEPS, Player
 from fakekube.lifecycle.stage import FAST, INSTANT, REALISTIC
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.resources import CONFIG_MAPS, EVENTS
+from fakekube.machinery.resources import CONFIG_MAPS, EVENTS, SECRETS
 from fakekube.store.memory import MemoryStore
 
 
@@ -204,6 +204,59 @@ async def test_a_write_in_somebodys_name(play):
     await play.enter()
     assert await play.step() == "two"
     assert ("PATCH", "system:node:n1") in seen
+
+
+async def test_another_object_is_applied(play):
+    """A step may make another object, in the namespace of the one it is about, and goes over it when it is there."""
+    made = "{apiVersion: v1, kind: Secret, metadata: {name: 'of-{object.metadata.name}'}, stringData: {step: '{object.data.step}'}}"
+    steps = f"steps: [{{apply: {{template: {made}}}}}, {{patch: {{root: data, template: {{step: %s}}}}}}]"
+    await play.begin(
+        f"{_from('one')}, {steps % 'two'}",
+        f"{_from('two')}, {_after(1000)}, {steps % 'three'}",
+        pace=REALISTIC,
+    )
+    await play.enter()
+    secret = await play.client.get(SECRETS, "of-a", "default")
+    assert (secret["data"], await play.step()) == ({"step": "b25l"}, "two")
+    await play.advance(1)
+    secret = await play.client.get(SECRETS, "of-a", "default")
+    assert (secret["data"], await play.step()) == ({"step": "dHdv"}, "three")
+    assert {(one["manager"], one["operation"]) for one in secret["metadata"]["managedFields"]} >= {
+        ("kwok", "Apply")
+    }
+
+
+async def test_what_is_applied_has_to_be_an_object_somebody_serves(play, caplog):
+    """What comes out of a template is looked at, and kinds that are not served are told."""
+    bad = "steps: [{apply: {template: '%s: {{ .data.step }}'}}]"
+    await play.begin(f"{_from('one')}, {bad % 'kind'}")
+    await play.enter()
+    assert "it needs apiVersion, kind and metadata.name" in caplog.text
+    other = "{apiVersion: a.example.com/v1, kind: Nope, metadata: {name: a}}"
+    await play.end()
+    await play.begin(f"{_from('two')}, steps: [{{apply: {{template: {other}}}}}]")
+    await play.enter("b", "two")
+    assert "nobody serves Nope of a.example.com/v1" in caplog.text
+
+
+async def test_a_patch_may_be_a_server_side_apply(play):
+    """The fields it sets are kwok's, whoever had them before."""
+    await play.begin(
+        f"{_from('one')}, next: {{patches: [{{type: apply, root: data, template: {{step: two}}}}]}}"
+    )
+    await play.enter()
+    found = await play.client.get(CONFIG_MAPS, "a", "default")
+    owners = {one["manager"]: one["fieldsV1"] for one in found["metadata"]["managedFields"]}
+    assert (found["data"]["step"], owners["kwok"]) == ("two", {"f:data": {"f:step": {}}})
+
+
+async def test_steps_are_taken_in_their_order(play):
+    """Finalizers may change more than once, with other writes between."""
+    steps = "[{patch: {root: data, template: {step: two}}}, {finalizers: {add: [{value: e.com/x}]}}, {patch: {root: data, template: {at: last}}}]"
+    await play.begin(f"{_from('one')}, steps: {steps}")
+    await play.enter()
+    found = await play.client.get(CONFIG_MAPS, "a", "default")
+    assert (found["data"], found["metadata"]["finalizers"]) == ({"step": "two", "at": "last"}, ["e.com/x"])
 
 
 async def test_a_text_that_fails_for_one_object(play, caplog):

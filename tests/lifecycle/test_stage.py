@@ -46,7 +46,8 @@ def test_every_field_of_a_stage_is_read():
     assert [one.operator for one in first.selector.requirements] == ["Exists", "In"]
     assert first.delay == Delay(0.5, 0.9, first.delay.seconds_from, None)
     assert (first.weight, first.immediate_next, first.paces) == (3, True, {"realistic"})
-    assert [(one.kind, one.root, one.subresource) for one in first.next.patches] == [
+    finalizers, *patches = first.next.writes
+    assert [(one.kind, one.root, one.subresource) for one in patches] == [
         ("strategic", "status", "status"),
         ("strategic", "status", "status"),
     ]
@@ -54,7 +55,7 @@ def test_every_field_of_a_stage_is_read():
     assert (told.type, told.message.data) == ("Warning", "at {now}")
     assert (first.next.events[1].for_each, each.type) == ("pod.ready", "Normal")
     assert each.field_path.render({"item": {"name": "c"}}) == "spec.containers{c}"
-    assert first.next.finalizers == Finalizers(("a",), ("b",))
+    assert finalizers == Finalizers(("a",), ("b",))
     assert first.next.delete
     assert (second.group, second.kind, second.paces) == (
         "kubevirt.io",
@@ -79,7 +80,24 @@ def test_every_field_of_a_stage_is_read():
         ('operator: In, values: ["yes"]', "operator: In", 12, "operator In needs values"),
         ("operator: Exists}", "operator: Exists, values: [a]}", 11, "operator Exists takes no values"),
         (".spec.nodeName", ".spec..nodeName", 11, "cannot read '..nodeName'"),
-        ("Milliseconds: 900", "Milliseconds: 90", 16, "must not be less than durationMilliseconds"),
+        (
+            "{expressionFrom: '.meta",
+            "{jq: {}, expressionFrom: '.meta",
+            17,
+            "must be one of expressionFrom, jq, cel",
+        ),
+        (
+            "{key: .spec.nodeName, operator: Exists}",
+            "{expression: has(self.spec)}",
+            11,
+            "CEL is not understood here",
+        ),
+        (
+            "{key: .spec.nodeName,",
+            "{cel: {}, key: .spec.nodeName,",
+            11,
+            "matchExpressions[0].cel: stands alone",
+        ),
         ("{phase: Running}", "'Running'", 21, "must be a mapping, or one name, not 'Running'"),
         ("{phase: Running}", "'{{ If .a }}b: c{{ end }}'", 21, "function 'If' in {{ If .a }} is not known"),
         ("{phase: Running}", "'a: {{ Now | Quote }}: b'", 21, "the template is no YAML"),
@@ -89,7 +107,6 @@ def test_every_field_of_a_stage_is_read():
         ("remove: [{value: b}]", "remove: [{value: a}]", 24, "adds and removes a"),
         ("paces: [realistic]", "paces: [slow]", 27, "spec.paces[0]: must be one of instant, fast, realistic"),
         ("name: vm-stage", "name: pod-start", 29, "a second stage called pod-start"),
-        ("next: {delete: true}", "next: {}", 32, "spec.next: does nothing"),
         (
             "spec: {resourceRef: {apiGroup: kubevirt.io/v1, kind: VirtualMachine},",
             "spec: {",
@@ -140,5 +157,31 @@ def test_values_are_read_as_kubernetes_does():
     head = "apiVersion: kwok.x-k8s.io/v1alpha1\nkind: Stage\nmetadata: {name: a}\n"
     does = "{statusTemplate: {startTime: 2026-01-01T00:00:00Z, x: 22:22}}"
     [stage] = loading.parse(f"{head}spec: {{resourceRef: {{kind: Pod}}, next: {does}}}\n---\n---\n")
-    [patch] = stage.next.patches
+    [patch] = stage.next.writes
     assert patch.template.render({}) == {"startTime": "2026-01-01T00:00:00Z", "x": "22:22"}
+
+
+def test_stages_are_read_as_a_server_gives_them():
+    """`kubectl get stages -o yaml` makes a List, with what the server knows of each; the lines are still right."""
+    stages = """
+apiVersion: v1
+kind: List
+metadata: {resourceVersion: ""}
+items:
+- apiVersion: kwok.x-k8s.io/v1alpha1
+  kind: Stage
+  metadata: {name: a, uid: u, resourceVersion: "7", generation: 1, creationTimestamp: 2026-01-01T00:00:00Z}
+  spec: {resourceRef: {kind: Pod}, next: {}, weight: 3}
+  status: {conditions: []}
+- apiVersion: kwok.x-k8s.io/v1alpha1
+  kind: Stage
+  metadata: {name: b}
+  spec: {resourceRef: {kind: Pod}, next: {event: {reason: R}}}
+"""
+    first, second = loading.parse(stages)
+    assert (first.name, first.weight, first.next.writes) == ("a", 3, ())
+    assert second.next.events[0].events[0].message.render({}) == ""
+    with pytest.raises(StageError, match=r"^<stages>:11: a second stage called a"):
+        loading.parse(stages.replace("name: b", "name: a"))
+    with pytest.raises(StageError, match=r"^<stages>:14: items\[1\].spec.wait: unknown field"):
+        loading.parse(stages.replace("{event: {reason: R}}", "{}, wait: 1"))

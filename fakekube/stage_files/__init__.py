@@ -13,7 +13,7 @@ from pathlib import Path
 from fakekube.agents import pods
 from fakekube.api.builtins.tables import resources
 from fakekube.lifecycle import loading
-from fakekube.lifecycle.stage import Stage, StageError
+from fakekube.lifecycle.stage import Program, Stage, StageError
 from fakekube.virt.handler import guest_view, launcher
 from fakekube.virt.operator.crds import crds
 
@@ -27,12 +27,18 @@ def load(paths: Iterable[str | PathLike[str]]) -> tuple[Stage, ...]:
     """The stages of files and folders. Their delays hold as written, whatever the pace. Raises StageError."""
     found: dict[tuple[str, str, str], Stage] = {}
     for path in paths:
-        for stage in loading.load(Path(path), names=NAMES, kinds=known):
+        for stage in loading.load(Path(path), names=NAMES, kinds=known, cel=_cel):
             key = (stage.group, stage.kind, stage.name)
             if key in found:
                 raise StageError(str(path), 0, f"a second stage called {stage.name} for {stage.kind}")
             found[key] = replace(stage, scaled=False)
     return tuple(found.values())
+
+
+def _cel(text: str) -> Program:
+    from fakekube.stage_files.cel import Condition  # noqa: PLC0415 - few files need the engine
+
+    return Condition(text)
 
 
 def known(group: str, kind: str) -> str:
