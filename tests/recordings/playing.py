@@ -37,19 +37,13 @@ from fakekube.machinery.resources import (
     Resource,
 )
 from fakekube.machinery.wire import Object, Request, Response
+from fakekube.virt.controller.informers import CDI_CONFIGS, MIGRATION_POLICIES, MIGRATIONS, REPLICA_SETS
 from tests.recordings import instructions, lots
 from tests.recordings.facts import Change
 from tests.recordings.node import Node, heartbeat, nodes
 from tests.recordings.reading import Recording, Step
 
 NS = "recorded"
-MIGRATIONS = Resource(
-    "kubevirt.io", "v1", "virtualmachineinstancemigrations", "VirtualMachineInstanceMigration"
-)
-REPLICA_SETS = Resource(
-    "kubevirt.io", "v1", "virtualmachineinstancereplicasets", "VirtualMachineInstanceReplicaSet"
-)
-CDI_CONFIGS = Resource("cdi.kubevirt.io", "v1beta1", "cdiconfigs", "CDIConfig", namespaced=False)
 KINDS: dict[str, Resource] = {
     "vmpool": VIRTUAL_MACHINE_POOLS,
     "vm": VIRTUAL_MACHINES,
@@ -60,6 +54,7 @@ KINDS: dict[str, Resource] = {
     "controllerrevision": CONTROLLER_REVISIONS,
     "pvc": PERSISTENT_VOLUME_CLAIMS,
     "dv": DATA_VOLUMES,
+    "policy": MIGRATION_POLICIES,
     "event": EVENTS,
     "hpa": Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
 }
@@ -187,7 +182,7 @@ class Run:
         body = self._with_uids(line.get("body"))
         try:
             if line["do"] == "create":
-                meta = {**body["metadata"], "namespace": NS}
+                meta = {**body["metadata"], **({"namespace": NS} if resource.namespaced else {})}
                 if line["res"] == "vmpool" and "hpa" in self.resources:
                     meta["annotations"] = {instructions.LOAD: "50m"}
                 await self.client.create(resource, {**body, "metadata": meta})

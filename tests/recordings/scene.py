@@ -37,7 +37,10 @@ class Scene:
         kind, group = {
             "vm": ("VirtualMachine", "kubevirt.io/v1"),
             "vmpool": ("VirtualMachinePool", "pool.kubevirt.io/v1beta1"),
+            "vmi": ("VirtualMachineInstance", "kubevirt.io/v1"),
             "vmim": ("VirtualMachineInstanceMigration", "kubevirt.io/v1"),
+            "policy": ("MigrationPolicy", "migrations.kubevirt.io/v1alpha1"),
+            "vmirs": ("VirtualMachineInstanceReplicaSet", "kubevirt.io/v1"),
         }[res]
         body = {"apiVersion": group, "kind": kind, "metadata": {"name": name, **meta}, "spec": spec}
         self._add({"do": "create", "res": res, "name": name, "body": body})

@@ -98,8 +98,8 @@ async def test_v213_eviction_moves_the_guest(guest):
     assert name(migration).startswith("kubevirt-evacuation-")
     assert annotations(migration)["kubevirt.io/evacuationMigration"] == node
     assert migration["spec"] == {"vmiName": "vm", "priority": "system-critical"}
-    told = [one["message"] for one in (await guest.client.list(EVENTS, NS)).items]
-    assert f"Created Migration {name(migration)}" in told
+    told = [(one["reason"], one["message"]) for one in (await guest.client.list(EVENTS, NS)).items]
+    assert ("SuccessfulCreate", f"Created Migration {name(migration)}") in told
 
 
 async def test_v213_marks_while_it_moves(guest):
@@ -152,16 +152,20 @@ async def test_the_launcher_that_was_left_may_go(guest):
 
 
 async def test_evacuation_is_tried_again(guest):
-    """A failed evacuation is followed by another after 20 s, then after 40 s."""
+    """A failed evacuation is followed by another at once, which waits 20 s, then 40 s, and says that it does."""
     await guest.start(strategy="LiveMigrate", fate="fail-migration")
     with pytest.raises(ApiError):
         await guest.evict()
     await guest.cluster.settle()
-    counts = []
+    phases = []
     for seconds in (15, 6, 30, 11):
-        counts.append(len(await guest.migrations()))
+        phases.append(sorted(one["status"]["phase"] for one in await guest.migrations()))
         await guest.cluster.advance(seconds)
-    assert [*counts, len(await guest.migrations())] == [1, 1, 2, 2, 3]
+    waiting = [["Failed"] * failed + ["Pending"] for failed in (1, 2, 3)]
+    assert phases == [waiting[0], waiting[0], waiting[1], waiting[1]]
+    assert sorted(one["status"]["phase"] for one in await guest.migrations()) == waiting[2]
+    told = {(one["reason"], one["message"]) for one in (await guest.client.list(EVENTS, NS)).items}
+    assert ("MigrationBackoff", "backoff migrating vmi default/vm") in told
 
 
 async def test_v214_strategy_none(guest):

@@ -2,7 +2,7 @@
 
 Who asked a guest to leave is virt-api's business (it answers evictions of launcher pods); a drained node asks by its taint.
 A live update is in the VMI's spec already, and reaches the guest by moving it. This side only creates migrations, a few at
-a time, and tries again, ever later, after failures.
+a time, and another after each that fails; how long that waits is `migration_backoff`'s business.
 Origin: kubevirt: pkg/virt-controller/watch/drain/evacuation/evacuation.go, pkg/virt-controller/watch/workload-updater/workload-updater.go
 """
 
@@ -11,17 +11,14 @@ from dataclasses import dataclass
 
 from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
-from fakekube.clock import parse_rfc3339
 from fakekube.machinery.errors import ApiError
-from fakekube.machinery.objects import annotations, condition_is, dig, is_terminating, key, name, namespace
+from fakekube.machinery.objects import condition_is, dig, is_terminating, key, name, namespace
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance, live_update, migration_plan, names
+from fakekube.virt.controller import instance, live_update, migration_plan, migration_policy, names
 from fakekube.virt.controller.informers import BY_NODE, BY_VMI
+from fakekube.virt.controller.migration_backoff import EVACUATION, UPDATE
 from fakekube.virt.controller.wiring import Wiring
 
-EVACUATION = "kubevirt.io/evacuationMigration"
-UPDATE = "kubevirt.io/workloadUpdateMigration"
-_FIRST_RETRY, _LAST_RETRY = 20.0, 320.0  # seconds after a failure
 _BUSY_RETRY = 5.0
 _STAYS = ("LiveMigrate", "LiveMigrateIfPossible")  # strategies that let a drain taint move a guest
 
@@ -35,6 +32,7 @@ class _Why:
     value: str
     recorder: Recorder
     priority: str = ""
+    words: str = ""  # how what is told of it ends
 
 
 class AutomaticMigrations:
@@ -44,7 +42,6 @@ class AutomaticMigrations:
         informers = wiring.informers
         self._informers = informers
         self._drains, self._updates = wiring.recorder, updates
-        self._clock = wiring.clock
         self._awaited: dict[str, str] = {}  # VMI key → key of the migration made for it last
         self._writer = wiring.writer(informers.migrations)
         self.controller = wiring.controller(
@@ -71,13 +68,11 @@ class AutomaticMigrations:
         if any(not migration_plan.is_final(one) for one in known):
             return None
         if not condition_is(vmi, "LiveMigratable"):
-            message = "VMI is not migratable: the guest stays on the node it is to leave"
-            why.recorder.event(vmi, WARNING, "FailedCreateVirtualMachineInstanceMigration", message)
+            if why.mark == EVACUATION:
+                why.recorder.event(vmi, NORMAL, "FailedCreate", "VirtualMachineInstance is not migrateable")
             return None
-        if (left := self._back_off(known, why.mark)) > 0:
-            return Result(requeue_after=left)
         active = sum(1 for one in self._informers.migrations.objects() if not migration_plan.is_final(one))
-        if active >= migration_plan.CONFIGURATION["parallelMigrationsPerCluster"]:
+        if active >= migration_policy.CONFIGURATION["parallelMigrationsPerCluster"]:
             return Result(requeue_after=_BUSY_RETRY)
         await self._migrate(own, vmi, why)
         return None
@@ -87,7 +82,8 @@ class AutomaticMigrations:
         if self._has_to_leave(vmi):
             return _Why("kubevirt-evacuation-", EVACUATION, node, self._drains, "system-critical")
         if live_update.under_way(vmi) and not is_terminating(vmi):
-            return _Why("kubevirt-workload-update-", UPDATE, "", self._updates)
+            words = " for automated workload update"
+            return _Why("kubevirt-workload-update-", UPDATE, "", self._updates, words=words)
         return None
 
     def _has_to_leave(self, vmi: Object) -> bool:
@@ -100,19 +96,6 @@ class AutomaticMigrations:
             return False
         found = self._informers.nodes.get(node)
         return found is not None and _has_drain_taint(found)
-
-    def _back_off(self, known: Iterable[Object], mark: str) -> float:
-        """Seconds to wait since the last one failed; doubling with each failure that is still remembered."""
-        failed = [
-            one
-            for one in known
-            if mark in annotations(one) and migration_plan.phase_of(one) == migration_plan.FAILED
-        ]
-        if not failed:
-            return 0.0
-        ended = max(parse_rfc3339(_failed_at(one)) for one in failed)
-        wait = min(_FIRST_RETRY * 2.0 ** (len(failed) - 1), _LAST_RETRY)
-        return wait - (self._clock.now() - ended).total_seconds()
 
     async def _migrate(self, own: str, vmi: Object, why: _Why) -> None:
         spec = {"vmiName": name(vmi)} | ({"priority": why.priority} if why.priority else {})
@@ -129,25 +112,16 @@ class AutomaticMigrations:
         try:
             made = await self._writer.create(migration)
         except ApiError as error:
-            message = f"Error creating a Migration: {error}"
-            why.recorder.event(vmi, WARNING, "FailedCreateVirtualMachineInstanceMigration", message)
+            message = f"Error creating a Migration{why.words}: {error}"
+            why.recorder.event(vmi, WARNING, "FailedCreate", message)
             raise
         self._awaited[own] = key(made)
-        message = f"Created Migration {name(made)}"
-        why.recorder.event(vmi, NORMAL, "SuccessfulCreateVirtualMachineInstanceMigration", message)
-
-
-def _failed_at(migration: Object) -> str:
-    moments = [
-        str(one["phaseTransitionTimestamp"])
-        for one in dig(migration, "status", "phaseTransitionTimestamps", default=())
-        if one.get("phase") == migration_plan.FAILED
-    ]
-    return moments[0] if moments else str(migration["metadata"]["creationTimestamp"])
+        message = f"Created Migration {name(made)}{why.words}"
+        why.recorder.event(vmi, NORMAL, "SuccessfulCreate", message)
 
 
 def _has_drain_taint(node: Object) -> bool:
-    wanted = migration_plan.CONFIGURATION["nodeDrainTaintKey"]
+    wanted = migration_policy.CONFIGURATION["nodeDrainTaintKey"]
     return any(
         one.get("key") == wanted and one.get("effect") == "NoSchedule"
         for one in dig(node, "spec", "taints", default=())

@@ -23,6 +23,9 @@ from fakekube.virt.controller import data_volumes, hotplug, instance, names
 MIGRATIONS = Resource(
     "kubevirt.io", "v1", "virtualmachineinstancemigrations", "VirtualMachineInstanceMigration"
 )
+MIGRATION_POLICIES = Resource(
+    "migrations.kubevirt.io", "v1alpha1", "migrationpolicies", "MigrationPolicy", namespaced=False
+)
 REPLICA_SETS = Resource(
     "kubevirt.io", "v1", "virtualmachineinstancereplicasets", "VirtualMachineInstanceReplicaSet"
 )
@@ -59,7 +62,7 @@ class Informers:
         self.vms.add_index(BY_CLAIM, _claims_of_vm)
         self.vmis.add_index(BY_CLAIM, _claims_of_vmi)
         self.vmis.add_index(BY_NODE, _node_of)
-        self.migrations.add_index(BY_VMI, _vmi_of)
+        self.migrations.add_index(BY_VMI, lambda migration: (vmi_of(migration),))
 
 
 def owner_uid(obj: Object) -> Iterable[str]:
@@ -85,5 +88,6 @@ def _node_of(vmi: Object) -> Iterable[str]:
     return (node,) if node else ()
 
 
-def _vmi_of(migration: Object) -> Iterable[str]:
-    return (f"{namespace(migration)}/{dig(migration, 'spec', 'vmiName', default='')}",)
+def vmi_of(migration: Object) -> str:
+    """The key of the VMI a migration is about."""
+    return f"{namespace(migration)}/{dig(migration, 'spec', 'vmiName', default='')}"

@@ -23,13 +23,21 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
-from fakekube.virt.controller import migration_plan, names, patches, pods
-from fakekube.virt.controller.informers import BY_OWNER, BY_VMI, MIGRATIONS
+from fakekube.virt.controller import (
+    instance,
+    migration_backoff,
+    migration_plan,
+    names,
+    patches,
+    pods,
+)
+from fakekube.virt.controller.informers import BY_OWNER, BY_VMI, MIGRATIONS, vmi_of
+from fakekube.virt.controller.migration_settings import MigrationSettings
 from fakekube.virt.controller.migration_target import Targets
 from fakekube.virt.controller.wiring import Wiring
 
 _KEPT = 5  # final migrations per VMI
-_BUSY_RETRY = 5.0
+_BUSY_RETRY, _NEXT_TURN = 5.0, 1.0
 
 
 class MigrationController:
@@ -45,14 +53,24 @@ class MigrationController:
         self._writer = wiring.writer(informers.migrations)
         self._vmis = wiring.writer(informers.vmis)
         self._targets = Targets(wiring, self._vmis)
+        self._settings = MigrationSettings(wiring.client, informers)
         self.controller = wiring.controller(
             "virtualmachineinstancemigration",
             self._reconcile,
-            informers.migrations,
+            (informers.migrations, self._of_migration),
             (informers.vmis, self._of_vmi),
             (informers.pods, self._of_pod),
             reads=(informers.nodes,),
         )
+
+    def _of_migration(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        """Itself; when it ends also those that wait for their turn with the same VMI."""
+        one = new or old
+        if one is None:
+            return ()
+        if new is not None and not migration_plan.is_final(new):
+            return (key(new),)
+        return [key(one), *map(key, self._informers.migrations.by_index(BY_VMI, vmi_of(one)))]
 
     def _of_vmi(self, old: Object | None, new: Object | None) -> Iterable[str]:
         vmi = new or old
@@ -68,12 +86,12 @@ class MigrationController:
         if migration is None:
             self._targets.forget(own)
             return None
-        vmi_key = f"{namespace(migration)}/{dig(migration, 'spec', 'vmiName', default='')}"
+        vmi_key = vmi_of(migration)
         if self._writer.behind(own) or self._vmis.behind(vmi_key) or self._targets.awaited(own):
             return None
         migration = await self._mark(migration)
         vmi = self._informers.vmis.get(vmi_key)
-        if vmi is None and not migration_plan.is_final(migration):
+        if vmi is None:
             if not is_terminating(migration):
                 await self._client.delete(MIGRATIONS, name(migration), namespace(migration))
             return None  # it stays, held by its finalizer, as upstream leaves it
@@ -99,66 +117,73 @@ class MigrationController:
     def _look(self, migration: Object, vmi: Object | None) -> migration_plan.Seen:
         owned = self._informers.pods.by_index(BY_OWNER, uid(vmi)) if vmi else []
         mine = [pod for pod in owned if labels(pod).get(names.MIGRATION_JOB_UID) == uid(migration)]
-        source = pods.current(vmi, owned) if vmi else None
         known = dig(migration, "status", "migrationState", "sourcePod", default="")
+        if vmi is not None and not migration_plan.is_under_way(migration):
+            source = pods.current(vmi, owned)
+            known = name(source) if source else known
         return migration_plan.Seen(
             migration=migration,
             vmi=vmi,
             target=mine[0] if mine else None,
-            source_pod=known or (name(source) if source else ""),
+            source_pod=known,
             now=self._wiring.now(),
-            another_active=vmi is not None and self._another_is_active(migration, key(vmi)),
+            taken=vmi is not None and self._is_taken(migration, vmi),
         )
 
-    def _another_is_active(self, migration: Object, vmi_key: str) -> bool:
-        return any(
-            uid(one) != uid(migration) and migration_plan.phase_of(one) and not migration_plan.is_final(one)
-            for one in self._informers.migrations.by_index(BY_VMI, vmi_key)
+    def _is_taken(self, migration: Object, vmi: Object) -> bool:
+        """Whether the nodes have another migration of the VMI in hand that has not ended."""
+        at_work = dig(vmi, "status", "migrationState", "migrationUid", default="")
+        return at_work not in ("", uid(migration)) and any(
+            uid(one) == at_work and not migration_plan.is_final(one)
+            for one in self._informers.migrations.by_index(BY_VMI, key(vmi))
         )
 
     # What has to be done.
 
     async def _act(self, own: str, seen: migration_plan.Seen) -> float | None:
         """Do what the present phase asks for; seconds after which to look again, if there is a limit to wait for."""
-        migration, phase = seen.migration, migration_plan.phase_of(seen.migration)
+        phase = migration_plan.phase_of(seen.migration)
         state = migration_plan.state_of(seen)
-        if is_terminating(migration):
-            await self._abort(seen, state)
+        if seen.vmi is None or is_terminating(seen.vmi) or state.get("completed") or seen.taken:
             return None
-        if state and not state.get("completed") and migration_plan.target_is_down(seen):
-            await self._tell_target_is_down(seen, state)
-            return None
-        if phase == migration_plan.PENDING and seen.target is None and seen.vmi is not None:
-            if self._too_many(seen):
-                return _BUSY_RETRY
-            await self._targets.create(own, seen)
+        if is_terminating(seen.migration):
+            await self._abort(seen, phase, state)
+        elif phase in migration_plan.PREPARATIONS:
+            if migration_plan.never_started(state) and migration_plan.target_is_down(seen):
+                await self._tell_target_is_down(seen, state)
+        elif phase == migration_plan.PENDING and seen.target is None:
+            return await self._make_target(own, seen, seen.vmi)
         elif phase == migration_plan.SCHEDULED and not state and seen.target is not None:
-            await self._hand_over(seen, seen.target)
-        elif phase == migration_plan.SCHEDULING and seen.target is not None:
+            if pods.is_ready_for_hand_over(seen.target):
+                await self._hand_over(seen, seen.target)
+        elif phase in (migration_plan.PENDING, migration_plan.SCHEDULING) and seen.target is not None:
             return await self._targets.watch_scheduling(seen, seen.target)
         return None
 
-    def _too_many(self, seen: migration_plan.Seen) -> bool:
-        """Whether as many migrations run as may, in the cluster or away from this node."""
-        running = [
-            one
-            for one in self._informers.migrations.objects()
-            if migration_plan.phase_of(one) not in ("", migration_plan.PENDING, *migration_plan.FINAL)
-        ]
-        if len(running) >= migration_plan.CONFIGURATION["parallelMigrationsPerCluster"]:
-            return True
-        node = dig(seen.vmi, "status", "nodeName")
-        leaving = 0
-        for one in running:
-            other = self._informers.vmis.get(f"{namespace(one)}/{dig(one, 'spec', 'vmiName', default='')}")
-            leaving += other is not None and dig(other, "status", "nodeName") == node
-        return bool(leaving >= migration_plan.CONFIGURATION["parallelOutboundMigrationsPerNode"])
+    async def _make_target(self, own: str, seen: migration_plan.Seen, vmi: Object) -> float | None:
+        known = self._informers.migrations.by_index(BY_VMI, key(vmi))
+        if (left := migration_backoff.seconds(seen.migration, known, self._clock.now())) > 0:
+            self._recorder.event(vmi, WARNING, "MigrationBackoff", f"backoff migrating vmi {key(vmi)}")
+            return left
+        if not seen.source_pod:
+            return None
+        vmi = await self._targets.prepare(vmi)
+        owned = self._informers.pods.by_index(BY_OWNER, uid(vmi))
+        if sum(1 for pod in owned if not pods.is_finished(pod)) > 1:
+            return _NEXT_TURN
+        if await self._settings.too_many(vmi):
+            return _BUSY_RETRY
+        if instance.phase(vmi) == names.RUNNING:
+            await self._targets.create(own, replace(seen, vmi=vmi))
+        return None
 
     async def _hand_over(self, seen: migration_plan.Seen, target: Object) -> None:
         vmi = seen.vmi
         assert vmi is not None
         overhead = annotations(target).get(names.MEMORY_OVERHEAD)
-        made = migration_plan.hand_over_state(seen, quantities.binary(int(overhead)) if overhead else "")
+        policy, configuration = await self._settings.of(vmi)
+        memory = quantities.binary(int(overhead)) if overhead else ""
+        made = migration_plan.hand_over_state(seen, memory, configuration, policy)
         old = dig(vmi, "status", "migrationState")
         path = "/status/migrationState"
         operations = patches.guarded(path, old, made) if old else patches.added(path, made)
@@ -166,12 +191,15 @@ class MigrationController:
         operations += patches.guarded("/metadata/labels", dict(labels(vmi)), marked)
         await self._vmis.patch(vmi, operations)
 
-    async def _abort(self, seen: migration_plan.Seen, state: Object) -> None:
-        """The migration is deleted: before the hand-over its pod goes, afterwards the nodes are asked to stop."""
-        if not state:
-            await self._targets.delete(seen)
-            return
-        if state.get("abortRequested") or state.get("completed") or seen.vmi is None:
+    async def _abort(self, seen: migration_plan.Seen, phase: str, state: Object) -> None:
+        """The migration is deleted: before the hand-over its pod goes, once memory is copied the nodes are asked to stop."""
+        if not state and phase in (
+            migration_plan.PENDING,
+            migration_plan.SCHEDULING,
+            migration_plan.SCHEDULED,
+        ):
+            await self._targets.delete(seen, "migration canceled and pod {} is deleted")
+        if phase != migration_plan.RUNNING or not state or state.get("abortRequested") or seen.vmi is None:
             return
         path = "/status/migrationState"
         patch = patches.guarded(
@@ -213,7 +241,7 @@ class MigrationController:
         if state and not copied.get("migrationUid"):
             return  # the next pass copies it
         if migration_plan.phase_of(migration) == migration_plan.FAILED and not state:
-            await self._targets.delete(seen)  # once handed over, the nodes end it
+            await self._targets.delete(seen, "")  # once handed over, the nodes end it
         if names.MIGRATION_FINALIZER in finalizers(migration):
             meta = {
                 **migration["metadata"],
@@ -225,7 +253,7 @@ class MigrationController:
         await self._collect(migration)
 
     async def _collect(self, migration: Object) -> None:
-        vmi_key = f"{namespace(migration)}/{dig(migration, 'spec', 'vmiName', default='')}"
+        vmi_key = vmi_of(migration)
         final = [
             one
             for one in self._informers.migrations.by_index(BY_VMI, vmi_key)

@@ -14,23 +14,9 @@ PENDING, SCHEDULING, SCHEDULED = "Pending", "Scheduling", "Scheduled"
 PREPARING, TARGET_READY, RUNNING = "PreparingTarget", "TargetReady", "Running"
 SUCCEEDED, FAILED = "Succeeded", "Failed"
 FINAL = frozenset((SUCCEEDED, FAILED))
-_REJECTED = "migrationRejectedByResourceQuota"
-
-# What KubeVirt decides about migrations unless its configuration or a policy says otherwise.
-CONFIGURATION: dict[str, Any] = {
-    "allowAutoConverge": False,
-    "allowPostCopy": False,
-    "allowWorkloadDisruption": False,
-    "bandwidthPerMigration": "0",
-    "completionTimeoutPerGiB": 150,
-    "maxDowntimeMs": 900,
-    "nodeDrainTaintKey": "kubevirt.io/drain",
-    "parallelMigrationsPerCluster": 5,
-    "parallelOutboundMigrationsPerNode": 2,
-    "progressTimeout": 150,
-    "unsafeMigrationOverride": False,
-    "utilityVolumesTimeout": 150,
-}
+PREPARATIONS = (PREPARING, TARGET_READY)
+_REJECTED, _ABORTED = "migrationRejectedByResourceQuota", "migrationAbortRequested"
+_CANCELED = "Migration failed due to being canceled"
 
 Event = tuple[str, str, str]
 
@@ -45,7 +31,7 @@ class Seen:
     source_pod: str
     now: str
     refusal: str = ""  # why the target could not be made
-    another_active: bool = False
+    taken: bool = False  # the nodes are at another migration of the VMI
 
 
 @dataclass(slots=True)
@@ -64,6 +50,11 @@ def is_final(migration: Obj) -> bool:
     return phase_of(migration) in FINAL
 
 
+def is_under_way(migration: Obj) -> bool:
+    """Whether it has a target, and has not ended."""
+    return phase_of(migration) not in ("", PENDING, *FINAL)
+
+
 def state_of(seen: Seen) -> dict[str, Any]:
     """The VMI's migration state, if it is about this migration."""
     state = dig(seen.vmi, "status", "migrationState", default={})
@@ -71,8 +62,14 @@ def state_of(seen: Seen) -> dict[str, Any]:
 
 
 def target_is_down(seen: Seen) -> bool:
-    """Whether the launcher the guest is to move to is gone or about to go."""
-    return seen.target is None or pods.is_finished(seen.target) or is_terminating(seen.target)
+    """Whether the launcher the guest is to move to is gone or finished."""
+    return seen.target is None or pods.is_finished(seen.target)
+
+
+def never_started(state: dict[str, Any]) -> bool:
+    """Whether the nodes have a migration in hand of which they have said nothing yet."""
+    told = ("targetDirectMigrationNodePorts", "startTimestamp", "failed", "completed")
+    return bool(state) and not any(state.get(one) for one in told)
 
 
 def plan(seen: Seen) -> Next:
@@ -85,16 +82,21 @@ def plan(seen: Seen) -> Next:
         if state:
             status["migrationState"] = state
         return result
-    phase, told = _failure(seen, was, state) or _step(seen, was, state)
+    listed = status.get("conditions") or []
+    asked = is_terminating(seen.migration) and conditions.find(listed, _ABORTED) is None
+    if failed := _failure(seen, was, state):
+        phase, told = failed
+        asked = asked and told == _failed(_CANCELED)[1]
+    else:
+        phase, told = (was, []) if asked else _step(seen, was, state)
     result.events += told
-    if is_terminating(seen.migration) and phase != SUCCEEDED:
-        asked = conditions.make("migrationAbortRequested", "True", now=seen.now)
-        listed = status.get("conditions") or []
-        if conditions.find(listed, asked["type"]) is None:
-            status["conditions"] = conditions.put(listed, asked)
+    if asked:
+        aborted = {**conditions.make(_ABORTED, "True"), "lastProbeTime": seen.now}
+        status["conditions"] = conditions.put(listed, aborted)
     _tell_of_quota(seen, status, phase)
-    if seen.source_pod and not status.get("migrationState"):
-        status["migrationState"] = {"sourcePod": seen.source_pod}
+    if phase == PENDING and seen.source_pod:
+        state_now = status.get("migrationState") or {}
+        status["migrationState"] = {**state_now, "sourcePod": seen.source_pod}
     if phase != was:
         status["phase"] = phase
         status["phaseTransitionTimestamps"] = instance.with_transition({"status": status}, phase, seen.now)
@@ -115,29 +117,29 @@ def _tell_of_quota(seen: Seen, status: Object, phase: str) -> None:
 
 
 def _failure(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Event]] | None:
+    """In upstream's order: the first reason counts."""
     vmi, target = seen.vmi, seen.target
+    handed_over = was in (PREPARING, TARGET_READY, RUNNING)
     if vmi is None:
         return _failed("Migration failed because vmi does not exist.")
     if instance.is_final(vmi):
         return _failed("Migration failed vmi shutdown during migration.")
-    if state.get("failed"):
-        return _failed("source node reported migration failed")
-    if is_terminating(seen.migration) and not state:
-        return _failed("Migration failed due to being canceled")
-    if was == "" and seen.another_active:
-        return _failed("VMI is not eligible for migration because another migration job is in progress.")
-    if was in ("", PENDING) or state.get("completed"):
-        return None
-    if target is None or is_terminating(target):
-        return _failed("Migration target pod was removed during active migration.")
-    if pods.is_finished(target):
+    if is_terminating(seen.migration) and not (state or handed_over):
+        return _failed(_CANCELED)
+    if target is not None and pods.is_finished(target) and not state.get("completed"):
         return _failed("Migration failed because target pod shutdown during migration")
-    if was in (PREPARING, TARGET_READY, RUNNING) and not state:
-        if not dig(vmi, "status", "migrationState"):
-            return _failed("VMI's migration state was cleared during the active migration.")
+    if was not in ("", PENDING) and target is None and not state.get("completed"):
+        return _failed("Migration target pod was removed during active migration.")
+    if handed_over and not dig(vmi, "status", "migrationState"):
+        return _failed("VMI's migration state was cleared during the active migration.")
+    if handed_over and not state:
         return _failed(
             "VMI's migration state was taken over by another migration job during active migration."
         )
+    if state.get("failed"):
+        return _failed("source node reported migration failed")
+    if was == "" and seen.taken:
+        return _failed("VMI is not eligible for migration because another migration job is in progress.")
     return None
 
 
@@ -177,7 +179,7 @@ def _unschedulable(seen: Seen, target: Obj) -> list[Event]:
     return [("Warning", "migrationTargetPodUnschedulable", message)]
 
 
-def hand_over_state(seen: Seen, overhead: str) -> Object:
+def hand_over_state(seen: Seen, overhead: str, configuration: dict[str, Any], policy: str = "") -> Object:
     """`status.migrationState` of the VMI, from which on the nodes do the work."""
     made: Object = {
         "migrationUid": uid(seen.migration),
@@ -185,8 +187,10 @@ def hand_over_state(seen: Seen, overhead: str) -> Object:
         "sourcePod": seen.source_pod,
         "targetNode": dig(seen.target, "spec", "nodeName", default=""),
         "targetPod": name(seen.target) if seen.target is not None else "",
-        "migrationConfiguration": CONFIGURATION,
+        "migrationConfiguration": configuration,
     }
+    if policy:
+        made["migrationPolicyName"] = policy
     if overhead:
         made["targetMemoryOverhead"] = overhead
     return made

@@ -58,21 +58,22 @@ class Targets:
             selector = migration_plan.target_selector(vmi, source_node, added)
         except migration_plan.NoHostModelError as error:
             raise InternalError(str(error)) from None
-        if names.NON_ROOT not in annotations(vmi):
-            vmi = await self._mark_non_root(vmi)
         source = self._informers.pods.get(f"{namespace(vmi)}/{seen.source_pod}")
         target = Target(migration, selector, _digests(source, vmi), _selinux_level(vmi))
         try:
             pod = await self._writer.create(launcher_pod.build(vmi, self._settings, target=target))
         except ApiError as error:
-            self._recorder.event(migration, WARNING, "FailedCreate", f"Error creating pod: {error}")
+            self._recorder.event(vmi, WARNING, "FailedCreate", f"Error creating pod: {error}")
             raise
         self._awaited[own] = key(pod)
         self._recorder.event(
             migration, NORMAL, "SuccessfulCreate", f"Created migration target pod {name(pod)}"
         )
 
-    async def _mark_non_root(self, vmi: Object) -> Object:
+    async def prepare(self, vmi: Object) -> Object:
+        """The instance, said to run without root; whatever comes of the target."""
+        if names.NON_ROOT in annotations(vmi):
+            return vmi
         patch = [{"op": "add", "path": "/metadata/annotations/kubevirt.io~1nonroot", "value": "true"}]
         return await self._vmis.patch(vmi, patch)
 
@@ -93,32 +94,44 @@ class Targets:
             )
             self._recorder.event(vmi, WARNING, "NoSuitableNodesForHostModelMigration", message)
 
-    async def delete(self, seen: migration_plan.Seen) -> None:
+    async def delete(self, seen: migration_plan.Seen, reason: str) -> None:
+        """Delete the target, and tell why; the reason has the pod's name put in."""
         if seen.target is None or is_terminating(seen.target) or pods.is_finished(seen.target):
             return
         try:
             await self._client.delete(PODS, name(seen.target), namespace(seen.target))
         except NotFound:
             return
+        if reason:
+            told = reason.format(key(seen.target))
+            self._recorder.event(seen.migration, NORMAL, "SuccessfulDelete", told)
 
     async def watch_scheduling(self, seen: migration_plan.Seen, target: Object) -> float | None:
         """A target pod that does not get going within its time is deleted, which fails the migration."""
-        why = condition(target, "PodScheduled")
-        unschedulable = (
-            why is not None and why.get("status") == "False" and why.get("reason") == "Unschedulable"
-        )
-        marks = annotations(seen.migration)
-        limit = float(marks.get(_PENDING_OVERRIDE, _PENDING_SECONDS))
-        if unschedulable:
-            self._tell_of_missing_models(seen, target)
-            limit = float(marks.get(_UNSCHEDULABLE_OVERRIDE, _UNSCHEDULABLE_SECONDS))
-        if dig(target, "status", "phase") != "Pending":
+        if dig(target, "status", "phase") != "Pending" or is_terminating(target):
             return None
         age = (self._clock.now() - parse_rfc3339(target["metadata"]["creationTimestamp"])).total_seconds()
-        if age < limit:
-            return limit - age
-        await self.delete(seen)
-        return None
+        left = _limit(seen.migration, _PENDING_OVERRIDE, _PENDING_SECONDS) - age
+        why = condition(target, "PodScheduled") or {}
+        if (why.get("status"), why.get("reason")) == ("False", "Unschedulable"):
+            self._tell_of_missing_models(seen, target)
+            sooner = _limit(seen.migration, _UNSCHEDULABLE_OVERRIDE, _UNSCHEDULABLE_SECONDS) - age
+            if sooner <= 0:
+                await self.delete(seen, "unschedulable pod {} timeout period exceeded")
+                return None
+            left = min(left, sooner) if left > 0 else left
+        if left <= 0:
+            await self.delete(seen, "pending pod {} timeout period exceeded")
+            return None
+        return left
+
+
+def _limit(migration: Object, override: str, seconds: float) -> float:
+    """Seconds; what is not a number does not count."""
+    try:
+        return float(int(annotations(migration).get(override, "")))
+    except ValueError:
+        return seconds
 
 
 _MODELS = ("cpu-model-migration.node.kubevirt.io/", "cpu-feature.node.kubevirt.io/")

@@ -6,7 +6,7 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/lifecycle.go, pkg/controller/vir
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, labels
+from fakekube.machinery.objects import Obj, annotations, dig, is_terminating
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import names
 from fakekube.virt.controller.conditions import Failure
@@ -17,10 +17,6 @@ _PULL_ERRORS = frozenset(("ErrImagePull", "ImagePullBackOff"))
 def is_temporary(pod: Obj) -> bool:
     """Whether the pod only makes a volume bind."""
     return annotations(pod).get(names.EPHEMERAL_PROVISIONING) == "true"
-
-
-def is_migration_target(pod: Obj) -> bool:
-    return names.MIGRATION_JOB_UID in labels(pod)
 
 
 def is_finished(pod: Obj) -> bool:
@@ -53,24 +49,13 @@ def is_ready_for_hand_over(pod: Obj) -> bool:
 
 
 def current(vmi: Obj, owned: Sequence[Object]) -> Object | None:
-    """The pod the guest lives in: the youngest one on the VMI's node; targets of migrations count once the VMI is there."""
+    """The pod the guest lives in: the youngest one on the VMI's node; the target of a migration is on another."""
     node = dig(vmi, "status", "nodeName", default="")
-    here = [
-        pod
-        for pod in owned
-        if (not node or dig(pod, "spec", "nodeName") == node)
-        and not (is_migration_target(pod) and not _moved_to(vmi, pod))
-    ]
+    here = [pod for pod in owned if not node or dig(pod, "spec", "nodeName") == node]
     if len(here) < 2:
         return here[0] if here else None
     return max(
         here, key=lambda pod: (pod["metadata"].get("creationTimestamp") or "", pod["metadata"]["name"])
-    )
-
-
-def _moved_to(vmi: Obj, pod: Obj) -> bool:
-    return dig(vmi, "status", "nodeName", default="-") == dig(pod, "spec", "nodeName") and bool(
-        dig(vmi, "status", "migrationState", "endTimestamp")
     )
 
 

@@ -1,0 +1,58 @@
+"""What the cluster allows migrations, as it is configured at the moment: how many at once, and how each is to go."""
+
+from typing import Any
+
+from fakekube.client.client import Client
+from fakekube.machinery.objects import dig, labels, namespace, uid
+from fakekube.machinery.resources import KUBEVIRTS, NAMESPACES
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import migration_plan, migration_policy, names
+from fakekube.virt.controller.informers import BY_OWNER, MIGRATION_POLICIES, Informers, vmi_of
+
+
+class MigrationSettings:
+    """See the module text. It asks the server: migrations are rare, and what is asked for is small."""
+
+    def __init__(self, client: Client, informers: Informers) -> None:
+        self._client, self._informers = client, informers
+
+    async def of(self, vmi: Object) -> tuple[str, dict[str, Any]]:
+        """The name of the policy that has a say, if one has, and all settings for one migration."""
+        configuration = await self._of_cluster()
+        policies = (await self._client.list(MIGRATION_POLICIES)).items
+        if not policies:
+            return "", configuration
+        around = await self._client.get(NAMESPACES, namespace(vmi), None)
+        name, settings = migration_policy.chosen(policies, vmi, labels(around))
+        return name, {**configuration, **settings}
+
+    async def too_many(self, vmi: Object) -> bool:
+        """Whether as many migrations run as may, in the cluster or away from this node."""
+        running = [one for one in self._informers.migrations.objects() if self._is_running(one)]
+        if not running:
+            return False
+        limits = await self._of_cluster()
+        if len(running) >= limits["parallelMigrationsPerCluster"]:
+            return True
+        node, leaving = dig(vmi, "status", "nodeName"), 0
+        for one in running:
+            other = self._informers.vmis.get(vmi_of(one))
+            leaving += other is not None and node in (
+                dig(other, "status", "nodeName"),
+                dig(other, "status", "migrationState", "sourceNode"),
+            )
+        return bool(leaving >= limits["parallelOutboundMigrationsPerNode"])
+
+    def _is_running(self, migration: Object) -> bool:
+        """Whether it has begun: one that waits has begun once it has its pod."""
+        if migration_plan.is_final(migration):
+            return False
+        if migration_plan.is_under_way(migration):
+            return True
+        vmi = self._informers.vmis.get(vmi_of(migration))
+        owned = self._informers.pods.by_index(BY_OWNER, uid(vmi)) if vmi is not None else []
+        return any(labels(pod).get(names.MIGRATION_JOB_UID) == uid(migration) for pod in owned)
+
+    async def _of_cluster(self) -> dict[str, Any]:
+        found = (await self._client.list(KUBEVIRTS)).items
+        return migration_policy.of_cluster(next(iter(found), None))
