@@ -199,11 +199,17 @@ async def _deny_delete(run: Any) -> None:
     await _deny(run, "DELETE", "false", "no deletes")
 
 
-async def _deny(run: Any, verb: str, expression: str, message: str) -> None:
+async def _deny_instances(run: Any) -> None:
+    await _deny(run, "CREATE", "false", "no instances", "virtualmachineinstances")
+
+
+async def _deny(
+    run: Any, verb: str, expression: str, message: str, resource: str = "virtualmachines"
+) -> None:
     rule = {
         "apiGroups": ["kubevirt.io"],
         "apiVersions": ["*"],
-        "resources": ["virtualmachines"],
+        "resources": [resource],
         "operations": [verb],
     }
     spec = {
@@ -272,6 +278,7 @@ _TABLE: tuple[tuple[re.Pattern[str], Callable[[Any], Awaitable[None]]], ...] = t
         (r"pod: removed with grace 0", _only_removed),
         (r"policy: CREATE of VM seed-1 denied", _deny_create),
         (r"policy: DELETE of VMs denied", _deny_delete),
+        (r"policy: CREATE of VMIs denied", _deny_instances),
         (r"policy gone", _allow),
         (r"load 300m per pod", _load_300),
         (r"load 10m per pod", _load_10),

@@ -178,7 +178,7 @@ class Run:
     # What the scenario's client does.
 
     async def _request(self, line: Object) -> tuple[int, str]:
-        resource, own = KINDS[line["res"]], line["name"]
+        resource, own = KINDS[line["res"]], self._own_name(line)
         body = self._with_uids(line.get("body"))
         try:
             if line["do"] == "create":
@@ -197,6 +197,11 @@ class Run:
         except ApiError as error:
             return error.code, error.message
         return 200, ""
+
+    def _own_name(self, line: Object) -> str:
+        """`$vmi` stands for the oldest instance, whose name may be generated."""
+        oldest = line["name"] == f"${line['res']}"
+        return name(self.all(line["res"])[0]) if oldest else str(line["name"])
 
     def _with_uids(self, body: Any) -> Any:
         """The body with the uids of this run where the recording has names of objects."""

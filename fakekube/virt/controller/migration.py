@@ -146,11 +146,10 @@ class MigrationController:
         state = migration_plan.state_of(seen)
         if seen.vmi is None or is_terminating(seen.vmi) or state.get("completed") or seen.taken:
             return None
-        if is_terminating(seen.migration):
+        if state and migration_plan.target_is_down(seen):
+            await self._tell_target_is_down(seen, state)
+        elif is_terminating(seen.migration):
             await self._abort(seen, phase, state)
-        elif phase in migration_plan.PREPARATIONS:
-            if migration_plan.never_started(state) and migration_plan.target_is_down(seen):
-                await self._tell_target_is_down(seen, state)
         elif phase == migration_plan.PENDING and seen.target is None:
             return await self._make_target(own, seen, seen.vmi)
         elif phase == migration_plan.SCHEDULED and not state and seen.target is not None:

@@ -14,7 +14,6 @@ PENDING, SCHEDULING, SCHEDULED = "Pending", "Scheduling", "Scheduled"
 PREPARING, TARGET_READY, RUNNING = "PreparingTarget", "TargetReady", "Running"
 SUCCEEDED, FAILED = "Succeeded", "Failed"
 FINAL = frozenset((SUCCEEDED, FAILED))
-PREPARATIONS = (PREPARING, TARGET_READY)
 _REJECTED, _ABORTED = "migrationRejectedByResourceQuota", "migrationAbortRequested"
 _CANCELED = "Migration failed due to being canceled"
 
@@ -64,12 +63,6 @@ def state_of(seen: Seen) -> dict[str, Any]:
 def target_is_down(seen: Seen) -> bool:
     """Whether the launcher the guest is to move to is gone or finished."""
     return seen.target is None or pods.is_finished(seen.target)
-
-
-def never_started(state: dict[str, Any]) -> bool:
-    """Whether the nodes have a migration in hand of which they have said nothing yet."""
-    told = ("targetDirectMigrationNodePorts", "startTimestamp", "failed", "completed")
-    return bool(state) and not any(state.get(one) for one in told)
 
 
 def plan(seen: Seen) -> Next:

@@ -4,18 +4,14 @@ Origin: kubevirt: pkg/virt-controller/watch/replicaset/replicaset.go
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from fakekube.client.controller import Result
 from fakekube.client.expectations import Expectations
 from fakekube.client.recorder import NORMAL, WARNING
-from fakekube.machinery import selectors
 from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import (
     annotations,
-    condition_is,
     controller_of,
-    dig,
     is_terminating,
     key,
     labels,
@@ -25,63 +21,11 @@ from fakekube.machinery.objects import (
     uid,
 )
 from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES
+from fakekube.machinery.selectors import Selector
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import conditions, instance, names
-from fakekube.virt.controller.conditions import Failure
+from fakekube.virt.controller import conditions, names, replicaset_plan
 from fakekube.virt.controller.informers import BY_OWNER
 from fakekube.virt.controller.wiring import Wiring
-
-BURST = 250
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a pass has to do: VMIs to make, surplus ones to delete, and those that are no use any more."""
-
-    create: int
-    surplus: tuple[Object, ...]
-    finished: tuple[Object, ...]
-
-
-def is_active(vmi: Object) -> bool:
-    """Whether it counts: one whose pod is being deleted will end, so it is replaced at once."""
-    return not is_terminating(vmi) and not _is_of_no_use(vmi)
-
-
-def _is_of_no_use(vmi: Object) -> bool:
-    ready = conditions.find(dig(vmi, "status", "conditions", default=()), "Ready") or {}
-    loses_its_pod = (ready.get("status"), ready.get("reason")) == ("False", "PodTerminating")
-    return instance.is_final(vmi) or loses_its_pod
-
-
-def plan(replicas: int, owned: Iterable[Object]) -> Plan:
-    """Pure. Terminating VMIs count for nothing; surplus ones go in the order in which they are listed."""
-    alive = [vmi for vmi in owned if not is_terminating(vmi)]
-    finished = tuple(vmi for vmi in alive if _is_of_no_use(vmi))
-    running = [vmi for vmi in alive if is_active(vmi)]
-    missing = replicas - len(running)
-    surplus = tuple(running[: min(BURST, -missing)]) if missing < 0 else ()
-    return Plan(max(0, min(BURST, missing)), surplus, finished[:BURST])
-
-
-def build(replica_set: Object) -> Object:
-    """One VMI of the set. Nothing stands between the generated name's base and its suffix."""
-    template = dig(replica_set, "spec", "template", default={})
-    meta = template.get("metadata") or {}
-    made: Object = {
-        "generateName": meta.get("name") or meta.get("generateName") or name(replica_set),
-        "namespace": namespace(replica_set),
-        "ownerReferences": [owner_reference(replica_set)],
-    }
-    for member in ("labels", "annotations"):
-        if meta.get(member):
-            made[member] = dict(meta[member])
-    return {
-        "apiVersion": "kubevirt.io/v1",
-        "kind": "VirtualMachineInstance",
-        "metadata": made,
-        "spec": template.get("spec") or {},
-    }
 
 
 class ReplicaSetController:
@@ -113,7 +57,7 @@ class ReplicaSetController:
             return [
                 key(one)
                 for one in self._informers.replica_sets.in_namespace(namespace(vmi))
-                if _selects(one, vmi)
+                if replicaset_plan.selects(one, vmi)
             ]
         if owner.get("kind") != "VirtualMachineInstanceReplicaSet":
             return ()
@@ -132,19 +76,17 @@ class ReplicaSetController:
         if self._writer.behind(own):
             return None
         replica_set = await self._mark(found)
-        if is_terminating(replica_set):
+        selector = replicaset_plan.selector_of(replica_set)
+        if selector is None:
             return None
-        owned = self._informers.vmis.by_index(BY_OWNER, uid(replica_set))
-        if not self._expected.satisfied(own):
-            return Result(requeue_after=self._expected.remaining(own))
-        owned += await self._adopt(replica_set)
-        failure, error = None, None
-        if not dig(replica_set, "spec", "paused", default=False):
-            failure, error = await self._scale(own, replica_set, owned)
-        await self._write_status(replica_set, owned, failure)
-        if error is not None:
-            raise error
-        return None
+        owned = await self._claim(replica_set, selector)
+        failure, waits = None, not self._expected.satisfied(own)
+        if not (waits or is_terminating(replica_set) or replicaset_plan.is_paused(replica_set)):
+            failure = await self._scale(own, replica_set, owned)
+        await self._write_status(replica_set, selector, owned, failure)
+        if failure is not None:
+            raise failure
+        return Result(requeue_after=self._expected.remaining(own)) if waits else None
 
     async def _mark(self, replica_set: Object) -> Object:
         if names.OBSERVED_VERSIONS.items() <= annotations(replica_set).items():
@@ -155,44 +97,57 @@ class ReplicaSetController:
         }
         return await self._writer.update({**replica_set, "metadata": meta})
 
-    async def _adopt(self, replica_set: Object) -> list[Object]:
-        return [
-            await self._vmis.adopt(vmi, owner_reference(replica_set))
-            for vmi in self._informers.vmis.by_index(BY_OWNER, "")
-            if namespace(vmi) == namespace(replica_set)
-            and _selects(replica_set, vmi)
-            and not is_terminating(vmi)
-        ]
+    async def _claim(self, replica_set: Object, selector: Selector) -> list[Object]:
+        """Those that are its own. Strays that match become so, those that match no more are let go."""
+        owned = self._informers.vmis.by_index(BY_OWNER, uid(replica_set))
+        claimed = [vmi for vmi in owned if selector.matches(labels(vmi))]
+        if is_terminating(replica_set):
+            return claimed
+        for vmi in owned:
+            if vmi not in claimed:
+                await self._vmis.release(vmi)
+        for vmi in self._informers.vmis.by_index(BY_OWNER, ""):
+            strays = namespace(vmi) == namespace(replica_set) and not is_terminating(vmi)
+            if strays and selector.matches(labels(vmi)):
+                claimed.append(await self._vmis.adopt(vmi, owner_reference(replica_set)))
+        return claimed
 
-    async def _scale(
-        self, own: str, replica_set: Object, owned: list[Object]
-    ) -> tuple[Failure | None, ApiError | None]:
-        """Delete what is too much, make what is missing, then clear away what is of no use, unless something failed."""
-        wanted = plan(int(dig(replica_set, "spec", "replicas", default=1)), owned)
-        failed: tuple[Failure | None, ApiError | None] = (None, None)
-        for vmi in wanted.surplus:
-            text = "Stopped the virtual machine by deleting the virtual machine instance"
-            error = await self._delete(own, replica_set, vmi, text)
-            failed = (Failure("FailedDelete", str(error)), error) if error else failed
-        for _ in range(wanted.create):
-            try:
-                made = await self._client.create(VIRTUAL_MACHINE_INSTANCES, build(replica_set))
-            except ApiError as refused:
-                message = f"Error creating virtual machine instance: {refused}"
-                self._recorder.event(replica_set, WARNING, "FailedCreate", message)
-                failed = (Failure("FailedCreate", str(refused)), refused)
-                break
-            if key(made) not in self._informers.vmis:
-                self._expected.expect_creations(own, [name(made)])
-            message = f"Started the virtual machine by creating the new virtual machine instance {name(made)}"
-            self._recorder.event(replica_set, NORMAL, "SuccessfulCreate", message)
-        for vmi in wanted.finished if failed[1] is None else ():
-            error = await self._delete(own, replica_set, vmi, "Deleted finished virtual machine:")
-            failed = (Failure("FailedDelete", str(error)), error) if error else failed
-        return failed
+    async def _scale(self, own: str, replica_set: Object, owned: list[Object]) -> ApiError | None:
+        """Delete what is too much, make what is missing, then clear away what is of no use, unless something failed.
+        Returns the first thing that was refused; the others are tried all the same."""
+        wanted = replicaset_plan.plan(replicaset_plan.wanted(replica_set), owned)
+        failures = [await self._stop(own, replica_set, vmi) for vmi in wanted.surplus]
+        failures += [await self._start(own, replica_set) for _ in range(wanted.create)]
+        if not any(failures):
+            failures = [await self._clear(own, replica_set, vmi) for vmi in wanted.finished]
+        return next((one for one in failures if one is not None), None)
 
-    async def _delete(self, own: str, replica_set: Object, vmi: Object, text: str) -> ApiError | None:
-        """Delete an instance and say so; what was refused."""
+    async def _start(self, own: str, replica_set: Object) -> ApiError | None:
+        try:
+            made = await self._client.create(VIRTUAL_MACHINE_INSTANCES, replicaset_plan.build(replica_set))
+        except ApiError as refused:
+            message = f"Error creating virtual machine instance: {refused}"
+            self._recorder.event(replica_set, WARNING, "FailedCreate", message)
+            return refused
+        if key(made) not in self._informers.vmis:
+            self._expected.expect_creations(own, [name(made)])
+        message = f"Started the virtual machine by creating the new virtual machine instance {name(made)}"
+        self._recorder.event(replica_set, NORMAL, "SuccessfulCreate", message)
+        return None
+
+    async def _stop(self, own: str, replica_set: Object, vmi: Object) -> ApiError | None:
+        told = f"Stopped the virtual machine by deleting the virtual machine instance {uid(vmi)}"
+        failed = f"Error deleting virtual machine instance {name(vmi)}:"
+        return await self._delete(own, replica_set, vmi, told, failed)
+
+    async def _clear(self, own: str, replica_set: Object, vmi: Object) -> ApiError | None:
+        told = f"Deleted finished virtual machine: {uid(vmi)}"
+        failed = f"Error deleting finished virtual machine {name(vmi)}:"
+        return await self._delete(own, replica_set, vmi, told, failed)
+
+    async def _delete(
+        self, own: str, replica_set: Object, vmi: Object, told: str, failed: str
+    ) -> ApiError | None:
         self._expected.expect_deletions(own, [uid(vmi)])
         try:
             await self._client.delete(VIRTUAL_MACHINE_INSTANCES, name(vmi), namespace(vmi))
@@ -200,47 +155,21 @@ class ReplicaSetController:
             self._expected.deletion_observed(own, uid(vmi))
             if isinstance(refused, NotFound):
                 return None
-            message = f"Error deleting virtual machine instance {name(vmi)}: {refused}"
-            self._recorder.event(replica_set, WARNING, "FailedDelete", message)
+            self._recorder.event(replica_set, WARNING, "FailedDelete", f"{failed} {refused}")
             return refused
-        self._recorder.event(replica_set, NORMAL, "SuccessfulDelete", f"{text} {uid(vmi)}")
+        self._recorder.event(replica_set, NORMAL, "SuccessfulDelete", told)
         return None
 
-    async def _write_status(self, replica_set: Object, owned: list[Object], failure: Failure | None) -> None:
+    async def _write_status(
+        self, replica_set: Object, selector: Selector, owned: list[Object], failure: ApiError | None
+    ) -> None:
         old = replica_set.get("status") or {}
-        now = self._wiring.now()
-        running = [vmi for vmi in owned if is_active(vmi)]
-        ready = [vmi for vmi in running if condition_is(vmi, "Ready")]
-        new: Object = {
-            **old,
-            "labelSelector": str(selectors.from_object(dig(replica_set, "spec", "selector"))),
-            "replicas": len(running),
-            "readyReplicas": len(ready),
-        }
-        listed = list(old.get("conditions") or ())
-        paused = bool(dig(replica_set, "spec", "paused", default=False))
-        was_paused = conditions.find(listed, "ReplicaPaused") is not None
-        if paused and not was_paused:
-            made = conditions.make("ReplicaPaused", "True", "Paused", "Controller got paused", now=now)
-            listed = conditions.put(listed, made)
-            self._recorder.event(replica_set, NORMAL, "SuccessfulPaused", "Paused")
-        elif was_paused and not paused:
-            listed = conditions.drop(listed, "ReplicaPaused")
-            self._recorder.event(replica_set, NORMAL, "SuccessfulResumed", "Resumed")
-        if failure is None:
-            listed = conditions.drop(listed, "ReplicaFailure")
-        else:
-            made = conditions.make("ReplicaFailure", "True", failure.reason, failure.message, now=now)
-            if not conditions.says_the_same(conditions.find(listed, "ReplicaFailure"), made):
-                listed = conditions.put(listed, made)
-        new["conditions"] = listed
-        new = {member: value for member, value in new.items() if value not in (0, [])}
-        if new != old:
-            body = {**replica_set, "status": new}
-            await self._writer.update(body, subresource="status")
-
-
-def _selects(replica_set: Object, vmi: Object) -> bool:
-    if not labels(vmi):
-        return False
-    return selectors.from_object(dig(replica_set, "spec", "selector")).matches(labels(vmi))
+        told = None if failure is None else str(failure)
+        new = replicaset_plan.status(replica_set, selector, owned, told, self._wiring.now())
+        if new == old:
+            return
+        await self._writer.update({**replica_set, "status": new}, subresource="status")
+        paused = replicaset_plan.is_paused(replica_set)
+        if paused != (conditions.find(old.get("conditions") or (), "ReplicaPaused") is not None):
+            reason, text = ("SuccessfulPaused", "Paused") if paused else ("SuccessfulResumed", "Resumed")
+            self._recorder.event(replica_set, NORMAL, reason, text)

@@ -40,3 +40,10 @@ class Writer(Freshness):
         return self.wrote(
             await self._client.patch(self.resource, name(orphan), namespace(orphan), patch, type="merge")
         )
+
+    async def release(self, owned: Object) -> Object:
+        """Let the object belong to nobody."""
+        patch: Object = {"metadata": {"ownerReferences": []}}
+        return self.wrote(
+            await self._client.patch(self.resource, name(owned), namespace(owned), patch, type="merge")
+        )

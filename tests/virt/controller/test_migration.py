@@ -5,7 +5,7 @@ import pytest
 from fakekube.clock import rfc3339
 from fakekube.machinery.objects import annotations, condition, dig, name, uid
 from fakekube.machinery.resources import DAEMON_SETS, NODES, PODS, VIRTUAL_MACHINE_INSTANCES
-from fakekube.virt.controller import migration_plan, replicaset
+from fakekube.virt.controller import migration_plan, replicaset_plan
 from fakekube.virt.controller.informers import MIGRATIONS, REPLICA_SETS
 from fakekube.virt.handler import launcher
 
@@ -304,11 +304,11 @@ def test_plan_counts_the_living():
         {"metadata": {}, "status": {"phase": "Failed"}},
     )
     dying = {"metadata": {"deletionTimestamp": "x"}, "status": {"phase": "Running"}}
-    assert replicaset.plan(3, [alive, final, dying]) == replicaset.Plan(2, (), (final,))
-    assert replicaset.plan(0, [alive]) == replicaset.Plan(0, (alive,), ())
+    assert replicaset_plan.plan(3, [alive, final, dying]) == replicaset_plan.Plan(2, (), (final,))
+    assert replicaset_plan.plan(0, [alive]) == replicaset_plan.Plan(0, (alive,), ())
     losing = {"type": "Ready", "status": "False", "reason": "PodTerminating"}
     lost = {"metadata": {}, "status": {"phase": "Running", "conditions": [losing]}}
-    assert replicaset.plan(1, [lost]) == replicaset.Plan(1, (), (lost,)), "its pod goes, so will it"
+    assert replicaset_plan.plan(1, [lost]) == replicaset_plan.Plan(1, (), (lost,)), "its pod goes, so will it"
 
 
 # Nodes.
