@@ -12,6 +12,7 @@ from fakekube.lifecycle.stage import StageError
 from fakekube.machinery.objects import condition_is, dig
 from fakekube.machinery.resources import (
     CRDS,
+    DATA_VOLUMES,
     EVENTS,
     NODES,
     PODS,
@@ -140,6 +141,29 @@ async def test_vms_have_stages(tmp_path):
         await client.create(VIRTUAL_MACHINES, machine)
         await cluster.advance(40)
         assert (await client.get(VIRTUAL_MACHINES, "vm", "default"))["metadata"]["annotations"]["seen"]
+
+
+async def test_volumes_have_stages():
+    """A DataVolume goes by the pace and tells the progress that somebody's own stages say."""
+    volume = {
+        "apiVersion": "cdi.kubevirt.io/v1beta1",
+        "kind": "DataVolume",
+        "metadata": {"name": "v", "namespace": "default"},
+        "spec": {"source": {"blank": {}}, "storage": {"resources": {"requests": {"storage": "1Gi"}}}},
+    }
+    async with running(EXAMPLES / "import-in-steps.yaml") as cluster:
+        await cluster.apply([volume])
+        seen = []
+        for span in ("0s", "21s", "20s", "20s"):
+            await cluster.advance(span)
+            status = (await cluster.client().get(DATA_VOLUMES, "v", "default"))["status"]
+            seen.append((status["phase"], status["progress"]))
+        assert seen == [
+            ("ImportInProgress", "42.00%"),
+            ("ImportInProgress", "33.33%"),
+            ("ImportInProgress", "66.66%"),
+            ("Succeeded", "100.0%"),
+        ]
 
 
 async def test_guests_have_stages_without_a_virt_handler(tmp_path):

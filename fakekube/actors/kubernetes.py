@@ -132,6 +132,7 @@ _PLAYERS: Mapping[str, tuple[str, str]] = {
     "nodes": ("", "Node"),
     "kubelet": ("", "Pod"),
     "virt-handler": ("kubevirt.io", "VirtualMachineInstance"),
+    "cdi": ("cdi.kubevirt.io", "DataVolume"),
 }
 
 

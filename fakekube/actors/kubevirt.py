@@ -56,10 +56,12 @@ def _virt_handler(at: Setting) -> Made:
 
 
 def _cdi(at: Setting) -> Made:
+    from fakekube.lifecycle.stage import PACES
     from fakekube.virt.cdi import uploads
     from fakekube.virt.cdi.app import Cdi
 
-    cdi = Cdi(at.client, clock=at.clock, ids=at.ids, pace=at.pace)
+    stages = [one for one in at.stages if one.kind == "DataVolume"]
+    cdi = Cdi(at.client, clock=at.clock, ids=at.ids, pace=PACES[at.pace], stages=stages)
 
     async def prepare() -> None:
         await at.preload([uploads.api_service("cdi")])

@@ -14,12 +14,14 @@ from fakekube.agents import pods
 from fakekube.api.builtins.tables import resources
 from fakekube.lifecycle import loading
 from fakekube.lifecycle.stage import Program, Stage, StageError
+from fakekube.virt.cdi import volume_view
 from fakekube.virt.handler import guest_view, launcher
 from fakekube.virt.operator.crds import crds
 
 NAMES = {
     ("", "Pod"): pods.NAMES | launcher.NAMES,
     ("kubevirt.io", "VirtualMachineInstance"): guest_view.NAMES,
+    ("cdi.kubevirt.io", "DataVolume"): volume_view.NAMES,
 }
 
 

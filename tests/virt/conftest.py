@@ -218,7 +218,7 @@ class World:
         self.controller = VirtController(self.client, clock=self.clock, ids=self.ids)
         self.handler = VirtHandler(self.client, clock=self.clock, ids=self.ids, pace=PACES[pace])
         self.kubelet = Kubelet(self.client, self.clock, pod_start)
-        self.cdi = DataVolumes(self.client, clock=self.clock, ids=self.ids, pace=pace)
+        self.cdi = DataVolumes(self.client, clock=self.clock, ids=self.ids, pace=PACES[pace])
         self.others = [
             Volumes(self.client, clock=self.clock, ids=self.ids),
             Scheduler(self.client, clock=self.clock, ids=self.ids),

@@ -4,12 +4,14 @@ Origin: cdi: cmd/cdi-{controller,apiserver,uploadproxy}
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from fakekube.client.client import Client
 from fakekube.clock import Clock
 from fakekube.ids import Ids
+from fakekube.lifecycle.stage import INSTANT, Pace, Stage
 from fakekube.virt.cdi import uploads
-from fakekube.virt.cdi.datavolume import DataVolumes, PaceName
+from fakekube.virt.cdi.datavolume import DataVolumes
 
 
 class Cdi:
@@ -17,9 +19,17 @@ class Cdi:
 
     name = "cdi"
 
-    def __init__(self, client: Client, *, clock: Clock, ids: Ids, pace: PaceName = "instant") -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        clock: Clock,
+        ids: Ids,
+        pace: Pace = INSTANT,
+        stages: Sequence[Stage] = (),
+    ) -> None:
         tokens = uploads.Tokens(clock, ids)
-        self._volumes = DataVolumes(client, clock=clock, ids=ids, pace=pace)
+        self._volumes = DataVolumes(client, clock=clock, ids=ids, pace=pace, stages=stages)
         self._targets = uploads.Targets(client, clock=clock)
         self.api = uploads.TokenApi(tokens)
         self.proxy = uploads.Proxy(client, tokens)

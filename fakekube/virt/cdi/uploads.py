@@ -22,7 +22,7 @@ from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import annotations, dig, is_terminating, name, namespace
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Object, Request, Response
-from fakekube.virt.cdi import phases
+from fakekube.virt.cdi import sources
 
 GROUP, VERSION = "upload.cdi.kubevirt.io", "v1beta1"
 _ROOT = f"/apis/{GROUP}"
@@ -132,7 +132,7 @@ class Proxy:
             return _unavailable(why)
         if request.method == "HEAD":
             return Response(200, b"", "text/plain")
-        done = {"metadata": {"annotations": {phases.POD_PHASE: "Succeeded", _READY: "false"}}}
+        done = {"metadata": {"annotations": {sources.POD_PHASE: "Succeeded", _READY: "false"}}}
         try:
             await self._client.patch(PERSISTENT_VOLUME_CLAIMS, meant[1], meant[0], done, type="merge")
         except ApiError as error:
@@ -144,7 +144,7 @@ def _impossible(claim: Object) -> str:
     own = name(claim)
     if _TARGET not in annotations(claim):
         return f"PVC {own} is not an upload target"
-    if phases.uploaded(claim):
+    if sources.uploaded(claim):
         return f"rejecting Upload Request for PVC {own} that already finished uploading"
     return "" if annotations(claim).get(_READY) == "true" else "timed out waiting for the condition"
 
@@ -163,11 +163,11 @@ class Targets:
 
     async def _reconcile(self, key: str) -> Result | None:
         claim = self._claims.get(key)
-        if claim is None or is_terminating(claim) or phases.uploaded(claim) or _READY in annotations(claim):
+        if claim is None or is_terminating(claim) or sources.uploaded(claim) or _READY in annotations(claim):
             return None
         if dig(claim, "status", "phase") != "Bound":
             return None
-        marks = {"metadata": {"annotations": {phases.POD_PHASE: "Running", _READY: "true"}}}
+        marks = {"metadata": {"annotations": {sources.POD_PHASE: "Running", _READY: "true"}}}
         try:
             await self._client.patch(
                 PERSISTENT_VOLUME_CLAIMS, name(claim), namespace(claim), marks, type="merge"

@@ -1,0 +1,183 @@
+"""A DataVolume as its source, its claim and its fate determine it. Pure.
+
+Names for stages (`stages/datavolume.yaml`); those that say nothing now are absent:
+
+    state       where it stands, see below                       ends        `fail`, `error`, `stuck`: how it is to end otherwise
+    beginsAfter · endsAfter   seconds its fate gives the two parts of a transfer
+    pending · waiting · scheduled · inProgress · succeeded · failed   the status to write for each of these
+    outdated    the status for the present phase, where it differs from what is there
+    verb · act · noun · done · running   words: Import, import, `Import into`, `Successfully imported into PVC`, ImportInProgress
+    binding     what there is to tell of the claim: once for Pending, once for Bound
+    failing     what there is to tell of an importer that has just failed
+
+States: `overQuota`; with a claim of its own `adopted` (which was there before), `new`, `unbound`, `waits` (for a consumer),
+`sourceless`, `bound`, `scheduled`, `transferring`, `awaiting` (an upload), `uploaded`, `over`.
+Origin: cdi: pkg/controller/datavolume/controller-base.go, conditions.go
+"""
+
+from typing import Any
+
+from fakekube.lifecycle.view import View
+from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, name, uid
+from fakekube.machinery.wire import Object
+from fakekube.virt.cdi import fates
+from fakekube.virt.cdi.claims import CREATED_FOR
+from fakekube.virt.cdi.sources import transfer_of, uploaded
+
+FINAL = ("Succeeded", "Failed")
+
+_NOT_FOUND = "Unable to connect to http data source: expected status code 200, got 404. Status: 404 Not Found"
+_BAD_DATA = "Unable to process data: exit status 1"
+
+
+class VolumeView(View):
+    """The names above for one DataVolume, each computed when it is asked for. `claim`: its own, if there is one."""
+
+    def __init__(
+        self, volume: Object, claim: Obj | None, now: str, *, binds_late: bool, source_missing: bool
+    ) -> None:
+        self._volume = volume
+        self._claim = claim
+        self._now = now
+        self._binds_late = binds_late
+        self._source_missing = source_missing
+        self._status: dict[str, Any] = volume.get("status") or {}
+        self._phase = str(self._status.get("phase") or "")
+        self.transfer = transfer_of(volume)
+        self.fate = fates.of(volume)
+
+    def state(self) -> str | None:
+        if is_terminating(self._volume):
+            return None
+        if self._phase in FINAL:
+            return "over" if self._claim is not None else None
+        if self.fate.ends == "quota":
+            return "overQuota"
+        if self._claim is None:
+            return None
+        if annotations(self._claim).get(CREATED_FOR) != uid(self._volume):
+            return "adopted"
+        waits = self._phase in ("Pending", "WaitForFirstConsumer")
+        if dig(self._claim, "status", "phase") != "Bound":
+            return "waits" if self._binds_late and waits else "unbound"
+        if self._phase == "":
+            return "new"
+        if waits:
+            return "sourceless" if self._source_missing else "bound"
+        if self._phase == self.transfer.scheduled:
+            return "scheduled"
+        if self.transfer.ends:
+            return "transferring"
+        return "uploaded" if uploaded(self._claim) else "awaiting"
+
+    def part(self, share: float) -> float | None:
+        return None if self.fate.takes is None else self.fate.takes * share
+
+    def outdated(self) -> Object | None:
+        if self.state() is None or not self._phase:
+            return None
+        fresh = self.status(self._phase)
+        return fresh if fresh != self._status else None
+
+    def binding(self) -> list[dict[str, str]]:
+        reason = str(self._bound()["reason"])
+        old: dict[str, Any] = next(
+            (one for one in self._status.get("conditions") or () if one["type"] == "Bound"), {}
+        )
+        if reason == old.get("reason") or reason not in ("Pending", "Bound"):
+            return []
+        return [{"reason": reason, "message": f"PVC {name(self._volume)} {reason}"}]
+
+    def failing(self) -> list[dict[str, str]]:
+        old: dict[str, Any] = next(
+            (one for one in self._status.get("conditions") or () if one["type"] == "Running"), {}
+        )
+        begun = self._phase in (self.transfer.scheduled, self.transfer.in_progress)
+        fails = self.fate.ends == "error" and begun and old.get("reason") != "Error"
+        return [{"message": _NOT_FOUND}] if fails else []
+
+    def status(self, phase: str) -> Object:
+        """`status` in a phase."""
+        made: Object = dict(self._status)
+        made |= {"phase": phase, "claimName": name(self._volume)}
+        if phase not in ("Failed", self._phase):  # how far it had come, or stages have said since
+            made["progress"] = self._progress(phase)
+        if self._fails(phase) or phase == "Failed":
+            made["restartCount"] = int(made.get("restartCount") or 0) or 1
+        wanted = [_ready(phase), self._bound(), self._running(phase)]
+        old = {one["type"]: one for one in made.get("conditions") or ()}
+        made["conditions"] = [_timed(one, old.get(one["type"]), self._now) for one in wanted]
+        return made
+
+    def _fails(self, phase: str) -> bool:
+        return self.fate.ends == "error" and phase == self.transfer.in_progress
+
+    def _progress(self, phase: str) -> str:
+        if phase == "Succeeded":
+            return "100.0%"
+        return "42.00%" if phase == self.transfer.in_progress and self.transfer.ends else "N/A"
+
+    def _bound(self) -> dict[str, Any]:
+        own = name(self._volume)
+        if self.fate.ends == "quota":
+            text = f'persistentvolumeclaims "{own}" is forbidden: exceeded quota'
+            return {"type": "Bound", "status": "False", "reason": "ErrExceededQuota", "message": text}
+        if self._claim is None:
+            return {"type": "Bound", "status": "False", "reason": "NotFound", "message": "No PVC found"}
+        bound = dig(self._claim, "status", "phase") == "Bound"
+        word = "Bound" if bound else "Pending"
+        return {"type": "Bound", "status": str(bound), "reason": word, "message": f"PVC {own} {word}"}
+
+    def _running(self, phase: str) -> dict[str, Any]:
+        status, reason, message = "False", "", ""
+        if self._fails(phase):
+            reason, message = "Error", _NOT_FOUND
+        elif phase == "Failed":
+            reason, message = "Error", _BAD_DATA
+        elif phase == self.transfer.in_progress:
+            status, reason = "True", "Pod is running"
+        elif phase == "Succeeded":
+            reason, message = "Completed", f"{self.transfer.verb} Complete"
+        return {"type": "Running", "status": status, "reason": reason, "message": message}
+
+
+VolumeView.computed = {
+    "state": VolumeView.state,
+    "ends": lambda view: view.fate.ends or None,
+    "beginsAfter": lambda view: view.part(0.25),
+    "endsAfter": lambda view: view.part(0.75),
+    "pending": lambda view: view.status("Pending"),
+    "waiting": lambda view: view.status("WaitForFirstConsumer"),
+    "scheduled": lambda view: view.status(view.transfer.scheduled),
+    "inProgress": lambda view: view.status(view.transfer.in_progress),
+    "succeeded": lambda view: view.status("Succeeded"),
+    "failed": lambda view: view.status("Failed"),
+    "outdated": VolumeView.outdated,
+    "verb": lambda view: view.transfer.verb,
+    "act": lambda view: view.transfer.verb.lower(),
+    "noun": lambda view: view.transfer.noun,
+    "done": lambda view: view.transfer.done,
+    "running": lambda view: view.transfer.in_progress,
+    "binding": VolumeView.binding,
+    "failing": VolumeView.failing,
+}
+
+NAMES = frozenset(f"volume.{key}" for key in VolumeView.computed)
+
+
+def _ready(phase: str) -> dict[str, Any]:
+    done = phase == "Succeeded"
+    return {
+        "type": "Ready",
+        "status": "True" if done else "False",
+        "reason": "" if done else "TransferRunning",
+    }
+
+
+def _timed(new: dict[str, Any], old: dict[str, Any] | None, now: str) -> dict[str, Any]:
+    same = old is not None and all(old.get(member) == value for member, value in new.items())
+    if same and old is not None:
+        return old
+    changed = old is None or old.get("status") != new["status"]
+    moved = now if changed or old is None else old.get("lastTransitionTime", now)
+    return {**new, "lastHeartbeatTime": now, "lastTransitionTime": moved}

@@ -1,0 +1,175 @@
+"""The life of a DataVolume by the standard stages, as a function of what is seen."""
+
+import pytest
+
+from fakekube.clock import parse_rfc3339
+from fakekube.lifecycle import effects, script
+from fakekube.lifecycle.stage import FAST, REALISTIC
+from fakekube.virt.cdi import claims, fates
+from fakekube.virt.cdi.datavolume import standard_stages
+from fakekube.virt.cdi.fates import Fate
+from fakekube.virt.cdi.sources import POD_PHASE
+from fakekube.virt.cdi.volume_view import VolumeView
+
+HTTP = {"http": {"url": "http://example/disk.img"}}
+NOW = "2026-01-01T00:00:00Z"
+
+
+def volume(phase="", source=None, fate=""):
+    notes = {"fakekube.io/fate": fate} if fate else {}
+    meta = {"name": "root", "namespace": "ns", "uid": "dv-uid", "annotations": notes}
+    return {
+        "metadata": meta,
+        "spec": {"source": source or HTTP, "storage": {}},
+        "status": {"phase": phase} if phase else {},
+    }
+
+
+def claim(phase="Bound", **annotations):
+    notes = {claims.CREATED_FOR: "dv-uid", **annotations}
+    return {"metadata": {"name": "root", "annotations": notes}, "status": {"phase": phase}}
+
+
+def upcoming(given, of=None, *, late=False, missing=False, pace=REALISTIC):
+    """What comes next: (name of the stage, seconds, the status it writes, what it tells)."""
+    view = VolumeView(given, of, NOW, binds_late=late, source_missing=missing)
+    context = {"now": NOW, "object": given, "volume": view}
+    played = script.for_kind(standard_stages(), "cdi.kubevirt.io", "DataVolume", pace)
+    found = effects.prospects(played, given, context, parse_rfc3339(NOW), pace)
+    return [
+        (one.stage, one.after, one.writes[0]["status"], [(told.reason, told.message) for told in one.events])
+        for one in found
+    ]
+
+
+def walk(source=None, fate="", of=None, **more):
+    """The phases a DataVolume goes through, and how long it was in each."""
+    given, seen = volume(source=source, fate=fate), []
+    while True:
+        found = upcoming(given, of or claim(), **more)
+        if not found:
+            return seen
+        _, after, status, _ = found[0]
+        given = {**given, "status": status}
+        seen.append((after, status["phase"]))
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        (HTTP, ["Pending", "ImportScheduled", "ImportInProgress", "Succeeded"]),
+        ({"blank": {}}, ["Pending", "ImportScheduled", "ImportInProgress", "Succeeded"]),
+        ({"pvc": {"name": "x"}}, ["Pending", "CloneScheduled", "CSICloneInProgress", "Succeeded"]),
+        ({"upload": {}}, ["Pending", "UploadScheduled", "UploadReady"]),
+    ],
+)
+def test_sources(source, wanted):
+    """V-097: each way to fill a claim has its phases; an upload waits for its data."""
+    assert [phase for _, phase in walk(source)] == wanted
+
+
+def test_an_upload_is_over_when_all_is_sent():
+    """The claim tells that the data has come."""
+    assert [phase for _, phase in walk({"upload": {}}, of=claim(**{POD_PHASE: "Succeeded"}))][
+        -1
+    ] == "Succeeded"
+
+
+def test_no_claim_yet():
+    """An unbound claim keeps the DataVolume Pending, or waiting for a first consumer where its class binds late."""
+    waiting = claim("Pending")
+    [(stage, _, status, told)] = upcoming(volume(), waiting, late=True)[:1]
+    assert (stage, status["phase"], told) == ("volume-pending", "Pending", [("Pending", "PVC root Pending")])
+    pending = {**volume(), "status": status}
+    assert upcoming(pending, waiting) == []
+    [(stage, _, status, told)] = upcoming(pending, waiting, late=True)
+    assert (stage, status["phase"], told) == ("volume-waits", "WaitForFirstConsumer", [])
+    assert upcoming({**volume(), "status": status}, waiting, late=True) == []
+    assert upcoming(volume(), None) == []
+
+
+def test_a_source_that_is_missing_is_waited_for():
+    """A clone stays Pending, and tells that its claim is bound."""
+    assert walk({"pvc": {"name": "x"}}, missing=True)[-1] == (0.0, "Pending")
+    [(_, _, status, told)] = upcoming(volume("Pending", {"pvc": {"name": "x"}}), claim(), missing=True)
+    assert (status["phase"], told) == ("Pending", [("Bound", "PVC root Bound")])
+
+
+def test_what_was_there_before_is_taken_over():
+    """An adopted claim is full already."""
+    before = claim(**{claims.CREATED_FOR: ""})
+    [(stage, after, status, told)] = upcoming(volume(), before)
+    assert (stage, after, status["phase"], status["progress"]) == ("volume-adopted", 0, "Succeeded", "100.0%")
+    assert told[-1] == ("ImportSucceeded", "Successfully imported into PVC root")
+
+
+@pytest.mark.parametrize(
+    ("fate", "pace", "wanted"),
+    [("", REALISTIC, (5.0, 15.0)), ("", FAST, (0.5, 1.5)), ("takes=1m", FAST, (15.0, 45.0))],
+)
+def test_time(fate, pace, wanted):
+    """A transfer takes its time: a quarter until it begins, the rest until it is done; a fate's holds at every pace."""
+    assert tuple(after for after, _ in walk(fate=fate, pace=pace))[2:] == wanted
+
+
+@pytest.mark.parametrize(
+    ("fate", "phase", "running"),
+    [
+        ("stuck", "ImportInProgress", ("True", "Pod is running")),
+        ("error", "ImportInProgress", ("False", "Error")),
+        ("fail", "Failed", ("False", "Error")),
+        ("quota", "Pending", ("False", "")),
+    ],
+)
+def test_fates(fate, phase, running):
+    """F-08, F-09, F-10: a stuck or failing transfer stays in progress, one that fails for good ends there."""
+    given, status = volume(fate=fate), {}
+    while found := upcoming(given, claim()):
+        status = found[0][2]
+        given = {**given, "status": status}
+    one = next(one for one in status["conditions"] if one["type"] == "Running")
+    assert (status["phase"], (one["status"], one["reason"])) == (phase, running)
+
+
+def test_an_importer_that_begins_to_fail():
+    """A fate that comes while the transfer is under way is told at once, and only once."""
+    under_way = dict(walk_to("ImportInProgress"), metadata=volume(fate="error")["metadata"])
+    [(stage, _, status, told)] = upcoming(under_way, claim())
+    assert (stage, status["restartCount"], [reason for reason, _ in told]) == (
+        "volume-conditions",
+        1,
+        ["Error"],
+    )
+    assert upcoming({**under_way, "status": status}, claim()) == []
+
+
+def walk_to(phase):
+    given = volume()
+    while given["status"].get("phase") != phase:
+        given = {**given, "status": upcoming(given, claim())[0][2]}
+    return given
+
+
+@pytest.mark.parametrize(
+    ("text", "fate"),
+    [
+        ("", Fate()),
+        ("takes=30s", Fate(takes=30.0)),
+        ("takes=10m", Fate(takes=600.0)),
+        ("error", Fate(ends="error")),
+        ("takes=x,stuck", Fate(ends="stuck")),
+    ],
+)
+def test_fate_words(text, fate):
+    """The annotation is read word by word."""
+    assert fates.of(volume(fate=text)) == fate
+
+
+def test_claim():
+    """V-098: the claim has the DataVolume's name, CDI's marks and the DataVolume as controller."""
+    made = claims.claim(volume(), default_class="standard")
+    assert made["metadata"]["name"] == "root"
+    assert made["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "cdi-controller"
+    assert made["metadata"]["annotations"]["cdi.kubevirt.io/createdForDataVolume"] == "dv-uid"
+    assert made["metadata"]["ownerReferences"][0]["uid"] == "dv-uid"
+    assert (made["spec"]["storageClassName"], made["spec"]["accessModes"]) == ("standard", ["ReadWriteOnce"])
