@@ -11,7 +11,7 @@ Comma-separated words; durations are seconds, or end in ms, s, m or h:
 
 On a PersistentVolumeClaim: `unbound`, for as long as the annotation is there. Whoever takes the annotation off a pod takes
 the fate of being unschedulable off it, too. Other words are not for pods: a launcher pod carries the annotation of its
-VirtualMachineInstance. So it does carry the one by which KubeVirt's own functional specs have a launcher crash.
+VirtualMachineInstance. So it does carry those by which KubeVirt's own functional specs have a launcher crash, or its image not be found.
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ ANNOTATION = "fakekube.io/fate"
 FOR_EVER = float("inf")
 
 _FAIL_FAST = "kubevirt.io/func-test-virt-launcher-fail-fast"  # --simulate-crash
+_NO_SUCH_IMAGE = "kubevirt.io/func-test-migration-target-image-override"  # they name one that nobody has
 _MIGRATION = "kubevirt.io/migrationJobName"  # pods that are the target of a live migration carry it
 _STARTS = ("image-pull-error", "image-pull-backoff", "fail-to-start")
 WORDS = frozenset(("unschedulable", "target-unschedulable", "exit", *_STARTS))
@@ -41,12 +42,15 @@ class Fate:
 
 NONE = Fate()
 _CRASHING = Fate(start="fail-to-start")
+_NOT_PULLED = Fate(start="image-pull-error")
 
 
 def of(pod: Obj) -> Fate:
     own = annotations(pod)
     if _FAIL_FAST in own:
         return _CRASHING
+    if _NO_SUCH_IMAGE in own:
+        return _NOT_PULLED
     text = own.get(ANNOTATION)
     return read(text, target=_MIGRATION in own) if text else NONE
 

@@ -3,7 +3,7 @@
 One pod at a time, in the order of arrival. A pod that fits nowhere gets condition PodScheduled=False, reason
 Unschedulable, with the reasons counted over the nodes, and is looked at again when something that could help has
 changed: a node, a pod that has left, a claim. What was bound counts at once, before the cache shows it.
-There is no preemption, and preferences beside the emptiest node are not weighed.
+There is no preemption; of preferences, affinity is weighed (`wishes`).
 Upstream: k8s: pkg/scheduler/{scheduler,schedule_one}.go
 """
 
@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fakekube.agents import fates, scheduling, spreading
+from fakekube.agents import fates, scheduling, spreading, wishes
 from fakekube.agents.placements import Books, is_final
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -153,10 +153,12 @@ class Scheduler:
         """The best node, or what each of them lacks."""
         demand = scheduling.demand_of(pod)
         apart = self._apart(pod)
-        ports, placed = spreading.ports(pod), []
-        if ports or spreading.constraints(pod):  # few pods look at all others
+        ports, picky = spreading.ports(pod), wishes.has_any(pod)
+        placed: list[tuple[str, Object]] = []
+        if ports or picky or spreading.constraints(pod):  # few pods look at all others
             placed = [(node, other) for node, _, other in self._books.placed.values()]
         spread = spreading.rules(pod, (one.node for one in self._books.states.values()), placed)
+        liked = wishes.values(pod, [one.node for one in self._books.states.values()], placed) if picky else {}
         best, best_score = None, -1.0
         rejected: dict[str, tuple[str, ...]] = {}
         for name in sorted(self._books.states):
@@ -170,7 +172,7 @@ class Scheduler:
                 found = _kept_apart(state.node, apart)
             if found:
                 rejected[name] = found
-            elif (value := scheduling.score(demand, state)) > best_score:
+            elif (value := scheduling.score(demand, state) + liked.get(name, 0.0)) > best_score:
                 best, best_score = name, value
         return best, rejected
 

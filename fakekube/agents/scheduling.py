@@ -169,14 +169,16 @@ def selected(spec: Mapping[str, Any], node: Object) -> bool:
     required = objects.dig(spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
     if required is None:
         return True
-    name = {"metadata.name": objects.name(node)}
-    for term in required.get("nodeSelectorTerms") or ():
-        expressions, fields = term.get("matchExpressions") or (), term.get("matchFields") or ()
-        if not expressions and not fields:
-            continue  # an empty term selects nothing
-        if all(_admits(one, labels) for one in expressions) and all(_admits(one, name) for one in fields):
-            return True
-    return False
+    return any(term_admits(term, node) for term in required.get("nodeSelectorTerms") or ())
+
+
+def term_admits(term: Mapping[str, Any], node: Object) -> bool:
+    """Whether a term of node affinity is about the node; an empty one is about none."""
+    labels, name = objects.labels(node), {"metadata.name": objects.name(node)}
+    expressions, fields = term.get("matchExpressions") or (), term.get("matchFields") or ()
+    if not expressions and not fields:
+        return False
+    return all(_admits(one, labels) for one in expressions) and all(_admits(one, name) for one in fields)
 
 
 def _admits(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

@@ -183,6 +183,25 @@ def _spread(**more):
     return {"topologySpreadConstraints": [constraint], "metadata": {"labels": {"app": "web"}}}
 
 
+async def test_what_is_preferred(scheduled):
+    """Labels of nodes and the company of pods outweigh an emptier node, and forbid nothing."""
+    for name in ("n1", "n2", "n3"):
+        await scheduled.node(name)
+    hostname = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["n2"]}
+    node = {"weight": 1, "preference": {"matchExpressions": [hostname]}}
+    term = {"labelSelector": {"matchLabels": {"app": "a"}}, "topologyKey": "kubernetes.io/hostname"}
+    with_term = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": term}]}
+    wishes = {
+        "first": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [node]}},
+        "near": {"podAffinity": with_term},
+        "far": {"podAntiAffinity": with_term},
+    }
+    for name, affinity in wishes.items():
+        await scheduled.pod(name, metadata={"labels": {"app": "a"}}, affinity=affinity)
+        await scheduled.settle()
+    assert [await _node_of(scheduled, name) for name in wishes] == ["n2", "n2", "n1"]
+
+
 async def test_pods_are_spread_over_zones(scheduled, conditions):
     """No zone gets more than one pod ahead of the emptiest; nodes without the label are none; who waits is woken by company."""
     for name, zone in (("n1", "a"), ("n2", "a"), ("n3", "b")):

@@ -12,12 +12,12 @@ from fakekube.ids import Ids
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import dig, is_terminating
 from fakekube.machinery.wire import Object
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.api.instance_defaults import (
     set_architecture,
     set_instance_defaults,
     set_machine_type,
 )
+from fakekube.virt.config import ClusterConfig
 
 TOPOLOGY_ANNOTATION = "kubevirt.io/pci-topology-version"
 TOPOLOGY = "v3"

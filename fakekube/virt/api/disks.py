@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.causes import Cause, not_supported
+from fakekube.virt.config import ClusterConfig
 
 _SERIAL = re.compile(r"[A-Za-z0-9_.+-]+")
 _LONGEST = 256

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from fakekube.virt.api import disks
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.causes import Cause
+from fakekube.virt.config import ClusterConfig
 
 _REMEMBERED = 512
 # Of a guest's firmware; nothing but the serial's spelling is judged.

@@ -5,7 +5,7 @@ Origin: kubevirt: pkg/defaults/{defaults,amd64-defaults,arm64-defaults,s390x-def
 
 from typing import Any
 
-from fakekube.virt.api.config import ClusterConfig
+from fakekube.virt.config import ClusterConfig
 from fakekube.virt.quantities import times, whole
 
 Spec = dict[str, Any]

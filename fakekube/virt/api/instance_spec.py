@@ -11,8 +11,8 @@ from itertools import chain
 from typing import Any
 
 from fakekube.virt.api import credentials, disks, names, networks, resources, volumes
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.causes import Cause, not_supported, required
+from fakekube.virt.config import ClusterConfig
 
 Spec = Mapping[str, Any]
 

@@ -11,10 +11,10 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
 from fakekube.virt.api import instance_spec, machine_spec
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.instance_defaults import set_instance_defaults
 from fakekube.virt.causes import NOT_FOUND, Cause
+from fakekube.virt.config import ClusterConfig
 from fakekube.virt.instancetypes import applying, checking
 
 RUNNING_WARNING = "spec.running is deprecated, please use spec.runStrategy instead."

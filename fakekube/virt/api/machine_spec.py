@@ -9,9 +9,9 @@ from typing import Any
 
 from fakekube.machinery.objects import dig
 from fakekube.virt.api import instance_spec
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.api.reserved import template_metadata
 from fakekube.virt.causes import Cause, required
+from fakekube.virt.config import ClusterConfig
 
 RUN_STRATEGIES = ("Always", "Halted", "Manual", "RerunOnFailure", "Once", "WaitAsReceiver")
 MISSING_TEMPLATE = "missing virtual machine template."

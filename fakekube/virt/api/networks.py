@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.causes import Cause, duplicate, not_supported, required
+from fakekube.virt.config import ClusterConfig
 
 _BINDINGS = ("bridge", "masquerade", "sriov", "passtBinding", "slirp", "macvtap", "passt")
 _DISCONTINUED = {

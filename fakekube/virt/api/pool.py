@@ -10,8 +10,8 @@ from fakekube.machinery import selectors
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
 from fakekube.virt.api import machine_spec, networks
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.causes import NOT_SUPPORTED, Cause, required
+from fakekube.virt.config import ClusterConfig
 
 _STRATEGIES = ("unmanaged", "opportunistic", "proactive")
 _HIGHEST_PERCENTAGE = 100

@@ -6,8 +6,8 @@ Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters/{vmi-create
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.causes import Cause, not_supported
+from fakekube.virt.config import ClusterConfig
 
 LABELS = (
     "kubevirt.io/created-by",

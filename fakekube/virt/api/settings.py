@@ -7,7 +7,7 @@ from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import resource_version
 from fakekube.machinery.resources import KUBEVIRTS
 from fakekube.machinery.wire import Object
-from fakekube.virt.api.config import ClusterConfig, from_object
+from fakekube.virt.config import ClusterConfig, from_object
 
 
 class Settings:

@@ -9,8 +9,8 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.causes import Cause, required
+from fakekube.virt.config import ClusterConfig
 
 SOURCES = frozenset(
     {

@@ -9,11 +9,11 @@ from typing import Any
 from fakekube.machinery.objects import condition, dig
 from fakekube.machinery.wire import Object
 from fakekube.virt.api import instance_spec, networks, pool
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.machine_spec import MISSING_TEMPLATE
 from fakekube.virt.api.reserved import reserved_labels, template_metadata
 from fakekube.virt.causes import Cause, not_supported, required
+from fakekube.virt.config import ClusterConfig
 
 RESTRICTED_SPEC = "update of VMI object is restricted"
 RESTRICTED_LABELS = "modification of the following reserved kubevirt.io/ labels on a VMI object is prohibited"

@@ -8,6 +8,7 @@ from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.virt.controller.automatic_migration import AutomaticMigrations
+from fakekube.virt.controller.disruption import OldBudgets
 from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.launcher_facts import Settings
 from fakekube.virt.controller.migration import MigrationController
@@ -41,6 +42,7 @@ class VirtController:
             ReplicaSetController(sets).controller,
             NodeController(nodes).controller,
             AutomaticMigrations(drains, updates=updates.recorder).controller,
+            OldBudgets(drains).controller,
             *storage.controllers,
         ]
 

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
-from fakekube.machinery.errors import ApiError
-from fakekube.machinery.objects import condition_is, dig, is_terminating, key, name, namespace
+from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.objects import annotations, condition_is, dig, is_terminating, key, name, namespace
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, live_update, migration_plan, migration_policy, names
-from fakekube.virt.controller.informers import BY_NODE, BY_VMI
+from fakekube.virt.controller.informers import BY_NODE, BY_VMI, MIGRATIONS
 from fakekube.virt.controller.migration_backoff import EVACUATION, UPDATE
 from fakekube.virt.controller.wiring import Wiring
 
+_ABORTED = "kubevirt.io/workloadUpdateMigrationAbortion"
 _BUSY_RETRY = 5.0
 _STAYS = ("LiveMigrate", "LiveMigrateIfPossible")  # strategies that let a drain taint move a guest
 
@@ -40,6 +41,7 @@ class AutomaticMigrations:
 
     def __init__(self, wiring: Wiring, *, updates: Recorder) -> None:
         informers = wiring.informers
+        self._client = wiring.client
         self._informers = informers
         self._drains, self._updates = wiring.recorder, updates
         self._awaited: dict[str, str] = {}  # VMI key → key of the migration made for it last
@@ -50,10 +52,12 @@ class AutomaticMigrations:
             (informers.vmis, _leaving),
             (informers.migrations, _of_migration),
             (informers.nodes, self._drained),
+            reads=(informers.kubevirts,),
         )
 
     def _drained(self, old: Object | None, new: Object | None) -> Iterable[str]:
-        if new is None or not _has_drain_taint(new) or (old is not None and _has_drain_taint(old)):
+        taint = self._informers.config().drain_taint
+        if new is None or not _has_taint(new, taint) or (old is not None and _has_taint(old, taint)):
             return ()
         return [key(vmi) for vmi in self._informers.vmis.by_index(BY_NODE, name(new))]
 
@@ -62,26 +66,47 @@ class AutomaticMigrations:
         if vmi is None:
             self._awaited.pop(own, None)
             return None
-        if self._writer.behind(self._awaited.get(own, "")) or (why := self._why(vmi)) is None:
+        if self._writer.behind(self._awaited.get(own, "")):
             return None
         known = self._informers.migrations.by_index(BY_VMI, own)
-        if any(not migration_plan.is_final(one) for one in known):
+        await self._abort(vmi, known)
+        if (why := self._why(vmi)) is None or any(not migration_plan.is_final(one) for one in known):
             return None
         if not condition_is(vmi, "LiveMigratable"):
             if why.mark == EVACUATION:
                 why.recorder.event(vmi, NORMAL, "FailedCreate", "VirtualMachineInstance is not migrateable")
             return None
-        active = sum(1 for one in self._informers.migrations.objects() if not migration_plan.is_final(one))
-        if active >= migration_policy.CONFIGURATION["parallelMigrationsPerCluster"]:
+        if why.mark == UPDATE and self._as_many_run_as_may():
             return Result(requeue_after=_BUSY_RETRY)
         await self._migrate(own, vmi, why)
         return None
+
+    def _as_many_run_as_may(self) -> bool:
+        """Updates wait; who has to leave a node is queued, and may be more urgent than others in the queue."""
+        running = sum(1 for one in self._informers.migrations.objects() if migration_plan.is_under_way(one))
+        limits = migration_policy.of_cluster(next(iter(self._informers.kubevirts.objects()), None))
+        return bool(running >= limits["parallelMigrationsPerCluster"])
+
+    async def _abort(self, vmi: Object, known: Iterable[Object]) -> None:
+        """Delete the migration of an update that somebody called off, or that is no longer asked for."""
+        arrived = dig(vmi, "status", "migrationState", "targetNodeDomainReadyTimestamp")
+        if _ABORTED not in annotations(vmi) and (live_update.under_way(vmi) or arrived):
+            return
+        for one in known:
+            if UPDATE not in annotations(one) or migration_plan.is_final(one) or is_terminating(one):
+                continue
+            try:
+                await self._client.delete(MIGRATIONS, name(one), namespace(one))
+            except NotFound:
+                continue
+            text = f"Aborted change for vmi: {name(vmi)}"
+            self._updates.event(vmi, NORMAL, "SuccessfulChangeAbortion", text)
 
     def _why(self, vmi: Object) -> _Why | None:
         node = dig(vmi, "status", "nodeName", default="")
         if self._has_to_leave(vmi):
             return _Why("kubevirt-evacuation-", EVACUATION, node, self._drains, "system-critical")
-        if live_update.under_way(vmi) and not is_terminating(vmi):
+        if live_update.under_way(vmi) and not is_terminating(vmi) and _ABORTED not in annotations(vmi):
             words = " for automated workload update"
             return _Why("kubevirt-workload-update-", UPDATE, "", self._updates, words=words)
         return None
@@ -95,7 +120,7 @@ class AutomaticMigrations:
         if dig(vmi, "spec", "evictionStrategy") not in _STAYS or not condition_is(vmi, "LiveMigratable"):
             return False
         found = self._informers.nodes.get(node)
-        return found is not None and _has_drain_taint(found)
+        return found is not None and _has_taint(found, self._informers.config().drain_taint)
 
     async def _migrate(self, own: str, vmi: Object, why: _Why) -> None:
         spec = {"vmiName": name(vmi)} | ({"priority": why.priority} if why.priority else {})
@@ -120,10 +145,9 @@ class AutomaticMigrations:
         why.recorder.event(vmi, NORMAL, "SuccessfulCreate", message)
 
 
-def _has_drain_taint(node: Object) -> bool:
-    wanted = migration_policy.CONFIGURATION["nodeDrainTaintKey"]
+def _has_taint(node: Object, key: str) -> bool:
     return any(
-        one.get("key") == wanted and one.get("effect") == "NoSchedule"
+        one.get("key") == key and one.get("effect") == "NoSchedule"
         for one in dig(node, "spec", "taints", default=())
     )
 
@@ -132,7 +156,9 @@ def _leaving(old: Object | None, new: Object | None) -> Iterable[str]:
     """Wake for VMIs that are asked to leave or to change, or that come to run; other changes are nothing to migrate for."""
     if new is None:
         return (key(old),) if old is not None else ()
-    if dig(new, "status", "evacuationNodeName") or live_update.under_way(new):
+    if dig(new, "status", "evacuationNodeName") or live_update.under_way(new) or _ABORTED in annotations(new):
+        return (key(new),)
+    if old is not None and live_update.under_way(old):
         return (key(new),)
     return (key(new),) if old is None or instance.phase(old) != instance.phase(new) else ()
 

@@ -3,7 +3,8 @@
     Pending → Bound → AttachedToNode → (the node:) MountedToPod → Ready
     Detaching → (the node:) UnMountedFromPod → the entry goes
 
-Each volume has an attachment pod of its own, which brings its claim to the node.
+One attachment pod brings all claims to the node. When a volume joins or leaves, another pod takes its place, and the old one
+goes once the new one runs.
 Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleDeclarativeVolumeHotplug), pkg/virt-controller/watch/vmi/storage.go
 """
 
@@ -12,9 +13,7 @@ from typing import Any
 
 from fakekube.machinery.objects import (
     Obj,
-    annotations,
     dig,
-    is_terminating,
     name,
     namespace,
     owner_reference,
@@ -24,7 +23,6 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, memory_dump, names, patches
 
 ATTACHMENT = "hotplug-disk"  # value of the label kubevirt.io
-VOLUME = "kubevirt.io/volume-name"
 OWNER_NAME, OWNER_UID = "kubevirt.io/owner-vmi-name", "kubevirt.io/owner-vmi-uid"
 DETACHING, UNMOUNTED = "Detaching", "UnMountedFromPod"
 _DUMPING = ("MemoryDumpInProgress", "MemoryDumpCompleted", "MemoryDumpFailed")
@@ -103,8 +101,8 @@ def requests_applied(vm: Obj) -> tuple[list[patches.Operation], bool]:
 # From the VMI to attachment pods.
 
 
-def attachment_pod(vmi: Obj, launcher: Obj, volume: Obj, image: str) -> Object:
-    """The pod that brings the claim of a volume to the node of the guest; it goes with the launcher."""
+def attachment_pod(vmi: Obj, launcher: Obj, volumes: Sequence[Obj], image: str) -> Object:
+    """The pod that brings the claims of volumes to the node of the guest; it goes with the launcher."""
     node = dig(vmi, "status", "nodeName", default="")
     term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
     affinity = {
@@ -117,7 +115,7 @@ def attachment_pod(vmi: Obj, launcher: Obj, volume: Obj, image: str) -> Object:
             "generateName": "hp-volume-",
             "namespace": namespace(vmi),
             "labels": {names.APP: ATTACHMENT},
-            "annotations": {OWNER_NAME: name(vmi), OWNER_UID: uid(vmi), VOLUME: volume["name"]},
+            "annotations": {OWNER_NAME: name(vmi), OWNER_UID: uid(vmi)},
             "ownerReferences": [
                 owner_reference({"apiVersion": "v1", "kind": "Pod", "metadata": launcher["metadata"]})
             ],
@@ -130,36 +128,69 @@ def attachment_pod(vmi: Obj, launcher: Obj, volume: Obj, image: str) -> Object:
                 {"name": ATTACHMENT, "image": image, "command": ["/usr/bin/container-disk", "--sleep"]}
             ],
             "volumes": [
-                {"name": volume["name"], "persistentVolumeClaim": {"claimName": instance.claim_name(volume)}},
+                *(
+                    {"name": one["name"], "persistentVolumeClaim": {"claimName": instance.claim_name(one)}}
+                    for one in volumes
+                ),
                 {"name": "hotplug-disks", "emptyDir": {}},
             ],
         },
     }
 
 
-def by_volume(pods: Iterable[Object]) -> dict[str, Object]:
-    """Attachment pods by the volume they bring; those on their way out do not count."""
-    return {annotations(pod).get(VOLUME, ""): pod for pod in pods if not is_terminating(pod)}
+def brought_by(pod: Obj) -> dict[str, str]:
+    """The claims an attachment pod brings, by volume."""
+    found = {}
+    for one in dig(pod, "spec", "volumes", default=()):
+        if claim := dig(one, "persistentVolumeClaim", "claimName"):
+            found[one["name"]] = str(claim)
+    return found
 
 
-def to_attach(vmi: Obj, claims: Mapping[str, Obj], attached: Mapping[str, Obj]) -> list[Object]:
-    """Volumes whose claim is bound and which no pod brings yet."""
+def wanted(vmi: Obj, claims: Mapping[str, Obj]) -> list[Object]:
+    """Volumes plugged in whose claims are bound."""
     return [
         volume
         for volume in instance.volumes(vmi)
         if instance.is_hotplugged(volume)
-        and volume["name"] not in attached
         and dig(claims.get(instance.claim_name(volume)), "status", "phase") == "Bound"
     ]
 
 
-def to_detach(vmi: Obj, attached: Mapping[str, Object]) -> list[Object]:
-    """Attachment pods whose volume has left the VMI and is not in use by the guest any more."""
+def present(volumes: Iterable[Obj], pods: Iterable[Object]) -> Object | None:
+    """The attachment pod that brings exactly these volumes."""
+    claims = {one["name"]: instance.claim_name(one) for one in volumes}
+    return next((pod for pod in pods if brought_by(pod) == claims), None)
+
+
+def by_volume(current: Object | None, pods: Iterable[Object]) -> dict[str, Object]:
+    """The pod each volume comes by: the present one, or while that does not run yet, the one before it."""
+    found: dict[str, Object] = {}
+    for pod in pods:
+        if pod is not current:
+            found |= dict.fromkeys(brought_by(pod), pod)
+    if current is not None:
+        new = brought_by(current)
+        found |= {own: current for own in new if is_running(current) or own not in found}
+    return found
+
+
+def superfluous(vmi: Obj, current: Object | None, pods: Iterable[Object], *, needed: bool) -> list[Object]:
+    """Pods that have had their time: another runs in their place, and the guest uses nothing any more that only they bring."""
+    if needed and (current is None or not is_running(current)):
+        return []
     wanted = {volume["name"] for volume in instance.volumes(vmi)}
     phases = {one["name"]: one.get("phase") for one in dig(vmi, "status", "volumeStatus", default=())}
     return [
-        pod for own, pod in attached.items() if own not in wanted and phases.get(own) in (None, UNMOUNTED)
+        pod
+        for pod in pods
+        if pod is not current
+        and all(own in wanted or phases.get(own) in (None, UNMOUNTED) for own in brought_by(pod))
     ]
+
+
+def is_running(pod: Obj) -> bool:
+    return bool(dig(pod, "status", "phase") == "Running")
 
 
 def entries(
@@ -208,10 +239,12 @@ def _entry(old: Entry, volume: Obj, claims: Mapping[str, Obj], pod: Obj | None) 
     if phase != "Bound":
         word = "ClaimPending" if phase == "Pending" else phase
         return _told(entry, "Pending", "PVCNotReady", f"PVC is in phase {word}")
-    if pod is None or dig(pod, "status", "phase") != "Running":
+    if pod is None or not is_running(pod):
+        if entry.get("phase") in _AT_NODE:  # what the guest has, it keeps, whatever becomes of the pod
+            return entry
         return _told(entry, "Bound", "PVCNotReady", "PVC is in phase Bound")
     entry["hotplugVolume"] = {"attachPodName": name(pod), "attachPodUID": uid(pod)}
-    if entry.get("phase") in _AT_NODE and old.get("hotplugVolume") == entry["hotplugVolume"]:
+    if entry.get("phase") in _AT_NODE:
         return entry
     text = f"Created hotplug attachment pod {name(pod)}, for volume {volume['name']}"
     return _told(entry, "AttachedToNode", "SuccessfulCreate", text)

@@ -18,6 +18,8 @@ from fakekube.machinery.resources import (
     Resource,
 )
 from fakekube.machinery.wire import Object
+from fakekube.virt import config
+from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller import data_volumes, hotplug, instance, names
 
 MIGRATIONS = Resource(
@@ -63,6 +65,10 @@ class Informers:
         self.vmis.add_index(BY_CLAIM, _claims_of_vmi)
         self.vmis.add_index(BY_NODE, _node_of)
         self.migrations.add_index(BY_VMI, lambda migration: (vmi_of(migration),))
+
+    def config(self) -> ClusterConfig:
+        """What the KubeVirt object says; the defaults where there is none."""
+        return config.from_object(next(iter(self.kubevirts.objects()), None))
 
 
 def owner_uid(obj: Object) -> Iterable[str]:

@@ -57,6 +57,9 @@ def build(
             "containers": launcher_containers.containers(vmi, settings, temporary=temporary),
         },
     }
+    if image := (annotations(target.migration).get(names.TARGET_IMAGE) if target else None):
+        pod["metadata"]["annotations"][names.TARGET_IMAGE] = image
+        pod["spec"]["containers"][0]["image"] = image
     if target is not None and target.selinux_level:
         pod["spec"]["securityContext"]["seLinuxOptions"] = {"level": target.selinux_level}
     if not pod["spec"]["initContainers"]:
@@ -140,7 +143,10 @@ def _node_selector(vmi: Obj, target: Target | None) -> dict[str, str]:
     if cpu.get("dedicatedCpuPlacement"):
         chosen["kubevirt.io/cpumanager"] = "true"
     if target is not None:
-        chosen |= target.node_selector
+        chosen = {
+            **target.node_selector,
+            **chosen,
+        }  # a migration narrows the guest's own choice, and never widens it
     return chosen
 
 

@@ -11,7 +11,8 @@ from fakekube.virt import quantities
 from fakekube.virt.controller import instance, names, patches
 
 CPU_CHANGE, MEMORY_CHANGE = "HotVCPUChange", "HotMemoryChange"
-_SIZES = (("domain", "cpu", "sockets"), ("domain", "memory", "guest"))
+_MEMORY = ("domain", "memory", "guest")
+_SIZES = (("domain", "cpu", "sockets"), _MEMORY)
 _PLACES = (("nodeSelector",), ("affinity",), ("tolerations",))
 
 
@@ -34,6 +35,20 @@ def changes(started: Obj, current: Obj, vmi: Obj) -> list[patches.Operation]:
             made += patches.added(pointer, after)
         else:
             made += patches.guarded(pointer, present, after)
+        if path == _MEMORY:
+            made += _reckoned_with(vmi, present, after)
+    return made
+
+
+def _reckoned_with(vmi: Obj, present: Any, after: Any) -> list[patches.Operation]:
+    """What the launcher asks for grows with the guest; without it, the target would be too small."""
+    made: list[patches.Operation] = []
+    for kind in ("requests", "limits"):
+        asked = dig(vmi, "spec", "domain", "resources", kind, "memory")
+        if asked is not None:
+            more = quantities.whole(after) - quantities.whole(present or asked)
+            new = quantities.binary(quantities.whole(asked) + more)
+            made += patches.guarded(f"/spec/domain/resources/{kind}/memory", asked, new)
     return made
 
 

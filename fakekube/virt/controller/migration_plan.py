@@ -15,6 +15,7 @@ PREPARING, TARGET_READY, RUNNING = "PreparingTarget", "TargetReady", "Running"
 SUCCEEDED, FAILED = "Succeeded", "Failed"
 FINAL = frozenset((SUCCEEDED, FAILED))
 _REJECTED, _ABORTED = "migrationRejectedByResourceQuota", "migrationAbortRequested"
+_PRIORITIES = {"system-critical": 0, "user-triggered": 1, "system-maintenance": 2}
 _CANCELED = "Migration failed due to being canceled"
 
 Event = tuple[str, str, str]
@@ -43,6 +44,11 @@ class Next:
 
 def phase_of(migration: Obj) -> str:
     return str(dig(migration, "status", "phase", default=""))
+
+
+def urgency(migration: Obj) -> int:
+    """Its place in the queue: the smaller, the sooner."""
+    return _PRIORITIES.get(dig(migration, "spec", "priority", default=""), _PRIORITIES["user-triggered"])
 
 
 def is_final(migration: Obj) -> bool:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fakekube.client.client import Client
-from fakekube.machinery.objects import dig, labels, namespace, uid
+from fakekube.machinery.objects import dig, is_terminating, labels, namespace, uid
 from fakekube.machinery.resources import KUBEVIRTS, NAMESPACES
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import migration_plan, migration_policy, names
@@ -42,6 +42,18 @@ class MigrationSettings:
                 dig(other, "status", "migrationState", "sourceNode"),
             )
         return bool(leaving >= limits["parallelOutboundMigrationsPerNode"])
+
+    async def another_goes_first(self, migration: Object) -> bool:
+        """Whether one that is more urgent waits, and could begin as well."""
+        rank = migration_plan.urgency(migration)
+        for one in self._informers.migrations.objects():
+            if migration_plan.phase_of(one) != migration_plan.PENDING or is_terminating(one):
+                continue
+            if migration_plan.urgency(one) < rank and not self._is_running(one):
+                vmi = self._informers.vmis.get(vmi_of(one))
+                if vmi is not None and not await self.too_many(vmi):
+                    return True
+        return False
 
     def _is_running(self, migration: Object) -> bool:
         """Whether it has begun: one that waits has begun once it has its pod."""

@@ -23,6 +23,7 @@ NON_ROOT: Final = "kubevirt.io/nonroot"
 TARGET_READY: Final = "kubevirt.io/migration-target-ready-timestamp"
 HEARTBEAT: Final = "kubevirt.io/heartbeat"
 KEEP_LAUNCHER: Final = "kubevirt.io/keep-launcher-alive-after-failure"
+TARGET_IMAGE: Final = "kubevirt.io/func-test-migration-target-image-override"
 FAIL_FAST: Final = "kubevirt.io/func-test-virt-launcher-fail-fast"
 
 # Labels.

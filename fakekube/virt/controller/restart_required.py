@@ -28,12 +28,13 @@ def same_template(started: Obj, current: Obj) -> bool:
     return bool(dig(started, "template") == dig(current, "template"))
 
 
-def message(started: Obj, current: Obj, vmi: Obj) -> str:
-    """Why a restart is needed, or empty. `started` and `current` are VM specs."""
+def message(started: Obj, current: Obj, vmi: Obj, *, live: bool = True) -> str:
+    """Why a restart is needed, or empty. `started` and `current` are VM specs; not `live`: every change is staged."""
     before, after = dig(started, "template", "spec", default={}), dig(current, "template", "spec", default={})
     if before == after:
         return ""
-    return _others(before, after, vmi) or _sockets(before, after, vmi) or _memory(before, after, vmi)
+    found = _others(before, after, vmi, live=live)
+    return found or _sockets(before, after, vmi) or _memory(before, after, vmi)
 
 
 def _memory(before: Obj, after: Obj, vmi: Obj) -> str:
@@ -60,14 +61,16 @@ def _sockets(before: Obj, after: Obj, vmi: Obj) -> str:
     return SOCKETS_ABOVE_MAX if new > max(most, old) else ""
 
 
-def _others(before: Obj, after: Obj, vmi: Obj) -> str:
+def _others(before: Obj, after: Obj, vmi: Obj, *, live: bool) -> str:
     running = dig(vmi, "spec", "domain", "firmware", "uuid")
-    return OTHER_FIELD if _frozen(before, running) != _frozen(after, running) else ""
+    return OTHER_FIELD if _frozen(before, running, live=live) != _frozen(after, running, live=live) else ""
 
 
-def _frozen(template: Obj, running_uuid: str | None) -> dict[str, Any]:
+def _frozen(template: Obj, running_uuid: str | None, *, live: bool) -> dict[str, Any]:
     """The part of a template that cannot change while the guest runs."""
-    spec: dict[str, Any] = copy_of({key: value for key, value in template.items() if key not in _LIVE})
+    spec: dict[str, Any] = copy_of(
+        {key: value for key, value in template.items() if not live or key not in _LIVE}
+    )
     domain = spec.get("domain") or {}
     plugged = {one["name"] for one in spec.get("volumes") or () if instance.is_hotplugged(one)}
     devices = domain.get("devices") or {}
@@ -76,7 +79,7 @@ def _frozen(template: Obj, running_uuid: str | None) -> dict[str, Any]:
             holder[member] = [one for one in holder[member] if one["name"] not in plugged]
             if not holder[member]:
                 del holder[member]
-    for path, leaf in (("cpu", "sockets"), ("memory", "guest")):
+    for path, leaf in (("cpu", "sockets"), ("memory", "guest")) if live else ():
         if isinstance(domain.get(path), dict):
             domain[path].pop(leaf, None)
     firmware = domain.get("firmware") or {}

@@ -49,7 +49,7 @@ class VirtualMachineController:
         self._instancetypes = instancetypes.Instancetypes(client)
         self._revisions = Revisions(client, informers.revisions)
         self._volumes = DataVolumes(informers, recorder, self._writers.volumes)
-        self._updates = Updates(self._writers, self._revisions, self._instancetypes)
+        self._updates = Updates(self._writers, self._revisions, self._instancetypes, informers.config)
         self._runner = Runner(client, recorder, self._writers, self._revisions)
         self.controller = wiring.controller(
             "virtualmachine",

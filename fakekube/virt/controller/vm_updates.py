@@ -4,8 +4,11 @@ What is what, decide `live_update`, `hotplug`, `memory_dump` and `restart_requir
 Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleVolumeRequests, syncGenerationInfo, addRestartRequiredIfNeeded)
 """
 
+from collections.abc import Callable
+
 from fakekube.machinery.objects import annotations, dig, generation, is_terminating
 from fakekube.machinery.wire import Object
+from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller import (
     hotplug,
     instance,
@@ -24,7 +27,14 @@ from fakekube.virt.instancetypes import kinds
 class Updates:
     """See the module text."""
 
-    def __init__(self, writers: Writers, revisions: Revisions, sizes: instancetypes.Instancetypes) -> None:
+    def __init__(
+        self,
+        writers: Writers,
+        revisions: Revisions,
+        sizes: instancetypes.Instancetypes,
+        config: Callable[[], ClusterConfig],
+    ) -> None:
+        self._config = config
         self._writers = writers
         self._revisions = revisions
         self._sizes = sizes
@@ -85,7 +95,8 @@ class Updates:
         started, current = await self._written_out(seen, started)
         same = restart_required.same_template(started, current)
         if not same:
-            seen.restart = restart_required.message(started, current, vmi)
+            live = self._config().live_update
+            seen.restart = restart_required.message(started, current, vmi, live=live)
         if not seen.restart and (operations := live_update.changes(started, current, vmi)):
             seen.vmi = vmi = await self._writers.vmis.patch(vmi, operations)
         if not same:

@@ -91,14 +91,14 @@ class InstanceController:
         owned = self._informers.pods.by_index(BY_OWNER, uid(vmi))
         seen = Pass(vmi, owned, pods.current(vmi, owned))
         space = namespace(vmi)
-        if seen.pod is not None:
-            seen.attached = self._attachments.of(seen.pod)
         for volume in instance.volumes(vmi):
             if claim := instance.claim_name(volume):
                 if (found := self._informers.claims.get(f"{space}/{claim}")) is not None:
                     seen.claims[claim] = found
                 if (known := self._informers.data_volumes.get(f"{space}/{claim}")) is not None:
                     seen.volumes[claim] = known
+        if seen.pod is not None:
+            seen.attached = self._attachments.of(vmi, seen.pod, seen.claims)
         return seen
 
     async def _write(self, own: str, seen: Pass) -> None:

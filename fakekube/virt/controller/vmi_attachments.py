@@ -3,11 +3,11 @@
 Origin: kubevirt: pkg/virt-controller/watch/vmi/volume-hotplug.go
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fakekube.client.recorder import NORMAL
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.objects import annotations, dig, name, namespace, uid
+from fakekube.machinery.objects import dig, is_terminating, name, namespace, uid
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import hotplug
@@ -25,16 +25,28 @@ class Attachments:
         self._known = wiring.informers.attachments
         self._image = wiring.settings.launcher_image
         self._made: dict[str, dict[str, Object]] = {}  # launcher uid → pods not in the cache yet, by uid
+        self._deleted: set[str] = set()  # uids of those the cache may still show
         wiring.informers.pods.on_change(self._forget_launcher)
+        self._known.on_change(self._forget)
 
     def _forget_launcher(self, old: Object | None, new: Object | None) -> None:
         if new is None and old is not None:
             self._made.pop(uid(old), None)
 
-    def of(self, launcher: Object) -> dict[str, Object]:
-        """The attachment pods of a launcher, by volume."""
+    def _forget(self, old: Object | None, new: Object | None) -> None:
+        if new is None and old is not None:
+            self._deleted.discard(uid(old))
+
+    def of(self, vmi: Object, launcher: Object, claims: Mapping[str, Object]) -> dict[str, Object]:
+        """The attachment pod each volume comes by."""
+        pods = self._pods(launcher)
+        return hotplug.by_volume(hotplug.present(hotplug.wanted(vmi, claims), pods), pods)
+
+    def _pods(self, launcher: Object) -> list[Object]:
+        """A launcher's, without those on their way out."""
         known = self._known.by_index(BY_OWNER, uid(launcher))
-        return hotplug.by_volume([*known, *self._not_shown_yet(uid(launcher), known)])
+        pods = [*known, *self._not_shown_yet(uid(launcher), known)]
+        return [pod for pod in pods if not is_terminating(pod) and uid(pod) not in self._deleted]
 
     def _not_shown_yet(self, own: str, known: Iterable[Object]) -> list[Object]:
         made = self._made.get(own, {})
@@ -44,21 +56,26 @@ class Attachments:
 
     async def plug(self, seen: Pass, launcher: Object) -> None:
         """Bring the claims of volumes plugged in to the guest's node, and take away those plugged out."""
-        vmi = seen.vmi
-        for volume in hotplug.to_attach(vmi, seen.claims, seen.attached):
-            wanted = hotplug.attachment_pod(vmi, launcher, volume, self._image)
-            pod = await self._client.create(PODS, wanted)
-            self._made.setdefault(uid(launcher), {})[uid(pod)] = pod
-            seen.attached[volume["name"]] = pod
-        for pod in hotplug.to_detach(vmi, seen.attached):
+        vmi, pods = seen.vmi, self._pods(launcher)
+        volumes = hotplug.wanted(vmi, seen.claims)
+        current = hotplug.present(volumes, pods)
+        if volumes and current is None:
+            wanted = hotplug.attachment_pod(vmi, launcher, volumes, self._image)
+            current = await self._client.create(PODS, wanted)
+            self._made.setdefault(uid(launcher), {})[uid(current)] = current
+            pods.append(current)
+            text = f"Created attachment pod {name(current)}"
+            self._recorder.event(vmi, NORMAL, "SuccessfulCreate", text)
+        for pod in hotplug.superfluous(vmi, current, pods, needed=bool(volumes)):
             try:
                 await self._client.delete(PODS, name(pod), namespace(pod))
             except NotFound:
                 continue
-            volume_name = annotations(pod).get(hotplug.VOLUME, "")
-            seen.attached.pop(volume_name, None)
-            message = f"Deleted hotplug attachment pod {name(pod)}, for volume {volume_name}"
-            self._recorder.event(vmi, NORMAL, "SuccessfulDelete", message)
+            self._deleted.add(uid(pod))
+            pods = [one for one in pods if one is not pod]
+            text = f"Deleted attachment pod {name(pod)}"
+            self._recorder.event(vmi, NORMAL, "SuccessfulDelete", text)
+        seen.attached = hotplug.by_volume(current, pods)
         old = dig(vmi, "status", "volumeStatus", default=())
         for reason, message in hotplug.entries(vmi, old, seen.claims, seen.attached)[1]:
             self._recorder.event(vmi, NORMAL, reason, message)

@@ -159,18 +159,25 @@ class Launchers:
         self._awaited[key(vmi)] = key(pod)
 
     async def mark(self, own: str, pod: Object, vmi: Object) -> None:
-        """The pod carries the name of the node its guest is on, and since when a guest that has moved is there."""
+        """The pod carries the name of its guest's node, since when a guest that moved is there, and that it is to leave."""
         if is_terminating(pod) or names.NODE_NAME not in labels(vmi):
             return
         marked = {**labels(pod), names.NODE_NAME: labels(vmi)[names.NODE_NAME]}
         operations = patches.guarded("/metadata/labels", labels(pod), marked) if marked != labels(pod) else []
+        noted = {key: value for key, value in annotations(pod).items() if key != _LEAVING}
         arrived = _arrived(vmi, pod)
-        if arrived and names.TARGET_READY not in annotations(pod):
-            noted = {**annotations(pod), names.TARGET_READY: arrived}
+        if arrived and names.TARGET_READY not in noted:
+            noted[names.TARGET_READY] = arrived
+        if dig(vmi, "status", "evacuationNodeName", default="-") == dig(pod, "spec", "nodeName"):
+            noted[_LEAVING] = "kubevirt"
+        if noted != annotations(pod):
             operations += patches.guarded("/metadata/annotations", annotations(pod), noted)
         if operations:
             await self._writer.patch(pod, operations)
             self._awaited[own] = key(pod)
+
+
+_LEAVING = "descheduler.alpha.kubernetes.io/eviction-in-progress"
 
 
 def _arrived(vmi: Object, pod: Object) -> str:

@@ -61,7 +61,8 @@ class Fate:
 
 
 NONE = Fate()
-_FAILED_MIGRATION = "kubevirt.io/func-test-force-launcher-migration-failure"
+FAILED_MIGRATION = "kubevirt.io/func-test-force-launcher-migration-failure"
+BLOCKED_TARGET = "kubevirt.io/func-test-block-migration-target-preparation"
 
 _DURATIONS = {
     "boot-after": "boot_after",
@@ -90,7 +91,7 @@ def of(vmi: Obj) -> Fate:
     own = annotations(vmi)
     text = own.get(ANNOTATION)
     fate = read(text) if text else NONE
-    return replace(fate, fail_migration=True) if _FAILED_MIGRATION in own else fate
+    return replace(fate, fail_migration=True) if FAILED_MIGRATION in own else fate
 
 
 def read(text: str) -> Fate:

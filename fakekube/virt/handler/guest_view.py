@@ -28,10 +28,10 @@ from datetime import datetime, timedelta
 
 from fakekube.clock import rfc3339, rfc3339_micro
 from fakekube.lifecycle.view import View
-from fakekube.machinery.objects import condition_is, conditions, dig, is_terminating
+from fakekube.machinery.objects import annotations, condition_is, conditions, dig, is_terminating
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import commands, domain, plugging
-from fakekube.virt.handler.fates import Fate
+from fakekube.virt.handler import commands, copying, domain, plugging
+from fakekube.virt.handler.fates import BLOCKED_TARGET, FAILED_MIGRATION, Fate
 from fakekube.virt.handler.migration import STUCK_SECONDS, Step, next_step
 
 FINAL = ("Succeeded", "Failed")
@@ -177,14 +177,14 @@ class GuestView(View):
 
     def migration(self) -> str | None:
         step = self._next_step()
-        if step is None or (step.name == "prepare" and self._launchers.target is None):
+        if step is None or (step.name == "prepare" and (self._launchers.target is None or self._blocked())):
             return None
         if step.copies:
             return None if self.fate.target_dies else "copied"
         return "step"
 
     def copying(self) -> float | None:
-        return copying(self.fate)
+        return copying_takes(self.fate, self._vmi)
 
     def moved(self) -> Object | None:
         step = self._next_step()
@@ -198,6 +198,14 @@ class GuestView(View):
                 "interfaces": domain.interfaces(self._vmi, self._pod(), agent=agent),
             }
         return {"metadata": meta, "status": status}
+
+    def _blocked(self) -> bool:
+        return BLOCKED_TARGET in annotations(self._vmi)
+
+    def _failure(self) -> str:
+        if FAILED_MIGRATION in annotations(self._vmi):
+            return "Failed migration to satisfy functional test condition"
+        return "Live migration failed: the guest's fate" if self.fate.fail_migration else ""
 
     def told_of_step(self, type_: str) -> list[Object]:
         step = self._next_step()
@@ -214,7 +222,7 @@ class GuestView(View):
                 self._vmi,
                 self._now(),
                 address=dig(target, "status", "hostIP") or dig(target, "status", "podIP", default=""),
-                fails=self.fate.fail_migration,
+                fails=self._failure(),
                 stuck=self.fate.stuck_migration,
             )
         return self._step
@@ -291,9 +299,11 @@ def moment(memory: Memory, after: float | None) -> str | None:
     return rfc3339_micro(memory.started + timedelta(seconds=after))
 
 
-def copying(fate: Fate) -> float | None:
-    """How long the fate has a guest's memory be copied; None: as the pace has it."""
-    return STUCK_SECONDS if fate.stuck_migration else fate.migration_takes
+def copying_takes(fate: Fate, vmi: Object) -> float | None:
+    """How long its fate, or else the migration's settings, have a guest's memory be copied; None: as the pace has it."""
+    if fate.stuck_migration:
+        return STUCK_SECONDS
+    return copying.seconds(vmi) if fate.migration_takes is None else fate.migration_takes
 
 
 GuestView.computed = {

@@ -19,7 +19,7 @@ from fakekube.machinery.objects import Obj, dig, labels, name
 from fakekube.machinery.objects import generation as generation_of
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler.fates import Fate
-from fakekube.virt.handler.guest_view import FINAL, Memory, copying, moment
+from fakekube.virt.handler.guest_view import FINAL, Memory, copying_takes, moment
 
 _TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
 _OF_KUBELETS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
@@ -90,38 +90,38 @@ class LauncherView(View):
 
     def __init__(self, pod: Object, vmi: Object | None, now: str, *, fate: Fate, memory: Memory) -> None:
         self._pod = pod
-        self._vmi: Object = vmi or {}
+        self.guest: Object = vmi or {}
         self._now = now
         self.fate = fate
         self._memory = memory
 
     def state(self) -> str | None:
-        if not self._vmi or dig(self._pod, "status", "phase") != "Running":
+        if not self.guest or dig(self._pod, "status", "phase") != "Running":
             return None
-        phase = dig(self._vmi, "status", "phase")
+        phase = dig(self.guest, "status", "phase")
         if phase in FINAL or self._was_left():
             return "over"
         if phase != "Running":
             return None
-        if dig(self._pod, "spec", "nodeName") == dig(self._vmi, "status", "nodeName"):
+        if dig(self._pod, "spec", "nodeName") == dig(self.guest, "status", "nodeName"):
             return "running"
         return "target" if self.fate.target_dies and self._is_copied_to() else None
 
     def _was_left(self) -> bool:
         """Whether a migration is over, and has been cleaned up after, which this launcher lost the guest by."""
-        state = dig(self._vmi, "status", "migrationState", default={})
-        if not state.get("completed") or _TARGET_NODE in labels(self._vmi):
+        state = dig(self.guest, "status", "migrationState", default={})
+        if not state.get("completed") or _TARGET_NODE in labels(self.guest):
             return False
         loser = state.get("targetPod" if state.get("failed") else "sourcePod", "")
         return name(self._pod) == str(loser)
 
     def _is_copied_to(self) -> bool:
-        state = dig(self._vmi, "status", "migrationState", default={})
+        state = dig(self.guest, "status", "migrationState", default={})
         begun = state.get("startTimestamp") and not state.get("endTimestamp")
         return bool(begun) and name(self._pod) == str(state.get("targetPod", ""))
 
     def ended(self) -> Object:
-        return self.after(FAILED if dig(self._vmi, "status", "phase") == "Failed" else COMPLETED)
+        return self.after(FAILED if dig(self.guest, "status", "phase") == "Failed" else COMPLETED)
 
     def after(self, how: Exit) -> Object:
         return ended(self._pod, how, self._now)
@@ -159,7 +159,7 @@ LauncherView.computed = {
     "outOfMemory": lambda view: view.after(OUT_OF_MEMORY),
     "outOfMemoryAt": lambda view: view.at(view.fate.oom_after),
     "unhealthyAt": lambda view: view.at(view.fate.liveness_fails_after),
-    "copying": lambda view: copying(view.fate),
+    "copying": lambda view: copying_takes(view.fate, view.guest),
     "flapping": LauncherView.flapping,
     "period": lambda view: view.fate.flap_readiness,
     "unready": lambda view: view.readiness(False),

@@ -6,14 +6,16 @@ Origin: kubevirt: pkg/virt-handler/migration-source.go, migration-target.go
 from dataclasses import dataclass
 from typing import Any
 
-from fakekube.machinery.objects import Obj, dig, labels
+from fakekube.machinery.objects import Obj, conditions, dig, labels
 from fakekube.machinery.wire import Object
+from fakekube.virt.handler import commands, copying
 
 _TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
 _NODE = "kubevirt.io/nodeName"
 STUCK_SECONDS = 150.0  # without progress for so long, a migration is aborted
 _ABORTED = "Live migration has been aborted"
 _PORTS = {"41111": 0, "42222": 49152}
+_BY_MONITOR = "PausedByMigrationMonitor"
 
 Event = tuple[str, str, str]  # type, reason, message
 
@@ -37,10 +39,10 @@ class Step:
     ended_pod: str = ""
 
 
-def next_step(vmi: Object, now: str, *, address: str, fails: bool, stuck: bool = False) -> Step | None:
+def next_step(vmi: Object, now: str, *, address: str, fails: str, stuck: bool = False) -> Step | None:
     """What follows in the migration the VMI's state tells of, or None when there is nothing to do.
 
-    `address` is that of the target node; `fails`: the copying goes wrong; `stuck`: it never gets on.
+    `address` is that of the target node; `fails`: what goes wrong with the copying; `stuck`: it never gets on.
     """
     state = dig(vmi, "status", "migrationState", default={})
     if not state.get("migrationUid"):
@@ -68,9 +70,24 @@ def next_step(vmi: Object, now: str, *, address: str, fails: bool, stuck: bool =
         if stuck:
             return _failed(vmi, uid, now, _ABORTED, {"abortStatus": "Succeeded"}, copies=True)
         if fails:
-            return _failed(vmi, uid, now, "Live migration failed: the guest's fate", {}, copies=True)
-        return _arrived(vmi, state, now)
+            return _failed(vmi, uid, now, fails, {}, copies=True)
+        return _slow(vmi, uid, now) or _arrived(vmi, state, now)
     return Step("complete", _with_state(vmi, completed=True))
+
+
+def _slow(vmi: Object, uid: str, now: str) -> Step | None:
+    """What is done about copying that takes too long."""
+    end = copying.too_long(vmi)
+    if end == "abort":
+        text = f"Live migration is not completed after {copying.acceptable(vmi)} seconds and has been aborted"
+        return _failed(vmi, uid, now, text, {"abortStatus": "Succeeded"}, copies=True)
+    if not end:
+        return None
+    changed = _with_state(vmi, mode=end)
+    if end == "Paused":
+        text = "VMI was paused by the migration monitor"
+        changed = commands.with_condition(changed, commands.paused(_BY_MONITOR, text, now))
+    return Step("hasten", changed, copies=True)
 
 
 def _arrived(vmi: Object, state: Obj, now: str) -> Step:
@@ -84,6 +101,8 @@ def _arrived(vmi: Object, state: Obj, now: str) -> Step:
         if key not in ("launcherContainerImageVersion", "evacuationNodeName")
     }
     status["nodeName"] = node
+    if any(one.get("reason") == _BY_MONITOR for one in conditions(vmi)):
+        status["conditions"] = [one for one in conditions(vmi) if one.get("reason") != _BY_MONITOR]
     meta = {**vmi["metadata"], "labels": {**labels(vmi), _NODE: node}}
     told: Event = ("Normal", "Migrated", f"The VirtualMachineInstance migrated to node {node}.")
     return Step("arrive", {**vmi, "metadata": meta, "status": status}, (told,), copies=True)

@@ -1,8 +1,8 @@
 from typing import Any
 
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.causes import Cause
+from fakekube.virt.config import ClusterConfig
 
 _CONFIG = ClusterConfig(default_architecture="amd64")
 _PATH = "spec"

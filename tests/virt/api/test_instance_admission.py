@@ -8,9 +8,9 @@ from fakekube.machinery.errors import ApiError, BadRequest, Invalid
 from fakekube.machinery.resources import NODES, PODS, VIRTUAL_MACHINE_INSTANCES, Resource
 from fakekube.machinery.wire import Request
 from fakekube.virt.api import defaults, workloads
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.api.instance_defaults import set_instance_defaults
 from fakekube.virt.api.lookups import MIGRATIONS
+from fakekube.virt.config import ClusterConfig
 
 NS = "default"
 CONFIG = ClusterConfig("amd64")

@@ -6,7 +6,7 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import Invalid
 from fakekube.machinery.resources import KUBEVIRTS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES, Resource
 from fakekube.virt.api import machine_rules
-from fakekube.virt.api.config import ClusterConfig
+from fakekube.virt.config import ClusterConfig
 
 NS = "default"
 DENIED = 'admission webhook "virtualmachine-validator.kubevirt.io" denied the request: '

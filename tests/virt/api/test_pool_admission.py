@@ -5,7 +5,7 @@ import pytest
 from fakekube.machinery.errors import Invalid
 from fakekube.machinery.resources import VIRTUAL_MACHINE_POOLS, Resource
 from fakekube.virt.api import pool
-from fakekube.virt.api.config import ClusterConfig
+from fakekube.virt.config import ClusterConfig
 
 NS = "default"
 CONFIG = ClusterConfig("amd64", {"developerConfiguration": {}})

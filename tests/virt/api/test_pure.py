@@ -11,10 +11,10 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.reviews import Question, read, written
 from fakekube.machinery.wire import Request
 from fakekube.virt import quantities
-from fakekube.virt.api.config import ClusterConfig, from_object
 from fakekube.virt.api.json_patch import changes
 from fakekube.virt.api.review import changed, refused
 from fakekube.virt.causes import Cause, status
+from fakekube.virt.config import ClusterConfig, from_object
 from fakekube.virt.instancetypes import applying
 
 JSON = st.recursive(

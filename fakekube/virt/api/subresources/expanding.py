@@ -11,10 +11,10 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError, BadRequest, NotFound
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.api.instance_defaults import add_default_network, add_missing_disks, set_spec_defaults
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.subresources.replies import internal
+from fakekube.virt.config import ClusterConfig
 from fakekube.virt.instancetypes import applying, checking
 
 Refuse = Callable[[str], ApiError]

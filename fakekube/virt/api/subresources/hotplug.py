@@ -10,8 +10,8 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.objects import dig, name
 from fakekube.machinery.wire import Object
-from fakekube.virt.api.config import ClusterConfig
 from fakekube.virt.api.subresources.replies import conflicting, unknown
+from fakekube.virt.config import ClusterConfig
 from fakekube.virt.quantities import whole
 
 Operations = list[dict[str, Any]]

@@ -1,0 +1,32 @@
+"""Budgets that older releases made for every guest are deleted: evictions are judged by virt-api, one by one.
+
+Origin: kubevirt: pkg/virt-controller/watch/drain/disruptionbudget/disruptionbudget.go
+"""
+
+from fakekube.client.informer import Informer
+from fakekube.machinery.errors import NotFound
+from fakekube.machinery.objects import controller_of, is_terminating, name, namespace
+from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES, Resource
+from fakekube.virt.controller.wiring import Wiring
+
+BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
+
+
+class OldBudgets:
+    """See the module text. `controller` is what runs."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._client = wiring.client
+        self._budgets = Informer(wiring.client.metadata_only(), BUDGETS, clock=wiring.clock)
+        self.controller = wiring.controller("disruption budgets", self._reconcile, self._budgets)
+
+    async def _reconcile(self, own: str) -> None:
+        budget = self._budgets.get(own)
+        owner = controller_of(budget) if budget else None
+        if budget is None or owner is None or is_terminating(budget):
+            return
+        if owner["kind"] == VIRTUAL_MACHINE_INSTANCES.kind:
+            try:
+                await self._client.delete(BUDGETS, name(budget), namespace(budget))
+            except NotFound:
+                return
