@@ -23,6 +23,7 @@ from fakekube.machinery.resources import (
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINE_POOLS,
     VIRTUAL_MACHINES,
+    VMI_REPLICA_SETS,
     Resource,
     split_api_version,
 )
@@ -37,9 +38,7 @@ _OWNERS = {
         VIRTUAL_MACHINES,
         VIRTUAL_MACHINE_INSTANCES,
         VIRTUAL_MACHINE_POOLS,
-        Resource(
-            "kubevirt.io", "v1", "virtualmachineinstancereplicasets", "VirtualMachineInstanceReplicaSet"
-        ),
+        VMI_REPLICA_SETS,
         Resource("apps", "v1", "replicasets", "ReplicaSet"),
         Resource("apps", "v1", "statefulsets", "StatefulSet"),
         Resource("batch", "v1", "jobs", "Job"),

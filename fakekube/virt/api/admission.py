@@ -3,18 +3,18 @@
 Origin: kubevirt: pkg/virt-api/webhooks/{mutating-webhook,validating-webhook}
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fakekube.client.client import Client
 from fakekube.clock import Clock
 from fakekube.ids import Ids
-from fakekube.machinery import reviews
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import dig, is_terminating, name, namespace
 from fakekube.machinery.reviews import Answer, Question
-from fakekube.machinery.wire import Object, Request, Response
-from fakekube.virt.api import defaults, machine_rules, pool, review, workloads
+from fakekube.machinery.wire import Object
+from fakekube.virt import review
+from fakekube.virt.api import defaults, machine_rules, pool, workloads
 from fakekube.virt.api.accounts import MASTERS, is_component
 from fakekube.virt.api.eviction import Evictions
 from fakekube.virt.api.in_order import InOrder
@@ -23,11 +23,10 @@ from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.settings import Settings
 from fakekube.virt.causes import Cause, required
 
-Hook = Callable[[Question], Awaitable[Answer]]
 Rule = Callable[[Object, Object | None], list[Cause]]
 
 
-class Admission:
+class Admission(review.Hooks):
     """All webhooks of virt-api."""
 
     def __init__(
@@ -50,7 +49,7 @@ class Admission:
         self._inference = Inference(client)
         self._in_order = InOrder()
         evictions = Evictions(client, self._lookups, settings)
-        self.hooks: dict[str, Hook] = {
+        hooks: dict[str, review.Hook] = {
             "/virtualmachines-mutate": self._mutate_machine,
             "/virtualmachineinstances-mutate": self._mutate_instance,
             "/migration-mutate-create": self._mutate_migration,
@@ -69,22 +68,7 @@ class Admission:
             "/vm-clone-validate-create": _by(workloads.clone),
             "/pod-eviction-validate": evictions.judge,
         }
-
-    async def __call__(self, request: Request) -> Response | None:
-        """The answer to a webhook call; None when the path is no webhook's."""
-        hook = self.hooks.get(request.path)
-        if hook is None:
-            return None
-        try:
-            uid, asked = reviews.read(request.body)
-        except (ValueError, KeyError, TypeError):
-            return Response(400, b"the body is no AdmissionReview", "text/plain; charset=utf-8")
-        return Response(200, reviews.written(uid, await hook(asked)))
-
-    async def review(self, path: str, question: Question) -> Answer | None:
-        """The same for questions from this process."""
-        hook = self.hooks.get(path)
-        return None if hook is None else await hook(question)
+        super().__init__(hooks)
 
     async def _mutate_machine(self, asked: Question) -> Answer:
         try:
@@ -179,7 +163,7 @@ class Admission:
         return state is not None and not state.get("completed")
 
 
-def _by(rule: Rule) -> Hook:
+def _by(rule: Rule) -> review.Hook:
     """A hook whose rule needs nothing but the object."""
 
     async def hook(asked: Question) -> Answer:

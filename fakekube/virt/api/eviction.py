@@ -9,7 +9,7 @@ from fakekube.machinery.objects import annotations, condition_is, dig, labels
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object
-from fakekube.virt.api import review
+from fakekube.virt import review
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.settings import Settings
 

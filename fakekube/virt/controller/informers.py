@@ -15,6 +15,7 @@ from fakekube.machinery.resources import (
     PODS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
+    VMI_REPLICA_SETS,
     Resource,
 )
 from fakekube.machinery.wire import Object
@@ -27,9 +28,6 @@ MIGRATIONS = Resource(
 )
 MIGRATION_POLICIES = Resource(
     "migrations.kubevirt.io", "v1alpha1", "migrationpolicies", "MigrationPolicy", namespaced=False
-)
-REPLICA_SETS = Resource(
-    "kubevirt.io", "v1", "virtualmachineinstancereplicasets", "VirtualMachineInstanceReplicaSet"
 )
 
 CDI_CONFIGS = Resource("cdi.kubevirt.io", "v1beta1", "cdiconfigs", "CDIConfig", namespaced=False)
@@ -55,7 +53,7 @@ class Informers:
         self.data_volumes = Informer(client, DATA_VOLUMES, clock=clock)
         self.revisions = Informer(client.metadata_only(), CONTROLLER_REVISIONS, clock=clock)
         self.migrations = Informer(client, MIGRATIONS, clock=clock)
-        self.replica_sets = Informer(client, REPLICA_SETS, clock=clock)
+        self.replica_sets = Informer(client, VMI_REPLICA_SETS, clock=clock)
         self.nodes = Informer(client, NODES, clock=clock)
         self.kubevirts = Informer(client, KUBEVIRTS, clock=clock)
         self.cdi_configs = Informer(client, CDI_CONFIGS, clock=clock)

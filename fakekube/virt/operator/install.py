@@ -189,6 +189,8 @@ class VirtOperator:
 
     async def _ensure(self, obj: Object) -> None:
         resource = RESOURCES[obj["kind"]]
+        if obj["kind"] == KUBEVIRTS.kind and (await self._client.metadata_only().list(KUBEVIRTS)).items:
+            return  # our own webhook would refuse another
         try:
             made = await self._client.create(resource, obj)
         except AlreadyExists:

@@ -1,7 +1,9 @@
-"""What virt-operator refuses in a changed KubeVirt object. `causes_of` is pure; where components may run, the API server is asked.
+"""What virt-operator refuses in KubeVirt objects: a second one, some changes, and the deletion while there are workloads.
 
+`causes_of` is pure; where components may run, and what there is, the API server is asked.
 Left out: whether ciphers are known, and warnings of feature gates that are open anyhow.
-Origin: kubevirt: pkg/virt-operator/webhooks/kubevirt-update-admitter.go, pkg/virt-operator/resource/apply/certificates.go
+Origin: kubevirt: pkg/virt-operator/webhooks/{kubevirt-create-admitter,kubevirt-update-admitter,webhook}.go,
+pkg/virt-operator/resource/apply/certificates.go
 """
 
 import json
@@ -9,16 +11,33 @@ from collections.abc import Iterator
 from typing import Any
 
 from fakekube.client.client import Client
-from fakekube.machinery import reviews
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import dig
-from fakekube.machinery.resources import DAEMON_SETS, DEPLOYMENTS
+from fakekube.machinery.resources import (
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    KUBEVIRTS,
+    VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINES,
+    VMI_REPLICA_SETS,
+)
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object, Request, Response
+from fakekube.virt import review
 from fakekube.virt.causes import INVALID, NOT_SUPPORTED, Cause, status
 from fakekube.virt.durations import seconds
 
-PATH = "/kubevirt-validate-update"
+CREATED, CHANGED, DELETED = (f"/kubevirt-validate-{verb}" for verb in ("create", "update", "delete"))
+
+_WORKLOADS = (
+    (VIRTUAL_MACHINE_INSTANCES, "Virtual Machine Instances"),
+    (VIRTUAL_MACHINES, "Virtual Machines"),
+    (VMI_REPLICA_SETS, "Virtual Machine Instance Replica Sets"),
+)
+_STILL_THERE = (
+    "Rejecting the uninstall request, since there are still {} present. Either delete all KubeVirt related "
+    "workloads or change the uninstall strategy before uninstalling KubeVirt."
+)
 _WEEK, _DAY = 7 * 86_400.0, 86_400.0
 _RENEWED = 0.2  # the part of a certificate's time in which it is renewed
 _SIGNED = "spec.certificateRotationStrategy.selfSigned"
@@ -26,25 +45,36 @@ _MARK = {"kubevirt.io/choose-me": ""}
 
 
 class Validator:
-    """A webhook: a Handler, and a Reviewer for questions from this process."""
+    """virt-operator's webhooks: a Handler, and a Reviewer for questions from this process."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        hooks = {CREATED: self._created, CHANGED: self._changed, DELETED: self._deleted}
+        self._hooks = review.Hooks(hooks)
 
     async def __call__(self, request: Request) -> Response:
-        if request.path != PATH:
-            return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
-        try:
-            uid, asked = reviews.read(request.body)
-        except (ValueError, KeyError, TypeError):
-            return Response(400, b"the body is no AdmissionReview", "text/plain; charset=utf-8")
-        return Response(200, reviews.written(uid, await self._judge(asked)))
+        answered = await self._hooks(request)
+        return answered or Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
 
     async def review(self, path: str, question: Question) -> Answer | None:
         """The answer; None when this is another path."""
-        return await self._judge(question) if path == PATH else None
+        return await self._hooks.review(path, question)
 
-    async def _judge(self, asked: Question) -> Answer:
+    async def _created(self, _asked: Question) -> Answer:
+        there = await self._client.metadata_only().list(KUBEVIRTS)
+        return review.refused("Kubevirt is already created") if there.items else review.allowed()
+
+    async def _deleted(self, asked: Question) -> Answer:
+        old = asked.old or {}
+        blocks = dig(old, "spec", "uninstallStrategy") not in (None, "", "RemoveWorkloads")
+        if not blocks or dig(old, "status", "phase") != "Deployed":
+            return review.allowed()
+        for resource, words in _WORKLOADS:
+            if (await self._client.metadata_only().list(resource)).items:
+                return review.refused(_STILL_THERE.format(words))
+        return review.allowed()
+
+    async def _changed(self, asked: Question) -> Answer:
         old, new = (asked.old or {}).get("spec") or {}, asked.obj.get("spec") or {}
         causes = list(causes_of(old, new))
         for member, resource in (("infra", DEPLOYMENTS), ("workloads", DAEMON_SETS)):
@@ -57,8 +87,9 @@ class Validator:
                     await self._client.request("POST", path, query="dryRun=All", body=body)
                 except ApiError as error:
                     causes.append(Cause(error.message))
+        warnings = list(_warnings(new))
         refusal = status(causes) if causes else None
-        return Answer(allowed=refusal is None, warnings=list(_warnings(new)), status=refusal)
+        return Answer(allowed=refusal is None, warnings=warnings, status=refusal)
 
 
 def causes_of(old: Object, new: Object) -> Iterator[Cause]:

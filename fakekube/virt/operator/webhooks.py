@@ -1,6 +1,6 @@
 """The webhook configurations and APIServices of a KubeVirt installation, as data.
 
-Left out: what virt-operator says of KubeVirt objects that are made or deleted, `virt-launcher-pod-mutator`, and `kubevirt-crd-status-validator`, which
+Left out: `virt-launcher-pod-mutator`, and `kubevirt-crd-status-validator`, which
 would be asked at every status write of a machine and has nothing to refuse that the main webhook does not refuse.
 
 Origin: kubevirt: pkg/virt-operator/resource/generate/components/{webhooks,apiservices}.go
@@ -20,7 +20,7 @@ BACKUP = ("backup.kubevirt.io", ("v1alpha1",))
 EXPORT = ("export.kubevirt.io", ("v1",))
 CLONE = ("clone.kubevirt.io", ("v1alpha1", "v1beta1"))
 PODS = ("", ("v1",))
-CREATE, UPDATE, BOTH, ANY = ("CREATE",), ("UPDATE",), ("CREATE", "UPDATE"), ("*",)
+CREATE, UPDATE, DELETE, BOTH, ANY = ("CREATE",), ("UPDATE",), ("DELETE",), ("CREATE", "UPDATE"), ("*",)
 
 Group = tuple[str, tuple[str, ...]]
 Row = tuple[str, str, tuple[str, ...], Group, str]  # name, path, operations, group and versions, resource
@@ -114,7 +114,11 @@ _POD_PREFIX = {
 _CERTIFICATE = {"certificates.kubevirt.io/secret": "kubevirt-virt-api-certs"}
 
 
-OPERATOR: tuple[Row, ...] = (("kubevirt-update-validator", validation.PATH, UPDATE, CORE, "kubevirts"),)
+OPERATOR: tuple[Row, ...] = (
+    ("kubevirt-validator", validation.DELETED, DELETE, CORE, "kubevirts"),
+    ("kubevirt-update-validator", validation.CHANGED, UPDATE, CORE, "kubevirts"),
+    ("kubevirt-create-validator", validation.CREATED, CREATE, CORE, "kubevirts"),
+)
 
 
 def configurations(namespace: str) -> list[Object]:

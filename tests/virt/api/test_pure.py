@@ -11,11 +11,11 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.reviews import Question, read, written
 from fakekube.machinery.wire import Request
 from fakekube.virt import quantities
-from fakekube.virt.api.json_patch import changes
-from fakekube.virt.api.review import changed, refused
 from fakekube.virt.causes import Cause, status
 from fakekube.virt.config import ClusterConfig, from_object
 from fakekube.virt.instancetypes import applying
+from fakekube.virt.json_patch import changes
+from fakekube.virt.review import changed, refused
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab/~", max_size=3),

@@ -4,9 +4,9 @@ import pytest
 
 from fakekube.clock import rfc3339
 from fakekube.machinery.objects import annotations, condition, dig, name, uid
-from fakekube.machinery.resources import DAEMON_SETS, NODES, PODS, VIRTUAL_MACHINE_INSTANCES
+from fakekube.machinery.resources import DAEMON_SETS, NODES, PODS, VIRTUAL_MACHINE_INSTANCES, VMI_REPLICA_SETS
 from fakekube.virt.controller import migration_plan, replicaset_plan
-from fakekube.virt.controller.informers import MIGRATIONS, REPLICA_SETS
+from fakekube.virt.controller.informers import MIGRATIONS
 from fakekube.virt.handler import launcher
 
 NS = "default"
@@ -21,7 +21,9 @@ def phases(world, own="mig"):
 async def migrating_world(world):
     import asyncio
 
-    tasks = [asyncio.ensure_future(world.informer(one).run()) for one in (MIGRATIONS, REPLICA_SETS, NODES)]
+    tasks = [
+        asyncio.ensure_future(world.informer(one).run()) for one in (MIGRATIONS, VMI_REPLICA_SETS, NODES)
+    ]
     await world.settle()
     return tasks
 
@@ -264,12 +266,12 @@ def replica_set(replicas=2, **spec):
 
 
 def set_status(world):
-    return dig(world.informer(REPLICA_SETS).get(f"{NS}/rs"), "status", default={})
+    return dig(world.informer(VMI_REPLICA_SETS).get(f"{NS}/rs"), "status", default={})
 
 
 async def test_replica_set(world):
     """V-226, V-227: names without a dash, as many as wanted, finished ones replaced, surplus ones deleted."""
-    await world.client.create(REPLICA_SETS, replica_set())
+    await world.client.create(VMI_REPLICA_SETS, replica_set())
     await world.until(lambda: set_status(world).get("readyReplicas") == 2)
     vmis = world.informer(VIRTUAL_MACHINE_INSTANCES).objects()
     assert all(len(name(one)) == 7 and name(one).startswith("rs") for one in vmis)
@@ -279,22 +281,22 @@ async def test_replica_set(world):
     await world.until(lambda: world.vmi(name(first)) is None and set_status(world).get("readyReplicas") == 2)
     told = [one[:3] for one in world.events("rs", "VirtualMachineInstanceReplicaSet")]
     assert ("Normal", "SuccessfulDelete", f"Deleted finished virtual machine: {uid(first)}") in told
-    await world.client.patch(REPLICA_SETS, "rs", NS, {"spec": {"replicas": 1}}, type="merge")
+    await world.client.patch(VMI_REPLICA_SETS, "rs", NS, {"spec": {"replicas": 1}}, type="merge")
     await world.until(lambda: len(world.informer(VIRTUAL_MACHINE_INSTANCES).objects()) == 1)
     assert set_status(world)["replicas"] == 1
 
 
 async def test_paused_replica_set(world):
     """V-228: paused it tells so, and neither makes nor deletes."""
-    await world.client.create(REPLICA_SETS, replica_set(paused=True))
+    await world.client.create(VMI_REPLICA_SETS, replica_set(paused=True))
     await world.elapse(5)
-    found = world.informer(REPLICA_SETS).get(f"{NS}/rs")
+    found = world.informer(VMI_REPLICA_SETS).get(f"{NS}/rs")
     told = condition(found, "ReplicaPaused")
     assert (told["status"], told["reason"], told["message"]) == ("True", "Paused", "Controller got paused")
     assert world.informer(VIRTUAL_MACHINE_INSTANCES).objects() == []
-    await world.client.patch(REPLICA_SETS, "rs", NS, {"spec": {"paused": False}}, type="merge")
+    await world.client.patch(VMI_REPLICA_SETS, "rs", NS, {"spec": {"paused": False}}, type="merge")
     await world.until(lambda: set_status(world).get("replicas") == 2)
-    assert condition(world.informer(REPLICA_SETS).get(f"{NS}/rs"), "ReplicaPaused") is None
+    assert condition(world.informer(VMI_REPLICA_SETS).get(f"{NS}/rs"), "ReplicaPaused") is None
 
 
 def test_plan_counts_the_living():

@@ -254,7 +254,7 @@ def test_webhooks_name_their_service():
     for configuration in webhooks.configurations("kubevirt"):
         for hook in configuration["webhooks"]:
             service = hook["clientConfig"]["service"]
-            own = hook["name"] == "kubevirt-update-validator.kubevirt.io"
+            own = configuration["metadata"]["name"] == "virt-operator-validator"
             name = "kubevirt-operator-webhook" if own else "virt-api"
             assert (service["namespace"], service["name"]) == ("kubevirt", name)
             assert (hook["failurePolicy"], hook["timeoutSeconds"]) == ("Fail", 10)

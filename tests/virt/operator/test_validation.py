@@ -5,9 +5,10 @@ import pytest
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import ApiError
-from fakekube.machinery.resources import DAEMON_SETS, DEPLOYMENTS, KUBEVIRTS
+from fakekube.machinery.resources import DAEMON_SETS, DEPLOYMENTS, KUBEVIRTS, VIRTUAL_MACHINES
 from fakekube.machinery.wire import Request
-from fakekube.virt.operator.validation import PATH, Validator, causes_of
+from fakekube.virt.operator.validation import CHANGED as PATH
+from fakekube.virt.operator.validation import Validator, causes_of
 
 DENIED = 'admission webhook "kubevirt-update-validator.kubevirt.io" denied the request: '
 
@@ -116,3 +117,65 @@ async def test_reviews_over_http():
     assert b"infra replica count can't be 0" in answer.body
     assert (await validator(Request("POST", PATH, "", {}, b"[]"))).status == 400
     assert (await validator(Request("POST", "/nope", "", {}, asked))).status == 404
+
+
+OTHER = {
+    "apiVersion": "kubevirt.io/v1",
+    "kind": "KubeVirt",
+    "metadata": {"name": "other", "namespace": "kubevirt"},
+    "spec": {},
+}
+BLOCK = {"uninstallStrategy": "BlockUninstallIfWorkloadsExist"}
+
+
+async def test_there_is_one_kubevirt(cluster):
+    """A second KubeVirt object is refused, wherever it is to be; one that is there may be changed."""
+    with pytest.raises(ApiError) as refused:
+        await cluster.client().create(KUBEVIRTS, OTHER)
+    denied = 'admission webhook "kubevirt-create-validator.kubevirt.io" denied the request: '
+    assert (refused.value.code, refused.value.message) == (400, f"{denied}Kubevirt is already created")
+    await changed(cluster, **BLOCK)
+
+
+async def test_workloads_block_the_deletion(cluster):
+    """While there are machines KubeVirt cannot be deleted, if its strategy says so; without them, or the strategy, it can."""
+    client = cluster.client()
+    vm = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": "vm", "namespace": "default"},
+        "spec": {"runStrategy": "Halted", "template": {"spec": {"domain": {"devices": {}}}}},
+    }
+    await client.create(VIRTUAL_MACHINES, vm)
+    await changed(cluster, **BLOCK)
+    await cluster.settle()
+    with pytest.raises(ApiError) as refused:
+        await client.delete(KUBEVIRTS, "kubevirt", "kubevirt")
+    assert (refused.value.code, refused.value.message) == (
+        400,
+        (
+            'admission webhook "kubevirt-validator.kubevirt.io" denied the request: Rejecting the uninstall request, since '
+            "there are still Virtual Machines present. Either delete all KubeVirt related workloads or change the uninstall "
+            "strategy before uninstalling KubeVirt."
+        ),
+    )
+    await changed(cluster, uninstallStrategy="RemoveWorkloads")
+    await client.delete(KUBEVIRTS, "kubevirt", "kubevirt")
+
+
+async def test_a_strategy_without_workloads_blocks_nothing(cluster):
+    """A KubeVirt that nobody uses may go."""
+    await changed(cluster, **BLOCK)
+    await cluster.settle()
+    await cluster.client().delete(KUBEVIRTS, "kubevirt", "kubevirt")
+
+
+async def test_a_half_installed_kubevirt_is_finished(cluster):
+    """A virt-operator that begins anew makes no second object, which its own webhook would refuse."""
+    client = cluster.client()
+    found = await client.get(KUBEVIRTS, "kubevirt", "kubevirt")
+    await client.update(KUBEVIRTS, {**found, "status": {"phase": "Deploying"}}, subresource="status")
+    async with cluster.fork() as other:
+        await other.settle()
+        found = await other.client().get(KUBEVIRTS, "kubevirt", "kubevirt")
+        assert found["status"]["phase"] == "Deployed"
