@@ -34,10 +34,11 @@ from fakekube.machinery.resources import (
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINE_POOLS,
     VIRTUAL_MACHINES,
+    VMI_REPLICA_SETS,
     Resource,
 )
 from fakekube.machinery.wire import Object, Request, Response
-from fakekube.virt.controller.informers import CDI_CONFIGS, MIGRATION_POLICIES, MIGRATIONS, REPLICA_SETS
+from fakekube.virt.controller.informers import CDI_CONFIGS, MIGRATION_POLICIES, MIGRATIONS
 from tests.recordings import instructions, lots
 from tests.recordings.facts import Change
 from tests.recordings.node import Node, heartbeat, nodes
@@ -49,7 +50,7 @@ KINDS: dict[str, Resource] = {
     "vm": VIRTUAL_MACHINES,
     "vmi": VIRTUAL_MACHINE_INSTANCES,
     "vmim": MIGRATIONS,
-    "vmirs": REPLICA_SETS,
+    "vmirs": VMI_REPLICA_SETS,
     "pod": PODS,
     "controllerrevision": CONTROLLER_REVISIONS,
     "pvc": PERSISTENT_VOLUME_CLAIMS,

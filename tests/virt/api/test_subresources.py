@@ -5,6 +5,7 @@ import pytest
 
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.resources import NODES, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES, Resource
+from fakekube.machinery.wire import Request, User
 from fakekube.virt.api.lookups import MIGRATIONS
 from tests.virt.api.conftest import Cluster
 
@@ -309,9 +310,10 @@ async def test_v177_agent_answers(cluster):
 
 
 def _request(method, path):
-    from fakekube.machinery.wire import Request
-
-    return Request(method, f"/apis/subresources.kubevirt.io/v1/namespaces/{NS}/{path}")
+    """As the API server hands it on."""
+    return Request(
+        method, f"/apis/subresources.kubevirt.io/v1/namespaces/{NS}/{path}", user=User("a", ("g",))
+    )
 
 
 async def test_v178_v179_soft_reboot(cluster):

@@ -14,6 +14,7 @@ from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.node import Node
 from fakekube.virt.api.settings import Settings
 from fakekube.virt.api.subresources import discovery, expanding, swagger
+from fakekube.virt.api.subresources.authorizer import Authorizer
 from fakekube.virt.api.subresources.instances import Instances
 from fakekube.virt.api.subresources.machines import Machines
 
@@ -33,6 +34,7 @@ class Subresources:
 
     def __init__(self, client: Client, settings: Settings, node: Node | None, release: str) -> None:
         self._release = release
+        self._authorizer = Authorizer(client)
         instances = Instances(client, settings, node)
         self._lookups = Lookups(client)
         self._settings = settings
@@ -43,6 +45,9 @@ class Subresources:
 
     async def __call__(self, request: Request) -> Response:
         """Answer, or raise an ApiError."""
+        refusal = await self._authorizer.refusal(request)
+        if refusal is not None:
+            return refusal
         version, rest = split(request.path)
         if not version:
             return answers.json(discovery.group())

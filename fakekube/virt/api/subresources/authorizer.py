@@ -1,0 +1,106 @@
+"""Who may call what of the aggregated API: virt-api asks the API server once more, by a SubjectAccessReview.
+
+The API server has judged the request before it sent it here, by the same attributes; so who is refused here mostly asks for
+what there is not, and is told so with a 401, before anybody looks for it.
+Left out: requests that do not come through the API server, which have no certificate of its.
+Origin: kubevirt: pkg/virt-api/rest/authorizer.go, pkg/virt-api/api.go (Compose)
+"""
+
+from typing import Any
+from urllib.parse import unquote
+
+from fakekube.client.client import Client
+from fakekube.machinery.errors import ApiError
+from fakekube.machinery.objects import dig
+from fakekube.machinery.resources import Resource
+from fakekube.machinery.wire import Request, Response, User
+from fakekube.virt.api.subresources.discovery import GROUP, VERSIONS
+
+REVIEWS = Resource(
+    "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False
+)
+
+_FREE = frozenset(
+    f"/apis/{GROUP}{page}"
+    for page in (
+        "",
+        *(f"/{version}{page}" for version in VERSIONS for page in ("", "/version", "/guestfs", "/healthz")),
+    )
+)  # what everybody may know
+_VERBS = {
+    "POST": "create",
+    "GET": "get",
+    "HEAD": "get",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+}
+_OF_MANY = {"get": "list", "delete": "deletecollection"}
+_PARTS_OF_BASE, _PARTS_OF_SUBRESOURCE = 7, 9
+
+
+class Unknown(Exception):
+    """There is nothing of the kind to be asked about."""
+
+
+class Authorizer:
+    """Asks in the name of virt-api."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def refusal(self, request: Request) -> Response | None:
+        """None when the request may go on."""
+        path = request.path.rstrip("/")
+        if path in _FREE:
+            return None
+        if request.user is None:
+            return _refused("request is not authenticated")
+        try:
+            wanted = attributes(request.method, path)
+        except Unknown as unknown:
+            return _refused(str(unknown))
+        try:
+            answered = await self._client.create(REVIEWS, review(request.user, wanted))
+        except ApiError:
+            return Response(500, b"", "text/plain")
+        if dig(answered, "status", "allowed"):
+            return None
+        return _refused(dig(answered, "status", "reason", default=""))
+
+
+def review(user: User, wanted: dict[str, str]) -> dict[str, Any]:
+    """The question whether somebody may do something."""
+    who = {"user": user.name, "groups": list(user.groups)}
+    extra = {key: list(values) for key, values in user.extra.items()}
+    return {
+        "apiVersion": REVIEWS.api_version,
+        "kind": REVIEWS.kind,
+        "spec": {**who, **({"extra": extra} if extra else {}), "resourceAttributes": wanted},
+    }
+
+
+def attributes(method: str, path: str) -> dict[str, str]:
+    """What a request is about. Raises Unknown."""
+    parts = [unquote(part) for part in path.split("/")]
+    about = dict(zip(("group", "version", "namespace", "resource"), (*parts[2:4], *parts[5:7]), strict=False))
+    if len(parts) >= _PARTS_OF_SUBRESOURCE:
+        if about["resource"] not in ("virtualmachineinstances", "virtualmachines"):
+            raise Unknown(f"unknown resource type {about['resource']}")
+        return {**about, "name": parts[7], "subresource": parts[8], "verb": _verb(method)}
+    if len(parts) == _PARTS_OF_BASE:
+        if about["resource"] != "expand-vm-spec":
+            raise Unknown(f"unknown resource type {about['resource']}")
+        verb = _verb(method)
+        return {**about, "verb": _OF_MANY.get(verb, verb)}
+    raise Unknown(f"unknown api endpoint: {path}")
+
+
+def _verb(method: str) -> str:
+    if method not in _VERBS:
+        raise Unknown(f"unknown http verb in request: {method}")
+    return _VERBS[method]
+
+
+def _refused(reason: str) -> Response:
+    return Response(401, reason.encode(), "text/plain")
