@@ -777,13 +777,6 @@ MUTANTS = (
         "P-078",
         "the VMs of the first burst wake the pool when they appear: another look is planned only to be sure of it",
     ),
-    Mutant(
-        "plan",
-        "AT_ONCE if victims and surplus > burst else None",
-        "None",
-        "P-089",
-        "the VMs of the first burst wake the pool when they go: another look is planned only to be sure of it",
-    ),
     # telling, and the status
     Mutant(
         "status", '        notes.append(Note("Normal", "SuccessfulPaused", "Pool is paused"))\n', "", "P-178"

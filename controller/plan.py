@@ -118,8 +118,8 @@ def _working(seen: Observed, healed: Sequence[Object], burst: int) -> tuple[list
         except SpecError as error:
             return [Stage(failure=SCALE_IN, mistake=error), release], None
         preserve = spec.preserves_state(seen.pool)
-        more = AT_ONCE if victims and surplus > burst else None
-        return [_stage([DeleteVM(vm, preserve) for vm in victims], SCALE_IN), release], more
+        # No look planned: VMs that go wake the pool, and until one has gone no more of a burst may go.
+        return [_stage([DeleteVM(vm, preserve) for vm in victims], SCALE_IN), release], None
     stages, revisit = _updating(seen, healed)
     return [release, *stages], revisit
 

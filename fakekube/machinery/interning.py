@@ -11,6 +11,7 @@ import orjson
 _LONGEST = (
     1_024  # bytes of JSON of a part that is kept: whole specs differ, their volumes and containers are alike
 )
+_LONGEST_WHOLE = 8 * _LONGEST
 _SHORTEST = 8  # characters of a text that is worth looking up
 
 
@@ -42,6 +43,15 @@ class Parts:
         for place, part in places:
             value[place] = self.shared(part)
         return self._keep(key, value) if small else value
+
+    def whole(self, value: Any) -> Any:
+        """An equal value that others have too, unless it is very large; its parts are not looked at one by one."""
+        key = orjson.dumps(value)
+        if len(key) > _LONGEST_WHOLE:
+            return value
+        key = b"%b" % key
+        known = self._known(key)
+        return self._keep(key, value) if known is None else known
 
     def _known(self, key: bytes | str) -> Any:
         found = self._young.get(key)

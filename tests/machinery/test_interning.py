@@ -50,3 +50,12 @@ def test_few_are_kept():
         assert parts.shared({"often": True}) is often
     assert parts.shared({"rare": 99}) is parts.shared({"rare": 99})
     assert sum(map(len, (parts._young, parts._old))) <= 20
+
+
+def test_wholes_are_one_however_large():
+    """What is kept whole is one beyond the length of parts, up to a length that no set of fields has."""
+    parts = Parts(100)
+    medium, giant = ({"a": {"b" * length: {}}} for length in (5_000, 50_000))
+    assert parts.whole(medium) is parts.whole(orjson.loads(orjson.dumps(medium)))
+    assert parts.whole(giant) is giant
+    assert len(parts._young) == 1

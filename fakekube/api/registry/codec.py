@@ -10,7 +10,7 @@ entry's revision, then the rest of the value as it lies in the store.
 """
 
 import json
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 
 import orjson
@@ -49,12 +49,14 @@ _UNSEEN = 128  # states that watchers may not have seen yet when the next is the
 class _Written:
     """The objects written last, of kinds whose updates may share parts: watches tell of them, and most are soon written
     again. A new state takes the place of the one before, which is kept until its watchers have had the time to see it.
-    Bounded by the size of their JSON; decoded it is six times that.
+    Bounded by the size of their JSON, so that a thousand machines have room while they come up: caches hold most of what
+    they are made of anyway.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._kept: dict[Memo, None] = {}  # in the order in which they were written
+        # In the order in which they were written: the first of a plain dict is slow to find when many before it have gone.
+        self._kept: OrderedDict[Memo, None] = OrderedDict()
         self._size = 0
         self._past: deque[Memo] = deque()
 
@@ -68,8 +70,8 @@ class _Written:
         self._kept[memo] = None
         self._size += size
         while self._size > self._limit:
-            oldest = next(iter(self._kept))
-            self._leave(oldest)
+            oldest, _ = self._kept.popitem(last=False)
+            self._size -= oldest.size
             oldest.written = None
 
     def _leave(self, memo: Memo) -> None:
@@ -77,8 +79,9 @@ class _Written:
         self._size -= memo.size
 
 
-_written = _Written(8 << 20)
+_written = _Written(32 << 20)
 _parts = Parts(4_096)
+_owned = Parts(512)  # sets of fields: a thousand machines have a dozen of them
 
 
 ITEM_HEAD = b'{"metadata":{"resourceVersion":"'  # built-in lists carry no type on their items
@@ -170,12 +173,27 @@ def memo_of_written(
 
 
 def _share(obj: Object, previous: Entry | None) -> None:
-    """Let an object be of parts that other objects have, too. What it has from the state before has been."""
+    """Let an object be of parts that other objects have, too. What it has from the state before is of such parts already."""
     before = None if previous is None or previous.memo is None else previous.memo.written
     for member in ("spec", "status"):
         part = obj.get(member)
         if part and (before is None or before.get(member) is not part):
             obj[member] = _parts.shared(part)
+    entries = obj["metadata"].get("managedFields") or ()
+    known = () if before is None else before["metadata"].get("managedFields") or ()
+    for entry in entries:
+        if not any(entry is one for one in known):
+            entry["fieldsV1"] = _fields_shared(entry["fieldsV1"])
+
+
+def _fields_shared(fields: Object) -> Object:
+    """A set of fields made of parts that others have; in metadata are owners' uids, which nobody else has."""
+    return {
+        name: {own: _owned.whole(one) for own, one in child.items()}
+        if name == "f:metadata"
+        else _owned.whole(child)
+        for name, child in fields.items()
+    }
 
 
 def stored(resource: ServedResource, entry: Entry) -> Object:
