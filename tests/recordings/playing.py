@@ -26,6 +26,7 @@ from fakekube.machinery.objects import dig, name, namespace, uid
 from fakekube.machinery.resources import (
     CONTROLLER_REVISIONS,
     DAEMON_SETS,
+    DATA_SOURCES,
     DATA_VOLUMES,
     EVENTS,
     NODES,
@@ -56,6 +57,7 @@ KINDS: dict[str, Resource] = {
     "pvc": PERSISTENT_VOLUME_CLAIMS,
     "dv": DATA_VOLUMES,
     "policy": MIGRATION_POLICIES,
+    "das": DATA_SOURCES,
     "event": EVENTS,
     "hpa": Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
 }

@@ -39,6 +39,7 @@ class Scene:
             "vmpool": ("VirtualMachinePool", "pool.kubevirt.io/v1beta1"),
             "vmi": ("VirtualMachineInstance", "kubevirt.io/v1"),
             "vmim": ("VirtualMachineInstanceMigration", "kubevirt.io/v1"),
+            "das": ("DataSource", "cdi.kubevirt.io/v1beta1"),
             "policy": ("MigrationPolicy", "migrations.kubevirt.io/v1alpha1"),
             "vmirs": ("VirtualMachineInstanceReplicaSet", "kubevirt.io/v1"),
         }[res]

@@ -158,7 +158,10 @@ async def test_f11_quota_of_volumes(world):
     )
     await world.until(lambda: brief(world.vm(), "Failure"))
     text = "DataVolume dv exceeds quota limits"
-    assert brief(world.vm(), "Failure") == ("True", "FailedCreate", text)
+    failed = brief(world.vm(), "Failure")
+    why = "Error encountered while creating DataVolumes: DataVolume dv importer is not running due to an error: "
+    assert failed[:2] == ("True", "FailedCreate")
+    assert failed[2].startswith(why)
     assert world.status() == "Provisioning"
     assert ("Warning", "FailedDataVolumeImport", text) in told(world, "vm", "VirtualMachine")
     volume = await world.client.get(DATA_VOLUMES, "dv", NS)

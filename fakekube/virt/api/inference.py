@@ -7,10 +7,9 @@ from fakekube.client.client import Client
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import BadRequest, NotFound
 from fakekube.machinery.objects import dig, is_terminating, labels
-from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, Resource
+from fakekube.machinery.resources import DATA_SOURCES, DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Object
 
-DATA_SOURCES = Resource("cdi.kubevirt.io", "v1beta1", "datasources", "DataSource")
 _LABEL = "instancetype.kubevirt.io/default-"
 
 

@@ -79,7 +79,8 @@ def of_vm(
     if failure is None:
         result = drop(result, "Failure")
     else:
-        result = _renewed(result, make("Failure", "True", failure.reason, failure.message, now=now))
+        told = make("Failure", "True", failure.reason, failure.message)
+        result = _renewed(result, {**told, "lastTransitionTime": now})
     if vmi is None:
         return result
     copied = [one for one in conditions_of(vmi) if one.get("type") not in _OWN]

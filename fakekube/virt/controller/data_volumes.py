@@ -44,14 +44,28 @@ def is_ready(volume: Obj) -> bool:
     return dig(volume, "status", "phase", default="") in READY_PHASES
 
 
-def exceeds_quota(volume: Obj) -> bool:
-    bound = condition(volume, "Bound")
-    return (
-        dig(volume, "status", "phase", default="") == "Pending"
-        and bound is not None
-        and bound.get("status") == "False"
-        and bound.get("reason") == "ErrExceededQuota"
-    )
+def quota_error(volume: Obj) -> str:
+    """What keeps a pending volume from being filled, if a quota does. CDI says it of `Bound`, as Unknown more often than False."""
+    bound = condition(volume, "Bound") or {}
+    exceeded = bound.get("status") != "True" and bound.get("reason") == "ErrExceededQuota"
+    if dig(volume, "status", "phase", default="") != "Pending" or not exceeded:
+        return ""
+    return f"DataVolume {name(volume)} importer is not running due to an error: {bound.get('message', '')}"
+
+
+def resolved(template: Obj, source: Obj | None, space: str) -> Object:
+    """The template with what it is cloned from said in full: `source` is the DataSource it refers to, if it does."""
+    spec: Object = dict(template.get("spec") or {})
+    found = dict(spec.get("source") or {})
+    if source is not None:
+        found = dict(dig(source, "spec", "source", default={}))
+        space = namespace(source)
+    for kind in ("pvc", "snapshot"):
+        if origin := found.get(kind):
+            whole = {**origin, "namespace": origin.get("namespace") or space}
+            spec = {member: value for member, value in spec.items() if member != "sourceRef"}
+            return {**template, "spec": {**spec, "source": {kind: whole}}}
+    return {**template, "spec": spec}
 
 
 def named_by(volumes: Iterable[Obj]) -> list[str]:

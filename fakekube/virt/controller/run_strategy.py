@@ -53,6 +53,14 @@ def of(vm: Obj) -> str:
     return ALWAYS if running else HALTED
 
 
+def or_none(vm: Obj) -> str:
+    """The strategy in force; empty when the spec says two things."""
+    try:
+        return of(vm)
+    except InvalidRunStrategyError:
+        return ""
+
+
 def first_request(vm: Obj) -> dict[str, Any]:
     return dict(dig(vm, "status", "stateChangeRequests", 0, default={}))
 

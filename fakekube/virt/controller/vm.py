@@ -5,6 +5,7 @@ the VM at most twice, the object and its status, and nothing that has not change
 Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go
 """
 
+import logging
 from collections.abc import Iterable
 
 from fakekube.client.controller import Result
@@ -34,6 +35,7 @@ from fakekube.virt.controller.vm_updates import Updates
 from fakekube.virt.controller.wiring import Wiring
 
 _WORKERS = 3
+_log = logging.getLogger(__name__)
 
 
 class VirtualMachineController:
@@ -48,7 +50,7 @@ class VirtualMachineController:
         self._writers = Writers(wiring)
         self._instancetypes = instancetypes.Instancetypes(client)
         self._revisions = Revisions(client, informers.revisions)
-        self._volumes = DataVolumes(informers, recorder, self._writers.volumes)
+        self._volumes = DataVolumes(client, informers, recorder, self._writers.volumes)
         self._updates = Updates(self._writers, self._revisions, self._instancetypes, informers.config)
         self._runner = Runner(client, recorder, self._writers, self._revisions)
         self.controller = wiring.controller(
@@ -90,8 +92,8 @@ class VirtualMachineController:
         try:
             await self._sync(seen)
         except run_strategy.InvalidRunStrategyError as error:
-            seen.failed("FailedCreate", str(error), error)
-            raise
+            _log.error("%s: %s", key, error)  # nothing more, as upstream
+            return None
         await self._update_status(seen)
         await self._let_go_of_instance(seen)
         if seen.error is not None:
@@ -119,13 +121,13 @@ class VirtualMachineController:
             await self._finish(seen)
             return
         await self._mark(seen)
+        halted = run_strategy.of(seen.vm) == run_strategy.HALTED
         await self._keep_instancetypes(seen)
         if seen.error is not None:
             return
         await self._updates.plug(seen)
         await self._updates.dump(seen)
         await self._updates.compare(seen)
-        halted = run_strategy.of(seen.vm) == run_strategy.HALTED
         ready = await self._volumes.provide(seen, halted=halted)
         if seen.error is not None or (not ready and not halted):
             return

@@ -4,9 +4,11 @@ What they say is read by `data_volumes`.
 Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleDataVolumes)
 """
 
+from fakekube.client.client import Client
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import controller_of, dig, name, namespace, owner_reference
+from fakekube.machinery.resources import DATA_SOURCES
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import data_volumes
 from fakekube.virt.controller.informers import Informers
@@ -17,7 +19,8 @@ from fakekube.virt.controller.writer import Writer
 class DataVolumes:
     """See the module text."""
 
-    def __init__(self, informers: Informers, recorder: Recorder, writer: Writer) -> None:
+    def __init__(self, client: Client, informers: Informers, recorder: Recorder, writer: Writer) -> None:
+        self._client = client
         self._informers = informers
         self._recorder = recorder
         self._writer = writer
@@ -43,25 +46,44 @@ class DataVolumes:
             volume = self._informers.data_volumes.get(key)
             if volume is None:
                 ready = False
-                if not self._writer.behind(key):
-                    await self._create(seen, template)
+                if not self._writer.behind(key) and not await self._create(seen, template):
+                    return False
                 continue
             if controller_of(volume) is None:
                 volume = await self._writer.adopt(volume, owner_reference(vm))
             ready = self._judge(seen, volume) and ready
+            if seen.error is not None:
+                return False
         return ready
 
-    async def _create(self, seen: Pass, template: Object) -> None:
+    async def _create(self, seen: Pass, template: Object) -> bool:
+        """Returns whether it could be made."""
+        told = "Error encountered while creating DataVolumes:"
+        try:
+            template = await self._resolved(seen.vm, template)
+        except ApiError as error:
+            text = f"{told} unable to create DataVolume manifest: {error}"
+            seen.failed("FailedCreate", text, error)
+            return False
         self._warn_of_missing_source(seen, template)
         try:
             await self._writer.create(data_volumes.build(seen.vm, template))
         except ApiError as error:
             message = f"Error creating DataVolume {name(template)}: {error}"
             self._recorder.event(seen.vm, WARNING, "FailedDataVolumeCreate", message)
-            seen.failed("FailedCreate", f"Error encountered while creating DataVolumes: {error}", error)
-        else:
-            message = f"Created DataVolume {name(template)}"
-            self._recorder.event(seen.vm, NORMAL, "SuccessfulDataVolumeCreate", message)
+            seen.failed("FailedCreate", f"{told} failed to create DataVolume: {error}", error)
+            return False
+        message = f"Created DataVolume {name(template)}"
+        self._recorder.event(seen.vm, NORMAL, "SuccessfulDataVolumeCreate", message)
+        return True
+
+    async def _resolved(self, vm: Object, template: Object) -> Object:
+        """The template with the source its DataSource stands for. Raises what the server refuses with."""
+        reference, source = dig(template, "spec", "sourceRef", default={}), None
+        if reference.get("kind") == "DataSource":
+            space = reference.get("namespace") or namespace(vm)
+            source = await self._client.get(DATA_SOURCES, reference.get("name", ""), space)
+        return data_volumes.resolved(template, source, namespace(vm))
 
     def _warn_of_missing_source(self, seen: Pass, template: Object) -> None:
         source = dig(template, "spec", "source", "pvc")
@@ -79,8 +101,9 @@ class DataVolumes:
         if dig(volume, "status", "phase") == "Failed":
             message = f"DataVolume {name(volume)} failed to import disk image"
             self._recorder.event(seen.vm, WARNING, "FailedDataVolumeImport", message)
-        elif data_volumes.exceeds_quota(volume):
+        elif why := data_volumes.quota_error(volume):
             message = f"DataVolume {name(volume)} exceeds quota limits"
             self._recorder.event(seen.vm, WARNING, "FailedDataVolumeImport", message)
-            seen.failed("FailedCreate", message, RuntimeError(message))
+            text = f"Error encountered while creating DataVolumes: {why}"
+            seen.failed("FailedCreate", text, RuntimeError(why))
         return data_volumes.is_ready(volume)

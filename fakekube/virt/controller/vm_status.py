@@ -41,7 +41,7 @@ def compute(seen: Seen, chance: random.Random) -> Object:
     vm, vmi, now = seen.vm, seen.vmi, rfc3339(seen.now)
     old: Object = vm.get("status") or {}
     status: Object = dict(old)
-    strategy = run_strategy.of(vm)
+    strategy = run_strategy.or_none(vm)
     claims = seen.claims or {}
 
     _set(status, "created", vmi is not None)
@@ -54,7 +54,7 @@ def compute(seen: Seen, chance: random.Random) -> Object:
     )
     _set(status, "volumeSnapshotStatuses", data_volumes.snapshot_statuses(vm, claims))
     if vmi is not None or old.get("runStrategy"):
-        status["runStrategy"] = strategy
+        _set(status, "runStrategy", strategy)
     if vmi is not None:
         status["desiredGeneration"] = generation(vm)
         if observed := annotations(vmi).get(names.VM_GENERATION):
@@ -82,7 +82,10 @@ def compute(seen: Seen, chance: random.Random) -> Object:
 
 
 def first(seen: Seen, chance: random.Random) -> Object:
-    """The status of a VM nobody has looked at yet: stopped, whatever comes next."""
+    """The status of a VM nobody has looked at yet: stopped, whatever comes next; and nothing else if it says two things."""
+    if not run_strategy.or_none(seen.vm):
+        told = data_volumes.snapshot_statuses(seen.vm, seen.claims or {})
+        return {"printableStatus": "Stopped", **({"volumeSnapshotStatuses": told} if told else {})}
     status = compute(replace(seen, creating=False, volumes=(), claims=seen.claims), chance)
     return {**status, "printableStatus": "Stopped"}
 
