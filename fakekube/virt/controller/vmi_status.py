@@ -62,7 +62,8 @@ def next_phase(seen: Seen) -> str:
     if now in names.UNPROCESSED:
         if pod is not None and not temporary:
             return names.SCHEDULING
-        temp_failed = temporary and dig(pod, "status", "phase") == "Failed"
+        temp_failed = temporary and (dig(pod, "status", "phase") == "Failed" or is_terminating(pod or {}))
+        temp_failed = temp_failed and seen.provisioning
         lost = any(dig(one, "status", "phase") == "Failed" for one in (seen.volumes or {}).values())
         return names.FAILED if is_terminating(vmi) or lost or temp_failed else names.PENDING
     if now == names.SCHEDULING:
@@ -106,7 +107,7 @@ def next_instance(seen: Seen) -> Object:
         _describe_pod(status, pod, phase)
         if was == names.SCHEDULING and (qos := dig(pod, "status", "qosClass")):
             status["qosClass"] = qos  # one pass after the pod was made
-    elif phase in names.FINAL and not seen.owned:
+    elif was in names.FINAL and not seen.owned:
         status.pop("launcherContainerImageVersion", None)
     if phase == names.SCHEDULED and was == names.SCHEDULING and pod is not None:
         _hand_over(meta, status, seen, pod)
@@ -115,7 +116,7 @@ def next_instance(seen: Seen) -> Object:
     elif not names.OBSERVED_VERSIONS.items() <= annotations(vmi).items():
         meta["annotations"] = {**annotations(vmi), **names.OBSERVED_VERSIONS}
     _set(status, "conditions", _conditions(seen, status, phase, pod))
-    if kept := _finalizers(seen, phase):
+    if kept := _finalizers(seen):
         meta["finalizers"] = kept
     else:
         meta.pop("finalizers", None)
@@ -234,19 +235,10 @@ def _conditions(seen: Seen, status: Object, phase: str, pod: Object | None) -> l
     if phase in names.UNPROCESSED and seen.unschedulable:  # said anew at every pass, hence always the last
         why = conditions.make("PodScheduled", "False", "Unschedulable", seen.unschedulable)
         listed = [*conditions.drop(listed, "PodScheduled"), why]
-    if phase in (*names.UNPROCESSED, names.SCHEDULING):
-        failure = seen.failure or (
-            pods.image_error(pod) if pod is not None and phase == names.SCHEDULING else None
-        )
-        listed = _false_or_absent(listed, "Synchronized", failure, seen.now)
-    if names.SCHEDULING in (was, phase) and pod is not None:
-        scheduled = condition(pod, "PodScheduled")
-        if scheduled is not None and scheduled.get("status") == "False":
-            listed = _renew(listed, scheduled)
-        elif was == names.SCHEDULING:
-            listed = conditions.drop(listed, "PodScheduled")
-    if phase == names.SCHEDULED and was == names.SCHEDULING:
-        listed = conditions.drop(listed, "Synchronized", "PodScheduled")
+    listed = _scheduled(listed, seen, pod)
+    if was not in (names.SCHEDULED, names.RUNNING):
+        error = pods.image_error(pod) if pod is not None and was == names.SCHEDULING else None
+        listed = _synchronized(listed, error or seen.failure, seen.now)
     return _asked_of_it(seen.vmi, listed, seen.now)
 
 
@@ -276,26 +268,48 @@ def _data_volumes_ready(volumes: Iterable[Object]) -> conditions.Condition:
     return conditions.make("DataVolumesReady", status, "NotAllDVsReady", "Not all of the VMI's DVs are ready")
 
 
-def _false_or_absent(
-    listed: list[conditions.Condition], type_: str, failure: Failure | None, now: str
+def _scheduled(
+    listed: list[conditions.Condition], seen: Seen, pod: Object | None
 ) -> list[conditions.Condition]:
+    """That there is no place for the pod; told once, in the words it was told in first."""
+    was = instance.phase(seen.vmi)
+    if was in names.UNPROCESSED and seen.provisioning:
+        pod = seen.pod  # the one that only binds volumes
+    elif was != names.SCHEDULING:
+        return listed
+    if pod is None:
+        return listed
+    its = condition(pod, "PodScheduled")
+    if its is None or its.get("status") != "False":
+        return conditions.drop(listed, "PodScheduled")
+    return listed if conditions.find(listed, "PodScheduled") else [*listed, its]
+
+
+def _synchronized(
+    listed: list[conditions.Condition], failure: Failure | None, now: str
+) -> list[conditions.Condition]:
+    """What keeps the VMI from getting on; a new reason is told last, the same one is left as it was told."""
+    old = conditions.find(listed, "Synchronized")
+    if failure is not None and old is not None and old.get("reason") == failure.reason:
+        return listed
+    listed = conditions.drop(listed, "Synchronized")
     if failure is None:
-        return conditions.drop(listed, type_)
-    made = conditions.make(type_, "False", failure.reason, failure.message, now=now)
-    return _renew(listed, {**made, "lastProbeTime": None})
+        return listed
+    made = conditions.make("Synchronized", "False", failure.reason, failure.message)
+    return [*listed, {**made, "lastTransitionTime": now}]
 
 
 def _renew(listed: list[conditions.Condition], new: conditions.Condition) -> list[conditions.Condition]:
     return (
         listed
-        if conditions.says_the_same(conditions.find(listed, new["type"]), new)
+        if conditions.says_the_same(conditions.find(listed, new["type"]), new, message=False)
         else conditions.put(listed, new)
     )
 
 
-def _finalizers(seen: Seen, phase: str) -> list[str]:
+def _finalizers(seen: Seen) -> list[str]:
     kept = finalizers(seen.vmi)
-    if is_terminating(seen.vmi) and phase in names.FINAL:
+    if instance.is_final(seen.vmi):
         if not seen.owned:
             kept = without(without(kept, names.VMI_FINALIZER), names.OLD_VMI_FINALIZER)
         if not seen.has_vm:
