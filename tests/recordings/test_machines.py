@@ -155,3 +155,28 @@ async def test_cloned_from_what_a_data_source_stands_for():
     )
     assert seen.events(VM, "SourcePVCNotAvailabe") == {missing: 1}
     assert seen.statuses()[-1] == "Running"
+
+
+async def test_one_change_after_another():
+    """Of changes some guests take the last is told; one that none takes leaves the words that are there, until the stop."""
+    spec = {
+        "runStrategy": "Always",
+        "template": {"spec": {**SPEC, "domain": {**SPEC["domain"], "cpu": {"sockets": 1}}}},
+    }
+    scene = Scene().create("vm", "vm", spec).wait(2)
+
+    def change(**domain):
+        scene.patch("vm", "vm", {"spec": {"template": {"spec": {"domain": domain}}}}).wait(0.5)
+
+    change(memory={"guest": "256Mi"})
+    change(cpu={"sockets": 2})
+    change(clock={"utc": {}})
+    seen = await scene.patch("vm", "vm", {"spec": {"runStrategy": "Halted"}}).wait(2).play()
+    told = seen.values("vm/vm", "status.conditions[RestartRequired]")
+    assert [one["message"] for one in told] == [
+        "memory updated in template spec. Memory-hotplug is only available for migratable VMs",
+        "CPU sockets updated in template spec to a value higher than what's available",
+        "a non-live-updatable field was changed in the template spec",
+    ]
+    assert all(one["lastProbeTime"] is None for one in told)
+    assert seen.statuses()[-1] == "Stopped"

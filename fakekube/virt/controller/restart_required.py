@@ -6,15 +6,19 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (addRestartRequiredIfNeeded
 from typing import Any
 
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.objects import Obj, condition_is, dig
+from fakekube.machinery.objects import Obj, condition, condition_is, dig
 from fakekube.virt import quantities
 from fakekube.virt.controller import instance
 
 OTHER_FIELD = "a non-live-updatable field was changed in the template spec"
 SOCKETS_ABOVE_MAX = "CPU sockets updated in template spec to a value higher than what's available"
+NOT_ON_ARM = "ARM doesn't support CPU hotplug"
 FEWER_SOCKETS = "Reduction of CPU socket count requires a restart"
 MEMORY_NEEDS_MIGRATION = (
     "memory updated in template spec. Memory-hotplug is only available for migratable VMs"
+)
+MEMORY_FAILED = (
+    "memory updated in template spec. Memory-hotplug failed and is not available for this VM configuration"
 )
 MEMORY_NOT_HERE = "memory updated in template spec. Memory-hotplug is not available for this VM configuration"
 LESS_MEMORY = "memory updated in template spec to a value lower than what the VM started with"
@@ -29,48 +33,56 @@ def same_template(started: Obj, current: Obj) -> bool:
 
 
 def message(started: Obj, current: Obj, vmi: Obj, *, live: bool = True) -> str:
-    """Why a restart is needed, or empty. `started` and `current` are VM specs; not `live`: every change is staged."""
+    """Why a restart is needed, or empty. `started` and `current` are VM specs; `live`: changes may reach the running guest."""
     before, after = dig(started, "template", "spec", default={}), dig(current, "template", "spec", default={})
     if before == after:
         return ""
-    found = _others(before, after, vmi, live=live)
-    return found or _sockets(before, after, vmi) or _memory(before, after, vmi)
+    if not live:
+        return OTHER_FIELD if _frozen(before, vmi, live=False) != _frozen(after, vmi, live=False) else ""
+    return _others(before, after, vmi) or _sockets(after, vmi) or _memory(after, vmi)
 
 
-def _memory(before: Obj, after: Obj, vmi: Obj) -> str:
-    old, new = dig(before, "domain", "memory", "guest"), dig(after, "domain", "memory", "guest")
-    if old == new or old is None or new is None:
+def _memory(after: Obj, vmi: Obj) -> str:
+    new, present = dig(after, "domain", "memory", "guest"), dig(vmi, "spec", "domain", "memory", "guest")
+    if new is None or present is None or dig(vmi, "status", "memory", "guestCurrent") is None:
+        return ""
+    if (condition(vmi, "HotMemoryChange") or {}).get("status") == "False":
+        return MEMORY_FAILED
+    if quantities.whole(new) == quantities.whole(present):
         return ""
     if not condition_is(vmi, "LiveMigratable"):
         return MEMORY_NEEDS_MIGRATION
     most = dig(vmi, "spec", "domain", "memory", "maxGuest")
     if most is None:
         return MEMORY_NOT_HERE
-    at_boot = dig(vmi, "status", "memory", "guestAtBoot", default=old)
-    if quantities.whole(new) < quantities.whole(at_boot):
+    at_boot = dig(vmi, "status", "memory", "guestAtBoot")
+    if at_boot is not None and quantities.whole(new) < quantities.whole(at_boot):
         return LESS_MEMORY
     return MORE_MEMORY if quantities.whole(new) > quantities.whole(most) else ""
 
 
-def _sockets(before: Obj, after: Obj, vmi: Obj) -> str:
-    old = int(dig(before, "domain", "cpu", "sockets", default=1))
-    new = int(dig(after, "domain", "cpu", "sockets", default=1))
-    if new < old:
+def _sockets(after: Obj, vmi: Obj) -> str:
+    wanted, has = dig(after, "domain", "cpu"), dig(vmi, "spec", "domain", "cpu")
+    if wanted is None or has is None:
+        return ""
+    new, present = int(wanted.get("sockets") or 0), int(has.get("sockets") or 0)
+    if new == present:
+        return ""
+    if new > int(has.get("maxSockets") or 0):
+        return SOCKETS_ABOVE_MAX
+    if new < present:
         return FEWER_SOCKETS
-    most = int(dig(vmi, "spec", "domain", "cpu", "maxSockets", default=old))
-    return SOCKETS_ABOVE_MAX if new > max(most, old) else ""
+    return NOT_ON_ARM if dig(vmi, "spec", "architecture") == "arm64" else ""
 
 
-def _others(before: Obj, after: Obj, vmi: Obj, *, live: bool) -> str:
-    running = dig(vmi, "spec", "domain", "firmware", "uuid")
-    return OTHER_FIELD if _frozen(before, running, live=live) != _frozen(after, running, live=live) else ""
+def _others(before: Obj, after: Obj, vmi: Obj) -> str:
+    return OTHER_FIELD if _frozen(before, vmi) != _frozen(after, vmi) else ""
 
 
-def _frozen(template: Obj, running_uuid: str | None, *, live: bool) -> dict[str, Any]:
+def _frozen(template: Obj, vmi: Obj, *, live: bool = True) -> dict[str, Any]:
     """The part of a template that cannot change while the guest runs."""
-    spec: dict[str, Any] = copy_of(
-        {key: value for key, value in template.items() if not live or key not in _LIVE}
-    )
+    left_out = _LIVE if live else ()
+    spec: dict[str, Any] = copy_of({key: value for key, value in template.items() if key not in left_out})
     domain = spec.get("domain") or {}
     plugged = {one["name"] for one in spec.get("volumes") or () if instance.is_hotplugged(one)}
     devices = domain.get("devices") or {}
@@ -79,10 +91,15 @@ def _frozen(template: Obj, running_uuid: str | None, *, live: bool) -> dict[str,
             holder[member] = [one for one in holder[member] if one["name"] not in plugged]
             if not holder[member]:
                 del holder[member]
-    for path, leaf in (("cpu", "sockets"), ("memory", "guest")) if live else ():
-        if isinstance(domain.get(path), dict):
-            domain[path].pop(leaf, None)
+    if live and isinstance(domain.get("cpu"), dict):
+        domain["cpu"].pop("sockets", None)  # a CPU where there was none is another one nevertheless
+    if live and isinstance(domain.get("memory"), dict):
+        domain["memory"].pop("guest", None)
+        if not domain["memory"]:
+            del domain["memory"]
     firmware = domain.get("firmware") or {}
-    if firmware.get("uuid") == running_uuid:
+    if firmware.get("uuid") == dig(vmi, "spec", "domain", "firmware", "uuid"):
         firmware.pop("uuid", None)
-    return {**spec, "domain": {key: value for key, value in domain.items() if value}}
+        if not firmware:
+            domain.pop("firmware", None)
+    return {**spec, "domain": domain}

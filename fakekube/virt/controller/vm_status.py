@@ -16,6 +16,7 @@ from fakekube.virt.controller import (
     data_volumes,
     names,
     printable_status,
+    restart_required,
     run_strategy,
     start_failure,
 )
@@ -63,9 +64,12 @@ def compute(seen: Seen, chance: random.Random) -> Object:
     listed = conditions.of_vm(old.get("conditions") or (), vmi, seen.failure, now)
     if seen.restart == "" and (vmi is not None or seen.creating):
         listed = conditions.drop(listed, "RestartRequired")
-    elif seen.restart and (seen.deleting or conditions.find(listed, "RestartRequired") is None):
-        asked = conditions.make("RestartRequired", "True", message=seen.restart, now=now)
-        listed = conditions.put(listed, {**asked, "lastProbeTime": None})
+    elif seen.deleting and seen.restart is not None:
+        listed = conditions.drop(listed, "RestartRequired")
+    if seen.restart and _is_told_anew(seen, conditions.find(listed, "RestartRequired")):
+        asked = conditions.make("RestartRequired", "True", message=seen.restart)
+        listed = conditions.drop(listed, "RestartRequired")
+        listed.append({**asked, "lastTransitionTime": now})
     _set(status, "conditions", listed)
 
     observed_by_table = printable_status.Observed(
@@ -79,6 +83,13 @@ def compute(seen: Seen, chance: random.Random) -> Object:
     )
     status["printableStatus"] = printable_status.of(observed_by_table)
     return status
+
+
+def _is_told_anew(seen: Seen, told: conditions.Condition | None) -> bool:
+    """A change that no running guest takes leaves what was told before; one that some take is told by its own reason."""
+    if seen.deleting:  # whatever was told is forgotten, and only what no running guest takes is found again
+        return seen.restart == restart_required.OTHER_FIELD
+    return told is None or seen.restart not in (told.get("message"), restart_required.OTHER_FIELD)
 
 
 def first(seen: Seen, chance: random.Random) -> Object:

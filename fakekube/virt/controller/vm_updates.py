@@ -93,11 +93,10 @@ class Updates:
         if started is None:
             return
         started, current = await self._written_out(seen, started)
-        same = restart_required.same_template(started, current)
+        same, live = restart_required.same_template(started, current), self._config().live_update
         if not same:
-            live = self._config().live_update
             seen.restart = restart_required.message(started, current, vmi, live=live)
-        if not seen.restart and (operations := live_update.changes(started, current, vmi)):
+        if live and not seen.restart and (operations := live_update.changes(started, current, vmi)):
             seen.vmi = vmi = await self._writers.vmis.patch(vmi, operations)
         if not same:
             return

@@ -11,11 +11,12 @@ def spec(*, sockets=1, memory="128Mi", grace=0, **more):
     return {"template": {"spec": {"domain": domain, "terminationGracePeriodSeconds": grace, **more}}}
 
 
-def vmi(*, migratable=False, most="512Mi"):
+def vmi(*, migratable=False, most="512Mi", sockets=1):
     listed = [{"type": "LiveMigratable", "status": str(migratable)}]
-    cpu, memory = {"sockets": 1, "maxSockets": 4}, {"guest": "128Mi", "maxGuest": most}
+    cpu, memory = {"sockets": sockets, "maxSockets": 4}, {"guest": "128Mi", "maxGuest": most}
     domain = {"cpu": cpu, "memory": memory, "firmware": {"uuid": "running"}}
-    return {"spec": {"domain": domain}, "status": {"conditions": listed}}
+    amounts = {"guestAtBoot": "128Mi", "guestCurrent": "128Mi"}
+    return {"spec": {"domain": domain}, "status": {"conditions": listed, "memory": amounts}}
 
 
 @pytest.mark.parametrize(
@@ -41,9 +42,38 @@ def test_messages(after, told):
 def test_fewer_sockets():
     """V-067: taking sockets away needs a restart."""
     assert (
-        restart_required.message(spec(sockets=2), spec(), vmi())
+        restart_required.message(spec(sockets=2), spec(), vmi(sockets=2))
         == "Reduction of CPU socket count requires a restart"
     )
+
+
+def test_sockets_nobody_made_room_for():
+    """V-067: an instance without maxSockets has no room for more, a machine that named no CPU gets another one."""
+    narrow = vmi()
+    del narrow["spec"]["domain"]["cpu"]["maxSockets"]
+    assert restart_required.message(spec(), spec(sockets=2), narrow) == restart_required.SOCKETS_ABOVE_MAX
+    without = spec()
+    del without["template"]["spec"]["domain"]["cpu"]
+    assert restart_required.message(without, spec(sockets=2), vmi()) == restart_required.OTHER_FIELD
+
+
+def test_memory_of_a_guest_that_does_not_run_yet():
+    """Before the guest runs nothing is known of its memory, and nothing asked for; a change that failed is told."""
+    early = vmi()
+    del early["status"]["memory"]
+    assert restart_required.message(spec(), spec(memory="256Mi"), early) == ""
+    failed = vmi(migratable=True)
+    failed["status"]["conditions"].append({"type": "HotMemoryChange", "status": "False"})
+    told = restart_required.message(spec(), spec(memory="256Mi"), failed)
+    assert told == restart_required.MEMORY_FAILED
+
+
+@pytest.mark.parametrize("after", [spec(sockets=2), spec(memory="256Mi"), spec(nodeSelector={"a": "b"})])
+def test_staged(after):
+    """Where changes are staged none reaches a running guest, whatever it is."""
+    guest = vmi(migratable=True)
+    assert restart_required.message(spec(), after, guest) == ""
+    assert restart_required.message(spec(), after, guest, live=False) == restart_required.OTHER_FIELD
 
 
 def test_migratable_memory():
