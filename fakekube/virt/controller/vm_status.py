@@ -62,9 +62,8 @@ def compute(seen: Seen, chance: random.Random) -> Object:
             status["observedGeneration"] = int(observed)
 
     listed = conditions.of_vm(old.get("conditions") or (), vmi, seen.failure, now)
-    if seen.restart == "" and (vmi is not None or seen.creating):
-        listed = conditions.drop(listed, "RestartRequired")
-    elif seen.deleting and seen.restart is not None:
+    not_required = seen.restart == "" and (vmi is not None or seen.creating)
+    if not_required or (seen.deleting and seen.restart is not None):
         listed = conditions.drop(listed, "RestartRequired")
     if seen.restart and _is_told_anew(seen, conditions.find(listed, "RestartRequired")):
         asked = conditions.make("RestartRequired", "True", message=seen.restart)
