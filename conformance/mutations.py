@@ -71,8 +71,8 @@ MUTANTS = (
     Mutant("selection", '    "NotIn": selectors.NOT_IN,', '    "NotIn": selectors.IN,', "P-158"),
     Mutant(
         "plan",
-        "return [_stage([DeleteVM(vm, preserve) for vm in victims], SCALE_IN), release], more",
-        "return [_stage([DeleteVM(vm, preserve) for vm in victims], SCALE_IN)], more",
+        "return [_stage([DeleteVM(vm, preserve) for vm in victims], SCALE_IN), release], None",
+        "return [_stage([DeleteVM(vm, preserve) for vm in victims], SCALE_IN)], None",
         "P-123,P-125",
     ),
     Mutant("plan", "            release,\n        ], AT_ONCE", "        ], AT_ONCE", "D-06"),
