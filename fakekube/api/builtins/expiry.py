@@ -5,6 +5,7 @@ next request comes, so that a cluster at rest stays so.
 Origin: k8s: pkg/controlplane/apiserver/options (--event-ttl), staging/src/k8s.io/apiserver/pkg/storage/etcd3/lease_manager.go
 """
 
+import itertools
 from datetime import datetime, timedelta
 
 from fakekube.api.registry import codec
@@ -27,6 +28,7 @@ class Expiry:
         self._began = registry.clock.now()
         self._inherited = True  # whether there may be events from before this server
         self._due: dict[str, datetime] = {}  # by `namespace/name`, the next one first
+        self._next: datetime | None = None  # nothing expires earlier: what every request asks for
 
     async def written(self, _resource: ServedResource, event: Object, deleted: bool) -> None:
         """The registry's `Committed`."""
@@ -34,25 +36,27 @@ class Expiry:
         key = f"{meta.get('namespace') or ''}/{meta['name']}"
         self._due.pop(key, None)
         if not deleted:
-            self._due[key] = (
-                self._registry.clock.now() + LIFETIME
-            )  # the last of all, as all live equally long
+            due = self._registry.clock.now() + LIFETIME
+            self._due[key] = due  # the last of all, as all live equally long
+            self._next = self._next or due
 
     @property
     def due(self) -> bool:
-        """Whether something has expired."""
+        """Whether something may have expired."""
         now = self._registry.clock.now()
-        first = next(iter(self._due.values()), None)
-        return (first is not None and first <= now) or (self._inherited and self._began + LIFETIME <= now)
+        return (self._next is not None and self._next <= now) or (
+            self._inherited and self._began + LIFETIME <= now
+        )
 
     async def sweep(self) -> None:
         now = self._registry.clock.now()
-        while self._due:
-            key, due = next(iter(self._due.items()))
-            if due > now:
-                break
-            del self._due[key]
-            await self._remove(*key.split("/", 1))
+        over = list(itertools.takewhile(lambda key: self._due[key] <= now, self._due))
+        for key in over:
+            due = self._due.get(key)
+            if due is not None and due <= now:  # nobody has removed or written it meanwhile
+                del self._due[key]
+                await self._remove(*key.split("/", 1))
+        self._next = next(iter(self._due.values()), None)
         if self._inherited and now >= self._began + LIFETIME:
             self._inherited = False
             await self._sweep_inherited(now)
