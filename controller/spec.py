@@ -4,13 +4,12 @@ Strategies exclude each other. Where validation was bypassed and several are giv
 Upstream: kubevirt: staging/src/kubevirt.io/api/pool/v1beta1/types.go
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from fakekube.machinery import objects
+from fakekube.machinery import durations, objects
 from fakekube.machinery.wire import Object
 
 FINALIZER = "pool.kubevirt.io/finalizer"  # on the pool and on each of its VMs
@@ -114,16 +113,9 @@ def healing(pool: Object) -> Healing | None:
     )
 
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
-
-
 def duration(text: str) -> timedelta:
     """A duration as Go writes it: `2m0s`, `1.5h`, `-300ms`, `0`. Raises SpecError."""
-    sign, body = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
-    if body == "0":
-        return timedelta()
-    parts = _PART.findall(body)
-    if not parts or "".join(number + unit for number, unit in parts) != body:
-        raise SpecError(f'time: invalid duration "{text}"')
-    return timedelta(seconds=sign * sum(float(number) * _UNITS[unit] for number, unit in parts))
+    try:
+        return timedelta(seconds=durations.parse(text))
+    except ValueError as error:
+        raise SpecError(str(error)) from None

@@ -20,7 +20,6 @@ from rich.table import Table
 from rich.text import Text
 
 from fakekube import apply_files
-from fakekube.actors import Pace
 from fakekube.client import kubeconfig
 from fakekube.client.client import Client
 from fakekube.client.http import HttpTransport
@@ -28,6 +27,7 @@ from fakekube.client.informer import Informer
 from fakekube.clock import RealClock
 from fakekube.cluster import Cluster
 from fakekube.machinery import objects
+from fakekube.machinery.paces import PaceName
 from fakekube.machinery.resources import (
     EVENTS,
     VIRTUAL_MACHINE_INSTANCES,
@@ -192,7 +192,7 @@ class Demo:
 
 
 @contextlib.asynccontextmanager
-async def running(pace: Pace) -> AsyncIterator[tuple[str, Client, View]]:
+async def running(pace: PaceName) -> AsyncIterator[tuple[str, Client, View]]:
     """A cluster on a port, a client that talks to it over HTTP, and a view that follows it."""
     async with contextlib.AsyncExitStack() as stack:
         cluster = await stack.enter_async_context(Cluster(pace=pace, nodes=3))

@@ -8,7 +8,6 @@ runs with the machine's time, and can be pushed ahead.
 import asyncio
 import heapq
 import itertools
-import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -147,28 +146,6 @@ class FlowingClock(ManualClock):
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-
-
-def seconds_of(span: float | str | timedelta) -> float:
-    """Seconds from a number of them, a timedelta, or a text like `90s`, `10m`, `1h30m`. Raises ValueError."""
-    if isinstance(span, timedelta):
-        seconds = span.total_seconds()
-    elif isinstance(span, str):
-        text = span.strip().removeprefix("-")
-        parts = _PART.findall(text)
-        if not parts or "".join(number + unit for number, unit in parts) != text:
-            raise ValueError(f"{span!r} is no span of time; write it like '90s', '10m', '1h30m' or '250ms'")
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-        seconds = -seconds if span.strip().startswith("-") else seconds
-    else:
-        seconds = float(span)
-    if not 0 <= seconds < float("inf"):
-        raise ValueError(f"time cannot go back: {span!r}; give a span of 0 or more")
-    return seconds
 
 
 def rfc3339(moment: datetime) -> str:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from fakekube import dumps, passage, restoring, snapshot
-from fakekube.actors import API, ActorSpec, Made, Pace, Setting, choose
+from fakekube.actors import API, ActorSpec, Made, Setting, choose
 from fakekube.admin import Admin
 from fakekube.api.access.authentication import Authentication
 from fakekube.api.apiserver import ApiServer
@@ -28,6 +28,7 @@ from fakekube.client.controller import Actor
 from fakekube.clock import Clock, ManualClock, RealClock
 from fakekube.ids import Ids
 from fakekube.lifecycle.stage import Stage
+from fakekube.machinery.paces import PaceName
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object, Request, Response, User
@@ -62,7 +63,7 @@ class Cluster:
         *,
         only: Iterable[str] = (),
         without: Iterable[str] = (),
-        pace: Pace = "instant",
+        pace: PaceName = "instant",
         nodes: int = 1,
         stages: Stages = (),
         seed: int | None = None,
@@ -194,7 +195,7 @@ class Cluster:
         *,
         seed: int | None = None,
         clock: Clock | None = None,
-        pace: Pace | None = None,
+        pace: PaceName | None = None,
         stages: Stages | None = None,
     ) -> "Cluster":
         """A cluster that begins as this one is now and goes its own way; its actors begin anew. To be started.

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
-from fakekube.clock import Clock, FlowingClock, ManualClock, RealClock, seconds_of
+from fakekube.clock import Clock, FlowingClock, ManualClock, RealClock
+from fakekube.machinery.durations import seconds_of
 
 Span = float | str | timedelta
 T = TypeVar("T")

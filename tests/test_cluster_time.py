@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from fakekube.clock import FlowingClock, ManualClock, RealClock, seconds_of
+from fakekube.clock import FlowingClock, ManualClock, RealClock
 from fakekube.cluster import Cluster
 from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
+from fakekube.machinery.durations import seconds_of
 from fakekube.machinery.resources import NODES, PODS, VIRTUAL_MACHINE_POOLS, VIRTUAL_MACHINES
 from fakekube.passage import CannotMoveTime
 

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from fakekube.actors import kubernetes, kubevirt, workloads
 from fakekube.actors.kubernetes import KUBELET
-from fakekube.actors.setting import KUBERNETES, KUBEVIRT, WORKLOADS, ActorSpec, Made, Pace, Setting
+from fakekube.actors.setting import KUBERNETES, KUBEVIRT, WORKLOADS, ActorSpec, Made, Setting
 
 __all__ = [
     "ACTORS",
@@ -21,7 +21,6 @@ __all__ = [
     "WORKLOADS",
     "ActorSpec",
     "Made",
-    "Pace",
     "Setting",
     "UnknownActor",
     "choose",

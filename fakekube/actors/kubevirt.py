@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from fakekube.actors.setting import KUBEVIRT, ActorSpec, Made, Pace, Setting
+from fakekube.actors.setting import KUBEVIRT, ActorSpec, Made, Setting
+from fakekube.machinery.paces import PaceName
 from fakekube.machinery.wire import Handler
 
 
@@ -83,7 +84,7 @@ def _pool_controller(at: Setting) -> Made:
 
 # How long the pool controller lets changes gather; upstream's is a second. Never zero: `kubectl delete vm` looks again
 # for the name it deleted, and waits for ever if a replacement of that name comes before its second look.
-_POOL_DELAY: Mapping[Pace, float] = {"instant": 0.2, "fast": 0.5, "realistic": 1.0, "chaos": 0.5}
+_POOL_DELAY: Mapping[PaceName, float] = {"instant": 0.2, "fast": 0.5, "realistic": 1.0, "chaos": 0.5}
 
 
 SPECS = (

@@ -2,20 +2,20 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Actor
 from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.lifecycle.stage import Stage
+from fakekube.machinery.paces import PaceName
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Handler, Object
 
 if TYPE_CHECKING:
     from fakekube.agents.workloads.caches import Caches
 
-Pace = Literal["instant", "fast", "realistic", "chaos"]
 KUBERNETES, KUBEVIRT, WORKLOADS = "kubernetes", "kubevirt", "workloads"
 
 
@@ -26,7 +26,7 @@ class Setting:
     client: Client
     clock: Clock
     ids: Ids
-    pace: Pace
+    pace: PaceName
     nodes: int
     preload: Callable[[Iterable[Object]], Awaitable[None]]  # into the server, past its validation
     chosen: frozenset[str] = frozenset()  # the names of all actors that are to run

@@ -1,6 +1,6 @@
 """What is to become of a pod or a claim, told by its annotation `fakekube.io/fate`. Pure.
 
-Comma-separated words; durations are seconds, or end in ms, s, m or h:
+Comma-separated words; durations are seconds, or written as `90s`, `1m30s`:
 
     unschedulable           no node fits; unschedulable=30s: for so long
     target-unschedulable    the same, only for the pod a live migration goes to
@@ -17,6 +17,7 @@ VirtualMachineInstance. So it does carry those by which KubeVirt's own functiona
 from dataclasses import dataclass
 from functools import lru_cache
 
+from fakekube.machinery.durations import parse
 from fakekube.machinery.objects import Obj, annotations
 
 ANNOTATION = "fakekube.io/fate"
@@ -27,8 +28,6 @@ _NO_SUCH_IMAGE = "kubevirt.io/func-test-migration-target-image-override"  # they
 _MIGRATION = "kubevirt.io/migrationJobName"  # pods that are the target of a live migration carry it
 _STARTS = ("image-pull-error", "image-pull-backoff", "fail-to-start")
 WORDS = frozenset(("unschedulable", "target-unschedulable", "exit", *_STARTS))
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +74,11 @@ def stays_unbound(claim: Obj) -> bool:
 
 
 def seconds(text: str) -> float:
-    """A duration. Raises ValueError when it is none."""
-    for unit, factor in _UNITS.items():
-        number = text.removesuffix(unit)
-        if number != text and not number.endswith("m"):
-            return float(number) * factor
-    return float(text)
+    """A duration, in seconds if it has no unit. Raises ValueError when it is none."""
+    found = parse(text, bare=1.0)
+    if found < 0:
+        raise ValueError(f"{text} is less than nothing")
+    return found
 
 
 def _seconds_or_never(text: str) -> float:

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from fakekube.machinery.paces import PACE_NAMES
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -71,7 +73,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--tls", is_flag=True, help="Serve https with a certificate authority of our own."),
             click.option(
                 "--pace",
-                type=click.Choice(["instant", "fast", "realistic", "chaos"]),
+                type=click.Choice(PACE_NAMES),
                 default="instant",
                 show_default=True,
                 help="How long life cycles take.",

@@ -1,7 +1,6 @@
 """Which stage an object is in, and how long it stays: pure functions of object, context, stages and randomness."""
 
 import random
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,10 +10,8 @@ from fakekube.lifecycle.expressions import Expression
 from fakekube.lifecycle.stage import Key, Pace, Requirement, Selector, Stage
 from fakekube.lifecycle.templates import Context, look_up
 from fakekube.machinery import objects
+from fakekube.machinery.durations import parse
 from fakekube.machinery.wire import Object
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 
 
 def matches(selector: Selector, obj: Object, context: Context) -> bool:
@@ -110,11 +107,10 @@ def duration(said: Any, now: datetime) -> float | None:
     if isinstance(said, datetime):
         return max(0.0, (said - now).total_seconds())
     text = str(said).strip()
-    if text.isdigit():
-        return int(text) / 1000
-    pieces = _DURATION.findall(text)
-    if pieces and "".join(number + unit for number, unit in pieces) == text:
-        return sum(float(number) * _UNITS[unit] for number, unit in pieces)
+    try:
+        return max(0.0, parse(text, bare=0.001))
+    except ValueError:
+        pass
     try:
         return max(0.0, (parse_rfc3339(text) - now).total_seconds())
     except ValueError:

@@ -12,7 +12,6 @@ import yaml
 from fakekube.lifecycle.places import Place
 from fakekube.lifecycle.reading_next import NextReader
 from fakekube.lifecycle.stage import (
-    PACES,
     Compile,
     Delay,
     Operator,
@@ -25,6 +24,7 @@ from fakekube.lifecycle.stage import (
 )
 from fakekube.lifecycle.vocabulary import NamesOfKind, Vocabulary
 from fakekube.machinery import yaml_text
+from fakekube.machinery.paces import PACE_NAMES
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STRATEGIC = (("", "Pod"), ("", "Node"))  # patched so where nothing else is said
@@ -96,7 +96,7 @@ def _stage(place: Place, names: Names, kinds: Kinds | None, cel: Compile | None)
     words = Vocabulary(known, cel)
     usual: PatchKind = "strategic" if (group, kind) in _STRATEGIC else "merge"
     reader = NextReader(words, usual)
-    paces = [one.one_of(*PACES) for one in spec["paces"].items()] if "paces" in spec else list(PACES)
+    paces = [one.one_of(*PACE_NAMES) for one in spec["paces"].items()] if "paces" in spec else PACE_NAMES
     return Stage(
         name=name,
         group=group,

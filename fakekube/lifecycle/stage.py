@@ -48,6 +48,7 @@ from typing import Any, Literal, Protocol
 
 from fakekube.lifecycle.expressions import Expression
 from fakekube.lifecycle.templates import Context, Renders
+from fakekube.machinery.paces import PACE_NAMES, PaceName
 from fakekube.machinery.wire import Object
 
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
@@ -75,7 +76,7 @@ Key = Expression | Program | str  # a path in the object, something computed of 
 class Pace:
     """How fast life goes: `factor` multiplies every delay of the stages, `spread` makes it up to so much shorter or longer."""
 
-    name: str
+    name: PaceName
     factor: float
     spread: float = 0.0
 
@@ -83,7 +84,7 @@ class Pace:
 INSTANT, FAST, REALISTIC = Pace("instant", 0.0), Pace("fast", 0.1), Pace("realistic", 1.0)
 # As quick as fast, but nothing takes its usual time, and stages of its own go wrong.
 CHAOS = Pace("chaos", 0.1, spread=1.0)
-PACES: Mapping[str, Pace] = {pace.name: pace for pace in (INSTANT, FAST, REALISTIC, CHAOS)}
+PACES: Mapping[PaceName, Pace] = {pace.name: pace for pace in (INSTANT, FAST, REALISTIC, CHAOS)}
 
 
 class StageError(ValueError):
@@ -203,5 +204,5 @@ class Stage:
     immediate_next: bool = False
     once: bool = False
     track: str = ""
-    paces: frozenset[str] = frozenset(PACES)
+    paces: frozenset[str] = frozenset(PACE_NAMES)
     scaled: bool = True  # whether the pace scales its delays

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from fakekube.machinery import durations
+
 _MONTHS = {
     name: number
     for number, name in enumerate(
@@ -21,14 +23,12 @@ _FIELDS: tuple[tuple[int, int, Mapping[str, int]], ...] = (
     (0, 59, {}), (0, 23, {}), (1, 31, {}), (1, 12, _MONTHS), (0, 6, _DAYS),
 )  # fmt: skip
 _EVERY = "@every "
-_is_duration = re.compile(r"[-+]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)").fullmatch
 
 
 _MEANINGS = {
     "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
     "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
 }  # fmt: skip
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _HORIZON = 5 * 366  # days: what is not due within five years never is
 
 
@@ -115,11 +115,11 @@ def _word(text: str) -> tuple[str, float]:
     if not text.startswith(_EVERY):
         raise Refused(f"unrecognized descriptor: {text}")
     duration = text.removeprefix(_EVERY)
-    if not _is_duration(duration):
-        raise Refused(f'failed to parse duration {text}: time: invalid duration "{duration}"')
-    parts = re.findall(r"([\d.]+)(ns|us|µs|μs|ms|s|m|h)", duration)
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    return "", float(max(1, int(-seconds if duration.startswith("-") else seconds)))
+    try:
+        seconds = durations.parse(duration)
+    except ValueError as error:
+        raise Refused(f"failed to parse duration {text}: {error}") from None
+    return "", float(max(1, int(seconds)))
 
 
 def _range(text: str, low: int, high: int, names: Mapping[str, int]) -> range:

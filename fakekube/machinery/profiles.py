@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from fakekube.clock import parse_rfc3339, rfc3339, seconds_of
+from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery import quantities
+from fakekube.machinery.durations import seconds_of
 
 CPU, MEMORY = "cpu", "memory"
 _BILLION = 10**9

@@ -20,10 +20,11 @@ from fakekube import apply_files, passage
 from fakekube.apply_files import Manifest
 from fakekube.client import kubeconfig
 from fakekube.client.client import Client
-from fakekube.clock import RealClock, seconds_of
+from fakekube.clock import RealClock
 from fakekube.cluster import Cluster
 from fakekube.lookup import Condition, Look, Lookup, Ref, condition
 from fakekube.machinery import objects
+from fakekube.machinery.durations import seconds_of
 from fakekube.machinery.resources import EVENTS, NAMESPACES
 from fakekube.machinery.wire import Handler, Object
 from fakekube.passage import Span

@@ -6,14 +6,15 @@ from difflib import get_close_matches
 from os import PathLike, fspath
 from typing import Any, Literal, get_args
 
-from fakekube.actors import Pace, UnknownActor, choose
+from fakekube.actors import UnknownActor, choose
 from fakekube.lifecycle.stage import StageError
+from fakekube.machinery.paces import PACE_NAMES, PaceName
 from fakekube.machinery.versions import BadVersion, Versions
 from fakekube.machinery.wire import Object
 
 ClockKind = Literal["manual", "flowing", "real"]
 _LISTS = ("only", "without", "manifests", "stages")
-_CHOICES: Mapping[str, tuple[str, ...]] = {"pace": get_args(Pace), "clock": get_args(ClockKind)}
+_CHOICES: Mapping[str, tuple[str, ...]] = {"pace": PACE_NAMES, "clock": get_args(ClockKind)}
 
 
 class BadOption(ValueError):
@@ -29,7 +30,7 @@ class Options:
 
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
-    pace: Pace = "instant"
+    pace: PaceName = "instant"
     nodes: int = 1
     seed: int = 0
     clock: ClockKind | Literal[""] = ""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from fakekube.clock import seconds_of
+from fakekube.machinery.durations import seconds_of
 from fakekube.passage import Span
 from fakekube.traffic.seen import BadPattern, Pattern, meant
 

@@ -22,8 +22,9 @@ from fakekube.agents.autoscaling.metric_specs import (
 )
 from fakekube.client.client import Client
 from fakekube.client.discovery import discover
-from fakekube.clock import parse_rfc3339, seconds_of
+from fakekube.clock import parse_rfc3339
 from fakekube.machinery import objects, selectors
+from fakekube.machinery.durations import seconds_of
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import Obj
 from fakekube.machinery.resources import split_api_version

@@ -1,6 +1,6 @@
 """What is to become of a guest, told by the annotation `fakekube.io/fate` on the VM's template, or on a VMI. Pure.
 
-Comma-separated words; durations are seconds, or end in ms, s, m or h:
+Comma-separated words; durations are seconds, or written as `90s`, `1m30s`:
 
     boot-after=30s          takes so long to boot
     fail-to-boot            dies before it runs, every time; fail-to-boot=2: only the first two starts

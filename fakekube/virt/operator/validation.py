@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fakekube.client.client import Client
+from fakekube.machinery.durations import given as seconds
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import dig
 from fakekube.machinery.resources import (
@@ -25,7 +26,6 @@ from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object, Request, Response
 from fakekube.virt import review
 from fakekube.virt.causes import INVALID, NOT_SUPPORTED, Cause, status
-from fakekube.virt.durations import seconds
 
 CREATED, CHANGED, DELETED = (f"/kubevirt-validate-{verb}" for verb in ("create", "update", "delete"))
 

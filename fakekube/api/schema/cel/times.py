@@ -13,10 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fakekube.api.schema.cel.overloads import Library
 from fakekube.api.schema.cel.types import DURATION, INT, STRING, TIMESTAMP
 from fakekube.api.schema.cel.values import CelError
+from fakekube.machinery import durations
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
-_DURATION = re.compile(rf"[+-]?(?:0|(?:{_PART.pattern})+)")
 _OFFSET = re.compile(r"([+-]?)(\d{2}):(\d{2})")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
@@ -35,10 +33,10 @@ def parse_timestamp(text: str) -> datetime:
 
 def parse_duration(text: str) -> timedelta:
     """Go's notation, `1h30m`. Raises CelError."""
-    if not _DURATION.fullmatch(text):
-        raise CelError(f'time: invalid duration "{text}"')
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-    return timedelta(seconds=-seconds if text.startswith("-") else seconds)
+    try:
+        return timedelta(seconds=durations.parse(text))
+    except (ValueError, OverflowError) as error:
+        raise CelError(str(error)) from None
 
 
 def timestamp_text(moment: datetime) -> str:

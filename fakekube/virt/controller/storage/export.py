@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from fakekube.client.controller import Result
 from fakekube.clock import parse_rfc3339, rfc3339
+from fakekube.machinery.durations import given as seconds
 from fakekube.machinery.errors import AlreadyExists
 from fakekube.machinery.objects import annotations, dig, is_terminating, key, name, namespace, owner_reference
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, VIRTUAL_MACHINES, Resource
@@ -16,7 +17,6 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance
 from fakekube.virt.controller.storage import common
 from fakekube.virt.controller.wiring import Wiring
-from fakekube.virt.durations import seconds
 
 SECRETS = Resource("", "v1", "secrets", "Secret")
 SERVICES = Resource("", "v1", "services", "Service")

@@ -10,6 +10,7 @@ from datetime import timedelta
 from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL
 from fakekube.clock import parse_rfc3339
+from fakekube.machinery.durations import given as seconds
 from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.objects import (
     annotations,
@@ -27,7 +28,6 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance
 from fakekube.virt.controller.storage import common
 from fakekube.virt.controller.wiring import Wiring
-from fakekube.virt.durations import seconds
 
 _HOLD = "snapshot.kubevirt.io/vmsnapshot-protection"
 _HOLD_CONTENT = "snapshot.kubevirt.io/vmsnapshotcontent-protection"
