@@ -336,7 +336,7 @@ MUTANTS = (
         'pool, "selectionPolicy"',
         "P-091,P-097",
     ),
-    Mutant("spec", '"m": 60.0', '"m": 1.0', "P-168"),
+    Mutant("spec", "timedelta(seconds=durations", "timedelta(minutes=durations", "P-168"),
     Mutant(
         "naming",
         "return pool if pool and vm_name(pool, number) == name else None",
@@ -373,7 +373,7 @@ MUTANTS = (
         "return list(vms)",
         "P-091,P-092",
     ),
-    Mutant("spec", "float(number) * _UNITS[unit]", "float(number)", "P-168"),
+    Mutant("spec", "timedelta(seconds=durations", "timedelta(milliseconds=durations", "P-168"),
     Mutant(
         "preservation",
         'return list(dict.fromkeys([*_template_names(vm), *_volume_names(vm, "dataVolume", "name")]))',
@@ -838,8 +838,8 @@ MUTANTS = (
         "return stages, None",
         "P-150",
     ),
-    Mutant("spec", "(-1, text[1:])", "(1, text[1:])", "P-168"),
-    Mutant("spec", 'if body == "0":', "if False:", "P-168"),
+    Mutant("spec", "seconds=durations.parse(text)", "seconds=abs(durations.parse(text))", "P-168"),
+    Mutant("spec", "seconds=durations.parse(text)", "seconds=durations.parse(text) or 300", "P-168"),
     Mutant("spec", "(UNMANAGED, OPPORTUNISTIC) if", "(OPPORTUNISTIC, UNMANAGED) if", "D-22"),
     Mutant(
         "building",
