@@ -127,3 +127,43 @@ async def test_the_most_detailed_policy_decides():
     assert told["allowPostCopy"] == [True]
     assert seen.values("vmi/vm", f"{state}.migrationConfiguration.allowWorkloadDisruption") == [True]
     assert seen.values("vmim/a", f"{state}.migrationPolicyName") == ["many"]
+
+
+async def test_a_guest_is_to_leave():
+    """Marked as to leave its node it is moved if its strategy says so; if it cannot move, that is told, not tried."""
+
+    def marked(strategy, interfaces):
+        scene = Scene().vm("Always", interfaces=interfaces).wait(2)
+        scene.patch("vmi", "vm", {"spec": {"evictionStrategy": strategy}})
+        return scene.patch("vmi", "vm", {"status": {"evacuationNodeName": "node01"}}).wait(4)
+
+    seen = await marked("LiveMigrate", MOVABLE).play()
+    own = "vmim/kubevirt-evacuation-$1"
+    assert phases(seen, "kubevirt-evacuation-$1") == ALL
+    assert seen.values(own, "metadata.annotations.kubevirt.io/evacuationMigration") == ["node01"]
+    assert seen.events("VirtualMachineInstance/vm", "SuccessfulCreate") == {
+        "Created virtual machine pod virt-launcher-vm-$1": 1,
+        "Created Migration kubevirt-evacuation-$1": 1,
+    }
+    (asked,) = seen.values("vmi/vm", "status.conditions[EvictionRequested]")
+    assert (asked["status"], asked["message"]) == ("True", "VMI is marked for eviction")
+    seen = await marked("LiveMigrate", None).play()
+    assert not seen.there("vmim")
+    assert set(seen.events("VirtualMachineInstance/vm", "FailedCreate")) == {
+        "VirtualMachineInstance is not migrateable"
+    }
+    for strategy in ("None", "External"):
+        assert not (await marked(strategy, MOVABLE).play()).there("vmim")
+    assert not (await marked("LiveMigrateIfPossible", None).play()).there("vmim")
+
+
+async def test_a_guest_that_cannot_leave_is_tried_again():
+    """After a failed evacuation the next one is there at once, and waits; the instance is told so."""
+    scene = Scene().node("behaviour", match="vm$", mig="fail").vm("Always", interfaces=MOVABLE).wait(2)
+    scene.patch("vmi", "vm", {"spec": {"evictionStrategy": "LiveMigrate"}})
+    seen = await scene.patch("vmi", "vm", {"status": {"evacuationNodeName": "node01"}}).wait(15).play()
+    assert phases(seen, "kubevirt-evacuation-$1") == [*ALL[:-1], "Failed"]
+    assert phases(seen, "kubevirt-evacuation-$2") == ["Pending"]
+    assert seen.events("VirtualMachineInstance/vm", "MigrationBackoff").keys() == {
+        "backoff migrating vmi $ns/vm"
+    }

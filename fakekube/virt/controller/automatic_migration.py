@@ -21,7 +21,6 @@ from fakekube.virt.controller.wiring import Wiring
 
 _ABORTED = "kubevirt.io/workloadUpdateMigrationAbortion"
 _BUSY_RETRY = 5.0
-_STAYS = ("LiveMigrate", "LiveMigrateIfPossible")  # strategies that let a drain taint move a guest
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +114,14 @@ class AutomaticMigrations:
         if instance.is_final(vmi) or is_terminating(vmi) or instance.phase(vmi) != names.RUNNING:
             return False
         node = dig(vmi, "status", "nodeName", default="")
-        if dig(vmi, "status", "evacuationNodeName", default="-") == node:
-            return True
-        if dig(vmi, "spec", "evictionStrategy") not in _STAYS or not condition_is(vmi, "LiveMigratable"):
-            return False
         found = self._informers.nodes.get(node)
-        return found is not None and _has_taint(found, self._informers.config().drain_taint)
+        drained = found is not None and _has_taint(found, self._informers.config().drain_taint)
+        if not drained and dig(vmi, "status", "evacuationNodeName", default="-") != node:
+            return False
+        strategy = dig(vmi, "spec", "evictionStrategy") or self._informers.config().eviction_strategy
+        if strategy == "LiveMigrateIfPossible":
+            return condition_is(vmi, "LiveMigratable")
+        return bool(strategy == "LiveMigrate")
 
     async def _migrate(self, own: str, vmi: Object, why: _Why) -> None:
         spec = {"vmiName": name(vmi)} | ({"priority": why.priority} if why.priority else {})
