@@ -97,7 +97,7 @@ async def test_volumes_of_a_machine_that_is_off():
 
 
 async def test_one_of_two_volumes_fails():
-    """One volume that cannot be filled keeps the machine off; both are told of once when they are made."""
+    """V-102: one volume that cannot be filled keeps the machine off; both are told of once when they are made."""
     scene = Scene().node("behaviour", match="data$", dv="fail")
     seen = await scene.create("vm", "vm", with_volumes("Always", "root", "data")).wait(3).play()
     assert seen.statuses() == ["Stopped", "Provisioning", "DataVolumeError"]

@@ -12,7 +12,7 @@ from tests.recordings.scene import FINALIZER, LABELS, OTHERS, Scene
 
 
 async def test_manual():
-    """A Manual VM starts when asked, keeps its final VMI, and then starts only after a Stop."""
+    """V-156: a Manual VM starts when asked, keeps its final VMI, and then starts only after a Stop."""
     scene = Scene().vm("Manual").wait(2).request("Start").wait(2).node("guest ends: VMI Succeeded").wait(2)
     seen = await scene.request("Start").wait(3).play()
     assert seen.statuses() == ["Stopped", "Starting", "Running", "Stopped"]

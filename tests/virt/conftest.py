@@ -336,8 +336,9 @@ class World:
             "resources": {},
         }
         templates = spec.pop("dataVolumeTemplates", None)
-        if "cpu" in spec:
-            domain["cpu"] = spec.pop("cpu")
+        for member in ("cpu", "machine"):
+            if member in spec:
+                domain[member] = spec.pop(member)
         if "interfaces" in spec:
             domain["devices"]["interfaces"] = spec.pop("interfaces")
         if "volumes" in spec:

@@ -26,7 +26,7 @@ def spec_of(domain=None, **more):
 
 
 async def test_new_instances_are_pending(cluster):
-    """V-111: a new instance is Pending since now, kept by a finalizer, and counts its memory and CPUs."""
+    """V-104, V-111: a new instance is Pending since now, kept by a finalizer, and counts its memory and CPUs."""
     made = await cluster.client.create(
         VIRTUAL_MACHINE_INSTANCES,
         {

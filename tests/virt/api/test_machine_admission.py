@@ -327,6 +327,11 @@ def test_run_strategy_during_restore():
             {"hostname": "A_b"},
             "spec.template.spec.hostname does not conform to the kubernetes DNS_LABEL rules :",
         ),
+        (
+            {},
+            {"hostname": "a" * 64},  # V-139
+            "spec.template.spec.hostname does not conform to the kubernetes DNS_LABEL rules :",
+        ),
         ({}, {"dnsPolicy": "None"}, "must provide `dnsConfig` when `dnsPolicy` is None"),
         ({}, {"networks": [{"name": "n", "pod": {}}]}, "spec.template.spec.networks[0].name 'n' not found."),
         (

@@ -235,10 +235,22 @@ async def test_v168_dry_run_changes_nothing(cluster):
     assert await cluster.get(VIRTUAL_MACHINES) == before
 
 
-async def test_v169_start_forgets_failures(cluster):
-    """V-169: a manual start begins a new count of failures."""
-    await cluster.vm(runStrategy="Manual", status={"startFailure": {"consecutiveFailCount": 2}})
-    await cluster.put(f"{VMS}/start")
+async def test_v168_dry_run_starts_nothing(cluster):
+    """V-168: neither does a start that is only tried."""
+    before = await cluster.vm()
+    assert (await cluster.put(f"{VMS}/start", {"dryRun": ["All"]})).status == 202
+    assert await cluster.get(VIRTUAL_MACHINES) == before
+
+
+@pytest.mark.parametrize(
+    ("strategy", "action"), [("Manual", "start"), ("RerunOnFailure", "start"), ("Always", "restart")]
+)
+async def test_v169_start_forgets_failures(cluster, strategy, action):
+    """V-169: a manual start, and a restart, begin a new count of failures."""
+    await cluster.vm(runStrategy=strategy, status={"startFailure": {"consecutiveFailCount": 2}})
+    if action == "restart":
+        await cluster.vmi()
+    await cluster.put(f"{VMS}/{action}")
     assert "startFailure" not in (await cluster.get(VIRTUAL_MACHINES))["status"]
 
 

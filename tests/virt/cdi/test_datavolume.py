@@ -11,6 +11,7 @@ from fakekube.machinery.resources import (
     VIRTUAL_MACHINES,
     Resource,
 )
+from fakekube.virt.controller import data_volumes
 
 NS = "default"
 CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
@@ -61,6 +62,23 @@ def told(obj):
     }
 
 
+@pytest.mark.parametrize(
+    ("phase", "may_start"),
+    [
+        ("", False),
+        ("Pending", False),
+        ("ImportInProgress", False),
+        ("WaitForFirstConsumer", True),
+        ("PendingPopulation", True),
+        ("Succeeded", True),
+        ("Failed", False),
+    ],
+)
+def test_what_a_start_waits_for(phase, may_start):
+    """V-096: a volume that is filled, or is filled once somebody uses it, keeps no instance from being made."""
+    assert data_volumes.is_ready({"status": {"phase": phase}}) is may_start
+
+
 async def test_import(world):
     """V-097, V-098, V-099: the claim comes first, then the phases one by one, and progress ends at 100.0%."""
     await world.client.create(DATA_VOLUMES, volume())
@@ -72,6 +90,12 @@ async def test_import(world):
     assert claim["metadata"]["labels"]["app"] == "containerized-data-importer"
     assert claim["metadata"]["ownerReferences"][0]["uid"] == uid(volume_of(world))
     assert claim["status"]["phase"] == "Bound"
+    seen = [
+        "claim" if kind == PERSISTENT_VOLUME_CLAIMS else dig(new, "status", "phase")
+        for _, kind, _, new in world.changes
+        if new is not None and kind in (PERSISTENT_VOLUME_CLAIMS, DATA_VOLUMES)
+    ]
+    assert seen.index("claim") < seen.index("ImportScheduled")
     conditions = told(volume_of(world))
     assert conditions["Bound"] == ("True", "Bound", "PVC root Bound")
     assert conditions["Running"] == ("False", "Completed", "Import Complete")
@@ -125,6 +149,7 @@ async def test_volumes_go_with_the_vm(world):
     await world.client.delete(VIRTUAL_MACHINES, "vm", NS)
     await world.until(lambda: world.vm() is None)
     await world.until(lambda: volume_of(world) is None)
+    await world.until(lambda: world.informer(PERSISTENT_VOLUME_CLAIMS).get(f"{NS}/root") is None)
 
 
 async def test_halted(world):

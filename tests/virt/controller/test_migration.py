@@ -86,6 +86,18 @@ async def test_success(world):
     source = next(pod for pod in world.pods() if dig(pod, "spec", "nodeName") == "node01")
     assert source["status"]["phase"] == "Succeeded"
     assert annotations(after)["kubevirt.io/nonroot"] == "true"
+    target = next(pod for pod in world.pods() if dig(pod, "spec", "nodeName") == "node02")
+    assert target["metadata"]["labels"]["kubevirt.io/migrationJobUID"] == uid(migration(world))
+    assert {uid(source): "node01", uid(target): "node02"} in world.history(
+        VIRTUAL_MACHINE_INSTANCES, "vm", "status", "activePods"
+    )
+    handed_over = world.told(
+        VIRTUAL_MACHINE_INSTANCES,
+        "vm",
+        lambda obj: obj["metadata"].get("labels", {}).get("kubevirt.io/migrationTargetNodeName"),
+    )
+    assert handed_over == [None, "node02", None]
+    assert (state["migrationUid"], bool(state["endTimestamp"])) == (uid(migration(world)), True)
 
 
 async def test_events_of_a_migration(world):

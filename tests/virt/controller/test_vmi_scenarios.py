@@ -1,5 +1,7 @@
 """VMIs and their launchers: phases, conditions and texts recorded from the real virt-controller."""
 
+import pytest
+
 from fakekube.machinery.objects import annotations, condition, dig, finalizers, name, uid
 from fakekube.machinery.resources import (
     NODES,
@@ -8,6 +10,7 @@ from fakekube.machinery.resources import (
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
 )
+from fakekube.virt.controller import vmi_status
 
 NS = "default"
 
@@ -43,12 +46,53 @@ async def test_phases(world):
 
 
 async def test_ready_follows(world):
-    """V-119, V-120: not before the guest runs, and then as the pod says."""
+    """V-119: not before the guest runs, and then as the pod says."""
     vmi = await world.running_vm()
     history = world.ready_history(VIRTUAL_MACHINE_INSTANCES)
     assert history == [None, ("False", "GuestNotRunning"), ("True", "")]
     ready, pods = condition(vmi, "Ready"), condition(world.pods()[0], "Ready")
     assert ready["lastTransitionTime"] == pods["lastTransitionTime"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "pod", "reason"),
+    [
+        ("Pending", None, "PodNotExists"),
+        ("Scheduling", {}, "GuestNotRunning"),
+        ("Scheduled", {}, "GuestNotRunning"),
+        ("Succeeded", {}, "GuestNotRunning"),
+        ("Running", {}, "PodConditionMissing"),
+        ("Running", {"phase": "Succeeded"}, "PodTerminating"),
+        ("Scheduling", {"phase": "Failed"}, "PodTerminating"),
+    ],
+)
+def test_not_ready(phase, pod, reason):
+    """V-120: why a VMI is not ready is said by whether there is a pod, whether that ends, and whether the guest runs."""
+    launcher = pod if pod is None else {"metadata": {}, "status": pod}
+    told = vmi_status.ready(phase, launcher, "2026-01-01T00:00:00Z")
+    assert (told["status"], told["reason"]) == ("False", reason)
+
+
+def test_volumes_are_sorted():
+    """V-128: volumes are told by name, whatever their order in the spec, each with a target, which may be empty."""
+    spec = {
+        "volumes": [{"name": one, "containerDisk": {"image": "i"}} for one in ("root", "cloudinit", "data")]
+    }
+    entries = vmi_status.volume_statuses({"metadata": {}, "spec": spec}, {})
+    assert entries == [{"name": one, "target": ""} for one in ("cloudinit", "data", "root")]
+
+
+async def test_no_node_knows_the_machine(world):
+    """V-147: where no node has the machine type the launcher has no place, until one has."""
+    await world.create_vm(machine={"type": "pc-unheard-of"}, architecture="amd64")
+    await world.until(lambda: world.status() == "ErrorUnschedulable")
+    marks = {
+        "machine-type.node.kubevirt.io/pc-unheard-of": "true",
+        "kubernetes.io/arch": "amd64",
+    }
+    await world.client.patch(NODES, "node02", None, {"metadata": {"labels": marks}}, type="merge")
+    await world.until(world.is_ready)
+    assert world.vmi()["status"]["nodeName"] == "node02"
 
 
 async def test_active_pods(world):
@@ -103,7 +147,7 @@ async def test_pause(world):
 
 
 async def test_unschedulable(world):
-    """V-079, V-147, F-03: what the scheduler says is told by VMI and VM, until a node fits."""
+    """V-079, F-03: what the scheduler says is told by VMI and VM, until a node fits."""
     await world.create_vm(nodeSelector={"disk": "fast"})
     await world.until(lambda: world.status() == "ErrorUnschedulable")
     pod = told(world.pods()[0], "PodScheduled")

@@ -85,6 +85,8 @@ async def test_agent(world):
     told = await world.handler.command(NS, "vm", "guestosinfo", {})
     assert (told["hostname"], told["os"]["id"]) == ("vm", "fedora")
     assert {"name": "guest-ping", "enabled": True} in told["supportedCommands"]
+    assert {"guestAgentVersion", "timezone", "userList", "fsInfo"} <= told.keys()  # V-177
+    assert told["fsInfo"]["disks"]
 
 
 async def test_no_agent(world):
