@@ -83,7 +83,7 @@ class Cluster:
         self._access = (authentication, rbac)
         self._elsewhere = dict(services or {})
         self.clock = clock or RealClock()
-        self.ids = Ids(seed)
+        self.ids = Ids(seed, since=store.revision if store else 0)
         self._network = Network()
         self.services = Services(dial=self._network)
         self.api = ApiServer(

@@ -9,10 +9,15 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
 class Ids:
-    """One source of randomness. The same seed and the same sequence of calls give the same answers."""
+    """One source of randomness. The same seed and the same sequence of calls give the same answers.
 
-    def __init__(self, seed: int | None = None) -> None:
-        self.random = random.Random(seed)  # noqa: S311 - nothing here is a secret
+    `since`: the revision of a store that it begins with. What is in there may bear names and uids of the same seed, so
+    that the source must not begin anew.
+    """
+
+    def __init__(self, seed: int | None = None, *, since: int = 0) -> None:
+        own = f"{seed} {since}" if since and seed is not None else seed
+        self.random = random.Random(own)  # noqa: S311 - nothing here is a secret
 
     def uid(self) -> str:
         """A random (version 4) UUID as text."""

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
+from fakekube.machinery.resources import CONFIG_MAPS
 from fakekube.testing.options import Options
 from fakekube.testing.templates import cluster as forked
 
@@ -108,3 +110,23 @@ async def test_clusters_leave_nothing_behind(kind):
     assert threading.active_count() == threads
     assert open_files() == files
     assert sum(isinstance(obj, Cluster) for obj in gc.get_objects()) <= 3
+
+
+async def test_a_fork_hands_out_nothing_its_origin_has():
+    """With the origin's own seed its names and uids are others, and yet the same for every such fork."""
+
+    async def made(cluster: Cluster) -> list[str]:
+        client, found = cluster.client(), []
+        for _ in range(20):
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "a-"}}
+            body["metadata"]["namespace"] = "default"
+            meta = (await client.create(CONFIG_MAPS, body))["metadata"]
+            found += [meta["name"], meta["uid"]]
+        return found
+
+    async with Cluster(only=["api"], seed=7, clock=ManualClock()) as origin:
+        first = await made(origin)
+        async with origin.fork(seed=7) as one, origin.fork(seed=7) as other:
+            second, third = await made(one), await made(other)
+    assert second == third
+    assert not {*first} & {*second}

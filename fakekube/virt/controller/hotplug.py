@@ -36,32 +36,42 @@ Entry = dict[str, Any]
 
 
 def template_changes(vm: Obj, vmi: Obj) -> list[patches.Operation]:
-    """The patch that brings a VMI's hot-pluggable volumes and their disks to what the VM's template says; empty: none."""
+    """The patch that brings a VMI's hot-pluggable volumes and their disks to what the VM's template says; empty: none.
+
+    A drive stays when its volume goes, and a volume that is to be another one goes first.
+    """
     wanted, present = dig(vm, "spec", "template", "spec", default={}), vmi["spec"]
-    volumes = _merged(wanted.get("volumes") or (), present.get("volumes") or ())
+    leaving = {one["name"] for one in dig(vmi, "status", "volumeStatus", default=())}
+    volumes = _merged(wanted.get("volumes") or (), present.get("volumes") or (), leaving)
     if volumes == list(present.get("volumes") or ()):
         return []
     known = {one["name"] for one in present.get("volumes") or ()}
     kept = {one["name"] for one in volumes}
     disks = list(dig(present, "domain", "devices", "disks", default=()))
     named = {one["name"] for one in disks}
-    left = [one for one in disks if one["name"] not in known or one["name"] in kept]
-    left += [
-        one
-        for one in dig(wanted, "domain", "devices", "disks", default=())
-        if one["name"] in kept - known - named
-    ]
+    in_template = dig(wanted, "domain", "devices", "disks", default=())
+    stays = kept | {one["name"] for one in in_template}
+    left = [one for one in disks if one["name"] not in known or one["name"] in stays]
+    left += [one for one in in_template if one["name"] in kept - known - named]
     return [
         *_changed("/spec/volumes", present.get("volumes"), volumes),
         *_changed("/spec/domain/devices/disks", dig(present, "domain", "devices", "disks"), left),
     ]
 
 
-def _merged(wanted: Iterable[Obj], present: Iterable[Obj]) -> list[Object]:
-    """What is fixed stays as it is; what can be plugged is as wanted. Memory dumps come and go by themselves."""
+def _merged(wanted: Iterable[Obj], present: Iterable[Obj], leaving: set[str]) -> list[Object]:
+    """What is fixed stays as it is; what can be plugged is as wanted. Memory dumps come and go by themselves.
+
+    `leaving`: what the guest still has of volumes that are not in its spec any more.
+    """
     pluggable = {one["name"]: dict(one) for one in wanted if _follows_the_template(one)}
-    kept = [dict(one) for one in present if not _follows_the_template(one) or one["name"] in pluggable]
-    there = {one["name"] for one in kept}
+    kept = [
+        dict(one)
+        for one in present
+        if not _follows_the_template(one)
+        or instance.claim_name(pluggable.get(one["name"], {})) == instance.claim_name(one)
+    ]
+    there = {one["name"] for one in present} | leaving
     return [*kept, *(one for own, one in pluggable.items() if own not in there)]
 
 

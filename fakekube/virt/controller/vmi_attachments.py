@@ -4,6 +4,7 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/volume-hotplug.go
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from fakekube.client.recorder import NORMAL
 from fakekube.machinery.errors import NotFound
@@ -12,6 +13,7 @@ from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import hotplug
 from fakekube.virt.controller.informers import BY_OWNER
+from fakekube.virt.controller.pods import is_finished
 from fakekube.virt.controller.vmi_pass import Pass
 from fakekube.virt.controller.wiring import Wiring
 
@@ -76,6 +78,15 @@ class Attachments:
             text = f"Deleted attachment pod {name(pod)}"
             self._recorder.event(vmi, NORMAL, "SuccessfulDelete", text)
         seen.attached = hotplug.by_volume(current, pods)
+        await self._follow(seen.owned)
         old = dig(vmi, "status", "volumeStatus", default=())
         for reason, message in hotplug.entries(vmi, old, seen.claims, seen.attached)[1]:
             self._recorder.event(vmi, NORMAL, reason, message)
+
+    async def _follow(self, launchers: Iterable[Object]) -> None:
+        """The attachment pods of launchers that have ended go, as where a guest has moved away from."""
+        for launcher in launchers:
+            for pod in self._pods(launcher) if is_finished(launcher) else ():
+                self._deleted.add(uid(pod))
+                with suppress(NotFound):
+                    await self._client.delete(PODS, name(pod), namespace(pod))

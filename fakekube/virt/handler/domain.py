@@ -128,16 +128,35 @@ def volume_statuses(vmi: Obj) -> list[Object]:
 
 
 def targets(vmi: Obj) -> dict[str, str]:
-    """The device each disk is in the guest."""
+    """The device each disk is in the guest when it boots."""
     buses: dict[str, str] = {}
     counts: dict[str, int] = {}
+    for own, prefix in _prefixes(vmi).items():
+        counts[prefix] = counts.get(prefix, 0) + 1
+        buses[own] = prefix + _letters(counts[prefix] - 1)
+    return buses
+
+
+def free_target(vmi: Obj, own: str, taken: Iterable[str]) -> str:
+    """The device a disk becomes that is plugged in: the first one nobody has."""
+    prefix, taken = _prefixes(vmi).get(own, "sd"), set(taken)
+    return next(made for number in range(len(taken) + 1) if (made := prefix + _letters(number)) not in taken)
+
+
+def _prefixes(vmi: Obj) -> dict[str, str]:
+    """What the devices of disks begin with, by disk."""
+    found = {}
     for disk in dig(vmi, "spec", "domain", "devices", "disks", default=()):
         kind = next((one for one in ("disk", "cdrom", "lun") if one in disk), "disk")
         bus = dig(disk, kind, "bus") or ("sata" if kind == "cdrom" else "virtio")
-        prefix = "vd" if bus == "virtio" else "sd"
-        counts[prefix] = counts.get(prefix, 0) + 1
-        buses[disk["name"]] = prefix + chr(ord("a") + (counts[prefix] - 1) % 26)
-    return buses
+        found[str(disk["name"])] = "vd" if bus == "virtio" else "sd"
+    return found
+
+
+def _letters(number: int) -> str:
+    """A … z, aa, ab, …"""
+    text = chr(ord("a") + number % 26)
+    return _letters(number // 26 - 1) + text if number >= 26 else text
 
 
 def memory(vmi: Obj) -> Object:

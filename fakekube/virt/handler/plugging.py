@@ -19,28 +19,31 @@ def next_step(vmi: Obj, now: datetime) -> tuple[list[Object], list[Event]] | Non
     entries = dig(vmi, "status", "volumeStatus", default=())
     if not any("hotplugVolume" in entry or "memoryDumpVolume" in entry for entry in entries):
         return None
-    devices = domain.targets(vmi)
     made, told = [], []
+    taken = [entry["target"] for entry in entries if entry.get("target")]
     for entry in entries:
         step = None
         if "memoryDumpVolume" in entry:
             step = _dumping(entry, name(vmi), now)
         if "hotplugVolume" in entry:
-            step = step or _step(entry, devices)
+            step = step or _step(entry)
+        if step is not None and step["phase"] == "Ready":
+            step["target"] = entry.get("target") or domain.free_target(vmi, entry["name"], taken)
+            taken.append(step["target"])
         made.append(entry if step is None else {**entry, **step})
         if step is not None:
             told.append((step["reason"], step["message"]))
     return (made, told) if told else None
 
 
-def _step(entry: Obj, devices: dict[str, str]) -> Object | None:
+def _step(entry: Obj) -> Object | None:
     own, phase = entry["name"], entry.get("phase")
     if phase == "AttachedToNode":
         text = f"Volume {own} has been mounted in virt-launcher pod"
         return {"phase": "MountedToPod", "reason": "VolumeMountedToPod", "message": text}
     if phase == "MountedToPod":
         text = f"Successfully attach hotplugged volume {own} to VM"
-        return {"phase": "Ready", "reason": "VolumeReady", "message": text, "target": devices.get(own, "")}
+        return {"phase": "Ready", "reason": "VolumeReady", "message": text}
     if phase == "Detaching":
         text = f"Volume {own} has been unmounted from virt-launcher pod"
         gone = {"phase": "UnMountedFromPod", "reason": "VolumeUnMountedFromPod", "message": text}

@@ -1,0 +1,338 @@
+"""Upstream's functional specs of volumes that are plugged in and out, by request and by the template.
+
+Origin: kubevirt: tests/storage/{hotplug,declarative-hotplug}.go
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.upstream import guests
+from tests.upstream.conftest import Make, Object, Suite, conditions
+from tests.upstream.guests import NS, PODS, Guest, guest, migrate, migrated
+
+VOLUMES = f"/apis/cdi.kubevirt.io/v1beta1/namespaces/{NS}/datavolumes"
+CLAIMS = f"/api/v1/namespaces/{NS}/persistentvolumeclaims"
+KINDS = {"dataVolume": "name", "persistentVolumeClaim": "claimName"}
+
+
+@pytest.fixture
+async def suite(suite_of: Make) -> Suite:
+    return await guests.a_namespace(await suite_of(pace="realistic"))
+
+
+async def blank(suite: Suite, name: str, mode: str = "Filesystem") -> str:
+    """A blank DataVolume that has succeeded."""
+    access = "ReadWriteMany" if mode == "Block" else "ReadWriteOnce"
+    storage = {"accessModes": [access], "volumeMode": mode, "resources": {"requests": {"storage": "1Gi"}}}
+    body = {
+        "apiVersion": "cdi.kubevirt.io/v1beta1",
+        "kind": "DataVolume",
+        "metadata": {"name": name},
+        "spec": {"source": {"blank": {}}, "storage": storage},
+    }
+    await suite.create(VOLUMES, body)
+
+    async def succeeded() -> bool:
+        return (await suite.get(f"{VOLUMES}/{name}")).get("status", {}).get("phase") == "Succeeded"
+
+    await suite.eventually(succeeded, 240)
+    return name
+
+
+class Plug:
+    """A guest, and how the specs plug into it: by its machine or at the instance."""
+
+    def __init__(self, guest: Guest, kind: str = "virtualmachines") -> None:
+        self.guest, self.kind, self.suite = guest, kind, guest.suite
+
+    async def add(self, volume: str, claim: str, source: str = "dataVolume", **more: Any) -> str:
+        disk = {"disk": {"bus": more.pop("bus", "scsi")}, "serial": volume}
+        source_of = {source: {KINDS[source]: claim}}
+        return await self.guest.act(
+            "addvolume", {"name": volume, "disk": disk, "volumeSource": source_of, **more}, self.kind
+        )
+
+    async def remove(self, volume: str) -> str:
+        return await self.guest.act("removevolume", {"name": volume}, self.kind)
+
+    async def template(self) -> Object:
+        return (await self.guest.vm())["spec"]["template"]["spec"]
+
+    async def in_template(self, *volumes: str, there: bool = True) -> None:
+        async def look() -> bool:
+            vm = await self.guest.vm()
+            if vm.get("status", {}).get("volumeRequests"):
+                return False
+            return _has(vm["spec"]["template"]["spec"], volumes, there)
+
+        await self.suite.eventually(look, 90)
+
+    async def in_instance(self, *volumes: str, there: bool = True) -> None:
+        async def look() -> bool:
+            return _has((await self.guest.vmi())["spec"], volumes, there)
+
+        await self.suite.eventually(look, 90)
+
+    async def entry(self, volume: str) -> Object:
+        listed = (await self.guest.vmi())["status"].get("volumeStatus", ())
+        return next((one for one in listed if one["name"] == volume), {})
+
+    async def ready(self, *volumes: str) -> None:
+        async def look() -> bool:
+            found = [await self.entry(one) for one in volumes]
+            return all(
+                one.get("phase") == "Ready" and one["target"] and one["hotplugVolume"] for one in found
+            )
+
+        await self.suite.eventually(look, 180)
+
+    async def attachments(self) -> list[Object]:
+        launcher = (await self.guest.pod())["metadata"]["uid"]
+        return [
+            one
+            for one in await self.suite.items(PODS)
+            if one["metadata"]["name"].startswith("hp-volume-")
+            and one["metadata"]["ownerReferences"][0]["uid"] == launcher
+            and "deletionTimestamp" not in one["metadata"]
+        ]
+
+    async def one_attachment(self) -> None:
+        async def look() -> bool:
+            return len(await self.attachments()) == 1
+
+        await self.suite.eventually(look, 60)
+
+    async def gone(self, *volumes: str) -> None:
+        async def look() -> bool:
+            return not any([await self.entry(one) for one in volumes])
+
+        await self.suite.eventually(look, 120)
+
+
+def _has(spec: Object, volumes: tuple[str, ...], there: bool) -> bool:
+    disks = {one["name"] for one in spec["domain"]["devices"].get("disks", ())}
+    names = {one["name"] for one in spec.get("volumes", ())}
+    if there:
+        return names.issuperset(volumes) and disks.issuperset(volumes)
+    return names.isdisjoint(volumes) and disks.isdisjoint(volumes)
+
+
+async def plugged(suite: Suite, kind: str = "virtualmachines") -> Plug:
+    if kind == "virtualmachines":
+        return Plug(await guests.machine(suite, guest()), kind)
+    return Plug(await guests.instance(suite, guest()), kind)
+
+
+@pytest.mark.parametrize("source", KINDS)
+async def test_a_machine_that_is_off(suite: Suite, source: str) -> None:
+    """Its template takes volumes that need not exist, and gives them back."""
+    plug = Plug(await guests.machine(suite, guest(), runStrategy="Halted"))
+    for volume, claim in (("new1", "madeup"), ("new2", "madeup2")):
+        assert await plug.add(volume, claim, source) == ""
+    await plug.in_template("new1", "new2")
+    for volume in ("new1", "new2"):
+        assert await plug.remove(volume) == ""
+    await plug.in_template("new1", "new2", there=False)
+
+
+@pytest.mark.parametrize(
+    ("gates", "source", "mode", "bus"),
+    [
+        ([], "dataVolume", "Filesystem", "scsi"),
+        ([], "persistentVolumeClaim", "Filesystem", "virtio"),
+        ([], "dataVolume", "Block", "scsi"),
+        (["HotplugVolumes"], "dataVolume", "Filesystem", "scsi"),
+        (["HotplugVolumes"], "persistentVolumeClaim", "Block", "scsi"),
+    ],
+)
+async def test_in_and_out(suite: Suite, gates: list[str], source: str, mode: str, bus: str) -> None:
+    """By the machine, declaratively and by queued requests: template, instance, status, one pod; and back."""
+    await guests.configure(suite, developerConfiguration={"featureGates": gates})
+    plug = await plugged(suite)
+    claim = await blank(suite, "blank", mode)
+    assert await plug.add("testvolume", claim, source, bus=bus) == ""
+    await plug.in_template("testvolume")
+    await plug.in_instance("testvolume")
+    await plug.ready("testvolume")
+    assert (await plug.entry("testvolume"))["target"] == ("vdb" if bus == "virtio" else "sda")
+    await plug.one_attachment()
+    assert await plug.remove("testvolume") == ""
+    await plug.in_template("testvolume", there=False)
+    await plug.in_instance("testvolume", there=False)
+    await plug.gone("testvolume")
+    assert "SyncFailed" not in await plug.guest.events()
+
+
+@pytest.mark.parametrize("kind", ["virtualmachines", "virtualmachineinstances"])
+async def test_out_and_in_again(suite: Suite, kind: str) -> None:
+    """Devices stay what they are; a new volume takes the first that is free. Dry runs change nothing."""
+    plug = await plugged(suite, kind)
+    names = [f"volume{number}" for number in range(5)]
+    for volume in names:
+        await blank(suite, f"dv-{volume}")
+    assert await plug.add(names[0], f"dv-{names[0]}", dryRun=["All"]) == ""
+
+    async def nothing() -> bool:
+        return await plug.entry(names[0]) == {}
+
+    await suite.consistently(nothing, 20, every=5)
+    for volume in names[:4]:
+        assert await plug.add(volume, f"dv-{volume}") == ""
+    await plug.in_instance(*names[:4])
+    await plug.ready(*names[:4])
+    await plug.one_attachment()
+    assert [(await plug.entry(one))["target"] for one in names[:4]] == ["sda", "sdb", "sdc", "sdd"]
+    assert await plug.remove(names[2]) == ""
+    await plug.gone(names[2])
+    assert (await plug.entry(names[3]))["target"] == "sdd"
+    for volume, target in ((names[4], "sdc"), (names[2], "sde")):
+        assert await plug.add(volume, f"dv-{volume}") == ""
+        await plug.ready(volume)
+        assert (await plug.entry(volume))["target"] == target
+    await plug.one_attachment()
+    for volume in names:
+        assert await plug.remove(volume) == ""
+        await plug.in_instance(volume, there=False)
+    await plug.gone(*names)
+
+
+async def test_what_stays_after_a_restart(suite: Suite) -> None:
+    """A volume of the machine is plugged in again at the next start, and can still be plugged out."""
+    plug = await plugged(suite)
+    await blank(suite, "blank", "Block")
+    assert await plug.add("testvolume", "blank") == ""
+    await plug.ready("testvolume")
+    assert await plug.guest.act("stop", {"gracePeriod": 0}, "virtualmachines") == ""
+    await plug.guest.gone()
+    assert await plug.guest.act("start", kind="virtualmachines") == ""
+    await plug.guest.ready()
+    await plug.ready("testvolume")
+    assert await plug.remove("testvolume") == ""
+    await plug.in_template("testvolume", there=False)
+    await plug.gone("testvolume")
+
+
+async def test_what_is_refused(suite: Suite) -> None:
+    """Names and sources that are taken, volumes that are fixed or unknown; in the specs' words."""
+    plug = await plugged(suite)
+    await blank(suite, "blank")
+    taken = "Unable to add volume [disk0] because volume with that name already exists"
+    assert (await plug.add("disk0", "blank")).endswith(taken)
+    assert await plug.add("testvolume", "blank", "persistentVolumeClaim") == ""
+    await plug.ready("testvolume")
+    twice = "Unable to add volume source [blank] because it already exists"
+    assert (await plug.add("blank", "blank")).endswith(twice)
+    assert "Unable to remove volume [disk0] because it is not hotpluggable" in await plug.remove("disk0")
+    assert "Unable to remove volume [unknown] because it does not exist" in await plug.remove("unknown")
+
+
+async def test_many_at_once(suite: Suite) -> None:
+    """Seventy-five volumes."""
+    plug = await plugged(suite)
+    names = [f"volume{number}" for number in range(75)]
+    for volume in names:
+        claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        await suite.create(CLAIMS, {"metadata": {"name": volume}, "spec": claim})
+        assert await plug.add(volume, volume, "persistentVolumeClaim") == ""
+    await plug.ready(*names)
+    assert len({(await plug.guest.vmi())["status"]["volumeStatus"][one]["target"] for one in range(76)}) == 76
+    await plug.one_attachment()
+
+
+async def test_migration(suite: Suite) -> None:
+    """A guest moves with its volumes: other pods bring them, the old ones go; out and in works as before."""
+    plug = await plugged(suite, "virtualmachineinstances")
+    await blank(suite, "blank", "Block")
+    assert await plug.add("testvolume", "blank") == ""
+    await plug.ready("testvolume")
+    assert conditions(await plug.guest.vmi())["LiveMigratable"] == "True"
+    source = (await plug.entry("testvolume"))["hotplugVolume"]["attachPodName"]
+    migration = await migrate(plug.guest)
+    await migration.succeeds()
+    await migrated(plug.guest, migration)
+
+    async def gone() -> bool:
+        return (await suite.call("GET", f"{PODS}/{source}"))[0] == 404
+
+    await suite.eventually(gone, 60)
+    await plug.ready("testvolume")
+    assert (await plug.entry("testvolume"))["hotplugVolume"]["attachPodName"] != source
+    assert await plug.remove("testvolume") == ""
+    await plug.gone("testvolume")
+    assert await plug.add("testvolume", "blank") == ""
+    await plug.ready("testvolume")
+
+
+async def test_deleted_attachment_pods(suite: Suite) -> None:
+    """However often its pod is deleted, the volume stays ready, and another pod comes."""
+    plug = await plugged(suite)
+    await blank(suite, "blank", "Block")
+    assert await plug.add("testvolume", "blank") == ""
+    await plug.ready("testvolume")
+    for _ in range(3):
+        (pod,) = await plug.attachments()
+        await suite.delete(f"{PODS}/{pod['metadata']['name']}", {})
+
+        async def another(old: str = pod["metadata"]["uid"]) -> bool:
+            assert (await plug.entry("testvolume"))["phase"] == "Ready"
+            found = await plug.attachments()
+            return bool(found) and found[0]["metadata"]["uid"] != old
+
+        await suite.eventually(another, 60)
+
+
+async def test_cdroms(suite: Suite) -> None:
+    """Injected, swapped and ejected by changes of the template: the drive stays, its volume comes and goes."""
+    spec = guest("cirros")
+    spec["domain"]["devices"]["disks"].append({"name": "cdrom", "cdrom": {"bus": "sata"}})
+    vm = await guests.machine(suite, spec)
+    plug = Plug(vm)
+    for name in ("first", "second"):
+        await blank(suite, name)
+
+    async def volumes(*extra: str) -> None:
+        kept = [one for one in (await plug.template())["volumes"] if one["name"] != "cdrom"]
+        added = [{"name": "cdrom", "dataVolume": {"name": one, "hotpluggable": True}} for one in extra]
+        await vm.change(("replace", "/volumes", [*kept, *added]))
+
+    async def holds(claim: str) -> None:
+        async def look() -> bool:
+            found = [one for one in (await vm.vmi())["spec"]["volumes"] if one["name"] == "cdrom"]
+            if not claim:
+                return not found and not await plug.entry("cdrom")
+            return (
+                bool(found)
+                and found[0]["dataVolume"]["name"] == claim
+                and ((await plug.entry("cdrom")).get("phase") == "Ready")
+            )
+
+        await suite.eventually(look, 240, every=2)
+
+    await volumes("first")
+    await holds("first")
+    await volumes("second")
+    await holds("second")
+    await volumes()
+    await holds("")
+    assert "cdrom" in [one["name"] for one in (await vm.vmi())["spec"]["domain"]["devices"]["disks"]]
+    await vm.has("RestartRequired", "", of_vm=True)
+
+
+async def test_declared_disks(suite: Suite) -> None:
+    """A disk and its volume added to the template, and removed from it."""
+    vm = await guests.machine(suite, guest("cirros"))
+    plug = Plug(vm)
+    await blank(suite, "blank")
+    source = {"name": "hotplug-disk", "dataVolume": {"name": "blank", "hotpluggable": True}}
+    before = await plug.template()
+    disks = before["domain"]["devices"]["disks"]
+    disk = {"name": "hotplug-disk", "disk": {"bus": "scsi"}}
+    await vm.change(
+        ("replace", "/domain/devices/disks", [*disks, disk]),
+        ("replace", "/volumes", [*before["volumes"], source]),
+    )
+    await plug.ready("hotplug-disk")
+    await vm.change(("replace", "/domain/devices/disks", disks), ("replace", "/volumes", before["volumes"]))
+    await plug.gone("hotplug-disk")
+    await plug.in_instance("hotplug-disk", there=False)
