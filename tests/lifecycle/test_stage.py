@@ -79,7 +79,7 @@ def test_every_field_of_a_stage_is_read():
         ),
         ('operator: In, values: ["yes"]', "operator: In", 12, "operator In needs values"),
         ("operator: Exists}", "operator: Exists, values: [a]}", 11, "operator Exists takes no values"),
-        (".spec.nodeName", ".spec..nodeName", 11, "cannot read '..nodeName'"),
+        (".spec.nodeName", ".spec..nodeName", 11, "cannot read the expression '.spec..nodeName'"),
         (
             "{expressionFrom: '.meta",
             "{jq: {}, expressionFrom: '.meta",

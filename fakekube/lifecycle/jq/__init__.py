@@ -1,1 +1,0 @@
-"""The part of jq that stage files need: `parsing` makes filters of texts, of what `filters` and `functions` have."""
