@@ -17,7 +17,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from fakekube.agents.pods import NAMES, PodView
+from fakekube.agents.pods.view import NAMES, PodView
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.client.recorder import Recorder

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 
-from fakekube.agents import pods
+from fakekube.agents.pods import view as pods
 from fakekube.api.builtins.tables import resources
 from fakekube.lifecycle import loading
 from fakekube.lifecycle.stage import Program, Stage, StageError

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from fakekube.agents import kubelet
-from fakekube.agents.pods import PodView
+from fakekube.agents.pods.view import PodView
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.lifecycle import effects, script
 from fakekube.lifecycle.stage import REALISTIC

@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-from fakekube.virt.operator.definitions import DEFINITIONS, Definition
+from fakekube.virt.operator.definitions import DEFINITIONS
+from fakekube.virt.operator.definitions.definition import Definition
 from fakekube.virt.operator.models.base import Resource
 
 MANIFESTS = Path(__file__).parent / "manifests"

@@ -1,6 +1,6 @@
 import pytest
 
-from fakekube.agents.pods import PodView
+from fakekube.agents.pods.view import PodView
 from fakekube.virt.handler.launcher import COMPLETED, FAILED, OUT_OF_MEMORY, ended
 
 BOOTED, OVER = "2026-01-01T12:00:00Z", "2026-01-01T12:05:00Z"
@@ -24,7 +24,7 @@ def launcher():
             "containers": [{"name": "compute", "image": "virt-launcher"}],
         },
     }
-    pod["status"] = view(pod, BOOTED).running()
+    pod["status"] = view(pod, BOOTED)["running"]
     pod["metadata"] |= {"generation": 2, "deletionTimestamp": OVER}
     return pod
 

@@ -1,17 +1,23 @@
-"""The table of custom resources: names, versions, columns, and the model of each.
+"""The custom resources of KubeVirt.
 
-Imported by `generate.py` and tests, never by a running server.
-
-Origin: kubevirt: pkg/virt-operator/resource/generate/components/crds.go, cdi: the kubebuilder markers of its types.
+Origin: kubevirt: pkg/virt-operator/resource/generate/components/crds.go
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from fakekube.virt.operator.definitions.definition import (
+    AGE,
+    ALPHA,
+    ALPHA_BETA,
+    BETA,
+    PHASE,
+    STATUS,
+    Column,
+    Definition,
+    Version,
+)
 from fakekube.virt.operator.models import (
-    cdi,
-    datavolume,
     instance,
     instancetype,
     kubevirt,
@@ -21,63 +27,8 @@ from fakekube.virt.operator.models import (
     pool,
     snapshot,
 )
-from fakekube.virt.operator.models.base import Resource
 
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A printer column."""
-
-    name: str
-    path: str
-    type: str = "string"
-    description: str = ""
-    priority: int = 0
-
-    def manifest(self) -> dict[str, Any]:
-        text: dict[str, Any] = {"name": self.name, "type": self.type, "jsonPath": self.path}
-        if self.description:
-            text["description"] = self.description
-        if self.priority:
-            text["priority"] = self.priority
-        return text
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A served version. The text of its deprecation becomes a Warning header."""
-
-    name: str
-    storage: bool = False
-    deprecation: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A custom resource."""
-
-    plural: str
-    group: str
-    model: type[Resource]
-    versions: tuple[Version, ...]
-    short_names: tuple[str, ...] = ()
-    namespaced: bool = True
-    categories: tuple[str, ...] = ("all",)
-    columns: tuple[Column, ...] = ()
-    subresources: Mapping[str, Any] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=lambda: {"kubevirt.io": ""})
-
-    @property
-    def kind(self) -> str:
-        return self.model.__name__
-
-    @property
-    def name(self) -> str:
-        return f"{self.plural}.{self.group}"
-
-
-KUBEVIRT, CDI = "kubevirt.io", "cdi.kubevirt.io"
-STATUS: Mapping[str, Any] = {"status": {}}
+KUBEVIRT = "kubevirt.io"
 SCALE: Mapping[str, Any] = {
     "status": {},
     "scale": {
@@ -93,18 +44,7 @@ CORE = (
         deprecation="kubevirt.io/v1alpha3 is now deprecated and will be removed in a future release.",
     ),
 )
-ALPHA_BETA = (Version("v1alpha1"), Version("v1beta1", storage=True))
-BETA = (Version("v1beta1", storage=True),)
-ALPHA = (Version("v1alpha1", storage=True),)
-CDI_LABELS: Mapping[str, str] = {
-    "app.kubernetes.io/component": "storage",
-    "app.kubernetes.io/managed-by": "cdi-operator",
-    "cdi.kubevirt.io": "",
-    "operator.cdi.kubevirt.io": "",
-}
 
-AGE = Column("Age", ".metadata.creationTimestamp", "date")
-PHASE = Column("Phase", ".status.phase")
 SOURCE_KIND = Column("SourceKind", ".spec.source.kind")
 SOURCE_NAME = Column("SourceName", ".spec.source.name")
 READY_TO_USE = Column("ReadyToUse", ".status.readyToUse", "boolean")
@@ -345,85 +285,4 @@ DEFINITIONS: tuple[Definition, ...] = (
         subresources=STATUS,
     ),
     Definition("plugins", "plugin.kubevirt.io", operations.Plugin, ALPHA, namespaced=False, categories=()),
-    Definition(
-        "datavolumes",
-        CDI,
-        datavolume.DataVolume,
-        BETA,
-        ("dv", "dvs"),
-        columns=(
-            Column("Phase", ".status.phase", description="The phase the data volume is in"),
-            Column(
-                "Progress",
-                ".status.progress",
-                description="Transfer progress in percentage if known, N/A otherwise",
-            ),
-            Column(
-                "Restarts",
-                ".status.restartCount",
-                "integer",
-                "The number of times the transfer has been restarted.",
-            ),
-            AGE,
-        ),
-        subresources=STATUS,
-        labels=CDI_LABELS,
-    ),
-    Definition("datasources", CDI, datavolume.DataSource, BETA, ("das",), labels=CDI_LABELS),
-    Definition(
-        "dataimportcrons",
-        CDI,
-        datavolume.DataImportCron,
-        BETA,
-        ("dic", "dics"),
-        columns=(
-            Column(
-                "Format", ".status.sourceFormat", description="The format in which created sources are saved"
-            ),
-        ),
-        labels=CDI_LABELS,
-    ),
-    Definition(
-        "storageprofiles",
-        CDI,
-        cdi.StorageProfile,
-        BETA,
-        namespaced=False,
-        categories=(),
-        subresources=STATUS,
-        labels=CDI_LABELS,
-    ),
-    Definition("cdiconfigs", CDI, cdi.CDIConfig, BETA, namespaced=False, categories=(), labels=CDI_LABELS),
-    Definition(
-        "cdis",
-        CDI,
-        cdi.CDI,
-        ALPHA_BETA,
-        ("cdi", "cdis"),
-        namespaced=False,
-        categories=(),
-        columns=(AGE, PHASE),
-        labels={"operator.cdi.kubevirt.io": ""},
-    ),
-    Definition(
-        "objecttransfers",
-        CDI,
-        cdi.ObjectTransfer,
-        BETA,
-        ("ot", "ots"),
-        namespaced=False,
-        categories=(),
-        columns=(AGE, PHASE),
-        subresources=STATUS,
-        labels=CDI_LABELS,
-    ),
-    Definition(
-        "volumeimportsources", CDI, datavolume.VolumeImportSource, BETA, categories=(), labels=CDI_LABELS
-    ),
-    Definition(
-        "volumeuploadsources", CDI, datavolume.VolumeUploadSource, BETA, categories=(), labels=CDI_LABELS
-    ),
-    Definition(
-        "volumeclonesources", CDI, datavolume.VolumeCloneSource, BETA, categories=(), labels=CDI_LABELS
-    ),
 )

@@ -1,0 +1,228 @@
+"""A pod as its kubelet sees it: what is to become of it, and the reports (`reports`, `conditions`) its stages write.
+
+Names for stages (`stages/pod.yaml`); those that say nothing now are absent:
+
+    node        the pod's node, if a kubelet runs there              startable   containers can be started now
+    alive       some container runs                                  starting    the containers about to start
+    ends        `here`, or `elsewhere`: who decides the end          stopping    the containers that run
+    outcome     Succeeded or Failed: the end was reported            restarting  ended containers that are wanted back
+    debugging   the ephemeral containers that were added and not yet started
+    creating · running · completed · stopped · killed · ended · restarted · debugged   the status to write for each of these
+    host · address   of the pod's node, and of the pod: its own, or the next that is free
+    outdated    conditions to write, where they differ from what containers and readiness gates say
+    fate        how the start goes wrong, if it is to (`fates`)      unpullable  the container whose image is not found
+    pulling     the containers whose image could not be pulled       unpulled · crashed   the status to write when it has gone wrong
+
+Upstream: k8s: pkg/kubelet/status/generate.go, pkg/kubelet/kubelet_pods.go
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from fakekube.agents import containers, fates
+from fakekube.agents.containers import Status
+from fakekube.agents.pods import conditions
+from fakekube.agents.pods.reports import KILLED, Reports
+from fakekube.lifecycle.view import View
+from fakekube.machinery import objects
+from fakekube.machinery.wire import Object
+
+_PULL_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+
+
+class PodView(View):
+    """The names above for one pod, each computed when it is asked for."""
+
+    def __init__(
+        self,
+        pod: Object,
+        now: str,
+        *,
+        node: Object | None,
+        ends_elsewhere: bool,
+        address: Callable[[Object, Object], str],
+    ) -> None:
+        self._pod = pod
+        self._now = now
+        self._node = node
+        self._ends_elsewhere = ends_elsewhere
+        self._address = address
+        self._status: dict[str, Any] = pod.get("status") or {}
+
+    @property
+    def reports(self) -> Reports:
+        return Reports(self._pod, self._now, host=self.host() or "", address=self.address)
+
+    def node(self) -> str | None:
+        return objects.name(self._node) if self._node is not None else None
+
+    def host(self) -> str | None:
+        return host_address(self._node) if self._node is not None else None
+
+    def address(self) -> str | None:
+        if self._node is None:
+            return None
+        if self._pod["spec"].get("hostNetwork"):
+            return self.host()
+        return self._address(self._pod, self._node)
+
+    def ends(self) -> str:
+        return "elsewhere" if self._ends_elsewhere else "here"
+
+    def alive(self) -> bool | None:
+        return True if self._running() else None
+
+    def outcome(self) -> str | None:
+        """How the pod ended, where that has been reported but not yet been seen through."""
+        if self._final():
+            return str(self._status["phase"]) if self._running() else None
+        reported = containers.present_statuses(self._pod, "containers")
+        exits = [end for one in reported if (end := containers.termination(one)) is not None]
+        if not exits:
+            return None
+        if len(exits) < len(self._pod["spec"]["containers"]) and not self._ends_elsewhere:
+            return None
+        policy = self._pod["spec"].get("restartPolicy") or "Always"
+        failed = any(end.get("exitCode") for end in exits)
+        if not objects.is_terminating(self._pod) and (
+            policy == "Always" or (policy == "OnFailure" and failed)
+        ):
+            return None
+        return "Failed" if failed else "Succeeded"
+
+    def startable(self) -> bool | None:
+        if self._final() or self._status.get("phase") == "Running":
+            return None
+        if self.pulling():
+            return None  # whoever said so decides when that is over
+        return True
+
+    def pulling(self) -> list[dict[str, str]] | None:
+        found = [
+            self._item(field, container)
+            for field in ("initContainers", "containers")
+            for one in containers.present_statuses(self._pod, field)
+            if objects.dig(one, "state", "waiting", "reason") in _PULL_TROUBLE
+            for container in self._pod["spec"].get(field) or ()
+            if container["name"] == one["name"]
+        ]
+        return found or None
+
+    def starting(self) -> list[dict[str, str]]:
+        spec = self._pod["spec"]
+        return [
+            self._item(field, container)
+            for field in ("initContainers", "containers")
+            for container in spec.get(field) or ()
+        ]
+
+    def stopping(self) -> list[dict[str, str]]:
+        return [self._item(field, container) for field, container, _ in self._running()]
+
+    def restarting(self) -> list[dict[str, str]] | None:
+        policy = self._pod["spec"].get("restartPolicy") or "Always"
+        if self._final() or policy == "Never" or (self._ends_elsewhere and policy != "Always"):
+            return None
+        ended = {
+            one["name"]
+            for one in containers.present_statuses(self._pod, "containers")
+            if (end := containers.termination(one)) is not None
+            and (policy == "Always" or end.get("exitCode"))
+        }
+        found = [container for container in self._pod["spec"]["containers"] if container["name"] in ended]
+        return [self._item("containers", container) for container in found] or None
+
+    def debugging(self) -> list[dict[str, str]] | None:
+        added = self._pod["spec"].get("ephemeralContainers")
+        if not added or self._final():
+            return None
+        known = {one["name"] for one in containers.present_statuses(self._pod, "ephemeralContainers")}
+        return [self._item("ephemeralContainers", one) for one in added if one["name"] not in known] or None
+
+    def completed(self) -> Object:
+        """The work is done, with the exit code the pod's fate tells; a failure may be tried again."""
+        code = fates.of(self._pod).exit
+        if code and self._pod["spec"].get("restartPolicy") != "Never":
+            return self.reports.crashed()
+        return self.reports.after_end(code)
+
+    def ended(self) -> Object:
+        outcome = self.outcome()
+        return self.reports.after_end(1 if outcome == "Failed" else 0, outcome)
+
+    def outdated(self) -> Object | None:
+        return conditions.outdated(self._pod, self._now)
+
+    def fate(self) -> str | None:
+        return fates.of(self._pod).start or None
+
+    def unpullable(self) -> list[dict[str, str]]:
+        """The first image of a container that is no sidecar: init containers before the others."""
+        spec = self._pod["spec"]
+        for field in ("initContainers", "containers"):
+            for one in spec.get(field) or ():
+                if not containers.is_sidecar(one):
+                    image = one.get("image") or ""
+                    error = f'failed to resolve reference "{image}": {image}: not found'
+                    return [{**self._item(field, one), "field": field, "error": error}]
+        return []
+
+    def unpulled(self) -> Object:
+        [missing] = self.unpullable()
+        return self.reports.unpulled(missing, backed_off=self.fate() == "image-pull-backoff")
+
+    def _final(self) -> bool:
+        return self._status.get("phase") in ("Succeeded", "Failed")
+
+    def _running(self) -> list[tuple[str, containers.Container, Status]]:
+        spec = self._pod["spec"]
+        return [
+            (field, container, one)
+            for field in ("containers", "initContainers", "ephemeralContainers")
+            for one in containers.present_statuses(self._pod, field)
+            if containers.is_running(one)
+            for container in spec.get(field) or ()
+            if container["name"] == one["name"]
+        ]
+
+    @staticmethod
+    def _item(field: str, container: containers.Container) -> dict[str, str]:
+        name = container["name"]
+        return {"name": name, "image": container.get("image") or "", "path": f"spec.{field}{{{name}}}"}
+
+
+PodView.computed = {
+    "node": PodView.node,
+    "alive": PodView.alive,
+    "ends": PodView.ends,
+    "outcome": PodView.outcome,
+    "startable": PodView.startable,
+    "starting": PodView.starting,
+    "stopping": PodView.stopping,
+    "restarting": PodView.restarting,
+    "debugging": PodView.debugging,
+    "creating": lambda view: view.reports.creating(),
+    "running": lambda view: view.reports.running(),
+    "completed": PodView.completed,
+    "stopped": lambda view: view.reports.after_end(0),
+    "killed": lambda view: view.reports.after_end(KILLED),
+    "ended": PodView.ended,
+    "restarted": lambda view: view.reports.restarted(item["name"] for item in view.restarting() or ()),
+    "debugged": lambda view: view.reports.debugged(),
+    "outdated": PodView.outdated,
+    "host": PodView.host,
+    "address": PodView.address,
+    "fate": PodView.fate,
+    "unpullable": PodView.unpullable,
+    "pulling": PodView.pulling,
+    "unpulled": PodView.unpulled,
+    "crashed": lambda view: view.reports.crashed(),
+}
+
+NAMES = frozenset(f"pod.{key}" for key in PodView.computed)
+
+
+def host_address(node: Object) -> str:
+    """The address a node is reached at."""
+    addresses = (node.get("status") or {}).get("addresses") or ()
+    return next((one["address"] for one in addresses if one.get("type") == "InternalIP"), "")
