@@ -23,6 +23,11 @@ def id_label(vmi_name: str) -> str:
     return f"{vmi_name[:54]}-{hashlib.sha1(vmi_name.encode()).hexdigest()[:8]}"  # noqa: S324 - upstream's choice
 
 
+def hostname(vmi: Obj) -> str:
+    """The guest's: what it says, or its name up to a dot, as long as labels of names may be."""
+    return str(dig(vmi, "spec", "hostname") or name(vmi).partition(".")[0][:63].rstrip("-"))
+
+
 def build(
     vmi: Obj,
     settings: Settings,
@@ -44,7 +49,7 @@ def build(
         },
         "spec": {
             "restartPolicy": "Never",
-            "hostname": spec.get("hostname") or name(vmi),
+            "hostname": hostname(vmi),
             "terminationGracePeriodSeconds": grace_seconds(vmi) + _GRACE_EXTRA,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
@@ -89,7 +94,7 @@ def _labels(vmi: Obj, target: Target | None) -> dict[str, str]:
         **labels(vmi),
         names.APP: "virt-launcher",
         names.CREATED_BY: uid(vmi),
-        names.VM_NAME: str(dig(vmi, "spec", "hostname") or name(vmi))[:63].rstrip("-."),
+        names.VM_NAME: hostname(vmi)[:63].rstrip("-."),
         names.VMI_ID: id_label(name(vmi)),
     }
     if target is not None:
@@ -152,12 +157,19 @@ def _node_selector(vmi: Obj, target: Target | None) -> dict[str, str]:
 
 def _affinity(vmi: Obj, target: Target | None) -> Object:
     affinity: Object = {**dig(vmi, "spec", "affinity", default={})}
+    lacking = [
+        f"cpu-feature.node.kubevirt.io/{one.get('name')}"
+        for one in dig(vmi, "spec", "domain", "cpu", "features", default=())
+        if one.get("policy") == "forbid"
+    ]
     if (dig(vmi, "spec", "domain", "cpu", "model") or "host-model") == "host-model":
-        obsolete = {"key": "node-labeller.kubevirt.io/obsolete-host-model", "operator": "DoesNotExist"}
+        lacking.append("node-labeller.kubevirt.io/obsolete-host-model")
+    if lacking:
+        without = [{"key": one, "operator": "DoesNotExist"} for one in lacking]
         nodes: Object = {**(affinity.get("nodeAffinity") or {})}
         required = dig(nodes, "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms") or [{}]
         terms = [
-            {**term, "matchExpressions": [*(term.get("matchExpressions") or ()), obsolete]}
+            {**term, "matchExpressions": [*(term.get("matchExpressions") or ()), *without]}
             for term in required
         ]
         nodes["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": terms}

@@ -1,11 +1,11 @@
 """virt-handler's marks on nodes: what it can run, told by labels and devices, and that it lives, told by heartbeats.
 
-A node annotated `fakekube.io/fate: no-heartbeat` gets no more heartbeats: its virt-handler is dead, and nothing happens to
-the guests there either.
+A node annotated `fakekube.io/fate: no-heartbeat`, or whose virt-handler pod has gone, gets no more heartbeats: its virt-handler
+is dead, and nothing happens to the guests there either.
 Origin: kubevirt: pkg/virt-handler/heartbeat/heartbeat.go, pkg/virt-handler/node-labeller/
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -13,7 +13,7 @@ from fakekube.client.informer import Informer
 from fakekube.clock import Clock, parse_rfc3339, rfc3339
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, labels, name
-from fakekube.machinery.resources import NODES
+from fakekube.machinery.resources import NODES, PODS
 from fakekube.machinery.wire import Object
 
 HEARTBEAT = "kubevirt.io/heartbeat"
@@ -72,13 +72,32 @@ class Heartbeats:
         self._client = client
         self._clock = clock
         self._nodes = Informer(client, NODES, clock=clock)
+        self._pods = Informer(client, PODS, clock=clock, label_selector="kubevirt.io=virt-handler")
+        self._pods.add_index("node", _node_of)
+        self._housed: set[str] = (
+            set()
+        )  # nodes that have had a virt-handler pod: where one never was, one is assumed
+        self._told: list[Callable[[str], None]] = []
+        self._pods.on_change(self._note)
         self.controller = Controller("virt-handler nodes", self._reconcile, clock=clock)
         self.controller.source(self._nodes)
+        self.controller.source(self._pods, _nodes_of)
 
     def beats_on(self, node: str) -> bool:
         """Whether the virt-handler there lives."""
         found = self._nodes.get(node)
-        return found is None or lives(found)
+        return found is None or self._lives(found)
+
+    def _lives(self, node: Obj) -> bool:
+        own = name(node)
+        return lives(node) and (own not in self._housed or any(self._pods.by_index("node", own)))
+
+    def _note(self, old: Object | None, new: Object | None) -> None:
+        for node in _node_of(new) if new is not None else ():
+            if node in self._housed and old is None:
+                for tell in self._told:
+                    tell(node)
+            self._housed.add(node)
 
     def on_change(self, told: Callable[[str], None]) -> None:
         """Call `told` with the name of a node whose virt-handler has come back."""
@@ -88,10 +107,11 @@ class Heartbeats:
                 told(name(new))
 
         self._nodes.on_change(changed)
+        self._told.append(told)
 
     async def _reconcile(self, own: str) -> Result | None:
         node = self._nodes.get(own)
-        if node is None or not lives(node):
+        if node is None or not self._lives(node):
             return None
         now = self._clock.now()
         beat = annotations(node).get(HEARTBEAT)
@@ -108,3 +128,12 @@ class Heartbeats:
         except NotFound:
             return None
         return Result(requeue_after=PERIOD - age)
+
+
+def _node_of(pod: Object) -> Iterable[str]:
+    node = dig(pod, "spec", "nodeName", default="")
+    return (node,) if node else ()
+
+
+def _nodes_of(old: Object | None, new: Object | None) -> Iterable[str]:
+    return _node_of(new or old or {})
