@@ -1,4 +1,5 @@
-"""What a node makes of a guest: where it stands, and the reports its stages write. Pure.
+"""What a node makes of a guest: where it stands, and what is to become of it; the statuses its stages write are of
+`guest_reports`. Pure.
 
 Names for stages (`stages/guest.yaml`); those that say nothing now are absent:
 
@@ -28,19 +29,16 @@ from datetime import datetime, timedelta
 
 from fakekube.clock import rfc3339, rfc3339_micro
 from fakekube.lifecycle.view import View
-from fakekube.machinery.objects import annotations, condition_is, conditions, dig, is_terminating
+from fakekube.machinery.objects import annotations, condition_is, dig, is_terminating
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import commands, copying, domain, plugging
+from fakekube.virt.handler import copying, domain, plugging
 from fakekube.virt.handler.fates import BLOCKED_TARGET, FAILED_MIGRATION, Fate
+from fakekube.virt.handler.guest_reports import SYNC_ERROR, Reports
 from fakekube.virt.handler.migration import STUCK_SECONDS, Step, next_step
 
 FINAL = ("Succeeded", "Failed")
 
 _SYNC_RETRY = 10.0  # seconds
-_SYNC_ERROR = (
-    "server error. command SyncVMI failed: \"LibvirtError(Code=1, Domain=10, Message='internal error: "
-    "process exited while connecting to monitor')\""
-)
 
 
 @dataclass(slots=True)
@@ -76,6 +74,10 @@ class GuestView(View):
         self._status: Object = vmi.get("status") or {}
         self._step: Step | None = None
 
+    @property
+    def reports(self) -> Reports:
+        return Reports(self._vmi, self._pod(), self._moment)
+
     def state(self) -> str | None:
         starting = self._status.get("phase") == "Scheduled"
         pod = self._launchers.here
@@ -94,44 +96,8 @@ class GuestView(View):
             return "fails"
         return "refused" if self.fate.fail_to_sync else None
 
-    def running(self) -> Object:
-        status: Object = dict(self._status)
-        told = domain.migratability(self._vmi)
-        if dig(self._vmi, "spec", "startStrategy") == "Paused":
-            told.append(commands.paused("PausedByUser", "VMI was paused by user", self._now()))
-        kinds = {one["type"] for one in told}
-        listed = [one for one in conditions(self._vmi) if one["type"] not in kinds]
-        status["conditions"] = [*listed, *told]
-        status |= {
-            "phase": "Running",
-            "phaseTransitionTimestamps": self._transitions("Running"),
-            "interfaces": domain.interfaces(self._vmi, self._pod(), agent=False),
-            "volumeStatus": domain.volume_statuses(self._vmi),
-            "machine": {"type": domain.MACHINE_TYPE},
-            "memory": domain.memory(self._vmi),
-            "migrationMethod": domain.migration_method(self._vmi),
-            "selinuxContext": "none",
-        }
-        status.setdefault("currentCPUTopology", domain.cpu_topology(self._vmi))
-        status.setdefault("guestOSInfo", {})
-        return {member: value for member, value in status.items() if value != []}
-
-    def talking(self) -> Object:
-        return self._with_agent(self.running())
-
     def untold(self) -> bool | None:
         return None if condition_is(self._vmi, "Synchronized", "False") else True
-
-    def unsynced(self) -> Object:
-        told: Object = {
-            "type": "Synchronized",
-            "status": "False",
-            "lastProbeTime": None,
-            "lastTransitionTime": self._now(),
-            "reason": "Synchronizing with the Domain failed.",
-            "message": _SYNC_ERROR,
-        }
-        return self._with_condition(told)
 
     # Running.
 
@@ -144,26 +110,9 @@ class GuestView(View):
         lost = fate.agent_lost_after
         return None if lost is not None and self._age() >= lost else "awaited"
 
-    def connected(self) -> Object:
-        return self._with_agent(self._status)
-
-    def disconnected(self) -> Object:
-        """What the agent told stays known; addresses are the domain's again."""
-        listed = [one for one in conditions(self._vmi) if one["type"] != "AgentConnected"]
-        interfaces = domain.interfaces(self._vmi, self._pod(), agent=False)
-        told = [{k: v for k, v in one.items() if k != "interfaceName"} for one in interfaces]
-        return {**self._status, "conditions": listed, "interfaces": told}
-
-    def paused(self) -> Object:
-        reason, text = "PausedIOError", "VMI was paused, low-level IO error detected"
-        return self._with_condition(commands.paused(reason, text, self._now()))
-
     def thaw_at(self) -> str | None:
         frozen = self._status.get("fsFreezeStatus") == "frozen"
         return rfc3339_micro(self._memory.thaws) if frozen and self._memory.thaws else None
-
-    def thawed(self) -> Object:
-        return {key: value for key, value in self._status.items() if key != "fsFreezeStatus"}
 
     def plugged(self) -> Object | None:
         step = plugging.next_step(self._vmi, self._moment)
@@ -244,40 +193,6 @@ class GuestView(View):
     def deletion(self) -> list[Object]:
         return [{}] if is_terminating(self._vmi) else []
 
-    # Small things.
-
-    def ended(self, phase: str) -> Object:
-        return {
-            **self._status,
-            "phase": phase,
-            "phaseTransitionTimestamps": self._transitions(phase),
-        }
-
-    def _with_agent(self, status: Object) -> Object:
-        connected = {
-            "type": "AgentConnected",
-            "status": "True",
-            "lastTransitionTime": None,
-            "lastProbeTime": self._now(),
-        }
-        listed = [one for one in status.get("conditions") or () if one["type"] != "AgentConnected"]
-        return {
-            **status,
-            "conditions": [*listed, connected],
-            "guestOSInfo": domain.guest_os(self._vmi),
-            "interfaces": domain.interfaces(self._vmi, self._pod(), agent=True),
-        }
-
-    def _with_condition(self, told: Object) -> Object:
-        changed: Object = commands.with_condition(self._vmi, told)["status"]
-        return changed
-
-    def _transitions(self, phase: str) -> list[Object]:
-        known = list(self._status.get("phaseTransitionTimestamps") or ())
-        if any(one.get("phase") == phase for one in known):
-            return known
-        return [*known, {"phase": phase, "phaseTransitionTimestamp": self._now()}]
-
     def _pod(self) -> Object:
         return self._launchers.here or {}
 
@@ -312,15 +227,8 @@ GuestView.computed = {
         for name in (
             "state",
             "boot",
-            "running",
-            "talking",
             "untold",
-            "unsynced",
             "agent",
-            "connected",
-            "disconnected",
-            "paused",
-            "thawed",
             "plugged",
             "plugging",
             "migration",
@@ -332,11 +240,18 @@ GuestView.computed = {
             "deletion",
         )
     },
-    "failed": lambda view: view.ended("Failed"),
-    "succeeded": lambda view: view.ended("Succeeded"),
+    "running": lambda view: view.reports.running(),
+    "talking": lambda view: view.reports.talking(),
+    "unsynced": lambda view: view.reports.unsynced(),
+    "connected": lambda view: view.reports.connected(),
+    "disconnected": lambda view: view.reports.disconnected(),
+    "paused": lambda view: view.reports.paused(),
+    "thawed": lambda view: view.reports.thawed(),
+    "failed": lambda view: view.reports.ended("Failed"),
+    "succeeded": lambda view: view.reports.ended("Succeeded"),
     "thawAt": GuestView.thaw_at,
     "retry": lambda _view: _SYNC_RETRY,
-    "refusal": lambda _view: _SYNC_ERROR,
+    "refusal": lambda _view: SYNC_ERROR,
     "bootAfter": lambda view: view.fate.boot_after,
     "agentLater": lambda view: view.fate.agent_after or None,
     "agentAt": lambda view: view.at(view.fate.agent_after),

@@ -1,0 +1,111 @@
+"""What a node reports of a guest: the statuses it writes, at a moment. Pure.
+
+Origin: kubevirt: pkg/virt-handler/vm.go
+"""
+
+from datetime import datetime
+
+from fakekube.clock import rfc3339
+from fakekube.machinery.objects import conditions, dig
+from fakekube.machinery.wire import Object
+from fakekube.virt.handler import commands, domain
+
+SYNC_ERROR = (
+    "server error. command SyncVMI failed: \"LibvirtError(Code=1, Domain=10, Message='internal error: "
+    "process exited while connecting to monitor')\""
+)
+
+
+class Reports:
+    """Statuses of one guest; `pod` is the launcher it runs in, as far as there is one."""
+
+    def __init__(self, vmi: Object, pod: Object, moment: datetime) -> None:
+        self._vmi = vmi
+        self._pod = pod
+        self._now = rfc3339(moment)
+        self._status: Object = vmi.get("status") or {}
+
+    def running(self) -> Object:
+        status: Object = dict(self._status)
+        told = domain.migratability(self._vmi)
+        if dig(self._vmi, "spec", "startStrategy") == "Paused":
+            told.append(commands.paused("PausedByUser", "VMI was paused by user", self._now))
+        kinds = {one["type"] for one in told}
+        listed = [one for one in conditions(self._vmi) if one["type"] not in kinds]
+        status["conditions"] = [*listed, *told]
+        status |= {
+            "phase": "Running",
+            "phaseTransitionTimestamps": self._transitions("Running"),
+            "interfaces": domain.interfaces(self._vmi, self._pod, agent=False),
+            "volumeStatus": domain.volume_statuses(self._vmi),
+            "machine": {"type": domain.MACHINE_TYPE},
+            "memory": domain.memory(self._vmi),
+            "migrationMethod": domain.migration_method(self._vmi),
+            "selinuxContext": "none",
+        }
+        status.setdefault("currentCPUTopology", domain.cpu_topology(self._vmi))
+        status.setdefault("guestOSInfo", {})
+        return {member: value for member, value in status.items() if value != []}
+
+    def talking(self) -> Object:
+        return self._with_agent(self.running())
+
+    def unsynced(self) -> Object:
+        told: Object = {
+            "type": "Synchronized",
+            "status": "False",
+            "lastProbeTime": None,
+            "lastTransitionTime": self._now,
+            "reason": "Synchronizing with the Domain failed.",
+            "message": SYNC_ERROR,
+        }
+        return self._with_condition(told)
+
+    def connected(self) -> Object:
+        return self._with_agent(self._status)
+
+    def disconnected(self) -> Object:
+        """What the agent told stays known; addresses are the domain's again."""
+        listed = [one for one in conditions(self._vmi) if one["type"] != "AgentConnected"]
+        interfaces = domain.interfaces(self._vmi, self._pod, agent=False)
+        told = [{k: v for k, v in one.items() if k != "interfaceName"} for one in interfaces]
+        return {**self._status, "conditions": listed, "interfaces": told}
+
+    def paused(self) -> Object:
+        reason, text = "PausedIOError", "VMI was paused, low-level IO error detected"
+        return self._with_condition(commands.paused(reason, text, self._now))
+
+    def thawed(self) -> Object:
+        return {key: value for key, value in self._status.items() if key != "fsFreezeStatus"}
+
+    def ended(self, phase: str) -> Object:
+        return {
+            **self._status,
+            "phase": phase,
+            "phaseTransitionTimestamps": self._transitions(phase),
+        }
+
+    def _with_agent(self, status: Object) -> Object:
+        connected = {
+            "type": "AgentConnected",
+            "status": "True",
+            "lastTransitionTime": None,
+            "lastProbeTime": self._now,
+        }
+        listed = [one for one in status.get("conditions") or () if one["type"] != "AgentConnected"]
+        return {
+            **status,
+            "conditions": [*listed, connected],
+            "guestOSInfo": domain.guest_os(self._vmi),
+            "interfaces": domain.interfaces(self._vmi, self._pod, agent=True),
+        }
+
+    def _with_condition(self, told: Object) -> Object:
+        changed: Object = commands.with_condition(self._vmi, told)["status"]
+        return changed
+
+    def _transitions(self, phase: str) -> list[Object]:
+        known = list(self._status.get("phaseTransitionTimestamps") or ())
+        if any(one.get("phase") == phase for one in known):
+            return known
+        return [*known, {"phase": phase, "phaseTransitionTimestamp": self._now}]
