@@ -25,8 +25,9 @@ async def test_manual():
 
 
 async def test_halted_and_asked_to_start():
-    """A Start request makes a Halted VM an Always one, which runs; no failure is told."""
+    """A Start request makes a Halted VM an Always one, which runs; no failure is told but to the log."""
     seen = await Scene().vm("Halted").wait(1).request("Start").wait(3).play()
+    assert seen.values("vm/vm", "status.conditions[Failure]") == []
     assert seen.values("vm/vm", "spec.runStrategy") == ["Halted", "Always"]
     assert seen.statuses() == ["Stopped", "Starting", "Running"]
     assert "vmi/vm#2" not in seen.facts.lives

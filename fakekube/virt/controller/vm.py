@@ -132,9 +132,12 @@ class VirtualMachineController:
         if seen.error is not None or (not ready and not halted):
             return
         decision = run_strategy.decide(seen.vm, seen.vmi, self._clock.now())
-        seen.wait, seen.failure = decision.wait, decision.failure
-        if decision.failure is not None and not decision.run_always:
-            seen.error = RuntimeError(decision.failure.message)
+        seen.wait = decision.wait
+        if decision.failure is not None:
+            if decision.run_always:  # upstream loses the race for telling it to its own change of the spec
+                _log.error("%s: %s", seen.key, decision.failure.message)
+            else:
+                seen.failure, seen.error = decision.failure, RuntimeError(decision.failure.message)
         await self._runner.carry_out(seen, decision)
 
     async def _mark(self, seen: Pass) -> None:

@@ -230,7 +230,7 @@ def _conditions(seen: Seen, status: Object, phase: str, pod: Object | None) -> l
         listed = _renew(listed, _data_volumes_ready(seen.volumes.values()))
     if phase in names.UNPROCESSED and seen.provisioning:
         listed = _renew(listed, conditions.make("Provisioning", "True"))
-    elif phase not in names.UNPROCESSED:
+    elif was == names.SCHEDULING:
         listed = conditions.drop(listed, "Provisioning")
     if phase in names.UNPROCESSED and seen.unschedulable:  # said anew at every pass, hence always the last
         why = conditions.make("PodScheduled", "False", "Unschedulable", seen.unschedulable)
