@@ -168,8 +168,8 @@ class Launchers:
         arrived = _arrived(vmi, pod)
         if arrived and names.TARGET_READY not in noted:
             noted[names.TARGET_READY] = arrived
-        if dig(vmi, "status", "evacuationNodeName", default="-") == dig(pod, "spec", "nodeName"):
-            noted[_LEAVING] = "kubevirt"
+        if dig(vmi, "status", "evacuationNodeName"):
+            noted[_LEAVING] = "true"
         if noted != annotations(pod):
             operations += patches.guarded("/metadata/annotations", annotations(pod), noted)
         if operations:
