@@ -125,7 +125,8 @@ def _steadied(
     wanted: int, recommended: Sequence[Stamped], now: datetime, window: float
 ) -> tuple[int, tuple[Stamped, ...]]:
     """The highest recommendation of the window, and those worth remembering."""
-    recent = [one for one in recommended if one[0] >= now - timedelta(seconds=window)]
+    # A look that takes place exactly a window later is one that in the real world is a little late.
+    recent = [one for one in recommended if one[0] > now - timedelta(seconds=window)]
     return max([wanted, *(count for _, count in recent)]), (*recent, (now, wanted))
 
 
