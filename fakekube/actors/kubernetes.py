@@ -154,6 +154,12 @@ def _volumes(at: Setting) -> Made:
     return Made(Volumes(at.client, clock=at.clock, ids=at.ids), prepare)
 
 
+def _volume_snapshots(at: Setting) -> Made:
+    from fakekube.agents.volume_snapshots import VolumeSnapshots
+
+    return Made(VolumeSnapshots(at.client, clock=at.clock))
+
+
 def _metrics(at: Setting) -> Made:
     from fakekube.agents.metrics import actor
 
@@ -188,6 +194,12 @@ SPECS = (
     ActorSpec("kubelet", KUBERNETES, "runs pods, or says it does", _kubelet),
     ActorSpec("stages", KUBERNETES, "plays your own stages (--stages) for other kinds", _stages),
     ActorSpec("volumes", KUBERNETES, "binds and provisions volumes", _volumes),
+    ActorSpec(
+        "volume-snapshots",
+        KUBERNETES,
+        "takes snapshots of volumes, once their types are installed",
+        _volume_snapshots,
+    ),
     ActorSpec("metrics", KUBERNETES, "tells what nodes and pods use: kubectl top, autoscaling", _metrics),
     ActorSpec(
         "horizontal-pod-autoscaler",

@@ -45,7 +45,13 @@ class TinyApi:
         entry = await self.store.get(request.path)
         if entry is not None:
             return Response(body=self.encoded(entry))
-        if request.path.rpartition("/")[2] in ("configmaps", "pods", "nodes", "events"):
+        if request.path.rpartition("/")[2] in (
+            "configmaps",
+            "customresourcedefinitions",
+            "events",
+            "nodes",
+            "pods",
+        ):
             limit = int(query["limit"]) if "limit" in query else None
             after = query.get("continue", "")
             page = await self.store.list(request.path + "/", after=after, limit=limit)

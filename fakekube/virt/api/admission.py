@@ -62,7 +62,7 @@ class Admission(review.Hooks):
             "/migration-validate-create": self._migration,
             "/migration-validate-update": _by(lambda obj, old: workloads.migration_update(obj, old or {})),
             "/virtualmachinesnapshots-validate": _by(workloads.snapshot),
-            "/virtualmachinerestores-validate": _by(workloads.restore),
+            "/virtualmachinerestores-validate": self._restore,
             "/virtualmachineexports-validate": _by(workloads.export),
             "/virtualmachinebackups-validate": _by(workloads.backup),
             "/vm-clone-validate-create": _by(workloads.clone),
@@ -128,6 +128,14 @@ class Admission(review.Hooks):
 
     async def _pool(self, asked: Question) -> Answer:
         return review.judged(pool.validate(asked.obj, asked.old, await self._settings.current()))
+
+    async def _restore(self, asked: Question) -> Answer:
+        found = workloads.restore(asked.obj, asked.old)
+        if not found and asked.creates:
+            target = dig(asked.obj, "spec", "target") or {}
+            if other := await self._lookups.restore_under_way(asked.namespace, target):
+                found = [Cause(f'VirtualMachineRestore "{other}" in progress', "spec.target")]
+        return review.judged(found)
 
     async def _migration(self, asked: Question) -> Answer:
         vmi_name = dig(asked.obj, "spec", "vmiName") or ""

@@ -8,7 +8,7 @@ from typing import Any
 
 from fakekube.client.client import Client
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.objects import annotations, dig, owners
+from fakekube.machinery.objects import annotations, condition, dig, owners
 from fakekube.machinery.objects import name as name_of
 from fakekube.machinery.resources import (
     CONTROLLER_REVISIONS,
@@ -24,6 +24,7 @@ from fakekube.virt.instancetypes import kinds
 MIGRATIONS = Resource(
     "kubevirt.io", "v1", "virtualmachineinstancemigrations", "VirtualMachineInstanceMigration"
 )
+RESTORES = Resource("snapshot.kubevirt.io", "v1beta1", "virtualmachinerestores", "VirtualMachineRestore")
 
 
 class Lookups:
@@ -61,6 +62,15 @@ class Lookups:
         return next(
             (one for one in found.items if dig(one, "status", "phase") not in ("Succeeded", "Failed")), None
         )
+
+    async def restore_under_way(self, namespace: str, target: Object) -> str:
+        """The name of a restore to this target that has not ended, or empty."""
+        found = await self._client.list(RESTORES, namespace)
+        for one in found.items:
+            ended = dig(one, "status", "complete") or condition(one, "Failure")
+            if dig(one, "spec", "target") == target and not ended:
+                return name_of(one)
+        return ""
 
     async def matched(self, vm: Object, member: str) -> Mapping[str, Any] | None:
         """The spec of the machine's `instancetype` or `preference`, as it was when the machine met it; None when it has none.

@@ -47,6 +47,8 @@ _DEFAULT_CLASS = (
     "storageclass.kubernetes.io/is-default-class",
 )
 _ADOPT = "cdi.kubevirt.io/allowClaimAdoption"
+_POPULATED_FOR = "cdi.kubevirt.io/storage.populatedFor"  # on a claim: whose it is to be
+_PRE_POPULATED = "cdi.kubevirt.io/storage.prePopulated"  # on a DataVolume: somebody else makes its claim
 
 
 @cache
@@ -155,7 +157,11 @@ class DataVolumes:
         if claim is not None:
             if not _is_owned(claim, volume):
                 await self._adopt(volume, claim)
-        elif fates.of(volume).ends != "quota" and dig(volume, "status", "phase") not in FINAL:
+        elif not (
+            fates.of(volume).ends == "quota"
+            or dig(volume, "status", "phase") in FINAL
+            or annotations(volume).get(_PRE_POPULATED)
+        ):
             await self._create_claim(volume)
 
     async def _create_claim(self, volume: Object) -> None:
@@ -166,8 +172,10 @@ class DataVolumes:
             return  # the cache will show it
 
     async def _adopt(self, volume: Object, claim: Object) -> None:
-        """A claim that is there already is taken over, when the DataVolume allows it."""
-        if annotations(volume).get(_ADOPT) != "true" or controller_of(claim) is not None:
+        """A claim that is there already is taken over, when it was made for that or the DataVolume allows it."""
+        made_for_it = annotations(claim).get(_POPULATED_FOR) == name(volume)
+        allowed = made_for_it or annotations(volume).get(_ADOPT) == "true"
+        if not allowed or controller_of(claim) is not None:
             return
         made = claims.claim(volume, default_class="")["metadata"]["ownerReferences"]
         patch = {"metadata": {"ownerReferences": [*owners(claim), *made]}}

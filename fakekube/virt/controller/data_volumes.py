@@ -78,20 +78,26 @@ def claims_of(volumes: Iterable[Obj]) -> list[str]:
     return [claim for volume in volumes if (claim := instance.claim_name(volume))]
 
 
-def snapshot_statuses(vm: Obj, claims: Mapping[str, Obj]) -> list[dict[str, Any]]:
-    """`status.volumeSnapshotStatuses`. There are no VolumeSnapshotClasses here, so nothing can be snapshotted.
+def snapshot_statuses(
+    vm: Obj, claims: Mapping[str, Obj], classes: Mapping[str, str], volumes: Iterable[Obj] = ()
+) -> list[dict[str, Any]]:
+    """`status.volumeSnapshotStatuses`. `classes`: by storage class the class its volumes are snapshotted by.
 
     Origin: kubevirt: pkg/storage/snapshot/snapshot.go (getVolumeSnapshotStatuses).
     """
-    statuses = []
+    statuses: list[dict[str, Any]] = []
+    chosen = {name(one): dig(one, "spec", "pvc", "storageClassName") for one in volumes}
     for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
         own, claim = str(volume.get("name", "")), instance.claim_name(volume)
-        if not claim:
+        storage_class = dig(claims.get(claim), "spec", "storageClassName") or chosen.get(claim) or ""
+        if not claim or "ephemeral" in volume:
             reason = f"Snapshot is not supported for this volumeSource type [{own}]"
-        elif claim not in claims:
+        elif claim not in claims and not storage_class:
             reason = "PVC not found"
+        elif storage_class in classes:
+            statuses.append({"enabled": True, "name": own})
+            continue
         else:
-            storage_class = dig(claims[claim], "spec", "storageClassName", default="")
             reason = (
                 "No VolumeSnapshotClass: Volume snapshots are not configured for this StorageClass "
                 f"[{storage_class}] [{own}]"

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
+from fakekube.client.late import LateInformer
 from fakekube.clock import Clock
-from fakekube.machinery.objects import controller_of, dig, labels, namespace
+from fakekube.machinery.objects import annotations, controller_of, dig, labels, name, namespace
 from fakekube.machinery.resources import (
     CONTROLLER_REVISIONS,
     DATA_VOLUMES,
@@ -30,7 +31,14 @@ MIGRATION_POLICIES = Resource(
     "migrations.kubevirt.io", "v1alpha1", "migrationpolicies", "MigrationPolicy", namespaced=False
 )
 
+STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
+VOLUME_SNAPSHOTS = Resource("snapshot.storage.k8s.io", "v1", "volumesnapshots", "VolumeSnapshot")
+VOLUME_SNAPSHOT_CLASSES = Resource(
+    "snapshot.storage.k8s.io", "v1", "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False
+)
 CDI_CONFIGS = Resource("cdi.kubevirt.io", "v1beta1", "cdiconfigs", "CDIConfig", namespaced=False)
+
+_DEFAULT = "snapshot.storage.kubernetes.io/is-default-class"
 
 BY_OWNER = "owner"  # uid of the controlling owner
 BY_CLAIM = "claim"  # namespace/name of claims a template's or an instance's volumes name
@@ -56,6 +64,9 @@ class Informers:
         self.replica_sets = Informer(client, VMI_REPLICA_SETS, clock=clock)
         self.nodes = Informer(client, NODES, clock=clock)
         self.kubevirts = Informer(client, KUBEVIRTS, clock=clock)
+        self.storage_classes = Informer(client, STORAGE_CLASSES, clock=clock)
+        self.volume_snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
+        self.volume_snapshot_classes = LateInformer(client, VOLUME_SNAPSHOT_CLASSES, clock=clock)
         self.cdi_configs = Informer(client, CDI_CONFIGS, clock=clock)
         for informer in (self.vmis, self.pods, self.attachments, self.revisions, self.data_volumes):
             informer.add_index(BY_OWNER, owner_uid)
@@ -67,6 +78,20 @@ class Informers:
     def config(self) -> ClusterConfig:
         """What the KubeVirt object says; the defaults where there is none."""
         return config.from_object(next(iter(self.kubevirts.objects()), None))
+
+    def snapshot_classes(self) -> dict[str, str]:
+        """By storage class the class its volumes are snapshotted by: that of its driver, or the default one of several."""
+        if not self.volume_snapshot_classes.established:
+            return {}
+        by_driver: dict[str, Object] = {}
+        for one in sorted(
+            self.volume_snapshot_classes.objects(), key=lambda one: _DEFAULT in annotations(one)
+        ):
+            by_driver[one.get("driver") or ""] = one
+        chosen = {
+            name(one): by_driver.get(one.get("provisioner") or "") for one in self.storage_classes.objects()
+        }
+        return {own: name(found) for own, found in chosen.items() if found is not None}
 
 
 def owner_uid(obj: Object) -> Iterable[str]:

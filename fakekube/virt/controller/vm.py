@@ -60,13 +60,19 @@ class VirtualMachineController:
             informers.vmis,  # a VMI has its VM's key
             (informers.data_volumes, self._owners_and_users),
             (informers.claims, self._users),
-            reads=(informers.revisions, informers.kubevirts),
+            (informers.volume_snapshot_classes, self._with_claims),
+            reads=(informers.revisions, informers.kubevirts, informers.storage_classes),
             workers=_WORKERS,
         )
 
     def _users(self, old: Object | None, new: Object | None) -> Iterable[str]:
         obj = new or old
         return [key(vm) for vm in self._informers.vms.by_index(BY_CLAIM, key(obj))] if obj else ()
+
+    def _with_claims(self, _old: Object | None, _new: Object | None) -> Iterable[str]:
+        return [
+            key(vm) for vm in self._informers.vms.objects() if dig(vm, "status", "volumeSnapshotStatuses")
+        ]
 
     def _owners_and_users(self, old: Object | None, new: Object | None) -> Iterable[str]:
         keys = set(self._users(old, new))
@@ -202,6 +208,7 @@ class VirtualMachineController:
             vmi=seen.vmi,
             volumes=seen.volumes,
             claims=seen.claims,
+            snapshot_classes=self._informers.snapshot_classes(),
             failure=seen.failure,
             creating=seen.creating,
             deleting=seen.deleting,

@@ -5,7 +5,7 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (updateStatus).
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fakekube.clock import rfc3339
@@ -31,6 +31,7 @@ class Seen:
     vmi: Object | None = None
     volumes: Sequence[Object] = ()  # DataVolumes named by the template
     claims: Mapping[str, Object] | None = None  # claims named by the template, those that exist
+    snapshot_classes: Mapping[str, str] = field(default_factory=dict)  # by storage class
     failure: conditions.Failure | None = None
     creating: bool = False
     deleting: bool = False
@@ -53,7 +54,7 @@ def compute(seen: Seen, chance: random.Random) -> Object:
         "startFailure",
         start_failure.following(old.get("startFailure"), vmi, strategy, seen.now, chance),
     )
-    _set(status, "volumeSnapshotStatuses", data_volumes.snapshot_statuses(vm, claims))
+    _set(status, "volumeSnapshotStatuses", _snapshot_statuses(seen))
     if vmi is not None or old.get("runStrategy"):
         _set(status, "runStrategy", strategy)
     if vmi is not None:
@@ -94,10 +95,14 @@ def _is_told_anew(seen: Seen, told: conditions.Condition | None) -> bool:
 def first(seen: Seen, chance: random.Random) -> Object:
     """The status of a VM nobody has looked at yet: stopped, whatever comes next; and nothing else if it says two things."""
     if not run_strategy.or_none(seen.vm):
-        told = data_volumes.snapshot_statuses(seen.vm, seen.claims or {})
+        told = _snapshot_statuses(seen)
         return {"printableStatus": "Stopped", **({"volumeSnapshotStatuses": told} if told else {})}
     status = compute(replace(seen, creating=False, volumes=(), claims=seen.claims), chance)
     return {**status, "printableStatus": "Stopped"}
+
+
+def _snapshot_statuses(seen: Seen) -> list[Object]:
+    return data_volumes.snapshot_statuses(seen.vm, seen.claims or {}, seen.snapshot_classes, seen.volumes)
 
 
 def _set(status: Object, member: str, value: object) -> None:

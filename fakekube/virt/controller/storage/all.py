@@ -3,6 +3,7 @@
 from fakekube.client.controller import Controller
 from fakekube.client.recorder import Recorder
 from fakekube.virt.controller.storage.clone import Clones
+from fakekube.virt.controller.storage.content import Contents
 from fakekube.virt.controller.storage.export import Exports
 from fakekube.virt.controller.storage.restore import Restores
 from fakekube.virt.controller.storage.snapshot import Snapshots
@@ -14,11 +15,13 @@ class Storage:
 
     def __init__(self, wiring: Wiring) -> None:
         parts = [wiring.speaking(f"{part}-controller") for part in ("snapshot", "restore", "clone", "export")]
-        snapshots, restores = Snapshots(parts[0]), Restores(parts[1])
+        snapshots, contents, restores = Snapshots(parts[0]), Contents(parts[0]), Restores(parts[1])
         clones, exports = Clones(parts[2]), Exports(parts[3])
+        snapshots.follow(contents)
+        contents.follow(snapshots)
         clones.follow(snapshots, restores)
         restores.follow(snapshots)
         self.recorders: list[Recorder] = [part.recorder for part in parts]
         self.controllers: list[Controller] = [
-            part.controller for part in (snapshots, restores, clones, exports)
+            part.controller for part in (snapshots, contents, restores, clones, exports)
         ]

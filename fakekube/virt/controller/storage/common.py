@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import dig, finalizers, key, name, namespace, without
@@ -18,9 +19,8 @@ CONTENTS = Resource(
 RESTORES = Resource("snapshot.kubevirt.io", "v1beta1", "virtualmachinerestores", "VirtualMachineRestore")
 CLONES = Resource("clone.kubevirt.io", "v1beta1", "virtualmachineclones", "VirtualMachineClone")
 EXPORTS = Resource("export.kubevirt.io", "v1", "virtualmachineexports", "VirtualMachineExport")
-VOLUME_SNAPSHOTS = Resource("snapshot.storage.k8s.io", "v1", "volumesnapshots", "VolumeSnapshot")
-VOLUME_SNAPSHOT_CLASSES = Resource(
-    "snapshot.storage.k8s.io", "v1", "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False
+INSTANCE_ACTIONS = Resource(
+    "subresources.kubevirt.io", "v1", "virtualmachineinstances", "VirtualMachineInstance"
 )
 
 
@@ -98,19 +98,26 @@ class Part:
             return
 
     async def _note_on_vm(self, vm: Object, member: str, value: str | None) -> None:
-        """Tell in the VM's status what is under way; None: nothing any more."""
-        from_api = await self._find(_VMS, namespace(vm), name(vm))
-        present = dig(from_api, "status", member)
-        if from_api is None or present == value:
-            return
-        path = f"/status/{member}"
-        if value is None:
-            operations = patches.removed(path, present)
-        else:
-            operations = patches.added(path, value)
-            if not from_api.get("status"):
-                operations = [{"op": "add", "path": "/status", "value": {member: value}}]
-        await self._client.patch(_VMS, name(vm), namespace(vm), operations, type="json", subresource="status")
+        await note_on_vm(self._client, vm, member, value)
+
+
+async def note_on_vm(client: Client, vm: Object, member: str, value: str | None) -> None:
+    """Tell in the VM's status what is under way; None: nothing any more."""
+    try:
+        from_api = await client.get(_VMS, name(vm), namespace(vm))
+    except NotFound:
+        return
+    present = dig(from_api, "status", member)
+    if present == value:
+        return
+    path = f"/status/{member}"
+    if value is None:
+        operations = patches.removed(path, present)
+    else:
+        operations = patches.added(path, value)
+        if not from_api.get("status"):
+            operations = [{"op": "add", "path": "/status", "value": {member: value}}]
+    await client.patch(_VMS, name(vm), namespace(vm), operations, type="json", subresource="status")
 
 
 _VMS = Resource("kubevirt.io", "v1", "virtualmachines", "VirtualMachine")

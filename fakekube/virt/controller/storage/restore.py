@@ -1,31 +1,54 @@
 """Restores: claims are made from the snapshot's, and the target is given the spec it had, on these claims.
 
-A target that runs is waited for. One that does not exist is made.
+A target that runs is waited for, or stopped, or a reason to fail; one that does not exist is made. What is made of what is
+`restoring`'s.
 Origin: kubevirt: pkg/storage/snapshot/restore.go
 """
 
+from datetime import timedelta
 from typing import Any
 
-import orjson
-
 from fakekube.client.controller import Result
-from fakekube.client.recorder import NORMAL
-from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import AlreadyExists
-from fakekube.machinery.objects import annotations, dig, is_terminating, key, name, namespace, uid
-from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, VIRTUAL_MACHINES
+from fakekube.client.recorder import NORMAL, WARNING
+from fakekube.clock import parse_rfc3339
+from fakekube.machinery.errors import ApiError, Conflict
+from fakekube.machinery.objects import (
+    annotations,
+    condition,
+    dig,
+    finalizers,
+    is_terminating,
+    key,
+    name,
+    namespace,
+    owner_reference,
+    owners,
+    uid,
+)
+from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, VIRTUAL_MACHINES, Resource
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller.storage import common
+from fakekube.virt.controller.informers import VOLUME_SNAPSHOTS
+from fakekube.virt.controller.storage import common, restoring
+from fakekube.virt.controller.storage.restore_target import NotYetError, Targets
 from fakekube.virt.controller.wiring import Wiring
 
-LAST = "restore.kubevirt.io/lastRestoreUID"
+LAST = restoring.LAST
+_GRACE = 300.0
 WAITING = "Waiting for target VM to be powered off. Please stop the restore target to proceed with restore"
+GRACE_PERIOD = f"{WAITING}, or the operation will fail after 5m0s"
+TOO_LATE = (
+    "Restore target failed to be ready within 5m0s. Please power off the target VM before attempting restore"
+)
+STOPPING = "Automatically stopping restore target for restore operation"
+RUNS = "Restore target VMI must be powered off before restore operation"
+TAKEN = "restore source and restore target are different but restore target already exists"
+_STILL_THERE = "Restore target VMI still exists, please stop the restore target to proceed with restore"
 _HOLD = "snapshot.kubevirt.io/vmrestore-protection"
-_NAME = "restore.kubevirt.io/name"
 _TARGET = "target"
+_MACHINE_ACTIONS = Resource("subresources.kubevirt.io", "v1", "virtualmachines", "VirtualMachine")
 
 
-class Restores(common.Part):
+class Restores(Targets):
     """See the module text."""
 
     resource, kind = common.RESTORES, "virtualmachinerestore"
@@ -37,13 +60,15 @@ class Restores(common.Part):
         of_target = common.same_key(self.objects, _TARGET)
         self.controller.source(informers.vms, of_target)
         self.controller.source(informers.vmis, of_target)
-        self.controller.source(informers.claims, _restore_of_claim)
+        self.controller.source(informers.claims, _restore_of)
+        self.controller.source(informers.data_volumes, _restore_of)
+        self.controller.source(informers.storage_classes, lambda _old, _new: ())
 
     def follow(self, snapshots: common.Part) -> None:
-        """Be woken when the snapshot to restore is ready."""
+        """Be woken when the snapshot to restore is there, and when it is ready."""
 
         def waiting(_old: Object | None, new: Object | None) -> list[str]:
-            if new is None or not dig(new, "status", "readyToUse"):
+            if new is None:
                 return []
             return [
                 key(one)
@@ -57,158 +82,191 @@ class Restores(common.Part):
         space, target = namespace(obj), dig(obj, "spec", "target", "name", default="")
         vm = await self._find(VIRTUAL_MACHINES, space, target)
         if is_terminating(obj):
-            await self._unmark(obj, vm)
-            await self._let_go(obj, _HOLD)
+            await self._forget(obj, vm)
             return None
-        if dig(obj, "status", "complete"):
+        if dig(obj, "status", "complete") or condition(obj, "Failure"):
             return None
-        obj = await self._hold(obj, _HOLD)
         if not dig(obj, "status", "conditions"):
             obj = await self._progress(obj, "Initializing VirtualMachineRestore")
-        content = await self._source(obj)
-        if content is None:
-            return None  # the snapshot will wake us
-        if vm is not None:
-            await self._note_on_vm(vm, "restoreInProgress", name(obj))
-            if self._informers.vmis.get(f"{space}/{target}") is not None:
-                told = (
-                    self._said("Progressing", False, WAITING),
-                    self._said("Ready", False, WAITING),
-                )
-                await self._tell(obj, told)
-                return None
-        obj, bound = await self._claims(obj, content)
-        if not bound:
-            await self._progress(obj, "Waiting for new PVCs")
+        obj = await self._own(obj, vm)
+        try:
+            return await self._advance(obj, vm)
+        except NotYetError as error:
+            await self._stuck(obj, str(error))
             return None
-        obj = await self._progress(obj, "Updating target spec")
-        await self._restore(obj, vm, content)
-        await self._finish(obj)
+        except ApiError as error:
+            if not isinstance(error, Conflict):
+                await self._stuck(obj, error.message)
+            raise
+
+    async def _own(self, obj: Object, vm: Object | None) -> Object:
+        """It belongs to its target, and is held."""
+        meta = dict(obj["metadata"])
+        if vm is not None and not owners(obj):
+            meta["ownerReferences"] = [owner_reference(vm)]
+        if _HOLD not in finalizers(obj):
+            meta["finalizers"] = [*finalizers(obj), _HOLD]
+        return obj if meta == obj["metadata"] else await self._writer.update({**obj, "metadata": meta})
+
+    async def _advance(self, obj: Object, vm: Object | None) -> Result | None:
+        if vm is not None and self._informers.vmis.get(key(vm)) is not None:
+            return await self._wait_for(obj, vm)
+        snapshot = await self._snapshot(obj)
+        done = vm is not None and restoring.is_restored(obj, vm)
+        if vm is not None and not done:
+            if dig(snapshot, "status", "sourceUID", default=uid(vm)) != uid(vm):
+                raise NotYetError(TAKEN)
+            other = dig(vm, "status", "restoreInProgress")
+            if other and other != name(obj):
+                raise NotYetError(f"vm restore {other} in progress")
+            await self._note_on_vm(vm, "restoreInProgress", name(obj))
+        content = await self._content(obj, snapshot)
+        obj, bound = await self._claims(obj, vm, content)
+        if not bound:
+            await self._progress(obj, "Creating new PVCs", "Waiting for new PVCs")
+            return None
+        if vm is None or not done:
+            await self._restore(obj, vm, content)
+            return None
+        await self._finish(obj, vm)
         return None
 
-    async def _progress(self, obj: Object, reason: str) -> Object:
-        told = (self._said("Progressing", True, reason), self._said("Ready", False, reason))
-        return await self._tell(obj, told, complete=False)
+    # The target that runs.
 
-    async def _source(self, obj: Object) -> Object | None:
-        """The content of the snapshot, once that is ready."""
+    async def _wait_for(self, obj: Object, vm: Object) -> Result | None:
+        policy = dig(obj, "spec", "targetReadinessPolicy") or "WaitGracePeriod"
+        if policy == "FailImmediate":
+            await self._stuck(obj, RUNS, fails=True)
+            return None
+        if policy == "StopTarget":
+            await self._told_not_ready(obj, STOPPING, STOPPING)
+            await self._client.request("PUT", _MACHINE_ACTIONS.path(namespace(vm), name(vm), "stop"), body={})
+            return None
+        if policy == "WaitEventually":
+            await self._told_not_ready(obj, WAITING, _STILL_THERE)
+            return None
+        end = parse_rfc3339(obj["metadata"]["creationTimestamp"]) + timedelta(seconds=_GRACE)
+        left = (end - self._clock.now()).total_seconds()
+        if left <= 0:
+            await self._stuck(obj, TOO_LATE, fails=True)
+            return None
+        await self._told_not_ready(obj, GRACE_PERIOD, _STILL_THERE)
+        return Result(requeue_after=left)
+
+    async def _told_not_ready(self, obj: Object, reason: str, message: str) -> None:
+        self._recorder.event(obj, WARNING, "RestoreTargetNotReady", message)
+        await self._tell(obj, (self._said("Progressing", False, reason), self._said("Ready", False, reason)))
+
+    # The snapshot.
+
+    async def _snapshot(self, obj: Object) -> Object:
         own = dig(obj, "spec", "virtualMachineSnapshotName", default="")
         snapshot = await self._find(common.SNAPSHOTS, namespace(obj), own)
-        content = dig(snapshot, "status", "virtualMachineSnapshotContentName")
-        if not content or not dig(snapshot, "status", "readyToUse"):
-            return None
-        return await self._find(common.CONTENTS, namespace(obj), content)
+        if snapshot is None:
+            raise NotYetError(f"VMSnapshot {namespace(obj)}/{own} does not exist")
+        return snapshot
 
-    async def _claims(self, obj: Object, content: Object) -> tuple[Object, bool]:
-        """The claims to restore to; whether all of them are bound."""
-        restores, bound = [], True
-        for backup in dig(content, "spec", "volumeBackups", default=()):
-            own = f"restore-{uid(obj)}-{backup['volumeName']}"
-            restores.append(
-                {
-                    "volumeName": backup["volumeName"],
-                    "persistentVolumeClaim": own,
-                    "volumeSnapshotName": backup.get("volumeSnapshotName", ""),
-                }
-            )
+    async def _content(self, obj: Object, snapshot: Object) -> Object:
+        if not dig(snapshot, "status", "readyToUse"):
+            raise NotYetError(f"VMSnapshot {key(snapshot)} not ready")
+        own = dig(snapshot, "status", "virtualMachineSnapshotContentName", default="")
+        content = await self._find(common.CONTENTS, namespace(obj), own)
+        if content is None:
+            raise NotYetError(f"VMSnapshotContent {namespace(obj)}/{own} does not exist")
+        return content
+
+    # Volumes.
+
+    async def _claims(self, obj: Object, vm: Object | None, content: Object) -> tuple[Object, bool]:
+        """The claims to restore to; whether all of them are there to be used."""
+        obj = await self._tell(obj, restores=restoring.volumes(obj, content) or None)
+        kept = dig(content, "spec", "source", "virtualMachine", default={})
+        backups = {one["volumeName"]: one for one in dig(content, "spec", "volumeBackups", default=())}
+        ready = True
+        for wanted in dig(obj, "status", "restores", default=()):
+            own = wanted["persistentVolumeClaim"]
             claim = await self._find(PERSISTENT_VOLUME_CLAIMS, namespace(obj), own)
             if claim is None:
-                obj = await self._progress(obj, "Creating new PVCs")
-                await self._create_claim(obj, own, backup)
-                bound = False
-            elif dig(claim, "status", "phase") != "Bound":
-                bound = False
-        return await self._tell(obj, restores=restores or None), bound
+                ready = False
+                backup = backups[wanted["volumeName"]]
+                taken = await self._find(
+                    VOLUME_SNAPSHOTS, namespace(obj), backup.get("volumeSnapshotName", "")
+                )
+                made = restoring.claim(obj, wanted, backup, kept=kept, vm=vm, taken=taken)
+                await self._create(PERSISTENT_VOLUME_CLAIMS, made)
+            elif restoring.is_in_place(obj) and not restoring.is_restored(obj, claim):
+                ready = False
+                obj = await self._replace(obj, wanted, claim)
+            elif dig(claim, "status", "phase") != "Bound" and not self._binds_late(claim):
+                ready = False
+        return obj, ready
 
-    async def _create_claim(self, obj: Object, own: str, backup: Object) -> None:
-        spec = {
-            member: value
-            for member, value in dig(backup, "persistentVolumeClaim", "spec", default={}).items()
-            if member not in ("volumeName", "dataSource", "dataSourceRef")
-        }
-        source = {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot"}
-        claim = {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": own, "namespace": namespace(obj), "annotations": {_NAME: name(obj)}},
-            "spec": {**spec, "dataSource": {**source, "name": backup.get("volumeSnapshotName", "")}},
-        }
-        try:
-            await self._client.create(PERSISTENT_VOLUME_CLAIMS, claim)
-        except AlreadyExists:
-            return
+    def _binds_late(self, claim: Object) -> bool:
+        chosen = self._informers.storage_classes.get(dig(claim, "spec", "storageClassName", default=""))
+        return bool(dig(chosen, "volumeBindingMode") == "WaitForFirstConsumer")
 
-    async def _restore(self, obj: Object, vm: Object | None, content: Object) -> None:
-        mark = f"{name(obj)}-{uid(obj)}"
-        if vm is not None and annotations(vm).get(LAST) == mark:
-            return
-        kept = dig(content, "spec", "source", "virtualMachine", default={})
-        spec = restored_spec(kept["spec"], dig(obj, "status", "restores", default=()))
-        if vm is None:
-            meta = {
-                "name": dig(obj, "spec", "target", "name"),
-                "namespace": namespace(obj),
-                "labels": dict(dig(kept, "metadata", "labels", default={})),
-                "annotations": {**dig(kept, "metadata", "annotations", default={}), LAST: mark},
-            }
-            made = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": meta, "spec": spec}
-            await self._client.create(
-                VIRTUAL_MACHINES, patched(made, dig(obj, "spec", "patches", default=()))
-            )
-            return
-        now = await self._client.get(VIRTUAL_MACHINES, name(vm), namespace(vm))
-        for member in ("running", "runStrategy"):
-            spec.pop(member, None)
-            if member in now["spec"]:
-                spec[member] = now["spec"][member]
-        meta = {**now["metadata"], "annotations": {**annotations(now), LAST: mark}}
-        await self._client.update(VIRTUAL_MACHINES, {**now, "metadata": meta, "spec": spec})
+    async def _replace(self, obj: Object, wanted: Object, claim: Object) -> Object:
+        """Delete a claim that is restored under its own name; the DataVolume it belongs to is to wait for the new one."""
+        volume = next((one["name"] for one in owners(claim) if one["kind"] == "DataVolume"), "")
+        if volume and not wanted.get("dataVolumeName"):
+            listed = dig(obj, "status", "restores", default=())
+            known = [{**one, "dataVolumeName": volume} if one == wanted else one for one in listed]
+            obj = await self._tell(obj, restores=known)
+        if volume:
+            marks = {restoring.PRE_POPULATED: name(claim), restoring.NAME: name(obj)}
+            patch = {"metadata": {"annotations": marks}}
+            await self._client.patch(DATA_VOLUMES, volume, namespace(obj), patch, type="merge")
+        if not is_terminating(claim):
+            await self._remove(PERSISTENT_VOLUME_CLAIMS, namespace(claim), name(claim))
+        return obj
 
-    async def _finish(self, obj: Object) -> None:
-        reason = "Operation complete"
-        told = (self._said("Progressing", False, reason), self._said("Ready", True, reason))
-        vm = await self._find(
-            VIRTUAL_MACHINES, namespace(obj), dig(obj, "spec", "target", "name", default="")
-        )
+    # The end.
+
+    async def _finish(self, obj: Object, vm: Object) -> None:
+        for own in dig(obj, "status", "deletedDataVolumes", default=()):
+            await self._remove(DATA_VOLUMES, namespace(obj), own)
         await self._unmark(obj, vm)
-        await self._tell(obj, told, complete=True, restoreTime=self._now())
         message = f"Successfully completed VirtualMachineRestore {name(obj)}"
         self._recorder.event(obj, NORMAL, "VirtualMachineRestoreComplete", message)
+        reason = "Operation complete"
+        told = (self._said("Progressing", False, reason), self._said("Ready", True, reason))
+        await self._tell(obj, told, complete=True, restoreTime=self._now())
 
-    async def _unmark(self, obj: Object, vm: Object | None) -> None:
-        if vm is not None and dig(vm, "status", "restoreInProgress") == name(obj):
-            await self._note_on_vm(vm, "restoreInProgress", None)
+    async def _forget(self, obj: Object, vm: Object | None) -> None:
+        if _HOLD not in finalizers(obj):
+            return
+        if vm is not None:
+            await self._unmark(obj, vm)
+        reason = "VM restore is deleting"
+        told = (self._said("Progressing", False, reason), self._said("Ready", False, reason))
+        await self._let_go(await self._tell(obj, told), _HOLD)
+
+    async def _unmark(self, obj: Object, vm: Object) -> None:
+        """Nothing is restored to the VM any more; what was dumped of its memory is of another time."""
+        now = await self._find(VIRTUAL_MACHINES, namespace(vm), name(vm))
+        if now is None or dig(now, "status", "restoreInProgress") != name(obj):
+            return
+        patch = {"status": {"restoreInProgress": None, "memoryDumpRequest": None}}
+        await self._client.patch(
+            VIRTUAL_MACHINES, name(vm), namespace(vm), patch, type="merge", subresource="status"
+        )
+
+    # What is told.
+
+    async def _stuck(self, obj: Object, text: str, *, fails: bool = False) -> None:
+        said = [self._said("Progressing", False, text), self._said("Ready", False, text)]
+        if fails:
+            self._recorder.event(obj, WARNING, "Operation failed", f"VirtualMachineRestore failed {text}")
+            said.append(self._said("Failure", True, text))
+        else:
+            message = f"VirtualMachineRestore encountered error {text}"
+            self._recorder.event(obj, WARNING, "VirtualMachineRestoreError", message)
+        current = await self._find(self.resource, namespace(obj), name(obj))
+        if current is not None:
+            await self._tell(current, said)
 
 
-def restored_spec(kept: Object, restores: Any) -> Object:
-    """The spec of a VM on restored claims: these are named in place of claims and DataVolumes."""
-    spec: Object = copy_of(kept)
-    claims = {one["volumeName"]: one["persistentVolumeClaim"] for one in restores}
-    gone = set()
-    for volume in dig(spec, "template", "spec", "volumes", default=()):
-        if volume["name"] in claims:
-            gone.add(dig(volume, "dataVolume", "name"))
-            volume.pop("dataVolume", None)
-            volume["persistentVolumeClaim"] = {"claimName": claims[volume["name"]]}
-    left = [one for one in spec.get("dataVolumeTemplates") or () if name(one) not in gone]
-    if left:
-        spec["dataVolumeTemplates"] = left
-    else:
-        spec.pop("dataVolumeTemplates", None)
-    return spec
-
-
-def patched(vm: Object, patches: Any) -> Object:
-    """The VM with the restore's JSON patches, which are texts, applied."""
-    if not patches:
-        return vm
-    import jsonpatch  # noqa: PLC0415 - few restores need it
-
-    result: Object = jsonpatch.JsonPatch([orjson.loads(one) for one in patches]).apply(vm)
-    return result
-
-
-def _restore_of_claim(old: Object | None, new: Object | None) -> Any:
-    claim = new or old
-    own = annotations(claim).get(_NAME) if claim else None
-    return (f"{namespace(claim)}/{own}",) if claim and own else ()
+def _restore_of(old: Object | None, new: Object | None) -> Any:
+    changed = new or old
+    own = annotations(changed).get(restoring.NAME) if changed else None
+    return (f"{namespace(changed)}/{own}",) if changed and own else ()

@@ -1,0 +1,198 @@
+"""A VM as the source of a snapshot: locked while it is taken, frozen for a moment, kept as it was when it started.
+
+Origin: kubevirt: pkg/storage/snapshot/source.go
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from fakekube.client.client import Client
+from fakekube.machinery.copying import copy_of
+from fakekube.machinery.errors import AlreadyExists, NotFound
+from fakekube.machinery.objects import (
+    Obj,
+    condition_is,
+    dig,
+    finalizers,
+    name,
+    namespace,
+    owner_reference,
+    without,
+)
+from fakekube.machinery.resources import CONTROLLER_REVISIONS, VIRTUAL_MACHINES
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller import instance
+from fakekube.virt.controller.informers import Informers
+from fakekube.virt.controller.storage import common
+from fakekube.virt.instancetypes import kinds
+
+HOLD = "snapshot.kubevirt.io/snapshot-source-protection"
+OWNED_BY_VM = "restore.kubevirt.io/owned-by-vm"
+_KEPT_METADATA = ("name", "namespace", "labels", "annotations", "uid", "generation")
+_DEADLINE = "5m0s"
+
+
+class Sources:
+    """See the module text. Looks into the caches, and writes through one client."""
+
+    def __init__(self, client: Client, informers: Informers) -> None:
+        self._client = client
+        self._informers = informers
+
+    def vm(self, snapshot: Obj) -> Object | None:
+        own = dig(snapshot, "spec", "source", "name", default="")
+        return self._informers.vms.get(f"{namespace(snapshot)}/{own}")
+
+    def vmi(self, vm: Obj) -> Object | None:
+        """The instance, while there is one that has not ended."""
+        found = self._informers.vmis.get(f"{namespace(vm)}/{name(vm)}")
+        return None if found is None or instance.is_final(found) else found
+
+    # Locking.
+
+    def is_locked(self, vm: Obj, snapshot: Obj) -> bool:
+        mine = dig(vm, "status", "snapshotInProgress") == name(snapshot)
+        return mine and HOLD in finalizers(vm)
+
+    def obstacle(self, vm: Obj, snapshot: Obj) -> str:
+        """Why the VM cannot be locked now, or empty."""
+        other = dig(vm, "status", "snapshotInProgress")
+        if other and other != name(snapshot):
+            return f'snapshot "{other}" in progress'
+        if not all(map(_is_bound, self._claims(vm))):
+            return f"source {namespace(vm)}/{name(vm)} volume not bound"
+        return ""
+
+    def _claims(self, vm: Obj) -> Iterable[Object]:
+        for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
+            if own := instance.claim_name(volume):
+                yield self._informers.claims.get(f"{namespace(vm)}/{own}") or {}
+
+    async def lock(self, vm: Object, snapshot: Object) -> None:
+        await common.note_on_vm(self._client, vm, "snapshotInProgress", name(snapshot))
+        now = await self._client.get(VIRTUAL_MACHINES, name(vm), namespace(vm))
+        if HOLD not in finalizers(now):
+            meta = {**now["metadata"], "finalizers": [*finalizers(now), HOLD]}
+            await self._client.update(VIRTUAL_MACHINES, {**now, "metadata": meta})
+
+    async def unlock(self, vm: Object, snapshot: Object) -> None:
+        if dig(vm, "status", "snapshotInProgress") != name(snapshot):
+            return
+        await common.note_on_vm(self._client, vm, "snapshotInProgress", None)
+        try:
+            now = await self._client.get(VIRTUAL_MACHINES, name(vm), namespace(vm))
+        except NotFound:
+            return
+        if HOLD in finalizers(now):
+            meta = {**now["metadata"], "finalizers": without(finalizers(now), HOLD)}
+            await self._client.update(VIRTUAL_MACHINES, {**now, "metadata": meta})
+
+    # Freezing.
+
+    async def freeze(self, vm: Obj, snapshot: Obj) -> None:
+        """Freeze the file systems of a guest that can be told so."""
+        vmi = self._talks(vm)
+        if vmi is not None and dig(vmi, "status", "fsFreezeStatus") != "frozen":
+            timeout = dig(snapshot, "spec", "failureDeadline") or _DEADLINE
+            await self._ask(vmi, "freeze", {"unfreezeTimeout": timeout})
+
+    async def thaw(self, vm: Obj) -> None:
+        vmi = self._talks(vm)
+        if vmi is not None:
+            await self._ask(vmi, "unfreeze", {})
+
+    def _talks(self, vm: Obj) -> Object | None:
+        vmi = self.vmi(vm)
+        talks = vmi is not None and condition_is(vmi, "AgentConnected") and not condition_is(vmi, "Paused")
+        return vmi if talks else None
+
+    async def _ask(self, vmi: Obj, verb: str, options: Mapping[str, str]) -> None:
+        path = common.INSTANCE_ACTIONS.path(namespace(vmi), name(vmi), verb)
+        await self._client.request("PUT", path, body=dict(options))
+
+    # What is kept.
+
+    def backups(self, vm: Obj, snapshot: Obj) -> list[Object]:
+        """Claims that can be snapshotted, by the volumes they are behind."""
+        classes, found = self._informers.snapshot_classes(), []
+        for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
+            own = instance.claim_name(volume)
+            claim = self._informers.claims.get(f"{namespace(vm)}/{own}") if own else None
+            if claim is None or not _is_bound(claim):
+                continue
+            if dig(claim, "spec", "storageClassName") not in classes:
+                continue
+            meta = _metadata(claim)
+            if any(
+                one["uid"] == vm["metadata"]["uid"] for one in claim["metadata"].get("ownerReferences") or ()
+            ):
+                meta["annotations"] = {**(meta.get("annotations") or {}), OWNED_BY_VM: name(vm)}
+            found.append(
+                {
+                    "persistentVolumeClaim": {"metadata": meta, "spec": claim["spec"]},
+                    "volumeName": volume["name"],
+                    "volumeSnapshotName": f"vmsnapshot-{snapshot['metadata']['uid']}-volume-{volume['name']}",
+                }
+            )
+        return found
+
+    async def kept(self, vm: Object, snapshot: Object) -> Object:
+        """The VM as a snapshot keeps it: as it was when its instance started, on the volumes and disks it has now."""
+        spec: Object = copy_of(vm["spec"])
+        vmi = self.vmi(vm)
+        if vmi is not None and (started := await self._started(vmi)) is not None:
+            now = dig(spec, "template", "spec", default={})
+            then = dig(started, "template", "spec", default={})
+            if "volumes" in now:
+                then["volumes"] = now["volumes"]
+            devices = then.setdefault("domain", {}).setdefault("devices", {})
+            disks = dig(now, "domain", "devices", "disks")
+            devices.update({"disks": disks} if disks else {})
+            spec = started
+        refs = {
+            f"{member}Ref": ref
+            for member in kinds.MEMBERS
+            if (ref := await self._kept_revision(vm, snapshot, f"{member}Ref"))
+        }
+        return {"metadata": _metadata(vm), "spec": spec, **({"status": refs} if refs else {})}
+
+    async def _started(self, vmi: Obj) -> Object | None:
+        own = dig(vmi, "status", "virtualMachineRevisionName", default="")
+        try:
+            stored = await self._client.get(CONTROLLER_REVISIONS, own, namespace(vmi))
+        except NotFound:
+            return None
+        spec: Object | None = dig(stored, "data", "spec")
+        return spec
+
+    async def _kept_revision(self, vm: Obj, snapshot: Object, member: str) -> Object | None:
+        """A copy of the revision of an instancetype or preference that lives as long as the snapshot."""
+        ref = dig(vm, "status", member)
+        own = dig(ref, "controllerRevisionRef", "name")
+        if not own:
+            return None
+        copied = await copied_revision(self._client, namespace(vm), own, name(vm), snapshot)
+        return {**ref, "controllerRevisionRef": {"name": copied}}
+
+
+async def copied_revision(client: Client, space: str, own: str, before: str, owner: Object) -> str:
+    """A ControllerRevision under the name of another owner; what it is called."""
+    stored = await client.get(CONTROLLER_REVISIONS, own, space)
+    made: Object = copy_of(stored)
+    made["metadata"] = {
+        "name": own.replace(before, name(owner), 1),
+        "namespace": space,
+        "labels": stored["metadata"].get("labels") or {},
+        "ownerReferences": [owner_reference(owner)],
+    }
+    with suppress(AlreadyExists):
+        await client.create(CONTROLLER_REVISIONS, made)
+    return name(made)
+
+
+def _is_bound(claim: Obj) -> bool:
+    return bool(dig(claim, "spec", "volumeName"))
+
+
+def _metadata(obj: Obj) -> Object:
+    return {member: value for member, value in obj["metadata"].items() if member in _KEPT_METADATA}
