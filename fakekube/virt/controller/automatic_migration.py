@@ -89,7 +89,7 @@ class AutomaticMigrations:
     async def _abort(self, vmi: Object, known: Iterable[Object]) -> None:
         """Delete the migration of an update that somebody called off, or that is no longer asked for."""
         arrived = dig(vmi, "status", "migrationState", "targetNodeDomainReadyTimestamp")
-        if _ABORTED not in annotations(vmi) and (live_update.under_way(vmi) or arrived):
+        if _ABORTED not in annotations(vmi) and (live_update.awaits_migration(vmi) or arrived):
             return
         for one in known:
             if UPDATE not in annotations(one) or migration_plan.is_final(one) or is_terminating(one):
@@ -105,7 +105,7 @@ class AutomaticMigrations:
         node = dig(vmi, "status", "nodeName", default="")
         if self._has_to_leave(vmi):
             return _Why("kubevirt-evacuation-", EVACUATION, node, self._drains, "system-critical")
-        if live_update.under_way(vmi) and not is_terminating(vmi) and _ABORTED not in annotations(vmi):
+        if live_update.awaits_migration(vmi) and not is_terminating(vmi) and _ABORTED not in annotations(vmi):
             words = " for automated workload update"
             return _Why("kubevirt-workload-update-", UPDATE, "", self._updates, words=words)
         return None
@@ -157,9 +157,13 @@ def _leaving(old: Object | None, new: Object | None) -> Iterable[str]:
     """Wake for VMIs that are asked to leave or to change, or that come to run; other changes are nothing to migrate for."""
     if new is None:
         return (key(old),) if old is not None else ()
-    if dig(new, "status", "evacuationNodeName") or live_update.under_way(new) or _ABORTED in annotations(new):
+    if (
+        dig(new, "status", "evacuationNodeName")
+        or live_update.awaits_migration(new)
+        or _ABORTED in annotations(new)
+    ):
         return (key(new),)
-    if old is not None and live_update.under_way(old):
+    if old is not None and live_update.awaits_migration(old):
         return (key(new),)
     return (key(new),) if old is None or instance.phase(old) != instance.phase(new) else ()
 

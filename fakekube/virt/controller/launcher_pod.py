@@ -9,7 +9,7 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, annotations, dig, labels, name, namespace, owner_reference, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import launcher_containers, launcher_volumes, names
+from fakekube.virt.controller import launcher_containers, launcher_volumes, names, nics
 from fakekube.virt.controller.launcher_facts import Settings, Target, grace_seconds, memory_overhead
 
 _GRACE_EXTRA = 30  # what the launcher gets beyond the guest's own grace period
@@ -125,6 +125,7 @@ def _annotations(vmi: Obj, *, temporary: bool, target: Target | None) -> dict[st
     if any("masquerade" in one for one in dig(vmi, "spec", "domain", "devices", "interfaces", default=())):
         made["istio.io/reroute-virtual-interfaces"] = "k6t-eth0"
         made["traffic.sidecar.istio.io/kubevirtInterfaces"] = "k6t-eth0"
+    made |= nics.pod_annotations(vmi)
     if temporary:
         made[names.EPHEMERAL_PROVISIONING] = "true"
     if target is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, condition_is, dig
 from fakekube.virt import quantities
-from fakekube.virt.controller import instance, names, patches
+from fakekube.virt.controller import instance, names, nics, patches
 
 CPU_CHANGE, MEMORY_CHANGE = "HotVCPUChange", "HotMemoryChange"
 _MEMORY = ("domain", "memory", "guest")
@@ -50,6 +50,11 @@ def _reckoned_with(vmi: Obj, present: Any, after: Any) -> list[patches.Operation
             new = quantities.binary(quantities.whole(asked) + more)
             made += patches.guarded(f"/spec/domain/resources/{kind}/memory", asked, new)
     return made
+
+
+def awaits_migration(vmi: Obj) -> bool:
+    """Whether the guest has to move to become what its spec says."""
+    return condition_is(vmi, nics.MIGRATION_REQUIRED) or bool(under_way(vmi))
 
 
 def under_way(vmi: Obj) -> list[str]:

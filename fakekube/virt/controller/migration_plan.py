@@ -163,7 +163,7 @@ def _step(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Event]
         return TARGET_READY, []
     if was == TARGET_READY and state.get("startTimestamp"):
         return RUNNING, []
-    if was == RUNNING and state.get("completed") and not live_update.under_way(seen.vmi or {}):
+    if was == RUNNING and state.get("completed") and not live_update.awaits_migration(seen.vmi or {}):
         return SUCCEEDED, [("Normal", "SuccessfulMigration", "Source node reported migration succeeded")]
     return was, []
 

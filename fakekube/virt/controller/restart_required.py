@@ -7,8 +7,9 @@ from typing import Any
 
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import Obj, condition, condition_is, dig
+from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
-from fakekube.virt.controller import instance
+from fakekube.virt.controller import instance, nics
 
 OTHER_FIELD = "a non-live-updatable field was changed in the template spec"
 SOCKETS_ABOVE_MAX = "CPU sockets updated in template spec to a value higher than what's available"
@@ -32,13 +33,15 @@ def same_template(started: Obj, current: Obj) -> bool:
     return bool(dig(started, "template") == dig(current, "template"))
 
 
-def message(started: Obj, current: Obj, vmi: Obj, *, live: bool = True) -> str:
+def message(started: Obj, current: Obj, vmi: Obj, *, live: bool = True, other_networks: bool = False) -> str:
     """Why a restart is needed, or empty. `started` and `current` are VM specs; `live`: changes may reach the running guest."""
     before, after = dig(started, "template", "spec", default={}), dig(current, "template", "spec", default={})
     if before == after:
         return ""
     if not live:
         return OTHER_FIELD if _frozen(before, vmi, live=False) != _frozen(after, vmi, live=False) else ""
+    if not nics.needs_restart(after, vmi, other_networks=other_networks):
+        before, after = _without_networks(before), _without_networks(after)
     return _others(before, after, vmi) or _sockets(after, vmi) or _memory(after, vmi)
 
 
@@ -77,6 +80,13 @@ def _sockets(after: Obj, vmi: Obj) -> str:
 
 def _others(before: Obj, after: Obj, vmi: Obj) -> str:
     return OTHER_FIELD if _frozen(before, vmi) != _frozen(after, vmi) else ""
+
+
+def _without_networks(template: Obj) -> Object:
+    devices = dig(template, "domain", "devices", default={})
+    left = {key: value for key, value in devices.items() if key != "interfaces"}
+    domain = {**template.get("domain", {}), "devices": left}
+    return {**{key: value for key, value in template.items() if key != "networks"}, "domain": domain}
 
 
 def _frozen(template: Obj, vmi: Obj, *, live: bool = True) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from fakekube.virt.controller import (
     live_update,
     memory_dump,
     names,
+    nics,
     patches,
     restart_required,
 )
@@ -52,7 +53,18 @@ class Updates:
         if vmi is None or is_terminating(vmi) or instance.is_final(vmi):
             return
         if operations := hotplug.template_changes(seen.vm, vmi):
+            seen.vmi = vmi = await self._writers.vmis.patch(vmi, operations)
+        if self._config().live_update:
+            await self._plug_interfaces(seen, vmi)
+
+    async def _plug_interfaces(self, seen: Pass, vmi: Object) -> None:
+        if operations := nics.instance_changes(seen.vm, vmi, other_networks=self._other_networks()):
             seen.vmi = await self._writers.vmis.patch(vmi, operations)
+        if operations := nics.template_changes(seen.vm, vmi):
+            seen.vm = await self._writers.vms.patch(seen.vm, operations)
+
+    def _other_networks(self) -> bool:
+        return self._config().gate("LiveUpdateNADRef")
 
     async def dump(self, seen: Pass) -> None:
         """Go on with a dump of the guest's memory, or with forgetting one."""
@@ -95,7 +107,9 @@ class Updates:
         started, current = await self._written_out(seen, started)
         same, live = restart_required.same_template(started, current), self._config().live_update
         if not same:
-            seen.restart = restart_required.message(started, current, vmi, live=live)
+            seen.restart = restart_required.message(
+                started, current, vmi, live=live, other_networks=self._other_networks()
+            )
         if live and not seen.restart and (operations := live_update.changes(started, current, vmi)):
             seen.vmi = vmi = await self._writers.vmis.patch(vmi, operations)
         if not same:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from fakekube.client.controller import Result
 from fakekube.machinery.objects import annotations, controller_of, is_terminating, key, namespace, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import hotplug, instance, names, patches, pods, vmi_status
+from fakekube.virt.controller import hotplug, instance, names, nics, patches, pods, vmi_status
 from fakekube.virt.controller.informers import BY_CLAIM, BY_OWNER
 from fakekube.virt.controller.vmi_attachments import Attachments
 from fakekube.virt.controller.vmi_pass import Pass
@@ -85,7 +85,8 @@ class InstanceController:
         await self._write(own, seen)
         if seen.error is not None:
             raise seen.error
-        return None
+        left = nics.seconds_left(vmi, self._wiring.clock.now())
+        return Result(requeue_after=left) if left else None
 
     def _look(self, vmi: Object) -> Pass:
         owned = self._informers.pods.by_index(BY_OWNER, uid(vmi))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fakekube.clock import parse_rfc3339
 from fakekube.machinery.objects import (
     Obj,
     annotations,
@@ -29,11 +30,12 @@ from fakekube.virt.controller import (
     instance,
     live_update,
     names,
+    nics,
     pods,
 )
 from fakekube.virt.controller.conditions import Failure
 
-_ASKED = (live_update.CPU_CHANGE, live_update.MEMORY_CHANGE, "EvictionRequested")
+_ASKED = (live_update.CPU_CHANGE, live_update.MEMORY_CHANGE, nics.MIGRATION_REQUIRED, "EvictionRequested")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +144,7 @@ def _hand_over(meta: Object, status: Object, seen: Seen, pod: Object) -> None:
     meta["labels"] = {**labels(seen.vmi), names.NODE_NAME: node}
     if names.MIGRATION_TRANSPORT_UNIX in annotations(pod):
         status["migrationTransport"] = "Unix"
-    networks = dig(seen.vmi, "spec", "networks", default=())
-    first = [{"name": one["name"], "podInterfaceName": "eth0"} for one in networks if "pod" in one]
-    _set(status, "interfaces", first)
+    _set(status, "interfaces", nics.first_statuses(seen.vmi, pod))
     _set(status, "volumeStatus", volume_statuses(seen.vmi, seen.claims or {}, seen.cdi_config))
 
 
@@ -239,15 +239,19 @@ def _conditions(seen: Seen, status: Object, phase: str, pod: Object | None) -> l
     if was not in (names.SCHEDULED, names.RUNNING):
         error = pods.image_error(pod) if pod is not None and was == names.SCHEDULING else None
         listed = _synchronized(listed, error or seen.failure, seen.now)
-    return _asked_of_it(seen.vmi, listed, seen.now)
+    return _asked_of_it(seen.vmi, pod, listed, seen.now)
 
 
-def _asked_of_it(vmi: Obj, listed: list[conditions.Condition], now: str) -> list[conditions.Condition]:
+def _asked_of_it(
+    vmi: Obj, pod: Object | None, listed: list[conditions.Condition], now: str
+) -> list[conditions.Condition]:
     """The conditions that are there only while the guest is to change or to leave."""
     asked = [conditions.make(type_, "True") for type_ in live_update.under_way(vmi)]
     if dig(vmi, "status", "evacuationNodeName"):
         text = "VMI is marked for eviction"
         asked.append(conditions.make("EvictionRequested", "True", "EvictionRequested", text, now=now))
+    if (needed := nics.migration_required(vmi, pod, parse_rfc3339(now))) is not None:
+        asked.append({**needed, "lastTransitionTime": now})
     wanted = [one["type"] for one in asked]
     gone = [one for one in _ASKED if one not in wanted]
     if any(one.get("type") in gone for one in listed):

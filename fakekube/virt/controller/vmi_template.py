@@ -8,7 +8,7 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, dig, generation, name, namespace, owner_reference, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance, memory_dump, names
+from fakekube.virt.controller import instance, memory_dump, names, nics
 
 _FIRMWARE_NAMESPACE = uuid.UUID("6a1a24a1-4061-4607-8bf4-a3963d0c5895")
 
@@ -69,7 +69,7 @@ def _owner(vm: Obj) -> dict[str, Any]:
 
 
 def _spec(template: Obj, vm_name: str, *, paused: bool) -> Object:
-    spec = with_default_devices(template)
+    spec = nics.without_absent(with_default_devices(template))
     domain = spec["domain"]
     firmware: Object = dict(domain.get("firmware") or {})
     if volumes := template.get("volumes"):

@@ -9,6 +9,7 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, annotations, dig, name, namespace
 from fakekube.machinery.wire import Object
+from fakekube.virt import multus
 
 MACHINE_TYPE = "pc-q35-rhel9.6.0"  # what `q35` resolves to
 
@@ -84,13 +85,24 @@ def mac_address(vmi: Obj, interface: Obj) -> str:
 
 
 def interfaces(vmi: Obj, pod: Obj, *, agent: bool) -> list[Object]:
-    """`status.interfaces` of a running guest: what the controller listed, with addresses; the pod network first."""
+    """`status.interfaces` of a running guest: what its launcher is connected to, with addresses; the pod network first."""
     listed = {one.get("name"): one for one in dig(vmi, "status", "interfaces", default=())}
-    pod_networks = {one["name"] for one in dig(vmi, "spec", "networks", default=()) if "pod" in one}
+    networks = dig(vmi, "spec", "networks", default=())
+    secondary = {one["name"] for one in networks if multus.is_secondary(one)}
+    pod_networks = {one["name"] for one in networks} - secondary
+    there = multus.attached(pod)
     made = []
     for number, interface in enumerate(dig(vmi, "spec", "domain", "devices", "interfaces", default=())):
         own = interface.get("name")
-        entry: Object = {**listed.get(own, {}), "name": own, "mac": mac_address(vmi, interface)}
+        plug: Object = {}
+        if own in secondary:
+            plug["podInterfaceName"] = multus.pod_interface(own)
+            if plug["podInterfaceName"] not in there:
+                continue
+            if interface.get("state") == multus.ABSENT:
+                made.append({"name": own, "infoSource": "multus-status", **plug})
+                continue
+        entry: Object = {**listed.get(own, {}), "name": own, "mac": mac_address(vmi, interface), **plug}
         entry |= {"infoSource": "domain", "queueCount": 1, "linkState": interface.get("state") or "up"}
         if own in pod_networks:
             ips = [one["ip"] for one in dig(pod, "status", "podIPs", default=())]
@@ -98,8 +110,23 @@ def interfaces(vmi: Obj, pod: Obj, *, agent: bool) -> list[Object]:
                 entry |= {"ipAddress": ips[0], "ipAddresses": ips}
         if agent:
             entry |= {"infoSource": "domain, guest-agent", "interfaceName": f"eth{number}"}
+        if plug:
+            entry["infoSource"] += ", multus-status"
         made.append(entry)
     return sorted(made, key=lambda entry: entry["name"] not in pod_networks)
+
+
+def rewired(vmi: Obj, pod: Obj, *, agent: bool) -> list[Object] | None:
+    """`status.interfaces` once links are up and down, and interfaces unplugged, as the spec says; None: they are already."""
+    fresh = interfaces(vmi, pod, agent=agent)
+    told = {one.get("name"): _wire(one) for one in dig(vmi, "status", "interfaces", default=())}
+    if all(told.get(one["name"], _wire(one)) == _wire(one) for one in fresh):
+        return None
+    return fresh
+
+
+def _wire(entry: Obj) -> tuple[str, bool]:
+    return entry.get("linkState", ""), "domain" in entry.get("infoSource", "")
 
 
 _MADE_ON_THE_NODE = frozenset(

@@ -15,6 +15,7 @@ Names for stages (`stages/guest.yaml`); those that say nothing now are absent:
     connected · disconnected · paused       the status to write when its agent comes, when it goes, at a disk error
     thawAt      when frozen file systems thaw by themselves; thawed: the status then
     plugged     the status in which plugged volumes have got one step further; plugging: what to tell of it
+    rewired     the status in which links are up or down, and interfaces unplugged, as its spec says
     migration   the next step: `step`, or `copied` when the memory has to be copied before it; copying: for how long
     moved       metadata and status after that step; moveNotes · moveWarnings: what to tell of it
     grace       its grace period, unless there is none; hurry: exists in place of it
@@ -121,6 +122,11 @@ class GuestView(View):
     def plugging(self) -> list[Object]:
         step = plugging.next_step(self._vmi, self._moment)
         return [{"reason": reason, "message": text} for reason, text in (step[1] if step else ())]
+
+    def rewired(self) -> Object | None:
+        agent = condition_is(self._vmi, "AgentConnected")
+        fresh = domain.rewired(self._vmi, self._pod(), agent=agent)
+        return None if fresh is None else {**self._status, "interfaces": fresh}
 
     # Migrating.
 
@@ -231,6 +237,7 @@ GuestView.computed = {
             "agent",
             "plugged",
             "plugging",
+            "rewired",
             "migration",
             "copying",
             "moved",

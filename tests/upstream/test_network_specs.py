@@ -1,0 +1,222 @@
+"""Interfaces of guests as tests/network has them: told in the status, plugged in and out, links set up and down.
+
+Origin: kubevirt: tests/network/{hotplug_bridge,link_state,primary_pod_network,vmi_multus,vmi_networking}.go, tests/libnet/hotplug.go
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.upstream.conftest import Make, Object, Suite, conditions
+from tests.upstream.guests import (
+    KUBEVIRT,
+    MIGRATIONS,
+    Guest,
+    Migration,
+    a_namespace,
+    guest,
+    instance,
+    machine,
+    migrate,
+    migrated,
+)
+
+NAD = "skynet"
+DEVICES = "/domain/devices/interfaces"
+
+
+@pytest.fixture
+async def suite(suite_of: Make) -> Suite:
+    """Slow enough for every state on the way to be seen."""
+    suite = await a_namespace(await suite_of(pace="realistic"))
+    live = {"workloadUpdateMethods": ["LiveMigrate"]}
+    await suite.patch(
+        KUBEVIRT,
+        [
+            {"op": "replace", "path": "/spec/workloadUpdateStrategy", "value": live},
+            {"op": "add", "path": "/spec/configuration/vmRolloutStrategy", "value": "LiveUpdate"},
+        ],
+    )
+    return suite
+
+
+def bridge(name: str, **more: Any) -> Object:
+    return {"name": name, "bridge": {}, **more}
+
+
+def multus(name: str, nad: str = NAD) -> Object:
+    return {"name": name, "multus": {"networkName": nad}}
+
+
+def connected(*interfaces: Object, image: str = "fedora", **first: Any) -> Object:
+    """A guest with the pod's network and these beside it."""
+    spec = guest(image)
+    devices = spec["domain"]["devices"]
+    devices["interfaces"] = [{"name": "default", "masquerade": {}, **first}, *interfaces]
+    spec["networks"] = [*spec["networks"], *(multus(one["name"]) for one in interfaces)]
+    return spec
+
+
+async def talking(suite: Suite, spec: Object) -> Guest:
+    vm = await machine(suite, spec)
+    await vm.has("AgentConnected", seconds=360, of_vm=True)
+    return vm
+
+
+async def plug(vm: Guest, name: str) -> None:
+    await vm.change(("add", "/networks/-", multus(name)), ("add", f"{DEVICES}/-", bridge(name)))
+
+    async def asked() -> bool:
+        spec = (await vm.vmi())["spec"]
+        listed = spec["domain"]["devices"]["interfaces"]
+        return multus(name) in spec["networks"] and bridge(name) in listed
+
+    await vm.suite.eventually(asked, 30)
+
+
+async def unplug(vm: Guest, name: str) -> None:
+    listed = (await vm.vm())["spec"]["template"]["spec"]["domain"]["devices"]["interfaces"]
+    wanted = [{**one, "state": "absent"} if one["name"] == name else one for one in listed]
+    await vm.change(("test", DEVICES, listed), ("add", DEVICES, wanted))
+
+
+async def moved_for_it(vm: Guest) -> None:
+    """The condition comes, and a migration that nobody asked for by hand brings what is missing."""
+    await vm.has("MigrationRequired")
+
+    async def started() -> Any:
+        found = await vm.suite.items(MIGRATIONS)
+        return [one for one in found if one.get("status", {}).get("phase") != "Succeeded"]
+
+    (made,) = await vm.suite.eventually(started, 30)
+    migration = Migration(vm.suite, made)
+    await migration.succeeds()
+    await migrated(vm, migration)
+    await vm.has("MigrationRequired", "")
+
+
+async def told(vm: Guest) -> dict[str, Object]:
+    return {one["name"]: one for one in (await vm.vmi())["status"]["interfaces"]}
+
+
+async def shows(vm: Guest, *secondary: str) -> None:
+    """The status tells exactly these beside the first, from all sources."""
+
+    async def look() -> bool:
+        found = await told(vm)
+        sources = {one["infoSource"] for name, one in found.items() if name in secondary}
+        assert sources <= {"domain, guest-agent, multus-status"}, found
+        assert all(one["queueCount"] == 1 and one["mac"] for one in found.values()), found
+        return set(found) == {"default", *secondary}
+
+    await vm.suite.eventually(look, 60)
+
+
+async def test_plugged_in_twice(suite: Suite) -> None:
+    """An interface comes by a migration, survives another one, and a second one comes; no restart is asked for."""
+    vm = await talking(suite, connected())
+    await plug(vm, "iface1")
+    waits = next(
+        one for one in (await vm.vmi())["status"]["conditions"] if one["type"] == "MigrationRequired"
+    )
+    assert (waits["status"], waits["reason"]) == ("False", "AutoMigrationPending")
+    await moved_for_it(vm)
+    await shows(vm, "iface1")
+    again = await migrate(vm)
+    await again.succeeds()
+    await migrated(vm, again)
+    await shows(vm, "iface1")
+    await plug(vm, "iface2")
+    await moved_for_it(vm)
+    await shows(vm, "iface1", "iface2")
+    assert [one["interfaceName"] for one in (await told(vm)).values()] == ["eth0", "eth1", "eth2"]
+    assert "RestartRequired" not in conditions(await vm.vm())
+
+
+async def test_plugged_out(suite: Suite) -> None:
+    """What is absent leaves the guest, by a migration also its launcher, and then both specs; the last one, too."""
+    vm = await talking(suite, connected(bridge("red"), bridge("blue")))
+    await shows(vm, "red", "blue")
+
+    async def cleared(name: str) -> None:
+        async def look() -> bool:
+            machine, vmi = await vm.vm(), await vm.vmi()
+            for spec in (machine["spec"]["template"]["spec"], vmi["spec"]):
+                assert name not in [one["name"] for one in spec["domain"]["devices"]["interfaces"]]
+                assert name not in [one["name"] for one in spec["networks"]]
+            return name not in await told(vm)
+
+        await suite.eventually(look, 30, 3)
+
+    await unplug(vm, "blue")
+
+    async def leaves() -> bool:
+        return (await told(vm))["blue"]["infoSource"] == "multus-status"
+
+    await suite.eventually(leaves, 30)
+    await moved_for_it(vm)
+    await cleared("blue")
+    await shows(vm, "red")
+    await unplug(vm, "red")
+    by_hand = await migrate(vm)
+    await by_hand.succeeds()
+    await migrated(vm, by_hand)
+    await cleared("red")
+    assert len(await suite.items(MIGRATIONS)) == 2, "none is made beside the one made by hand"
+    assert "RestartRequired" not in conditions(await vm.vm())
+
+
+async def test_links_up_and_down(suite: Suite) -> None:
+    """Links are as the spec says from the start, and follow it while the guest runs."""
+    spec = connected(bridge("bridge2", state="down"), state="up")
+    vm = await talking(suite, spec)
+
+    async def links(*wanted: str) -> None:
+        async def look() -> bool:
+            return [one["linkState"] for one in (await told(vm)).values()] == list(wanted)
+
+        await suite.eventually(look, 60)
+
+    await links("up", "down")
+    await vm.change(("replace", f"{DEVICES}/0/state", "down"), ("replace", f"{DEVICES}/1/state", "up"))
+    await links("down", "up")
+    assert "RestartRequired" not in conditions(await vm.vm())
+
+
+async def test_what_needs_a_restart(suite: Suite) -> None:
+    """An interface that is taken out of the template, and one that changes its kind."""
+    vm = await talking(suite, connected(bridge("red")))
+    await vm.change(("remove", f"{DEVICES}/1", None), ("remove", "/networks/1", None))
+    await vm.has("RestartRequired", of_vm=True)
+    await shows(vm, "red")
+
+
+async def test_addresses_are_the_pods(suite: Suite) -> None:
+    """[4153] Whatever the binding, and whether there is an agent or not."""
+    kinds = {"implicit": None, "bridged": {"bridge": {}}, "masqueraded": {"masquerade": {}}}
+    for name, binding in kinds.items():
+        for image in ("alpine", "fedora"):
+            spec = guest(image)
+            spec["domain"]["devices"]["interfaces"] = [{"name": "default", **(binding or {})}]
+            if binding is None:
+                del spec["domain"]["devices"]["interfaces"], spec["networks"]
+            vmi = await instance(suite, spec, f"{name}-{image}")
+            if image == "fedora":
+                await vmi.has("AgentConnected", seconds=720)
+            pod, (first, *_) = await vmi.pod(), (await vmi.vmi())["status"]["interfaces"]
+            assert first["ipAddress"] == pod["status"]["podIP"]
+            assert first["ipAddresses"] == [one["ip"] for one in pod["status"]["podIPs"]]
+
+
+async def test_networks_of_the_launcher(suite: Suite) -> None:
+    """Multus is told of secondary networks by name, namespace and MAC; what they are called inside is hashed."""
+    spec = connected(bridge("red", macAddress="02:00:00:11:22:33"))
+    spec["networks"][1]["multus"]["networkName"] = f"other/{NAD}"
+    vmi = await instance(suite, spec)
+    pod = await vmi.pod()
+    assert pod["metadata"]["annotations"]["k8s.v1.cni.cncf.io/networks"] == (
+        '[{"name":"skynet","namespace":"other","mac":"02:00:00:11:22:33","interface":"podb1f51a511f1"}]'
+    )
+    first, second = (await vmi.vmi())["status"]["interfaces"]
+    assert (first["podInterfaceName"], second["podInterfaceName"]) == ("eth0", "podb1f51a511f1")
+    assert second["mac"] == "02:00:00:11:22:33"
