@@ -146,7 +146,8 @@ class _Opens(Protocol):
 
 
 def _volumes(at: Setting) -> Made:
-    from fakekube.agents.volumes import Volumes, default_class
+    from fakekube.agents.volume_objects import default_class
+    from fakekube.agents.volumes import Volumes
 
     async def prepare() -> None:
         await at.preload([default_class()])

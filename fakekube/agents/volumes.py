@@ -1,6 +1,6 @@
 """The volume binder and provisioner: claims become Bound to volumes that hold nothing, and volumes go with their claims.
 
-What becomes of a claim is `volume_binding`'s. Every class has a provisioner here, whatever it is called, but
+What becomes of a claim is `volume_binding`'s, of a volume `volume_release`'s. Every class has a provisioner here, whatever it is called, but
 `kubernetes.io/no-provisioner`. Claims that wait say what for, as events.
 Upstream: k8s: pkg/controller/volume/persistentvolume/pv_controller.go; external-provisioner, external-resizer
 """
@@ -8,47 +8,29 @@ Upstream: k8s: pkg/controller/volume/persistentvolume/pv_controller.go; external
 import asyncio
 from collections.abc import Iterable, Mapping
 
-from fakekube.agents import fates
+from fakekube.agents import fates, volume_objects
 from fakekube.agents import volume_binding as binding
 from fakekube.agents.storage_protection import StorageProtection, claims_of_pod
+from fakekube.agents.volume_objects import PERSISTENT_VOLUMES, STORAGE_CLASSES
+from fakekube.agents.volume_release import Release, set_phase
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
 from fakekube.client.recorder import WARNING, Recorder
 from fakekube.clock import Clock
 from fakekube.ids import Ids
-from fakekube.machinery.errors import AlreadyExists, Conflict, NotFound
+from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name, namespace, uid
-from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, PODS, Resource
+from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, PODS
 from fakekube.machinery.wire import Object
 
-PERSISTENT_VOLUMES = Resource("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
-STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
-
-PROVISIONER = "fakekube.io/volumes"
 _BOUND = {"pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-controller": "yes"}
 _CLAIM, _FREE = "claim", "free"
 _LOST = "Bound claim has lost its PersistentVolume. Data on the volume is lost!"
 
 
-def default_class() -> Object:
-    """The class of claims that name none, as clusters for trying things out have one."""
-    return {
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {
-            "name": "standard",
-            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-        },
-        "provisioner": PROVISIONER,
-        "reclaimPolicy": "Delete",
-        "volumeBindingMode": "Immediate",
-        "allowVolumeExpansion": True,
-    }
-
-
 class Volumes:
-    """See the module text. One controller looks at claims, one at volumes."""
+    """See the module text."""
 
     name = "persistentvolume-binder"
 
@@ -69,9 +51,7 @@ class Volumes:
         self.controller.source(self._claims)
         self.controller.source(self._classes, self._claims_of_class)
         self.controller.source(self._volumes, self._claims_for_volume)
-        self.volumes = Controller("persistentvolume", self._reconcile_volume, clock=clock)
-        self.volumes.source(self._volumes)
-        self.volumes.source(self._claims, _volume_of_lost)
+        self._release = Release(client, clock=clock, claims=self._claims, volumes=self._volumes)
         self._protection = StorageProtection(
             client, clock=clock, claims=self._claims, volumes=self._volumes, pods=self._pods
         )
@@ -79,7 +59,9 @@ class Volumes:
     @property
     def idle(self) -> bool:
         """Nothing is queued or being worked on."""
-        return self.controller.idle and self.volumes.idle and self._protection.idle and self._recorder.idle
+        return all(
+            one.idle for one in (self.controller, self._release.controller, self._protection, self._recorder)
+        )
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -87,7 +69,7 @@ class Volumes:
             self._tasks = tasks
             tasks.create_task(self._recorder.run())
             tasks.create_task(self.controller.run())
-            tasks.create_task(self.volumes.run())
+            tasks.create_task(self._release.controller.run())
             tasks.create_task(self._protection.run())
 
     # --- whom a change wakes -----------------------------------------------------------------------------------
@@ -163,7 +145,7 @@ class Volumes:
         return mine or self._volumes.by_index(_FREE, binding.class_of(claim))
 
     async def _made(self, claim: Object, storage_class: Obj) -> Object:
-        volume = _volume(claim, storage_class)
+        volume = volume_objects.volume(claim, storage_class)
         try:
             return await self._client.create(PERSISTENT_VOLUMES, volume)
         except AlreadyExists:
@@ -174,14 +156,14 @@ class Volumes:
             return volume
         meta = volume["metadata"]
         notes = {**annotations(volume), "pv.kubernetes.io/bound-by-controller": "yes"}
-        spec = {**volume["spec"], "claimRef": _reference(claim)}
+        spec = {**volume["spec"], "claimRef": volume_objects.reference(claim)}
         return await self._client.update(
             PERSISTENT_VOLUMES, {**volume, "metadata": {**meta, "annotations": notes}, "spec": spec}
         )
 
     async def _complete(self, claim: Object, volume: Object) -> None:
         """The volume is the claim's: tell it of both."""
-        await self._phase(volume, "Bound")
+        await set_phase(self._client, volume, "Bound")
         notes = dict(_BOUND)
         if provisioner := annotations(volume).get("pv.kubernetes.io/provisioned-by"):
             notes["volume.kubernetes.io/storage-provisioner"] = provisioner
@@ -231,48 +213,9 @@ class Volumes:
             self._watching_pods = self._tasks.create_task(self._pods.run())
             self._tasks.create_task(self._protection.look_again())
 
-    # --- volumes -----------------------------------------------------------------------------------------------
-
-    async def _reconcile_volume(self, own: str) -> Result | None:
-        """A volume is Available until it is claimed, and Released, or gone, once its claim is."""
-        volume = self._volumes.get(own)
-        if volume is None:
-            return None
-        kept = dig(volume, "spec", "claimRef", default={})
-        try:
-            if not kept.get("uid"):
-                await self._phase(volume, "Available")
-                return None
-            claim = self._claims.get(f"{kept.get('namespace')}/{kept.get('name')}")
-            if claim is not None and uid(claim) == kept["uid"]:
-                return None
-            await self._phase(volume, "Released")
-            if dig(volume, "spec", "persistentVolumeReclaimPolicy") == "Delete" and not is_terminating(
-                volume
-            ):
-                await self._client.delete(PERSISTENT_VOLUMES, own, uid=uid(volume))
-        except (NotFound, Conflict):
-            return None  # its next event will tell
-        return None
-
-    async def _phase(self, volume: Object, phase: str) -> None:
-        """Raises Conflict where the volume is not as it was: two look at it."""
-        if dig(volume, "status", "phase") != phase:
-            version = volume["metadata"]["resourceVersion"]
-            patch = {"metadata": {"resourceVersion": version}, "status": {"phase": phase}}
-            await self._client.patch(
-                PERSISTENT_VOLUMES, name(volume), None, patch, type="merge", subresource="status"
-            )
-
 
 def _is_bound(claim: Obj) -> bool:
     return dig(claim, "status", "phase") in ("Bound", "Lost")
-
-
-def _volume_of_lost(old: Object | None, new: Object | None) -> Iterable[str]:
-    """The volume of a claim that has gone."""
-    volume = dig(old, "spec", "volumeName") if new is None else None
-    return (volume,) if volume else ()
 
 
 def _claimed_by(volume: Object) -> Iterable[str]:
@@ -284,38 +227,3 @@ def _claimed_by(volume: Object) -> Iterable[str]:
 def _free_in(volume: Object) -> Iterable[str]:
     """The class of a volume that no claim has yet."""
     return () if _claimed_by(volume) else (dig(volume, "spec", "storageClassName", default=""),)
-
-
-def _reference(claim: Obj) -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "namespace": namespace(claim),
-        "name": name(claim),
-        "uid": uid(claim),
-    }
-
-
-def _volume(claim: Obj, storage_class: Obj) -> Object:
-    spec = claim["spec"]
-    made: Object = {
-        "accessModes": spec.get("accessModes") or ["ReadWriteOnce"],
-        "capacity": dig(spec, "resources", "requests", default={"storage": "1Gi"}),
-        "claimRef": _reference(claim),
-        "hostPath": {"path": f"/var/lib/fakekube/{namespace(claim)}/{name(claim)}"},
-        "persistentVolumeReclaimPolicy": storage_class.get("reclaimPolicy") or "Delete",
-        "storageClassName": name(storage_class),
-        "volumeMode": spec.get("volumeMode") or "Filesystem",
-    }
-    if storage_class.get("mountOptions"):
-        made["mountOptions"] = storage_class["mountOptions"]
-    provisioner = str(storage_class.get("provisioner") or PROVISIONER)
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {
-            "name": f"pvc-{uid(claim)}",
-            "annotations": {"pv.kubernetes.io/provisioned-by": provisioner},
-        },
-        "spec": made,
-    }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakekube.agents.volumes import PERSISTENT_VOLUMES
+from fakekube.agents.volume_objects import PERSISTENT_VOLUMES
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import NotFound

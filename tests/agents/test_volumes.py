@@ -3,7 +3,7 @@
 import pytest
 
 from fakekube.agents import volume_binding as binding
-from fakekube.agents.volumes import PERSISTENT_VOLUMES, STORAGE_CLASSES
+from fakekube.agents.volume_objects import PERSISTENT_VOLUMES, STORAGE_CLASSES
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import NotFound

@@ -15,7 +15,8 @@ import pytest
 from fakekube.agents.garbage_collector import GarbageCollector
 from fakekube.agents.kubelet import Kubelet as RealKubelet
 from fakekube.agents.scheduler import Scheduler
-from fakekube.agents.volumes import Volumes, default_class
+from fakekube.agents.volume_objects import default_class
+from fakekube.agents.volumes import Volumes
 from fakekube.api.apiserver import ApiServer
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller
