@@ -399,4 +399,4 @@ async def test_ten_minutes_of_a_ramp(machines):
     scaled = dict.fromkeys(
         (one["status"]["lastScaleTime"][11:19], one["status"]["desiredReplicas"]) for one in told
     )
-    assert list(scaled) == [("00:02:00", 6), ("00:02:15", 10), ("00:09:00", 3)]
+    assert list(scaled) == [("00:02:00", 6), ("00:02:15", 10), ("00:08:45", 3)]
