@@ -45,7 +45,6 @@ class Release:
                 await self._client.delete(PERSISTENT_VOLUMES, own, uid=uid(volume))
         except (NotFound, Conflict):
             return  # its next event will tell
-        return
 
 
 async def set_phase(client: Client, volume: Object, phase: str) -> None:
