@@ -1,5 +1,6 @@
 """How the suite runs: against a kubeconfig, or a fakekube it starts; which tests; what an implementation may fail at."""
 
+import asyncio
 import contextlib
 import os
 import re
@@ -12,7 +13,7 @@ import pytest_asyncio
 from conformance import asked, launching, recording, reporting
 from conformance import world as worlds
 from conformance.implementations import DEVIATIONS
-from conformance.kube import Kube
+from conformance.kube import Kube, trouble
 from conformance.statements import load
 
 FULL, BARE = "CONFORMANCE_KUBECONFIG", "CONFORMANCE_BARE_KUBECONFIG"
@@ -68,6 +69,9 @@ def pytest_sessionstart(session):
     if hasattr(config, "workerinput") or config.option.collectonly or FULL in os.environ:
         return
     given, ours = config.getoption("--kubeconfig"), config.getoption("--controller")
+    for kubeconfig in filter(None, (given, config.getoption("--bare-kubeconfig"))):
+        if wrong := asyncio.run(trouble(kubeconfig)):
+            raise pytest.UsageError(wrong)
     with contextlib.ExitStack() as stack:
         if given:
             bare = config.getoption("--bare-kubeconfig")

@@ -174,6 +174,20 @@ class Kube:
             yield _events(answer)
 
 
+async def trouble(kubeconfig: str) -> str:
+    """Why the cluster of a kubeconfig cannot be judged, as one sentence; empty if it can."""
+    try:
+        async with Kube(kubeconfig) as cluster:
+            await cluster.list(POOL, "default", limit="1")
+    except Refusal as refusal:
+        if refusal.code == 404:
+            return f"the cluster of {kubeconfig} knows no VirtualMachinePools: install KubeVirt there first"
+        return f"the cluster of {kubeconfig} lists no pools for this user: {refusal.message}"
+    except Exception as error:  # noqa: BLE001 - files, YAML, certificates and sockets fail in many ways
+        return f"{kubeconfig} leads to no cluster: {' '.join(str(error).split())}"
+    return ""
+
+
 async def _events(answer: httpx.Response) -> AsyncIterator[Object]:
     rest = b""
     async for chunk in answer.aiter_raw():

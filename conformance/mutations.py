@@ -226,8 +226,8 @@ MUTANTS = (
     ),
     Mutant(
         "spec",
-        "given = replicas(pool) * percentage // 100",
-        "given = -(-replicas(pool) * percentage // 100)",
+        "given = replicas(pool) * int(text) // 100",
+        "given = -(-replicas(pool) * int(text) // 100)",
         "P-150",
     ),
     Mutant("spec", "return max(1, int(given))", "return int(given)", "P-150"),
@@ -438,8 +438,8 @@ MUTANTS = (
     ),
     Mutant(
         "selection",
-        'for term in given.get("nodeSelectorRequirementMatcher") or ():',
-        "for term in ():",
+        'given.get("nodeSelectorRequirementMatcher") or ()',
+        "()",
         "P-098",
     ),
     Mutant("selection", "return naming.ordinal(objects.name(vm)) or 0", "return 0", "P-091,P-096"),
@@ -720,9 +720,9 @@ MUTANTS = (
     Mutant("selection", '"Lt": selectors.LT', '"Lt": selectors.GT', "P-098"),
     Mutant(
         "selection",
-        "if operator in (selectors.GT, selectors.LT) and len(values) != 1:",
-        "if False:",
-        "P-098",
+        'return selectors.requirement(term.get("key", ""), operator, tuple(term.get("values") or ()))',
+        'return Requirement(term.get("key", ""), operator, tuple(term.get("values") or ()))',
+        "P-158,D-06",
     ),
     Mutant("updating", "return sorted(vms, key=selection.ordinal)", "return list(vms)", "D-19"),
     Mutant(

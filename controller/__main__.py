@@ -120,11 +120,18 @@ async def _served(
 
 @asynccontextmanager
 async def _until_signalled() -> AsyncIterator[None]:
-    """Cancel the present task at the first SIGINT or SIGTERM."""
+    """Cancel the present task at the first SIGINT or SIGTERM. Others do not disturb the end that the first has begun."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None, "runs inside a task"
+    signals: list[int] = []
+
+    def end(number: int) -> None:
+        signals.append(number)
+        if len(signals) == 1:
+            task.cancel()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, end, number)
     try:
         yield
     finally:

@@ -96,7 +96,8 @@ class LeaderElection:
         try:
             return await self._take(await self._read())
         except ApiError as error:
-            log.info("lease %s/%s: %s", self._namespace, self._name, error)
+            level = logging.WARNING if error.code in (401, 403) else logging.INFO
+            log.log(level, "lease %s/%s: %s", self._namespace, self._name, error)
             return False
 
     async def _read(self) -> Object | None:

@@ -4,7 +4,8 @@ Each answer of the server carries the resourceVersion at which the write happene
 has come so far, the answer is newer than the cache and is laid over it; after that it is dropped. Thereby no decision
 is made on a past this controller has itself changed, whatever the watch's delay, and nothing has to be waited for.
 Versions are compared as numbers (KEP-5504). What carries none - an object that was removed at once - counts as gone
-until the cache agrees. Nothing is believed for longer than five minutes, should a server's versions ever go back.
+until the cache agrees. Where a server's versions go back - it was restored, or began anew - nothing written before counts
+any more; and nothing is believed for longer than five minutes.
 Upstream has expectations in this place: pkg/controller/expectations.go
 """
 
@@ -40,6 +41,7 @@ class OwnWrites:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._pools: dict[str, _Pending] = {}
+        self._stands: dict[Resource, int] = {}  # how far each cache had come when it was looked at last
 
     def __len__(self) -> int:
         """How many writes are not yet seen in the caches."""
@@ -125,11 +127,16 @@ class OwnWrites:
 
     def _unseen(self, pool: str, cache: Informer) -> dict[str, _Write]:
         """The writes to this resource that the cache does not show; the others are dropped."""
+        stand = _number(cache.resource_version)
+        if stand < self._stands.get(cache.resource, 0):
+            for some in self._pools.values():
+                some.writes.pop(cache.resource, None)
+        self._stands[cache.resource] = stand
         pending = self._pools.get(pool)
         writes = pending.writes.get(cache.resource) if pending else None
         if not writes:
             return {}
-        now, stand = self._clock.monotonic(), _number(cache.resource_version)
+        now = self._clock.monotonic()
         for key, write in list(writes.items()):
             if write.until <= now or _is_seen(write, cache.get(key), stand):
                 del writes[key]

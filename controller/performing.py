@@ -30,7 +30,7 @@ from controller.requests import Behind, Requests
 from controller.spec import FINALIZER, SpecError
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
 from fakekube.machinery import objects
-from fakekube.machinery.errors import AlreadyExists, NotFound
+from fakekube.machinery.errors import AlreadyExists, ApiError, NotFound
 from fakekube.machinery.resources import (
     CONTROLLER_REVISIONS,
     DATA_VOLUMES,
@@ -116,9 +116,7 @@ class Performer:
             case ReplaceVM(vm, _):
                 await self._replace_vm(vm)
             case RelabelVMI(vm, vmi, revision):
-                change = patches.revision_named(revision)
-                if await self.requests.patch(VIRTUAL_MACHINE_INSTANCES, vmi, change):
-                    self._tell_updated(vm)
+                await self._relabel_vmi(vm, vmi, revision)
 
     async def _patch_pool(self, change: patches.Change) -> None:
         pool = await self.requests.patch(VIRTUAL_MACHINE_POOLS, self.pool, change)
@@ -180,6 +178,18 @@ class Performer:
             if deleted:
                 text = f"Deleted VM {objects.key(vm)} with uid {objects.uid(vm)} from pool"
                 self._tell(NORMAL, "SuccessfulDelete", text)
+
+    async def _relabel_vmi(self, vm: Object, vmi: Object, revision: str) -> None:
+        """Other than a deletion that fails, a label that fails is no event of its own, but the condition says what it was."""
+        try:
+            new = await self.requests.patch(VIRTUAL_MACHINE_INSTANCES, vmi, patches.revision_named(revision))
+        except Behind:
+            raise
+        except ApiError as error:
+            text = f"patching of vmi labels with new pool revision name: {error}"
+            raise ApiError(text, code=error.code, reason=error.reason) from error
+        if new is not None:
+            self._tell_updated(vm)
 
     async def _replace_vm(self, vm: Object) -> None:
         current = await self._delete_resource(vm, VIRTUAL_MACHINES, vm)

@@ -77,17 +77,18 @@ def _label_selector(given: Mapping[str, Any]) -> Selector:
     try:
         return selectors.from_object(selector)
     except SelectorError as error:
-        raise SpecError(str(error)) from error
+        raise SpecError(f"failed to parse label selector from pool: {error}") from error
 
 
 def _node_selector(given: Mapping[str, Any]) -> Selector:
-    terms = []
-    for term in given.get("nodeSelectorRequirementMatcher") or ():
-        operator = _NODE_OPERATORS.get(term.get("operator", ""))
-        if operator is None:
-            raise SpecError(f'"{term.get("operator", "")}" is not a valid node selector operator')
-        values = tuple(term.get("values") or ())
-        if operator in (selectors.GT, selectors.LT) and len(values) != 1:
-            raise SpecError("for 'Gt', 'Lt' operators, exactly one value is required")
-        terms.append(Requirement(term.get("key", ""), operator, values))
-    return Selector(tuple(terms))
+    try:
+        return Selector(tuple(map(_node_requirement, given.get("nodeSelectorRequirementMatcher") or ())))
+    except SelectorError as error:
+        raise SpecError(f"failed to parse node selector from pool: {error}") from error
+
+
+def _node_requirement(term: Mapping[str, Any]) -> Requirement:
+    operator = _NODE_OPERATORS.get(term.get("operator", ""))
+    if operator is None:
+        raise SelectorError(f'"{term.get("operator", "")}" is not a valid label selector operator')
+    return selectors.requirement(term.get("key", ""), operator, tuple(term.get("values") or ()))

@@ -17,7 +17,7 @@ import click
 from fakekube.cli.mistakes import Mistake
 
 _NEEDED = ("pytest", "pytest_asyncio", "xdist", "lightkube")
-_NOTHING_RAN = (4, 5)  # pytest's codes for wrong usage and for no tests at all
+_WRONG_USAGE, _NO_TESTS = 4, 5  # pytest's codes
 
 
 @click.command()
@@ -49,7 +49,11 @@ _NOTHING_RAN = (4, 5)  # pytest's codes for wrong usage and for no tests at all
     "--report", metavar="DIR", default="", help="Write junit.xml, report.json and report.html there."
 )
 @click.option(
-    "--patience", type=float, default=30.0, show_default=True, help="Seconds to wait for what is to come."
+    "--patience",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Seconds to wait for what is to come.",
 )
 @click.option("--jobs", type=click.IntRange(0, 64), default=6, show_default=True, help="Tests at a time.")
 def conformance(*, jobs: int, smoke: bool, **flags: Any) -> None:
@@ -61,10 +65,16 @@ def conformance(*, jobs: int, smoke: bool, **flags: Any) -> None:
     for name in ("kubeconfig", "bare_kubeconfig"):
         if flags[name] and not Path(flags[name]).is_file():
             raise Mistake(f"there is no file {flags[name]}")
-    try:
-        re.compile(flags["select"])
-    except re.error as error:
-        raise Mistake(f"--select {flags['select']} is no pattern: {error}") from error
+    for pattern in flags["select"].split(","):
+        try:
+            re.compile(pattern.strip())
+        except re.error as error:
+            raise Mistake(f"--select {pattern} is no pattern: {error}") from error
+    if flags["report"]:
+        try:
+            Path(flags["report"]).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Mistake(f"cannot write a report to {flags['report']}: {error.strerror}") from error
     for name in ("kubeconfig", "bare_kubeconfig", "report"):
         flags[name] = flags[name] and str(Path(flags[name]).absolute())
     options = {f"--{name.replace('_', '-')}": str(value) for name, value in flags.items() if value} | (
@@ -73,7 +83,9 @@ def conformance(*, jobs: int, smoke: bool, **flags: Any) -> None:
     folder = Path(suite.origin).parent
     command = [*_pytest(folder, jobs), *itertools.chain.from_iterable(options.items())]
     code = subprocess.run(command, cwd=folder.parent, check=False).returncode  # noqa: S603 - pytest, as ourselves
-    sys.exit(Mistake.exit_code if code in _NOTHING_RAN else code)
+    if code == _NO_TESTS:
+        raise Mistake("no test is chosen by --select or --smoke; ids look like P-044, D-08, S-06")
+    sys.exit(Mistake.exit_code if code == _WRONG_USAGE else code)
 
 
 def _pytest(folder: Path, jobs: int) -> list[str]:

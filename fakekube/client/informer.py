@@ -173,7 +173,9 @@ class Informer:
                         continue
                 except ApiError as error:
                     listed = listed and error.code == 429
-                    log.info("%s: %s; trying again in %.1f s", self.resource.qualified, error, delay)
+                    # What the caller may not do does not mend itself: somebody has to read of it.
+                    level = logging.WARNING if error.code in (401, 403) else logging.INFO
+                    log.log(level, "%s: %s; trying again in %.1f s", self.resource.qualified, error, delay)
                 except Exception as error:  # noqa: BLE001 - transports fail in many ways, and all are temporary
                     log.warning("%s: %s; trying again in %.1f s", self.resource.qualified, error, delay)
                 await self._clock.sleep(delay)

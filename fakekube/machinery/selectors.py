@@ -89,18 +89,32 @@ def from_object(selector: Mapping[str, Any] | None) -> Selector:
         operator = _OBJECT_OPERATORS.get(expression.get("operator", ""))
         if operator is None:
             raise SelectorError(f'"{expression.get("operator", "")}" is not a valid label selector operator')
-        values = tuple(expression.get("values") or ())
-        key = expression.get("key", "")
-        if operator in (IN, NOT_IN) and not values:
-            raise SelectorError(
-                f"values: Invalid value: {_go_list(values)}: for 'in', 'notin' operators, values set can't be empty"
-            )
-        if operator in (EXISTS, DOES_NOT_EXIST) and values:
-            raise SelectorError(
-                f"values: Invalid value: {_go_list(values)}: values set must be empty for exists and does not exist"
-            )
-        found.append(Requirement(key, operator, values))
+        found.append(requirement(expression.get("key", ""), operator, tuple(expression.get("values") or ())))
     return Selector(tuple(found))
+
+
+def requirement(key: str, operator: str, values: tuple[str, ...]) -> Requirement:
+    """A term whose operator has as many values as it needs, of the kind it needs. Raises SelectorError."""
+    wrong = ""
+    if operator in (IN, NOT_IN) and not values:
+        wrong = "for 'in', 'notin' operators, values set can't be empty"
+    elif operator in (EXISTS, DOES_NOT_EXIST) and values:
+        wrong = "values set must be empty for exists and does not exist"
+    elif operator in (GT, LT) and len(values) != 1:
+        wrong = "for 'Gt', 'Lt' operators, exactly one value is required"
+    if wrong:
+        raise SelectorError(f"values: Invalid value: {_go_list(values)}: {wrong}")
+    if operator in (GT, LT):
+        _check_integer(values[0])
+    return Requirement(key, operator, values)
+
+
+def _check_integer(value: str) -> None:
+    unsigned = value[1:] if value[:1] in ("+", "-") else value
+    if not (unsigned.isascii() and unsigned.isdigit()):
+        raise SelectorError(
+            f"values[0]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
+        )
 
 
 def _go_list(values: tuple[str, ...]) -> str:
@@ -161,10 +175,8 @@ class _Parser:
         if token in ("in", "notin"):
             return Requirement(key, operator, tuple(self._values()))
         value = self._exact()
-        if operator in (GT, LT) and not value.lstrip("+-").isdigit():
-            raise SelectorError(
-                f"values[0]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
-            )
+        if operator in (GT, LT):
+            _check_integer(value)
         return Requirement(key, operator, (value,), bare=True)
 
     def _exact(self) -> str:

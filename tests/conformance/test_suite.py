@@ -12,6 +12,7 @@ from conformance import coverage, mutants
 from conformance.implementations import DEVIATIONS
 from conformance.mutations import MUTANTS, SAFETY, UNSEEN
 from conformance.statements import load
+from fakekube.client import kubeconfig
 
 ROOT = Path(__file__).parents[2]
 FAKEKUBE = [sys.executable, "-m", "fakekube", "conformance"]
@@ -56,12 +57,36 @@ def test_mistakes_are_one_sentence():
     """A kubeconfig that does not exist, ids that nothing has, or a pattern that is none, end with 2 and no traceback."""
     missing = run("--kubeconfig", "/nowhere/at/all")
     assert (missing.returncode, missing.stderr) == (2, "fakekube: there is no file /nowhere/at/all\n")
-    assert run("--select", "X-9", "--jobs", "0").returncode == 2
-    unread = run("--select", "P-0[")
+    nothing = run("--select", "X-9", "--jobs", "0")
+    assert (nothing.returncode, nothing.stderr) == (
+        2,
+        "fakekube: no test is chosen by --select or --smoke; ids look like P-044, D-08, S-06\n",
+    )
+    unread = run("--select", "P-0[,]")
     assert (unread.returncode, unread.stderr) == (
         2,
         "fakekube: --select P-0[ is no pattern: unterminated character set at position 3\n",
     )
+    assert run("--patience", "-1").returncode == 2
+    unwritten = run("--report", "/dev/null/report")
+    assert (unwritten.returncode, unwritten.stderr) == (
+        2,
+        "fakekube: cannot write a report to /dev/null/report: Not a directory\n",
+    )
+
+
+def test_clusters_that_cannot_be_judged_are_one_sentence(tmp_path):
+    """A kubeconfig that leads nowhere, or that nobody can read, is told before any test runs."""
+    config = tmp_path / "config"
+    config.write_text("nonsense: [")
+    unread = run("--kubeconfig", str(config), "--select", "P-044", "--jobs", "0")
+    assert (unread.returncode, "Traceback" in unread.stdout + unread.stderr) == (2, False)
+    assert f"{config} leads to no cluster" in unread.stderr
+    config = tmp_path / "away"
+    kubeconfig.write(config, "http://127.0.0.1:9")
+    away = run("--kubeconfig", str(config), "--select", "P-044", "--jobs", "0")
+    assert (away.returncode, "Traceback" in away.stdout + away.stderr) == (2, False)
+    assert f"{config} leads to no cluster: All connection attempts failed" in away.stderr
 
 
 def test_the_coverage_is_up_to_date():

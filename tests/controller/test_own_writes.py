@@ -102,3 +102,14 @@ def test_pools_do_not_share_writes(own):
     assert own.over("ns/q", Cache(4), [], lambda _: True) == []
     own.forget("ns/p")
     assert len(own) == 0
+
+
+def test_writes_do_not_outlive_the_versions_they_were_counted_in(own):
+    """Where a server begins anew, or from a backup, what it answered before says nothing about the objects it has now."""
+    over(own, Cache(4, vm()))
+    own.wrote("ns/p", VIRTUAL_MACHINES, vm(), vm(version=900))
+    own.wrote("ns/q", VIRTUAL_MACHINES, vm("q-0"), vm("q-0", version=901))
+    again = vm(version=2, uid="another")
+    assert over(own, Cache(3, again)) == [again]
+    assert own.latest("ns/p", Cache(3, again))("ns/p-0") == again
+    assert len(own) == 0

@@ -140,7 +140,7 @@ def test_a_mistake_in_a_selector_is_reported(world):
     pool = world.pool(replicas=0, scaleInStrategy={"proactive": {"selectionPolicy": {"selectors": bad}}})
     (stage,) = plan.decide(world.seen(pool, [world.vm(pool, 0)]), SELECTOR).stages
     assert stage.failure.message(stage.mistake) == (
-        'error during scale in: "Foo" is not a valid label selector operator'
+        'error during scale in: failed to parse label selector from pool: "Foo" is not a valid label selector operator'
     )
 
 

@@ -585,6 +585,27 @@ async def test_refused_deletions_are_shown_and_recovered_from(cluster, world):
     assert "conditions" not in (await cluster.pool())["status"]
 
 
+async def test_a_label_that_is_refused_is_shown(cluster, world):
+    """P-143: a VMI whose revision label cannot be changed is a failure that says so, with no event of its own."""
+    await running(cluster, world.pool(replicas=1))
+    cluster.wire.refuse = lambda request: (
+        refusal(403, "Forbidden", "no")
+        if request.method == "PATCH" and request.path.endswith("virtualmachineinstances/p-0")
+        else None
+    )
+    labelled = world.template()
+    labelled["metadata"]["labels"]["more"] = "label"
+    await cluster.change_pool(virtualMachineTemplate=labelled)
+    await cluster.pass_time(5)
+    text = "error during VMI update: patching of vmi labels with new pool revision name: no"
+    (condition,) = (await cluster.pool())["status"]["conditions"]
+    assert (condition["reason"], condition["message"]) == ("FailedUpdate", text)
+    assert {message for _, reason, message in await cluster.events() if reason == "FailedUpdate"} == {text}
+    cluster.wire.refuse = None
+    await cluster.pass_time(10)
+    assert "conditions" not in (await cluster.pool())["status"]
+
+
 async def test_refused_updates_are_shown(cluster, world):
     """P-140, P-161: VM updates and VMI deletions that fail, each with its text."""
     await running(cluster, world.pool(replicas=1))

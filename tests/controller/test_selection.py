@@ -90,14 +90,32 @@ def test_both_selectors_must_match(world):
 
 
 @pytest.mark.parametrize(
-    "selectors",
+    ("operator", "values", "said"),
     [
-        {"labelSelector": {"matchExpressions": [{"key": "a", "operator": "Foo"}]}},
-        {"nodeSelectorRequirementMatcher": [{"key": "a", "operator": "Foo"}]},
-        {"nodeSelectorRequirementMatcher": [{"key": "a", "operator": "Gt", "values": []}]},
+        ("Foo", [], '"Foo" is not a valid label selector operator'),
+        ("In", [], "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty"),
+        (
+            "Exists",
+            ["x"],
+            'values: Invalid value: ["x"]: values set must be empty for exists and does not exist',
+        ),
+        ("Gt", [], "values: Invalid value: []: for 'Gt', 'Lt' operators, exactly one value is required"),
+        (
+            "Lt",
+            ["some"],
+            "values[0]: Invalid value: \"some\": for 'Gt', 'Lt' operators, the value must be an integer",
+        ),
     ],
 )
-def test_operators_nobody_knows(world, selectors):
-    """Operators inside the selectors are not validated before, so it is here that a mistake shows."""
-    with pytest.raises(SpecError):
-        selection.selected(fleet(world, 1), {"selectors": selectors})
+def test_requirements_nobody_can_read(world, operator, values, said):
+    """What stands in the selectors is not validated before, so it is here that a mistake shows, in upstream's words."""
+    term = {"key": "a", "operator": operator, "values": values}
+    vms = fleet(world, 1)
+    with pytest.raises(SpecError) as caught:
+        selection.selected(vms, {"selectors": {"nodeSelectorRequirementMatcher": [term]}})
+    assert str(caught.value) == f"failed to parse node selector from pool: {said}"
+    if operator in ("Gt", "Lt"):  # nodes have these, labels have not
+        return
+    with pytest.raises(SpecError) as caught:
+        selection.selected(vms, {"selectors": {"labelSelector": {"matchExpressions": [term]}}})
+    assert str(caught.value) == f"failed to parse label selector from pool: {said}"

@@ -25,10 +25,13 @@ def test_max_unavailable(world, replicas, given, allowed):
     assert spec.max_unavailable(world.pool(replicas=replicas, **more)) == allowed
 
 
-def test_max_unavailable_that_is_no_number(world):
-    """Where the webhook was bypassed, a wrong percentage is a mistake with Go's text."""
-    with pytest.raises(SpecError, match=r"strconv\.ParseInt: parsing \"many\": invalid syntax"):
-        spec.max_unavailable(world.pool(maxUnavailable="many"))
+@pytest.mark.parametrize("given", ["many", " 5", "5_0", "", "٥", "5%"])
+def test_max_unavailable_that_is_no_number(world, given):
+    """Where the webhook was bypassed, a wrong percentage is a mistake with Go's text, also where Python reads a number."""
+    with pytest.raises(SpecError) as caught:
+        spec.max_unavailable(world.pool(maxUnavailable=f"{given}%"))
+    text = f'invalid maxUnavailable percentage: strconv.ParseInt: parsing "{given}": invalid syntax'
+    assert str(caught.value) == text
 
 
 def test_replicas_default_to_one(world):
