@@ -10,14 +10,12 @@ entry's revision, then the rest of the value as it lies in the store.
 """
 
 import json
-from collections import OrderedDict, deque
 from collections.abc import Mapping
 
 import orjson
 
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery.copying import kept_json
-from fakekube.machinery.interning import Parts
 from fakekube.machinery.wire import Object
 from fakekube.store.interface import Entry
 
@@ -30,7 +28,7 @@ class Memo:
     """What readers would derive again, kept beside an entry.
 
     `labels` and `fields` are what selectors look at; `fields` is None until a field selector asks: few ever do. `written`
-    is the object as `resource`'s writer left it, for some of the entries: see `_Written`.
+    is the object as `resource`'s writer left it, for some of the entries: see `kept`.
     """
 
     __slots__ = ("fields", "labels", "resource", "size", "written")
@@ -41,47 +39,6 @@ class Memo:
         self.resource: ServedResource | None = None
         self.written: Object | None = None
         self.size = 0
-
-
-_UNSEEN = 128  # states that watchers may not have seen yet when the next is there
-
-
-class _Written:
-    """The objects written last, of kinds whose updates may share parts: watches tell of them, and most are soon written
-    again. A new state takes the place of the one before, which is kept until its watchers have had the time to see it.
-    Bounded by the size of their JSON, so that a thousand machines have room while they come up: caches hold most of what
-    they are made of anyway.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        # In the order in which they were written: the first of a plain dict is slow to find when many before it have gone.
-        self._kept: OrderedDict[Memo, None] = OrderedDict()
-        self._size = 0
-        self._past: deque[Memo] = deque()
-
-    def keep(self, memo: Memo, size: int, before: Memo | None) -> None:
-        if before is not None and before in self._kept:
-            self._leave(before)
-            self._past.append(before)
-            if len(self._past) > _UNSEEN:
-                self._past.popleft().written = None
-        memo.size = size
-        self._kept[memo] = None
-        self._size += size
-        while self._size > self._limit:
-            oldest, _ = self._kept.popitem(last=False)
-            self._size -= oldest.size
-            oldest.written = None
-
-    def _leave(self, memo: Memo) -> None:
-        del self._kept[memo]
-        self._size -= memo.size
-
-
-_written = _Written(32 << 20)
-_parts = Parts(4_096)
-_owned = Parts(512)  # sets of fields: a thousand machines have a dozen of them
 
 
 ITEM_HEAD = b'{"metadata":{"resourceVersion":"'  # built-in lists carry no type on their items
@@ -155,45 +112,6 @@ def item(resource: ServedResource, entry: Entry) -> bytes:
 def memo_of(obj: Object) -> Memo:
     """What label selectors need of an object at hand."""
     return Memo(obj["metadata"].get("labels") or _NOTHING)
-
-
-def memo_of_written(
-    resource: ServedResource, obj: Object, value: bytes, previous: Entry | None = None
-) -> Memo:
-    """As `memo_of`, for an object that nobody changes any more once it is stored, in place of `previous`."""
-    made = memo_of(obj)
-    stored_as_is = (
-        resource.to_storage is None and resource.from_storage is None and resource.conversion is None
-    )
-    if stored_as_is and resource.strategy.shares_parts:
-        _share(obj, previous)
-        made.resource, made.written = resource, obj
-        _written.keep(made, len(value), None if previous is None else previous.memo)
-    return made
-
-
-def _share(obj: Object, previous: Entry | None) -> None:
-    """Let an object be of parts that other objects have, too. What it has from the state before is of such parts already."""
-    before = None if previous is None or previous.memo is None else previous.memo.written
-    for member in ("spec", "status"):
-        part = obj.get(member)
-        if part and (before is None or before.get(member) is not part):
-            obj[member] = _parts.shared(part)
-    entries = obj["metadata"].get("managedFields") or ()
-    known = () if before is None else before["metadata"].get("managedFields") or ()
-    for entry in entries:
-        if not any(entry is one for one in known):
-            entry["fieldsV1"] = _fields_shared(entry["fieldsV1"])
-
-
-def _fields_shared(fields: Object) -> Object:
-    """A set of fields made of parts that others have; in metadata are owners' uids, which nobody else has."""
-    return {
-        name: {own: _owned.whole(one) for own, one in child.items()}
-        if name == "f:metadata"
-        else _owned.whole(child)
-        for name, child in fields.items()
-    }
 
 
 def stored(resource: ServedResource, entry: Entry) -> Object:

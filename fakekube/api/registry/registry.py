@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fakekube.api.patching import managed_fields
 from fakekube.api.registry import codec, deletion, metadata
 from fakekube.api.registry.deletion import DeleteOptions
+from fakekube.api.registry.kept import Kept
 from fakekube.api.registry.ownership import reset_fields
 from fakekube.api.registry.reading import Reading
 from fakekube.api.registry.strategy import ServedResource
@@ -69,6 +70,7 @@ class Registry:
         self.clock = clock
         self.ids = ids
         self.committed: dict[str, Committed] = {}
+        self._kept = Kept()
 
     async def get(self, resource: ServedResource, namespace: str, name: str) -> Entry:
         """The entry. Raises NotFound."""
@@ -244,7 +246,7 @@ class Registry:
 
     async def _put(self, resource: ServedResource, obj: Object, entry: Entry) -> Entry:
         value = codec.encode(resource, obj)
-        memo = codec.memo_of_written(resource, obj, value, entry)
+        memo = self._kept.memo(resource, obj, value, entry)
         if resource.conversion is None:
             return await self.store.update(entry.key, value, entry.modified, memo)
         stored = await self.store.update(entry.key, await resource.conversion.write(value), entry.modified)
@@ -257,7 +259,7 @@ class Registry:
         if not context.dry_run:
             value = codec.encode(resource, obj)
             if resource.conversion is None:
-                return await self.store.create(key, value, codec.memo_of_written(resource, obj, value))
+                return await self.store.create(key, value, self._kept.memo(resource, obj, value))
             stored = await self.store.create(key, await resource.conversion.write(value))
             return Entry(key, value, stored.created, stored.modified)
         if await self.store.get(key) is not None:

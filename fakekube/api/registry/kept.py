@@ -1,0 +1,82 @@
+"""Objects as they were written last, kept beside their bytes: watches tell of them, and most are soon written again.
+
+Only kinds whose updates may share parts are kept. What is equal in them is one: a thousand machines of a pool differ in
+little, and caches hold most of what they are made of anyway.
+"""
+
+from collections import OrderedDict, deque
+
+from fakekube.api.registry.codec import Memo, memo_of
+from fakekube.api.registry.strategy import ServedResource
+from fakekube.machinery.interning import Parts
+from fakekube.machinery.wire import Object
+from fakekube.store.interface import Entry
+
+_MOST_BYTES = 32 << 20  # of JSON: a thousand machines have room while they come up
+_UNSEEN = 128  # states that watchers may not have seen yet when the next is there
+
+_parts = Parts(4_096)
+_owned = Parts(512)  # sets of fields: a thousand machines have a dozen of them
+
+
+class Kept:
+    """One server's. A new state takes the place of the one before, which is kept until its watchers have had the time to see it."""
+
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        # In the order in which they were written: the first of a plain dict is slow to find when many before it have gone.
+        self._kept: OrderedDict[Memo, None] = OrderedDict()
+        self._size = 0
+        self._past: deque[Memo] = deque()
+
+    def memo(
+        self, resource: ServedResource, obj: Object, value: bytes, previous: Entry | None = None
+    ) -> Memo:
+        """What to keep beside `value`, the bytes of an object that nobody changes any more, in place of `previous`."""
+        made = memo_of(obj)
+        stored_as_is = (
+            resource.to_storage is None and resource.from_storage is None and resource.conversion is None
+        )
+        if stored_as_is and resource.strategy.shares_parts:
+            before = None if previous is None else previous.memo
+            _share(obj, None if before is None else before.written)
+            made.resource, made.written = resource, obj
+            self._keep(made, len(value), before)
+        return made
+
+    def _keep(self, memo: Memo, size: int, before: Memo | None) -> None:
+        if before is not None and before in self._kept:
+            del self._kept[before]
+            self._size -= before.size
+            self._past.append(before)
+            if len(self._past) > _UNSEEN:
+                self._past.popleft().written = None
+        memo.size = size
+        self._kept[memo] = None
+        self._size += size
+        while self._size > self._most_bytes:
+            oldest, _ = self._kept.popitem(last=False)
+            self._size -= oldest.size
+            oldest.written = None
+
+
+def _share(obj: Object, before: Object | None) -> None:
+    """Let an object be of parts that other objects have, too. What it has from the state before is of such parts already."""
+    for member in ("spec", "status"):
+        part = obj.get(member)
+        if part and (before is None or before.get(member) is not part):
+            obj[member] = _parts.shared(part)
+    known = () if before is None else before["metadata"].get("managedFields") or ()
+    for entry in obj["metadata"].get("managedFields") or ():
+        if not any(entry is one for one in known):
+            entry["fieldsV1"] = _fields_shared(entry["fieldsV1"])
+
+
+def _fields_shared(fields: Object) -> Object:
+    """A set of fields made of parts that others have; in metadata are owners' uids, which nobody else has."""
+    return {
+        name: {own: _owned.whole(one) for own, one in child.items()}
+        if name == "f:metadata"
+        else _owned.whole(child)
+        for name, child in fields.items()
+    }
