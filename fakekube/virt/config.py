@@ -71,6 +71,30 @@ class ClusterConfig:
         return str(self.raw.get("cpuRequest") or "100m")
 
     @property
+    def cpu_allocation_ratio(self) -> int:
+        return int(dig(self.raw, "developerConfiguration", "cpuAllocationRatio") or 10)
+
+    @property
+    def memory_overcommit(self) -> int:
+        """Percent of what is requested that guests get."""
+        return int(dig(self.raw, "developerConfiguration", "memoryOvercommit") or 100)
+
+    def forbidden_device(self, spec: Object) -> str:
+        """What is said of a device an instance asks for and may not have; empty: all are permitted, or nothing is said."""
+        permitted = self.raw.get("permittedHostDevices")
+        if permitted is None:
+            return ""
+        kinds = ("pciHostDevices", "mediatedDevices", "usb")
+        known = {one.get("resourceName") for kind in kinds for one in permitted.get(kind) or ()}
+        for kind, word in (("gpus", "GPU"), ("hostDevices", "HostDevice")):
+            for one in dig(spec, "domain", "devices", kind, default=()):
+                if one.get("deviceName") and one["deviceName"] not in known:
+                    return (
+                        f"{word} {one['deviceName']} is not permitted in permittedHostDevices configuration"
+                    )
+        return ""
+
+    @property
     def hotplug_ratio(self) -> int:
         return int(dig(self.raw, "liveUpdateConfiguration", "maxHotplugRatio") or 4)
 

@@ -6,7 +6,7 @@ Origin: kubevirt: pkg/defaults/{defaults,amd64-defaults,arm64-defaults,s390x-def
 from typing import Any
 
 from fakekube.virt.config import ClusterConfig
-from fakekube.virt.quantities import times, whole
+from fakekube.virt.quantities import binary, times, whole
 
 Spec = dict[str, Any]
 _MOST_CPUS = 512
@@ -24,6 +24,7 @@ def set_spec_defaults(spec: Spec, config: ClusterConfig) -> None:
     set_machine_type(spec, config)
     _requests(domain, config)
     _memory(domain)
+    _overcommitted(domain, config)
     _topology(domain)
     _pull_policies(spec)
     spec.setdefault("evictionStrategy", config.eviction_strategy)
@@ -85,10 +86,12 @@ def add_default_network(spec: Spec, config: ClusterConfig) -> None:
 
 def _requests(domain: dict[str, Any], config: ClusterConfig) -> None:
     resources = domain.setdefault("resources", {})
-    requests = resources.get("requests") or {}
+    requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
+    if "memory" in limits and "memory" not in requests:
+        requests = resources["requests"] = {**requests, "memory": limits["memory"]}
     if "cpu" in requests:
         return
-    limit = (resources.get("limits") or {}).get("cpu")
+    limit = limits.get("cpu")
     if limit is not None:
         resources["requests"] = {**requests, "cpu": limit}
     elif config.cpu_request != _STANDARD_REQUEST and not (domain.get("cpu") or {}).get(
@@ -109,6 +112,16 @@ def _memory(domain: dict[str, Any]) -> None:
     )
     if guest is not None:
         domain["memory"] = {**memory, "guest": guest}
+
+
+def _overcommitted(domain: dict[str, Any], config: ClusterConfig) -> None:
+    """Where guests together get more than the nodes have, each requests less than it sees."""
+    guest = (domain.get("memory") or {}).get("guest")
+    resources = domain.get("resources") or {}
+    requests = resources.get("requests") or {}
+    if config.memory_overcommit != 100 and guest is not None and "memory" not in requests:
+        amount = binary(whole(guest) * 100 // config.memory_overcommit)
+        domain["resources"] = {**resources, "requests": {**requests, "memory": amount}}
 
 
 def _topology(domain: dict[str, Any]) -> None:

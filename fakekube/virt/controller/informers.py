@@ -6,11 +6,13 @@ from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.client.late import LateInformer
 from fakekube.clock import Clock
+from fakekube.machinery import selectors
 from fakekube.machinery.objects import annotations, controller_of, dig, labels, name, namespace
 from fakekube.machinery.resources import (
     CONTROLLER_REVISIONS,
     DATA_VOLUMES,
     KUBEVIRTS,
+    NAMESPACES,
     NODES,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
@@ -36,6 +38,7 @@ VOLUME_SNAPSHOTS = Resource("snapshot.storage.k8s.io", "v1", "volumesnapshots", 
 VOLUME_SNAPSHOT_CLASSES = Resource(
     "snapshot.storage.k8s.io", "v1", "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False
 )
+QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota")
 CDI_CONFIGS = Resource("cdi.kubevirt.io", "v1beta1", "cdiconfigs", "CDIConfig", namespaced=False)
 
 _DEFAULT = "snapshot.storage.kubernetes.io/is-default-class"
@@ -67,6 +70,8 @@ class Informers:
         self.storage_classes = Informer(client, STORAGE_CLASSES, clock=clock)
         self.volume_snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
         self.volume_snapshot_classes = LateInformer(client, VOLUME_SNAPSHOT_CLASSES, clock=clock)
+        self.namespaces = Informer(client.metadata_only(), NAMESPACES, clock=clock)
+        self.quotas = Informer(client, QUOTAS, clock=clock)
         self.cdi_configs = Informer(client, CDI_CONFIGS, clock=clock)
         for informer in (self.vmis, self.pods, self.attachments, self.revisions, self.data_volumes):
             informer.add_index(BY_OWNER, owner_uid)
@@ -78,6 +83,20 @@ class Informers:
     def config(self) -> ClusterConfig:
         """What the KubeVirt object says; the defaults where there is none."""
         return config.from_object(next(iter(self.kubevirts.objects()), None))
+
+    def limited(self, space: str) -> frozenset[str]:
+        """The resources launchers of a namespace need a limit for: a quota counts limits, or CPU limits are asked for there."""
+        hard = {
+            name
+            for one in self.quotas.objects()
+            if namespace(one) == space
+            for name in dig(one, "spec", "hard", default={})
+        }
+        found = {name for name in ("cpu", "memory") if f"limits.{name}" in hard}
+        selector = self.config().raw.get("autoCPULimitNamespaceLabelSelector")
+        if selector is not None and (own := self.namespaces.get(space)) is not None:
+            found |= {"cpu"} if selectors.from_object(selector).matches(labels(own)) else set()
+        return frozenset(found)
 
     def snapshot_classes(self) -> dict[str, str]:
         """By storage class the class its volumes are snapshotted by: that of its driver, or the default one of several."""

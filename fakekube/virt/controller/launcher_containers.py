@@ -3,6 +3,8 @@
 Origin: kubevirt: pkg/virt-controller/services/{template,rendercontainer,renderresources}.go
 """
 
+from collections import Counter
+
 from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
@@ -30,6 +32,7 @@ _HELPER = {
         "allowPrivilegeEscalation": False,
     },
 }
+_AUTOMATIC_RATIO = 2
 _DISK_RESOURCES = {
     "limits": {"cpu": "10m", "memory": "40M"},
     "requests": {"cpu": "1m", "ephemeral-storage": "50M", "memory": "1M"},
@@ -194,7 +197,7 @@ def _network_devices(domain: Obj, settings: Settings) -> dict[str, str]:
     wanted = {}
     if interfaces or devices.get("autoattachPodInterface") is not False:
         wanted["devices.kubevirt.io/tun"] = "1"
-    if not settings.use_emulation and any(one.get("model", "virtio") == "virtio" for one in interfaces):
+    if not _is_emulated(settings) and any(one.get("model", "virtio") == "virtio" for one in interfaces):
         wanted["devices.kubevirt.io/vhost-net"] = "1"
     return wanted
 
@@ -207,13 +210,21 @@ def _resources(vmi: Obj, settings: Settings) -> Object:
     guest = dig(domain, "memory", "guest") or dig(given, "requests", "memory") or "0"
     requested = dig(given, "requests", "memory") or guest
     devices = _network_devices(domain, settings)
-    if not settings.use_emulation:
+    if not _is_emulated(settings):
         devices = {"devices.kubevirt.io/kvm": "1", **devices}
+    devices |= _host_devices(domain)
     requests = {**(given.get("requests") or {})}
-    requests |= {"memory": quantities.binary(quantities.whole(requested) + overhead), **devices}
-    requests.setdefault("cpu", f"{cpus * 100}m" if cpus % 10 else str(cpus // 10))
+    huge = _huge_pages(domain, quantities.whole(requested))
+    small = quantities.whole(requested) - huge[1] if huge else quantities.whole(requested)
+    requests |= {"memory": quantities.binary(small + overhead), **devices}
+    requests.setdefault("cpu", _cpu(cpus, settings.config.cpu_allocation_ratio))
     requests.setdefault("ephemeral-storage", "50M")
     limits = {**(given.get("limits") or {}), **devices}
+    if huge:
+        pages = quantities.binary(huge[1])
+        requests[huge[0]] = limits[huge[0]] = pages
+        if "memory" in limits:
+            limits["memory"] = quantities.binary(max(quantities.whole(limits["memory"]) - huge[1], 0))
     if instance.has_dedicated_cpus(vmi):
         spare = 1 if dig(domain, "cpu", "isolateEmulatorThread") else 0
         requests["cpu"] = limits["cpu"] = str(cpus + spare)
@@ -221,4 +232,36 @@ def _resources(vmi: Obj, settings: Settings) -> Object:
         limits["memory"] = quantities.binary(quantities.whole(limits["memory"]) + overhead)
     if is_guaranteed(vmi):
         limits["memory"] = requests["memory"]
+    if "cpu" in settings.limits:
+        limits.setdefault("cpu", str(cpus))
+    if "memory" in settings.limits and "memory" not in limits:
+        limits["memory"] = quantities.binary(quantities.whole(requests["memory"]) * _AUTOMATIC_RATIO)
     return {"limits": limits, "requests": requests}
+
+
+def _is_emulated(settings: Settings) -> bool:
+    developer = settings.config.raw.get("developerConfiguration") or {}
+    return settings.use_emulation or bool(developer.get("useEmulation"))
+
+
+def _cpu(cpus: int, ratio: int) -> str:
+    """What so many virtual CPUs request of a node that counts each of its own `ratio` times."""
+    thousandths = cpus * 1000 // ratio
+    return f"{thousandths}m" if thousandths % 1000 else str(thousandths // 1000)
+
+
+def _host_devices(domain: Obj) -> dict[str, str]:
+    """GPUs and other devices of the node, so many of each kind."""
+    devices = domain.get("devices") or {}
+    listed = [one for kind in ("gpus", "hostDevices") for one in devices.get(kind) or ()]
+    counts = Counter(str(one["deviceName"]) for one in listed if one.get("deviceName"))
+    return {own: str(number) for own, number in counts.items()}
+
+
+def _huge_pages(domain: Obj, requested: int) -> tuple[str, int] | None:
+    """The resource, and how many bytes of the memory that is requested are to be of it."""
+    size = dig(domain, "memory", "hugepages", "pageSize")
+    if not size:
+        return None
+    guest = quantities.whole(dig(domain, "memory", "guest") or requested)
+    return f"hugepages-{size}", min(guest, requested)

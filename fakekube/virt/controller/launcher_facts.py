@@ -9,6 +9,7 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, annotations, dig
 from fakekube.virt import quantities
+from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller import instance
 
 _MEBI = 2**20
@@ -23,6 +24,8 @@ class Settings:
     launcher_image: str = "virt-launcher:v1.9.0"
     image_volumes: bool = True  # feature gate ImageVolume
     use_emulation: bool = False
+    config: ClusterConfig = field(default_factory=ClusterConfig)
+    limits: frozenset[str] = frozenset()  # resources the namespace has limited: launchers get a limit, too
 
 
 @dataclass(frozen=True, slots=True)

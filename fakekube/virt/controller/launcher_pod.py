@@ -53,7 +53,7 @@ def build(
             "terminationGracePeriodSeconds": grace_seconds(vmi) + _GRACE_EXTRA,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "securityContext": {"runAsUser": 107, "runAsGroup": 107, "runAsNonRoot": True, "fsGroup": 107},
+            "securityContext": _security(settings, target),
             "readinessGates": [{"conditionType": names.UNPAUSED}],
             "nodeSelector": _node_selector(vmi, target),
             "affinity": _affinity(vmi, target),
@@ -65,8 +65,7 @@ def build(
     if image := (annotations(target.migration).get(names.TARGET_IMAGE) if target else None):
         pod["metadata"]["annotations"][names.TARGET_IMAGE] = image
         pod["spec"]["containers"][0]["image"] = image
-    if target is not None and target.selinux_level:
-        pod["spec"]["securityContext"]["seLinuxOptions"] = {"level": target.selinux_level}
+    _identity(pod["spec"], vmi, settings)
     if not pod["spec"]["initContainers"]:
         del pod["spec"]["initContainers"]
     for copied in (
@@ -81,6 +80,35 @@ def build(
         if spec.get(copied):
             pod["spec"][copied] = spec[copied]
     return pod
+
+
+def _security(settings: Settings, target: Target | None) -> Object:
+    made: Object = {"runAsUser": 107, "runAsGroup": 107, "runAsNonRoot": True, "fsGroup": 107}
+    linux = {"level": target.selinux_level} if target is not None and target.selinux_level else {}
+    if type_ := settings.config.raw.get("selinuxLauncherType"):
+        linux["type"] = type_
+    if linux:
+        made["seLinuxOptions"] = linux
+    profile = dig(
+        settings.config.raw, "seccompConfiguration", "virtualMachineInstanceProfile", "customProfile"
+    )
+    if local := dig(profile, "localhostProfile"):
+        made["seccompProfile"] = {"type": "Localhost", "localhostProfile": local}
+    elif dig(profile, "runtimeDefaultProfile"):
+        made["seccompProfile"] = {"type": "RuntimeDefault"}
+    return made
+
+
+def _identity(spec: Object, vmi: Obj, settings: Settings) -> None:
+    """As whom it runs, in what, and with what it pulls its images."""
+    if runtime := settings.config.raw.get("defaultRuntimeClass"):
+        spec["runtimeClassName"] = runtime
+    listed = dig(vmi, "spec", "volumes", default=())
+    if pulls := [one for each in listed if (one := dig(each, "containerDisk", "imagePullSecret"))]:
+        spec["imagePullSecrets"] = [{"name": one} for one in dict.fromkeys(pulls)]
+    accounts = [dig(one, "serviceAccount", "serviceAccountName") for one in listed if "serviceAccount" in one]
+    if accounts:
+        spec["serviceAccountName"], spec["automountServiceAccountToken"] = accounts[0], True
 
 
 def _owner(vmi: Obj) -> dict[str, Any]:
@@ -148,6 +176,16 @@ def _node_selector(vmi: Obj, target: Target | None) -> dict[str, str]:
             chosen[f"cpu-feature.node.kubevirt.io/{feature.get('name')}"] = "true"
     if cpu.get("dedicatedCpuPlacement"):
         chosen["kubevirt.io/cpumanager"] = "true"
+    if cpu.get("realtime") is not None:
+        chosen["kubevirt.io/realtime"] = "true"
+    security = dig(spec, "domain", "launchSecurity", default={})
+    for kind in ("sev", "tdx"):
+        if kind in security:
+            chosen[f"kubevirt.io/{kind}"] = "true"
+    if "sev" in security and dig(security, "sev", "policy", "encryptedState"):
+        chosen["kubevirt.io/sev-es"] = "true"
+    if "snp" in security:
+        chosen["kubevirt.io/sev-snp"] = "true"
     if target is not None:
         chosen = {
             **target.node_selector,

@@ -37,7 +37,7 @@ class Targets:
         self._informers = wiring.informers
         self._recorder = wiring.recorder
         self._clock = wiring.clock
-        self._settings = wiring.settings
+        self._wiring = wiring
         self._writer = wiring.writer(wiring.informers.pods)
         self._vmis = vmis
         self._awaited: dict[str, str] = {}  # migration key → key of its target pod
@@ -59,9 +59,10 @@ class Targets:
         except migration_plan.NoHostModelError as error:
             raise InternalError(str(error)) from None
         source = self._informers.pods.get(f"{namespace(vmi)}/{seen.source_pod}")
+        settings = self._wiring.launcher_settings(namespace(vmi))
         target = Target(migration, selector, _digests(source, vmi), _selinux_level(vmi))
         try:
-            pod = await self._writer.create(launcher_pod.build(vmi, self._settings, target=target))
+            pod = await self._writer.create(launcher_pod.build(vmi, settings, target=target))
         except ApiError as error:
             self._recorder.event(vmi, WARNING, "FailedCreate", f"Error creating pod: {error}")
             raise

@@ -50,6 +50,7 @@ class InstanceController:
             (informers.data_volumes, self._users),
             (informers.claims, self._users),
             (informers.cdi_configs, self._scheduling),
+            reads=(informers.kubevirts, informers.namespaces, informers.quotas),
             workers=_WORKERS,
         )
 

@@ -35,7 +35,6 @@ class Launchers:
         self._wiring = wiring
         self._client = wiring.client
         self._recorder = wiring.recorder
-        self._settings = wiring.settings
         self._writer = wiring.writer(wiring.informers.pods)
         self._awaited: dict[str, str] = {}  # VMI key → key of the pod written for it last
         self._deleted: dict[
@@ -101,9 +100,13 @@ class Launchers:
             await self._create(own, seen, temporary=waits)
 
     async def _create(self, own: str, seen: Pass, *, temporary: bool) -> None:
-        vmi = seen.vmi
+        vmi, settings = seen.vmi, self._wiring.launcher_settings(namespace(seen.vmi))
+        if said := settings.config.forbidden_device(vmi["spec"]):
+            seen.failure = Failure("FailedCreate", f"failed to render launch manifest: {said}")
+            seen.error = InternalError(seen.failure.message)
+            return
         try:
-            pod = await self._writer.create(launcher_pod.build(vmi, self._settings, temporary=temporary))
+            pod = await self._writer.create(launcher_pod.build(vmi, settings, temporary=temporary))
         except ApiError as error:
             self._recorder.event(vmi, WARNING, "FailedCreate", f"Error creating pod: {error}")
             text = f"failed to create virtual machine pod: {error}"

@@ -26,6 +26,11 @@ class Wiring:
     ids: Ids
     settings: Settings = field(default_factory=Settings)
 
+    def launcher_settings(self, space: str) -> Settings:
+        """What decides about launcher pods in a namespace now."""
+        informers = self.informers
+        return replace(self.settings, config=informers.config(), limits=informers.limited(space))
+
     def speaking(self, component: str) -> "Wiring":
         """The same, for a component of another name."""
         recorder = Recorder(self.client, component, clock=self.clock, ids=self.ids)

@@ -15,6 +15,13 @@ SYNC_ERROR = (
     "process exited while connecting to monitor')\""
 )
 
+_SYNCHRONIZED = {
+    "type": "AccessCredentialsSynchronized",
+    "status": "True",
+    "lastProbeTime": None,
+    "lastTransitionTime": None,
+}
+
 
 class Reports:
     """Statuses of one guest; `pod` is the launcher it runs in, as far as there is one."""
@@ -92,10 +99,12 @@ class Reports:
             "lastTransitionTime": None,
             "lastProbeTime": self._now,
         }
-        listed = [one for one in status.get("conditions") or () if one["type"] != "AgentConnected"]
+        told = [connected, *([_SYNCHRONIZED] if domain.has_credentials(self._vmi) else [])]
+        kinds = {one["type"] for one in told}
+        listed = [one for one in status.get("conditions") or () if one["type"] not in kinds]
         return {
             **status,
-            "conditions": [*listed, connected],
+            "conditions": [*listed, *told],
             "guestOSInfo": domain.guest_os(self._vmi),
             "interfaces": domain.interfaces(self._vmi, self._pod, agent=True),
         }

@@ -31,7 +31,8 @@ def objects(namespace: str) -> list[Object]:
         {**_core("ConfigMap", name, namespace), "data": {"ca-bundle": _pems(name)[1]}}
         for name in _AUTHORITIES
     ]
-    return [*secrets, *bundles]
+    blank = {**_core("ConfigMap", "kubevirt-external-ca", namespace), "data": {"ca-bundle": ""}}
+    return [*secrets, *bundles, blank]  # the last is for authorities of others, which nobody here reads
 
 
 @cache

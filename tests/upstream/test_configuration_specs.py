@@ -1,0 +1,250 @@
+"""Guests and their launchers by configuration: of the instance, of its namespace, of the cluster.
+
+Origin: kubevirt: tests/compute/{vmi-configuration/*,vmidefaults,credentials}.go, tests/{security_features,vmi_gpu,hostdev}_test.go,
+tests/operator/config.go
+"""
+
+from typing import Any
+
+import pytest
+
+from fakekube.virt import quantities
+from tests.upstream.conftest import MERGE_PATCH, Object, Suite, conditions
+from tests.upstream.guests import NS, VMIS, Guest, a_namespace, configure, guest, instance, machine
+
+QUOTAS = f"/api/v1/namespaces/{NS}/resourcequotas"
+OTHER = "kubevirt-test-alternative1"
+
+
+@pytest.fixture
+async def here(suite: Suite) -> Suite:
+    return await a_namespace(suite)
+
+
+async def create(suite: Suite, spec: Object, name: str = "vmi") -> Guest:
+    """One that need not get to run."""
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "spec": spec}
+    await suite.create(VMIS, {**body, "metadata": {"name": name}})
+    return Guest(suite, name)
+
+
+async def compute(vmi: Guest) -> Object:
+    (found,) = [one for one in (await vmi.pod())["spec"]["containers"] if one["name"] == "compute"]
+    return found
+
+
+def resources(**given: Any) -> Object:
+    spec = guest()
+    spec["domain"]["resources"] = given
+    return spec
+
+
+async def test_cpu_requests(here: Suite) -> None:
+    """[3127] [3128] [3129] From the instance, or a tenth of each CPU, or as the cluster has it; overcommitted likewise."""
+    asked = resources(requests={"memory": "32Mi", "cpu": "500m"})
+    assert (await compute(await instance(here, asked, "a")))["resources"]["requests"]["cpu"] == "500m"
+    assert (await compute(await instance(here, guest(), "b")))["resources"]["requests"]["cpu"] == "100m"
+    await configure(here, cpuRequest="800m")
+    assert (await compute(await instance(here, guest(), "c")))["resources"]["requests"]["cpu"] == "800m"
+    ratios = {"cpuAllocationRatio": 1, "memoryOvercommit": 200}
+    await configure(here, cpuRequest=None, developerConfiguration=ratios)
+    spec = guest()
+    spec["domain"] |= {"cpu": {"cores": 2}, "memory": {"guest": "512Mi"}, "resources": {}}
+    vmi = await instance(here, spec, "d")
+    assert (await compute(vmi))["resources"]["requests"]["cpu"] == "2"
+    assert (await vmi.vmi())["spec"]["domain"]["resources"]["requests"]["memory"] == "256Mi"
+
+
+async def test_automatic_limits(here: Suite) -> None:
+    """Namespaces that are selected get CPU limits, those with quotas for limits get what these count; others get none."""
+    await configure(here, autoCPULimitNamespaceLabelSelector={"matchLabels": {"autocpulimit": "true"}})
+    bare = (await compute(await instance(here, guest(), "a")))["resources"]["limits"]
+    assert not {"cpu", "memory"} & bare.keys()
+    await here.patch(
+        f"/api/v1/namespaces/{NS}", {"metadata": {"labels": {"autocpulimit": "true"}}}, MERGE_PATCH
+    )
+    await here.cluster.settle()
+    limits = (await compute(await instance(here, guest(), "b")))["resources"]["limits"]
+    assert limits["cpu"] == "1"
+    assert "memory" not in limits
+    await here.delete(f"{VMIS}/a")
+    await here.delete(f"{VMIS}/b")
+    hard = {"limits.memory": "2Gi", "limits.cpu": "1500m"}
+    await here.create(QUOTAS, {"metadata": {"generateName": "test-quota"}, "spec": {"hard": hard}})
+    await here.cluster.settle()
+    found = (await compute(await instance(here, guest(memory="256Mi"), "c")))["resources"]
+    assert found["limits"]["cpu"] == "1"
+    whole = quantities.whole
+    assert whole(found["limits"]["memory"]) == 2 * whole(found["requests"]["memory"])
+
+
+async def test_quality_of_service(here: Suite) -> None:
+    """[3110] [3111] [3112] Burstable, or guaranteed where requests are the limits; limits alone are requested."""
+    both = {"cpu": "1", "memory": "64M"}
+    for name, spec, wanted in (
+        ("burstable", guest(), "Burstable"),
+        ("equal", resources(requests=both, limits=both), "Guaranteed"),
+        ("limits", resources(requests={}, limits=both), "Guaranteed"),
+    ):
+        vmi = await instance(here, spec, name)
+        assert (await vmi.vmi())["status"]["qosClass"] == wanted
+    assert (await vmi.vmi())["spec"]["domain"]["resources"]["requests"] == both
+
+
+async def test_huge_pages(here: Suite) -> None:
+    """[1671] [1673] They are requested in the guest's size; where no node has such pages the instance says so."""
+    spec = guest(memory="66Mi", domain={"memory": {"hugepages": {"pageSize": "3Mi"}}})
+    spec["domain"]["resources"] = {"requests": {"memory": "66Mi"}}
+    vmi = await create(here, spec)
+
+    async def told() -> Any:
+        found = (await vmi.vmi()).get("status", {}).get("conditions", ())
+        return next(
+            (one for one in found if one["type"] == "PodScheduled" and one["status"] == "False"), None
+        )
+
+    why = await here.eventually(told, 30)
+    assert why["reason"] == "Unschedulable"
+    assert "Insufficient hugepages-3Mi" in why["message"]
+    (pod,) = await vmi.pods()
+    assert pod["spec"]["containers"][0]["resources"]["limits"]["hugepages-3Mi"] == "66Mi"
+
+
+@pytest.mark.parametrize("type_", ["container_t", "spc_t", "virt_launcher.process"])
+async def test_selinux_type(here: Suite, type_: str) -> None:
+    """[2953] [3787] [4298] The launcher's type is the cluster's choice."""
+    await configure(here, selinuxLauncherType=type_)
+    vmi = await instance(here, guest())
+    assert (await vmi.pod())["spec"]["securityContext"]["seLinuxOptions"] == {"type": type_}
+
+
+async def test_privileges(here: Suite) -> None:
+    """[2895] [4300] A launcher may bind low ports, and nothing else; it is not root."""
+    vmi = await instance(here, guest())
+    context = (await compute(vmi))["securityContext"]
+    assert context["capabilities"] == {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}
+    assert not context.get("privileged")
+    pod = await vmi.pod()
+    assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+    assert "seLinuxOptions" not in pod["spec"]["securityContext"]
+    assert "seccompProfile" not in pod["spec"]["securityContext"]
+
+
+async def test_seccomp_and_runtime(here: Suite) -> None:
+    """A profile for all launchers, and a class of runtime."""
+    profile = {"customProfile": {"localhostProfile": "kubevirt/kubevirt.json"}}
+    await configure(here, seccompConfiguration={"virtualMachineInstanceProfile": profile})
+    await here.create(
+        "/apis/node.k8s.io/v1/runtimeclasses", {"metadata": {"name": "fake-runtime"}, "handler": "runc"}
+    )
+    await configure(here, defaultRuntimeClass="fake-runtime")
+    pod = await (await instance(here, guest())).pod()
+    wanted = {"type": "Localhost", "localhostProfile": "kubevirt/kubevirt.json"}
+    assert pod["spec"]["securityContext"]["seccompProfile"] == wanted
+    assert pod["spec"]["runtimeClassName"] == "fake-runtime"
+
+
+@pytest.mark.parametrize(("kind", "word"), [("gpus", "GPU"), ("hostDevices", "HostDevice")])
+async def test_host_devices(here: Suite, kind: str, word: str) -> None:
+    """One that is not permitted is told in the instance; one that is goes to the launcher as a resource of the node."""
+    await configure(here, developerConfiguration={"featureGates": ["HostDevices"]}, permittedHostDevices={})
+    name = "vendor.com/device"
+    spec = guest(domain={"resources": {"requests": {"memory": "64Mi"}}})
+    devices = {"name": "one", "deviceName": name}
+    spec["domain"]["devices"] = {kind: [devices], "interfaces": [{"name": "default", "masquerade": {}}]}
+    vmi = await create(here, spec, "refused")
+
+    async def told() -> Any:
+        found = (await vmi.vmi()).get("status", {}).get("conditions", ())
+        return next((one["message"] for one in found if one["type"] == "Synchronized"), None)
+
+    said = await here.eventually(told, 30)
+    assert said == (
+        f"failed to render launch manifest: {word} {name} is not permitted in permittedHostDevices configuration"
+    )
+    permitted = {"pciHostDevices": [{"pciVendorSelector": "10DE:1EB8", "resourceName": name}]}
+    await configure(here, permittedHostDevices=permitted)
+    for node in ("node01", "node02"):
+        change = {"status": {"capacity": {name: "1"}, "allocatable": {name: "1"}}}
+        await here.patch(f"/api/v1/nodes/{node}/status", change, MERGE_PATCH)
+    runs = await instance(here, spec, "permitted")
+    assert (await compute(runs))["resources"]["limits"][name] == "1"
+
+
+async def test_device_defaults(here: Suite) -> None:
+    """[4115] Disks get a target and a bus, volumes a disk, inputs a bus and a type; machines an input that is attached."""
+    spec = guest("", memory="8192Ki")
+    spec["volumes"] = [{"name": "testdisk", "containerDisk": {"image": "dummy"}}]
+    for listed in ([{"name": "testdisk"}], []):
+        spec["domain"]["devices"]["disks"] = listed
+        vmi = await create(here, spec, f"vmi-{len(listed)}")
+        (disk,) = (await vmi.vmi())["spec"]["domain"]["devices"]["disks"]
+        assert disk == {"name": "testdisk", "disk": {"bus": "sata"}}
+    spec = guest()
+    spec["domain"]["devices"]["inputs"] = [{"name": "foo-1"}]
+    vmi = await create(here, spec, "inputs")
+    tablet = {"bus": "usb", "type": "tablet"}
+    assert (await vmi.vmi())["spec"]["domain"]["devices"]["inputs"] == [{"name": "foo-1", **tablet}]
+    spec = guest()
+    spec["domain"]["devices"]["autoattachInputDevice"] = True
+    vm = await machine(here, spec, "attached")
+    assert (await vm.vmi())["spec"]["domain"]["devices"]["inputs"] == [{"name": "default-0", **tablet}]
+
+
+@pytest.mark.parametrize(
+    "one", [{"type": "keyboard", "bus": "virtio"}, {"type": "tablet", "bus": "ps2"}], ids=["type", "bus"]
+)
+async def test_wrong_inputs(here: Suite, one: Object) -> None:
+    """[2642] [3074] There are only tablets, on two buses."""
+    spec = guest()
+    spec["domain"]["devices"]["inputs"] = [{"name": "tablet0", **one}]
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "spec": spec}
+    await here.refused("POST", VMIS, {**body, "metadata": {"name": "x"}})
+
+
+async def test_another_namespace(here: Suite) -> None:
+    """An instance is made in the namespace it names, or not at all."""
+    meta = {"name": "x", "namespace": OTHER}
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": meta}
+    answer = await here.refused("POST", VMIS, {**body, "spec": guest()})
+    text = "the namespace of the provided object does not match the namespace sent on the request"
+    assert answer["message"] == text
+
+
+async def test_service_account(here: Suite) -> None:
+    """The launcher runs as the account that is to be in the guest; only one may be."""
+    spec = guest()
+    spec["volumes"].append({"name": "sa", "serviceAccount": {"serviceAccountName": "default"}})
+    spec["domain"]["devices"]["disks"].append({"name": "sa", "disk": {}})
+    pod = await (await instance(here, spec)).pod()
+    assert pod["spec"]["serviceAccountName"] == "default"
+    assert pod["spec"]["automountServiceAccountToken"] is True
+
+
+@pytest.mark.parametrize(
+    "credential",
+    [
+        {
+            "sshPublicKey": {
+                "source": {"secret": {"secretName": "s"}},
+                "propagationMethod": {"qemuGuestAgent": {"users": ["fedora"]}},
+            }
+        },
+        {
+            "userPassword": {
+                "source": {"secret": {"secretName": "s"}},
+                "propagationMethod": {"qemuGuestAgent": {}},
+            }
+        },
+    ],
+    ids=["key", "password"],
+)
+async def test_credentials(here: Suite, credential: Object) -> None:
+    """[6220] [6221] Once the agent is there, it says that keys and passwords have come in."""
+    await here.create(f"/api/v1/namespaces/{NS}/secrets", {"metadata": {"name": "s"}, "data": {"k": "a2V5"}})
+    vmi = await instance(here, guest("fedora", accessCredentials=[credential]))
+    await vmi.has("AgentConnected", seconds=120)
+    await vmi.has("AccessCredentialsSynchronized", seconds=120)
+    plain = await instance(here, guest("fedora"), "plain")
+    await plain.has("AgentConnected", seconds=120)
+    assert "AccessCredentialsSynchronized" not in conditions(await plain.vmi())
