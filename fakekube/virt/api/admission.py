@@ -10,7 +10,7 @@ from fakekube.client.client import Client
 from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.objects import dig, is_terminating, name, namespace
+from fakekube.machinery.objects import dig, is_terminating, labels, name, namespace
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object
 from fakekube.virt import review
@@ -144,7 +144,8 @@ class Admission(review.Hooks):
         vmi = await self._lookups.instance(asked.namespace, vmi_name)
         if vmi is None:
             return review.refused(f'the VMI "{asked.namespace}/{vmi_name}" does not exist')
-        refusal = workloads.migration_refusal(vmi)
+        moves = "kubevirt.io/volume-update-in-progress" in labels(asked.obj)
+        refusal = workloads.migration_refusal(vmi, volumes=moves)
         if refusal:
             return review.refused(refusal)
         active = await self._lookups.active_migration(asked.namespace, vmi_name)

@@ -100,11 +100,13 @@ def migration_update(obj: Object, old: Object) -> list[Cause]:
     return []
 
 
-def migration_refusal(vmi: Object) -> str:
-    """Why an instance cannot be migrated; empty when it can."""
+def migration_refusal(vmi: Object, *, volumes: bool = False) -> str:
+    """Why an instance cannot be migrated; empty when it can. `volumes`: its disks are moved along."""
     if dig(vmi, "status", "phase") in ("Succeeded", "Failed"):
         return "Cannot migrate VMI in finalized state."
     found = condition(vmi, "LiveMigratable")
+    if volumes and found is not None and found.get("reason") == "DisksNotLiveMigratable":
+        found = condition(vmi, "StorageLiveMigratable")
     if found is not None and found.get("status") == "False":
         return (
             f"Cannot migrate VMI, Reason: {found.get('reason') or ''}, Message: {found.get('message') or ''}"

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
 from fakekube.machinery.errors import ApiError, NotFound
-from fakekube.machinery.objects import annotations, condition_is, dig, is_terminating, key, name, namespace
+from fakekube.machinery.objects import (
+    annotations,
+    condition_is,
+    dig,
+    is_terminating,
+    key,
+    name,
+    namespace,
+    uid,
+)
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, live_update, migration_plan, migration_policy, names
 from fakekube.virt.controller.informers import BY_NODE, BY_VMI, MIGRATIONS
@@ -20,6 +29,7 @@ from fakekube.virt.controller.migration_backoff import EVACUATION, UPDATE
 from fakekube.virt.controller.wiring import Wiring
 
 _ABORTED = "kubevirt.io/workloadUpdateMigrationAbortion"
+_VOLUMES = "kubevirt.io/volume-update-in-progress"
 _BUSY_RETRY = 5.0
 
 
@@ -71,7 +81,8 @@ class AutomaticMigrations:
         await self._abort(vmi, known)
         if (why := self._why(vmi)) is None or any(not migration_plan.is_final(one) for one in known):
             return None
-        if not condition_is(vmi, "LiveMigratable"):
+        moves_volumes = why.mark == UPDATE and dig(vmi, "status", "migratedVolumes")
+        if not condition_is(vmi, "LiveMigratable") and not moves_volumes:
             if why.mark == EVACUATION:
                 why.recorder.event(vmi, NORMAL, "FailedCreate", "VirtualMachineInstance is not migrateable")
             return None
@@ -125,7 +136,7 @@ class AutomaticMigrations:
 
     async def _migrate(self, own: str, vmi: Object, why: _Why) -> None:
         spec = {"vmiName": name(vmi)} | ({"priority": why.priority} if why.priority else {})
-        migration = {
+        migration: Object = {
             "apiVersion": "kubevirt.io/v1",
             "kind": "VirtualMachineInstanceMigration",
             "metadata": {
@@ -135,6 +146,8 @@ class AutomaticMigrations:
             },
             "spec": spec,
         }
+        if why.mark == UPDATE and dig(vmi, "status", "migratedVolumes"):
+            migration["metadata"]["labels"] = {_VOLUMES: name(vmi) if len(name(vmi)) <= 63 else uid(vmi)}
         try:
             made = await self._writer.create(migration)
         except ApiError as error:

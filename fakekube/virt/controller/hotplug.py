@@ -41,6 +41,8 @@ def template_changes(vm: Obj, vmi: Obj) -> list[patches.Operation]:
     A drive stays when its volume goes, and a volume that is to be another one goes first.
     """
     wanted, present = dig(vm, "spec", "template", "spec", default={}), vmi["spec"]
+    if dig(vm, "spec", "updateVolumesStrategy") == "Migration":  # then a change of claims is no exchange
+        wanted = {**wanted, "volumes": _with_claims_of(wanted.get("volumes") or (), present)}
     leaving = {one["name"] for one in dig(vmi, "status", "volumeStatus", default=())}
     volumes = _merged(wanted.get("volumes") or (), present.get("volumes") or (), leaving)
     if volumes == list(present.get("volumes") or ()):
@@ -73,6 +75,11 @@ def _merged(wanted: Iterable[Obj], present: Iterable[Obj], leaving: set[str]) ->
     ]
     there = {one["name"] for one in present} | leaving
     return [*kept, *(one for own, one in pluggable.items() if own not in there)]
+
+
+def _with_claims_of(wanted: Iterable[Obj], present: Obj) -> list[Object]:
+    known = {one["name"]: one for one in present.get("volumes") or ()}
+    return [dict(known.get(one["name"], one)) for one in wanted]
 
 
 def _follows_the_template(volume: Obj) -> bool:

@@ -10,7 +10,7 @@ from fakekube.machinery.objects import Obj, condition_is, dig
 from fakekube.virt import quantities
 from fakekube.virt.controller import instance, names, nics, patches
 
-CPU_CHANGE, MEMORY_CHANGE = "HotVCPUChange", "HotMemoryChange"
+CPU_CHANGE, MEMORY_CHANGE, VOLUMES_CHANGE = "HotVCPUChange", "HotMemoryChange", "VolumesChange"
 _MEMORY = ("domain", "memory", "guest")
 _SIZES = (("domain", "cpu", "sockets"), _MEMORY)
 _PLACES = (("nodeSelector",), ("affinity",), ("tolerations",))
@@ -59,9 +59,11 @@ def awaits_migration(vmi: Obj) -> bool:
 
 def under_way(vmi: Obj) -> list[str]:
     """The conditions that tell of changes the running guest has not got yet."""
-    if instance.phase(vmi) != names.RUNNING or not condition_is(vmi, "LiveMigratable"):
+    if instance.phase(vmi) != names.RUNNING:
         return []
-    found = []
+    found = [VOLUMES_CHANGE] if dig(vmi, "status", "migratedVolumes") else []
+    if not condition_is(vmi, "LiveMigratable"):
+        return found
     has = dig(vmi, "status", "currentCPUTopology", "sockets")
     if has is not None and has != dig(vmi, "spec", "domain", "cpu", "sockets", default=has):
         found.append(CPU_CHANGE)

@@ -33,9 +33,22 @@ def same_template(started: Obj, current: Obj) -> bool:
     return bool(dig(started, "template") == dig(current, "template"))
 
 
-def message(started: Obj, current: Obj, vmi: Obj, *, live: bool = True, other_networks: bool = False) -> str:
-    """Why a restart is needed, or empty. `started` and `current` are VM specs; `live`: changes may reach the running guest."""
+def message(
+    started: Obj,
+    current: Obj,
+    vmi: Obj,
+    *,
+    live: bool = True,
+    other_networks: bool = False,
+    volumes: bool = True,
+) -> str:
+    """Why a restart is needed, or empty. `started` and `current` are VM specs; `live`: changes may reach the running guest.
+
+    Not `volumes`: those are somebody else's business.
+    """
     before, after = dig(started, "template", "spec", default={}), dig(current, "template", "spec", default={})
+    if not volumes:
+        before = {**before, "volumes": after.get("volumes")}
     if before == after:
         return ""
     if not live:

@@ -51,7 +51,7 @@ class VirtualMachineController:
         self._instancetypes = instancetypes.Instancetypes(client)
         self._revisions = Revisions(client, informers.revisions)
         self._volumes = DataVolumes(client, informers, recorder, self._writers.volumes)
-        self._updates = Updates(self._writers, self._revisions, self._instancetypes, informers.config)
+        self._updates = Updates(self._writers, self._revisions, self._instancetypes, informers, wiring.clock)
         self._runner = Runner(client, recorder, self._writers, self._revisions)
         self.controller = wiring.controller(
             "virtualmachine",
@@ -133,6 +133,7 @@ class VirtualMachineController:
             return
         await self._updates.plug(seen)
         await self._updates.dump(seen)
+        await self._updates.move(seen)
         await self._updates.compare(seen)
         ready = await self._volumes.provide(seen, halted=halted)
         if seen.error is not None or (not ready and not halted):

@@ -21,6 +21,7 @@ class Pass:
     creating: bool = False
     deleting: bool = False
     restart: str | None = None
+    stuck: str = ""  # why volumes that are to be others wait for a restart
     sizes: instancetypes.Found = instancetypes.NONE
     failure: Failure | None = None
     error: Exception | None = None

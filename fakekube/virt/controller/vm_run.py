@@ -8,7 +8,7 @@ from fakekube.client.recorder import NORMAL, WARNING, Recorder
 from fakekube.machinery.errors import ApiError, Conflict, NotFound
 from fakekube.machinery.objects import dig, is_terminating, name, namespace, uid
 from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES
-from fakekube.virt.controller import instancetypes, patches, run_strategy, vmi_template
+from fakekube.virt.controller import instancetypes, patches, run_strategy, vmi_template, volume_migration
 from fakekube.virt.controller.vm_pass import Pass, Writers
 from fakekube.virt.controller.vm_revisions import Revisions
 
@@ -36,6 +36,8 @@ class Runner:
 
     async def _start(self, seen: Pass, *, receiver: bool) -> None:
         vm = seen.vm
+        if volume_migration.needs_recovery(vm):
+            return
         try:
             await self._revisions.remember(vm)
             paused = run_strategy.wants_paused_start(vm)

@@ -19,6 +19,7 @@ from fakekube.virt.controller import (
     restart_required,
     run_strategy,
     start_failure,
+    volume_migration,
 )
 
 
@@ -70,6 +71,8 @@ def compute(seen: Seen, chance: random.Random) -> Object:
         asked = conditions.make("RestartRequired", "True", message=seen.restart)
         listed = conditions.drop(listed, "RestartRequired")
         listed.append({**asked, "lastTransitionTime": now})
+    _set(status, "volumeUpdateState", volume_migration.of_machine(vm, vmi, old.get("volumeUpdateState")))
+    listed = volume_migration.recovery(listed, status.get("volumeUpdateState"), vmi, now)
     _set(status, "conditions", listed)
 
     observed_by_table = printable_status.Observed(

@@ -4,12 +4,11 @@ What is what, decide `live_update`, `hotplug`, `memory_dump` and `restart_requir
 Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleVolumeRequests, syncGenerationInfo, addRestartRequiredIfNeeded)
 """
 
-from collections.abc import Callable
-
-from fakekube.machinery.objects import annotations, dig, generation, is_terminating
+from fakekube.clock import Clock, rfc3339
+from fakekube.machinery.objects import annotations, dig, generation, is_terminating, name, namespace
 from fakekube.machinery.wire import Object
-from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller import (
+    conditions,
     hotplug,
     instance,
     instancetypes,
@@ -19,7 +18,9 @@ from fakekube.virt.controller import (
     nics,
     patches,
     restart_required,
+    volume_migration,
 )
+from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.vm_pass import Pass, Writers
 from fakekube.virt.controller.vm_revisions import Revisions
 from fakekube.virt.instancetypes import kinds
@@ -33,9 +34,10 @@ class Updates:
         writers: Writers,
         revisions: Revisions,
         sizes: instancetypes.Instancetypes,
-        config: Callable[[], ClusterConfig],
+        informers: Informers,
+        clock: Clock,
     ) -> None:
-        self._config = config
+        self._informers, self._config, self._clock = informers, informers.config, clock
         self._writers = writers
         self._revisions = revisions
         self._sizes = sizes
@@ -92,6 +94,31 @@ class Updates:
                 {**claim, "metadata": {**claim["metadata"], "annotations": marked}}
             )
 
+    async def move(self, seen: Pass) -> None:
+        """Volumes whose claims are to be others: on their way, back again, or not without a restart."""
+        vm, vmi = seen.vm, seen.vmi
+        seen.stuck = ""
+        if vmi is None or is_terminating(vmi) or instance.phase(vmi) != names.RUNNING:
+            return
+        if not volume_migration.is_strategy(vm) or not volume_migration.updated(vm, vmi):
+            return
+        volumes = patches.guarded("/spec/volumes", vmi["spec"]["volumes"], volume_migration.replaced(vm, vmi))
+        moved = dig(vmi, "status", "migratedVolumes")
+        path = "/status/migratedVolumes"
+        if moved and not volume_migration.goes_back(vm, vmi):
+            seen.stuck = volume_migration.ONLY_BACK
+        elif moved:
+            listed = dig(vmi, "status", "conditions", default=[])
+            told = conditions.put(listed, volume_migration.cancelled(rfc3339(self._clock.now())))
+            operations = [*volumes, *patches.removed(path, moved)]
+            operations += patches.guarded("/status/conditions", listed, told)
+            seen.vmi = await self._writers.vmis.patch(vmi, operations)
+        elif not (why := volume_migration.obstacle(vm, vmi)):
+            made = volume_migration.on_their_way(vm, vmi, {**seen.claims, **self._claims_of(vmi)})
+            seen.vmi = await self._writers.vmis.patch(vmi, [*patches.added(path, made), *volumes])
+        else:
+            seen.stuck = why
+
     async def compare(self, seen: Pass) -> None:
         """Compare the spec with the one the VMI was started from: an equal template makes the VMI of this generation."""
         vmi = seen.vmi
@@ -108,8 +135,14 @@ class Updates:
         same, live = restart_required.same_template(started, current), self._config().live_update
         if not same:
             seen.restart = restart_required.message(
-                started, current, vmi, live=live, other_networks=self._other_networks()
+                started,
+                current,
+                vmi,
+                live=live,
+                other_networks=self._other_networks(),
+                volumes=not volume_migration.is_strategy(seen.vm),
             )
+        seen.restart = seen.restart or seen.stuck
         if live and not seen.restart and (operations := live_update.changes(started, current, vmi)):
             seen.vmi = vmi = await self._writers.vmis.patch(vmi, operations)
         if not same:
@@ -132,3 +165,12 @@ class Updates:
         except (instancetypes.FailedError, instancetypes.ConflictError):
             return started, current
         return specs[0]["spec"], specs[1]["spec"]
+
+    def _claims_of(self, vmi: Object) -> dict[str, Object]:
+        """The claims behind a VMI's volumes, by name."""
+        space, found = namespace(vmi), {}
+        for volume in instance.volumes(vmi):
+            claim = self._informers.claims.get(f"{space}/{instance.claim_name(volume)}")
+            if claim is not None:
+                found[name(claim)] = claim
+        return found

@@ -14,6 +14,7 @@ from fakekube.machinery.objects import (
     Obj,
     annotations,
     condition,
+    condition_is,
     dig,
     finalizers,
     is_terminating,
@@ -246,7 +247,8 @@ def _asked_of_it(
     vmi: Obj, pod: Object | None, listed: list[conditions.Condition], now: str
 ) -> list[conditions.Condition]:
     """The conditions that are there only while the guest is to change or to leave."""
-    asked = [conditions.make(type_, "True") for type_ in live_update.under_way(vmi)]
+    texts = {live_update.VOLUMES_CHANGE: "migrate volumes"}
+    asked = [conditions.make(one, "True", message=texts.get(one, "")) for one in live_update.under_way(vmi)]
     if dig(vmi, "status", "evacuationNodeName"):
         text = "VMI is marked for eviction"
         asked.append(conditions.make("EvictionRequested", "True", "EvictionRequested", text, now=now))
@@ -254,6 +256,8 @@ def _asked_of_it(
         asked.append({**needed, "lastTransitionTime": now})
     wanted = [one["type"] for one in asked]
     gone = [one for one in _ASKED if one not in wanted]
+    if live_update.VOLUMES_CHANGE not in wanted and condition_is(vmi, live_update.VOLUMES_CHANGE):
+        gone.append(live_update.VOLUMES_CHANGE)  # what says that a change was called off stays
     if any(one.get("type") in gone for one in listed):
         listed = conditions.drop(listed, *gone)
     for one in asked:

@@ -204,8 +204,8 @@ def memory(vmi: Obj) -> Object:
 
 
 def updated(vmi: Obj) -> Object:
-    """`status` of a guest that has got, by moving, the sockets and the memory its spec asks for."""
-    status: Object = dict(vmi["status"])
+    """`status` of a guest that has got, by moving, the sockets, the memory and the volumes its spec asks for."""
+    status: Object = {key: value for key, value in vmi["status"].items() if key != "migratedVolumes"}
     status["currentCPUTopology"] = cpu_topology(vmi)
     wanted = dig(vmi, "spec", "domain", "memory", "guest")
     if wanted:
