@@ -245,7 +245,7 @@ async def test_v236_export(site):
     await site.machine(strategy="Always")
     claim = {"kind": "PersistentVolumeClaim", "apiGroup": "", "name": "data"}
     await site.make(common.EXPORTS, "out", source=claim)
-    assert brief(await site.get(common.EXPORTS, "out"), "PVCReady") == ("False", "InUse")
+    assert brief(await site.get(common.EXPORTS, "out"), "Ready") == ("False", "InUse")
     await site.client.patch(VIRTUAL_MACHINES, "vm", NS, {"spec": {"runStrategy": "Halted"}}, type="merge")
     await site.cluster.advance(60)
     status = (await site.get(common.EXPORTS, "out"))["status"]
@@ -260,4 +260,5 @@ async def test_v236_export(site):
     whole = (await site.get(common.EXPORTS, "whole"))["status"]
     assert [one["type"] for one in whole["links"]["internal"]["manifests"]] == ["all", "auth-header-secret"]
     await site.cluster.advance(7201)
-    assert (await site.get(common.EXPORTS, "out"))["status"]["phase"] == "Terminated"
+    with pytest.raises(NotFound):
+        await site.get(common.EXPORTS, "out")

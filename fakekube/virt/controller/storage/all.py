@@ -21,6 +21,7 @@ class Storage:
         contents.follow(snapshots)
         clones.follow(snapshots, restores)
         restores.follow(snapshots)
+        exports.follow(snapshots)
         self.recorders: list[Recorder] = [part.recorder for part in parts]
         self.controllers: list[Controller] = [
             part.controller for part in (snapshots, contents, restores, clones, exports)

@@ -1,28 +1,46 @@
-"""Exports: what would be offered for download, told in the status; there is no server behind the links.
+"""Exports: a service, a token, a pod that would serve the volumes once nobody uses them, and links in the status.
 
-Origin: kubevirt: pkg/storage/export/export/{export,pvc-source,vm-source,vmsnapshot-source}.go
+What is exported is `export_source`'s, what it is made of `exporter`'s. There is no server behind the links.
+Origin: kubevirt: pkg/storage/export/export/export.go
 """
 
 import hashlib
-from collections.abc import Iterable
-from datetime import timedelta
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from fakekube.client.controller import Result
-from fakekube.clock import parse_rfc3339, rfc3339
-from fakekube.machinery.durations import given as seconds
+from fakekube.client.informer import Informer
+from fakekube.client.recorder import NORMAL
+from fakekube.clock import rfc3339
 from fakekube.machinery.errors import AlreadyExists
-from fakekube.machinery.objects import annotations, dig, is_terminating, key, name, namespace, owner_reference
-from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, VIRTUAL_MACHINES, Resource
+from fakekube.machinery.objects import (
+    condition_is,
+    controller_of,
+    dig,
+    is_terminating,
+    key,
+    name,
+    namespace,
+)
+from fakekube.machinery.resources import (
+    CONFIG_MAPS,
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    SECRETS,
+    VIRTUAL_MACHINES,
+    Resource,
+)
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance
-from fakekube.virt.controller.storage import common
+from fakekube.virt.controller import conditions, instance
+from fakekube.virt.controller.informers import VOLUME_SNAPSHOTS
+from fakekube.virt.controller.storage import common, export_source, exporter
+from fakekube.virt.controller.storage.export_source import Offer
 from fakekube.virt.controller.wiring import Wiring
 
-SECRETS = Resource("", "v1", "secrets", "Secret")
 SERVICES = Resource("", "v1", "services", "Service")
-_TTL = 7200.0
-_CERTIFICATE = "-----BEGIN CERTIFICATE-----\n(nothing is served)\n-----END CERTIFICATE-----\n"
-_CONTENT = "cdi.kubevirt.io/storage.contentType"
+_INGRESSES = Resource("networking.k8s.io", "v1", "ingresses", "Ingress")
+_SUFFIX = 10
 
 
 class Exports(common.Part):
@@ -35,13 +53,33 @@ class Exports(common.Part):
         informers = wiring.informers
         self.objects.add_index("source", common.named_by("source"))
         of_source = common.same_key(self.objects, "source")
-        self.controller.source(informers.claims, of_source)
+        ours = ",".join(f"{label}={value}" for label, value in exporter.SELECTED.items())
+        self._pods = Informer(wiring.client, PODS, clock=wiring.clock, label_selector=ours)
+        self._services = Informer(wiring.client, SERVICES, clock=wiring.clock, label_selector=ours)
+        self.controller.source(self._pods, _owner)
+        self.controller.source(self._services, _owner)
+        self.controller.source(informers.claims, self._of_claim)
+        self.controller.source(informers.data_volumes, self._of_claim)
         self.controller.source(informers.vms, of_source)
         self.controller.source(informers.vmis, self._of_user)
+        self.controller.source(informers.kubevirts, lambda _old, _new: map(key, self.objects.objects()))
+
+    def follow(self, snapshots: common.Part) -> None:
+        """Be woken when the snapshot to export is ready."""
+        self.controller.source(snapshots.objects, common.same_key(self.objects, "source"))
+
+    def _of_claim(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        """A claim is exported itself, with the machines that use it, or has been made for an export."""
+        claim = new or old or {}
+        named = [key(claim), *map(key, self._informers.vms.by_index("claim", key(claim)))]
+        return [
+            *(key(one) for own in named for one in self.objects.by_index("source", own)),
+            *_owner(old, new),
+        ]
 
     def _of_user(self, old: Object | None, new: Object | None) -> Iterable[str]:
-        """A VMI comes or goes: what its machine or its claims are exported as is free, or in use."""
-        if old is not None and new is not None:
+        """A VMI comes, ends or goes: what its machine or its claims are exported as is free, or in use."""
+        if old is not None and new is not None and dig(old, "status", "phase") == dig(new, "status", "phase"):
             return ()
         vmi = new or old or {}
         named = [name(vmi), *(instance.claim_name(volume) for volume in instance.volumes(vmi))]
@@ -50,114 +88,183 @@ class Exports(common.Part):
         ]
 
     async def _reconcile(self, obj: Object) -> Result | None:
-        phase = dig(obj, "status", "phase", default="")
-        if is_terminating(obj) or phase == "Terminated":
+        if is_terminating(obj):
             return None
-        if not phase:
-            obj = await self._begin(obj)
-        left = (parse_rfc3339(obj["status"]["ttlExpirationTime"]) - self._clock.now()).total_seconds()
+        left = (exporter.ends(obj) - self._clock.now()).total_seconds()
         if left <= 0:
-            told = [self._said("Ready", False, "PodCompleted")]
-            await self._tell(obj, told, phase="Terminated", links=None)
+            await self._remove(self.resource, namespace(obj), name(obj))
             return None
-        claims, reason = await self._claims(obj)
-        if reason == "" and not claims:
-            await self._tell(obj, phase="Skipped")
-        elif reason:
-            told = [self._said("PVCReady", False, reason), self._said("Ready", False, "PodPending")]
-            await self._tell(obj, told, phase="Pending", links=None)
-        else:
-            told = [self._said("PVCReady", True, "PVCBound"), self._said("Ready", True, "PodReady")]
-            await self._tell(obj, told, phase="Ready", links={"internal": links(obj, claims)})
+        if not dig(obj, "status", "phase"):
+            obj = await self._begin(obj)
+        if key_of(obj) not in self._services:
+            await self._make(obj, SERVICES, exporter.service(obj), "ServiceCreated", "service")
+        offer = await self._offer(obj)
+        pod = await self._pod(obj, offer)
+        await self._say(obj, offer, pod)
         return Result(requeue_after=left)
 
     async def _begin(self, obj: Object) -> Object:
-        token, service = dig(obj, "spec", "tokenSecretRef"), f"virt-export-{name(obj)}"
+        token = dig(obj, "spec", "tokenSecretRef")
         if not token:
             token = f"export-token-{name(obj)}"
             data = {"token": hashlib.sha256(self._ids.uid().encode()).hexdigest()[:20]}
-            await self._make(SECRETS, self._owned(obj, "Secret", token, type="Opaque", stringData=data))
-        spec = {
-            "ports": [{"name": "export", "port": 443, "targetPort": 8443, "protocol": "TCP"}],
-            "selector": {"kubevirt.io.virt-export-service": name(obj)},
-        }
-        await self._make(SERVICES, self._owned(obj, "Service", service, spec=spec))
-        ends = self._clock.now() + timedelta(seconds=seconds(dig(obj, "spec", "ttlDuration"), _TTL))
-        source = dig(obj, "spec", "source", default={})
-        told = (self._said("Ready", False, "Initializing"), self._said("PVCReady", False, "Unknown"))
+            made = exporter.owned(obj, "Secret", token, type="Opaque", stringData=data)
+            await self._make(obj, SECRETS, made, "SecretCreated", "default secret")
+        told = (self._told("Ready", False, "Initializing"), self._told("PVCReady", False, "Unknown"))
         return await self._tell(
             obj,
             told,
             phase="Pending",
             tokenSecretRef=token,
-            serviceName=service,
-            ttlExpirationTime=rfc3339(ends),
-            virtualMachineName=source.get("name") if source.get("kind") == "VirtualMachine" else None,
+            serviceName=exporter.named(obj),
+            ttlExpirationTime=rfc3339(exporter.ends(obj)),
         )
 
-    async def _claims(self, obj: Object) -> tuple[list[Object], str]:
-        """The claims to export, or why there are none yet."""
+    # What is exported.
+
+    async def _offer(self, obj: Object) -> Offer:
         source, space = dig(obj, "spec", "source", default={}), namespace(obj)
         own = source.get("name", "")
         if source.get("kind") == "PersistentVolumeClaim":
-            wanted = [own]
-        elif source.get("kind") == "VirtualMachine":
-            vm = await self._find(VIRTUAL_MACHINES, space, own)
-            if vm is None:
-                return [], "PVCNotFound"
-            if self._informers.vmis.get(key(vm)) is not None:
-                return [], "InUse"
-            volumes = dig(vm, "spec", "template", "spec", "volumes", default=())
-            wanted = [used for volume in volumes if (used := instance.claim_name(volume))]
-        else:
-            snapshot = await self._find(common.SNAPSHOTS, space, own)
-            if not dig(snapshot, "status", "readyToUse"):
-                return [], "PVCPending"
-            content = dig(snapshot, "status", "virtualMachineSnapshotContentName", default="")
-            kept = await self._find(common.CONTENTS, space, content)
-            backups = dig(kept, "spec", "volumeBackups", default=())
-            return [one["persistentVolumeClaim"] for one in backups], ""
-        found: list[Object] = []
-        for one in wanted:
-            claim = await self._find(PERSISTENT_VOLUME_CLAIMS, space, one)
-            if claim is None:
-                return [], "PVCNotFound"
-            if dig(claim, "status", "phase") != "Bound":
-                return [], "PVCPending"
-            if self._informers.vmis.by_index("claim", f"{space}/{one}"):
-                return [], "InUse"
-            found.append(claim)
-        return found, ""
+            claim = await self._find(PERSISTENT_VOLUME_CLAIMS, space, own)
+            used = bool(self._informers.vmis.by_index("claim", f"{space}/{own}"))
+            return export_source.of_claim(f"{space}/{own}", claim, self._volume(space, own), used=used)
+        if source.get("kind") == "VirtualMachine":
+            return await self._offer_of_machine(space, own)
+        return await self._offer_of_snapshot(obj, space, own)
 
-    def _owned(self, obj: Object, kind: str, own: str, **members: object) -> Object:
-        owner = owner_reference({**obj, "apiVersion": self.resource.api_version, "kind": self.resource.kind})
-        meta = {"name": own, "namespace": namespace(obj), "ownerReferences": [owner]}
-        return {"apiVersion": "v1", "kind": kind, "metadata": meta, **members}
+    async def _offer_of_machine(self, space: str, own: str) -> Offer:
+        where = f"{space}/{own}"
+        vm = await self._find(VIRTUAL_MACHINES, space, own)
+        if vm is None:
+            return Offer(obstacle="VMNotFound", message=f"Virtual Machine {where} not found", machine=own)
+        claims, populated = [], True
+        for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
+            if not (used := instance.claim_name(volume)):
+                continue
+            claim = await self._find(PERSISTENT_VOLUME_CLAIMS, space, used)
+            if claim is not None:
+                claims.append(claim)
+                populated = populated and export_source.is_populated(claim, self._volume(space, used))
+            elif "dataVolume" in volume:
+                populated = False
+        vmi = self._informers.vmis.get(where)
+        runs = vmi is not None and dig(vmi, "status", "phase") not in ("Succeeded", "Failed")
+        return export_source.of_machine(where, own, claims, populated=populated, runs=runs)
 
-    async def _make(self, resource: Resource, wanted: Object) -> None:
+    async def _offer_of_snapshot(self, obj: Object, space: str, own: str) -> Offer:
+        snapshot = await self._find(common.SNAPSHOTS, space, own)
+        machine = dig(snapshot, "spec", "source", "name")
+        if not dig(snapshot, "status", "readyToUse"):
+            text = f"VirtualMachineSnapshot {space}/{own} is not ready to use"
+            return Offer(obstacle="Initializing", message=text, machine=machine)
+        content = dig(snapshot, "status", "virtualMachineSnapshotContentName", default="")
+        kept = await self._find(common.CONTENTS, space, content)
+        claims = [
+            await self._restored(obj, backup)
+            for backup in dig(kept, "spec", "volumeBackups", default=())
+            if backup.get("volumeSnapshotName")
+        ]
+        if not claims:
+            text = f"VirtualMachineSnapshot {space}/{own} does not contain any volume snapshots"
+            return Offer(obstacle="NoVolumeSnapshot", message=text, empty=True, machine=machine)
+        return Offer(claims, machine=machine)
+
+    async def _restored(self, obj: Object, backup: Object) -> Object:
+        taken = await self._find(VOLUME_SNAPSHOTS, namespace(obj), backup["volumeSnapshotName"])
+        wanted = exporter.claim(obj, backup, taken)
+        found = await self._find(PERSISTENT_VOLUME_CLAIMS, namespace(obj), name(wanted))
+        return found or await self._client.create(PERSISTENT_VOLUME_CLAIMS, wanted)
+
+    def _volume(self, space: str, own: str) -> Object | None:
+        return self._informers.data_volumes.get(f"{space}/{own}")
+
+    # The pod.
+
+    async def _pod(self, obj: Object, offer: Offer) -> Object | None:
+        """The pod to serve it, if there is one now. One that has ended, or is not wanted any more, goes."""
+        pod = self._pods.get(key_of(obj))
+        kubevirt = next(iter(self._informers.kubevirts.objects()), None)
+        wanted = exporter.certificate(kubevirt)
+        if pod is not None:
+            if is_terminating(pod):
+                return None
+            if offer.available and not exporter.is_outdated(pod, wanted):
+                return pod
+            await self._remove(PODS, namespace(pod), name(pod))
+            for volume in dig(pod, "spec", "volumes", default=()):
+                if volume["name"] == exporter.CERTIFICATES:
+                    await self._remove(SECRETS, namespace(pod), volume["secret"]["secretName"])
+            return None
+        if not offer.available:
+            return None
+        secret = f"secret-{self._ids.suffix(_SUFFIX)}"
+        made = exporter.pod(obj, offer.claims, secret, given=wanted, now=self._clock.now(), kubevirt=kubevirt)
+        if not await self._make(obj, PODS, made, "ExporterPodCreated", "exporter pod"):
+            return None
+        data = {"tls.crt": "", "tls.key": ""}
+        await self._client.create(
+            SECRETS, exporter.owned(obj, "Secret", secret, type="Opaque", stringData=data)
+        )
+        return made
+
+    async def _make(self, obj: Object, resource: Resource, wanted: Object, reason: str, what: str) -> bool:
         try:
             await self._client.create(resource, wanted)
         except AlreadyExists:
-            return
+            return False
+        self._recorder.event(obj, NORMAL, reason, f"Created {what} {namespace(obj)}/{name(wanted)}")
+        return True
+
+    # What is told.
+
+    async def _say(self, obj: Object, offer: Offer, pod: Object | None) -> None:
+        said, message = offer.claims_said
+        told = [self._told("PVCReady", said == "PVCBound", said, message)]
+        if dig(obj, "spec", "source", "kind") == "VirtualMachineSnapshot":
+            told = [
+                self._told("VolumesCreated", bool(offer.claims), "VolumesCreated" if offer.claims else said)
+            ]
+        links: Object | None = None
+        ready, phase = False, "Pending"
+        if pod is not None and condition_is(pod, "Ready"):
+            ready, phase, reason, why = True, "Ready", "PodReady", ""
+            links = await self._links(obj, offer)
+        elif pod is not None or offer.available:
+            reason, why = "PodPending", ""
+        else:
+            reason, why = offer.obstacle, offer.message
+            phase = "Skipped" if offer.empty else "Pending"
+        told.append(self._told("Ready", ready, reason, why))
+        await self._tell(obj, told, phase=phase, links=links, virtualMachineName=offer.machine)
+
+    async def _links(self, obj: Object, offer: Offer) -> Object:
+        kubevirt = next(iter(self._informers.kubevirts.objects()), None)
+        space = namespace(kubevirt) if kubevirt else ""
+        trusted = await self._find(CONFIG_MAPS, space, "kubevirt-export-ca") if space else None
+        authority = dig(trusted, "data", "ca-bundle", default="")
+        host, secret, outside = "", "", ""
+        if space:
+            host, secret = exporter.external_host((await self._client.list(_INGRESSES, space)).items)
+        if secret:
+            shown = await self._find(SECRETS, space, secret)
+            outside = b64decode(dig(shown, "data", "tls.crt", default="")).decode().strip()
+        return exporter.links(obj, offer.claims, authority, host, outside)
+
+    def _told(self, type_: str, status: bool, reason: str, message: str = "") -> conditions.Condition:
+        return {**self._said(type_, status, reason), **({"message": message} if message else {})}
 
 
-def links(export: Object, claims: Iterable[Object]) -> Object:
-    """`status.links.internal`. Pure."""
-    base = f"https://virt-export-{name(export)}.{namespace(export)}.svc"
-    volumes = []
-    for claim in claims:
-        at = f"{base}/volumes/{name(claim)}"
-        disk = dig(claim, "spec", "volumeMode") == "Block" or annotations(claim).get(_CONTENT) == "kubevirt"
-        names = (
-            (("raw", "disk.img"), ("gzip", "disk.img.gz"))
-            if disk
-            else (("dir", "dir"), ("tar.gz", "disk.tar.gz"))
-        )
-        formats = [{"format": kind, "url": f"{at}/{file}"} for kind, file in names]
-        volumes.append({"name": name(claim), "formats": formats})
-    made: Object = {"cert": _CERTIFICATE, "volumes": volumes}
-    if dig(export, "spec", "source", "kind") != "PersistentVolumeClaim":
-        secret = f"{base}/internal/manifests/secret"
-        manifests = (("all", f"{base}/internal/manifests/all"), ("auth-header-secret", secret))
-        made["manifests"] = [{"type": kind, "url": url} for kind, url in manifests]
-    return made
+def key_of(export: Mapping[str, Any]) -> str:
+    """Where the pod and the service of an export stand."""
+    return f"{namespace(export)}/{exporter.named(export)}"
+
+
+def _owner(old: Object | None, new: Object | None) -> Iterable[str]:
+    changed = new or old
+    owner = controller_of(changed) if changed else None
+    return (
+        (f"{namespace(changed)}/{owner['name']}",)
+        if changed and owner and owner["kind"] == common.EXPORTS.kind
+        else ()
+    )

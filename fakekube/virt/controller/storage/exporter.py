@@ -1,0 +1,231 @@
+"""What an export is made of: its service, the pod that would serve it, the links it offers. Pure.
+
+The pod is only there to be looked at: nothing is behind the links.
+Origin: kubevirt: pkg/storage/export/export/{export,links}.go
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from fakekube.clock import parse_rfc3339, rfc3339
+from fakekube.machinery.durations import given as seconds
+from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, owner_reference
+from fakekube.machinery.wire import Object
+from fakekube.virt.controller.storage import common
+
+SELECTED = {"kubevirt.io": "virt-exporter"}  # labels of services and pods of all exports
+CERTIFICATES = "certificates"  # the volume of the secret that is made anew with every pod
+_LABEL = "kubevirt.io.virt-export-service"
+_PARAMETERS = "kubevirt.io/export.certParameters"
+_CONTENT = "cdi.kubevirt.io/storage.contentType"
+_IMAGE = "quay.io/kubevirt/virt-exportserver:v1.9.0"
+_TTL = 7200.0
+_DAY = 86_400.0
+_RENEW = 0.2  # of the duration, before its end
+_NANO = 10**9
+_REQUESTS = {"cpu": "100m", "memory": "200Mi"}
+_LIMITS = {"cpu": "1", "memory": "1Gi"}
+_PROXY = "/api/export.kubevirt.io/v1beta1/namespaces/{}/virtualmachineexports/{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """How long the certificate of an exporter lives, and how long before its end it is renewed. Seconds."""
+
+    duration: float
+    renew_before: float
+
+    def text(self) -> str:
+        said = {"Duration": int(self.duration * _NANO), "RenewBefore": int(self.renew_before * _NANO)}
+        return json.dumps(said, separators=(",", ":"))
+
+
+def certificate(kubevirt: Obj | None) -> Certificate:
+    """As KubeVirt is configured."""
+    server = dig(kubevirt, "spec", "certificateRotateStrategy", "selfSigned", "server", default={})
+    duration = seconds(server.get("duration"), _DAY)
+    return Certificate(duration, seconds(server.get("renewBefore"), duration * _RENEW))
+
+
+def ends(export: Obj) -> datetime:
+    """When it has lived long enough."""
+    span = seconds(dig(export, "spec", "ttlDuration"), _TTL)
+    return parse_rfc3339(export["metadata"]["creationTimestamp"]) + timedelta(seconds=span)
+
+
+def named(export: Obj) -> str:
+    """The name of the service and of the pod."""
+    return f"virt-export-{name(export)}"
+
+
+def owned(export: Obj, kind: str, own: str, **members: Any) -> Object:
+    """An object of the core group that belongs to the export."""
+    owner = owner_reference({**export, "apiVersion": common.EXPORTS.api_version, "kind": common.EXPORTS.kind})
+    meta = {"name": own, "namespace": namespace(export), "ownerReferences": [owner]}
+    return {"apiVersion": "v1", "kind": kind, "metadata": meta, **members}
+
+
+def service(export: Obj) -> Object:
+    spec = {
+        "ports": [{"name": "export", "port": 443, "targetPort": 8443, "protocol": "TCP"}],
+        "selector": {_LABEL: name(export)},
+    }
+    made = owned(export, "Service", named(export), spec=spec)
+    made["metadata"]["labels"] = dict(SELECTED)
+    return made
+
+
+def pod(
+    export: Obj,
+    claims: Sequence[Obj],
+    secret: str,
+    *,
+    given: Certificate,
+    now: datetime,
+    kubevirt: Obj | None,
+) -> Object:
+    """The pod that serves an export for as long as its certificate and the export live."""
+    token = dig(export, "status", "tokenSecretRef", default="")
+    rotates = now + timedelta(seconds=given.duration - given.renew_before)
+    variables = {
+        "CERT_FILE": "/cert/tls.crt",
+        "KEY_FILE": "/cert/tls.key",
+        "TOKEN_FILE": "/token/token",
+        "DEADLINE": rfc3339(min(rotates, ends(export))),
+    }
+    volumes: list[Object] = [
+        {"name": CERTIFICATES, "secret": {"secretName": secret}},
+        {"name": "token", "secret": {"secretName": token}},
+    ]
+    mounts: list[Object] = [
+        {"name": CERTIFICATES, "mountPath": "/cert"},
+        {"name": "token", "mountPath": "/token"},
+    ]
+    devices = []
+    for index, claim in enumerate(claims):
+        volume = f"volume{index}"
+        volumes.append({"name": volume, "persistentVolumeClaim": {"claimName": name(claim)}})
+        block = dig(claim, "spec", "volumeMode") == "Block"
+        path = f"/dev/{volume}" if block else f"/export-volumes/{name(claim)}"
+        variables[f"VOLUME{index}_EXPORT_PATH"] = path
+        if block:
+            devices.append({"name": volume, "devicePath": path})
+        else:
+            mounts.append({"name": volume, "mountPath": path, "readOnly": True})
+    container = {
+        "name": named(export),
+        "image": _IMAGE,
+        "command": ["/usr/bin/virt-exportserver", "-v", "2"],
+        "env": [{"name": key, "value": value} for key, value in variables.items()],
+        "readinessProbe": {
+            "httpGet": {"scheme": "HTTPS", "path": "/healthz", "port": 8443},
+            "initialDelaySeconds": 5,
+            "periodSeconds": 5,
+        },
+        "resources": _resources(kubevirt),
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "volumeMounts": mounts,
+        **({"volumeDevices": devices} if devices else {}),
+    }
+    user = {"runAsNonRoot": True, "runAsUser": 107, "fsGroup": 107}
+    spec = {
+        "containers": [container],
+        "restartPolicy": "Never",
+        "securityContext": {**user, "seccompProfile": {"type": "RuntimeDefault"}},
+        "volumes": volumes,
+    }
+    made = owned(export, "Pod", named(export), spec=spec)
+    made["metadata"]["labels"] = {**SELECTED, _LABEL: name(export)}
+    made["metadata"]["annotations"] = {_PARAMETERS: given.text()}
+    return made
+
+
+def is_outdated(pod: Obj, given: Certificate) -> bool:
+    """Whether a pod has ended, or serves with a certificate of other parameters."""
+    done = dig(pod, "status", "phase") in ("Succeeded", "Failed")
+    return done or annotations(pod).get(_PARAMETERS) != given.text()
+
+
+def _resources(kubevirt: Obj | None) -> Object:
+    for one in dig(kubevirt, "spec", "configuration", "supportContainerResources", default=()):
+        if one.get("type") == "vmexport":
+            chosen = one.get("resources") or {}
+            return {
+                "requests": {**_REQUESTS, **(chosen.get("requests") or {})},
+                "limits": {**_LIMITS, **(chosen.get("limits") or {})},
+            }
+    return {"requests": dict(_REQUESTS), "limits": dict(_LIMITS)}
+
+
+# Links.
+
+
+def external_host(ingresses: Iterable[Obj]) -> tuple[str, str]:
+    """The host that leads to the proxy of exports, and the secret of its certificate; empty if there is none."""
+    for one in ingresses:
+        spec = one.get("spec") or {}
+        backends = [spec.get("defaultBackend")]
+        for rule in spec.get("rules") or ():
+            backends += [path.get("backend") for path in dig(rule, "http", "paths", default=())]
+        if not any(dig(backend, "service", "name") == "virt-exportproxy" for backend in backends):
+            continue
+        hosts = [rule["host"] for rule in spec.get("rules") or () if rule.get("host")]
+        if hosts:
+            return hosts[0], next((tls.get("secretName", "") for tls in spec.get("tls") or ()), "")
+    return "", ""
+
+
+def links(
+    export: Obj, claims: Sequence[Obj], authority: str, host: str = "", external_authority: str = ""
+) -> Object:
+    """`status.links`."""
+    inside = f"https://{named(export)}.{namespace(export)}.svc"
+    made = {"internal": _links(export, claims, inside, "internal", authority)}
+    if host:
+        outside = f"https://{host}{_PROXY.format(namespace(export), name(export))}"
+        made["external"] = _links(export, claims, outside, "external", external_authority)
+    return made
+
+
+def _links(export: Obj, claims: Sequence[Obj], base: str, side: str, authority: str) -> Object:
+    volumes = []
+    of_snapshot = dig(export, "spec", "source", "kind") == "VirtualMachineSnapshot"
+    for claim in claims:
+        at = f"{base}/volumes/{name(claim)}"
+        formats = [{"format": kind, "url": f"{at}/{file}"} for kind, file in _files(claim).items()]
+        shown = name(claim).removeprefix(f"{name(export)}-") if of_snapshot else name(claim)
+        volumes.append({"name": shown, "formats": formats})
+    made: Object = {"cert": authority, "volumes": volumes}
+    if dig(export, "spec", "source", "kind") != "PersistentVolumeClaim":
+        manifests = f"{base}/{side}/manifests"
+        urls = {"all": f"{manifests}/all", "auth-header-secret": f"{manifests}/secret"}
+        made["manifests"] = [{"type": kind, "url": url} for kind, url in urls.items()]
+    return made
+
+
+def _files(claim: Obj) -> Mapping[str, str]:
+    if dig(claim, "spec", "volumeMode") == "Block" or annotations(claim).get(_CONTENT) in ("kubevirt", ""):
+        return {"raw": "disk.img", "gzip": "disk.img.gz"}
+    return {"dir": "dir", "tar.gz": "disk.tar.gz"}
+
+
+def claim(export: Obj, backup: Obj, taken: Obj | None) -> Object:
+    """What is exported of a snapshot's volume: a claim of its own, filled from the volume snapshot."""
+    kept = backup["persistentVolumeClaim"]
+    wanted = kept.get("spec") or {}
+    spec = {
+        member: wanted[member] for member in ("accessModes", "resources", "volumeMode") if member in wanted
+    }
+    if "storageClassName" in wanted:
+        spec["storageClassName"] = wanted["storageClassName"]
+    if size := dig(taken, "status", "restoreSize"):
+        spec["resources"] = {"requests": {"storage": size}}
+    source = {"kind": "VolumeSnapshot", "name": backup.get("volumeSnapshotName", "")}
+    spec["dataSource"] = {"apiGroup": "snapshot.storage.k8s.io", **source}
+    made = owned(export, "PersistentVolumeClaim", f"{name(export)}-{kept['metadata']['name']}", spec=spec)
+    if _CONTENT in annotations(kept):
+        made["metadata"]["annotations"] = {_CONTENT: annotations(kept)[_CONTENT]}
+    return made
