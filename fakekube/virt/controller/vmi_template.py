@@ -98,7 +98,11 @@ def with_default_devices(template: Obj) -> Object:
 
 def _add_missing_disks(devices: Object, volumes: list[dict[str, Any]]) -> None:
     shown = {one.get("name") for kind in ("disks", "filesystems") for one in devices.get(kind) or ()}
-    missing = [{"name": volume.get("name")} for volume in volumes if volume.get("name") not in shown]
+    missing = [
+        {"name": volume.get("name")}
+        for volume in volumes
+        if volume.get("name") not in shown and not memory_dump.is_dump(volume)
+    ]
     if missing:
         devices["disks"] = [*(devices.get("disks") or ()), *missing]
 

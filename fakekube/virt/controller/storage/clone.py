@@ -8,12 +8,13 @@ from fnmatch import fnmatchcase
 
 import orjson
 
-from fakekube.client.recorder import NORMAL, WARNING
+from fakekube.client.recorder import NORMAL
 from fakekube.machinery.errors import AlreadyExists
 from fakekube.machinery.objects import (
     annotations,
     dig,
     is_terminating,
+    key,
     labels,
     name,
     namespace,
@@ -22,7 +23,8 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import VIRTUAL_MACHINES, Resource
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller.storage import common
+from fakekube.virt.controller import instance
+from fakekube.virt.controller.storage import common, restoring
 from fakekube.virt.controller.wiring import Wiring
 
 SNAPSHOTTING, RESTORING, CREATING = "SnapshotInProgress", "RestoreInProgress", "CreatingTargetVM"
@@ -38,7 +40,15 @@ class Clones(common.Part):
         super().__init__(wiring)
         informers = wiring.informers
         self.objects.add_index("source", common.named_by("source"))
+        self.objects.add_index("restore", _restore_of)
         self.controller.source(informers.vms, common.same_key(self.objects, "source"))
+        self.controller.source(informers.claims, self._of_claim)
+
+    def _of_claim(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        claim = new or old or {}
+        restore = annotations(claim).get(restoring.NAME)
+        known = self.objects.by_index("restore", f"{namespace(claim)}/{restore}") if restore else ()
+        return [key(one) for one in known]
 
     def follow(self, *parts: common.Part) -> None:
         """Be woken by the snapshots and restores made for clones."""
@@ -47,7 +57,7 @@ class Clones(common.Part):
 
     async def _reconcile(self, obj: Object) -> None:
         phase = dig(obj, "status", "phase", default="")
-        if is_terminating(obj) or phase in ("Succeeded", "Failed"):
+        if is_terminating(obj) or phase == "Failed":
             return
         if phase == "":
             await self._begin(obj)
@@ -57,6 +67,8 @@ class Clones(common.Part):
             await self._after_restore(obj)
         elif phase == CREATING:
             await self._after_creation(obj)
+        elif dig(obj, "status", "restoreName"):
+            await self._tidy(obj)
 
     async def _begin(self, obj: Object) -> None:
         source = dig(obj, "spec", "source", default={})
@@ -64,12 +76,14 @@ class Clones(common.Part):
         if source.get("kind") == "VirtualMachineSnapshot":
             await self._step(obj, SNAPSHOTTING, snapshotName=own, targetName=self._target(obj))
             return
-        if await self._find(VIRTUAL_MACHINES, space, own) is None:
+        vm = await self._find(VIRTUAL_MACHINES, space, own)
+        if vm is None:
             message = f"Source doesn't exist: VirtualMachine {space}/{own}"
-            if not dig(obj, "status", "conditions"):
-                self._recorder.event(obj, WARNING, "SourceDoesNotExist", message)
-            told = (self._said("Progressing", True, "Pending"), self._said("Ready", False, "Pending"))
-            await self._tell(obj, told)
+            await self._pend(obj, "SourceDoesNotExist", message)
+            return
+        if unfit := _not_snapshottable(vm):
+            message = f"Virtual Machine volume {unfit} is not supported by snapshots"
+            await self._pend(obj, "VMVolumeSnapshotsInvalid", message)
             return
         snapshot = f"tmp-snapshot-{uid(obj)}"
         wanted = self._owned(obj, common.SNAPSHOTS.api_version, common.SNAPSHOTS.kind, snapshot)
@@ -79,6 +93,12 @@ class Clones(common.Part):
             obj, NORMAL, "SnapshotCreated", f"created snapshot {snapshot} for clone {name(obj)}"
         )
         await self._step(obj, SNAPSHOTTING, snapshotName=snapshot, targetName=self._target(obj))
+
+    async def _pend(self, obj: Object, event: str, message: str) -> None:
+        self._recorder.event(obj, NORMAL, event, message)
+        await self._tell(
+            obj, (self._said("Progressing", True, "Pending"), self._said("Ready", False, "Pending"))
+        )
 
     def _target(self, obj: Object) -> str:
         given = dig(obj, "spec", "target", "name")
@@ -130,14 +150,22 @@ class Clones(common.Part):
         self._recorder.event(
             obj, NORMAL, "TargetVMCreated", f"created target VM {target} for clone {name(obj)}"
         )
-        await self._remove(common.RESTORES, space, dig(obj, "status", "restoreName", default=""))
+        told = (self._said("Progressing", False, "Ready"), self._said("Ready", True, "Ready"))
+        await self._tell(obj, told, phase="Succeeded", creationTime=self._now())
+
+    async def _tidy(self, obj: Object) -> None:
+        """Snapshot and restore go once nothing is filled from them any more: when every claim is bound."""
+        space, restored = namespace(obj), dig(obj, "status", "restoreName", default="")
+        restore = await self._find(common.RESTORES, space, restored)
+        for one in dig(restore, "status", "restores", default=()):
+            claim = self._informers.claims.get(f"{space}/{one['persistentVolumeClaim']}")
+            if dig(claim, "status", "phase") != "Bound":
+                return
+        self._recorder.event(obj, NORMAL, "PVCBound", f"all PVC for clone {name(obj)} are bound")
+        await self._remove(common.RESTORES, space, restored)
         if dig(obj, "spec", "source", "kind") != "VirtualMachineSnapshot":
             await self._remove(common.SNAPSHOTS, space, dig(obj, "status", "snapshotName", default=""))
-        self._recorder.event(obj, NORMAL, "PVCBound", f"all PVC for clone {name(obj)} are bound")
-        told = (self._said("Progressing", False, "Ready"), self._said("Ready", True, "Ready"))
-        await self._tell(
-            obj, told, phase="Succeeded", creationTime=self._now(), snapshotName=None, restoreName=None
-        )
+        await self._tell(obj, snapshotName=None, restoreName=None)
 
     async def _step(self, obj: Object, phase: str, **members: str) -> None:
         reason = "Still processing"
@@ -203,6 +231,22 @@ def _filtered(path: str, present: Iterable[str], filters: Iterable[str] | None) 
     return [
         {"op": "remove", "path": f"{path}/{key.replace('~', '~0').replace('/', '~1')}"} for key in dropped
     ]
+
+
+def _not_snapshottable(vm: Object) -> str:
+    """The first volume of a claim that cannot be snapshotted, as far as the VM knows."""
+    told = {
+        one["name"]: one.get("enabled") for one in dig(vm, "status", "volumeSnapshotStatuses", default=())
+    }
+    for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
+        if instance.claim_name(volume) and not told.get(volume["name"]):
+            return str(volume["name"])
+    return ""
+
+
+def _restore_of(obj: Object) -> Iterable[str]:
+    restore = dig(obj, "status", "restoreName")
+    return (f"{namespace(obj)}/{restore}",) if restore else ()
 
 
 def _clone_of(old: Object | None, new: Object | None) -> Iterable[str]:
