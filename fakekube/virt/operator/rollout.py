@@ -54,7 +54,7 @@ class Rollout:
 
     async def _followed(self, known: Object, spec: Object, *, custom: bool) -> Object:
         wanted = workloads.following(known, spec, self._release)
-        if wanted["spec"] == known["spec"]:
+        if wanted == known:
             return known
         if custom and wanted["spec"].get("replicas") != known["spec"].get("replicas"):
             self._recorder.event(known, WARNING, "AdvancedFeatureUse", _CUSTOM_REPLICAS)

@@ -7,8 +7,9 @@ cdi: pkg/operator/resources/namespaced
 
 from typing import Any
 
-from fakekube.machinery.objects import name, namespace
+from fakekube.machinery.objects import annotations, name, namespace
 from fakekube.machinery.wire import Object
+from fakekube.virt.operator import customizing
 from fakekube.virt.operator.components import CDI_REGISTRY, CDI_VERSION, REGISTRY
 
 _ACCOUNTS = {
@@ -32,11 +33,14 @@ def kubevirt(space: str, nodes: int, now: str, release: str) -> list[Object]:
 
 
 def following(workload: Object, spec: Object, release: str) -> Object:
-    """The same as the KubeVirt object wants it: where it runs and, of `infra`, how often. What else somebody changed stays.
+    """The same as the KubeVirt object wants it: where it runs, of `infra` how often, and customized. What else somebody changed
+    stays until customizations change.
 
     virt-operator is not its own business.
     """
-    own = name(workload)
+    own, mark = name(workload), customizing.identifier(spec)
+    if again := annotations(workload).get(customizing.MARK, "") != mark:
+        workload = _anew(workload, release)
     config = spec.get("workloads" if own == HANDLER else "infra") or {}
     pod = _placed(_kubevirt_spec(own, release)["template"]["spec"], config.get("nodePlacement") or {})
     template = workload["spec"]["template"]
@@ -45,7 +49,21 @@ def following(workload: Object, spec: Object, release: str) -> Object:
     found = {**workload["spec"], "template": {**template, "spec": wanted}}
     if own != HANDLER:
         found["replicas"] = config.get("replicas") or _REPLICAS
-    return {**workload, "spec": found}
+    found = {**workload, "spec": found}
+    if not (again and mark):
+        return found
+    meta = found["metadata"]
+    marked = {**found, "metadata": {**meta, "annotations": {**annotations(found), customizing.MARK: mark}}}
+    return customizing.applied(marked, spec)
+
+
+def _anew(workload: Object, release: str) -> Object:
+    """As it was installed, without customizations."""
+    own = name(workload)
+    spec = _kubevirt_spec(own, release)
+    meta = {**workload["metadata"], "labels": _labels(spec)}
+    meta["annotations"] = {key: one for key, one in annotations(workload).items() if key != customizing.MARK}
+    return {**workload, "metadata": meta, "spec": spec}
 
 
 def budget(deployment: Object) -> Object:
@@ -128,15 +146,16 @@ def _workload(kind: str, name: str, namespace: str, spec: Object, status: dict[s
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": {
-                key: value
-                for key, value in spec["template"]["metadata"]["labels"].items()
-                if not key.startswith("prometheus")
-            },
+            "labels": _labels(spec),
         },
         "spec": spec,
         "status": status,
     }
+
+
+def _labels(spec: Object) -> dict[str, str]:
+    of_pods = spec["template"]["metadata"]["labels"]
+    return {key: value for key, value in of_pods.items() if not key.startswith("prometheus")}
 
 
 def _deployment(name: str, namespace: str, spec: Object, count: int, now: str) -> Object:

@@ -1,0 +1,85 @@
+"""Patches the KubeVirt object has for what virt-operator installs. Pure.
+
+Of strategic patches only what workloads need: lists of things with names are merged by name, others are replaced.
+Origin: kubevirt: pkg/virt-operator/resource/apply/customize.go
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from fakekube.machinery.copying import copy_of
+from fakekube.machinery.objects import Obj, name
+from fakekube.machinery.wire import Object
+
+MARK = "kubevirt.io/customizer-identifier"
+
+
+def identifier(spec: Obj) -> str:
+    """What tells one set of customizations from another; empty: there is none."""
+    given = spec.get("customizeComponents")
+    return (
+        hashlib.sha1(json.dumps(given, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
+        if given
+        else ""
+    )
+
+
+def applied(workload: Object, spec: Obj) -> Object:
+    """A workload with the patches that are meant for it. One that does not fit is left out."""
+    for one in (spec.get("customizeComponents") or {}).get("patches") or ():
+        if one["resourceType"].lower() != workload["kind"].lower() or one["resourceName"] not in (
+            "*",
+            name(workload),
+        ):
+            continue
+        try:
+            workload = _patched(workload, json.loads(one["patch"]), one.get("type", ""))
+        except (ValueError, LookupError, TypeError):
+            continue
+    return workload
+
+
+def _patched(target: Object, patch: Any, type_: str) -> Object:
+    if type_ == "json":
+        changed: Object = copy_of(target)
+        for operation in patch:
+            _operate(changed, operation)
+        return changed
+    merged: Object = _merged(target, patch, by_name=type_ == "strategic")
+    return merged
+
+
+def _merged(target: Any, patch: Any, *, by_name: bool) -> Any:
+    if isinstance(patch, dict):
+        made = dict(target) if isinstance(target, dict) else {}
+        for key, value in patch.items():
+            if value is None:
+                made.pop(key, None)
+            else:
+                made[key] = _merged(made.get(key), value, by_name=by_name)
+        return made
+    if by_name and isinstance(target, list) and _named(target) and _named(patch):
+        new = {one["name"]: one for one in patch}
+        known = [_merged(one, new.pop(one["name"], {}), by_name=True) for one in target]
+        return [*known, *new.values()]
+    return patch
+
+
+def _named(listed: Any) -> bool:
+    return isinstance(listed, list) and all(isinstance(one, dict) and "name" in one for one in listed)
+
+
+def _operate(target: Any, operation: Obj) -> None:
+    """One operation of a JSON patch: add, replace or remove."""
+    *way, last = [part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]]
+    for part in way:
+        target = target[int(part) if isinstance(target, list) else part]
+    if operation["op"] == "remove":
+        del target[int(last) if isinstance(target, list) else last]
+    elif not isinstance(target, list):
+        target[last] = operation["value"]
+    elif operation["op"] == "add":
+        target.insert(len(target) if last == "-" else int(last), operation["value"])
+    else:
+        target[int(last)] = operation["value"]
