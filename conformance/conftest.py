@@ -122,13 +122,14 @@ def pytest_runtest_makereport(item):
     """Let the report of a test say what it proves and what happened meanwhile. xdist passes plain members on."""
     report = yield
     id_ = behaviour(item)
-    if report.when == "call" and id_ is not None:
+    if id_ is not None and (report.when == "call" or (report.when == "setup" and report.skipped)):
         statement = _STATEMENTS.get(id_)
         report.behaviour = {
             "id": id_,
             "kind": statement.kind if statement else "sensible",
             "section": statement.section if statement else "In place of upstream's oddities",
             "statement": statement.text if statement else (item.obj.__doc__ or "").partition(": ")[2],
+            "case": item.callspec.id if hasattr(item, "callspec") else "",
         }
         if _WORLD in item.stash and item.config.getoption("--report"):
             world = item.stash[_WORLD]

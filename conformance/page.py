@@ -1,5 +1,6 @@
 """The HTML page of a run: a table of verdicts, and under each behaviour a picture of what happened in its namespace."""
 
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from itertools import groupby
@@ -56,9 +57,19 @@ def _behaviour(one: Mapping[str, Any]) -> str:
     why = f"<pre>{escape(one['why'])}</pre>" if one["why"] else ""
     return (
         f"<details id='{escape(one['id'])}'{is_open}><summary><b>{escape(one['id'])}</b><i>{escape(one['kind'])}</i>"
-        f"<span>{escape(one['statement'])}</span><em style='color:{colour}'>{escape(one['verdict'])}</em></summary>"
+        f"<span>{_prose(one['statement'])}{_case(one['case'])}</span><em style='color:{colour}'>{escape(one['verdict'])}</em></summary>"
         f"<p class=none>{escape(one['test'])} · {one['seconds']:.2f} s</p>{why}{_picture(one['timeline'])}{_requests(one['requests'])}</details>"
     )
+
+
+def _prose(text: str) -> str:
+    """A statement's text, whose names are between backticks."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
+def _case(name: str) -> str:
+    """Which of several tests of one statement this is."""
+    return f" <small class=none>{escape(name)}</small>" if name else ""
 
 
 def _requests(asked: list[list[Any]]) -> str:

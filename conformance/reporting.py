@@ -27,6 +27,7 @@ class Collector:
                         "kind": "",
                         "section": "Around the tests",
                         "statement": report.nodeid,
+                        "case": "",
                         "test": report.nodeid,
                         "verdict": "error",
                         "seconds": report.duration,
@@ -42,7 +43,7 @@ class Collector:
                 "test": report.nodeid,
                 "verdict": _verdict(report),
                 "seconds": round(report.duration, 3),
-                "why": getattr(report, "wasxfail", "") or (report.longreprtext if report.failed else ""),
+                "why": getattr(report, "wasxfail", "") or _why(report),
                 "timeline": getattr(report, "timeline", []),
                 "requests": getattr(report, "requests", []),
             }
@@ -60,6 +61,12 @@ class Collector:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         terminalreporter.write_line(f"report: {self.folder / 'report.html'}")
+
+
+def _why(report: pytest.TestReport) -> str:
+    if report.skipped and isinstance(report.longrepr, tuple):  # file, line, reason
+        return report.longrepr[2].removeprefix("Skipped: ")
+    return report.longreprtext if report.failed else ""
 
 
 def _verdict(report: pytest.TestReport) -> str:

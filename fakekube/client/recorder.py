@@ -7,6 +7,7 @@ Upstream: k8s: staging/src/k8s.io/client-go/tools/record/event.go
 
 import asyncio
 import logging
+import re
 from collections import deque
 from datetime import UTC, datetime, timedelta
 
@@ -28,6 +29,9 @@ _QUEUE_LENGTH = (
 )
 _STRATEGIC = {"content-type": "application/strategic-merge-patch+json"}
 _TRIES, _RETRY_DELAY = 12, 10.0
+_LONGEST_NAME = 253
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_is_name = re.compile(rf"{_LABEL}(\.{_LABEL})*").fullmatch
 
 log = logging.getLogger("fakekube.client.recorder")
 
@@ -123,9 +127,13 @@ class Recorder:
         }
 
     def _name(self, subject: str, now: datetime) -> str:
-        """`<subject>.<nanoseconds in hex>`. A clock of ours may stand still, so each name is at least one later."""
+        """`<subject>.<nanoseconds in hex>`, or a uid where that would be no name: after long ones, and those of roles.
+
+        A clock of ours may stand still, so each name is at least one later.
+        """
         self._last_nanos = max((now - _EPOCH) // _MICROSECOND * 1000, self._last_nanos + 1)
-        return f"{subject}.{self._last_nanos:x}"
+        name = f"{subject}.{self._last_nanos:x}"
+        return name if len(name) <= _LONGEST_NAME and _is_name(name) else self._ids.uid()
 
     async def _send(self, event: Object) -> None:
         decision = self._correlator.decide(event, self._clock.now())
@@ -162,8 +170,10 @@ class Recorder:
             await self._client.request("POST", path, body=event)
         except AlreadyExists:
             # Another component spoke about the same object at the same nanosecond: our clocks are that coarse.
-            subject, _, nanos = meta["name"].rpartition(".")
-            later = int(nanos, 16) + self._ids.random.randrange(1, 1_000_000)
-            event = {**event, "metadata": {**meta, "name": f"{subject}.{later:x}"}}
+            subject, dot, nanos = meta["name"].rpartition(".")
+            name = self._ids.uid()
+            if dot:
+                name = f"{subject}.{int(nanos, 16) + self._ids.random.randrange(1, 1_000_000):x}"
+            event = {**event, "metadata": {**meta, "name": name}}
             await self._client.request("POST", path, body=event)
         return event

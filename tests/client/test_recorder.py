@@ -130,6 +130,18 @@ async def test_spam_about_one_object_is_dropped(client, recorder, pod, clock):
     assert len(await _events(client)) == 27
 
 
+@pytest.mark.parametrize("name", ["p" * 250, "system:node"])
+async def test_whoever_the_event_is_about_it_has_a_name(client, recorder, pod, name):
+    """Where `<subject>.<time>` would be no name, the event has a uid for one, and still says whom it is about."""
+    pod["metadata"]["name"] = name
+    recorder.event(pod, "Normal", "A", "a")
+    recorder.event(pod, "Normal", "B", "b")
+    await recorder.flush()
+    found = await _events(client)
+    assert [one["involvedObject"]["name"] for one in found] == [name, name]
+    assert all(len(one["metadata"]["name"]) == 36 for one in found)
+
+
 async def test_two_components_may_speak_at_the_same_moment(client, recorder, pod, clock):
     """Names are unique although the clock stands still: within a recorder and between two."""
     other = Recorder(client, "kubelet", clock=clock, ids=Ids(2))

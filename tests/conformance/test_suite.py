@@ -46,11 +46,24 @@ def test_our_controller_passes(tmp_path):
     assert (tmp_path / "junit.xml").is_file()
 
 
-def test_without_a_controller_it_fails():
-    """The suite is no rubber stamp: where nobody looks after pools, what needs a controller fails, the rest passes."""
-    outcome = run("--controller", "none", "--select", "P-001,P-044,P-178", "--patience", "2", "--jobs", "3")
+def test_without_a_controller_it_fails(tmp_path):
+    """The suite is no rubber stamp: where nobody looks after pools, what needs a controller fails, the rest passes.
+
+    What could not be tried is reported with the reason.
+    """
+    chosen = ("--select", "P-001,P-036,P-044,P-178", "--report", str(tmp_path))
+    outcome = run("--controller", "none", *chosen, "--patience", "2", "--jobs", "3")
     assert outcome.returncode == 1
-    assert "2 failed, 1 passed" in outcome.stdout
+    assert "2 failed, 1 passed, 1 skipped" in outcome.stdout
+    results = orjson.loads((tmp_path / "report.json").read_bytes())["results"]
+    assert [(one["id"], one["verdict"]) for one in results] == [
+        ("P-001", "passed"),
+        ("P-036", "skipped"),
+        ("P-044", "failed"),
+        ("P-178", "failed"),
+    ]
+    assert results[1]["why"] == "needs a cluster without a VM controller"
+    assert "<code>p-0</code>" in (tmp_path / "report.html").read_text()
 
 
 def test_mistakes_are_one_sentence():
