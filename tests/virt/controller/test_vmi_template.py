@@ -64,6 +64,13 @@ def test_missing_disks():
     assert source["spec"]["template"]["spec"]["domain"]["devices"]["disks"] == DISKS
 
 
+def test_memory_dumps_stay_behind():
+    """A claim that holds a dump of an earlier guest is neither a volume nor a disk of the next."""
+    dump = {"name": "dump", "memoryDump": {"claimName": "dump", "hotpluggable": True}}
+    spec = vmi_template.build(vm(volumes=[*VOLUMES, dump]))["spec"]
+    assert (spec["volumes"], spec["domain"]["devices"]["disks"]) == (VOLUMES, DISKS)
+
+
 def test_paused():
     """V-059: a paused start is told by startStrategy."""
     assert vmi_template.build(vm(), paused=True)["spec"]["startStrategy"] == "Paused"
