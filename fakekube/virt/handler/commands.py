@@ -49,11 +49,20 @@ def _pause(vmi: Object, now: str) -> Object:
 
 
 def _freeze(vmi: Object, _now: str) -> Object:
+    _reach_agent(vmi, "FreezeVMI")
     return {**vmi, "status": {**vmi["status"], "fsFreezeStatus": "frozen"}}
 
 
 def _unfreeze(vmi: Object, _now: str) -> Object:
+    _reach_agent(vmi, "UnfreezeVMI")
     return {**vmi, "status": {key: value for key, value in vmi["status"].items() if key != "fsFreezeStatus"}}
+
+
+def _reach_agent(vmi: Obj, command: str) -> None:
+    """Raises InternalError where there is no agent."""
+    if not condition_is(vmi, "AgentConnected"):
+        said = "LibvirtError(Code=86, Domain=10, Message='Guest agent is not responding: QEMU guest agent is not connected')"
+        raise InternalError(f'Internal error occurred: server error. command {command} failed: "{said}"')
 
 
 def _inside_the_guest(vmi: Object, _now: str) -> Object:

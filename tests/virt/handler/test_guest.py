@@ -98,7 +98,8 @@ async def test_no_agent(world):
 
 async def test_commands(world):
     """Freezing shows in the VMI and goes again; a reboot shows nowhere; what nobody knows is refused."""
-    vmi = await world.running_vm()
+    vmi = await world.running_vm(volumes=FEDORA)
+    await world.elapse(30)
     await world.handler.command(NS, "vm", "freeze", {})
     await world.settle()
     assert world.vmi()["status"]["fsFreezeStatus"] == "frozen"
@@ -113,7 +114,8 @@ async def test_commands(world):
 
 async def test_a_freeze_ends_by_itself(world):
     """Frozen file systems thaw after the time-out they were frozen with; without one they stay so."""
-    await world.running_vm()
+    await world.running_vm(volumes=FEDORA)
+    await world.elapse(30)
     await world.handler.command(NS, "vm", "freeze", {"unfreezeTimeout": "5m0s"})
     await world.elapse(299)
     assert world.vmi()["status"]["fsFreezeStatus"] == "frozen"
