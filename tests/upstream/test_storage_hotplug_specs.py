@@ -257,7 +257,11 @@ async def test_migration(suite: Suite) -> None:
 
     await suite.eventually(gone, 60)
     await plug.ready("testvolume")
-    assert (await plug.entry("testvolume"))["hotplugVolume"]["attachPodName"] != source
+
+    async def another() -> bool:
+        return (await plug.entry("testvolume"))["hotplugVolume"]["attachPodName"] != source
+
+    await suite.eventually(another, 60)
     assert await plug.remove("testvolume") == ""
     await plug.gone("testvolume")
     assert await plug.add("testvolume", "blank") == ""
