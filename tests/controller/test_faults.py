@@ -8,12 +8,13 @@ import pytest
 from fakekube.client.http import Unreachable
 from fakekube.machinery import objects
 from fakekube.machinery.resources import (
+    CONTROLLER_REVISIONS,
     DATA_VOLUMES,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINE_POOLS,
     VIRTUAL_MACHINES,
 )
-from tests.controller.cluster import NS, refusal
+from tests.controller.cluster import NS, POOL_FINALIZER, refusal
 
 DESCENDING = {"proactive": {"selectionPolicy": {"sortPolicy": "DescendingOrder"}}}
 
@@ -51,12 +52,13 @@ def checked(cluster, wait=25):
     return checkpoint
 
 
-@pytest.mark.parametrize("committed", [True, False], ids=["after", "before"])
-async def test_a_restart_at_every_write(bare_cluster, world, committed):
-    """P-205, P-206: killed at its n-th write, with or without it having happened, a successor brings it to the same end."""
-    cluster = bare_cluster
+async def mortal(cluster, committed, longest=7):
+    """A controller that is killed at a write, as are its successors: the first at its first, the next at its second, … up to `longest`.
+
+    `committed`: whether the write at which one is killed has happened. The deaths so far, a list that grows.
+    """
     names = iter(range(10_000))
-    writes = 0
+    deaths = []
 
     async def replace(old):
         await cluster.kill(old)
@@ -66,15 +68,14 @@ async def test_a_restart_at_every_write(bare_cluster, world, committed):
         name = str(next(names))
         wire = await cluster.control(name)
         done = 0
-        limit = 1 + int(name) % 7
+        limit = 1 + int(name) % longest
 
         def dies(request):
-            nonlocal done, writes
+            nonlocal done
             if is_write(request):
                 done += 1
-                writes += 1
                 if done == limit:
-                    cluster.deaths.append(asyncio.create_task(replace(name)))
+                    deaths.append(asyncio.create_task(replace(name)))
                     raise Unreachable("killed")
 
         if committed:
@@ -82,11 +83,73 @@ async def test_a_restart_at_every_write(bare_cluster, world, committed):
         else:
             wire.refuse = dies
 
-    cluster.deaths = []
     await start()
-    await life(cluster, world, checked(cluster))
-    assert len(cluster.deaths) > 5
-    await asyncio.gather(*cluster.deaths)
+    return deaths
+
+
+@pytest.mark.parametrize("committed", [True, False], ids=["after", "before"])
+async def test_a_restart_at_every_write(bare_cluster, world, committed):
+    """P-205, P-206: killed at its n-th write, with or without it having happened, a successor brings it to the same end."""
+    deaths = await mortal(bare_cluster, committed)
+    await life(bare_cluster, world, checked(bare_cluster))
+    assert len(deaths) > 5
+    await asyncio.gather(*deaths)
+
+
+@pytest.mark.parametrize("committed", [True, False], ids=["after", "before"])
+async def test_a_restart_at_every_write_of_care(bare_cluster, world, committed):
+    """P-109, P-111, P-143, P-163, P-041: so it is with storage that is kept, labels, healing, and VMs that are lost or taken out."""
+    cluster = bare_cluster
+    deaths = await mortal(cluster, committed, longest=3)
+    template = world.template(
+        dataVolumeTemplates=[{"metadata": {"name": "d"}, "spec": {"source": {"blank": {}}}}]
+    )
+    kept = {"proactive": {"statePreservation": "Offline", **DESCENDING["proactive"]}}
+    checkpoint = checked(cluster)
+    await cluster.create_pool(world.pool(replicas=3, template=template, scaleInStrategy=kept, autohealing={}))
+    await checkpoint(["p-0", "p-1", "p-2"])
+    disks = uids(await cluster.listed(DATA_VOLUMES))
+    await cluster.change_pool(replicas=1)
+    await checkpoint(["p-0"])
+    assert uids(await cluster.listed(DATA_VOLUMES)) == disks
+    await cluster.change_pool(replicas=3)
+    await checkpoint(["p-0", "p-1", "p-2"])
+    assert uids(await cluster.listed(DATA_VOLUMES)) == disks
+
+    guests = uids(await cluster.listed(VIRTUAL_MACHINE_INSTANCES))
+    template["metadata"]["labels"]["more"] = "label"
+    await cluster.change_pool(virtualMachineTemplate=template)
+    await checkpoint(["p-0", "p-1", "p-2"])
+    assert uids(await cluster.listed(VIRTUAL_MACHINE_INSTANCES)) == guests
+    assert len(await cluster.listed(CONTROLLER_REVISIONS)) == 1, "the others are named by nobody"
+
+    before = uids(await cluster.vms())
+    await cluster.change_vm(
+        "p-1", {"status": {"startFailure": {"consecutiveFailCount": 3}}}, subresource="status"
+    )
+    await checkpoint(["p-0", "p-1", "p-2"])
+    after = uids(await cluster.vms())
+    assert [name for name in before if before[name] != after[name]] == ["p-1"]
+    assert uids(await cluster.listed(DATA_VOLUMES)) == disks
+
+    await cluster.change_vm("p-0", {"metadata": {"labels": {"app": "other"}}})
+    await checkpoint(["p-0", "p-1", "p-2", "p-3"])
+    await cluster.change_vm("p-1", {"metadata": {"ownerReferences": None}})
+    await checkpoint(["p-0", "p-1", "p-2", "p-3", "p-4"])
+    for name, vm in (await cluster.vms()).items():
+        assert (
+            (POOL_FINALIZER in objects.finalizers(vm))
+            == bool(objects.controller_of(vm))
+            == (name in ("p-2", "p-3", "p-4"))
+        )
+    await cluster.admin.delete(VIRTUAL_MACHINE_POOLS, "p", NS)
+    await checkpoint(["p-0", "p-1"])
+    assert len(deaths) > 10
+    await asyncio.gather(*deaths)
+
+
+def uids(found):
+    return {name: objects.uid(one) for name, one in found.items()}
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -15,6 +15,7 @@ from fakekube.virt.config import ClusterConfig
 
 _STRATEGIES = ("unmanaged", "opportunistic", "proactive")
 _HIGHEST_PERCENTAGE = 100
+_MOST_DIGITS = 18  # of a 64-bit integer, all but the very last of them
 
 
 def validate(pool: Object, old: Object | None, config: ClusterConfig) -> list[Cause]:
@@ -32,13 +33,24 @@ def validate(pool: Object, old: Object | None, config: ClusterConfig) -> list[Ca
         *_one_strategy("spec.scaleInStrategy", spec.get("scaleInStrategy")),
     ]
     if old is not None:
-        if spec.get("selector") != dig(old, "spec", "selector"):
+        if _said(spec.get("selector")) != _said(dig(old, "spec", "selector")):
             found.append(Cause("selector is immutable after creation.", "spec.selector"))
     elif config.raw.get("developerConfiguration") is not None:
         instance = dig(machine, "template", "spec")
         if dig(instance, "domain") is not None:
             found += [Cause(one.message, "", NOT_SUPPORTED) for one in networks.creation("spec", instance)]
     return found
+
+
+def _said(selector: Mapping[str, Any] | None) -> Any:
+    """A selector without what says nothing: an empty list or map is as good as none."""
+    if selector is None:
+        return None
+    expressions = [
+        {member: value for member, value in one.items() if value}
+        for one in selector.get("matchExpressions") or ()
+    ]
+    return selector.get("matchLabels") or {}, expressions
 
 
 def selector_fits(selector: Mapping[str, Any] | None, template: Mapping[str, Any]) -> Iterator[Cause]:
@@ -79,6 +91,8 @@ def _integer(digits: str) -> int:
     unsigned = digits[1:] if digits[:1] in ("+", "-") else digits
     if not (unsigned.isascii() and unsigned.isdigit()):
         raise ValueError(f'strconv.Atoi: parsing "{digits}": invalid syntax')
+    if len(unsigned.lstrip("0")) > _MOST_DIGITS:
+        raise ValueError(f'strconv.Atoi: parsing "{digits}": value out of range')
     return int(digits)
 
 

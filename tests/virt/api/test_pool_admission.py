@@ -64,6 +64,21 @@ def test_p015_selector_is_immutable():
     ]
 
 
+@pytest.mark.parametrize(
+    "selector",
+    [
+        {"matchLabels": {"a": "b"}, "matchExpressions": []},
+        {"matchLabels": {"a": "b"}, "matchExpressions": None},
+    ],
+)
+def test_p015_a_selector_that_says_the_same(selector):
+    """P-015: what is empty is as good as absent, so writing it is no change."""
+    assert causes(old=of(selector=selector)) == []
+    exists = {"key": "a", "operator": "Exists"}
+    before = of(selector={"matchExpressions": [{**exists, "values": []}]})
+    assert causes(old=before, selector={"matchExpressions": [exists]}) == []
+
+
 def test_p016_labels_must_keep_matching():
     """P-016: changing the template's labels is judged as at creation."""
     assert causes(old=of(), labels={"a": "c"}) == [("spec.selector", "selector does not match labels.")]
@@ -113,6 +128,10 @@ def test_p019_order_of_causes():
         ),  # P-021
         ("0%", "maxUnavailable percentage value 0 must be between 1 and 100"),  # P-022
         ("101%", "maxUnavailable percentage value 101 must be between 1 and 100"),  # P-022
+        (
+            f"{'9' * 5000}%",
+            f'maxUnavailable percentage value "{"9" * 5000}" is invalid: strconv.Atoi: parsing "{"9" * 5000}": value out of range',
+        ),
         (0, "maxUnavailable must be greater than 0"),  # P-023
         (-1, "maxUnavailable must be greater than 0"),  # P-023
     ],
