@@ -1,5 +1,7 @@
 """Machines through both webhooks: what is filled in, what is refused and in which words."""
 
+from uuid import UUID
+
 import pytest
 
 from fakekube.machinery.copying import copy_of
@@ -44,7 +46,7 @@ async def refused(cluster, **spec):
 async def test_v021_identity(cluster):
     """V-021: a new machine gets a UUID and a serial number, and they differ."""
     firmware = (await cluster.vm())["spec"]["template"]["spec"]["domain"]["firmware"]
-    assert len(firmware["uuid"]) == len(firmware["serial"]) == 36
+    assert [str(UUID(firmware[one])) for one in ("uuid", "serial")] == [firmware["uuid"], firmware["serial"]]
     assert firmware["uuid"] != firmware["serial"]
 
 
@@ -76,12 +78,81 @@ async def test_v023_v024_v025_platform(cluster):
     assert made["spec"]["template"]["spec"].keys() == {"architecture", "domain"}
 
 
+async def test_v023_the_default_is_the_clusters(cluster):
+    """V-023: the architecture nobody named is the one KubeVirt tells in its status, and so is the chipset that goes with it."""
+    obj = await cluster.client.get(KUBEVIRTS, "kubevirt", "kubevirt")
+    status = {**obj["status"], "defaultArchitecture": "arm64"}
+    await cluster.client.update(KUBEVIRTS, {**obj, "status": status}, subresource="status")
+    spec = (await cluster.vm())["spec"]["template"]["spec"]
+    assert (spec["architecture"], spec["domain"]["machine"]) == ("arm64", {"type": "virt"})
+
+
 async def test_v026_v039_no_run_strategy(cluster):
     """V-026, V-039: a machine says how it runs; the refusal names webhook and field."""
     error = await refused(cluster, runStrategy=None)
     assert (error.code, error.reason) == (422, "Invalid")
     assert error.message == DENIED + "RunStrategy must be specified"
     assert [cause["field"] for cause in error.details["causes"]] == ["spec.running"]
+
+
+VOLUME = {"name": "v", "containerDisk": {"image": "i"}}
+AT = "spec.template.spec"
+
+
+@pytest.mark.parametrize(
+    ("spec", "field", "text"),
+    [
+        ({"running": True}, "spec.running", "Running and RunStrategy are mutually exclusive."),  # V-027
+        ({"runStrategy": "Sometimes"}, "spec.runStrategy", "Invalid RunStrategy (Sometimes)"),  # V-028
+        (
+            {"template": template({"devices": {"disks": [{"name": "d"}]}})},  # V-030
+            f"{AT}.domain.devices.disks[0].name",
+            f"{AT}.domain.devices.disks[0].Name 'd' not found.",
+        ),
+        (
+            {
+                "template": template({"devices": {"disks": [{"name": "v"}]}}, volumes=[VOLUME, VOLUME])
+            },  # V-033
+            f"{AT}.volumes[1].name",
+            f"{AT}.volumes[1] and {AT}.volumes[0] must not have the same Name.",
+        ),
+        (
+            {
+                "dataVolumeTemplates": [
+                    {"metadata": {"name": "d"}, "spec": {"storage": {}, "source": {"blank": {}}}}
+                ]
+            },  # V-034
+            "spec.dataVolumeTemplate[0]",
+            "DataVolumeTemplate entry spec.dataVolumeTemplate[0] must be referenced in the VMI template's",
+        ),
+        (
+            {
+                "template": template(volumes=[{"name": "v", "cloudInitNoCloud": {"userData": "x" * 2049}}])
+            },  # V-035
+            f"{AT}.volumes[0].cloudInitNoCloud",
+            f"{AT}.volumes[0].cloudInitNoCloud userdata exceeds 2048 byte limit.",
+        ),
+        (
+            {"template": template({"resources": {"requests": {"memory": "512Ki"}}})},  # V-036
+            f"{AT}.domain.resources.requests.memory",
+            f"{AT}.domain.resources.requests.memory '512Ki': must be greater than or equal to 1M.",
+        ),
+        (
+            {"template": template({"machine": {"type": "pc"}})},  # V-037
+            f"{AT}.domain.machine.type",
+            f"{AT}.domain.machine.type is not supported: pc (allowed values: [q35* pc-q35*])",
+        ),
+    ],
+)
+async def test_v039_refusals_are_answered_alike(cluster, spec, field, text):
+    """V-039: whatever is wrong with a machine, the answer is 422 Invalid in the webhook's name, cause and field with it."""
+    error = await refused(cluster, **spec)
+    assert (error.code, error.reason) == (422, "Invalid")
+    assert error.message.startswith(DENIED + text)
+    causes = error.details["causes"]
+    assert (causes[0]["field"], causes[0]["message"].startswith(text)) == (field, True)
+    assert all(one["field"] and one["reason"] for one in causes)
+    assert not (await cluster.client.list(VIRTUAL_MACHINES, NS)).items
 
 
 def test_v027_both_run_fields():
