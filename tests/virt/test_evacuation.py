@@ -5,7 +5,7 @@ import pytest
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import ApiError
-from fakekube.machinery.objects import annotations, condition, dig, name, uid
+from fakekube.machinery.objects import annotations, condition, dig, is_terminating, name, uid
 from fakekube.machinery.resources import (
     EVENTS,
     KUBEVIRTS,
@@ -190,6 +190,32 @@ async def test_f32_eviction_of_a_guest_that_cannot_move(guest):
     assert await guest.migrations() == []
 
 
+async def test_f24_node_lost(guest):
+    """F-24: on a lost node a guest is not ready, its launcher lingers after 300 s, and it runs elsewhere once that is removed."""
+    before = await guest.start(strategy="None")
+    node = before["status"]["nodeName"]
+    fate = {"metadata": {"annotations": {"fakekube.io/fate": "no-heartbeat"}}}
+    await guest.client.patch(NODES, node, None, fate, type="merge")
+    silent = {"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
+    await guest.client.patch(NODES, node, None, silent, type="strategic", subresource="status")
+    await guest.cluster.advance(10)
+    vmi, (pod,) = await guest.vmi(), await guest.pods()
+    assert (condition(pod, "Ready")["status"], condition(vmi, "Ready")["status"]) == ("False", "False")
+    assert (vmi["status"]["phase"], is_terminating(pod)) == ("Running", False)
+    await guest.cluster.advance(600)
+    vmi, (pod,) = await guest.vmi(), await guest.pods()
+    assert (uid(vmi), vmi["status"]["phase"], is_terminating(pod)) == (uid(before), "Running", True)
+    vm = await guest.client.get(VIRTUAL_MACHINES, "vm", NS)
+    assert (vm["status"]["printableStatus"], vm["status"].get("ready")) == ("Running", None)
+    marks = (await guest.client.get(NODES, node))["metadata"]["labels"]
+    assert marks["kubevirt.io/schedulable"] == "false"
+    await guest.client.delete(PODS, name(pod), NS, grace_seconds=0)
+    await guest.cluster.advance(5)
+    after = await guest.vmi()
+    assert (uid(after) != uid(before), after["status"]["phase"]) == (True, "Running")
+    assert after["status"]["nodeName"] != node
+
+
 async def test_drain_taint(guest):
     """A node with the drain taint is left by guests that may move."""
     node = (await guest.start(strategy="LiveMigrate"))["status"]["nodeName"]
@@ -212,13 +238,25 @@ async def test_f40_f47_migrations_that_are_refused(guest):
     await guest.start(strategy="None", fate="migration-takes=60s")
     await guest.client.create(MIGRATIONS, wanted)
     await guest.cluster.settle()
-    with pytest.raises(ApiError, match="in-flight migration detected"):
+    (active,) = await guest.migrations()
+    text = rf"in-flight migration detected. Active migration job \({uid(active)}\) is currently already in progress"
+    with pytest.raises(ApiError, match=text):
         await guest.client.create(MIGRATIONS, wanted)
     await guest.client.delete(VIRTUAL_MACHINES, "vm", NS)
     await guest.cluster.advance(120)
     await guest.start(strategy="None", masquerade=False)
-    with pytest.raises(ApiError, match="Cannot migrate VMI, Reason: InterfaceNotLiveMigratable"):
+    before = (await guest.vmi())["status"]
+    fixed = condition(await guest.vmi(), "LiveMigratable")
+    assert fixed["status"] == "False"
+    text = f"Cannot migrate VMI, Reason: {fixed['reason']}, Message: {fixed['message']}"
+    with pytest.raises(ApiError) as refused:
         await guest.client.create(MIGRATIONS, wanted)
+    assert text in refused.value.message
+    path = f"/apis/subresources.kubevirt.io/v1/namespaces/{NS}/virtualmachines/vm/migrate"
+    with pytest.raises(ApiError) as refused:
+        await guest.client.request("PUT", path, body={})
+    assert (refused.value.code, text in refused.value.message) == (500, True)
+    assert (await guest.vmi())["status"] == before
 
 
 async def test_v215_kubevirt_is_deployed(guest):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakekube.machinery.errors import Forbidden
+from fakekube.machinery.errors import Forbidden, InternalError
 from fakekube.machinery.objects import condition, dig, is_terminating, name, uid
 from fakekube.machinery.resources import (
     DATA_VOLUMES,
@@ -71,8 +71,42 @@ async def test_f01_dies_before_it_runs(world):
     assert world.statuses()[1:5] == ["Stopped", "Starting", "CrashLoopBackOff", "Starting"]
     assert dig(world.vm(), "status", "startFailure", "retryAfterTimestamp")
     phases = world.history(VIRTUAL_MACHINE_INSTANCES, "vm", "status", "phase")
-    assert "Running" not in phases
-    assert "Failed" in phases
+    assert phases == ["Pending", "Scheduling", "Failed"] * 2
+    assert ended_with(world) == {("Failed", 1, "Error")}
+    assert ("False", "PodTerminating") in world.ready_history(VIRTUAL_MACHINE_INSTANCES)
+    assert ("False", "VMINotExists") in world.ready_history(VIRTUAL_MACHINES)[2:]
+    tried = world.told(VIRTUAL_MACHINE_INSTANCES, "vm", uid)
+    assert len(tried) == 2
+    counted = {(one[1], one[3]) for one in world.events("vm", "VirtualMachine")}
+    assert ("SuccessfulCreate", 2) in counted
+
+
+def ended_with(world):
+    """How the launchers that failed have done so: their phase, and exit code and reason of compute."""
+    failed = [
+        new for _, kind, _, new in world.changes if kind == PODS and dig(new, "status", "phase") == "Failed"
+    ]
+    ends = set()
+    for pod in failed:
+        compute = next(one for one in pod["status"]["containerStatuses"] if one["name"] == "compute")
+        ended = compute["state"]["terminated"]
+        ends.add((pod["status"]["phase"], ended["exitCode"], ended["reason"]))
+    return ends
+
+
+@pytest.mark.parametrize(("strategy", "shown"), [("Once", "CrashLoopBackOff"), ("Manual", "Stopped")])
+async def test_f01_strategies_that_do_not_try_again(world, strategy, shown):
+    """F-01: with Once a failed start is CrashLoopBackOff for ever, with Manual it is Stopped; neither is tried again."""
+    await world.create_vm(strategy=strategy, fate="fail-to-start")
+    await world.settle()
+    if strategy == "Manual":
+        start = [{"op": "add", "path": "/status/stateChangeRequests", "value": [{"action": "Start"}]}]
+        await world.client.patch(VIRTUAL_MACHINES, "vm", NS, start, type="json", subresource="status")
+    await world.until(lambda: dig(world.vmi(), "status", "phase") == "Failed")
+    entered = [one["phase"] for one in world.vmi()["status"]["phaseTransitionTimestamps"]]
+    assert entered == ["Pending", "Scheduling", "Failed"]
+    await world.elapse(600)
+    assert (world.status(), len(world.told(VIRTUAL_MACHINE_INSTANCES, "vm", uid))) == (shown, 1)
 
 
 async def test_f02_dies_after_it_ran(world):
@@ -80,8 +114,11 @@ async def test_f02_dies_after_it_ran(world):
     await world.create_vm(fate="crash-after=5s")
     first = uid(await world.until(world.vmi))
     await world.until(lambda: world.vmi() and uid(world.vmi()) != first and world.status() == "Running")
-    assert "CrashLoopBackOff" not in world.statuses()
-    assert "startFailure" not in world.vm()["status"]
+    assert world.statuses()[2:] == ["Starting", "Running", "Stopped", "Starting", "Running"]
+    assert world.history(VIRTUAL_MACHINES, "vm", "status", "startFailure") == [None]
+    life = ["Pending", "Scheduling", "Scheduled", "Running"]
+    phases = world.history(VIRTUAL_MACHINE_INSTANCES, "vm", "status", "phase")
+    assert phases == [*life, "Failed", *life]
 
 
 async def test_f03_unschedulable(world):
@@ -96,9 +133,11 @@ async def test_f03_unschedulable(world):
     assert brief(world.vmi(), "PodScheduled") == ("False", "Unschedulable", text)
     assert brief(world.vm(), "PodScheduled") == ("False", "Unschedulable", text)
     assert world.vmi()["status"]["phase"] == "Scheduling"
+    assert brief(world.vmi(), "Ready")[:2] == ("False", "GuestNotRunning")
     assert ("Warning", "FailedScheduling", text) in told(world, name(world.pods()[0]), "Pod")
     await world.until(world.is_ready)
     assert condition(world.vmi(), "PodScheduled") is None
+    assert world.statuses()[2:] == ["Starting", "ErrorUnschedulable", "Starting", "Running"]
 
 
 async def test_f03_annotation_taken_off_the_pod(world):
@@ -124,7 +163,11 @@ async def test_f04_f05_image_cannot_be_pulled(world, fate, reason, event):
     assert brief(world.vmi(), "Synchronized") == ("False", reason, waiting["message"])
     assert brief(world.vm(), "Synchronized") == ("False", reason, waiting["message"])
     assert world.vmi()["status"]["phase"] == "Scheduling"
-    assert event in [one[1] for one in told(world, name(pod), "Pod")]
+    assert (brief(pod, "PodScheduled")[0], brief(pod, "Initialized")[0]) == ("True", "False")
+    kinds = {one[:2] for one in told(world, name(pod), "Pod")}
+    assert ("Normal" if event == "BackOff" else "Warning", event) in kinds
+    if event == "BackOff":
+        assert waiting["message"].startswith('Back-off pulling image "')
 
 
 async def test_f07_claim_that_nobody_binds(world):
@@ -185,7 +228,12 @@ async def test_f13_launcher_refused(world):
     assert brief(world.vmi(), "Synchronized") == ("False", "FailedCreate", text)
     assert (world.vmi()["status"]["phase"], world.status()) == ("Pending", "Starting")
     assert brief(world.vm(), "Synchronized") == ("False", "FailedCreate", text)
-    assert told(world, "vm", "VirtualMachineInstance")[0][:2] == ("Warning", "FailedCreate")
+    assert brief(world.vmi(), "Ready")[:2] == ("False", "PodNotExists")
+    assert told(world, "vm", "VirtualMachineInstance")[0] == (
+        "Warning",
+        "FailedCreate",
+        'Error creating pod: pods "virt-launcher-vm" is forbidden: exceeded quota: q',
+    )
     world.client.create = create
     await world.until(world.is_ready)
 
@@ -216,8 +264,11 @@ async def test_f23_f27_launcher_killed(world, fate, reason):
     ended = compute["state"]["terminated"]
     assert (ended["exitCode"], ended["reason"], pod["status"]["phase"]) == (137, reason, "Failed")
     assert world.status() == "Stopped"
-    probed = ("Unhealthy" in [one[1] for one in told(world, name(pod), "Pod")], reason)
-    assert probed == (reason == "Error", reason)
+    reasons = {one[1] for one in told(world, name(pod), "Pod")}
+    assert {"Unhealthy", "Killing"} & reasons == ({"Unhealthy", "Killing"} if reason == "Error" else set())
+    ended = ("Warning", "Stopped", "The VirtualMachineInstance crashed.")
+    assert ended in told(world, "vm", "VirtualMachineInstance")
+    assert brief(world.vmi(), "Ready")[:2] == ("False", "PodTerminating")
 
 
 async def test_f26_readiness_flaps(world):
@@ -245,6 +296,9 @@ async def test_f29_agent_lost(world):
         ("domain", None)
     ]
     assert (world.status(), world.is_ready()) == ("Running", True)
+    for question in ("guestosinfo", "userlist", "filesystemlist"):
+        with pytest.raises(InternalError, match="Guest agent is not responding"):
+            await world.handler.command(NS, "vm", question, {})
 
 
 async def test_f31_stuck_in_deletion(world):
@@ -254,6 +308,8 @@ async def test_f31_stuck_in_deletion(world):
     await world.elapse(25)
     assert (is_terminating(world.vmi()), world.status()) == (True, "Stopping")
     assert dig(world.vmi(), "status", "phase") == "Running"
+    assert "kubevirt.io/foregroundDeleteVirtualMachine" in world.vmi()["metadata"]["finalizers"]
+    assert is_terminating(world.pods()[0])
 
 
 async def test_f33_restart_required(world):
@@ -264,6 +320,8 @@ async def test_f33_restart_required(world):
     await world.until(lambda: condition(world.vm(), "RestartRequired"))
     status, _, message = brief(world.vm(), "RestartRequired")
     assert (status, message) == ("True", "a non-live-updatable field was changed in the template spec")
+    said = world.vm()["status"]
+    assert said["observedGeneration"] < said["desiredGeneration"] == world.vm()["metadata"]["generation"]
     assert (world.status(), world.is_ready()) == ("Running", True)
 
 
@@ -278,6 +336,8 @@ async def test_f41_target_unschedulable(world):
     assert ("Warning", "migrationTargetPodUnschedulable", text) in kinds
     assert world.clock.monotonic() == pytest.approx(300, abs=2)
     assert (world.status(), world.vmi()["status"]["nodeName"]) == ("Running", "node01")
+    await world.elapse(5)
+    assert [dig(pod, "spec", "nodeName") for pod in world.pods()] == ["node01"]
 
 
 async def test_f42_target_dies(world):
@@ -326,6 +386,7 @@ async def test_f16_not_guaranteed(world):
     await world.create_vm(cpu=cpu, fate="not-guaranteed")
     await world.until(lambda: brief(world.vmi() or {}, "Synchronized"))
     await world.elapse(30)
+    assert world.pods()[0]["status"]["qosClass"] == "Burstable"
     assert brief(world.vmi(), "Synchronized") == (
         "False",
         "FailedGuaranteeResources",
@@ -355,6 +416,7 @@ async def test_f46_no_quota_for_the_target(world):
     found = await world.client.get(MIGRATIONS, "mig", NS)
     assert found["status"]["phase"] == "Pending"
     assert condition(found, "migrationRejectedByResourceQuota")["status"] == "True"
+    assert (world.status(), len(world.pods())) == ("Running", 1)
     await world.client.delete(quotas, "q", NS)
     ended = await migration_ends(world)
     assert (ended["phase"], ended.get("conditions")) == ("Succeeded", None)

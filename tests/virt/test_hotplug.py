@@ -159,6 +159,13 @@ async def test_f51_claim_not_bound(plug):
         "PVC is in phase ClaimPending",
     )
     assert await plug.pods() == []
+    claim = await plug.get(PERSISTENT_VOLUME_CLAIMS, "data")
+    lost = {**claim, "status": {**claim["status"], "phase": "Lost"}}
+    await plug.client.update(PERSISTENT_VOLUME_CLAIMS, lost, subresource="status")
+    await plug.cluster.settle()
+    entry = await plug.entry()
+    told = (entry["phase"], entry["reason"], entry["message"])
+    assert told == ("Pending", "PVCNotReady", "PVC is in phase Lost")
 
 
 async def test_v184_queued_request(plug):

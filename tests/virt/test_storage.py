@@ -176,6 +176,9 @@ async def test_f54_without_snapshot_classes(site):
     assert snapshot["status"]["indications"] == ["Online", "NoGuestAgent"]
     statuses = (await site.get(VIRTUAL_MACHINES, "vm"))["status"]["volumeSnapshotStatuses"]
     assert [one["enabled"] for one in statuses] == [False, False]
+    content = await site.get(common.CONTENTS, snapshot["status"]["virtualMachineSnapshotContentName"])
+    assert content["spec"].get("volumeBackups", []) == []
+    assert snapshot["status"]["phase"] == "Succeeded"
 
 
 async def test_v234_f55_restore(site):
@@ -189,6 +192,7 @@ async def test_v234_f55_restore(site):
     made = await site.make(common.RESTORES, "back", target=target, virtualMachineSnapshotName="snap")
     waiting = await site.get(common.RESTORES, "back")
     assert waiting["status"]["complete"] is False
+    assert brief(waiting, "Ready")[1].startswith("Waiting for target VM to be powered off.")
     assert brief(waiting, "Ready") == ("False", restore.GRACE_PERIOD)
     await site.client.patch(VIRTUAL_MACHINES, "vm", NS, {"spec": {"runStrategy": "Halted"}}, type="merge")
     await site.cluster.advance(60)
@@ -253,6 +257,7 @@ async def test_v236_export(site):
     (volume,) = status["links"]["internal"]["volumes"]
     assert (volume["name"], [one["format"] for one in volume["formats"]]) == ("data", ["dir", "tar.gz"])
     assert (status["tokenSecretRef"], status["serviceName"]) == ("export-token-out", "virt-export-out")
+    assert status["ttlExpirationTime"] == "2026-01-01T02:00:00Z"
     assert dig(await site.get(export.SECRETS, "export-token-out"), "data", "token")
     assert name(await site.get(export.SERVICES, "virt-export-out")) == "virt-export-out"
     machine = {"kind": "VirtualMachine", "apiGroup": "kubevirt.io", "name": "vm"}

@@ -199,10 +199,32 @@ async def test_failing_import(world):
     found = volume_of(world)
     assert (found["status"]["phase"], found["status"]["restartCount"]) == ("ImportInProgress", 1)
     assert told(found)["Running"][:2] == ("False", "Error")
+    assert told(found)["Running"][2]
+    assert ("Warning", "Error") in [one[:2] for one in world.events("root", "DataVolume")]
+    assert world.vmi() is None
+
+
+async def test_slow_import(world):
+    """F-08: while its DataVolume is filled a VM is Provisioning, and there is no instance; `stuck` never ends."""
+    await world.create_vm(volumes=ON_VOLUME, dataVolumeTemplates=[template(fate="stuck")])
+    await world.elapse(3600)
+    found = volume_of(world)["status"]
+    assert (found["phase"], found["progress"].endswith("%")) == ("ImportInProgress", True)
+    assert (world.status(), world.vmi()) == ("Provisioning", None)
+
+
+async def test_an_instance_whose_volume_fails(world):
+    """F-10: an instance that waits for a DataVolume has failed when that fails for good."""
+    await world.client.create(DATA_VOLUMES, volume(fate="fail"))
+    await world.create_vm(strategy="Once", volumes=ON_VOLUME)
+    await world.until(lambda: dig(world.vmi(), "status", "phase") == "Failed")
+    await world.settle()
+    assert volume_of(world)["status"]["phase"] == "Failed"
+    assert world.status() == "DataVolumeError"
 
 
 async def test_first_consumer(world):
-    """V-077: a late binding claim waits for a temporary launcher; the real one comes when the volume is filled."""
+    """V-077, F-07: a late binding claim waits for a temporary launcher; the real one comes when the volume is filled."""
     late = {"metadata": {"name": "late"}, "provisioner": "x", "volumeBindingMode": "WaitForFirstConsumer"}
     await world.client.create(CLASSES, {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", **late})
     await world.create_vm(

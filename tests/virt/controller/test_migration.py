@@ -1,8 +1,10 @@
 """Live migrations, replica sets and silent nodes."""
 
+from datetime import timedelta
+
 import pytest
 
-from fakekube.clock import rfc3339
+from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery.objects import annotations, condition, dig, name, uid
 from fakekube.machinery.resources import DAEMON_SETS, NODES, PODS, VIRTUAL_MACHINE_INSTANCES, VMI_REPLICA_SETS
 from fakekube.virt.controller import migration_plan, replicaset_plan
@@ -51,6 +53,10 @@ async def migrate(world, own="mig"):
 
 def migration(world, own="mig"):
     return world.informer(MIGRATIONS).get(f"{NS}/{own}")
+
+
+def brief(found):
+    return found and found["status"]
 
 
 def is_final(world, own="mig"):
@@ -169,6 +175,9 @@ async def test_aborted_while_running(world):
     assert (state["abortRequested"], state["abortStatus"]) == (True, "Succeeded")
     assert state["failureReason"] == "Live migration has been aborted"
     assert (world.status(), world.vmi()["status"]["nodeName"]) == ("Running", "node01")
+    assert phases(world)[-1] == "Failed"
+    asked = world.told(MIGRATIONS, "mig", lambda obj: brief(condition(obj, "migrationAbortRequested")))
+    assert asked == [None, "True"]
     event = ("Normal", "SuccessfulAbortMigration", "Migration is ready to be canceled by virt-handler.", 1)
     assert event in world.events("mig", "VirtualMachineInstanceMigration")
 
@@ -246,6 +255,19 @@ def test_host_model():
     }
 
 
+async def test_a_host_that_does_not_tell_its_cpu(world, caplog):
+    """V-245: no target is made for a host-model guest whose node does not tell its CPU model; it is, once the node does."""
+    await world.running_vm(cpu={"model": "host-model"}, interfaces=MOVABLE, networks=NETWORKS)
+    own = "host-model-cpu.node.kubevirt.io/Cascadelake-Server"
+    fate = {"annotations": {"fakekube.io/fate": "no-heartbeat"}}  # or virt-handler labels it again
+    silent = {"metadata": {"labels": {own: None}, **fate}}
+    await world.client.patch(NODES, "node01", None, silent, type="merge")
+    await migrate(world)
+    await world.elapse(5)
+    assert (migration(world)["status"]["phase"], len(world.pods())) == ("Pending", 1)
+    assert "unable to locate host cpu model" in caplog.text
+
+
 async def test_no_other_node_has_the_cpu(world):
     """Where no other node has what the guest's host has, the migration waits, and the instance is told why."""
     await world.running_vm(cpu={"model": "host-model"}, interfaces=MOVABLE, networks=NETWORKS)
@@ -289,8 +311,11 @@ async def test_replica_set(world):
     assert all(len(name(one)) == 7 and name(one).startswith("rs") for one in vmis)
     assert set_status(world)["labelSelector"] == "set=rs"
     first = vmis[0]
+    assert all(name(one)[2:].isalnum() and name(one).islower() for one in vmis)
     await world.end_guest("Failed", name(first))
     await world.until(lambda: world.vmi(name(first)) is None and set_status(world).get("readyReplicas") == 2)
+    counted = world.history(VMI_REPLICA_SETS, "rs", "status", "replicas")
+    assert counted[-2:] == [1, 2], "a final one counts for nothing"
     told = [one[:3] for one in world.events("rs", "VirtualMachineInstanceReplicaSet")]
     assert ("Normal", "SuccessfulDelete", f"Deleted finished virtual machine: {uid(first)}") in told
     await world.client.patch(VMI_REPLICA_SETS, "rs", NS, {"spec": {"replicas": 1}}, type="merge")
@@ -339,23 +364,32 @@ async def silence(world):
 
 async def test_nodes_are_marked(world):
     """V-216: schedulable, alive, with machine types and devices."""
-    marks = node(world)["metadata"]["labels"]
-    assert (marks["kubevirt.io/schedulable"], marks["machine-type.node.kubevirt.io/q35"]) == ("true", "true")
-    assert "devices.kubevirt.io/kvm" in node(world)["status"]["allocatable"]
-    before = annotations(node(world))["kubevirt.io/heartbeat"]
-    await world.elapse(61)
-    assert annotations(node(world))["kubevirt.io/heartbeat"] > before
+    for _ in range(5):
+        await world.elapse(97)
+        for own in ("node01", "node02"):
+            marks = node(world, own)["metadata"]["labels"]
+            assert marks["kubevirt.io/schedulable"] == marks["machine-type.node.kubevirt.io/q35"] == "true"
+            assert int(node(world, own)["status"]["allocatable"]["devices.kubevirt.io/kvm"].strip("k")) > 0
+            beat = parse_rfc3339(annotations(node(world, own))["kubevirt.io/heartbeat"])
+            assert timedelta(0) <= world.clock.now() - beat < timedelta(minutes=5)
 
 
 async def test_silent_node(world):
-    """V-217, V-219, F-25: after five minutes the node takes no more guests; those it has run on."""
+    """V-217, V-219, F-25: after five minutes the node takes no more guests; those it has run on, new ones go elsewhere."""
     await world.running_vm()
     await silence(world)
-    await world.elapse(400)
+    await world.elapse(230)
+    assert node(world)["metadata"]["labels"]["kubevirt.io/schedulable"] == "true"
+    assert world.events("node01", "Node") == []
+    await world.elapse(170)
     assert node(world)["metadata"]["labels"]["kubevirt.io/schedulable"] == "false"
     message = "virt-handler is not responsive, marking node as unresponsive"
     assert world.events("node01", "Node")[0][:3] == ("Normal", "NodeUnresponsive", message)
-    assert world.vmi()["status"]["phase"] == "Running"
+    assert (world.vmi()["status"]["phase"], world.status()) == ("Running", "Running")
+    assert "reason" not in world.vmi()["status"]
+    for number in range(3):
+        vmi = await world.running_vm(f"new{number}")
+        assert vmi["status"]["nodeName"] == "node02"
 
 
 async def test_lost_guest(world):

@@ -5,11 +5,13 @@ import pytest
 from fakekube.machinery.errors import Forbidden
 from fakekube.machinery.objects import annotations, condition, dig, finalizers, uid
 from fakekube.machinery.resources import (
-    CONFIG_MAPS,
     CONTROLLER_REVISIONS,
+    DATA_VOLUMES,
+    PERSISTENT_VOLUME_CLAIMS,
     PODS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
+    VMI_REPLICA_SETS,
 )
 
 NS = "default"
@@ -159,8 +161,29 @@ async def test_delete(world):
     await world.until(lambda: world.vm() is None)
     assert world.vmi() is None
     assert world.statuses()[3:] == ["Running", "Terminating"]
+    gone = [
+        resource
+        for _, resource, _, new in world.changes
+        if new is None and resource in (VIRTUAL_MACHINES, VIRTUAL_MACHINE_INSTANCES)
+    ]
+    assert gone == [VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES]
     await world.until(lambda: not world.pods())
     assert (await world.client.list(CONTROLLER_REVISIONS, NS)).items == []
+
+
+async def test_what_goes_with_it(world):
+    """V-225: the DataVolumes of a VM go with it, and their claims with them."""
+    storage = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    template = {"metadata": {"name": "root"}, "spec": {"source": {"blank": {}}, "storage": storage}}
+    await world.running_vm(
+        volumes=[{"name": "root", "dataVolume": {"name": "root"}}], dataVolumeTemplates=[template]
+    )
+    kinds = (DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, CONTROLLER_REVISIONS)
+    assert [len((await world.client.list(kind, NS)).items) for kind in kinds] == [1, 1, 1]
+    await world.client.delete(VIRTUAL_MACHINES, "vm", NS)
+    await world.until(lambda: world.vm() is None and not world.pods())
+    await world.elapse(5)
+    assert [(await world.client.list(kind, NS)).items for kind in kinds] == [[], [], []]
 
 
 async def test_order_of_ending(world):
@@ -215,12 +238,17 @@ async def test_manual(world):
     assert (world.status(), world.vm()["status"]["created"]) == ("Stopped", True)
 
 
-async def test_once(world):
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+async def test_once(world, phase):
     """V-057: Once starts, and whatever comes of it stays."""
-    await world.running_vm(strategy="Once")
-    await world.end_guest("Failed")
-    await world.elapse(60)
-    assert (world.vmi()["status"]["phase"], world.status()) == ("Failed", "Stopped")
+    first = await world.running_vm(strategy="Once")
+    await world.end_guest(phase)
+    await world.elapse(600)
+    assert (uid(world.vmi()), world.vmi()["status"]["phase"], world.status()) == (
+        uid(first),
+        phase,
+        "Stopped",
+    )
 
 
 async def test_restart_requests(world):
@@ -334,18 +362,27 @@ async def test_orphan_and_adoption(world):
 
 
 async def test_somebody_elses_vmi(world):
-    """V-224: a VMI of the same name that something else controls is left alone."""
-    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": NS}}
-    config = await world.client.create(CONFIG_MAPS, config)
-    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": uid(config), "controller": True}
-    meta = {"name": "vm", "namespace": NS, "ownerReferences": [owner]}
+    """V-224: a VMI of the same name that a replica set controls is left alone, whatever the VM's strategy."""
+    domain = {"devices": {}, "memory": {"guest": "128Mi"}, "resources": {}}
+    template = {"metadata": {"labels": {"set": "rs"}}, "spec": {"domain": domain}}
+    sized = {"replicas": 1, "selector": {"matchLabels": {"set": "rs"}}, "template": template}
+    kind = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstanceReplicaSet"}
+    owning = {**kind, "metadata": {"name": "rs", "namespace": NS}, "spec": {**sized, "paused": True}}
+    owning = await world.client.create(VMI_REPLICA_SETS, owning)
+    owner = {**kind, "name": "rs", "uid": uid(owning), "controller": True}
+    meta = {"name": "vm", "namespace": NS, "labels": {"set": "rs"}, "ownerReferences": [owner]}
     spec = {"domain": {"devices": {}, "memory": {"guest": "128Mi"}, "resources": {}}}
     vmi = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": meta, "spec": spec}
     made = await world.client.create(VIRTUAL_MACHINE_INSTANCES, vmi)
     await world.create_vm(strategy="Halted")
     await world.elapse(5)
-    assert uid(world.vmi()) == uid(made)
-    assert "created" not in world.vm()["status"]
+    for strategy in ("Halted", "Always"):
+        await world.patch_vm({"runStrategy": strategy})
+        await world.elapse(30)
+        assert uid(world.vmi()) == uid(made)
+        assert "deletionTimestamp" not in world.vmi()["metadata"]
+        assert [one["kind"] for one in world.vmi()["metadata"]["ownerReferences"]] == [kind["kind"]]
+        assert world.vm()["status"].keys() & {"created", "ready"} == set()
 
 
 async def test_creation_refused(world):

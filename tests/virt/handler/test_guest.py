@@ -146,6 +146,43 @@ async def test_crash(world):
     assert "startFailure" not in world.vm()["status"]
 
 
+@pytest.mark.parametrize(
+    ("strategy", "fate", "phase"),
+    [
+        ("Once", "crash-after=5s", "Failed"),
+        ("Manual", "crash-after=5s", "Failed"),
+        ("RerunOnFailure", "crash-after=5s", "again"),
+        ("Always", "shutdown-after=5s", "again"),
+        ("Manual", "shutdown-after=5s", "Succeeded"),
+        ("RerunOnFailure", "shutdown-after=5s", "gone"),
+    ],
+)
+async def test_what_strategies_make_of_an_end(world, strategy, fate, phase):
+    """F-20, F-21: a guest that has ended is made again, stays as it is, or goes, as its strategy has it."""
+    await world.create_vm(strategy=strategy, fate=fate)
+    await world.settle()
+    if strategy == "Manual":
+        start = [{"op": "add", "path": "/status/stateChangeRequests", "value": [{"action": "Start"}]}]
+        await world.client.patch(VIRTUAL_MACHINES, "vm", NS, start, type="json", subresource="status")
+    await world.until(world.is_ready)
+    first = uid(world.vmi())
+    crashed = ("Warning", "Stopped", "The VirtualMachineInstance crashed.")
+    over = ("Normal", "Stopped", "The VirtualMachineInstance was shut down.")
+    if phase == "again":
+        await world.until(lambda: world.is_ready() and uid(world.vmi()) != first)
+        assert world.statuses()[-3:] == ["Stopped", "Starting", "Running"]
+    else:
+        await world.elapse(120)
+        assert world.status() == "Stopped"
+        assert dig(world.vmi(), "status", "phase") == (None if phase == "gone" else phase)
+        assert world.vm()["status"].get("created") == (None if phase == "gone" else True)
+        if phase != "gone":
+            told = condition(world.vmi(), "Ready")
+            assert (told["status"], told["reason"]) == ("False", "PodTerminating")
+    told = [one[:3] for one in world.events("vm", "VirtualMachineInstance")]
+    assert (crashed if fate.startswith("crash") else over) in told
+
+
 async def test_shutdown_from_inside(world):
     """F-21, V-133: told to shut down, the guest succeeds and its launcher stays as Succeeded."""
     await world.running_vm(strategy="Once", fate="shutdown-after=5s")
@@ -164,6 +201,11 @@ async def test_io_error(world):
         "PausedIOError",
         "VMI was paused, low-level IO error detected",
     )
+    await world.settle()
+    assert (told["status"], world.vmi()["status"]["phase"], world.is_ready()) == ("True", "Running", False)
+    for obj in (world.pods()[0], world.vmi(), world.vm()):
+        ready = condition(obj, "Ready")
+        assert (ready["status"], ready["reason"]) == ("False", "ReadinessGatesNotReady")
 
 
 async def test_ignored_shutdown(world):
@@ -171,6 +213,10 @@ async def test_ignored_shutdown(world):
     await world.running_vm(fate="ignore-shutdown", terminationGracePeriodSeconds=20)
     await world.patch_vm({"runStrategy": "Halted"})
     started = world.clock.monotonic()
+    await world.elapse(19)
+    assert (world.status(), world.vmi()["status"]["phase"]) == ("Stopping", "Running")
+    told = [one[1:3] for one in world.events("vm", "VirtualMachineInstance")]
+    assert ("ShuttingDown", "Signaled Graceful Shutdown") in told
     await world.until(lambda: world.vmi() is None)
     assert world.clock.monotonic() - started >= 20
     assert world.history(VIRTUAL_MACHINE_INSTANCES, "vm", "status", "phase")[-1] == "Failed"
@@ -181,7 +227,8 @@ async def test_slow_boot(world):
     await world.create_vm(fate="boot-after=30s")
     await world.until(lambda: dig(world.vmi(), "status", "phase") == "Scheduled")
     await world.elapse(25)
-    assert world.status() == "Starting"
+    assert (world.vmi()["status"]["phase"], world.status()) == ("Scheduled", "Starting")
+    assert condition(world.vmi(), "Ready")["reason"] == "GuestNotRunning"
     await world.until(world.is_ready)
 
 
