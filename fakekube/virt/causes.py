@@ -41,7 +41,11 @@ def status(causes: Sequence[Cause]) -> dict[str, Any]:
     if len(causes) > _SHOWN:
         message = f"{message}, and {len(causes) - _SHOWN} more validation errors"
     listed = [
-        {"reason": cause.reason, "message": cause.message, **({"field": cause.field} if cause.field else {})}
+        {
+            **({"reason": cause.reason} if cause.reason else {}),
+            "message": cause.message,
+            **({"field": cause.field} if cause.field else {}),
+        }
         for cause in shown
     ]
     return {

@@ -71,7 +71,8 @@ async def test_placement(suite: Suite, member: str) -> None:
     await change(suite, member, None)
     assert await selectors() == {""}
     wrong = {"nodePlacement": {"tolerations": [{"key": "k", "operator": "foo", "value": "v"}]}}
-    assert "tolerations[0].operator" in await refused(suite, member, wrong)
+    told = f"spec.{member}.nodePlacement.tolerations.operator in body should be one of"
+    assert told in await refused(suite, member, wrong)
 
 
 async def test_replicas(suite: Suite) -> None:

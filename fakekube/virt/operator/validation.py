@@ -41,6 +41,10 @@ _STILL_THERE = (
 _WEEK, _DAY = 7 * 86_400.0, 86_400.0
 _RENEWED = 0.2  # the part of a certificate's time in which it is renewed
 _SIGNED = "spec.certificateRotationStrategy.selfSigned"
+_TOLERATION_WORDS = {
+    "effect": ("NoExecute", "NoSchedule", "PreferNoSchedule"),
+    "operator": ("Equal", "Exists", "Gt", "Lt"),
+}
 _MARK = {"kubevirt.io/choose-me": ""}
 
 
@@ -76,6 +80,8 @@ class Validator:
 
     async def _changed(self, asked: Question) -> Answer:
         old, new = (asked.old or {}).get("spec") or {}, asked.obj.get("spec") or {}
+        if unknown := list(unknown_words(new)):
+            return review.judged(unknown)
         causes = list(causes_of(old, new))
         for member, resource in (("infra", DEPLOYMENTS), ("workloads", DAEMON_SETS)):
             placement = dig(new, member, "nodePlacement")
@@ -90,6 +96,17 @@ class Validator:
         warnings = list(_warnings(new))
         refusal = status(causes) if causes else None
         return Answer(allowed=refusal is None, warnings=warnings, status=refusal)
+
+
+def unknown_words(spec: Object) -> Iterator[Cause]:
+    """Words of tolerations that are none, which is found before anything else: the definition of a KubeVirt object leaves them
+    open, the description virt-operator compares it with does not. It does not say which toleration."""
+    for member in ("infra", "workloads"):
+        for toleration in dig(spec, member, "nodePlacement", "tolerations", default=()):
+            for part, words in _TOLERATION_WORDS.items():
+                if part in toleration and toleration[part] not in words:
+                    where = f"spec.{member}.nodePlacement.tolerations.{part}"
+                    yield Cause(f"{where} in body should be one of [{' '.join(words)}]", "", "")
 
 
 def causes_of(old: Object, new: Object) -> Iterator[Cause]:

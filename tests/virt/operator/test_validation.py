@@ -39,11 +39,19 @@ async def test_no_replicas_are_refused(cluster):
 @pytest.mark.parametrize(("member", "kind"), [("infra", "Deployment"), ("workloads", "DaemonSet")])
 async def test_impossible_places_are_refused(cluster, member, kind):
     """Where components are to run is tried with a workload that is not kept, and refused as that is."""
-    wrong = {"nodePlacement": {"tolerations": [{"key": "a", "operator": "foo", "value": "b"}]}}
+    wrong = {"nodePlacement": {"tolerations": [{"key": "a/b/c", "operator": "Exists"}]}}
     with pytest.raises(ApiError) as refused:
         await changed(cluster, **{member: wrong})
     assert f'{kind}.apps "placement-validation-webhook" is invalid' in refused.value.message
-    assert 'Unsupported value: "foo"' in refused.value.message
+    assert 'Invalid value: "a/b/c"' in refused.value.message
+    odd = {"nodePlacement": {"tolerations": [{"key": "a", "operator": "foo", "effect": "bar", "value": "b"}]}}
+    with pytest.raises(ApiError) as refused:
+        await changed(cluster, **{member: odd})
+    where = f"spec.{member}.nodePlacement.tolerations"
+    assert refused.value.message == (
+        f"{DENIED}{where}.effect in body should be one of [NoExecute NoSchedule PreferNoSchedule], "
+        f"{where}.operator in body should be one of [Equal Exists Gt Lt]"
+    )
     fine = {"nodePlacement": {"nodeSelector": {"a": "b"}}}
     await changed(cluster, **{member: fine})
     await cluster.settle()
