@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fakekube.machinery import names
+from fakekube.machinery.field_errors import show
+
 
 class SelectorError(ValueError):
     """A selector that cannot be read; the text is the real parser's."""
@@ -78,7 +81,7 @@ _OBJECT_OPERATORS = {"In": IN, "NotIn": NOT_IN, "Exists": EXISTS, "DoesNotExist"
 
 
 def from_object(selector: Mapping[str, Any] | None) -> Selector:
-    """A `metav1.LabelSelector`. Null matches nothing, `{}` everything. Raises SelectorError."""
+    """A `metav1.LabelSelector`. Null matches nothing, `{}` everything. Raises SelectorError, for misspelled labels too."""
     if selector is None:
         return NOTHING
     found = [
@@ -90,7 +93,22 @@ def from_object(selector: Mapping[str, Any] | None) -> Selector:
         if operator is None:
             raise SelectorError(f'"{expression.get("operator", "")}" is not a valid label selector operator')
         found.append(requirement(expression.get("key", ""), operator, tuple(expression.get("values") or ())))
+    for one in found:
+        check_spelling(one)
     return Selector(tuple(found))
+
+
+def check_spelling(term: Requirement) -> None:
+    """Whether labels may have this key and these values. Raises SelectorError."""
+    if wrong := names.qualified_name(term.key):
+        raise SelectorError(f"<nil>: Invalid value: {show(term.key)}: {'; '.join(wrong)}")
+    found = [
+        f"values[{index}][{term.key}]: Invalid value: {show(value)}: {'; '.join(wrong)}"
+        for index, value in enumerate(term.values)
+        if (wrong := names.label_value(value))
+    ]
+    if found:
+        raise SelectorError(found[0] if len(found) == 1 else f"[{', '.join(found)}]")
 
 
 def requirement(key: str, operator: str, values: tuple[str, ...]) -> Requirement:

@@ -109,3 +109,25 @@ def test_field_selector_error() -> None:
     with pytest.raises(SelectorError) as refused:
         field_selectors.parse("metadata.name")
     assert str(refused.value) == "invalid selector: 'metadata.name'; can't understand 'metadata.name'"
+
+
+@pytest.mark.parametrize(
+    ("selector", "said"),
+    [
+        ({"matchLabels": {"grüße": "a"}}, '<nil>: Invalid value: "grüße": name part must consist of'),
+        ({"matchLabels": {"a": "x" * 64}}, 'values[0][a]: Invalid value: "xxx'),
+        (
+            {"matchExpressions": [{"key": "a/b/c", "operator": "Exists"}]},
+            '<nil>: Invalid value: "a/b/c": a valid label key',
+        ),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "In", "values": ["-", "+"]}]},
+            "[values[0][a]: Invalid",
+        ),
+    ],
+)
+def test_what_no_label_can_be_is_no_selector(selector, said):
+    """Keys and values are spelled as those of labels; all that is wrong with the values of one term is said at once."""
+    with pytest.raises(selectors.SelectorError) as refusal:
+        selectors.from_object(selector)
+    assert str(refusal.value).startswith(said)

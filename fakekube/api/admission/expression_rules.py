@@ -12,10 +12,10 @@ from fakekube.api.admission.composition import Variables
 from fakekube.api.admission.expressions import Expression, expression, variables
 from fakekube.api.admission.mutation_types import MUTATING
 from fakekube.api.admission.mutations import MEMBERS, compiled
-from fakekube.api.registry import names
 from fakekube.api.schema.cel.library import PLAIN, Environment
 from fakekube.api.schema.cel.parser import RESERVED
 from fakekube.api.schema.cel.types import BOOL, NULL, STRING, Type
+from fakekube.machinery import names
 from fakekube.machinery.field_errors import FieldError, duplicate, invalid, not_supported, required, too_many
 
 Raw = Mapping[str, Any]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fakekube.api.extend import accepting, crd_parts
-from fakekube.api.registry import names as spelling
+from fakekube.machinery import names as spelling
 from fakekube.machinery import objects
 from fakekube.machinery.field_errors import (
     FieldError,

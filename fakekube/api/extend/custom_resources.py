@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from fakekube.api.extend import columns, versions
 from fakekube.api.extend.jsonpath import finder
-from fakekube.api.registry import names
 from fakekube.api.registry.strategy import (
     Converter,
     FieldGetter,
@@ -21,7 +20,7 @@ from fakekube.api.registry.strategy import (
 from fakekube.api.schema import metadata
 from fakekube.api.schema.model import Schema
 from fakekube.api.schema.structural import RULES_NOT_CHECKED, Structural, blocks_rules
-from fakekube.machinery import field_errors, objects
+from fakekube.machinery import field_errors, names, objects
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import BadRequest, forbidden
 from fakekube.machinery.field_errors import FieldError

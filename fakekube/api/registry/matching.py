@@ -5,10 +5,10 @@ from functools import lru_cache
 
 from fakekube.api import options as queries
 from fakekube.api.options import ListOptions
-from fakekube.api.registry import codec, names
+from fakekube.api.registry import codec
 from fakekube.api.registry.strategy import ServedResource
+from fakekube.machinery import selectors
 from fakekube.machinery.errors import BadRequest
-from fakekube.machinery.field_errors import show
 from fakekube.machinery.field_selectors import FieldTerm
 from fakekube.machinery.selectors import IN, NOT_IN, Selector, SelectorError
 from fakekube.store.interface import Entry
@@ -97,19 +97,11 @@ def list_options(text: str) -> ListOptions:
 
 
 def _check_labels(selector: Selector) -> None:
-    """Keys and values that no label can have. Raises SelectorError."""
+    """Keys and values that no label can have, and sets without values. Raises SelectorError."""
     for one in selector.requirements:
-        if wrong := names.qualified_name(one.key):
-            raise SelectorError(
-                f"unable to parse requirement: <nil>: Invalid value: {show(one.key)}: {'; '.join(wrong)}"
-            )
-        found = [
-            f"values[{index}][{one.key}]: Invalid value: {show(value)}: {'; '.join(wrong)}"
-            for index, value in enumerate(one.values)
-            if (wrong := names.label_value(value))
-        ]
-        if one.operator in (IN, NOT_IN) and not one.values:
-            found = ["values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty"]
-        if found:
-            said = found[0] if len(found) == 1 else f"[{', '.join(found)}]"
-            raise SelectorError(f"unable to parse requirement: {said}")
+        try:
+            selectors.check_spelling(one)
+            if one.operator in (IN, NOT_IN):
+                selectors.requirement(one.key, one.operator, one.values)
+        except SelectorError as error:
+            raise SelectorError(f"unable to parse requirement: {error}") from None

@@ -6,7 +6,7 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/registry/rest/{create,update,meta}
 from collections.abc import Sequence
 from typing import Any
 
-from fakekube.api.registry import names
+from fakekube.machinery import names
 from fakekube.machinery.field_errors import FieldError, forbidden, invalid, required
 from fakekube.machinery.wire import Object
 

@@ -57,6 +57,13 @@ def test_p014_selector_operator():
     assert causes(selector=selector) == [("spec.selector", '"Foo" is not a valid label selector operator')]
 
 
+def test_p014_selector_spelling():
+    """P-014: keys and values that no label can have are refused like operators that are none."""
+    found = causes(selector={"matchLabels": {"grüße": "b"}})
+    assert [field for field, _ in found] == ["spec.selector"]
+    assert found[0][1].startswith('<nil>: Invalid value: "grüße": name part must consist of')
+
+
 def test_p015_selector_is_immutable():
     """P-015: a pool keeps its selector."""
     assert causes(old=of(selector={"matchLabels": {"z": "z"}})) == [

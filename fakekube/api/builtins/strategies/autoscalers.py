@@ -9,8 +9,7 @@ from fakekube.api.builtins import conversion
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.api.registry import names
-from fakekube.machinery import quantities
+from fakekube.machinery import names, quantities
 from fakekube.machinery.field_errors import forbidden, invalid, required
 from fakekube.machinery.wire import Object
 

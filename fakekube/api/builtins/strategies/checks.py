@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
-from fakekube.api.registry import metadata, names
-from fakekube.machinery import quantities
+from fakekube.api.registry import metadata
+from fakekube.machinery import names, quantities
 from fakekube.machinery.field_errors import FieldError, forbidden, invalid, not_supported, required
 from fakekube.machinery.wire import Object
 

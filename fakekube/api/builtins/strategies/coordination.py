@@ -6,7 +6,7 @@ Origin: k8s: pkg/apis/coordination/validation/validation.go
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.api.registry import names
+from fakekube.machinery import names
 from fakekube.machinery.field_errors import forbidden, invalid
 from fakekube.machinery.wire import Object
 

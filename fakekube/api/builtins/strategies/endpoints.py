@@ -8,7 +8,7 @@ from typing import Any
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.api.registry import names
+from fakekube.machinery import names
 from fakekube.machinery.field_errors import duplicate, invalid, required, too_many
 from fakekube.machinery.wire import Object
 

@@ -11,8 +11,7 @@ from typing import Any
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.api.registry import names
-from fakekube.machinery import quantities
+from fakekube.machinery import names, quantities
 from fakekube.machinery.field_errors import duplicate, forbidden, invalid, required
 from fakekube.machinery.wire import Object
 

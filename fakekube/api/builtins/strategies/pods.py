@@ -11,7 +11,7 @@ from fakekube.api.builtins.strategies.pod_spec import defaults, spec, updates, w
 from fakekube.api.builtins.strategies.pod_spec.resources import qos_class
 from fakekube.api.builtins.strategies.pod_spec.scheduling import resolve_label_keys
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.api.registry import names
+from fakekube.machinery import names
 from fakekube.machinery.wire import Object
 
 _ENDED = ("Succeeded", "Failed")

@@ -10,7 +10,7 @@ from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategies.webhooks import FAILURE, MATCH, default_match, rule_with_operations
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.api.registry import names
+from fakekube.machinery import names
 from fakekube.machinery.field_errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from fakekube.machinery.wire import Object
 

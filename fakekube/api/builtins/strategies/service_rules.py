@@ -7,8 +7,7 @@ from typing import Any
 
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
-from fakekube.api.registry import names
-from fakekube.machinery import objects
+from fakekube.machinery import names, objects
 from fakekube.machinery.field_errors import duplicate, forbidden, invalid, not_supported, required
 from fakekube.machinery.wire import Object
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.api.registry import names
+from fakekube.machinery import names
 from fakekube.machinery.field_errors import duplicate, forbidden, invalid, required, too_long
 from fakekube.machinery.wire import Object
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.api.registry import names
+from fakekube.machinery import names
 from fakekube.machinery.field_errors import duplicate, invalid, not_supported, required
 from fakekube.machinery.wire import Object
 

@@ -8,8 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from fakekube.api.builtins.strategies.checks import Causes, dns_label
-from fakekube.api.registry import names
-from fakekube.machinery import quantities
+from fakekube.machinery import names, quantities
 from fakekube.machinery.field_errors import FieldError, duplicate, forbidden, invalid, required
 
 _COMPUTE = ("cpu", "memory")

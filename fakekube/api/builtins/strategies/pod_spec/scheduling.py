@@ -14,7 +14,7 @@ from fakekube.api.builtins.strategies.checks import (
     qualified,
     texts,
 )
-from fakekube.api.registry import names
+from fakekube.machinery import names
 from fakekube.machinery.field_errors import duplicate, forbidden, invalid, not_supported, required
 
 Member = Mapping[str, Any]

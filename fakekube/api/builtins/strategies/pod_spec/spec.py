@@ -16,7 +16,7 @@ from fakekube.api.builtins.strategies.checks import (
 )
 from fakekube.api.builtins.strategies.pod_spec import containers, resources, scheduling, security
 from fakekube.api.builtins.strategies.pod_spec.volumes import volumes
-from fakekube.api.registry import names
+from fakekube.machinery import names
 from fakekube.machinery.field_errors import (
     duplicate,
     forbidden,

@@ -8,7 +8,7 @@ from typing import Any
 from fakekube.api.builtins.strategies.checks import Causes, label_selector
 from fakekube.api.builtins.strategies.workloads import job_rules, statuses, templates
 from fakekube.api.builtins.strategies.workloads.workload import WorkloadStrategy
-from fakekube.api.registry import names
+from fakekube.machinery import names
 from fakekube.machinery.field_errors import OMITTED, invalid, required
 from fakekube.machinery.wire import Object
 

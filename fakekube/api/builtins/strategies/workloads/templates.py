@@ -8,8 +8,7 @@ from typing import Any
 
 from fakekube.api.builtins.strategies.checks import Causes, label_selector
 from fakekube.api.builtins.strategies.pod_spec import defaults, spec, warnings
-from fakekube.api.registry import names
-from fakekube.machinery import selectors
+from fakekube.machinery import names, selectors
 from fakekube.machinery.field_errors import forbidden, invalid, not_supported, required
 from fakekube.machinery.selectors import SelectorError
 from fakekube.machinery.wire import Object
