@@ -310,6 +310,9 @@ async def test_f31_stuck_in_deletion(world):
     assert dig(world.vmi(), "status", "phase") == "Running"
     assert "kubevirt.io/foregroundDeleteVirtualMachine" in world.vmi()["metadata"]["finalizers"]
     assert is_terminating(world.pods()[0])
+    await world.elapse(8)
+    assert (world.vmi(), world.pods(), world.status()) == (None, [], "Stopped")
+    assert world.history(VIRTUAL_MACHINE_INSTANCES, "vm", "status", "phase")[-1] == "Failed"
 
 
 async def test_f33_restart_required(world):
@@ -374,10 +377,26 @@ async def test_f44_stuck_migration(world):
     assert (await migration_ends(world))["phase"] == "Failed"
     assert world.clock.monotonic() - began == pytest.approx(150, abs=1)
     state = world.vmi()["status"]["migrationState"]
-    assert (state["abortStatus"], state["failureReason"]) == ("Succeeded", "Live migration has been aborted")
+    assert (state["abortStatus"], state["failureReason"]) == (
+        "Succeeded",
+        "Live migration stuck for 150 seconds and has been aborted",
+    )
     await world.settle()
     assert world.status() == "Running"
     assert world.history(VIRTUAL_MACHINES, "vm", "status", "printableStatus")[-2:] == ["Migrating", "Running"]
+
+
+async def test_f44_slow_migration(world):
+    """F-44: one that would take longer than the settings allow for the guest's memory is given up after that time."""
+    await world.running_vm(fate="migration-takes=10m", **MOVABLE)
+    await migrate(world)
+    await world.until(lambda: world.status() == "Migrating")
+    began = world.clock.monotonic()
+    assert (await migration_ends(world))["phase"] == "Failed"
+    assert world.clock.monotonic() - began == pytest.approx(150, abs=1)
+    state = world.vmi()["status"]["migrationState"]
+    assert state["failureReason"] == "Live migration is not completed after 150 seconds and has been aborted"
+    assert (state["abortStatus"], world.vmi()["status"]["nodeName"]) == ("Succeeded", "node01")
 
 
 async def test_f16_not_guaranteed(world):

@@ -15,9 +15,9 @@ Comma-separated words; durations are seconds, or written as `90s`, `1m30s`:
     agent-lost-after=10s    its agent falls silent
     ignore-shutdown         does not react to ACPI and is killed at the end of the grace period
     stuck-in-deletion       nobody ends it: what the kubelet does at the end of its own grace period ends it
-    migration-takes=10s     is copied for so long
+    migration-takes=10s     is copied for so long, if the settings let it
     fail-migration          the copying fails
-    stuck-migration         the copying never gets on, and is aborted after 150 s
+    stuck-migration         the copying never gets on, and is aborted, usually after 150 s
     target-dies             the launcher it is copied to dies meanwhile
     not-guaranteed          its launcher is not guaranteed the dedicated CPUs it wants (read by virt-controller)
 

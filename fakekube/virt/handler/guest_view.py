@@ -35,7 +35,7 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.handler import copying, domain, plugging
 from fakekube.virt.handler.fates import BLOCKED_TARGET, FAILED_MIGRATION, Fate
 from fakekube.virt.handler.guest_reports import SYNC_ERROR, Reports
-from fakekube.virt.handler.migration import STUCK_SECONDS, Step, next_step
+from fakekube.virt.handler.migration import Step, next_step
 
 FINAL = ("Succeeded", "Failed")
 
@@ -179,6 +179,7 @@ class GuestView(View):
                 address=dig(target, "status", "hostIP") or dig(target, "status", "podIP", default=""),
                 fails=self._failure(),
                 stuck=self.fate.stuck_migration,
+                takes=self.fate.migration_takes,
             )
         return self._step
 
@@ -223,8 +224,8 @@ def moment(memory: Memory, after: float | None) -> str | None:
 def copying_takes(fate: Fate, vmi: Object) -> float | None:
     """How long its fate, or else the migration's settings, have a guest's memory be copied; None: as the pace has it."""
     if fate.stuck_migration:
-        return STUCK_SECONDS
-    return copying.seconds(vmi) if fate.migration_takes is None else fate.migration_takes
+        return float(copying.patience(vmi))
+    return copying.seconds(vmi, fate.migration_takes)
 
 
 GuestView.computed = {

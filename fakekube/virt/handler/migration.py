@@ -12,7 +12,6 @@ from fakekube.virt.handler import commands, copying
 
 _TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
 _NODE = "kubevirt.io/nodeName"
-STUCK_SECONDS = 150.0  # without progress for so long, a migration is aborted
 _ABORTED = "Live migration has been aborted"
 _PORTS = {"41111": 0, "42222": 49152}
 _BY_MONITOR = "PausedByMigrationMonitor"
@@ -39,10 +38,13 @@ class Step:
     ended_pod: str = ""
 
 
-def next_step(vmi: Object, now: str, *, address: str, fails: str, stuck: bool = False) -> Step | None:
+def next_step(
+    vmi: Object, now: str, *, address: str, fails: str, stuck: bool = False, takes: float | None = None
+) -> Step | None:
     """What follows in the migration the VMI's state tells of, or None when there is nothing to do.
 
-    `address` is that of the target node; `fails`: what goes wrong with the copying; `stuck`: it never gets on.
+    `address` is that of the target node; `fails`: what goes wrong with the copying; `stuck`: it never gets on; `takes`: so many
+    seconds, whatever the settings say.
     """
     state = dig(vmi, "status", "migrationState", default={})
     if not state.get("migrationUid"):
@@ -68,16 +70,17 @@ def next_step(vmi: Object, now: str, *, address: str, fails: str, stuck: bool = 
         return Step("start", _with_state(vmi, startTimestamp=now, mode="PreCopy"), (told,))
     if not state.get("endTimestamp"):
         if stuck:
-            return _failed(vmi, uid, now, _ABORTED, {"abortStatus": "Succeeded"}, copies=True)
+            text = f"Live migration stuck for {copying.patience(vmi)} seconds and has been aborted"
+            return _failed(vmi, uid, now, text, {"abortStatus": "Succeeded"}, copies=True)
         if fails:
             return _failed(vmi, uid, now, fails, {}, copies=True)
-        return _slow(vmi, uid, now) or _arrived(vmi, state, now)
+        return _slow(vmi, uid, now, takes) or _arrived(vmi, state, now)
     return Step("complete", _with_state(vmi, completed=True))
 
 
-def _slow(vmi: Object, uid: str, now: str) -> Step | None:
+def _slow(vmi: Object, uid: str, now: str, takes: float | None) -> Step | None:
     """What is done about copying that takes too long."""
-    end = copying.too_long(vmi)
+    end = copying.too_long(vmi, takes)
     if end == "abort":
         text = f"Live migration is not completed after {copying.acceptable(vmi)} seconds and has been aborted"
         return _failed(vmi, uid, now, text, {"abortStatus": "Succeeded"}, copies=True)

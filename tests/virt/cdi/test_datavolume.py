@@ -199,7 +199,9 @@ async def test_failing_import(world):
     found = volume_of(world)
     assert (found["status"]["phase"], found["status"]["restartCount"]) == ("ImportInProgress", 1)
     assert told(found)["Running"][:2] == ("False", "Error")
-    assert told(found)["Running"][2]
+    assert told(found)["Running"][2].startswith(
+        "Unable to connect to http data source: expected status code 200"
+    )
     assert ("Warning", "Error") in [one[:2] for one in world.events("root", "DataVolume")]
     assert world.vmi() is None
 
