@@ -37,6 +37,49 @@ async def test_start(world):
     assert world.api.store.revision == written
 
 
+def first(world, kind, shown):
+    """The version of the first object of a kind that shows something."""
+    versions = [
+        int(new["metadata"]["resourceVersion"])
+        for _, of, _, new in world.changes
+        if of == kind and new is not None and shown(new)
+    ]
+    assert versions, "it never does"
+    return min(versions)
+
+
+def says(kind, status, reason=""):
+    """Whether an object has a condition that says so."""
+    return lambda obj: (
+        (told := condition(obj, kind)) is not None
+        and (told["status"], told.get("reason", "")) == (status, reason)
+    )
+
+
+async def test_every_step_of_a_start(world):
+    """V-242: from the VM to its ready guest, every step is seen, in the order in which one causes the next."""
+    await world.running_vm()
+    vm, vmi, pod = VIRTUAL_MACHINES, VIRTUAL_MACHINE_INSTANCES, PODS
+    steps = [
+        (vm, lambda obj: finalizers(obj) and "kubevirt.io/latest-observed-api-version" in annotations(obj)),
+        (vmi, lambda obj: dig(obj, "status", "phase") == "Pending"),
+        (pod, lambda obj: dig(obj, "status", "phase") == "Pending"),
+        (vmi, lambda obj: dig(obj, "status", "phase") == "Scheduling"),
+        (pod, lambda obj: dig(obj, "spec", "nodeName")),
+        (pod, lambda obj: dig(obj, "status", "phase") == "Running"),
+        (vmi, lambda obj: dig(obj, "status", "phase") == "Scheduled" and dig(obj, "status", "nodeName")),
+        (vmi, lambda obj: dig(obj, "status", "phase") == "Running" and condition(obj, "LiveMigratable")),
+        (vmi, says("Ready", "True")),
+        (vm, says("Ready", "True")),
+    ]
+    seen = [first(world, kind, shown) for kind, shown in steps]
+    assert seen == sorted(set(seen))
+    gate = first(world, pod, says("kubevirt.io/virtual-machine-unpaused", "True", "NotPaused"))
+    assert gate < first(world, pod, says("Ready", "True")) < first(world, vmi, says("Ready", "True"))
+    running = first(world, vm, lambda obj: dig(obj, "status", "printableStatus") == "Running")
+    assert running < seen[-1], "it runs before it is ready"
+
+
 async def test_marks(world):
     """V-045, V-046: both observed versions and the finalizer are on the VM."""
     await world.running_vm()
