@@ -151,9 +151,167 @@ async def test_customized_components(suite: Suite) -> None:
         "x",
     )
     (container,) = template["spec"]["containers"]
-    assert container["env"] == [{"name": "A", "value": "b"}]
+    assert {"name": "A", "value": "b"} in container["env"]
     assert container["image"] == before["spec"]["template"]["spec"]["containers"][0]["image"]
     await change(suite, "customizeComponents", {})
     found = await deployment()
     assert found["spec"] == before["spec"]
     assert found["metadata"]["labels"] == before["metadata"]["labels"]
+
+
+DEPLOYMENT, SET = f"{APPS}/deployments/virt-controller", f"{APPS}/daemonsets/virt-handler"
+BUDGET, API = f"{BUDGETS}/virt-controller-pdb", f"{INSTALLED}/services/virt-api"
+ENV = {"op": "add", "path": "/spec/template/spec/containers/0/env/-", "value": {"name": "USER_ADDED_ENV"}}
+SELECTOR = {"op": "add", "path": "/spec/selector/matchLabels", "value": {"kubevirt.io": "dne"}}
+
+
+def named(path: str) -> tuple[str, str]:
+    kind, name = path.rsplit("/", 2)[1:]
+    return kind, name
+
+
+@pytest.mark.parametrize(
+    ("path", "op"), [(DEPLOYMENT, ENV), (SET, ENV), (BUDGET, SELECTOR)], ids=["deployment", "set", "budget"]
+)
+async def test_changes_are_undone(suite: Suite, path: str, op: Object) -> None:
+    """[6254] [6256] [6308] What somebody changes comes back, and its generation is remembered and stays."""
+    before = await suite.get(path)
+    changed = await suite.patch(path, [op])
+    assert changed["spec"] != before["spec"]
+
+    async def undone() -> int:
+        found = await suite.get(path)
+        assert found["spec"] == before["spec"]
+        return found["metadata"]["generation"]
+
+    await suite.eventually(undone, 120, 5)
+
+    async def remembered() -> bool:
+        generations = (await suite.get(KUBEVIRT))["status"]["generations"]
+        known = {(one["resource"], one["name"]): one["lastGeneration"] for one in generations}
+        return known[named(path)] == await undone()
+
+    await suite.eventually(remembered, 60, 5)
+    await suite.consistently(remembered, 30, 5)
+
+
+async def test_deleted_components_come_back(suite: Suite) -> None:
+    """Nobody takes a workload or a budget away for good."""
+    for path in (DEPLOYMENT, SET, BUDGET):
+        await suite.delete(path, {})
+
+        async def there(path: str = path) -> bool:
+            status, found = await suite.call("GET", path)
+            return status == 200 and "deletionTimestamp" not in found["metadata"]
+
+        await suite.eventually(there, 60)
+
+
+async def test_generation_of_the_object(suite: Suite) -> None:
+    """[4744] Each workload says which generation of the KubeVirt object it follows, which following does not change."""
+    patch = {"resourceName": "virt-controller", "resourceType": "Deployment", "type": "strategic"}
+    patch["patch"] = '{"spec":{"template":{"metadata":{"annotations":{"applied-patch":"new"}}}}}'
+    for value in ({"patches": [patch]}, None):
+        wanted = (await change(suite, "customizeComponents", value))["metadata"]["generation"]
+
+        async def followed(wanted: int = wanted) -> Object | None:
+            found = await suite.get(DEPLOYMENT)
+            marked = found["metadata"]["annotations"]["kubevirt.io/generation"] == str(wanted)
+            return found if marked else None
+
+        found = await suite.eventually(followed, 90, 5)
+        given = found["spec"]["template"]["metadata"]["annotations"].get("applied-patch")
+        assert given == ("new" if value else None)
+        assert (await suite.get(KUBEVIRT))["metadata"]["generation"] == wanted
+
+
+async def test_pull_secrets(suite: Suite) -> None:
+    """Secrets to pull with reach all components; one more container of virt-handler holds the launcher's image."""
+    secrets = [{"name": "testmyregistrykey"}]
+
+    async def pulled_with() -> tuple[list[Any], int]:
+        pods = [await suite.get(f"{APPS}/deployments/{name}") for name in CORE] + [await suite.get(SET)]
+        specs = [one["spec"]["template"]["spec"] for one in pods]
+        return [one.get("imagePullSecrets") for one in specs], len(specs[-1]["containers"])
+
+    assert await pulled_with() == ([None] * 3, 1)
+    await change(suite, "imagePullSecrets", secrets)
+    assert await pulled_with() == ([secrets] * 3, 2)
+    holder = (await suite.get(SET))["spec"]["template"]["spec"]["containers"][1]
+    assert holder["name"] == "virt-launcher-image-holder"
+    await change(suite, "imagePullSecrets", [])
+    assert await pulled_with() == ([None] * 3, 1)
+
+
+async def ready_pods(suite: Suite) -> bool:
+    """All of KubeVirt's own pods run, and are of the deployment that is observed."""
+    status = (await suite.get(KUBEVIRT)).get("status", {})
+    assert status.get("phase") == "Deployed"
+    pods = await suite.items(
+        f"{INSTALLED}/pods",
+        "kubevirt.io,app.kubernetes.io/managed-by in (virt-operator, kubevirt-operator)",
+    )
+    for pod in pods:
+        assert pod["status"]["phase"] == "Running"
+        assert all(one["ready"] for one in pod["status"]["containerStatuses"])
+        mark = pod["metadata"]["annotations"]["kubevirt.io/install-strategy-identifier"]
+        assert mark == status["observedDeploymentID"] == status["targetDeploymentID"]
+    return bool(pods)
+
+
+async def test_placement_that_no_node_has(suite: Suite) -> None:
+    """[4927] Pods that fit nowhere wait, the others stay; without the setting all run again."""
+    await change(suite, "infra", {"nodePlacement": {"nodeSelector": {"kubevirt-test": "test-label"}}})
+    for name in CORE:
+
+        async def waits(name: str = name) -> bool:
+            query = {"labelSelector": f"kubevirt.io={name}", "fieldSelector": "status.phase=Pending"}
+            return bool((await suite.get(f"{INSTALLED}/pods", **query))["items"])
+
+        await suite.eventually(waits, 60)
+    await change(suite, "infra", None)
+    await suite.eventually(lambda: ready_pods(suite), 300)
+
+
+@pytest.mark.parametrize("infra", [None, {"replicas": 1}], ids=["as before", "single"])
+async def test_deleted_and_created_again(suite: Suite, infra: Object | None) -> None:
+    """[3146] With the KubeVirt object its components go; with another they come, and it has a finalizer and is stable."""
+    await suite.eventually(lambda: ready_pods(suite), 60)
+    original = await suite.get(KUBEVIRT)
+    await suite.delete(KUBEVIRT, {})
+
+    async def gone() -> bool:
+        paths = [KUBEVIRT, SET, *(f"{APPS}/deployments/{name}" for name in CORE)]
+        pods = [await suite.items(f"{INSTALLED}/pods", f"kubevirt.io={name}") for name in CORE]
+        return [(await suite.call("GET", path))[0] for path in paths] == [404] * 4 and not any(pods)
+
+    await suite.eventually(gone, 120)
+    meta = {"name": "kubevirt", "namespace": "kubevirt"}
+    spec = {**original["spec"], **({"infra": infra} if infra else {})}
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "KubeVirt", "metadata": meta, "spec": spec}
+    made = await suite.create(KUBEVIRT.rpartition("/")[0], body)
+    await suite.eventually(lambda: ready_pods(suite), 300)
+    found = await suite.get(KUBEVIRT)
+    assert found["metadata"]["finalizers"]
+    assert conditions(found)["Available"] == "True"
+
+    async def stable() -> bool:
+        return (await suite.get(KUBEVIRT))["metadata"]["generation"] == made["metadata"]["generation"]
+
+    await suite.consistently(stable, 30, 2)
+    counts = {name: len(await suite.items(f"{INSTALLED}/pods", f"kubevirt.io={name}")) for name in CORE}
+    assert set(counts.values()) == {1 if infra else 2}
+
+
+async def test_workloads_block_the_end(suite: Suite) -> None:
+    """[3683] With the strategy that says so, KubeVirt stays while there are instances."""
+    await change(suite, "uninstallStrategy", "BlockUninstallIfWorkloadsExist")
+    vmi = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachineInstance",
+        "metadata": {"name": "vmi"},
+        "spec": {"domain": {"devices": {}, "memory": {"guest": "64Mi"}}},
+    }
+    await suite.create("/apis/kubevirt.io/v1/namespaces/default/virtualmachineinstances", vmi)
+    answer = await suite.refused("DELETE", KUBEVIRT, {})
+    assert "there are still Virtual Machine Instances present" in answer["message"]

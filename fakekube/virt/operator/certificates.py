@@ -18,6 +18,7 @@ _SERVING = {
     "virt-api": "kubevirt-virt-api-certs",
     "virt-controller": "kubevirt-controller-certs",
     "virt-handler": "kubevirt-virt-handler-server-certs",
+    "virt-operator": "kubevirt-operator-certs",
 }
 
 

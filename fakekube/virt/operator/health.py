@@ -1,7 +1,8 @@
 """What KubeVirt's own pods say on their port 8443: that they are well, and which version of their configuration they know.
 
 Whoever changes the configuration asks them, until all know it. Ours read it from the KubeVirt object whenever they need
-it, so they know the newest. The port speaks TLS, with the component's certificate.
+it, so they know the newest. The port speaks TLS, with the component's certificate; so does virt-operator's 8444, where
+its webhooks would be, and says the same.
 Upstream: kubevirt: pkg/healthz/healthz.go, tests/libkubevirt/config/kvconfig.go
 """
 
@@ -16,15 +17,16 @@ from fakekube.machinery.resources import KUBEVIRTS
 from fakekube.machinery.wire import Object, WebSocket
 from fakekube.virt.operator import certificates
 
-PORT = 8443
+PORT, WEBHOOKS = 8443, 8444
 _PATH = b"healthz"
 
 
 def of_pod(pod: Object, port: int, client: Client) -> Serve | None:
     """What listens on the port, where it is one of KubeVirt's own pods."""
     running = objects.dig(pod, "status", "phase") == "Running"
-    context = certificates.serving(objects.labels(pod).get("kubevirt.io", "")) if running else None
-    if port != PORT or context is None:
+    component = objects.labels(pod).get("kubevirt.io", "")
+    context = certificates.serving(component) if running else None
+    if context is None or not (port == PORT or (port == WEBHOOKS and component == "virt-operator")):
         return None
 
     async def serve(socket: WebSocket) -> None:

@@ -1,5 +1,8 @@
 """virt-operator as an actor: creates what an installation consists of, then follows the KubeVirt object and keeps its status.
 
+Workloads and their budgets that somebody changes or deletes come back as they were; of everything else that is installed
+nobody takes care.
+
 `manifests` is the installation as data, in the order in which it is created; who starts a cluster may write the CRDs
 among them (`crds.texts`) by itself and quicker. What exists already is left as it is.
 
@@ -45,7 +48,7 @@ from fakekube.machinery.resources import (
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import certificates, components, crds, installation, roles, webhooks, workloads
-from fakekube.virt.operator.rollout import Rollout
+from fakekube.virt.operator.rollout import BUDGETS, Rollout
 
 T = TypeVar("T")
 
@@ -87,6 +90,7 @@ RESOURCES: dict[str, Resource] = {
     )
 }
 RELEASE = Versions().kubevirt
+_REMEMBERED = (DEPLOYMENTS, DAEMON_SETS, BUDGETS)
 _SPLIT = ("Deployment", "DaemonSet")  # whose status has to be written apart
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 30.0  # seconds
 
@@ -131,6 +135,11 @@ class VirtOperator:
         self._kubevirts = Informer(client, KUBEVIRTS, clock=clock)
         self._controller = Controller(self.name, self._reconcile, clock=clock)
         self._controller.source(self._kubevirts)
+        self._made = {
+            one.plural: Informer(client, one, clock=clock, namespace=NAMESPACE) for one in _REMEMBERED
+        }
+        for informer in self._made.values():
+            self._controller.source(informer, self._strayed)
         self.installed = False
         self.begun = asyncio.Event()
 
@@ -212,14 +221,36 @@ class VirtOperator:
         elif key(obj) != f"{NAMESPACE}/kubevirt" and self._kubevirts.get(f"{NAMESPACE}/kubevirt") is not None:
             if condition(obj, "Synchronized") is None:
                 await self._write(obj, installation.superfluous(obj, now))
+        elif installation.FINALIZER not in finalizers(obj):
+            obj = copy_of(obj)
+            obj["metadata"]["finalizers"] = [*finalizers(obj), installation.FINALIZER]
+            await self._client.update(KUBEVIRTS, obj)
         elif dig(obj, "status", "observedGeneration") != generation(obj):
-            listed = installation.generations(await self._rollout.carry_out(obj["spec"], now))
+            listed = installation.generations(await self._rollout.carry_out(obj, now))
             await self._write(obj, installation.deployed(obj, listed, now, self._release))
+        elif self._astray(obj):
+            listed = installation.generations(await self._rollout.carry_out(obj, now))
+            await self._write(obj, {**obj["status"], "generations": listed})
+
+    def _strayed(self, _old: Object | None, _new: Object | None) -> list[str]:
+        """The KubeVirt objects whose workloads are not as they were left."""
+        return [key(one) for one in self._kubevirts.objects() if self._astray(one)]
+
+    def _astray(self, obj: Object) -> bool:
+        """Whether somebody changed, or deleted, what was made for the KubeVirt object. virt-operator is not its own business."""
+        for one in dig(obj, "status", "generations", default=()):
+            if one["name"] == workloads.OPERATOR:
+                continue
+            found = self._made[one["resource"]].get(f"{one['namespace']}/{one['name']}")
+            if found is None or generation(found) != one["lastGeneration"]:
+                return True
+        return False
 
     async def _let_go(self, obj: Object, now: str) -> None:
-        """Let a KubeVirt object be deleted. What it installed stays: uninstalling is not emulated."""
+        """Let a KubeVirt object be deleted, after its workloads. What else it installed stays."""
         if dig(obj, "status", "phase") != "Deleting":
             obj = await self._write(obj, installation.deleting(obj, now))
+            await self._rollout.take_back(now)
         if installation.FINALIZER in finalizers(obj):
             obj = copy_of(obj)
             obj["metadata"]["finalizers"] = without(obj["metadata"]["finalizers"], installation.FINALIZER)

@@ -37,11 +37,15 @@ def kubevirt(namespace: str) -> Object:
     }
 
 
+def identity(namespace: str, release: str) -> tuple[str, str]:
+    """What an installation is made from, and the mark of all that is made from it."""
+    config = orjson.dumps({"registry": REGISTRY, "kubeVirtVersion": release, "namespace": namespace}).decode()
+    return config, hashlib.sha1(config.encode(), usedforsecurity=False).hexdigest()
+
+
 def deployed(obj: Object, generations: list[Object], now: str, release: str) -> dict[str, Any]:
     """The status of an installation that is complete, for the object as it is."""
-    namespace = obj["metadata"]["namespace"]
-    config = orjson.dumps({"registry": REGISTRY, "kubeVirtVersion": release, "namespace": namespace}).decode()
-    identifier = hashlib.sha1(config.encode(), usedforsecurity=False).hexdigest()
+    config, identifier = identity(obj["metadata"]["namespace"], release)
     return {
         "phase": "Deployed",
         "observedGeneration": generation(obj),
@@ -87,17 +91,17 @@ def superfluous(obj: Object, now: str) -> dict[str, Any]:
     }
 
 
-def generations(workloads: list[Object]) -> list[Object]:
-    """What the KubeVirt object remembers of its workloads."""
+def generations(made: list[Object]) -> list[Object]:
+    """What the KubeVirt object remembers of its workloads and their budgets."""
     return [
         {
-            "group": "apps",
+            "group": one["apiVersion"].partition("/")[0],
             "resource": f"{one['kind'].lower()}s",
             "namespace": one["metadata"]["namespace"],
             "name": one["metadata"]["name"],
             "lastGeneration": generation(one),
         }
-        for one in workloads
+        for one in made
     ]
 
 

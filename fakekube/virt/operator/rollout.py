@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from fakekube.client.client import Client
 from fakekube.client.recorder import WARNING, Recorder
-from fakekube.machinery.errors import AlreadyExists, NotFound
+from fakekube.machinery.errors import AlreadyExists, Conflict, NotFound
 from fakekube.machinery.objects import dig, name
 from fakekube.machinery.resources import DAEMON_SETS, DEPLOYMENTS, NODES, Resource
 from fakekube.machinery.wire import Object
@@ -31,46 +31,64 @@ class Rollout:
         self._namespace = namespace
         self._release = release
 
-    async def carry_out(self, spec: Object, now: str) -> list[Object]:
-        """All workloads as they are afterwards, for a KubeVirt object's spec."""
-        replicas = dig(spec, "infra", "replicas")
-        guarded = bool(replicas) or len((await self._client.metadata_only().list(NODES)).items) > 1
+    async def carry_out(self, kubevirt: Object, now: str) -> list[Object]:
+        """All workloads and budgets as they are afterwards, for a KubeVirt object."""
+        replicas = dig(kubevirt, "spec", "infra", "replicas")
+        nodes = len((await self._client.metadata_only().list(NODES)).items)
+        guarded = bool(replicas) or nodes > 1
         found = []
-        for made in workloads.kubevirt(self._namespace, 0, now, self._release):
+        for made in workloads.kubevirt(self._namespace, nodes, now, self._release):
             one = await self._present(made)
             if name(one) != workloads.OPERATOR:
-                one = await self._followed(one, spec, custom=bool(replicas))
+                one = await self._followed(one, kubevirt, custom=bool(replicas))
                 if one["kind"] == DEPLOYMENTS.kind:
-                    await self._guard(one, guarded=guarded)
+                    found.extend(await self._guard(one, guarded=guarded))
             found.append(one)
         return found
+
+    async def take_back(self, now: str) -> None:
+        """Delete all of it but virt-operator."""
+        for made in workloads.kubevirt(self._namespace, 0, now, self._release):
+            if name(made) == workloads.OPERATOR:
+                continue
+            with suppress(NotFound):
+                await self._client.delete(_RESOURCES[made["kind"]], name(made), self._namespace)
+            if made["kind"] == DEPLOYMENTS.kind:
+                with suppress(NotFound):
+                    await self._client.delete(BUDGETS, name(workloads.budget(made)), self._namespace)
 
     async def _present(self, made: Object) -> Object:
         resource = _RESOURCES[made["kind"]]
         try:
             return await self._client.get(resource, name(made), self._namespace)
         except NotFound:
-            return await self._client.create(resource, made)
+            found = await self._client.create(resource, made)
+            with suppress(Conflict):  # whoever looks after the pods was quicker
+                found = await self._client.update(
+                    resource, {**found, "status": made["status"]}, subresource="status"
+                )
+            return found
 
-    async def _followed(self, known: Object, spec: Object, *, custom: bool) -> Object:
-        wanted = workloads.following(known, spec, self._release)
+    async def _followed(self, known: Object, kubevirt: Object, *, custom: bool) -> Object:
+        wanted = workloads.following(known, kubevirt, self._release)
         if wanted == known:
             return known
         if custom and wanted["spec"].get("replicas") != known["spec"].get("replicas"):
             self._recorder.event(known, WARNING, "AdvancedFeatureUse", _CUSTOM_REPLICAS)
         return await self._client.update(_RESOURCES[known["kind"]], wanted)
 
-    async def _guard(self, deployment: Object, *, guarded: bool) -> None:
-        """One of its pods may go at a time, where there are several. On a single node nobody asks for that unless by number:
+    async def _guard(self, deployment: Object, *, guarded: bool) -> list[Object]:
+        """The budget, if there is to be one. One of its pods may go at a time, where there are several. On a single node nobody asks for that unless by number:
         the node could not be drained."""
         wanted = workloads.budget(deployment)
         if not guarded or not wanted["spec"]["minAvailable"]:
             with suppress(NotFound):
                 await self._client.delete(BUDGETS, name(wanted), self._namespace)
-            return
+            return []
         try:
             known = await self._client.create(BUDGETS, wanted)
         except AlreadyExists:
             known = await self._client.get(BUDGETS, name(wanted), self._namespace)
         if known["spec"] != {**known["spec"], **wanted["spec"]}:
-            await self._client.update(BUDGETS, {**known, "spec": {**known["spec"], **wanted["spec"]}})
+            known = await self._client.update(BUDGETS, {**known, "spec": {**known["spec"], **wanted["spec"]}})
+        return [known]

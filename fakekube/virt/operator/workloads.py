@@ -7,9 +7,9 @@ cdi: pkg/operator/resources/namespaced
 
 from typing import Any
 
-from fakekube.machinery.objects import annotations, name, namespace
+from fakekube.machinery.objects import annotations, generation, name, namespace
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator import customizing
+from fakekube.virt.operator import customizing, installation
 from fakekube.virt.operator.components import CDI_REGISTRY, CDI_VERSION, REGISTRY
 
 _ACCOUNTS = {
@@ -22,48 +22,59 @@ _CDI = ("cdi-operator", "cdi-apiserver", "cdi-deployment", "cdi-uploadproxy")
 _CDI_IMAGES = {"cdi-deployment": "cdi-controller"}
 _REPLICAS = 2
 OPERATOR, HANDLER = "virt-operator", "virt-handler"
-_PLACEMENT = ("affinity", "nodeSelector", "tolerations")
+GENERATION = "kubevirt.io/generation"
 
 
 def kubevirt(space: str, nodes: int, now: str, release: str) -> list[Object]:
     """virt-operator, what it deploys, and a virt-handler for each of so many nodes."""
     names = (OPERATOR, "virt-api", "virt-controller")
-    deployments = [_deployment(own, space, _kubevirt_spec(own, release), _REPLICAS, now) for own in names]
-    return [*deployments, _daemon_set(HANDLER, space, nodes, release)]
+    deployments = [
+        _deployment(own, space, _kubevirt_spec(own, space, release), _REPLICAS, now) for own in names
+    ]
+    found = [*deployments, _daemon_set(HANDLER, space, nodes, release)]
+    for one in found:  # so that the first KubeVirt object finds nothing to change
+        one["metadata"]["annotations"] = {
+            **one["spec"]["template"]["metadata"]["annotations"],
+            GENERATION: "1",
+        }
+    return found
 
 
-def following(workload: Object, spec: Object, release: str) -> Object:
-    """The same as the KubeVirt object wants it: where it runs, of `infra` how often, and customized. What else somebody changed
-    stays until customizations change.
+def following(workload: Object, kubevirt: Object, release: str) -> Object:
+    """The same as the KubeVirt object wants it: as it was installed, where it runs, of `infra` how often, with secrets to pull
+    with, and customized; marked with the generation that wants it so. What somebody else changed is undone.
 
     virt-operator is not its own business.
     """
-    own, mark = name(workload), customizing.identifier(spec)
-    if again := annotations(workload).get(customizing.MARK, "") != mark:
-        workload = _anew(workload, release)
-    config = spec.get("workloads" if own == HANDLER else "infra") or {}
-    pod = _placed(_kubevirt_spec(own, release)["template"]["spec"], config.get("nodePlacement") or {})
-    template = workload["spec"]["template"]
-    wanted = {**template["spec"], **{part: pod.get(part) for part in _PLACEMENT}}
-    wanted = {part: value for part, value in wanted.items() if value is not None}
-    found = {**workload["spec"], "template": {**template, "spec": wanted}}
+    own, given = name(workload), kubevirt["spec"]
+    spec = _kubevirt_spec(own, namespace(workload), release)
+    config = given.get("workloads" if own == HANDLER else "infra") or {}
+    template = spec["template"]
+    pod = {**template["spec"], **_placed(template["spec"], config.get("nodePlacement") or {})}
+    if secrets := given.get("imagePullSecrets"):
+        pod["imagePullSecrets"] = secrets
+        if own == HANDLER:
+            pod["containers"] = [*pod["containers"], _image_holder(release)]
+    found = {**spec, "template": {**template, "spec": pod}}
     if own != HANDLER:
         found["replicas"] = config.get("replicas") or _REPLICAS
-    found = {**workload, "spec": found}
-    if not (again and mark):
-        return found
-    meta = found["metadata"]
-    marked = {**found, "metadata": {**meta, "annotations": {**annotations(found), customizing.MARK: mark}}}
-    return customizing.applied(marked, spec)
-
-
-def _anew(workload: Object, release: str) -> Object:
-    """As it was installed, without customizations."""
-    own = name(workload)
-    spec = _kubevirt_spec(own, release)
     meta = {**workload["metadata"], "labels": _labels(spec)}
-    meta["annotations"] = {key: one for key, one in annotations(workload).items() if key != customizing.MARK}
-    return {**workload, "metadata": meta, "spec": spec}
+    marks = {**annotations(workload), **template["metadata"]["annotations"]}
+    marks[GENERATION] = str(generation(kubevirt))
+    marks.pop(customizing.MARK, None)
+    if mark := customizing.identifier(given):
+        marks[customizing.MARK] = mark
+    wanted = {**workload, "metadata": {**meta, "annotations": marks}, "spec": found}
+    return customizing.applied(wanted, given) if mark else wanted
+
+
+def _image_holder(release: str) -> Object:
+    """Keeps the launcher's image on the node, so that whoever runs a machine needs no secret to pull it."""
+    return {
+        "name": "virt-launcher-image-holder",
+        "image": f"{REGISTRY}/virt-launcher:{release}",
+        "command": ["/bin/sh", "-c", "sleep infinity"],
+    }
 
 
 def budget(deployment: Object) -> Object:
@@ -94,7 +105,7 @@ def cdi(namespace: str, now: str) -> list[Object]:
     return [_deployment(name, namespace, _cdi_spec(name), 1, now) for name in _CDI]
 
 
-def _kubevirt_spec(name: str, release: str) -> Object:
+def _kubevirt_spec(name: str, space: str, release: str) -> Object:
     labels = {
         "kubevirt.io": name,
         "prometheus.kubevirt.io": "true",
@@ -112,12 +123,18 @@ def _kubevirt_spec(name: str, release: str) -> Object:
                 "name": name,
                 "image": f"{REGISTRY}/{name}:{release}",
                 "ports": [{"name": "metrics", "containerPort": 8443, "protocol": "TCP"}],
+                "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
             }
         ],
     }
+    marks = {
+        "kubevirt.io/install-strategy-version": release,
+        "kubevirt.io/install-strategy-registry": REGISTRY,
+        "kubevirt.io/install-strategy-identifier": installation.identity(space, release)[1],
+    }
     return {
         "selector": {"matchLabels": {"kubevirt.io": name}},
-        "template": {"metadata": {"labels": labels}, "spec": pod},
+        "template": {"metadata": {"labels": labels, "annotations": marks}, "spec": pod},
     }
 
 
@@ -196,4 +213,4 @@ def _daemon_set(name: str, namespace: str, nodes: int, release: str) -> Object:
         "numberReady": nodes,
         "numberMisscheduled": 0,
     }
-    return _workload("DaemonSet", name, namespace, _kubevirt_spec(name, release), status)
+    return _workload("DaemonSet", name, namespace, _kubevirt_spec(name, namespace, release), status)

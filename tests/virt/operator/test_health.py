@@ -72,10 +72,10 @@ async def cluster():
         yield cluster
 
 
-async def asked_of(cluster, component, target="//healthz"):
+async def asked_of(cluster, component, target="//healthz", port=health.PORT):
     client = cluster.client()
     pod, *_ = (await client.list(PODS, "kubevirt", label_selector=f"kubevirt.io={component}")).items
-    serve = health.of_pod(pod, health.PORT, client)
+    serve = health.of_pod(pod, port, client)
     return await fetched(serve, f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
 
 
@@ -93,6 +93,13 @@ async def test_they_know_the_newest_configuration(cluster, component):
 
 async def test_other_paths(cluster):
     assert (await asked_of(cluster, "virt-api", "/nope"))[0] == b"HTTP/1.1 404 Not Found"
+
+
+async def test_webhooks_of_the_operator(cluster):
+    """virt-operator shows its certificate where its webhooks would be, as nobody else does."""
+    assert (await asked_of(cluster, "virt-operator", port=health.WEBHOOKS))[0] == b"HTTP/1.1 200 OK"
+    pod, *_ = (await cluster.client().list(PODS, "kubevirt", label_selector="kubevirt.io=virt-api")).items
+    assert health.of_pod(pod, health.WEBHOOKS, cluster.client()) is None
 
 
 async def test_who_speaks_no_tls(cluster):
