@@ -8,7 +8,7 @@ from typing import Any
 
 from fakekube.client.client import Client
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.objects import annotations, condition, dig, owners
+from fakekube.machinery.objects import annotations, condition, dig, is_terminating, owners
 from fakekube.machinery.objects import name as name_of
 from fakekube.machinery.resources import (
     CONTROLLER_REVISIONS,
@@ -41,6 +41,12 @@ class Lookups:
 
     async def claim(self, namespace: str, name: str) -> Object | None:
         return await self._find(PERSISTENT_VOLUME_CLAIMS, namespace, name)
+
+    async def state_claim(self, namespace: str, machine: str) -> str:
+        """The name of the claim that keeps what the machine's TPM and firmware write, or empty."""
+        label = f"persistent-state-for={machine}"
+        found = await self._client.list(PERSISTENT_VOLUME_CLAIMS, namespace, label_selector=label)
+        return next((name_of(claim) for claim in found.items if not is_terminating(claim)), "")
 
     async def launcher(self, namespace: str, instance: str) -> str:
         """The name of the instance's launcher pod, or empty."""

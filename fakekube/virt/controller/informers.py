@@ -7,7 +7,17 @@ from fakekube.client.informer import Informer
 from fakekube.client.late import LateInformer
 from fakekube.clock import Clock
 from fakekube.machinery import selectors
-from fakekube.machinery.objects import annotations, controller_of, dig, labels, name, namespace
+from fakekube.machinery.objects import (
+    Obj,
+    annotations,
+    controller_of,
+    dig,
+    is_terminating,
+    key,
+    labels,
+    name,
+    namespace,
+)
 from fakekube.machinery.resources import (
     CONTROLLER_REVISIONS,
     DATA_VOLUMES,
@@ -24,7 +34,7 @@ from fakekube.machinery.resources import (
 from fakekube.machinery.wire import Object
 from fakekube.virt import config
 from fakekube.virt.config import ClusterConfig
-from fakekube.virt.controller import data_volumes, hotplug, instance, names
+from fakekube.virt.controller import data_volumes, hotplug, instance, names, persistent_state
 
 MIGRATIONS = Resource(
     "kubevirt.io", "v1", "virtualmachineinstancemigrations", "VirtualMachineInstanceMigration"
@@ -47,6 +57,8 @@ BY_OWNER = "owner"  # uid of the controlling owner
 BY_CLAIM = "claim"  # namespace/name of claims a template's or an instance's volumes name
 BY_VMI = "vmi"  # namespace/name of the VMI a migration is about
 BY_NODE = "node"  # node a VMI runs on
+BY_STATE = "state"  # namespace/name of the machine whose persistent state a claim keeps
+BY_MIGRATION = "migration"  # namespace/name of the migration a claim was made for
 
 
 class Informers:
@@ -79,10 +91,29 @@ class Informers:
         self.vmis.add_index(BY_CLAIM, _claims_of_vmi)
         self.vmis.add_index(BY_NODE, _node_of)
         self.migrations.add_index(BY_VMI, lambda migration: (vmi_of(migration),))
+        self.claims.add_index(BY_STATE, lambda claim: _labelled(claim, persistent_state.LABEL))
+        self.claims.add_index(BY_MIGRATION, lambda claim: _labelled(claim, names.MIGRATION_NAME))
 
     def config(self) -> ClusterConfig:
         """What the KubeVirt object says; the defaults where there is none."""
         return config.from_object(next(iter(self.kubevirts.objects()), None))
+
+    def state_of(self, machine: Obj) -> Object | None:
+        """The claim that keeps what a machine's, or an instance's, TPM and firmware write; the newest of several."""
+        found = [one for one in self.claims.by_index(BY_STATE, key(machine)) if not is_terminating(one)]
+        return max(found, key=lambda one: str(one["metadata"]["creationTimestamp"]), default=None)
+
+    def volumes_of(self, machine: Obj) -> list[Object]:
+        """All volumes of a machine, with the one of its persistent state, which no spec names."""
+        spec = dig(machine, "spec", "template", "spec", default={})
+        listed = list(spec.get("volumes") or ())
+        claim = self.state_of(machine) if persistent_state.is_needed(spec) else None
+        if claim is not None:
+            source = {"claimName": name(claim)}
+            listed.append(
+                {"name": persistent_state.volume_name(name(machine)), "persistentVolumeClaim": source}
+            )
+        return listed
 
     def limited(self, space: str) -> frozenset[str]:
         """The resources launchers of a namespace need a limit for: a quota counts limits, or CPU limits are asked for there."""
@@ -129,6 +160,11 @@ def _claims_of_vmi(vmi: Object) -> Iterable[str]:
 
 def _keys(obj: Object, volumes: Iterable[Object]) -> Iterable[str]:
     return [f"{namespace(obj)}/{claim}" for claim in data_volumes.claims_of(volumes)]
+
+
+def _labelled(obj: Object, label: str) -> Iterable[str]:
+    value = labels(obj).get(label)
+    return (f"{namespace(obj)}/{value}",) if value else ()
 
 
 def _node_of(vmi: Object) -> Iterable[str]:

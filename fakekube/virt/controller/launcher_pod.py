@@ -34,8 +34,9 @@ def build(
     *,
     temporary: bool = False,
     target: Target | None = None,
+    state: str = "",
 ) -> Object:
-    """The pod to create. `temporary` pods only make a WaitForFirstConsumer volume bind, and then exit."""
+    """The pod to create. `state`: the claim of a persistent TPM or EFI. `temporary` pods only make a WaitForFirstConsumer volume bind, and then exit."""
     spec = dig(vmi, "spec", default={})
     pod: Object = {
         "apiVersion": "v1",
@@ -57,7 +58,7 @@ def build(
             "readinessGates": [{"conditionType": names.UNPAUSED}],
             "nodeSelector": _node_selector(vmi, target),
             "affinity": _affinity(vmi, target),
-            "volumes": launcher_volumes.volumes(vmi, settings, target),
+            "volumes": launcher_volumes.volumes(vmi, settings, target, state),
             "initContainers": launcher_containers.init_containers(vmi, settings, target),
             "containers": launcher_containers.containers(vmi, settings, temporary=temporary),
         },

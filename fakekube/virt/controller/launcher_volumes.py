@@ -3,15 +3,15 @@
 Origin: kubevirt: pkg/virt-controller/services/rendervolumes.go
 """
 
-from fakekube.machinery.objects import Obj
+from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance
+from fakekube.virt.controller import instance, persistent_state
 from fakekube.virt.controller.launcher_facts import Settings, Target, container_disks, pull_policy
 
 _EMPTY_DIRS = ("private", "public", "sockets", "virt-bin-share-dir", "libvirt-runtime", "ephemeral-disks")
 
 
-def volumes(vmi: Obj, settings: Settings, target: Target | None) -> list[Object]:
+def volumes(vmi: Obj, settings: Settings, target: Target | None, state: str = "") -> list[Object]:
     made: list[Object] = [{"name": each, "emptyDir": {}} for each in _EMPTY_DIRS]
     for volume in instance.volumes(vmi):
         if instance.is_hotplugged(volume):
@@ -69,6 +69,8 @@ def volumes(vmi: Obj, settings: Settings, target: Target | None) -> list[Object]
                 "image": {"reference": settings.launcher_image, "pullPolicy": "IfNotPresent"},
             }
         )
+    if state:
+        made.append({"name": persistent_state.POD_VOLUME, "persistentVolumeClaim": {"claimName": state}})
     made.append({"name": "hotplug-disks", "emptyDir": {}})
     return made
 
@@ -89,6 +91,7 @@ def mounts(vmi: Obj, settings: Settings) -> list[Object]:
             made.append(
                 {"name": own, "readOnly": True, "mountPath": f"/var/run/kubevirt-image-volume/disk_{index}"}
             )
+    made += persistent_state.mounts(dig(vmi, "spec", default={}))
     made.append(
         {
             "name": "hotplug-disks",

@@ -34,6 +34,7 @@ from fakekube.virt.controller import (
 from fakekube.virt.controller.informers import BY_OWNER, BY_VMI, MIGRATIONS, vmi_of
 from fakekube.virt.controller.migration_settings import MigrationSettings
 from fakekube.virt.controller.migration_target import Targets
+from fakekube.virt.controller.state_claims import StateClaims
 from fakekube.virt.controller.wiring import Wiring
 
 _KEPT = 5  # final migrations per VMI
@@ -52,7 +53,8 @@ class MigrationController:
         self._clock = wiring.clock
         self._writer = wiring.writer(informers.migrations)
         self._vmis = wiring.writer(informers.vmis)
-        self._targets = Targets(wiring, self._vmis)
+        self._states = StateClaims(wiring)
+        self._targets = Targets(wiring, self._vmis, self._states)
         self._settings = MigrationSettings(wiring.client, informers)
         self.controller = wiring.controller(
             "virtualmachineinstancemigration",
@@ -85,6 +87,7 @@ class MigrationController:
         migration = self._informers.migrations.get(own)
         if migration is None:
             self._targets.forget(own)
+            self._states.forget(own)
             return None
         vmi_key = vmi_of(migration)
         if self._writer.behind(own) or self._vmis.behind(vmi_key) or self._targets.awaited(own):
@@ -103,6 +106,7 @@ class MigrationController:
                 await self._write(replace(seen, refusal=error.message))
             raise
         seen = self._look(migration, self._informers.vmis.get(vmi_key)) if wait is None else seen
+        await self._states.hand_over(migration, migration_plan.state_of(seen))
         migration = await self._write(seen)
         if migration_plan.is_final(migration):
             await self._finish(migration, seen)
@@ -127,6 +131,7 @@ class MigrationController:
             target=mine[0] if mine else None,
             source_pod=known,
             now=self._wiring.now(),
+            claims=self._states.of_migration(migration, vmi),
             taken=vmi is not None and self._is_taken(migration, vmi),
         )
 
@@ -241,6 +246,8 @@ class MigrationController:
             return  # the next pass copies it
         if migration_plan.phase_of(migration) == migration_plan.FAILED and not state:
             await self._targets.delete(seen, "")  # once handed over, the nodes end it
+        if migration_plan.phase_of(migration) == migration_plan.FAILED:
+            await self._states.abort(migration)
         if names.MIGRATION_FINALIZER in finalizers(migration):
             meta = {
                 **migration["metadata"],

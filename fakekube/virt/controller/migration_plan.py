@@ -8,7 +8,7 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, dig, is_terminating, name, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import conditions, instance, live_update, names, pods
+from fakekube.virt.controller import conditions, instance, live_update, names, persistent_state, pods
 
 PENDING, SCHEDULING, SCHEDULED = "Pending", "Scheduling", "Scheduled"
 PREPARING, TARGET_READY, RUNNING = "PreparingTarget", "TargetReady", "Running"
@@ -31,6 +31,7 @@ class Seen:
     source_pod: str
     now: str
     refusal: str = ""  # why the target could not be made
+    claims: tuple[str, str] = ("", "")  # of `persistent_state`: what the guest leaves, what it finds
     taken: bool = False  # the nodes are at another migration of the VMI
 
 
@@ -96,6 +97,8 @@ def plan(seen: Seen) -> Next:
     if phase == PENDING and seen.source_pod:
         state_now = status.get("migrationState") or {}
         status["migrationState"] = {**state_now, "sourcePod": seen.source_pod}
+    if said := persistent_state.told(seen.claims):
+        status["migrationState"] = {**(status.get("migrationState") or {}), **said}
     if phase != was:
         status["phase"] = phase
         status["phaseTransitionTimestamps"] = instance.with_transition({"status": status}, phase, seen.now)
@@ -187,6 +190,7 @@ def hand_over_state(seen: Seen, overhead: str, configuration: dict[str, Any], po
         "targetNode": dig(seen.target, "spec", "nodeName", default=""),
         "targetPod": name(seen.target) if seen.target is not None else "",
         "migrationConfiguration": configuration,
+        **persistent_state.told(seen.claims),
     }
     if policy:
         made["migrationPolicyName"] = policy

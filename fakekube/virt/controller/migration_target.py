@@ -20,6 +20,7 @@ from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, launcher_pod, migration_plan, names, pods
 from fakekube.virt.controller.launcher_facts import Target
+from fakekube.virt.controller.state_claims import StateClaims
 from fakekube.virt.controller.wiring import Wiring
 from fakekube.virt.controller.writer import Writer
 
@@ -32,7 +33,8 @@ _PENDING_OVERRIDE = "kubevirt.io/migrationPendingPodTimeoutSeconds"
 class Targets:
     """See the module text."""
 
-    def __init__(self, wiring: Wiring, vmis: Writer) -> None:
+    def __init__(self, wiring: Wiring, vmis: Writer, states: StateClaims) -> None:
+        self._states = states
         self._client = wiring.client
         self._informers = wiring.informers
         self._recorder = wiring.recorder
@@ -60,9 +62,10 @@ class Targets:
             raise InternalError(str(error)) from None
         source = self._informers.pods.get(f"{namespace(vmi)}/{seen.source_pod}")
         settings = self._wiring.launcher_settings(namespace(vmi))
+        state = await self._states.provide_for(migration, vmi)
         target = Target(migration, selector, _digests(source, vmi), _selinux_level(vmi))
         try:
-            pod = await self._writer.create(launcher_pod.build(vmi, settings, target=target))
+            pod = await self._writer.create(launcher_pod.build(vmi, settings, target=target, state=state))
         except ApiError as error:
             self._recorder.event(vmi, WARNING, "FailedCreate", f"Error creating pod: {error}")
             raise

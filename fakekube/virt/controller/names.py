@@ -36,6 +36,7 @@ SCHEDULABLE: Final = "kubevirt.io/schedulable"
 MIGRATION_JOB_UID: Final = "kubevirt.io/migrationJobUID"
 MIGRATION_TARGET_NODE: Final = "kubevirt.io/migrationTargetNodeName"
 MIGRATION_VMI: Final = "kubevirt.io/vmi-name"
+MIGRATION_NAME: Final = "kubevirt.io/migrationName"
 OUTDATED_LAUNCHER: Final = "kubevirt.io/outdatedLauncherImage"
 
 # Finalizers.

@@ -7,9 +7,18 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/{vmi,lifecycle}.go
 from collections.abc import Iterable
 
 from fakekube.client.controller import Result
-from fakekube.machinery.objects import annotations, controller_of, is_terminating, key, namespace, uid
+from fakekube.machinery.objects import annotations, controller_of, is_terminating, key, labels, namespace, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import hotplug, instance, names, nics, patches, pods, vmi_status
+from fakekube.virt.controller import (
+    hotplug,
+    instance,
+    names,
+    nics,
+    patches,
+    persistent_state,
+    pods,
+    vmi_status,
+)
 from fakekube.virt.controller.informers import BY_CLAIM, BY_OWNER
 from fakekube.virt.controller.vmi_attachments import Attachments
 from fakekube.virt.controller.vmi_pass import Pass
@@ -50,13 +59,18 @@ class InstanceController:
             (informers.data_volumes, self._users),
             (informers.claims, self._users),
             (informers.cdi_configs, self._scheduling),
-            reads=(informers.kubevirts, informers.namespaces, informers.quotas),
+            reads=(informers.kubevirts, informers.namespaces, informers.quotas, informers.storage_classes),
             workers=_WORKERS,
         )
 
     def _users(self, old: Object | None, new: Object | None) -> Iterable[str]:
         obj = new or old
-        return [key(vmi) for vmi in self._informers.vmis.by_index(BY_CLAIM, key(obj))] if obj else ()
+        if obj is None:
+            return ()
+        found = [key(vmi) for vmi in self._informers.vmis.by_index(BY_CLAIM, key(obj))]
+        if machine := labels(obj).get(persistent_state.LABEL):
+            found.append(f"{namespace(obj)}/{machine}")
+        return found
 
     def _scheduling(self, _old: Object | None, _new: Object | None) -> Iterable[str]:
         """Those that may have waited for CDI to know what it is configured to."""
@@ -99,6 +113,8 @@ class InstanceController:
                     seen.claims[claim] = found
                 if (known := self._informers.data_volumes.get(f"{space}/{claim}")) is not None:
                     seen.volumes[claim] = known
+        if persistent_state.is_needed(vmi["spec"]):
+            seen.state = self._informers.state_of(vmi)
         if seen.pod is not None:
             seen.attached = self._attachments.of(vmi, seen.pod, seen.claims)
         return seen
@@ -114,6 +130,7 @@ class InstanceController:
                 owned=seen.owned,
                 volumes=seen.volumes,
                 claims=seen.claims,
+                state=seen.state,
                 failure=seen.failure,
                 unschedulable=seen.unschedulable,
                 provisioning=seen.provisioning,

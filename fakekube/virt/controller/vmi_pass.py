@@ -15,6 +15,7 @@ class Pass:
     pod: Object | None
     volumes: dict[str, Object] = field(default_factory=dict)
     claims: dict[str, Object] = field(default_factory=dict)
+    state: Object | None = None  # the claim of `persistent_state`
     failure: Failure | None = None
     unschedulable: str = ""
     provisioning: bool = False

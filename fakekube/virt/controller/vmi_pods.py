@@ -22,6 +22,7 @@ from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions, instance, launcher_pod, names, patches, pods
 from fakekube.virt.controller.conditions import Failure
+from fakekube.virt.controller.state_claims import StateClaims
 from fakekube.virt.controller.vmi_pass import Pass
 from fakekube.virt.controller.wiring import Wiring
 
@@ -36,6 +37,7 @@ class Launchers:
         self._client = wiring.client
         self._recorder = wiring.recorder
         self._writer = wiring.writer(wiring.informers.pods)
+        self._states = StateClaims(wiring)
         self._awaited: dict[str, str] = {}  # VMI key → key of the pod written for it last
         self._deleted: dict[
             str, bool
@@ -44,6 +46,7 @@ class Launchers:
 
     def forget(self, own: str) -> None:
         self._awaited.pop(own, None)
+        self._states.forget(own)
 
     def _forget_pod(self, old: Object | None, new: Object | None) -> None:
         if new is None and old is not None:
@@ -96,7 +99,7 @@ class Launchers:
             if not waits:
                 await self._delete_temporary(seen, seen.pod)
             return
-        if seen.pod is None:
+        if seen.pod is None and await self._states.is_ready(own, seen):
             await self._create(own, seen, temporary=waits)
 
     async def _create(self, own: str, seen: Pass, *, temporary: bool) -> None:
@@ -105,8 +108,11 @@ class Launchers:
             seen.failure = Failure("FailedCreate", f"failed to render launch manifest: {said}")
             seen.error = InternalError(seen.failure.message)
             return
+        state = name(seen.state) if seen.state is not None else ""
         try:
-            pod = await self._writer.create(launcher_pod.build(vmi, settings, temporary=temporary))
+            pod = await self._writer.create(
+                launcher_pod.build(vmi, settings, temporary=temporary, state=state)
+            )
         except ApiError as error:
             self._recorder.event(vmi, WARNING, "FailedCreate", f"Error creating pod: {error}")
             text = f"failed to create virtual machine pod: {error}"

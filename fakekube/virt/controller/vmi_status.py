@@ -32,6 +32,7 @@ from fakekube.virt.controller import (
     live_update,
     names,
     nics,
+    persistent_state,
     pods,
 )
 from fakekube.virt.controller.conditions import Failure
@@ -49,6 +50,7 @@ class Seen:
     owned: Sequence[Object] = ()  # all pods of the VMI
     volumes: Mapping[str, Object] | None = None  # DataVolumes by name, those that exist
     claims: Mapping[str, Object] | None = None
+    state: Object | None = None  # the claim of `persistent_state`
     failure: Failure | None = None
     unschedulable: str = ""  # a reason to call the VMI unschedulable before it has a pod
     provisioning: bool = False  # waits for a first consumer
@@ -146,7 +148,8 @@ def _hand_over(meta: Object, status: Object, seen: Seen, pod: Object) -> None:
     if names.MIGRATION_TRANSPORT_UNIX in annotations(pod):
         status["migrationTransport"] = "Unix"
     _set(status, "interfaces", nics.first_statuses(seen.vmi, pod))
-    _set(status, "volumeStatus", volume_statuses(seen.vmi, seen.claims or {}, seen.cdi_config))
+    volumes = volume_statuses(seen.vmi, seen.claims or {}, seen.cdi_config)
+    _set(status, "volumeStatus", persistent_state.with_entry(volumes, seen.vmi, seen.state))
 
 
 def volume_statuses(
@@ -182,7 +185,8 @@ def claim_info(claim: Object, cdi_config: Object | None) -> dict[str, Any]:
 def _refresh_volumes(status: Object, seen: Seen) -> None:
     """Keep the claims' sizes current; everything else in the entries is the node's."""
     claims = seen.claims or {}
-    entries, _ = hotplug.entries(seen.vmi, status.get("volumeStatus") or (), claims, seen.attached or {})
+    known = persistent_state.with_entry(status.get("volumeStatus") or (), seen.vmi, seen.state)
+    entries, _ = hotplug.entries(seen.vmi, known, claims, seen.attached or {})
     _set(status, "volumeStatus", entries)
     if not entries or not claims:
         return

@@ -10,7 +10,7 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, condition, condition_is, dig
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import conditions, instance
+from fakekube.virt.controller import conditions, instance, persistent_state
 from fakekube.virt.controller.live_update import VOLUMES_CHANGE
 
 ONLY_BACK = "The volume can only be reverted to the previous version during the update"
@@ -76,6 +76,8 @@ def obstacle(vm: Obj, vmi: Obj) -> str:
         return f"cannot migrate the volumes as the VMI isn't migratable: {text}"
     for entry in dig(vmi, "status", "volumeStatus", default=()):
         modes = dig(entry, "persistentVolumeClaimInfo", "accessModes", default=())
+        if persistent_state.is_entry(entry, vmi):
+            continue
         if modes and "ReadWriteMany" not in modes and entry["name"] not in new:
             own = entry["name"]
             return f"cannot migrate the VM. The volume {own} is RWO and not included in the migration volumes"

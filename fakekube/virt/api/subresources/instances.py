@@ -237,14 +237,18 @@ class Instances:
         namespace: str,
         own: str,
         find: Callable[[str, str], Awaitable[Object]],
-        build: Callable[[Object, str], Object],
+        build: Callable[[Object, str, str], Object],
     ) -> Response:
         """The tree `build` makes of what `find` finds, with the options in the body of the GET."""
         if not (await self._settings.current()).gate("ObjectGraph"):
             raise BadRequest("ObjectGraph feature gate not enabled: Unable to return object graph.")
         found = await find(namespace, own)
         given = replies.options(request.body)
-        tree = build(found, await self._lookups.launcher(namespace, own))
+        pod, state = (
+            await self._lookups.launcher(namespace, own),
+            await self._lookups.state_claim(namespace, own),
+        )
+        tree = build(found, pod, state)
         return answers.json(object_graph.narrowed(tree, given))
 
     async def _instance(self, namespace: str, own: str) -> Object:

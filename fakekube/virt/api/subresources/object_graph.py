@@ -34,20 +34,20 @@ _MATCHED = {  # member of a machine's spec → kind it names unless told otherwi
 }
 
 
-def of_machine(vm: Obj, pod: str) -> Object:
-    """The tree of a machine; `pod` is its launcher's name, or empty."""
+def of_machine(vm: Obj, pod: str, state: str) -> Object:
+    """The tree of a machine; `pod` and `state` are its launcher and the claim of its persistent state, or empty."""
     space, children = namespace(vm), []
     if dig(vm, "status", "created"):
         children.append(_node("VirtualMachineInstance", name(vm), space, _launcher(pod, space)))
     children += [one for member in _MATCHED for one in _matched(vm, member)]
-    children += _of_spec(dig(vm, "spec", "template", "spec", default={}), space)
+    children += _of_spec(dig(vm, "spec", "template", "spec", default={}), space, state)
     return _node("VirtualMachine", name(vm), space, children)
 
 
-def of_instance(vmi: Obj, pod: str) -> Object:
+def of_instance(vmi: Obj, pod: str, state: str) -> Object:
     """The tree of an instance."""
     space = namespace(vmi)
-    children = [*_launcher(pod, space), *_of_spec(dig(vmi, "spec", default={}), space)]
+    children = [*_launcher(pod, space), *_of_spec(dig(vmi, "spec", default={}), space, state)]
     return _node("VirtualMachineInstance", name(vmi), space, children)
 
 
@@ -105,13 +105,15 @@ def _matched(vm: Obj, member: str) -> Iterator[Object]:
         yield _node("ControllerRevision", revision, namespace(vm))
 
 
-def _of_spec(spec: Obj, space: str) -> Iterator[Object]:
+def _of_spec(spec: Obj, space: str, state: str) -> Iterator[Object]:
     for credential in spec.get("accessCredentials") or ():
         for source in ("sshPublicKey", "userPassword"):
             if secret := dig(credential, source, "source", "secret", "secretName"):
                 yield _node("Secret", secret, space)
     for volume in spec.get("volumes") or ():
         yield from _of_volume(volume, space)
+    if state:
+        yield _node("PersistentVolumeClaim", state, space)
     for network in spec.get("networks") or ():
         if target := dig(network, "multus", "networkName"):
             other, _, own = target.rpartition("/")

@@ -139,7 +139,7 @@ class Exports(common.Part):
         if vm is None:
             return Offer(obstacle="VMNotFound", message=f"Virtual Machine {where} not found", machine=own)
         claims, populated = [], True
-        for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
+        for volume in self._informers.volumes_of(vm):
             if not (used := instance.claim_name(volume)):
                 continue
             claim = await self._find(PERSISTENT_VOLUME_CLAIMS, space, used)

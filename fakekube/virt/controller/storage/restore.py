@@ -225,6 +225,7 @@ class Restores(Targets):
     async def _finish(self, obj: Object, vm: Object) -> None:
         for own in dig(obj, "status", "deletedDataVolumes", default=()):
             await self._remove(DATA_VOLUMES, namespace(obj), own)
+        await self._delete_former_state(obj)
         await self._unmark(obj, vm)
         message = f"Successfully completed VirtualMachineRestore {name(obj)}"
         self._recorder.event(obj, NORMAL, "VirtualMachineRestoreComplete", message)

@@ -9,8 +9,11 @@ from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.objects import annotations, dig, name, namespace, owner_reference, owners
 from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, VIRTUAL_MACHINES, Resource
 from fakekube.machinery.wire import Object
+from fakekube.virt.controller import persistent_state
 from fakekube.virt.controller.storage import common, restoring
 from fakekube.virt.controller.storage.source import OWNED_BY_VM, copied_revision
+
+CLEANUP = "restore.kubevirt.io/cleanup-backend-pvc"
 
 
 class NotYetError(Exception):
@@ -30,6 +33,7 @@ class Targets(common.Part):
         if not await self._data_volumes(obj, made, vm):
             await self._progress(obj, "Updating target spec", "Waiting for target update")
             return
+        await self._take_over_state(obj, kept)
         gone = restoring.obsolete(vm, made) if vm is not None else []
         obj = await self._tell(obj, deletedDataVolumes=gone or None)
         if vm is None:
@@ -39,7 +43,7 @@ class Targets(common.Part):
         await self._progress(obj, "Updating target spec", "Waiting for target update")
         await self._restore_revisions(obj, kept, made)
         if restoring.owns_volumes(obj):
-            await self._claim_volumes(obj, made)
+            await self._claim_volumes(obj, made, kept)
 
     async def _name_data_volumes(self, obj: Object, kept: Object) -> Object:
         """DataVolumes of templates take over the restored claims."""
@@ -84,6 +88,28 @@ class Targets(common.Part):
             await self._create(DATA_VOLUMES, {**body, "spec": template.get("spec") or {}})
         return ready
 
+    async def _take_over_state(self, obj: Object, kept: Object) -> None:
+        """The restored state is the target's; what it had before is marked, to go when all is done."""
+        own, space = restoring.state_claim(obj, kept), namespace(obj)
+        if not own:
+            return
+        target = dig(obj, "spec", "target", "name", default="")
+        mark = {CLEANUP: persistent_state.volume_name(target)}
+        before = f"{persistent_state.LABEL}={target}"
+        listed = (await self._client.list(PERSISTENT_VOLUME_CLAIMS, space, label_selector=before)).items
+        changes = {name(one): {persistent_state.LABEL: None, **mark} for one in listed if name(one) != own}
+        changes[own] = {persistent_state.LABEL: target}
+        for claim, marks in changes.items():
+            patch = {"metadata": {"labels": marks}}
+            await self._client.patch(PERSISTENT_VOLUME_CLAIMS, claim, space, patch, type="merge")
+
+    async def _delete_former_state(self, obj: Object) -> None:
+        target = dig(obj, "spec", "target", "name", default="")
+        marked = f"{CLEANUP}={persistent_state.volume_name(target)}"
+        listed = await self._client.list(PERSISTENT_VOLUME_CLAIMS, namespace(obj), label_selector=marked)
+        for claim in listed.items:
+            await self._remove(PERSISTENT_VOLUME_CLAIMS, namespace(obj), name(claim))
+
     async def _restore_revisions(self, obj: Object, kept: Object, vm: Object) -> None:
         """The revisions of instancetype and preference that the snapshot keeps are the target's, too."""
         refs: dict[str, Any] = {}
@@ -101,10 +127,13 @@ class Targets(common.Part):
                 VIRTUAL_MACHINES, name(vm), namespace(vm), patch, type="merge", subresource="status"
             )
 
-    async def _claim_volumes(self, obj: Object, vm: Object) -> None:
+    async def _claim_volumes(self, obj: Object, vm: Object, kept: Object) -> None:
         """Claims that belonged to the source belong to the target."""
-        for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
-            own = dig(volume, "persistentVolumeClaim", "claimName")
+        named = [
+            dig(volume, "persistentVolumeClaim", "claimName")
+            for volume in dig(vm, "spec", "template", "spec", "volumes", default=())
+        ]
+        for own in (*named, restoring.state_claim(obj, kept)):
             claim = await self._find(PERSISTENT_VOLUME_CLAIMS, namespace(vm), own) if own else None
             if claim is None or owners(claim) or annotations(claim).get(OWNED_BY_VM) != name(obj):
                 continue

@@ -12,6 +12,7 @@ from fakekube.machinery import quantities
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, owner_reference, uid
 from fakekube.machinery.wire import Object
+from fakekube.virt.controller import persistent_state
 from fakekube.virt.controller.storage.source import OWNED_BY_VM
 
 LAST = "restore.kubevirt.io/lastRestoreUID"
@@ -87,8 +88,9 @@ def claim(restore: Obj, wanted: Obj, backup: Obj, *, kept: Obj, vm: Obj | None, 
     marks |= {NAME: name(restore), LAST: mark(restore), **(override.get("annotations") or {})}
     if volume := wanted.get("dataVolumeName"):
         marks[POPULATED_FOR] = volume
+    own_labels = before["metadata"].get("labels") or {}
     labels = {
-        **(before["metadata"].get("labels") or {}),
+        **{key: value for key, value in own_labels.items() if key != persistent_state.LABEL},
         f"{_SOURCE}name": name(kept),
         f"{_SOURCE}namespace": namespace(kept),
         **(override.get("labels") or {}),
@@ -128,6 +130,15 @@ def _resources(spec: Obj, taken: Obj | None) -> Object:
     if size and (not wanted or quantities.parse(str(wanted)) < quantities.parse(str(size))):
         resources["requests"] = {**(resources.get("requests") or {}), "storage": size}
     return resources
+
+
+def state_claim(restore: Obj, kept: Obj) -> str:
+    """The restored claim of what the machine's TPM and firmware had written; or empty."""
+    if not persistent_state.is_needed(dig(kept, "spec", "template", "spec", default={})):
+        return ""
+    own = persistent_state.volume_name(name(kept))
+    restores = dig(restore, "status", "restores", default=())
+    return next((str(one["persistentVolumeClaim"]) for one in restores if one["volumeName"] == own), "")
 
 
 def templates_of(restores: Iterable[Obj], kept: Obj) -> dict[str, str]:

@@ -86,7 +86,7 @@ class Snapshots(common.Part):
     async def _begin(self, obj: Object, vm: Object, kept: Object | None) -> float:
         """Lock the source, then keep it; when to look again if it cannot be locked."""
         if not self._sources.is_locked(vm, obj):
-            if self._sources.obstacle(vm, obj):
+            if self._sources.obstacle(vm, obj) is not None:
                 return _RETRY
             await self._sources.lock(vm, obj)
         elif kept is None:
@@ -129,9 +129,9 @@ class Snapshots(common.Part):
         if status.get("creationTime") and kept is not None:
             changed["snapshotVolumes"] = snapshot_status.volumes(kept)
         locked = vm is not None and self._sources.is_locked(vm, obj)
-        obstacle = self._sources.obstacle(vm, obj) if vm is not None and not locked else ""
+        obstacle = self._sources.obstacle(vm, obj) if vm is not None and not locked else None
         told = snapshot_status.said(
-            obj, status, source=vm is not None, locked=locked, obstacle=obstacle, late=late
+            obj, status, source=vm is not None, locked=locked, obstacle=obstacle or "", late=late
         )
         phase = snapshot_status.phase(obj, status, late=late)
         await self._tell(obj, [self._said(*one) for one in told], phase=phase, **changed)

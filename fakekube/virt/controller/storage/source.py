@@ -21,7 +21,7 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import CONTROLLER_REVISIONS, VIRTUAL_MACHINES
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance
+from fakekube.virt.controller import instance, persistent_state
 from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.storage import common
 from fakekube.virt.instancetypes import kinds
@@ -54,19 +54,25 @@ class Sources:
         mine = dig(vm, "status", "snapshotInProgress") == name(snapshot)
         return mine and HOLD in finalizers(vm)
 
-    def obstacle(self, vm: Obj, snapshot: Obj) -> str:
-        """Why the VM cannot be locked now, or empty."""
+    def obstacle(self, vm: Obj, snapshot: Obj) -> str | None:
+        """Why the VM cannot be locked now, or None. Empty: nobody says why."""
         other = dig(vm, "status", "snapshotInProgress")
         if other and other != name(snapshot):
             return f'snapshot "{other}" in progress'
+        if self._lacks_state(vm):
+            return ""
         if not all(map(_is_bound, self._claims(vm))):
             return f"source {namespace(vm)}/{name(vm)} volume not bound"
-        return ""
+        return None
 
     def _claims(self, vm: Obj) -> Iterable[Object]:
-        for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
+        for volume in self._informers.volumes_of(vm):
             if own := instance.claim_name(volume):
                 yield self._informers.claims.get(f"{namespace(vm)}/{own}") or {}
+
+    def _lacks_state(self, vm: Obj) -> bool:
+        needed = persistent_state.is_needed(dig(vm, "spec", "template", "spec", default={}))
+        return needed and self._informers.state_of(vm) is None
 
     async def lock(self, vm: Object, snapshot: Object) -> None:
         await common.note_on_vm(self._client, vm, "snapshotInProgress", name(snapshot))
@@ -115,7 +121,7 @@ class Sources:
     def backups(self, vm: Obj, snapshot: Obj) -> list[Object]:
         """Claims that can be snapshotted, by the volumes they are behind."""
         classes, found = self._informers.snapshot_classes(), []
-        for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
+        for volume in self._informers.volumes_of(vm):
             own = instance.claim_name(volume)
             claim = self._informers.claims.get(f"{namespace(vm)}/{own}") if own else None
             if claim is None or not _is_bound(claim):
