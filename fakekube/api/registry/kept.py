@@ -66,9 +66,9 @@ def _share(obj: Object, before: Object | None) -> None:
         part = obj.get(member)
         if part and (before is None or before.get(member) is not part):
             obj[member] = _parts.shared(part)
-    known = () if before is None else before["metadata"].get("managedFields") or ()
+    known = set() if before is None else {id(one) for one in before["metadata"].get("managedFields") or ()}
     for entry in obj["metadata"].get("managedFields") or ():
-        if not any(entry is one for one in known):
+        if id(entry) not in known:
             entry["fieldsV1"] = _fields_shared(entry["fieldsV1"])
 
 

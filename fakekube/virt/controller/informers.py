@@ -93,10 +93,14 @@ class Informers:
         self.migrations.add_index(BY_VMI, lambda migration: (vmi_of(migration),))
         self.claims.add_index(BY_STATE, lambda claim: _labelled(claim, persistent_state.LABEL))
         self.claims.add_index(BY_MIGRATION, lambda claim: _labelled(claim, names.MIGRATION_NAME))
+        self._configured: tuple[Object | None, ClusterConfig] = None, config.from_object(None)
 
     def config(self) -> ClusterConfig:
         """What the KubeVirt object says; the defaults where there is none."""
-        return config.from_object(next(iter(self.kubevirts.objects()), None))
+        kubevirt = next(iter(self.kubevirts.objects()), None)
+        if kubevirt is not self._configured[0]:
+            self._configured = kubevirt, config.from_object(kubevirt)
+        return self._configured[1]
 
     def state_of(self, machine: Obj) -> Object | None:
         """The claim that keeps what a machine's, or an instance's, TPM and firmware write; the newest of several."""
