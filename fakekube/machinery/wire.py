@@ -56,7 +56,7 @@ class WebSocket(Protocol):
         ...
 
     async def close(self, code: int = 1000) -> None:
-        """End the conversation."""
+        """End the conversation. 1006, which nobody may send, breaks the connection off instead."""
         ...
 
 

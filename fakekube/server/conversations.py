@@ -2,7 +2,7 @@
 
 import asyncio
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 
 class Connection:
@@ -43,8 +43,9 @@ class Connection:
 class Socket:
     """`wire.WebSocket` over aiohttp's."""
 
-    def __init__(self, socket: web.WebSocketResponse) -> None:
+    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.BaseTransport | None = None) -> None:
         self._socket = socket
+        self._transport = transport
         self.subprotocol = socket.ws_protocol or ""
 
     async def send(self, data: bytes | str) -> None:
@@ -61,4 +62,7 @@ class Socket:
         return None
 
     async def close(self, code: int = 1000) -> None:
-        await self._socket.close(code=code)
+        if code != WSCloseCode.ABNORMAL_CLOSURE:
+            await self._socket.close(code=code)
+        elif self._transport is not None:
+            self._transport.close()

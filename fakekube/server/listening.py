@@ -196,7 +196,7 @@ class Server:
             return answers.status(ApiError("websocket upgrade expected", code=400, reason="BadRequest"))
         with self._conversation(http):
             await socket.prepare(http)
-            await upgrade.serve(Socket(socket))
+            await upgrade.serve(Socket(socket, http.transport))
         if not socket.closed:
             await socket.close()
         return socket

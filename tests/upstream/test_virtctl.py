@@ -6,7 +6,7 @@ Origin: kubevirt: pkg/virtctl/, staging/src/kubevirt.io/client-go/kubevirt/typed
 import io
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -241,6 +241,42 @@ async def test_console(virtctl: Virtctl) -> None:
     assert status == 404
 
 
+async def read(socket: aiohttp.ClientWebSocketResponse, length: int) -> bytes:
+    """So many bytes, in however many messages."""
+    got = b""
+    while len(got) < length:
+        got += await socket.receive_bytes(timeout=5)
+    return got
+
+
+@pytest.mark.parametrize("place", ["console", "vnc"])
+async def test_one_at_a_time(virtctl: Virtctl, place: str) -> None:
+    """[1591] Who opens a console or a screen cuts off who sat there: broken off, without a farewell."""
+    async with virtctl.stream(f"{VMI}/{place}") as first:
+        await first.receive_bytes(timeout=5)
+        async with virtctl.stream(f"{VMI}/{place}") as second:
+            await second.receive_bytes(timeout=5)
+            end = await first.receive(timeout=5)
+            assert end.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+            assert first.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE
+            assert not second.closed
+    async with virtctl.stream(f"{VMI}/{place}") as third:
+        await third.receive_bytes(timeout=5)
+
+
+async def test_viewers_shake_hands(virtctl: Virtctl) -> None:
+    """[4272] [11667] A viewer is told the name of the machine on its desktop, and pictures are 720 by 400."""
+    async with virtctl.stream(f"{VMI}/vnc") as socket:
+        await socket.send_bytes(await read(socket, 12))
+        assert await read(socket, 2) == b"\x01\x01"
+        await socket.send_bytes(b"\x01")
+        assert await read(socket, 4) == bytes(4)
+        await socket.send_bytes(b"\x01")
+        assert b"vm" in (await read(socket, 25))[24:]
+    _, image = await virtctl.suite.call("GET", f"{VMI}/vnc/screenshot", moveCursor="true")
+    assert [int.from_bytes(image[at : at + 4], "big") for at in (16, 20)] == [720, 400]
+
+
 async def test_vnc_and_screenshot(virtctl: Virtctl) -> None:
     """`vnc` asks for the instance, then streams; `vnc screenshot` gets a picture."""
     assert (await virtctl.vmi())["status"]["phase"] == "Running"
@@ -269,6 +305,31 @@ async def test_usbredir_and_vsock(virtctl: Virtctl) -> None:
         'Operation cannot be fulfilled on virtualmachineinstance.kubevirt.io "vm": Not configured with USB Redirection',
     )
     assert await virtctl.no_stream(f"{VMI}/vsock?port=22&tls=true") == (400, "VSOCK is not attached.")
+
+
+async def test_usbredir(virtctl: Virtctl) -> None:
+    """Four clients are greeted as long as QEMU greets them; the fifth is refused until one goes."""
+    able = machine("able")
+    able["spec"]["template"]["spec"]["domain"]["devices"]["clientPassthrough"] = {}
+    await virtctl.suite.create(VMS, able)
+
+    async def runs() -> bool:
+        status, vmi = await virtctl.suite.call("GET", f"{VMIS}/able")
+        return status == 200 and vmi["status"]["phase"] == "Running"
+
+    await virtctl.suite.eventually(runs, 90)
+    path = f"{SUB}/virtualmachineinstances/able/usbredir"
+    async with AsyncExitStack() as held:
+        sockets = [await held.enter_async_context(virtctl.stream(path)) for _ in range(4)]
+        for socket in sockets:
+            await socket.send_bytes(bytes(80))
+            assert len(hello := await socket.receive_bytes(timeout=5)) == 80
+            assert b"usb-redir guest" in hello
+        status, message = await virtctl.no_stream(path)
+        assert (status, message.endswith("websocket: bad handshake")) == (500, True)
+    for _ in range(16):
+        async with virtctl.stream(path) as socket:
+            assert len(await socket.receive_bytes(timeout=5)) == 80
 
 
 def claim(name: str) -> Object:

@@ -188,7 +188,7 @@ class VirtHandler:
     async def open(
         self, namespace: str, name: str, kind: streams.Kind, port: int = 0, protocol: str = "tcp"
     ) -> streams.Serve:
-        """How to talk to a guest's console, screen or port. Raises ApiError."""
+        """How to talk to a guest's console, screen, port or USB. Raises ApiError."""
         vmi = await self._client.get(VIRTUAL_MACHINE_INSTANCES, name, namespace)
         return self._streams.serve(vmi, kind, port, protocol)
 

@@ -1,6 +1,8 @@
-"""Conversations with guests over websockets: console, screen and ports. What is said is decided by `shell`, `rfb` and `ports`.
+"""Conversations with guests over websockets: console, screen, ports and USB. What is said is decided by `shell`, `rfb`, `ports` and
+`usbredir`.
 
-Whoever talks to a guest is cut off when it ends.
+Whoever talks to a guest is cut off when it ends; at a console or a screen, also when the next one comes.
+Upstream: kubevirt: pkg/virt-handler/rest/console.go
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,13 +14,13 @@ from fakekube.clock import Clock, parse_rfc3339
 from fakekube.machinery.errors import InternalError
 from fakekube.machinery.objects import Obj, dig, name, namespace, uid
 from fakekube.machinery.wire import Object, WebSocket
-from fakekube.virt.handler import domain, ports, rfb, shell
+from fakekube.virt.handler import domain, ports, rfb, shell, usbredir
 
-Kind = Literal["console", "vnc", "portforward"]
+Kind = Literal["console", "vnc", "portforward", "usbredir"]
 Serve = Callable[[WebSocket], Awaitable[None]]
 Act = Callable[[Object, shell.Deed], Awaitable[None]]
 
-_BAD_DATA = 1007  # a websocket's close code
+_BAD_DATA, _BROKEN = 1007, 1006  # a websocket's close codes
 
 
 class Streams:
@@ -28,6 +30,10 @@ class Streams:
         self._clock = clock
         self._act = act
         self._open: dict[str, set[WebSocket]] = {}  # by VMI uid
+        self._alone: dict[
+            tuple[str, Kind], WebSocket
+        ] = {}  # by VMI uid: who sits at its console and its screen
+        self._usb: dict[str, int] = {}  # by VMI uid: slots in use
         self._rebooted: dict[str, float] = {}  # by VMI uid: clock.monotonic() of the last reboot
 
     def serve(self, vmi: Object, kind: Kind, port: int = 0, protocol: str = "tcp") -> Serve:
@@ -36,6 +42,10 @@ class Streams:
             return lambda socket: self._console(vmi, socket)
         if kind == "vnc":
             return lambda socket: self._screen(vmi, socket)
+        if kind == "usbredir":
+            if self._usb.get(uid(vmi), 0) >= usbredir.SLOTS:
+                raise InternalError("Internal error occurred: dialing virt-handler: websocket: bad handshake")
+            return lambda socket: self._device(vmi, socket)
         service = ports.service(vmi, hostname(vmi), port, protocol)
         if service is None:
             address = dig(vmi, "status", "interfaces", 0, "ipAddress", default="")
@@ -59,7 +69,8 @@ class Streams:
         self._rebooted[vmi_uid] = self._clock.monotonic()
 
     async def _console(self, vmi: Object, socket: WebSocket) -> None:
-        with self._known(vmi, socket):
+        with self._known(vmi, socket, "console") as earlier:
+            await _cut_off(earlier)
             turn = shell.opened(_machine(vmi))
             await socket.send(turn.output)
             while (data := await _bytes(socket)) is not None:
@@ -72,7 +83,8 @@ class Streams:
                     await self._act(vmi, turn.deed)
 
     async def _screen(self, vmi: Object, socket: WebSocket) -> None:
-        with self._known(vmi, socket):
+        with self._known(vmi, socket, "vnc") as earlier:
+            await _cut_off(earlier)
             viewer, said = rfb.opened(f"{namespace(vmi)}_{name(vmi)}")
             await socket.send(said)
             while (data := await _bytes(socket)) is not None:
@@ -88,12 +100,32 @@ class Streams:
         with self._known(vmi, socket):
             await converse(service, socket)
 
-    @contextmanager
-    def _known(self, vmi: Object, socket: WebSocket) -> Iterator[None]:
-        self._open.setdefault(uid(vmi), set()).add(socket)
+    async def _device(self, vmi: Object, socket: WebSocket) -> None:
+        own = uid(vmi)
+        self._usb[own] = self._usb.get(own, 0) + 1
         try:
-            yield
+            with self._known(vmi, socket):
+                await socket.send(usbredir.HELLO)
+                while await socket.receive() is not None:
+                    pass
         finally:
+            self._usb[own] -= 1
+            if not self._usb[own]:
+                del self._usb[own]
+
+    @contextmanager
+    def _known(self, vmi: Object, socket: WebSocket, place: Kind | None = None) -> Iterator[WebSocket | None]:
+        """For the time of a conversation. At a place for one, who was there before."""
+        self._open.setdefault(uid(vmi), set()).add(socket)
+        seat = (uid(vmi), place) if place is not None else None
+        earlier = self._alone.get(seat) if seat is not None else None
+        if seat is not None:
+            self._alone[seat] = socket
+        try:
+            yield earlier
+        finally:
+            if seat is not None and self._alone.get(seat) is socket:
+                del self._alone[seat]
             found = self._open.get(uid(vmi))
             if found is not None:
                 found.discard(socket)
@@ -107,6 +139,12 @@ class Streams:
             if one.get("phase") == "Running":
                 return (self._clock.now() - parse_rfc3339(one["phaseTransitionTimestamp"])).total_seconds()
         return 0.0
+
+
+async def _cut_off(earlier: WebSocket | None) -> None:
+    """Without a word, as virt-api breaks off: clients tell that from an end by the missing farewell."""
+    if earlier is not None:
+        await earlier.close(_BROKEN)
 
 
 def hostname(vmi: Obj) -> str:

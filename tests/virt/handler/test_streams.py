@@ -100,7 +100,7 @@ async def test_v189_console(doors):
 
 async def test_poweroff_and_panic(doors):
     """A guest powered off from inside has Succeeded, one that panics has Failed; who listens is cut off."""
-    async with doors.open("console") as socket, doors.open("console") as other:
+    async with doors.open("console") as socket, doors.open("vnc") as other:
         await logged_in(socket)
         await socket.send_bytes(b"panic\r")
         await read(socket, b"end Kernel panic")

@@ -219,7 +219,7 @@ class Instances:
         if dig(vmi, "spec", "domain", "devices", "clientPassthrough") is None:
             raise conflicting(INSTANCE, own, "Not configured with USB Redirection")
         _check_running(vmi)
-        raise streams.not_emulated("USB")
+        return await streams.opened(self._at_node(), namespace, own, "usbredir")
 
     async def _vsock(self, _request: Request, namespace: str, own: str) -> Response:
         vmi = await self._instance(namespace, own)
