@@ -248,3 +248,51 @@ async def test_credentials(here: Suite, credential: Object) -> None:
     plain = await instance(here, guest("fedora"), "plain")
     await plain.has("AgentConnected", seconds=120)
     assert "AccessCredentialsSynchronized" not in conditions(await plain.vmi())
+
+
+def denied(commands: str) -> Object:
+    """A Fedora whose agent is told by cloud-init what it must not do."""
+    spec = guest("fedora")
+    script = f"""#!/bin/bash
+            echo -e "\\n\\nBLACKLIST_RPC={commands}" | sudo tee -a /etc/sysconfig/qemu-ga
+"""
+    spec["volumes"].append({"name": "init", "cloudInitNoCloud": {"userData": script}})
+    spec["domain"]["devices"]["disks"].append({"name": "init", "disk": {"bus": "virtio"}})
+    return spec
+
+
+KEY, PASSWORD = "sshPublicKey", "userPassword"
+
+
+@pytest.mark.parametrize(
+    ("commands", "kind", "lacks"),
+    [
+        ("guest-exec,guest-ssh-add-authorized-keys", KEY, "public key"),
+        ("guest-set-user-password", PASSWORD, "password"),
+        ("guest-shutdown", "", "basic"),
+        ("guest-exec,guest-set-password", "", ""),
+        ("guest-set-user-password", KEY, ""),
+    ],
+)
+async def test_unsupported_agent(here: Suite, commands: str, kind: str, lacks: str) -> None:
+    """[6222] [6223] [5267] [6958] An agent that may not do what it is needed for is said to be none KubeVirt can work with."""
+    await here.create(f"/api/v1/namespaces/{NS}/secrets", {"metadata": {"name": "s"}, "data": {"k": "a2V5"}})
+    spec = denied(commands)
+    if kind:
+        users = {"users": ["fedora"]} if kind == KEY else {}
+        source = {"secret": {"secretName": "s"}}
+        credential = {"source": source, "propagationMethod": {"qemuGuestAgent": users}}
+        spec["accessCredentials"] = [{kind: credential}]
+    vmi = await instance(here, spec)
+    await vmi.has("AgentConnected", seconds=120)
+    found = {one["type"]: one for one in (await vmi.vmi())["status"]["conditions"]}
+    if lacks:
+        assert found["UnsupportedAgent"]["status"] == "True"
+        text = f"This guest agent doesn't support required {lacks} commands"
+        assert found["UnsupportedAgent"]["reason"] == text
+    else:
+        assert "UnsupportedAgent" not in found
+    assert ("AccessCredentialsSynchronized" in found) is (kind != "" and not lacks)
+    path = f"/apis/subresources.kubevirt.io/v1/namespaces/{NS}/virtualmachineinstances/{vmi.name}/guestosinfo"
+    told = {one["name"]: one["enabled"] for one in (await here.get(path))["supportedCommands"]}
+    assert {name for name, enabled in told.items() if not enabled} == set(commands.split(",")) & told.keys()

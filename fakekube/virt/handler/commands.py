@@ -9,7 +9,7 @@ from typing import Any
 from fakekube.machinery.errors import BadRequest, InternalError
 from fakekube.machinery.objects import Obj, condition_is, conditions, dig, name
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import domain
+from fakekube.virt.handler import agent, domain
 
 
 def paused(reason: str, message: str, now: str) -> Object:
@@ -105,31 +105,12 @@ def _filesystems(vmi: Obj) -> list[dict[str, Any]]:
     return [{**found, "usedBytes": used, "totalBytes": total, "disk": [disk]}]
 
 
-_AGENT_COMMANDS = (
-    "guest-exec",
-    "guest-exec-status",
-    "guest-fsfreeze-freeze",
-    "guest-fsfreeze-status",
-    "guest-fsfreeze-thaw",
-    "guest-get-fsinfo",
-    "guest-get-host-name",
-    "guest-get-osinfo",
-    "guest-get-timezone",
-    "guest-get-users",
-    "guest-info",
-    "guest-network-get-interfaces",
-    "guest-ping",
-    "guest-shutdown",
-    "guest-sync",
-)
-
-
 def _guest_os_info(vmi: Obj) -> Object:
     return {
         "kind": "VirtualMachineInstanceGuestAgentInfo",
         "apiVersion": "kubevirt.io/v1",
         "guestAgentVersion": "9.2.0",
-        "supportedCommands": [{"name": one, "enabled": True} for one in _AGENT_COMMANDS],
+        "supportedCommands": agent.commands(vmi),
         "hostname": dig(vmi, "spec", "hostname") or name(vmi),
         "os": dict(dig(vmi, "status", "guestOSInfo", default={})) or domain.guest_os(vmi),
         "timezone": "UTC, 0",

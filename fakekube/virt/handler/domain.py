@@ -60,13 +60,6 @@ def has_agent(vmi: Obj) -> bool:
     return bool(images) and not any(word in image for image in images for word in _NO_AGENT)
 
 
-def has_credentials(vmi: Obj) -> bool:
-    """Whether its agent is to bring keys or passwords into the guest."""
-    listed = dig(vmi, "spec", "accessCredentials", default=())
-    kinds = [one.get("sshPublicKey") or one.get("userPassword") or {} for one in listed]
-    return any("qemuGuestAgent" in dig(one, "propagationMethod", default={}) for one in kinds)
-
-
 def _images(vmi: Obj) -> Iterable[str]:
     for volume in dig(vmi, "spec", "volumes", default=()):
         for kind, member in (

@@ -8,13 +8,14 @@ from datetime import datetime
 from fakekube.clock import rfc3339
 from fakekube.machinery.objects import conditions, dig
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import commands, domain
+from fakekube.virt.handler import agent, commands, domain
 
 SYNC_ERROR = (
     "server error. command SyncVMI failed: \"LibvirtError(Code=1, Domain=10, Message='internal error: "
     "process exited while connecting to monitor')\""
 )
 
+_UNSUPPORTED = "UnsupportedAgent"
 _SYNCHRONIZED = {
     "type": "AccessCredentialsSynchronized",
     "status": "True",
@@ -99,8 +100,12 @@ class Reports:
             "lastTransitionTime": None,
             "lastProbeTime": self._now,
         }
-        told = [connected, *([_SYNCHRONIZED] if domain.has_credentials(self._vmi) else [])]
-        kinds = {one["type"] for one in told}
+        told: list[Object] = [connected]
+        if lacks := agent.shortcoming(self._vmi):
+            told.append({**connected, "type": _UNSUPPORTED, "reason": lacks})
+        elif agent.brings(self._vmi):
+            told.append(_SYNCHRONIZED)
+        kinds = {*(one["type"] for one in told), _UNSUPPORTED}
         listed = [one for one in status.get("conditions") or () if one["type"] not in kinds]
         return {
             **status,
