@@ -697,9 +697,15 @@ MUTANTS = (
     ),
     Mutant(
         "performing",
-        "if preserve and FINALIZER not in objects.finalizers(vm):",
-        "if False:",
-        "P-109",
+        "        if not held:\n",
+        "        if False:\n",
+        LAST_MOMENT,
+    ),
+    Mutant(
+        "performing",
+        "not preserve or not held or FINALIZER in objects.finalizers(current)",
+        "True",
+        LAST_MOMENT,
     ),
     Mutant(
         "performing",

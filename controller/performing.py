@@ -161,10 +161,18 @@ class Performer:
             self._tell(NORMAL, "SuccessfulUpdate", f"Updated VM {objects.key(vm)}")
 
     async def _delete_vm(self, vm: Object, *, preserve: bool) -> None:
-        if preserve and FINALIZER not in objects.finalizers(vm):
+        held = not preserve or FINALIZER in objects.finalizers(vm)
+        if not held:
             await self._preserve(vm)  # nothing of ours holds the VM, so its storage could go with it at once
+
+        def still(current: Object) -> bool:
+            """One that nothing of ours holds any more is deleted in the next pass, once its storage has been seen to."""
+            return self._is_own(current) and (
+                not preserve or not held or FINALIZER in objects.finalizers(current)
+            )
+
         try:
-            current, deleted = await self.requests.delete(VIRTUAL_MACHINES, vm, self._is_own)
+            current, deleted = await self.requests.delete(VIRTUAL_MACHINES, vm, still)
         except Exception as error:
             self._tell(WARNING, "FailedDelete", f"Error deleting virtual machine {objects.key(vm)}: {error}")
             raise

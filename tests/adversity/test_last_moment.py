@@ -109,6 +109,27 @@ async def test_a_vm_taken_out_keeps_its_storage(moment):
     assert not [line for line in moment.asked if "/datavolumes/" in line]
 
 
+async def test_a_vm_that_nothing_holds_is_taken_off_its_storage_first(moment):
+    """Where storage is kept, a VM whose finalizers a person takes off before its DELETE arrives is parted from it, and then deleted."""
+    volume = {"metadata": {"name": "d"}, "spec": {"source": {"blank": {}}}}
+    await moment.pool_of(
+        2,
+        template=moment.world.template(dataVolumeTemplates=[volume]),
+        scaleInStrategy={"proactive": {"statePreservation": "Offline", **FROM_THE_TOP}},
+    )
+
+    async def let_go(_):
+        await moment.cluster.change_vm("p-1", {"metadata": {"finalizers": None}})
+
+    moment.before("DELETE", "/p-1", let_go)
+    await moment.cluster.change_pool(replicas=1)
+    await moment.cluster.pass_time(10)
+    assert set(await moment.cluster.vms()) == {"p-0"}
+    assert not (await moment.cluster.listed(DATA_VOLUMES))["d-1"]["metadata"].get("ownerReferences")
+    last = [line for line in moment.asked if line.endswith(("/p-1", "/d-1"))][-2:]
+    assert [line.split()[0] for line in last] == ["PATCH", "DELETE"]
+
+
 async def test_a_vm_taken_out_is_not_changed(moment):
     """A VM that a person takes out before its PUT arrives keeps its template."""
     await moment.pool_of(1)
