@@ -3,9 +3,14 @@
 Origin: kubevirt: tests/operator/{operator,operator_readonly,config}.go
 """
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.upstream.conftest import Object, Suite, conditions
 from tests.upstream.guests import KUBEVIRT
@@ -315,3 +320,69 @@ async def test_workloads_block_the_end(suite: Suite) -> None:
     await suite.create("/apis/kubevirt.io/v1/namespaces/default/virtualmachineinstances", vmi)
     answer = await suite.refused("DELETE", KUBEVIRT, {})
     assert "there are still Virtual Machine Instances present" in answer["message"]
+
+
+async def test_port_of_a_service(suite: Suite) -> None:
+    """[6309] Another port of virt-api's service is put back, and stays."""
+    service = await suite.get(API)
+    original = service["spec"]["ports"][0]["port"]
+    service["spec"]["ports"][0]["port"] = 123
+    _, changed = await suite.call("PUT", API, service)
+    assert changed["spec"]["ports"][0]["port"] == 123
+
+    async def original_again() -> bool:
+        return (await suite.get(API))["spec"]["ports"][0]["port"] == original
+
+    await suite.eventually(original_again, 120, 5)
+    await suite.consistently(original_again, 20, 5)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{INSTALLED}/secrets/kubevirt-virt-api-certs",
+        "/apis/apiregistration.k8s.io/v1/apiservices/v1.subresources.kubevirt.io",
+        "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/virt-api-validator",
+        "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/virt-api-mutator",
+    ],
+    ids=lambda path: path.rsplit("/", 2)[1],
+)
+async def test_labels_come_back(suite: Suite, path: str) -> None:
+    """[4617] What has lost its labels is adopted again."""
+    stripped = await suite.patch(path, [{"op": "replace", "path": "/metadata/labels", "value": {}}])
+    assert "labels" not in stripped["metadata"]
+
+    async def adopted() -> bool:
+        labels = (await suite.get(path))["metadata"].get("labels", {})
+        return labels.get("app.kubernetes.io/managed-by") == "virt-operator"
+
+    await suite.eventually(adopted, 20)
+
+
+def authority(name: str, first: datetime, last: datetime) -> str:
+    """A certificate that has signed itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 1, first, last)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+async def test_authorities_of_others(suite: Suite) -> None:
+    """What is put into the external bundle joins KubeVirt's own and stays; nonsense and what is out of time does not."""
+    now = suite.cluster.clock.now()
+    hour = timedelta(hours=1)
+    first, second = (authority(name, now - hour, now + hour) for name in ("first", "second"))
+    expired = authority("expired", now - 2 * hour, now - hour)
+    own = (await suite.get(f"{INSTALLED}/configmaps/kubevirt-ca"))["data"]["ca-bundle"]
+    for given, trusted in (
+        (first, [own, first]),
+        ("invalid", [own, first]),
+        (second, [own, first, second]),
+        (expired, [own, first, second]),
+    ):
+        op = {"op": "replace", "path": "/data/ca-bundle", "value": given}
+        patched = await suite.patch(f"{INSTALLED}/configmaps/kubevirt-external-ca", [op])
+        assert patched["data"] == {"ca-bundle": given}
+        await suite.cluster.settle()
+        bundle = (await suite.get(f"{INSTALLED}/configmaps/kubevirt-ca"))["data"]["ca-bundle"]
+        assert bundle == "".join(trusted)

@@ -33,7 +33,7 @@ def objects(namespace: str) -> list[Object]:
         for name in _AUTHORITIES
     ]
     blank = {**_core("ConfigMap", "kubevirt-external-ca", namespace), "data": {"ca-bundle": ""}}
-    return [*secrets, *bundles, blank]  # the last is for authorities of others, which nobody here reads
+    return [*secrets, *bundles, blank]  # the last is for authorities of others
 
 
 @cache

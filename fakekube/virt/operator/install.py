@@ -1,7 +1,6 @@
 """virt-operator as an actor: creates what an installation consists of, then follows the KubeVirt object and keeps its status.
 
-Workloads and their budgets that somebody changes or deletes come back as they were; of everything else that is installed
-nobody takes care.
+Workloads and their budgets that somebody changes or deletes come back as they were; what else is kept, `keeping` tells.
 
 `manifests` is the installation as data, in the order in which it is created; who starts a cluster may write the CRDs
 among them (`crds.texts`) by itself and quicker. What exists already is left as it is.
@@ -48,6 +47,7 @@ from fakekube.machinery.resources import (
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import certificates, components, crds, installation, roles, webhooks, workloads
+from fakekube.virt.operator.keeping import Keeper
 from fakekube.virt.operator.rollout import BUDGETS, Rollout
 
 T = TypeVar("T")
@@ -117,6 +117,12 @@ def manifests(now: datetime, *, nodes: int = 1, webhook: bool = True, release: s
     ]
 
 
+def _marked(webhook: bool) -> list[Object]:
+    """What is told by its labels to be KubeVirt's own."""
+    hooks = [*webhooks.api_services(NAMESPACE), *webhooks.configurations(NAMESPACE)] if webhook else []
+    return [*components.services(NAMESPACE, CDI_NAMESPACE), *certificates.objects(NAMESPACE), *hooks]
+
+
 class VirtOperator:
     """See the module text. `installed` tells when everything is there, `begun` is set by then, or when the server refuses some
     of it for the time being."""
@@ -140,13 +146,14 @@ class VirtOperator:
         }
         for informer in self._made.values():
             self._controller.source(informer, self._strayed)
+        self._keeper = Keeper(client, _marked(webhook), RESOURCES, clock=clock, namespace=NAMESPACE)
         self.installed = False
         self.begun = asyncio.Event()
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        return self.installed and self._controller.idle and self._recorder.idle
+        return self.installed and self._controller.idle and self._keeper.idle and self._recorder.idle
 
     async def run(self) -> None:
         """Install, then look after the KubeVirt objects; until cancelled."""
@@ -156,6 +163,7 @@ class VirtOperator:
             self.begun.set()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._recorder.run(), name="virt-operator: events")
+            tasks.create_task(self._keeper.run(), name="virt-operator: keeping")
             tasks.create_task(self._controller.run(), name="virt-operator")
 
     async def install(self) -> None:

@@ -1,0 +1,61 @@
+"""Certificates of authorities in bundles: which of them are in force, and what a bundle is with those of another. Pure.
+
+Of a certificate only its time is read, so that no library of certificates has to be there.
+Origin: kubevirt: pkg/virt-operator/resource/apply/certificates.go; RFC 5280, 4.1.2.5
+"""
+
+import re
+from base64 import b64decode
+from binascii import Error
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n?")
+_SEQUENCE, _EXPLICIT_VERSION, _UTC_TIME, _TIME = 0x30, 0xA0, 0x17, 0x18
+_FORMATS = {_UTC_TIME: "%y%m%d%H%M%SZ", _TIME: "%Y%m%d%H%M%SZ"}
+
+
+def joined(bundle: str, others: str, now: datetime) -> str:
+    """A bundle with the certificates of another that are in force now, each once; what is no certificate is left out."""
+    known = {found.group(1) for found in _PEM.finditer(bundle)}
+    for found in _PEM.finditer(others):
+        if found.group(1) not in known and _is_in_force(found.group(1), now):
+            known.add(found.group(1))
+            bundle = f"{bundle.rstrip()}\n{found.group(0).rstrip()}\n".lstrip()
+    return bundle
+
+
+def _is_in_force(base64: str, now: datetime) -> bool:
+    try:
+        first, last = _validity(b64decode(base64))
+    except (Error, IndexError, ValueError, KeyError):
+        return False
+    return first <= now <= last
+
+
+def _validity(der: bytes) -> tuple[datetime, datetime]:
+    ((_, certificate),) = _elements(der)
+    _, to_be_signed = next(_elements(certificate))
+    parts = [one for one in _elements(to_be_signed) if one[0] != _EXPLICIT_VERSION]
+    _serial, _algorithm, _issuer, (kind, validity), *_ = parts
+    if kind != _SEQUENCE:
+        raise ValueError("no validity where there should be one")
+    first, last = (
+        datetime.strptime(text.decode(), _FORMATS[kind]).replace(tzinfo=UTC)
+        for kind, text in _elements(validity)
+    )
+    return first, last
+
+
+def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:
+    """The elements that stand one behind the other: tag and contents. Raises IndexError where they are cut short."""
+    at = 0
+    while at < len(der):
+        tag, length, at = der[at], der[at + 1], at + 2
+        if length & 0x80:
+            size = length & 0x7F
+            length, at = int.from_bytes(der[at : at + size], "big"), at + size
+        if at + length > len(der):
+            raise IndexError("an element is longer than what is there")
+        yield tag, der[at : at + length]
+        at += length
