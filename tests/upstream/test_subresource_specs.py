@@ -6,10 +6,11 @@ Origin: kubevirt: tests/compute/subresources/{vmi,pausing,openapi,reset,softrebo
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.upstream.conftest import Object, Suite, conditions
-from tests.upstream.guests import NS, Guest, a_namespace, guest, instance
+from tests.upstream.guests import NS, SUBRESOURCES, Guest, a_namespace, guest, instance, machine
 
 
 @pytest.fixture
@@ -109,3 +110,60 @@ async def test_services(here: Suite, cluster_ip: str | None) -> None:
     assert endpoint["addresses"] == [pod["status"]["podIP"]]
     if cluster_ip:
         assert endpoint["hostname"] == "inbound"
+
+
+async def test_pauses_that_are_none(here: Suite) -> None:
+    """[3224] [7671]–[7674] Who is looked after by a probe cannot be paused; what is only tried out changes nothing."""
+    probe = {
+        "httpGet": {"path": "/something", "port": 8080},
+        "initialDelaySeconds": 120,
+        "periodSeconds": 120,
+    }
+    watched = await instance(here, guest("cirros", livenessProbe=probe), "watched")
+    text = "Pausing VMIs with a non-GuestAgentPing LivenessProbe is not supported"
+    assert text in await watched.act("pause")
+    vm = await machine(here, guest("cirros"))
+    tried = {"dryRun": ["All"]}
+
+    async def awake() -> bool:
+        return conditions(await vm.vm()).get("Paused", "False") == "False"
+
+    async def asleep() -> bool:
+        return conditions(await vm.vm()).get("Paused") == conditions(await vm.vmi()).get("Paused") == "True"
+
+    assert await vm.act("pause", tried) == ""
+    await here.consistently(awake, 5)
+    assert await vm.act("pause") == ""
+    await vm.has("Paused", seconds=30, of_vm=True)
+    assert await vm.act("unpause", tried) == ""
+    await here.consistently(asleep, 5)
+    assert "VM is already running" in await vm.act("start", kind="virtualmachines")
+
+
+async def test_paused_guests_show_themselves(here: Suite) -> None:
+    """[3083] [3084] [3085] A paused guest has a console and a screen, and its machine can be stopped."""
+    vm = await machine(here, guest("cirros"))
+    assert await vm.act("pause") == ""
+    await vm.has("Paused", seconds=30, of_vm=True)
+    for place in ("console", "vnc"):
+        url = f"{here.url.replace('http', 'ws', 1)}{SUBRESOURCES}/virtualmachineinstances/{vm.name}/{place}"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url, protocols=["plain.kubevirt.io"]) as socket,
+        ):
+            assert await socket.receive_bytes(timeout=5)
+    assert await vm.act("stop", kind="virtualmachines") == ""
+
+    async def stopped() -> bool:
+        gone = (await here.call("GET", vm.path))[0] == 404
+        return gone and not (await vm.vm())["status"].get("ready")
+
+    await here.eventually(stopped, 300)
+
+
+async def test_resets(here: Suite) -> None:
+    """A reset leaves the instance the same, whose guest begins anew."""
+    vmi = await instance(here, guest())
+    before = (await vmi.vmi())["metadata"]["uid"]
+    assert await vmi.act("reset") == ""
+    assert (await vmi.vmi())["metadata"]["uid"] == before

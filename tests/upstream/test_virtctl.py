@@ -708,3 +708,77 @@ async def test_upload_tokens_are_discovered(suite: Suite) -> None:
     assert (only["name"], only["verbs"]) == ("uploadtokenrequests", ["create"])
     service = await suite.get("/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.upload.cdi.kubevirt.io")
     assert service["status"]["conditions"][0]["status"] == "True"
+
+
+async def test_image_upload_waits_for_a_consumer(virtctl: Virtctl) -> None:
+    """[11656] Where volumes wait for their consumer the upload is refused until there is one; then it is taken."""
+    late = {
+        "metadata": {"name": "late"},
+        "provisioner": "local.example",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }
+    await virtctl.suite.create("/apis/storage.k8s.io/v1/storageclasses", late)
+    wanted = blank("disk")
+    wanted["spec"]["source"] = {"upload": {}}
+    wanted["spec"]["storage"] |= {"storageClassName": "late", "accessModes": ["ReadWriteOnce"]}
+    await virtctl.suite.create(VOLUMES, wanted)
+
+    async def phase() -> str:
+        return (await virtctl.suite.get(f"{VOLUMES}/disk")).get("status", {}).get("phase", "")
+
+    async def waits() -> bool:
+        return await phase() in ("WaitForFirstConsumer", "PendingPopulation")
+
+    async def ready() -> bool:
+        return await phase() == "UploadReady"
+
+    await virtctl.suite.eventually(waits, 60)
+    await virtctl.suite.consistently(waits, 10)
+    devices = {"disks": [{"name": "disk0", "disk": {"bus": "virtio"}}]}
+    spec = {
+        "domain": {"devices": devices, "memory": {"guest": "256Mi"}},
+        "volumes": [{"name": "disk0", "dataVolume": {"name": "disk"}}],
+    }
+    vmi = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": {"name": "reader"}}
+    await virtctl.suite.create(VMIS, {**vmi, "spec": spec})
+    await virtctl.suite.eventually(ready, 180)
+    await upload(virtctl, "disk", b"QFI\xfb")
+
+    async def runs() -> bool:
+        reader = await virtctl.suite.get(f"{VMIS}/reader")
+        return (await phase(), reader.get("status", {}).get("phase")) == ("Succeeded", "Running")
+
+    await virtctl.suite.eventually(runs, 180)
+
+
+async def test_archives(virtctl: Virtctl) -> None:
+    """[11657] An archive is uploaded like an image; its claim says what it holds."""
+    wanted = blank("files")
+    wanted["spec"] |= {"source": {"upload": {}}, "contentType": "archive"}
+    wanted["metadata"]["annotations"] = {"cdi.kubevirt.io/storage.bind.immediate.requested": ""}
+    made = await virtctl.suite.create(VOLUMES, wanted)
+    assert made["spec"]["contentType"] == "archive"
+
+    async def says() -> str:
+        status, found = await virtctl.suite.call("GET", f"{CORE}/persistentvolumeclaims/files")
+        return (
+            found["metadata"]["annotations"]["cdi.kubevirt.io/storage.contentType"] if status == 200 else ""
+        )
+
+    assert await virtctl.suite.eventually(says, 60) == "archive"
+
+
+async def test_credentials_that_are_there(virtctl: Virtctl) -> None:
+    """`add-ssh-key`, `remove-ssh-key` and `set-password` change the secrets that a machine already names."""
+    meta = {"name": "keys"}
+    await virtctl.suite.create(f"{CORE}/secrets", {"metadata": meta, "data": {"key-file.pub": "a2V5MQ=="}})
+    path = f"{CORE}/secrets/keys"
+    more = {"op": "add", "path": "/data/ssh-key-x", "value": "a2V5Mg=="}
+    assert len((await virtctl.suite.patch(path, [more]))["data"]) == 2
+    ops = [
+        {"op": "test", "path": "/data/key-file.pub", "value": "a2V5MQ=="},
+        {"op": "remove", "path": "/data/key-file.pub"},
+    ]
+    assert list((await virtctl.suite.patch(path, ops))["data"]) == ["ssh-key-x"]
+    word = {"op": "add", "path": "/data/root", "value": "bmV3"}
+    assert (await virtctl.suite.patch(path, [word]))["data"]["root"] == "bmV3"
