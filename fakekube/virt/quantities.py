@@ -27,6 +27,11 @@ def times(amount: Any, factor: int) -> str:
     return binary(whole(amount) * factor)
 
 
+def like(amount: int, original: Any) -> str:
+    """The amount, written in the format of another one: with binary suffixes or with decimal ones."""
+    return quantities.render(amount * _NANO, quantities.parse(str(original))[1])
+
+
 @lru_cache(maxsize=1024)
 def binary(amount: int) -> str:
     """The amount with the largest binary suffix that needs no fraction."""

@@ -10,7 +10,7 @@ import pytest
 
 from fakekube.virt import quantities
 from tests.upstream.conftest import MERGE_PATCH, Object, Suite, conditions
-from tests.upstream.guests import NS, VMIS, Guest, a_namespace, configure, guest, instance, machine
+from tests.upstream.guests import NODES, NS, VMIS, Guest, a_namespace, configure, guest, instance, machine
 
 QUOTAS = f"/api/v1/namespaces/{NS}/resourcequotas"
 OTHER = "kubevirt-test-alternative1"
@@ -296,3 +296,132 @@ async def test_unsupported_agent(here: Suite, commands: str, kind: str, lacks: s
     path = f"/apis/subresources.kubevirt.io/v1/namespaces/{NS}/virtualmachineinstances/{vmi.name}/guestosinfo"
     told = {one["name"]: one["enabled"] for one in (await here.get(path))["supportedCommands"]}
     assert {name for name, enabled in told.items() if not enabled} == set(commands.split(",")) & told.keys()
+
+
+async def refusal(here: Suite, spec: Object) -> str:
+    """What is said of an instance that may not be."""
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": {"name": "no"}}
+    return str((await here.refused("POST", VMIS, {**body, "spec": spec}))["message"])
+
+
+def domain(**more: Any) -> Object:
+    spec = guest()
+    spec["domain"] |= more
+    return spec
+
+
+async def selector_of(here: Suite, name: str, **more: Any) -> Object:
+    """The nodes the launcher of such a guest can be on."""
+    return dict((await (await instance(here, domain(**more), name)).pod())["spec"]["nodeSelector"])
+
+
+async def test_cpu_models_and_features(here: Suite) -> None:
+    """[1678] [1679] [1680] [3123] A named model and required features are asked of the node, what the host has is not."""
+    (node, *_) = await here.items(NODES)
+    known = [label.rpartition("/") for label in node["metadata"]["labels"]]
+    model = next(own for group, _, own in known if group == "cpu-model.node.kubevirt.io")
+    feature = next(own for group, _, own in known if group == "cpu-feature.node.kubevirt.io")
+    assert f"cpu-model.node.kubevirt.io/{model}" in await selector_of(here, "a", cpu={"model": model})
+    for name, cpu in (("b", {"model": "host-passthrough"}), ("c", {})):
+        chosen = await selector_of(here, name, cpu=cpu)
+        assert not any(one.startswith("cpu-model.node.kubevirt.io/") for one in chosen)
+    chosen = await selector_of(here, "d", cpu={"features": [{"name": feature}]})
+    assert chosen[f"cpu-feature.node.kubevirt.io/{feature}"] == "true"
+
+
+MACHINES = {"emulatedMachines": ["q35*", "pc-q35*", "pc*"]}
+
+
+async def test_machine_types(here: Suite) -> None:
+    """[3124] [3125] [6964] [3126] From the instance, or the cluster's; the status tells what it has become."""
+    await configure(here, architectureConfiguration={"amd64": MACHINES})
+    for name, more, became in (
+        ("a", {"machine": {"type": "pc"}}, "pc-i440"),
+        ("b", {}, "q35"),
+        ("c", {"machine": {"type": ""}}, "q35"),
+        ("d", {"machine": {"type": "pc-q35-rhel9.4.0"}}, "pc-q35-rhel9.4.0"),
+    ):
+        vmi = await (await instance(here, domain(**more), name)).vmi()
+        assert became in vmi["status"]["machine"]["type"]
+    await configure(
+        here, architectureConfiguration={"amd64": {"machineType": "pc", "emulatedMachines": ["pc"]}}
+    )
+    vmi = await (await instance(here, domain(), "e")).vmi()
+    assert vmi["spec"]["domain"]["machine"]["type"] == "pc"
+    assert "pc-i440" in vmi["status"]["machine"]["type"]
+    message = await refusal(here, domain(machine={"type": "q35"}))
+    assert "is not supported: q35 (allowed values: [pc])" in message
+
+
+async def test_scheduler(here: Suite) -> None:
+    """[4631] Another scheduler than the cluster's is the launcher's, too, and waited for."""
+    vmi = await create(here, guest(schedulerName="my-custom-scheduler"))
+    await vmi.is_in("Scheduling")
+    (pod,) = await vmi.pods()
+    assert pod["spec"]["schedulerName"] == "my-custom-scheduler"
+
+
+async def test_memory(here: Suite) -> None:
+    """[3113] [3114] Somebody has to say how much; overcommitted, half of it is requested."""
+    assert "no memory requested" in await refusal(here, {"domain": {"devices": {}}})
+    await configure(here, developerConfiguration={"memoryOvercommit": 200})
+    vmi = await instance(here, domain(memory={"guest": "4096M"}, resources={}), "b")
+    assert (await vmi.vmi())["spec"]["domain"]["resources"]["requests"]["memory"] == "2048M"
+
+
+async def test_memory_headroom(here: Suite) -> None:
+    """What a launcher needs beside the guest can be made more by a ratio; the instances say nothing of it."""
+
+    async def requested(name: str) -> tuple[int, int]:
+        vmi = await instance(here, resources(requests={"memory": "1024M"}), name)
+        assert (await vmi.vmi())["spec"]["domain"]["resources"] == {"requests": {"memory": "1024M"}}
+        overhead = int((await vmi.pod())["metadata"]["annotations"]["kubevirt.io/memory-overhead-bytes"])
+        return quantities.whole((await compute(vmi))["resources"]["requests"]["memory"]), overhead
+
+    plain, overhead = await requested("a")
+    await configure(here, additionalGuestMemoryOverheadRatio="1.567")
+    more, greater = await requested("b")
+    assert overhead == 303_989_888
+    assert more - plain == greater - overhead == 303990 * 567 // 1000 * 1000
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"cores": 2, "requests": "3"}, "must not be provided at the same time with spec.domain.cpu.cores"),
+        ({"requests": "300m"}, "provided resources CPU requests must be an interger"),
+        ({"requests": "2", "limits": "4"}, "must be equal when DedicatedCPUPlacement is true"),
+    ],
+)
+async def test_wrong_pinned_cpus(here: Suite, given: Object, text: str) -> None:
+    """[1688] [1689] [1690] Pinned CPUs are whole ones, as many as the guest has, guaranteed."""
+    cpu = {"dedicatedCpuPlacement": True, **({"cores": given["cores"]} if "cores" in given else {})}
+    asked = {kind: {"cpu": given[kind]} for kind in ("requests", "limits") if kind in given}
+    asked["requests"]["memory"] = "64M"
+    spec = domain(cpu=cpu, resources=asked)
+    assert text in await refusal(here, spec)
+
+
+async def test_pinned_cpus(here: Suite) -> None:
+    """[1687] [802] [4632] [830] The launcher is guaranteed as many CPUs, one more for an emulator that is to be apart."""
+    requests = {"memory": "64M"}
+    pinned = {"dedicatedCpuPlacement": True}
+    for name, cpu, asked, wanted in (
+        ("a", {"cores": 2, **pinned}, requests, "2"),
+        ("b", pinned, {"cpu": "2", **requests}, "2"),
+        ("c", {"cores": 2, "isolateEmulatorThread": True, **pinned}, requests, "3"),
+    ):
+        vmi = await instance(here, domain(cpu=cpu, resources={"requests": asked}), name)
+        given = (await compute(vmi))["resources"]
+        assert (given["requests"]["cpu"], given["limits"]["cpu"]) == (wanted, wanted)
+        assert (await vmi.vmi())["status"]["qosClass"] == "Guaranteed"
+        assert (await vmi.pod())["spec"]["nodeSelector"]["kubevirt.io/cpumanager"] == "true"
+    assert (await instance(here, domain(cpu={"cores": 2}), "d")).name == "d"
+
+
+async def test_missing_volume(here: Suite) -> None:
+    """[6960] A disk is of a volume."""
+    spec = guest("")
+    spec["domain"]["devices"]["disks"] = [{"name": "testdisk"}]
+    text = "denied the request: spec.domain.devices.disks[0].Name 'testdisk' not found."
+    assert text in await refusal(here, spec)

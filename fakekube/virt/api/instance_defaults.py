@@ -6,7 +6,7 @@ Origin: kubevirt: pkg/defaults/{defaults,amd64-defaults,arm64-defaults,s390x-def
 from typing import Any
 
 from fakekube.virt.config import ClusterConfig
-from fakekube.virt.quantities import binary, times, whole
+from fakekube.virt.quantities import like, times, whole
 
 Spec = dict[str, Any]
 _MOST_CPUS = 512
@@ -120,7 +120,7 @@ def _overcommitted(domain: dict[str, Any], config: ClusterConfig) -> None:
     resources = domain.get("resources") or {}
     requests = resources.get("requests") or {}
     if config.memory_overcommit != 100 and guest is not None and "memory" not in requests:
-        amount = binary(whole(guest) * 100 // config.memory_overcommit)
+        amount = like(whole(guest) * 100 // config.memory_overcommit, guest)
         domain["resources"] = {**resources, "requests": {**requests, "memory": amount}}
 
 

@@ -206,7 +206,7 @@ def _resources(vmi: Obj, settings: Settings) -> Object:
     domain = dig(vmi, "spec", "domain", default={})
     given = domain.get("resources") or {}
     cpus = vcpus(vmi)
-    overhead = memory_overhead(vmi)
+    overhead = memory_overhead(vmi, settings.config)
     guest = dig(domain, "memory", "guest") or dig(given, "requests", "memory") or "0"
     requested = dig(given, "requests", "memory") or guest
     devices = _network_devices(domain, settings)

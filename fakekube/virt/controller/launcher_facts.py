@@ -5,6 +5,7 @@ Origin: kubevirt: pkg/virt-controller/services/template.go, pkg/hypervisor/kvm/m
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from fakekube.machinery.objects import Obj, annotations, dig
@@ -13,6 +14,7 @@ from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller import instance
 
 _MEBI = 2**20
+_KILO = 1000
 _GRACE_UNSET = 30
 FATE, NOT_GUARANTEED = "fakekube.io/fate", "not-guaranteed"  # the one fate a launcher is made with
 
@@ -38,11 +40,13 @@ class Target:
     selinux_level: str = ""
 
 
-def memory_overhead(vmi: Obj) -> int:
-    """Bytes the launcher needs beside the guest's memory: fixed processes, 8Mi per vCPU, page tables."""
+def memory_overhead(vmi: Obj, config: ClusterConfig) -> int:
+    """Bytes the launcher needs beside the guest's memory: fixed processes, 8Mi per vCPU, page tables; more, if a ratio says so."""
     requested = dig(vmi, "spec", "domain", "resources", "requests", "memory")
     page_tables = quantities.whole(requested) // 512 if requested else 0
-    return 280 * _MEBI + vcpus(vmi) * 8 * _MEBI + page_tables
+    needed = 280 * _MEBI + vcpus(vmi) * 8 * _MEBI + page_tables
+    ratio = Decimal(str(config.raw.get("additionalGuestMemoryOverheadRatio") or 1))
+    return needed + int(-(-needed // _KILO) * (ratio - 1)) * _KILO
 
 
 def grace_seconds(vmi: Obj) -> int:

@@ -45,7 +45,7 @@ def build(
             "generateName": f"virt-launcher-{name(vmi)}-",
             "namespace": namespace(vmi),
             "labels": _labels(vmi, target),
-            "annotations": _annotations(vmi, temporary=temporary, target=target),
+            "annotations": _annotations(vmi, settings, temporary=temporary, target=target),
             "ownerReferences": [_owner(vmi)],
         },
         "spec": {
@@ -131,7 +131,7 @@ def _labels(vmi: Obj, target: Target | None) -> dict[str, str]:
     return made
 
 
-def _annotations(vmi: Obj, *, temporary: bool, target: Target | None) -> dict[str, str]:
+def _annotations(vmi: Obj, settings: Settings, *, temporary: bool, target: Target | None) -> dict[str, str]:
     own = {
         key: value
         for key, value in annotations(vmi).items()
@@ -144,7 +144,7 @@ def _annotations(vmi: Obj, *, temporary: bool, target: Target | None) -> dict[st
         "kubectl.kubernetes.io/default-container": "compute",
         names.MIGRATION_TRANSPORT_UNIX: "true",
         "descheduler.alpha.kubernetes.io/request-evict-only": "",
-        names.MEMORY_OVERHEAD: str(memory_overhead(vmi)),
+        names.MEMORY_OVERHEAD: str(memory_overhead(vmi, settings.config)),
         "pre.hook.backup.velero.io/container": "compute",
         "pre.hook.backup.velero.io/command": f'["/usr/bin/virt-freezer", "--freeze", {freezer}',
         "pre.hook.backup.velero.io/timeout": "60s",

@@ -11,7 +11,7 @@ from fakekube.machinery.objects import Obj, annotations, dig, name, namespace
 from fakekube.machinery.wire import Object
 from fakekube.virt import multus
 
-MACHINE_TYPE = "pc-q35-rhel9.6.0"  # what `q35` resolves to
+_MACHINE_TYPES = {"pc": "pc-i440fx-rhel7.6.0", "q35": "pc-q35-rhel9.6.0"}  # what aliases resolve to
 
 _ALLOW_BRIDGE = "kubevirt.io/allow-pod-bridge-network-live-migration"
 _NETWORK_TEXT = (
@@ -184,6 +184,12 @@ def _letters(number: int) -> str:
     """A … z, aa, ab, …"""
     text = chr(ord("a") + number % 26)
     return _letters(number // 26 - 1) + text if number >= 26 else text
+
+
+def machine_type(vmi: Obj) -> str:
+    """The chipset the guest has."""
+    chosen = str(dig(vmi, "spec", "domain", "machine", "type") or "q35")
+    return _MACHINE_TYPES.get(chosen, chosen)
 
 
 def memory(vmi: Obj) -> Object:

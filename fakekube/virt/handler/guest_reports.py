@@ -46,7 +46,7 @@ class Reports:
             "phaseTransitionTimestamps": self._transitions("Running"),
             "interfaces": domain.interfaces(self._vmi, self._pod, agent=False),
             "volumeStatus": domain.volume_statuses(self._vmi),
-            "machine": {"type": domain.MACHINE_TYPE},
+            "machine": {"type": domain.machine_type(self._vmi)},
             "memory": domain.memory(self._vmi),
             "migrationMethod": domain.migration_method(self._vmi),
             "selinuxContext": "none",

@@ -33,7 +33,15 @@ _MODELS = (
     "IvyBridge",
 )
 _FEATURES = ("aes", "avx", "avx2", "sse4.1", "sse4.2", "vmx", "apic", "pcid", "xsave")
-_MACHINES = ("q35", "pc-q35-rhel9.6.0", "pc-q35-rhel9.4.0", "pc-q35-rhel9.2.0", "pc-q35-rhel8.6.0")
+_MACHINES = (
+    "pc",
+    "pc-i440fx-rhel7.6.0",
+    "q35",
+    "pc-q35-rhel9.6.0",
+    "pc-q35-rhel9.4.0",
+    "pc-q35-rhel9.2.0",
+    "pc-q35-rhel8.6.0",
+)
 # A virt-handler says 1k unless --max-devices tells it otherwise; here as many as a node of this size takes pods.
 _DEVICES = {f"devices.kubevirt.io/{device}": "16k" for device in ("kvm", "tun", "vhost-net")}
 
