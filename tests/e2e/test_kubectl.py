@@ -31,6 +31,12 @@ def data(k: Kubectl) -> str:
     return k("get", "cm", "c", "-o", "jsonpath={.data.a}")
 
 
+def have_web(k: Kubectl) -> None:
+    """The Deployment and its Service, for tests that may come to another worker than the one that makes them."""
+    k.run("create", "-f", "-", stdin=DEPLOYMENT)
+    k.run("create", "service", "clusterip", "web", "--tcp=80:8080")
+
+
 def test_create_and_get(k: Kubectl) -> None:
     """Generators, manifests, and the forms of get."""
     assert k("create", "-f", "-", stdin=DEPLOYMENT) == "deployment.apps/web created\n"
@@ -104,6 +110,7 @@ def test_edit_and_replace(k: Kubectl, tmp_path: Path) -> None:
 
 def test_patch_label_annotate(k: Kubectl) -> None:
     """The three kinds of patches, and what label and annotate make of them."""
+    have_web(k)
     k("apply", "-f", "-", stdin=CONFIG % "1")
     assert k("patch", "cm", "c", "-p", '{"data":{"a":"5"}}') == "configmap/c patched\n"
     assert k("patch", "cm", "c", "-p", '{"data":{"a":"5"}}') == "configmap/c patched (no change)\n"
@@ -131,6 +138,7 @@ def test_patch_label_annotate(k: Kubectl) -> None:
 
 def test_scale_and_wait(k: Kubectl) -> None:
     """scale goes through the subresource, minds its precondition; wait waits for conditions, fields and ends."""
+    have_web(k)
     assert k("scale", "deployment", "web", "--replicas=5") == "deployment.apps/web scaled\n"
     assert k("get", "deploy", "web", "-o", "jsonpath={.spec.replicas}") == "5"
     assert (
@@ -227,6 +235,7 @@ def test_cascades(k: Kubectl, cascade: str) -> None:
 
 def test_discovery(k: Kubectl) -> None:
     """What is there, and what it means."""
+    have_web(k)
     rows = {line.split()[0] for line in k("api-resources", "--no-headers").splitlines()}
     assert {"pods", "deployments", "endpointslices", "customresourcedefinitions", "apiservices"} <= rows
     assert "apps/v1\n" in k("api-versions")

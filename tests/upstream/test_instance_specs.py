@@ -159,14 +159,15 @@ async def test_a_node_whose_handler_is_gone(suite: Suite) -> None:
     """[1634] Without heartbeat nobody is placed there, and guests without launcher are lost; until it comes back."""
     vmi = await guests.instance(suite, guest("cirros"))
     node = await vmi.node()
+    kubevirt = "/apis/kubevirt.io/v1/namespaces/kubevirt/kubevirts/kubevirt"
     path = "/apis/apps/v1/namespaces/kubevirt/daemonsets/virt-handler"
     handlers = "/api/v1/namespaces/kubevirt/pods"
     elsewhere = {"key": "kubernetes.io/hostname", "operator": "NotIn", "values": [node]}
     terms = {"nodeSelectorTerms": [{"matchExpressions": [elsewhere]}]}
-    daemons = await suite.get(path)
-    pod_spec = daemons["spec"]["template"]["spec"]
-    pod_spec["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
-    assert (await suite.call("PUT", path, daemons))[0] == 200
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+    placed = await suite.get(kubevirt)
+    placed["spec"]["workloads"] = {"nodePlacement": {"affinity": affinity}}
+    assert (await suite.call("PUT", kubevirt, placed))[0] == 200
 
     async def none_there() -> bool:
         found = await suite.items(handlers, "kubevirt.io=virt-handler", fieldSelector=f"spec.nodeName={node}")
@@ -183,9 +184,9 @@ async def test_a_node_whose_handler_is_gone(suite: Suite) -> None:
 
     await suite.eventually(unusable, 20)
     await vmi.is_in("Failed", 180)
-    daemons = await suite.get(path)
-    del daemons["spec"]["template"]["spec"]["affinity"]
-    assert (await suite.call("PUT", path, daemons))[0] == 200
+    placed = await suite.get(kubevirt)
+    del placed["spec"]["workloads"]
+    assert (await suite.call("PUT", kubevirt, placed))[0] == 200
 
     async def all_back() -> bool:
         status = (await suite.get(path))["status"]
