@@ -59,9 +59,20 @@ async def run(chosen: Settings, access: Access, transport: HttpTransport) -> Non
     metrics = Metrics("virtualmachinepool", chosen.workers, clock=clock)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(transport)
-        client = Client(metrics.counted(transport, urlsplit(access.server).netloc), user_agent=COMPONENT)
+        api = metrics.counted(transport, urlsplit(access.server).netloc)
+        election = None
+        if chosen.leader_elect:
+            election = LeaderElection(
+                Client(api, user_agent=COMPONENT),
+                clock=clock,
+                namespace=chosen.lease_namespace or access.namespace,
+                name=chosen.lease_name,
+                identity=f"{socket.gethostname()}_{ids.uid()}",
+                on_change=lambda leading: metrics.leads(leading, chosen.lease_name),
+            )
+            metrics.leads(leading=False, name=chosen.lease_name)
         pools = PoolController(
-            client,
+            Client(election.fenced(api) if election else api, user_agent=COMPONENT),
             clock=clock,
             ids=ids,
             reconcile_delay=chosen.reconcile_delay,
@@ -70,17 +81,6 @@ async def run(chosen: Settings, access: Access, transport: HttpTransport) -> Non
             burst=chosen.burst,
             observer=metrics,
         )
-        election = None
-        if chosen.leader_elect:
-            election = LeaderElection(
-                client,
-                clock=clock,
-                namespace=chosen.lease_namespace or access.namespace,
-                name=chosen.lease_name,
-                identity=f"{socket.gethostname()}_{ids.uid()}",
-                on_change=lambda leading: metrics.leads(leading, chosen.lease_name),
-            )
-            metrics.leads(leading=False, name=chosen.lease_name)
         if chosen.metrics_port >= 0:
             await stack.enter_async_context(_served(chosen, metrics, pools, election))
         await stack.enter_async_context(_until_signalled())

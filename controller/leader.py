@@ -2,6 +2,10 @@
 
 Clocks of different machines are never compared: a lease is taken over when it has not changed for its own duration as
 seen from here. Who cannot renew for `renew_seconds` stops working before anybody else may begin.
+
+Stricter than upstream, for the work writes: the time to stop is counted from when a renewal was sent, not from when it was
+answered; who sees the lease in other hands stops at once; a lease that was deleted is waited for as if it still stood; and
+`fenced` lets no write out that is late, as after the process was stopped for a while.
 Upstream: k8s: staging/src/k8s.io/client-go/tools/leaderelection/leaderelection.go
 """
 
@@ -13,15 +17,22 @@ from typing import Any
 
 from fakekube.client.client import Client
 from fakekube.clock import Clock, rfc3339_micro
-from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery import objects
+from fakekube.machinery.errors import ApiError, Conflict, NotFound
 from fakekube.machinery.resources import LEASES
-from fakekube.machinery.wire import Object
+from fakekube.machinery.wire import Handler, Object, Request, Response
 
 log = logging.getLogger("controller.leader")
 
 
 class LostLeadershipError(Exception):
-    """The lease could not be renewed in time; somebody else may be working now."""
+    """The lease is somebody else's, or could not be renewed in time; somebody else may be working now."""
+
+
+class NotLeading(ApiError):
+    """A write that was not sent, since the lease does not cover it."""
+
+    code, reason = 503, "ServiceUnavailable"
 
 
 class LeaderElection:
@@ -48,12 +59,14 @@ class LeaderElection:
         self._renew_seconds = renew_seconds
         self._retry_seconds = retry_seconds
         self._on_change = on_change
-        self._seen: Object | None = None  # the spec seen last, and when it was seen first
+        self._seen: Object = {}  # the spec seen last, and when it was seen first
         self._seen_at = 0.0
+        self._mine: Object | None = None  # the lease as it was answered to the last write, if it is known
+        self._covered_until = 0.0  # when to stop, unless the lease is renewed
 
     async def lead(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Wait for the lease, then work as long as it is held. Raises LostLeadershipError when it is lost."""
-        while not await self._hold():
+        while not await self._within(self._renew_seconds, self._hold()):
             await self._clock.sleep(self._retry_seconds)
         log.info("%s leads", self._identity)
         self._set(leading=True)
@@ -67,17 +80,35 @@ class LeaderElection:
                 task.cancel()
             await asyncio.gather(working, renewing, return_exceptions=True)
             self._set(leading=False)
+            self._covered_until = 0.0
             await self._within(self._retry_seconds, self._give_back())
 
+    def fenced(self, handler: Handler) -> Handler:
+        """The same handler for whoever works only while leading: what would write is refused when the lease does not cover it."""
+
+        async def guarded(request: Request) -> Response:
+            if request.method != "GET" and self._left() <= 0:
+                raise NotLeading(f"not sent: lease {self._lease} was not renewed in time")
+            return await handler(request)
+
+        return guarded
+
+    @property
+    def _lease(self) -> str:
+        return f"{self._namespace}/{self._name}"
+
+    def _left(self) -> float:
+        return self._covered_until - self._clock.monotonic()
+
     async def _renew(self) -> None:
-        renewed = self._clock.monotonic()
+        due = self._clock.monotonic()
         while True:
-            await self._clock.sleep(self._retry_seconds)
-            left = self._renew_seconds - (self._clock.monotonic() - renewed)
-            if left > 0 and await self._within(left, self._hold()):
-                renewed = self._clock.monotonic()
-            elif self._clock.monotonic() - renewed >= self._renew_seconds:
-                raise LostLeadershipError(f"lease {self._namespace}/{self._name} could not be renewed")
+            due = max(due + self._retry_seconds, self._clock.monotonic())
+            await self._clock.sleep(min(due, self._covered_until) - self._clock.monotonic())
+            if (left := self._left()) <= 0:
+                raise LostLeadershipError(f"lease {self._lease} could not be renewed")
+            if not await self._within(left, self._hold()) and self._others:
+                raise LostLeadershipError(f"lease {self._lease} was taken by {self._seen['holderIdentity']}")
 
     async def _within(self, seconds: float, attempt: Coroutine[Any, Any, bool]) -> bool:
         """The attempt's outcome; False when it takes longer than it may. A request that hangs must not keep us leader."""
@@ -94,10 +125,13 @@ class LeaderElection:
     async def _hold(self) -> bool:
         """Take or renew the lease, once; whether that succeeded."""
         try:
+            if self._mine is not None:
+                with contextlib.suppress(Conflict, NotFound):
+                    return await self._write(self._mine)
             return await self._take(await self._read())
         except ApiError as error:
             level = logging.WARNING if error.code in (401, 403) else logging.INFO
-            log.log(level, "lease %s/%s: %s", self._namespace, self._name, error)
+            log.log(level, "lease %s: %s", self._lease, error)
             return False
 
     async def _read(self) -> Object | None:
@@ -107,37 +141,54 @@ class LeaderElection:
             return None
 
     async def _take(self, lease: Object | None) -> bool:
-        now = rfc3339_micro(self._clock.now())
-        mine: Object = {
+        """Write the lease unless it is somebody else's. One that is gone is still whose it was: who held it makes it anew."""
+        if lease is not None:
+            self._note(lease.get("spec") or {})
+        if self._is_held_by_another():
+            return False
+        meta = {"name": self._name, "namespace": self._namespace}
+        new: Object = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": meta}
+        return await self._write(new if lease is None else lease)
+
+    async def _write(self, lease: Object) -> bool:
+        sent, now = self._clock.monotonic(), rfc3339_micro(self._clock.now())
+        before = lease.get("spec") or {}
+        spec: Object = {
             "holderIdentity": self._identity,
             "leaseDurationSeconds": self._lease_seconds,
             "acquireTime": now,
             "renewTime": now,
-            "leaseTransitions": 0,
+            "leaseTransitions": before.get("leaseTransitions") or 0,
         }
-        if lease is None:
-            meta = {"name": self._name, "namespace": self._namespace}
-            body = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": meta, "spec": mine}
-            self._note((await self._client.create(LEASES, body))["spec"])
-            return True
-        held = lease.get("spec") or {}
-        self._note(held)
-        holder = held.get("holderIdentity") or ""
-        if holder == self._identity:
-            mine |= {
-                "acquireTime": held.get("acquireTime") or now,
-                "leaseTransitions": held.get("leaseTransitions") or 0,
-            }
-        elif holder and self._clock.monotonic() < self._seen_at + (held.get("leaseDurationSeconds") or 0):
-            return False
-        else:
-            mine["leaseTransitions"] = (held.get("leaseTransitions") or 0) + 1
-        self._note((await self._client.update(LEASES, {**lease, "spec": mine}))["spec"])
+        write = self._client.update if objects.resource_version(lease) else self._client.create
+        if before.get("holderIdentity") == self._identity:
+            spec["acquireTime"] = before.get("acquireTime") or now
+        elif write == self._client.update:
+            spec["leaseTransitions"] += 1
+        self._mine = None
+        self._mine = await write(LEASES, {**lease, "spec": spec})
+        self._note(self._mine["spec"])
+        # Others count from when they see it, which is later than it was sent, however long the answer took.
+        self._covered_until = sent + self._renew_seconds
         return True
 
+    @property
+    def _others(self) -> bool:
+        """Whether the lease was somebody else's when it was seen last."""
+        return self._seen.get("holderIdentity") not in (None, "", self._identity)
+
+    def _is_held_by_another(self) -> bool:
+        """Whether somebody else has it who may be working: until it runs out, and for a leader who lost it, always."""
+        duration = self._seen.get("leaseDurationSeconds") or self._lease_seconds
+        return self._others and (self.leading or self._clock.monotonic() < self._seen_at + duration)
+
     def _note(self, spec: Object) -> None:
-        if spec != self._seen:
-            self._seen, self._seen_at = spec, self._clock.monotonic()
+        if spec == self._seen:
+            return
+        holder = spec.get("holderIdentity") or ""
+        if holder not in (self._seen.get("holderIdentity"), "", self._identity):
+            log.info("lease %s is held by %s", self._lease, holder)
+        self._seen, self._seen_at = spec, self._clock.monotonic()
 
     async def _give_back(self) -> bool:
         """Let the next one begin at once. Only a courtesy: the lease would run out anyway."""
