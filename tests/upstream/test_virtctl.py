@@ -252,16 +252,23 @@ async def read(socket: aiohttp.ClientWebSocketResponse, length: int) -> bytes:
 @pytest.mark.parametrize("place", ["console", "vnc"])
 async def test_one_at_a_time(virtctl: Virtctl, place: str) -> None:
     """[1591] Who opens a console or a screen cuts off who sat there: broken off, without a farewell."""
+
+    async def said(socket: aiohttp.ClientWebSocketResponse) -> None:
+        if place == "console":  # it goes on where the one before stopped, and waits
+            await socket.send_bytes(b"\n")
+        await socket.receive_bytes(timeout=5)
+
     async with virtctl.stream(f"{VMI}/{place}") as first:
-        await first.receive_bytes(timeout=5)
+        await said(first)
         async with virtctl.stream(f"{VMI}/{place}") as second:
-            await second.receive_bytes(timeout=5)
-            end = await first.receive(timeout=5)
+            await said(second)
+            while (end := await first.receive(timeout=5)).type == aiohttp.WSMsgType.BINARY:
+                pass
             assert end.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
             assert first.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE
             assert not second.closed
     async with virtctl.stream(f"{VMI}/{place}") as third:
-        await third.receive_bytes(timeout=5)
+        await said(third)
 
 
 async def test_viewers_shake_hands(virtctl: Virtctl) -> None:

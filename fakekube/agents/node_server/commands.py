@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from fakekube.agents.node_server import logs, shell
 from fakekube.agents.node_server.channels import Run, Talk
+from fakekube.agents.node_server.programs import Container
 from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import InternalError
@@ -26,7 +27,7 @@ class Asked:
     tty: bool = False
 
 
-def container_of(pod: Obj, name: str, now: str) -> shell.Container:
+def container_of(pod: Obj, name: str, now: str) -> Container:
     """What commands in a container can tell."""
     spec = logs.spec_of(pod, name)
     host = str(dig(pod, "spec", "hostname", default="") or objects.name(pod))
@@ -47,7 +48,7 @@ def container_of(pod: Obj, name: str, now: str) -> shell.Container:
         f"{_TOKENS}/namespace": objects.namespace(pod),
     }
     main = " ".join([*(spec.get("command") or ()), *(spec.get("args") or ())]) or name
-    return shell.Container(host, environment, files, (main, "ps"), now=now)
+    return Container(host, environment, files, (main, "ps"), now=now)
 
 
 def _value(pod: Obj, variable: Obj) -> str | None:
@@ -61,7 +62,7 @@ def _value(pod: Obj, variable: Obj) -> str | None:
     return None if found is None else str(found)
 
 
-def executing(container: shell.Container, asked: Asked, clock: Clock) -> Run:
+def executing(container: Container, asked: Asked, clock: Clock) -> Run:
     """How to run a command in it."""
 
     async def run(talk: Talk) -> Object:
@@ -84,9 +85,7 @@ def executing(container: shell.Container, asked: Asked, clock: Clock) -> Run:
     return run
 
 
-def attached(
-    container: shell.Container, asked: Asked, watching: Run, end: Callable[[int], Awaitable[None]]
-) -> Run:
+def attached(container: Container, asked: Asked, watching: Run, end: Callable[[int], Awaitable[None]]) -> Run:
     """How to talk to what runs there. Whoever types talks to a shell, with whose end the container ends: `end` takes the exit
     code. Whoever only looks on sees what comes."""
 
@@ -107,7 +106,7 @@ def attached(
     return run
 
 
-async def _at_terminal(container: shell.Container, talk: Talk) -> Object:
+async def _at_terminal(container: Container, talk: Talk) -> Object:
     terminal = shell.Terminal(container)
     await talk.write(terminal.prompt.encode())
     while not terminal.ended and (data := await talk.read()) is not None:

@@ -11,6 +11,7 @@ from fakekube.machinery.objects import Obj, annotations, dig, labels, name, name
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import launcher_containers, launcher_volumes, names, nics
 from fakekube.virt.controller.launcher_facts import Settings, Target, grace_seconds, memory_overhead
+from fakekube.virt.hostname import hostname
 
 _GRACE_EXTRA = 30  # what the launcher gets beyond the guest's own grace period
 _NOT_INHERITED = (names.LATEST_OBSERVED, names.STORAGE_OBSERVED)
@@ -21,11 +22,6 @@ def id_label(vmi_name: str) -> str:
     if len(vmi_name) <= 63:
         return vmi_name
     return f"{vmi_name[:54]}-{hashlib.sha1(vmi_name.encode()).hexdigest()[:8]}"  # noqa: S324 - upstream's choice
-
-
-def hostname(vmi: Obj) -> str:
-    """The guest's: what it says, or its name up to a dot, as long as labels of names may be."""
-    return str(dig(vmi, "spec", "hostname") or name(vmi).partition(".")[0][:63].rstrip("-"))
 
 
 def build(

@@ -9,7 +9,7 @@ from typing import Any
 from fakekube.machinery.errors import BadRequest, InternalError
 from fakekube.machinery.objects import Obj, condition_is, conditions, dig, name
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import agent, domain
+from fakekube.virt.handler import agent, systems
 
 
 def paused(reason: str, message: str, now: str) -> Object:
@@ -112,7 +112,7 @@ def _guest_os_info(vmi: Obj) -> Object:
         "guestAgentVersion": "9.2.0",
         "supportedCommands": agent.commands(vmi),
         "hostname": dig(vmi, "spec", "hostname") or name(vmi),
-        "os": dict(dig(vmi, "status", "guestOSInfo", default={})) or domain.guest_os(vmi),
+        "os": dict(dig(vmi, "status", "guestOSInfo", default={})) or systems.guest_os(vmi),
         "timezone": "UTC, 0",
         "userList": _users(vmi),
         "fsInfo": {"disks": _filesystems(vmi)},

@@ -18,63 +18,6 @@ _NETWORK_TEXT = (
     "cannot migrate VMI which does not use masquerade or a migratable plugin to connect to the pod network"
 )
 
-# Operating systems the agent of a guest reports, by a word in the name of its image. Others are told as Fedora.
-_NO_AGENT = ("cirros", "alpine")
-_SYSTEMS: dict[str, dict[str, str]] = {
-    "ubuntu": {
-        "id": "ubuntu",
-        "name": "Ubuntu",
-        "prettyName": "Ubuntu 24.04.2 LTS",
-        "version": "24.04",
-        "versionId": "24.04",
-        "kernelRelease": "6.8.0-52-generic",
-        "kernelVersion": "#53-Ubuntu SMP PREEMPT_DYNAMIC Sat Jan 11 00:06:25 UTC 2025",
-        "machine": "x86_64",
-    },
-    "debian": {
-        "id": "debian",
-        "name": "Debian GNU/Linux",
-        "prettyName": "Debian GNU/Linux 12 (bookworm)",
-        "version": "12 (bookworm)",
-        "versionId": "12",
-        "kernelRelease": "6.1.0-30-amd64",
-        "kernelVersion": "#1 SMP PREEMPT_DYNAMIC Debian 6.1.124-1 (2025-01-12)",
-        "machine": "x86_64",
-    },
-    "": {
-        "id": "fedora",
-        "name": "Fedora Linux",
-        "prettyName": "Fedora Linux 42 (Cloud Edition)",
-        "version": "42 (Cloud Edition)",
-        "versionId": "42",
-        "kernelRelease": "6.14.0-63.fc42.x86_64",
-        "kernelVersion": "#1 SMP PREEMPT_DYNAMIC Mon Mar 24 19:53:37 UTC 2025",
-        "machine": "x86_64",
-    },
-}
-
-
-def has_agent(vmi: Obj) -> bool:
-    """Whether the guest's image brings an agent: the tiny ones do not, nor does a guest without disks."""
-    images = list(_images(vmi))
-    return bool(images) and not any(word in image for image in images for word in _NO_AGENT)
-
-
-def _images(vmi: Obj) -> Iterable[str]:
-    for volume in dig(vmi, "spec", "volumes", default=()):
-        for kind, member in (
-            ("containerDisk", "image"),
-            ("dataVolume", "name"),
-            ("persistentVolumeClaim", "claimName"),
-        ):
-            if kind in volume:
-                yield str(volume[kind].get(member, ""))
-
-
-def guest_os(vmi: Obj) -> dict[str, str]:
-    first = next(iter(_images(vmi)), "")
-    return dict(next(system for word, system in _SYSTEMS.items() if word in first))
-
 
 def mac_address(vmi: Obj, interface: Obj) -> str:
     """The address given, or one that stays the same however often the guest restarts."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from fakekube.clock import rfc3339
 from fakekube.machinery.objects import conditions, dig
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import agent, commands, domain
+from fakekube.virt.handler import agent, commands, domain, systems
 
 SYNC_ERROR = (
     "server error. command SyncVMI failed: \"LibvirtError(Code=1, Domain=10, Message='internal error: "
@@ -110,7 +110,7 @@ class Reports:
         return {
             **status,
             "conditions": [*listed, *told],
-            "guestOSInfo": domain.guest_os(self._vmi),
+            "guestOSInfo": systems.guest_os(self._vmi),
             "interfaces": domain.interfaces(self._vmi, self._pod, agent=True),
         }
 

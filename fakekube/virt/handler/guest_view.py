@@ -32,7 +32,7 @@ from fakekube.clock import rfc3339, rfc3339_micro
 from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import annotations, condition_is, dig, is_terminating
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import copying, domain, plugging
+from fakekube.virt.handler import copying, domain, plugging, systems
 from fakekube.virt.handler.fates import BLOCKED_TARGET, FAILED_MIGRATION, Fate
 from fakekube.virt.handler.guest_reports import SYNC_ERROR, Reports
 from fakekube.virt.handler.migration import Step, next_step
@@ -106,7 +106,7 @@ class GuestView(View):
         fate = self.fate
         if condition_is(self._vmi, "AgentConnected"):
             return "connected"
-        if fate.no_agent or (fate.agent_after is None and not domain.has_agent(self._vmi)):
+        if fate.no_agent or (fate.agent_after is None and not systems.has_agent(self._vmi)):
             return None
         lost = fate.agent_lost_after
         return None if lost is not None and self._age() >= lost else "awaited"

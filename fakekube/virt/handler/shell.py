@@ -1,39 +1,27 @@
-"""A guest's serial console: a getty, a login and a small shell, as bytes in → bytes out. Pure: a session is a value.
+"""A guest's serial console: what it says when it boots, a getty, a login and a shell, as bytes in → bytes out. Pure: a session is
+a value, and goes on as long as the guest runs, whoever sits at the console.
 
 Like a terminal line in cooked mode it echoes what is typed, and knows backspace, ^C, ^U and ^D. Any user may log in with
-any password. What a command does to the guest itself (poweroff, reboot, panic) is told as a deed; others carry it out.
+any password. What a command does to the guest itself (poweroff, reboot, panic) is told as a deed; others carry it out. A
+session is a place of its own: what is written into files is there until the guest boots again.
 """
 
-import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-Deed = Literal["", "poweroff", "reboot", "panic", "disconnect"]
+from fakekube.agents.node_server import shell
+from fakekube.agents.node_server.programs import Done
+from fakekube.virt.handler import guest_programs, systems
+from fakekube.virt.handler.guest_programs import Machine
+
+Deed = Literal["", "poweroff", "reboot", "panic"]
 Stage = Literal["login", "password", "shell", "ended"]
 
 _LONGEST_LINE = 4096  # bytes; a terminal line takes no more, either
 _BACKSPACES, _ENTERS = b"\x7f\x08", b"\r\n"
 _CTRL_C, _CTRL_D, _CTRL_U = 0x03, 0x04, 0x15
-_PANIC = (
-    "[{up:12.6f}] sysrq: Trigger a crash",
-    "[{up:12.6f}] Kernel panic - not syncing: sysrq triggered crash",
-    "[{up:12.6f}] CPU: 0 UID: 0 PID: 1 Comm: sh Not tainted {kernel}",
-    "[{up:12.6f}] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What the shell tells about the guest it runs in."""
-
-    hostname: str
-    system: Mapping[str, str] = field(default_factory=dict)  # as the guest agent would tell it
-    interfaces: tuple[tuple[str, str, str], ...] = ()  # name, MAC, IP address or empty
-
-    @property
-    def kernel(self) -> str:
-        return self.system.get("kernelRelease", "")
+_DEEDS: Mapping[str, Deed] = {"poweroff": "poweroff", "reboot": "reboot", "panic": "panic"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +32,10 @@ class Session:
     stage: Stage = "login"
     line: bytes = b""
     user: str = ""
+    home: str = ""  # whose shell it is that the user has become root in
     code: int = 0  # what the last command returned
     returned: bool = False  # the last byte was a carriage return: a newline after it counts for nothing
+    files: Mapping[str, str | None] = field(default_factory=dict)  # what has been written
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +47,10 @@ class Turn:
     deed: Deed = ""
 
 
-def opened(machine: Machine) -> Turn:
-    """A console is attached: the getty shows itself."""
-    return Turn(Session(machine), _crlf(_greeting(machine)))
+def booted(machine: Machine) -> Turn:
+    """The guest has just booted; nobody has sat at its console since."""
+    text = f"{machine.boot}[    0.000000] Linux version {machine.kernel}\n{_greeting(machine)}"
+    return Turn(Session(machine), _crlf(text))
 
 
 def fed(session: Session, data: bytes, uptime: float) -> Turn:
@@ -105,164 +96,73 @@ def _typed(session: Session, byte: int, uptime: float) -> Turn:
 
 
 def _entered(session: Session, line: str, uptime: float) -> Turn:
+    manners = systems.manners(session.machine.system)
     if session.stage == "login":
         user = line.strip()
         if not user:
-            return Turn(session, _prompt(session))
-        asked = replace(session, stage="password", user=user)
-        return Turn(asked, _prompt(asked))
-    if session.stage == "password":
-        inside = replace(session, stage="shell", code=0)
-        return Turn(inside, _prompt(inside))
+            return Turn(session, _crlf(_greeting(session.machine)))
+        if user != manners.open_to:
+            asked = replace(session, stage="password", user=user)
+            return Turn(asked, _prompt(asked))
+        session = replace(session, user=user)
+    if session.stage in ("login", "password"):
+        inside = replace(session, stage="shell", home=session.user, code=0)
+        return Turn(inside, _crlf(manners.welcome) + _prompt(inside))
     return _ran(session, line, uptime)
 
 
 def _ran(session: Session, line: str, uptime: float) -> Turn:
-    """One command line. Quotes and `$?` work; pipes, variables and the like do not."""
-    try:
-        words = shlex.split(line.replace("$?", str(session.code)), comments=True)
-    except ValueError:
-        return _done(session, "-sh: syntax error: unterminated quoted string", 2)
-    while words and words[0] == "sudo" and len(words) > 1:
-        del words[0]
-    if not words:
+    machine = session.machine
+    if not line.strip():
         return Turn(session, _prompt(session))
-    if words[0] == "echo" and words[-1] == "/proc/sysrq-trigger" and "c" in words:
-        words = ["panic"]
-    deed = _DEEDS.get(words[0])
-    if deed is not None:
-        return deed(session, uptime)
-    command = _COMMANDS.get(words[0])
-    if command is None:
-        return _done(session, f"-sh: {words[0]}: not found", 127)
-    text, code = command(session, words[1:], uptime)
-    return _done(session, text, code)
+    done = shell.line(guest_programs.place(machine, session.user, session.files, uptime), line, session.code)
+    if guest_programs.triggers_panic(done.wrote):
+        done = guest_programs.panicked(machine, uptime)
+    after = replace(session, code=done.code, files={**session.files, **done.wrote})
+    text = _crlf(done.out + done.err)
+    if done.act == "reboot":
+        again = booted(machine)
+        return Turn(again.session, text + again.output, "reboot")
+    if deed := _DEEDS.get(done.act, ""):
+        return Turn(replace(after, stage="ended"), text, deed)
+    if done.left:
+        return _left(after, text)
+    return _settled(after, done, text)
 
 
-def _done(session: Session, text: str, code: int) -> Turn:
-    after = replace(session, code=code)
-    return Turn(after, (_crlf(text) + b"\r\n" if text else b"") + _prompt(after))
+def _settled(session: Session, done: Done, text: bytes) -> Turn:
+    """The next prompt, for the user somebody may have become."""
+    session = replace(session, user="root") if done.act == "root" else session
+    broken = text and not text.endswith(b"\n")
+    return Turn(session, text + (b"\r\n" if broken else b"") + _prompt(session))
+
+
+def _left(session: Session, text: bytes = b"") -> Turn:
+    """Out of root's shell into one's own, or out."""
+    if session.user != session.home:
+        outer = replace(session, user=session.home)
+        return Turn(outer, text + b"exit\r\n" + _prompt(outer))
+    out = Session(session.machine, files=session.files)
+    return Turn(out, text + b"\r\n" + _crlf(_greeting(session.machine)))
 
 
 def _prompt(session: Session) -> bytes:
+    host = session.machine.hostname
     if session.stage == "login":
-        return f"{session.machine.hostname} login: ".encode()
+        return f"{host} login: ".encode()
     if session.stage == "password":
         return b"Password: "
+    folder = "~" if session.user == session.home else guest_programs.home_of(session.home)
     sign = "#" if session.user == "root" else "$"
-    return f"[{session.user}@{session.machine.hostname} ~]{sign} ".encode()
+    return systems.manners(session.machine.system).prompt(session.user, host, folder, sign).encode()
 
 
 def _greeting(machine: Machine) -> str:
     name = machine.system.get("prettyName", "Linux")
-    return f"\n{name}\nKernel {machine.kernel} on an {_architecture(machine)} (ttyS0)\n\n{machine.hostname} login: "
-
-
-def _architecture(machine: Machine) -> str:
-    return machine.system.get("machine", "x86_64")
+    issue = systems.manners(machine.system).issue
+    above = issue or f"{name}\nKernel {machine.kernel} on an {machine.architecture} (ttyS0)\n"
+    return f"\n{above}\n{machine.hostname} login: "
 
 
 def _crlf(text: str) -> bytes:
     return text.replace("\n", "\r\n").encode()
-
-
-# What ends the session, or more.
-
-
-def _left(session: Session, _uptime: float = 0.0) -> Turn:
-    out = Session(session.machine)
-    return Turn(out, b"\r\n" + _crlf(_greeting(session.machine)))
-
-
-def _powered_off(session: Session, uptime: float) -> Turn:
-    text = f"[{uptime:12.6f}] reboot: Power down\n"
-    return Turn(replace(session, stage="ended"), _crlf(text), "poweroff")
-
-
-def _rebooted(session: Session, uptime: float) -> Turn:
-    machine = session.machine
-    text = f"[{uptime:12.6f}] reboot: Restarting system\n[    0.000000] Linux version {machine.kernel}\n"
-    return Turn(Session(machine), _crlf(text + _greeting(machine)), "reboot")
-
-
-def _panicked(session: Session, uptime: float) -> Turn:
-    text = "\n".join(line.format(up=uptime, kernel=session.machine.kernel) for line in _PANIC)
-    return Turn(replace(session, stage="ended"), _crlf(text + "\n"), "panic")
-
-
-_DEEDS: Mapping[str, Callable[[Session, float], Turn]] = {
-    "poweroff": _powered_off,
-    "halt": _powered_off,
-    "shutdown": _powered_off,
-    "reboot": _rebooted,
-    "panic": _panicked,
-    "exit": _left,
-    "logout": _left,
-}
-
-
-# What only tells something: (text, exit code).
-
-_Told = tuple[str, int]
-
-
-def _uname(session: Session, words: list[str], _uptime: float) -> _Told:
-    machine = session.machine
-    version = machine.system.get("kernelVersion", "")
-    architecture = _architecture(machine)
-    parts = {
-        "s": "Linux",
-        "n": machine.hostname,
-        "r": machine.kernel,
-        "v": version,
-        "m": architecture,
-        "o": "GNU/Linux",
-    }
-    asked = {letter for word in words for letter in word.removeprefix("-")} or {"s"}
-    if unknown := sorted(asked - parts.keys() - {"a"}):
-        return f"uname: invalid option -- '{unknown[0]}'", 1
-    return " ".join(text for letter, text in parts.items() if letter in asked or "a" in asked), 0
-
-
-def _ip(session: Session, words: list[str], _uptime: float) -> _Told:
-    if not words or not "address".startswith(words[0]):
-        return "Usage: ip address", 1
-    lines = ["1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536", "    inet 127.0.0.1/8 scope host lo"]
-    for number, (own, mac, address) in enumerate(session.machine.interfaces, 2):
-        lines.append(f"{number}: {own}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 state UP")
-        lines.append(f"    link/ether {mac} brd ff:ff:ff:ff:ff:ff")
-        if address:
-            family, length = ("inet6", 128) if ":" in address else ("inet", 24)
-            lines.append(f"    {family} {address}/{length} scope global {own}")
-    return "\n".join(lines), 0
-
-
-def _up(_session: Session, _words: list[str], uptime: float) -> _Told:
-    minutes = int(uptime) // 60
-    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
-    long = f"{hours:2d}:{rest:02d}" if hours else f"{rest} min"
-    return f" up {f'{days} days, ' if days else ''}{long},  1 user,  load average: 0.00, 0.00, 0.00", 0
-
-
-def _cat(session: Session, words: list[str], _uptime: float) -> _Told:
-    machine = session.machine
-    pretty, own = machine.system.get("prettyName", ""), machine.system.get("id", "")
-    files = {"/etc/hostname": machine.hostname, "/etc/os-release": f'ID={own}\nPRETTY_NAME="{pretty}"'}
-    for word in words:
-        if word not in files:
-            return f"cat: can't open '{word}': No such file or directory", 1
-    return "\n".join(files[word] for word in words), 0
-
-
-_COMMANDS: Mapping[str, Callable[[Session, list[str], float], _Told]] = {
-    "echo": lambda _session, words, _uptime: (" ".join(words), 0),
-    "uname": _uname,
-    "hostname": lambda session, _words, _uptime: (session.machine.hostname, 0),
-    "ip": _ip,
-    "uptime": _up,
-    "whoami": lambda session, _words, _uptime: (session.user, 0),
-    "cat": _cat,
-    "true": lambda *_: ("", 0),
-    "false": lambda *_: ("", 1),
-    "help": lambda *_: (" ".join(sorted({*_COMMANDS, *_DEEDS})), 0),
-}

@@ -1,20 +1,27 @@
 """Conversations with guests over websockets: console, screen, ports and USB. What is said is decided by `shell`, `rfb`, `ports` and
 `usbredir`.
 
-Whoever talks to a guest is cut off when it ends; at a console or a screen, also when the next one comes.
+Whoever talks to a guest is cut off when it ends; at a console or a screen, also when the next one comes. Who comes to a
+console goes on where the last one stopped, and is told nothing; only the first one sees the guest boot.
 Upstream: kubevirt: pkg/virt-handler/rest/console.go
 """
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from math import prod
 from typing import Literal
+from uuid import NAMESPACE_OID as _BOOTS
+from uuid import uuid5
 
 from fakekube.agents.node_server.listening import converse
 from fakekube.clock import Clock, parse_rfc3339
 from fakekube.machinery.errors import InternalError
 from fakekube.machinery.objects import Obj, dig, name, namespace, uid
 from fakekube.machinery.wire import Object, WebSocket
-from fakekube.virt.handler import domain, ports, rfb, shell, usbredir
+from fakekube.virt.handler import ports, rfb, shell, systems, usbredir
+from fakekube.virt.handler.guest_programs import Machine
+from fakekube.virt.hostname import hostname
 
 Kind = Literal["console", "vnc", "portforward", "usbredir"]
 Serve = Callable[[WebSocket], Awaitable[None]]
@@ -34,6 +41,7 @@ class Streams:
             tuple[str, Kind], WebSocket
         ] = {}  # by VMI uid: who sits at its console and its screen
         self._usb: dict[str, int] = {}  # by VMI uid: slots in use
+        self._sessions: dict[str, shell.Session] = {}  # by VMI uid: where its console stands
         self._rebooted: dict[str, float] = {}  # by VMI uid: clock.monotonic() of the last reboot
 
     def serve(self, vmi: Object, kind: Kind, port: int = 0, protocol: str = "tcp") -> Serve:
@@ -55,32 +63,42 @@ class Streams:
         return lambda socket: self._port(vmi, service, socket)
 
     def knows(self, vmi_uid: str) -> bool:
-        """Whether anybody talks to the guest, or has rebooted it."""
-        return vmi_uid in self._open or vmi_uid in self._rebooted
+        """Whether anybody talks to the guest, has talked to it or has rebooted it."""
+        return vmi_uid in self._open or vmi_uid in self._rebooted or vmi_uid in self._sessions
 
     async def hang_up(self, vmi_uid: str) -> None:
         """The guest is gone."""
         self._rebooted.pop(vmi_uid, None)
+        self._sessions.pop(vmi_uid, None)
         for socket in self._open.pop(vmi_uid, ()):
             await socket.close()
 
     def rebooted(self, vmi_uid: str) -> None:
-        """The guest's uptime begins anew."""
+        """The guest boots again: nobody is logged in, its uptime begins anew."""
         self._rebooted[vmi_uid] = self._clock.monotonic()
+        self._sessions.pop(vmi_uid, None)
 
     async def _console(self, vmi: Object, socket: WebSocket) -> None:
         with self._known(vmi, socket, "console") as earlier:
             await _cut_off(earlier)
-            turn = shell.opened(_machine(vmi))
-            await socket.send(turn.output)
+            await self._type(vmi, socket, b"")
             while (data := await _bytes(socket)) is not None:
-                turn = shell.fed(turn.session, data, self._uptime(vmi))
-                if turn.output:
-                    await socket.send(turn.output)
-                if turn.deed == "reboot":
-                    self.rebooted(uid(vmi))
-                if turn.deed:
-                    await self._act(vmi, turn.deed)
+                await self._type(vmi, socket, data)
+
+    async def _type(self, vmi: Object, socket: WebSocket, data: bytes) -> None:
+        own, said = uid(vmi), b""
+        session = self._sessions.get(own)
+        if session is None:
+            boots = shell.booted(self._machine(vmi))
+            session, said = boots.session, boots.output
+        turn = shell.fed(session, data, self._uptime(vmi))
+        if turn.deed == "reboot":
+            self.rebooted(own)
+        self._sessions[own] = replace(turn.session, machine=self._machine(vmi))
+        if said or turn.output:
+            await socket.send(said + turn.output)
+        if turn.deed:
+            await self._act(vmi, turn.deed)
 
     async def _screen(self, vmi: Object, socket: WebSocket) -> None:
         with self._known(vmi, socket, "vnc") as earlier:
@@ -140,6 +158,24 @@ class Streams:
                 return (self._clock.now() - parse_rfc3339(one["phaseTransitionTimestamp"])).total_seconds()
         return 0.0
 
+    def _machine(self, vmi: Obj) -> Machine:
+        listed = dig(vmi, "status", "interfaces", default=())
+        interfaces = tuple(
+            (one.get("interfaceName") or f"eth{number}", one.get("mac", ""), one.get("ipAddress", ""))
+            for number, one in enumerate(listed)
+        )
+        disks = tuple(
+            (one["target"], str(dig(one, "persistentVolumeClaimInfo", "capacity", "storage", default="")))
+            for one in dig(vmi, "status", "volumeStatus", default=())
+            if one.get("target")
+        )
+        topology = dig(vmi, "status", "currentCPUTopology", default={})
+        cpus = prod(int(count or 1) for count in topology.values())
+        identity = str(uuid5(_BOOTS, f"{uid(vmi)}{self._rebooted.get(uid(vmi), '')}"))
+        return Machine(
+            hostname(vmi), systems.guest_os(vmi), interfaces, disks, cpus, _firmware(vmi), identity
+        )
+
 
 async def _cut_off(earlier: WebSocket | None) -> None:
     """Without a word, as virt-api breaks off: clients tell that from an end by the missing farewell."""
@@ -147,17 +183,15 @@ async def _cut_off(earlier: WebSocket | None) -> None:
         await earlier.close(_BROKEN)
 
 
-def hostname(vmi: Obj) -> str:
-    return str(dig(vmi, "spec", "hostname") or name(vmi))
-
-
-def _machine(vmi: Obj) -> shell.Machine:
-    listed = dig(vmi, "status", "interfaces", default=())
-    interfaces = tuple(
-        (one.get("interfaceName") or f"eth{number}", one.get("mac", ""), one.get("ipAddress", ""))
-        for number, one in enumerate(listed)
-    )
-    return shell.Machine(hostname(vmi), domain.guest_os(vmi), interfaces)
+def _firmware(vmi: Obj) -> str:
+    """What is seen of it on the serial console."""
+    firmware = dig(vmi, "spec", "domain", "firmware", "bootloader", default={})
+    if dig(firmware, "bios", "useSerial", default=False):
+        return "SeaBIOS (version 1.16.3)\n\niPXE (https://ipxe.org)\n\nBooting from Hard Disk...\n"
+    if "efi" in firmware:
+        secure = dig(firmware, "efi", "secureBoot", default=True)
+        return f"[    0.000000] secureboot: Secure boot {'enabled' if secure else 'disabled'}\n"
+    return ""
 
 
 async def _bytes(socket: WebSocket) -> bytes | None:

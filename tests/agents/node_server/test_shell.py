@@ -1,8 +1,9 @@
 import pytest
 
 from fakekube.agents.node_server import shell
+from fakekube.agents.node_server.programs import Container, Done
 
-AT = shell.Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"}, now="now")
+AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"}, now="now")
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,16 @@ AT = shell.Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"}
         ("ls /etc", "hostname\n", "", 0),
         ("printenv A NONE", "1\n", "", 1),
         ("echo 'open", "", "sh: syntax error: unterminated quoted string\n", 2),
-        ("ls | wc", "", "sh: | is not emulated\n", 2),
+        ("cat < /etc/hostname", "", "sh: < is not emulated\n", 2),
+        ("echo a > /f; echo b >> /f; cat /f | grep -c .", "2\n", "", 0),
+        ("echo gone > /dev/null 2>&1", "", "", 0),
+        ("echo a > /f && rm /f; test -f /f || echo none", "none\n", "", 0),
+        ("ps | grep -v PID | awk '{print $4}' | head -n 1", "sh\n", "", 0),
+        ("echo a,b,c | cut -d , -f 2", "b\n", "", 0),
+        ("cat /etc/hostname | wc -l", "1\n", "", 0),
+        ("pidof sh", "1\n", "", 0),
+        ("sleep 60 & [ 1 -eq 1 ] && echo $?", "0\n", "", 0),
+        ("nope | echo b", "b\n", "sh: nope: not found\n", 0),
         ("", "", "", 0),
     ],
 )
@@ -33,10 +43,8 @@ def test_programs():
     """Without a shell nothing is split or replaced; a shell runs its argument, or its input line by line."""
     assert shell.program(AT, ["echo", "$A;", "b"]).out == "$A; b\n"
     assert shell.program(AT, ["/bin/sh", "-c", "echo $A"]).out == "1\n"
-    assert shell.program(AT, ["sh"], "echo a\necho b\nexit 4\necho c\n") == shell.Done(
-        "a\nb\n", code=4, left=True
-    )
-    assert shell.program(AT, ["cat"], "in") == shell.Done("in")
+    assert shell.program(AT, ["sh"], "echo a\necho b\nexit 4\necho c\n") == Done("a\nb\n", code=4, left=True)
+    assert shell.program(AT, ["cat"], "in") == Done("in")
     assert shell.program(AT, ["sleep", "5"]).sleep == 5
     with pytest.raises(shell.NotFound):
         shell.program(AT, ["vi"])

@@ -1,20 +1,27 @@
 """The console of a guest, without a socket: what is typed, what is shown, what is done."""
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakekube.virt.handler import shell
+from fakekube.virt.handler import shell, systems
+from fakekube.virt.handler.guest_programs import Machine
 
-MACHINE = shell.Machine(
+MACHINE = Machine(
     "vm",
     {"prettyName": "Fedora Linux 42", "kernelRelease": "6.14.0", "machine": "x86_64", "id": "fedora"},
     (("eth0", "02:00:00:00:00:01", "10.244.0.5"),),
+    (("vda", "1Gi"), ("vdb", "")),
+    cpus=2,
+    identity="b007",
 )
 
 
-def inside(user="fedora"):
+def inside(user="fedora", machine=MACHINE):
     """A session somebody has logged in to."""
-    return shell.fed(shell.opened(MACHINE).session, f"{user}\rsecret\r".encode(), 0.0).session
+    return shell.fed(shell.booted(machine).session, f"{user}\rsecret\r".encode(), 0.0).session
 
 
 def run(line, uptime=0.0, session=None):
@@ -24,11 +31,13 @@ def run(line, uptime=0.0, session=None):
 
 
 def test_login():
-    """A getty greets and asks; the name is echoed, the password is not; then there is a prompt."""
-    opened = shell.opened(MACHINE)
-    assert opened.output.endswith(b"Fedora Linux 42\r\nKernel 6.14.0 on an x86_64 (ttyS0)\r\n\r\nvm login: ")
+    """Behind what the kernel says a getty greets and asks; the name is echoed, the password is not; then there is a prompt."""
+    opened = shell.booted(MACHINE)
+    assert opened.output.startswith(b"[    0.000000] Linux version 6.14.0\r\n")
+    greeting = b"\r\nFedora Linux 42\r\nKernel 6.14.0 on an x86_64 (ttyS0)\r\n\r\nvm login: "
+    assert opened.output.endswith(greeting)
     turn = shell.fed(opened.session, b"\r", 0.0)
-    assert turn.output == b"\r\nvm login: "
+    assert turn.output == b"\r\n" + greeting
     turn = shell.fed(turn.session, b"fedora\r", 0.0)
     assert turn.output == b"fedora\r\nPassword: "
     turn = shell.fed(turn.session, b"secret\r", 0.0)
@@ -37,28 +46,79 @@ def test_login():
     assert shell.fed(inside("root"), b"\r", 0.0).output == b"\r\n[root@vm ~]# "
 
 
+@pytest.mark.parametrize(
+    ("image", "user", "prompt"),
+    [
+        ("alpine-container-disk-demo", "root", b"\r\nWelcome to Alpine!\r\n\r\nvm:~# "),
+        ("cirros", "cirros", b"$ "),
+        ("ubuntu", "ubuntu", b"ubuntu@vm:~$ "),
+        ("fedora", "fedora", b"[fedora@vm ~]$ "),
+    ],
+)
+def test_systems(image, user, prompt):
+    """Each system has its own prompt; root needs no password for Alpine."""
+    vmi = {"spec": {"volumes": [{"name": "a", "containerDisk": {"image": f"quay.io/kubevirt/{image}"}}]}}
+    opened = shell.booted(replace(MACHINE, system=systems.guest_os(vmi)))
+    turn = shell.fed(opened.session, f"{user}\n".encode(), 0.0)
+    if turn.session.stage == "password":
+        turn = shell.fed(turn.session, b"x\n", 0.0)
+    assert turn.output.endswith(prompt)
+
+
+def test_the_disk_to_boot_from():
+    """A guest is the system on the first disk in its boot order."""
+    volumes = [{"name": one, "containerDisk": {"image": one}} for one in ("alpine", "cirros")]
+    disks = [{"name": "alpine", "bootOrder": 2}, {"name": "cirros", "bootOrder": 1}]
+    vmi = {"spec": {"volumes": volumes, "domain": {"devices": {"disks": disks}}}}
+    assert systems.guest_os(vmi)["id"] == "cirros"
+
+
+def test_becoming_root():
+    """`sudo su` opens a shell in the same folder, `exit` leads out of it again."""
+    turn = run("sudo su")[1]
+    assert turn.output.endswith(b"[root@vm fedora]# ")
+    turn = run("exit", session=turn.session)[1]
+    assert turn.output.endswith(b"exit\r\n[fedora@vm ~]$ ")
+    assert run("exit", session=turn.session)[1].output.endswith(b"vm login: ")
+
+
 def test_commands():
     """Commands tell of the guest they run in."""
     assert run("uname")[0] == "Linux"
     assert run("uname -r -m")[0] == "6.14.0 x86_64"
     assert run("uname -a")[0].startswith("Linux vm 6.14.0")
     assert run("hostname")[0] == "vm"
-    assert run("sudo whoami")[0] == "fedora"
+    assert run("whoami")[0] == "fedora"
+    assert run("sudo whoami")[0] == "root"
     assert "    inet 10.244.0.5/24 scope global eth0" in run("ip a")[0].split("\r\n")
     assert run("uptime", uptime=93784)[0].startswith(" up 1 days,  2:03,")
     assert run("cat /etc/os-release")[0] == 'ID=fedora\r\nPRETTY_NAME="Fedora Linux 42"'
     assert run("echo 'a  b' c")[0] == "a  b c"
     assert "poweroff" in run("help")[0].split()
+    assert run("grep -c ^processor /proc/cpuinfo")[0] == run("nproc")[0] == "2"
+    assert run("cat /proc/sys/kernel/random/boot_id")[0] == "b007"
+    assert run("lsblk | wc -l")[0] == "3"
+    assert run("[ -b /dev/vdb ] && echo there")[0] == "there"
 
 
 def test_exit_codes():
     """`$?` is what the command before returned; an unknown one is 127, and said to be not found."""
     told, turn = run("frobnicate --now")
-    assert told == "-sh: frobnicate: not found"
+    assert told == "sh: frobnicate: not found"
     assert run("echo $?", session=turn.session)[0] == "127"
     assert run("echo $?", session=run("true")[1].session)[0] == "0"
     assert run("echo $?", session=run("cat /none")[1].session)[0] == "1"
-    assert run("echo 'open")[0] == "-sh: syntax error: unterminated quoted string"
+    assert run("echo 'open")[0] == "sh: syntax error: unterminated quoted string"
+
+
+def test_files():
+    """What is written stays, also for whoever logs in later; until the guest boots again."""
+    turn = run("echo a message | sudo tee /var/test > /dev/null")[1]
+    turn = run("exit", session=turn.session)[1]
+    again = shell.fed(turn.session, b"root\rx\r", 0.0).session
+    assert run("cat /var/test", session=again)[0] == "a message"
+    again = shell.fed(run("reboot", session=again)[1].session, b"root\rx\r", 0.0).session
+    assert "No such file" in run("cat /var/test", session=again)[0]
 
 
 def test_deeds():

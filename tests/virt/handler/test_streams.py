@@ -95,7 +95,7 @@ async def test_v189_console(doors):
         assert b"\r\nvm\r\n" in await say(socket, b"hostname")
         assert b"link/ether 02:" in await say(socket, b"ip a")
     async with doors.open("console", "v1alpha3") as socket:
-        await read(socket, b"vm login: ")
+        assert b"\r\n[fedora@vm ~]$ " in await say(socket, b"")
 
 
 async def test_poweroff_and_panic(doors):

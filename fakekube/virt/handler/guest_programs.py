@@ -1,0 +1,163 @@
+"""Programs that are a guest's own: its disks, addresses and uptime, and what ends it. Pure.
+
+What a program does to the guest is told as its act; others carry it out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+
+from fakekube.agents.node_server import programs, shell
+from fakekube.agents.node_server.programs import Container, Done, Files, Program
+
+_SYSRQ = "/proc/sysrq-trigger"
+_PANIC = (
+    "[{up:12.6f}] sysrq: Trigger a crash",
+    "[{up:12.6f}] Kernel panic - not syncing: sysrq triggered crash",
+    "[{up:12.6f}] CPU: 0 UID: 0 PID: 1 Comm: sh Not tainted {kernel}",
+    "[{up:12.6f}] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the shell tells about the guest it runs in."""
+
+    hostname: str
+    system: Mapping[str, str] = field(default_factory=dict)  # as the guest agent would tell it
+    interfaces: tuple[tuple[str, str, str], ...] = ()  # name, MAC, IP address or empty
+    disks: tuple[tuple[str, str], ...] = ()  # device, size or empty
+    cpus: int = 1
+    boot: str = ""  # what its firmware, and its kernel of it, say when it boots
+    identity: str = ""  # its boot's own
+
+    @property
+    def kernel(self) -> str:
+        return self.system.get("kernelRelease", "")
+
+    @property
+    def architecture(self) -> str:
+        return self.system.get("machine", "x86_64")
+
+
+def home_of(user: str) -> str:
+    return str(PurePosixPath("/root") if user == "root" else PurePosixPath("/", "home", user))
+
+
+def place(machine: Machine, user: str, wrote: Files, uptime: float) -> Container:
+    """Where commands run that somebody types at the console."""
+    pretty, own = machine.system.get("prettyName", ""), machine.system.get("id", "")
+    files = {
+        "/etc/hostname": f"{machine.hostname}\n",
+        "/etc/os-release": f'ID={own}\nPRETTY_NAME="{pretty}"\n',
+        "/proc/uptime": f"{uptime:.2f} {uptime:.2f}\n",
+        "/proc/sys/kernel/random/boot_id": f"{machine.identity}\n",
+        "/proc/cpuinfo": "".join(f"processor\t: {number}\n" for number in range(machine.cpus)),
+        **{f"/dev/{device}": "" for device, _ in machine.disks},
+        **{f"/sys/class/net/{own}/address": f"{mac}\n" for own, mac, _ in machine.interfaces},
+    }
+    found = Container(
+        machine.hostname,
+        {"HOME": home_of(user), "USER": user},
+        files,
+        ("init", "sh", "ps"),
+        user,
+        programs=_programs(machine, uptime),
+    )
+    return found.after(wrote)
+
+
+def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
+    def ends(act: str, text: str) -> Program:
+        return lambda *_: Done(text, act=act)
+
+    off = ends("poweroff", f"[{uptime:12.6f}] reboot: Power down\n")
+    again = ends("reboot", f"[{uptime:12.6f}] reboot: Restarting system\n")
+    panic = ends("panic", "".join(f"{one.format(up=uptime, kernel=machine.kernel)}\n" for one in _PANIC))
+
+    def tee(_at: Container, words: list[str], stdin: str) -> Done:
+        named = [word for word in words if not word.startswith("-")]
+        return Done(stdin, wrote=dict.fromkeys(named, stdin))
+
+    def sudo(at: Container, words: list[str], stdin: str) -> Done:
+        rest = [word for word in words if word not in ("-n", "-E")]
+        if rest[:1] in (["su"], ["-i"], ["-s"]):
+            return Done(act="root")
+        if not rest:
+            return programs.failed("usage: sudo command")
+        try:
+            return shell.program(replace(at, user="root"), rest, stdin)
+        except shell.NotFound:
+            return programs.failed(f"sudo: {rest[0]}: command not found")
+
+    def ip(_at: Container, words: list[str], _stdin: str) -> Done:
+        rest = [word for word in words if not word.startswith("-")]
+        if rest and "link".startswith(rest[0]):
+            return Done("".join(f"{line}\n" for line in _addresses(machine) if "inet" not in line))
+        if not rest or not "address".startswith(rest[0]):
+            return programs.failed("Usage: ip address")
+        return Done("".join(f"{line}\n" for line in _addresses(machine)))
+
+    def lsblk(*_: object) -> Done:
+        rows = [
+            f"{device:<4} 252:{16 * number:<4} 0 {size:>6}  0 disk\n"
+            for number, (device, size) in enumerate(machine.disks)
+        ]
+        return Done("NAME MAJ:MIN RM  SIZE RO TYPE MOUNTPOINT\n" + "".join(rows))
+
+    def uname(_at: Container, words: list[str], _stdin: str) -> Done:
+        version = machine.system.get("kernelVersion", "")
+        parts = {"s": "Linux", "n": machine.hostname, "r": machine.kernel, "v": version}
+        return programs.uname({**parts, "m": machine.architecture, "o": "GNU/Linux"}, words)
+
+    def told(text: str) -> Program:
+        return lambda *_: Done(f"{text}\n" if text else "")
+
+    return {
+        "poweroff": off,
+        "halt": off,
+        "shutdown": off,
+        "reboot": again,
+        "panic": panic,
+        "su": lambda *_: Done(act="root"),
+        "sudo": sudo,
+        "tee": tee,
+        "ip": ip,
+        "lsblk": lsblk,
+        "uname": uname,
+        "uptime": told(_up(uptime)),
+        "nproc": told(str(machine.cpus)),
+        "stty": told(""),
+        "dmesg": told(""),
+        "sleep": told(""),
+        "help": told(
+            "ip lsblk nproc panic poweroff reboot shutdown sudo uptime, cat, echo, grep, ls, ps and the like"
+        ),
+    }
+
+
+def triggers_panic(wrote: Files) -> bool:
+    """Whether what was written makes the kernel crash."""
+    return "c" in (wrote.get(_SYSRQ) or "")
+
+
+def panicked(machine: Machine, uptime: float) -> Done:
+    return _programs(machine, uptime)["panic"](Container(machine.hostname), [], "")
+
+
+def _addresses(machine: Machine) -> list[str]:
+    lines = ["1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536", "    inet 127.0.0.1/8 scope host lo"]
+    for number, (own, mac, address) in enumerate(machine.interfaces, 2):
+        lines.append(f"{number}: {own}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 state UP")
+        lines.append(f"    link/ether {mac} brd ff:ff:ff:ff:ff:ff")
+        if address:
+            family, length = ("inet6", 128) if ":" in address else ("inet", 24)
+            lines.append(f"    {family} {address}/{length} scope global {own}")
+    return lines
+
+
+def _up(uptime: float) -> str:
+    minutes = int(uptime) // 60
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    long = f"{hours:2d}:{rest:02d}" if hours else f"{rest} min"
+    return f" up {f'{days} days, ' if days else ''}{long},  1 user,  load average: 0.00, 0.00, 0.00"
