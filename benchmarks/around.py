@@ -11,11 +11,10 @@ from typing import Any
 from benchmarks.machines import SPACE, pool
 from benchmarks.records import Record
 from fakekube.agents.autoscaling.controller import AUTOSCALERS, SYNC
-from fakekube.agents.endpoints import SERVICES
 from fakekube.client.client import Client
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
-from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_POOLS
+from fakekube.machinery.resources import PODS, SERVICES, VIRTUAL_MACHINE_POOLS
 
 Object = dict[str, Any]
 _AGO = "2025-01-01T00:00:00Z"

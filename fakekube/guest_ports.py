@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from fakekube.agents.endpoint_planning import SERVICE_NAME
-from fakekube.agents.endpoints import SERVICES, SLICES
+from fakekube.agents.endpoints import SLICES
 from fakekube.agents.node_server.listening import Serve
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -20,7 +20,7 @@ from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import dig
-from fakekube.machinery.resources import PODS
+from fakekube.machinery.resources import PODS, SERVICES
 from fakekube.machinery.wire import Object
 
 ANNOTATION = "fakekube.io/guest-ports"

@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from fakekube.actors import KUBELET
-from fakekube.agents.endpoints import SERVICES
 from fakekube.cluster import Cluster
 from fakekube.guest_ports import ANNOTATION, GuestPorts
+from fakekube.machinery.resources import SERVICES
 
 POD = {
     "metadata": {"labels": {"app": "web"}},

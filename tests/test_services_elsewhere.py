@@ -7,18 +7,9 @@ import pytest
 from fakekube.cli.mistakes import Mistake
 from fakekube.cli.running import _service
 from fakekube.cluster import Cluster
-from fakekube.machinery.resources import Resource
+from fakekube.machinery.resources import VALIDATING_WEBHOOKS
 from fakekube.machinery.wire import Request, Response
 from fakekube.server import Server
-
-SERVICES = Resource("", "v1", "services", "Service")
-WEBHOOKS = Resource(
-    "admissionregistration.k8s.io",
-    "v1",
-    "validatingwebhookconfigurations",
-    "ValidatingWebhookConfiguration",
-    namespaced=False,
-)
 
 
 async def echo(request: Request) -> Response:
@@ -52,7 +43,7 @@ async def test_a_virt_api_of_ones_own_gets_its_webhooks() -> None:
 
     async def names(**settings: object) -> set[str]:
         async with Cluster(only=["virt-operator"], **settings) as cluster:
-            found = await cluster.client().list(WEBHOOKS)
+            found = await cluster.client().list(VALIDATING_WEBHOOKS)
             return {one["metadata"]["name"] for one in found.items}
 
     assert "virt-api-validator" not in await names()

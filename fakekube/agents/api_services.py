@@ -19,10 +19,9 @@ from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import AlreadyExists, ApiError, Conflict, NotFound
 from fakekube.machinery.objects import dig
-from fakekube.machinery.resources import CRDS, Resource
+from fakekube.machinery.resources import API_SERVICES, CRDS
 from fakekube.machinery.wire import Object
 
-API_SERVICES = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False)
 MANAGED = "kube-aggregator.kubernetes.io/automanaged"
 _LOCAL = ("True", "Local", "Local APIServices are always available")
 _PASSED = ("True", "Passed", "all checks passed")

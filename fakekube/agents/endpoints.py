@@ -20,10 +20,9 @@ from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from fakekube.machinery.objects import dig
-from fakekube.machinery.resources import NODES, PODS, Resource
+from fakekube.machinery.resources import NODES, PODS, SERVICES, Resource
 from fakekube.machinery.wire import Object
 
-SERVICES = Resource("", "v1", "services", "Service")
 ENDPOINTS = Resource("", "v1", "endpoints", "Endpoints")
 SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 

@@ -21,14 +21,13 @@ from fakekube.clock import Clock, parse_rfc3339, rfc3339
 from fakekube.ids import Ids
 from fakekube.machinery import objects
 from fakekube.machinery.errors import Conflict, NotFound
-from fakekube.machinery.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, Resource
+from fakekube.machinery.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, STORAGE_CLASSES
 from fakekube.machinery.wire import Object
 
 USER = "system:kube-scheduler"
 SCHEDULER_NAME = "default-scheduler"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 
-_STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
 
 Rejections = Mapping[str, tuple[str, ...]]
 
@@ -45,7 +44,7 @@ class Scheduler:
         self._pods = Informer(self._client, PODS, clock=clock)
         self._nodes = Informer(self._client, NODES, clock=clock)
         self._claims = Informer(self._client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
-        self._classes = Informer(self._client, _STORAGE_CLASSES, clock=clock)
+        self._classes = Informer(self._client, STORAGE_CLASSES, clock=clock)
         self._books = Books()
         self._unschedulable: set[str] = set()
         self._sociable: set[str] = set()  # those of them whose place depends on where others are

@@ -1,11 +1,7 @@
 """Volumes and storage classes as objects: the class there is from the beginning, the volume that is made for a claim. Pure."""
 
 from fakekube.machinery.objects import Obj, dig, name, namespace, uid
-from fakekube.machinery.resources import Resource
 from fakekube.machinery.wire import Object
-
-PERSISTENT_VOLUMES = Resource("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
-STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
 
 PROVISIONER = "fakekube.io/volumes"
 

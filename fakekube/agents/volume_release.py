@@ -5,13 +5,13 @@ Upstream: k8s: pkg/controller/volume/persistentvolume/pv_controller.go (syncVolu
 
 from collections.abc import Iterable
 
-from fakekube.agents.volume_objects import PERSISTENT_VOLUMES
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.objects import dig, is_terminating, name, uid
+from fakekube.machinery.resources import PERSISTENT_VOLUMES
 from fakekube.machinery.wire import Object
 
 

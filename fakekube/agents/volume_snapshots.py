@@ -16,13 +16,16 @@ from fakekube.clock import Clock, rfc3339
 from fakekube.machinery import quantities
 from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name, namespace, uid
-from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, Resource
+from fakekube.machinery.resources import (
+    PERSISTENT_VOLUME_CLAIMS,
+    VOLUME_SNAPSHOT_CLASSES,
+    VOLUME_SNAPSHOTS,
+    Resource,
+)
 from fakekube.machinery.wire import Object
 
 _GROUP, _VERSION = "snapshot.storage.k8s.io", "v1"
-SNAPSHOTS = Resource(_GROUP, _VERSION, "volumesnapshots", "VolumeSnapshot")
 CONTENTS = Resource(_GROUP, _VERSION, "volumesnapshotcontents", "VolumeSnapshotContent", namespaced=False)
-CLASSES = Resource(_GROUP, _VERSION, "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False)
 _DEFAULT = "snapshot.storage.kubernetes.io/is-default-class"
 _CLAIM = "claim"
 _FAILED = "Failed to create snapshot content with error"
@@ -38,9 +41,9 @@ class VolumeSnapshots:
     def __init__(self, client: Client, *, clock: Clock) -> None:
         self._client = client
         self._clock = clock
-        self._snapshots = LateInformer(client, SNAPSHOTS, clock=clock)
+        self._snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
         self._snapshots.add_index(_CLAIM, _claim_of)
-        self._classes = LateInformer(client, CLASSES, clock=clock)
+        self._classes = LateInformer(client, VOLUME_SNAPSHOT_CLASSES, clock=clock)
         self._claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self.controller = Controller(self.name, self._reconcile, clock=clock)
         self.controller.source(self._snapshots)
@@ -115,7 +118,7 @@ class VolumeSnapshots:
         await self._tell(snapshot, {"boundVolumeSnapshotContentName": content, **told})
 
     async def _tell(self, snapshot: Object, status: Object) -> None:
-        await self._client.update(SNAPSHOTS, {**snapshot, "status": status}, subresource="status")
+        await self._client.update(VOLUME_SNAPSHOTS, {**snapshot, "status": status}, subresource="status")
 
     def _error(self, message: str) -> Object:
         return {"message": message, "time": rfc3339(self._clock.now())}
@@ -148,8 +151,8 @@ def _problem(snapshot: Obj, claim: Obj | None, chosen: Obj | None) -> str:
 
 def _content(own: str, snapshot: Obj, claim: Obj, chosen: Obj) -> Object:
     reference = {
-        "apiVersion": SNAPSHOTS.api_version,
-        "kind": SNAPSHOTS.kind,
+        "apiVersion": VOLUME_SNAPSHOTS.api_version,
+        "kind": VOLUME_SNAPSHOTS.kind,
         "namespace": namespace(snapshot),
         "name": name(snapshot),
         "uid": uid(snapshot),

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from fakekube.agents import fates, volume_objects
 from fakekube.agents import volume_binding as binding
 from fakekube.agents.storage_protection import StorageProtection, claims_of_pod
-from fakekube.agents.volume_objects import PERSISTENT_VOLUMES, STORAGE_CLASSES
 from fakekube.agents.volume_release import Release, set_phase
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -21,7 +20,7 @@ from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name, namespace, uid
-from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, PODS
+from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES
 from fakekube.machinery.wire import Object
 
 _BOUND = {"pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-controller": "yes"}

@@ -9,12 +9,8 @@ from fakekube.client.client import Client, ObjectList
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery.objects import condition_is
-from fakekube.machinery.resources import Resource
+from fakekube.machinery.resources import CRDS, Resource
 from fakekube.machinery.wire import Object
-
-DEFINITIONS = Resource(
-    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
-)
 
 
 class LateInformer(Informer):
@@ -23,7 +19,7 @@ class LateInformer(Informer):
     def __init__(self, client: Client, resource: Resource, *, clock: Clock) -> None:
         super().__init__(client, resource, clock=clock)
         own = f"metadata.name={resource.plural}.{resource.group}"
-        self._definition = Informer(client, DEFINITIONS, clock=clock, field_selector=own)
+        self._definition = Informer(client, CRDS, clock=clock, field_selector=own)
         self._definition.on_change(self._defined)
         self._established = asyncio.Event()
         self._gone = asyncio.Event()

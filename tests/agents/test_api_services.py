@@ -1,6 +1,6 @@
-from fakekube.agents.api_services import API_SERVICES, MANAGED, ApiServices
+from fakekube.agents.api_services import MANAGED, ApiServices
 from fakekube.machinery.objects import condition
-from fakekube.machinery.resources import CRDS
+from fakekube.machinery.resources import API_SERVICES, CRDS
 from fakekube.machinery.wire import Response
 
 

@@ -1,8 +1,8 @@
 import pytest
 
 from fakekube.agents import endpoint_planning as planning
-from fakekube.agents.endpoints import ENDPOINTS, SERVICES, SLICES, Endpoints
-from fakekube.machinery.resources import PODS
+from fakekube.agents.endpoints import ENDPOINTS, SLICES, Endpoints
+from fakekube.machinery.resources import PODS, SERVICES
 
 
 async def service(world, name="s", *, labels=None, **spec):

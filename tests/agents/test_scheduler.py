@@ -3,9 +3,7 @@ import pytest
 from fakekube.agents import scheduling
 from fakekube.agents.quantities import amount
 from fakekube.agents.scheduler import Scheduler
-from fakekube.machinery.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, Resource
-
-STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
+from fakekube.machinery.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, STORAGE_CLASSES
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@
 
 import pytest
 
-from fakekube.agents.volume_objects import PERSISTENT_VOLUMES
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import finalizers, is_terminating
-from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, PODS
+from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS
 
 CLAIM = {
     "metadata": {"name": "c", "namespace": "default"},

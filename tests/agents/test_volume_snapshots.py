@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fakekube.agents.volume_snapshots import CLASSES, CONTENTS, SNAPSHOTS
+from fakekube.agents.volume_snapshots import CONTENTS
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
-from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS
+from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, VOLUME_SNAPSHOT_CLASSES, VOLUME_SNAPSHOTS
 
 NS = "default"
 EXAMPLE = Path(__file__).parents[2] / "examples/csi-snapshots.yaml"
@@ -24,7 +24,12 @@ def claim(name="c", **spec):
 def snapshot(**spec):
     spec = {"source": {"persistentVolumeClaimName": "c"}, **spec}
     meta = {"name": "s", "namespace": NS}
-    return {"apiVersion": SNAPSHOTS.api_version, "kind": SNAPSHOTS.kind, "metadata": meta, "spec": spec}
+    return {
+        "apiVersion": VOLUME_SNAPSHOTS.api_version,
+        "kind": VOLUME_SNAPSHOTS.kind,
+        "metadata": meta,
+        "spec": spec,
+    }
 
 
 class World:
@@ -37,7 +42,7 @@ class World:
         await self.cluster.settle()
 
     async def status(self):
-        return (await self.client.get(SNAPSHOTS, "s", NS)).get("status") or {}
+        return (await self.client.get(VOLUME_SNAPSHOTS, "s", NS)).get("status") or {}
 
     async def problem(self):
         status = await self.status()
@@ -60,7 +65,7 @@ async def world():
 async def test_a_snapshot_is_taken(world):
     """A snapshot of a bound claim is ready, as large as the claim, and bound to a content of the class's driver."""
     await world.create(PERSISTENT_VOLUME_CLAIMS, claim())
-    await world.create(SNAPSHOTS, snapshot(volumeSnapshotClassName=CLASS))
+    await world.create(VOLUME_SNAPSHOTS, snapshot(volumeSnapshotClassName=CLASS))
     status = await world.status()
     (content,) = await world.contents()
     assert status["readyToUse"] is True
@@ -75,17 +80,17 @@ async def test_a_snapshot_is_taken(world):
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
 async def test_its_content_goes_by_policy(world, policy):
     """The content of a removed snapshot is removed as well, unless its class says to retain it."""
-    await world.client.patch(CLASSES, CLASS, None, {"deletionPolicy": policy}, type="merge")
+    await world.client.patch(VOLUME_SNAPSHOT_CLASSES, CLASS, None, {"deletionPolicy": policy}, type="merge")
     await world.create(PERSISTENT_VOLUME_CLAIMS, claim())
-    await world.create(SNAPSHOTS, snapshot(volumeSnapshotClassName=CLASS))
-    await world.client.delete(SNAPSHOTS, "s", NS)
+    await world.create(VOLUME_SNAPSHOTS, snapshot(volumeSnapshotClassName=CLASS))
+    await world.client.delete(VOLUME_SNAPSHOTS, "s", NS)
     await world.cluster.settle()
     assert len(await world.contents()) == (policy == "Retain")
 
 
 async def test_it_waits_for_its_claim(world):
     """Without its claim, or while this is not bound, a snapshot says so; then it is taken."""
-    await world.create(SNAPSHOTS, snapshot(volumeSnapshotClassName=CLASS))
+    await world.create(VOLUME_SNAPSHOTS, snapshot(volumeSnapshotClassName=CLASS))
     assert "cannot get claim from snapshot" in await world.problem()
     await world.create(PERSISTENT_VOLUME_CLAIMS, claim(storageClassName=""))
     assert "the PVC c is not yet bound to a PV" in await world.problem()
@@ -99,11 +104,11 @@ async def test_it_waits_for_its_claim(world):
 async def test_it_waits_for_its_class(world):
     """A class that is not there is told and waited for; no class at all is the default one's part."""
     await world.create(PERSISTENT_VOLUME_CLAIMS, claim())
-    await world.create(SNAPSHOTS, snapshot(volumeSnapshotClassName="late"))
+    await world.create(VOLUME_SNAPSHOTS, snapshot(volumeSnapshotClassName="late"))
     assert '"late" not found' in await world.problem()
-    shown = await world.client.get(CLASSES, CLASS)
+    shown = await world.client.get(VOLUME_SNAPSHOT_CLASSES, CLASS)
     made = {member: shown[member] for member in ("apiVersion", "kind", "driver", "deletionPolicy")}
-    await world.create(CLASSES, {**made, "metadata": {"name": "late"}})
+    await world.create(VOLUME_SNAPSHOT_CLASSES, {**made, "metadata": {"name": "late"}})
     assert (await world.status())["readyToUse"] is True
 
 
@@ -112,10 +117,10 @@ async def test_the_default_class(world):
     await world.create(PERSISTENT_VOLUME_CLAIMS, claim())
     default = "snapshot.storage.kubernetes.io/is-default-class"
     patch = {"metadata": {"annotations": {default: "false"}}}
-    await world.client.patch(CLASSES, CLASS, None, patch, type="merge")
-    await world.create(SNAPSHOTS, snapshot())
+    await world.client.patch(VOLUME_SNAPSHOT_CLASSES, CLASS, None, patch, type="merge")
+    await world.create(VOLUME_SNAPSHOTS, snapshot())
     assert "cannot find default snapshot class" in await world.problem()
     patch = {"metadata": {"annotations": {default: "true"}}}
-    await world.client.patch(CLASSES, CLASS, None, patch, type="merge")
+    await world.client.patch(VOLUME_SNAPSHOT_CLASSES, CLASS, None, patch, type="merge")
     await world.cluster.settle()
     assert (await world.status())["readyToUse"] is True

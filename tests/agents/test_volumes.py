@@ -3,11 +3,17 @@
 import pytest
 
 from fakekube.agents import volume_binding as binding
-from fakekube.agents.volume_objects import PERSISTENT_VOLUMES, STORAGE_CLASSES
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.resources import EVENTS, NODES, PERSISTENT_VOLUME_CLAIMS, PODS
+from fakekube.machinery.resources import (
+    EVENTS,
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    PODS,
+    STORAGE_CLASSES,
+)
 
 NS = "default"
 

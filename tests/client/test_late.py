@@ -2,9 +2,9 @@
 
 import pytest
 
-from fakekube.client.late import DEFINITIONS, LateInformer
+from fakekube.client.late import LateInformer
 from fakekube.machinery import objects
-from fakekube.machinery.resources import NODES
+from fakekube.machinery.resources import CRDS, NODES
 
 
 def definition(**status):
@@ -33,7 +33,7 @@ def informer(client, clock, background):
 async def test_without_a_definition(api, client, informer, turns):
     """Nothing is asked of a resource that is not established, and the empty cache counts as synced."""
     await client.create(NODES, node("a"))
-    await client.create(DEFINITIONS, definition())
+    await client.create(CRDS, definition())
     await informer.wait_synced()
     await turns()
     assert (informer.established, list(informer.objects())) == (False, [])
@@ -45,13 +45,13 @@ async def test_the_definition_comes_and_goes(client, informer, turns):
     await client.create(NODES, node("a"))
     await informer.wait_synced()
     for _ in range(2):
-        await client.create(DEFINITIONS, ESTABLISHED)
+        await client.create(CRDS, ESTABLISHED)
         await turns()
         assert [objects.name(one) for one in informer.objects()] == ["a"]
         await client.create(NODES, node("b"))
         await turns()
         assert [objects.name(one) for one in informer.objects()] == ["a", "b"]
         await client.delete(NODES, "b")
-        await client.delete(DEFINITIONS, "nodes.")
+        await client.delete(CRDS, "nodes.")
         await turns()
         assert (informer.established, list(informer.objects())) == (False, [])

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+from fakekube.agents.policy_status import POLICIES
 from fakekube.clock import rfc3339
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import name, namespace
@@ -18,13 +19,6 @@ from fakekube.machinery.resources import (
 from fakekube.machinery.wire import Object
 
 LOAD = "fakekube.io/cpu"  # how much each pod of a pool uses
-_POLICIES = Resource(
-    "admissionregistration.k8s.io",
-    "v1",
-    "validatingadmissionpolicies",
-    "ValidatingAdmissionPolicy",
-    namespaced=False,
-)
 _BINDINGS = Resource(
     "admissionregistration.k8s.io",
     "v1",
@@ -220,7 +214,7 @@ async def _deny(
     group = "admissionregistration.k8s.io/v1"
     meta = {"name": "vg-deny"}
     policy = {"apiVersion": group, "kind": "ValidatingAdmissionPolicy", "metadata": meta, "spec": spec}
-    await run.client.create(_POLICIES, policy)
+    await run.client.create(POLICIES, policy)
     binding = {"policyName": "vg-deny", "validationActions": ["Deny"]}
     bound = {
         "apiVersion": group,
@@ -232,7 +226,7 @@ async def _deny(
 
 
 async def _allow(run: Any) -> None:
-    for resource in (_BINDINGS, _POLICIES):
+    for resource in (_BINDINGS, POLICIES):
         try:
             await run.client.delete(resource, "vg-deny", None)
         except NotFound:

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from controller.app import PoolController
-from fakekube.agents.autoscaling.controller import HorizontalPodAutoscaler
+from fakekube.agents.autoscaling.controller import AUTOSCALERS, HorizontalPodAutoscaler
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.clock import ManualClock, rfc3339
@@ -24,11 +24,15 @@ from fakekube.cluster import Cluster
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import dig, name, namespace, uid
 from fakekube.machinery.resources import (
+    CDI_CONFIGS,
     CONTROLLER_REVISIONS,
     DAEMON_SETS,
     DATA_SOURCES,
     DATA_VOLUMES,
     EVENTS,
+    MIGRATIONS,
+    MUTATING_WEBHOOKS,
+    NAMESPACES,
     NODES,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
@@ -39,7 +43,7 @@ from fakekube.machinery.resources import (
     Resource,
 )
 from fakekube.machinery.wire import Object, Request, Response
-from fakekube.virt.controller.informers import CDI_CONFIGS, MIGRATION_POLICIES, MIGRATIONS
+from fakekube.virt.controller.informers import MIGRATION_POLICIES
 from tests.recordings import instructions, lots
 from tests.recordings.facts import Change
 from tests.recordings.node import Node, heartbeat, nodes
@@ -59,19 +63,12 @@ KINDS: dict[str, Resource] = {
     "policy": MIGRATION_POLICIES,
     "das": DATA_SOURCES,
     "event": EVENTS,
-    "hpa": Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
+    "hpa": AUTOSCALERS,
 }
 _START = datetime(2026, 8, 1, tzinfo=UTC)
 _PARTS = ("garbage-collector", "virt-operator", "virt-controller", "metrics")
 _POOL_DELAY = 1.0
 _SYNC, _WINDOW = 5.0, 10.0  # how the recorded autoscaler was set
-_MUTATING = Resource(
-    "admissionregistration.k8s.io",
-    "v1",
-    "mutatingwebhookconfigurations",
-    "MutatingWebhookConfiguration",
-    namespaced=False,
-)
 
 
 class Run:
@@ -121,12 +118,12 @@ class Run:
         )
         await self.cluster.advance(2)
         await self.client.create(
-            Resource("", "v1", "namespaces", "Namespace", namespaced=False),
+            NAMESPACES,
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NS}},
         )
         for one in nodes(rfc3339(self.clock.now())):
             await self.client.create(NODES, one)
-        await self.client.create(_MUTATING, _WEBHOOK)
+        await self.client.create(MUTATING_WEBHOOKS, _WEBHOOK)
         tasks = [asyncio.create_task(one.run()) for one in self.informers.values()]
         tasks.append(asyncio.create_task(self.node.run()))
         tasks.append(asyncio.create_task(pools.run()))

@@ -13,15 +13,13 @@ import pytest
 from fakekube.api.access.authentication import Authentication
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
-from fakekube.machinery.resources import SECRETS, SERVICE_ACCOUNTS, Resource
+from fakekube.machinery.resources import SECRETS, SERVICE_ACCOUNTS
 from fakekube.server import Server
+from fakekube.virt.api.subresources.authorizer import REVIEWS
 from tests.upstream.conftest import Object
 
 NS = "default"
 RBAC = "rbac.authorization.k8s.io"
-REVIEWS = Resource(
-    "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False
-)
 VERBS = ("get", "list", "watch", "delete", "create", "update", "patch", "deletecollection")
 READ = set(VERBS[:3])
 WRITE = set(VERBS[:7])

@@ -6,11 +6,10 @@ from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery import yaml_text
 from fakekube.machinery.objects import dig
-from fakekube.machinery.resources import Resource
+from fakekube.machinery.resources import VIRTUAL_MACHINE_POOLS
 from fakekube.machinery.wire import Request, User
 
 POOL = Path(__file__).parents[2] / "examples" / "vm-pool-cirros.yaml"
-POOLS = Resource("pool.kubevirt.io", "v1beta1", "virtualmachinepools", "VirtualMachinePool")
 USAGE = "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods"
 VMS = "/apis/kubevirt.io/v1/namespaces/default/virtualmachines"
 
@@ -21,7 +20,7 @@ async def test_pools_under_rbac() -> None:
     async with Cluster(clock=ManualClock(), rbac=True) as cluster:
         await cluster.apply([pool])
         await cluster.advance(60)
-        made = await cluster.client().get(POOLS, pool["metadata"]["name"], "default")
+        made = await cluster.client().get(VIRTUAL_MACHINE_POOLS, pool["metadata"]["name"], "default")
         assert dig(made, "status", "readyReplicas") == pool["spec"]["replicas"]
         alice = User("alice", ("system:authenticated",))
         assert (await cluster.api(Request("GET", VMS, "", {}, b"", alice))).status == 403
@@ -53,5 +52,5 @@ async def test_autoscaling_under_rbac() -> None:
     async with Cluster(clock=ManualClock(), rbac=True) as cluster:
         await cluster.apply([pool, scaler])
         await cluster.advance(60)
-        assert (await cluster.client().get(POOLS, name, "default"))["spec"]["replicas"] == 6
+        assert (await cluster.client().get(VIRTUAL_MACHINE_POOLS, name, "default"))["spec"]["replicas"] == 6
         assert cluster.requests.find(status=403) == []

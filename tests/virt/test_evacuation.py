@@ -9,12 +9,12 @@ from fakekube.machinery.objects import annotations, condition, dig, is_terminati
 from fakekube.machinery.resources import (
     EVENTS,
     KUBEVIRTS,
+    MIGRATIONS,
     NODES,
     PODS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
 )
-from fakekube.virt.controller.informers import MIGRATIONS
 
 NS = "default"
 

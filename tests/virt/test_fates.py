@@ -6,13 +6,13 @@ from fakekube.machinery.errors import Forbidden, InternalError
 from fakekube.machinery.objects import condition, dig, is_terminating, name, uid
 from fakekube.machinery.resources import (
     DATA_VOLUMES,
+    MIGRATIONS,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
+    RESOURCE_QUOTAS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
-    Resource,
 )
-from fakekube.virt.controller.informers import MIGRATIONS
 
 NS = "default"
 MOVABLE = {
@@ -427,15 +427,14 @@ async def test_dedicated_cpus(world):
 async def test_f46_no_quota_for_the_target(world):
     """F-46: a quota refuses the target; the migration says so, and goes on when there is room."""
     await world.running_vm(**MOVABLE)
-    quotas = Resource("", "v1", "resourcequotas", "ResourceQuota")
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "namespace": NS}}
-    await world.client.create(quotas, {**quota, "spec": {"hard": {"pods": "1"}}})
+    await world.client.create(RESOURCE_QUOTAS, {**quota, "spec": {"hard": {"pods": "1"}}})
     await migrate(world)
     await world.elapse(5)
     found = await world.client.get(MIGRATIONS, "mig", NS)
     assert found["status"]["phase"] == "Pending"
     assert condition(found, "migrationRejectedByResourceQuota")["status"] == "True"
     assert (world.status(), len(world.pods())) == ("Running", 1)
-    await world.client.delete(quotas, "q", NS)
+    await world.client.delete(RESOURCE_QUOTAS, "q", NS)
     ended = await migration_ends(world)
     assert (ended["phase"], ended.get("conditions")) == ("Succeeded", None)

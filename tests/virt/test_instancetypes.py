@@ -10,19 +10,10 @@ from fakekube.machinery.resources import (
     CONTROLLER_REVISIONS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
-    Resource,
 )
+from fakekube.virt.instancetypes.kinds import CLUSTER_INSTANCETYPES, CLUSTER_PREFERENCES, PREFERENCES
 
 NS = "default"
-GROUP = "instancetype.kubevirt.io"
-SIZES = Resource(
-    GROUP,
-    "v1beta1",
-    "virtualmachineclusterinstancetypes",
-    "VirtualMachineClusterInstancetype",
-    namespaced=False,
-)
-PREFERENCES = Resource(GROUP, "v1beta1", "virtualmachinepreferences", "VirtualMachinePreference")
 
 
 def made(resource, own, **spec):
@@ -51,7 +42,8 @@ async def test_v230_v231_start_with_an_instancetype(cluster):
     """V-230, V-231: the start keeps a revision, writes the size into the VMI alone, and notes where it is from."""
     client = cluster.client()
     size = await client.create(
-        SIZES, made(SIZES, "small", cpu={"guest": 2}, memory={"guest": "2Gi"}, nodeSelector={})
+        CLUSTER_INSTANCETYPES,
+        made(CLUSTER_INSTANCETYPES, "small", cpu={"guest": 2}, memory={"guest": "2Gi"}, nodeSelector={}),
     )
     preference = await client.create(
         PREFERENCES, made(PREFERENCES, "linux", devices={"preferredDisableHotplug": True})
@@ -89,11 +81,13 @@ async def test_v230_v231_start_with_an_instancetype(cluster):
 async def test_instancetype_removed_after_it_was_kept(cluster):
     """A VM with a kept revision starts with it, whatever has become of the instancetype."""
     client = cluster.client()
-    await client.create(SIZES, made(SIZES, "small", cpu={"guest": 2}, memory={"guest": "2Gi"}))
+    await client.create(
+        CLUSTER_INSTANCETYPES, made(CLUSTER_INSTANCETYPES, "small", cpu={"guest": 2}, memory={"guest": "2Gi"})
+    )
     await client.create(VIRTUAL_MACHINES, machine(instancetype={"name": "small"}, runStrategy="Halted"))
     await cluster.settle()
     assert dig(await client.get(VIRTUAL_MACHINES, "vm", NS), "status", "instancetypeRef", "name") == "small"
-    await client.delete(SIZES, "small")
+    await client.delete(CLUSTER_INSTANCETYPES, "small")
     await client.patch(VIRTUAL_MACHINES, "vm", NS, {"spec": {"runStrategy": "Always"}}, type="merge")
     await cluster.settle()
     vmi = await client.get(VIRTUAL_MACHINE_INSTANCES, "vm", NS)
@@ -119,17 +113,7 @@ async def test_v041_f17_unknown_instancetype(cluster, member, reason):
     assert vm["status"]["printableStatus"] == "Stopped"
     assert (await client.list(VIRTUAL_MACHINE_INSTANCES, NS)).items == []
     spec = {"cpu": {"guest": 1}, "memory": {"guest": "1Gi"}} if member == "instancetype" else {}
-    resource = (
-        SIZES
-        if member == "instancetype"
-        else Resource(
-            GROUP,
-            "v1beta1",
-            "virtualmachineclusterpreferences",
-            "VirtualMachineClusterPreference",
-            namespaced=False,
-        )
-    )
+    resource = CLUSTER_INSTANCETYPES if member == "instancetype" else CLUSTER_PREFERENCES
     await client.create(resource, made(resource, "small", **spec))
     await cluster.advance(60)
     vm = await client.get(VIRTUAL_MACHINES, "vm", NS)
@@ -139,19 +123,21 @@ async def test_v041_f17_unknown_instancetype(cluster, member, reason):
 async def test_v042_conflict(cluster):
     """V-042: what the template and the instancetype both say is refused at creation."""
     client = cluster.client()
-    await client.create(SIZES, made(SIZES, "small", cpu={"guest": 2}, memory={"guest": "2Gi"}))
+    await client.create(
+        CLUSTER_INSTANCETYPES, made(CLUSTER_INSTANCETYPES, "small", cpu={"guest": 2}, memory={"guest": "2Gi"})
+    )
     with pytest.raises(ApiError, match="conflicts with selected instance type") as refused:
         await client.create(VIRTUAL_MACHINES, machine({"cpu": {"cores": 2}}, instancetype={"name": "small"}))
     assert refused.value.code == 422
     assert (await client.list(CONTROLLER_REVISIONS, NS)).items == []
-    assert name(await client.get(SIZES, "small")) == "small"
+    assert name(await client.get(CLUSTER_INSTANCETYPES, "small")) == "small"
 
 
 async def test_what_an_instancetype_annotates(cluster):
     """Annotations of instancetype and preference are the instance's; the preference decides about disks nobody named."""
     client = cluster.client()
     sized = {"cpu": {"guest": 1}, "memory": {"guest": "1Gi"}, "annotations": {"a": "size"}}
-    await client.create(SIZES, made(SIZES, "small", **sized))
+    await client.create(CLUSTER_INSTANCETYPES, made(CLUSTER_INSTANCETYPES, "small", **sized))
     preferred = {
         "devices": {"preferredDiskBus": "scsi"},
         "annotations": {"a": "preference", "b": "preference"},

@@ -5,8 +5,7 @@ import pytest
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.objects import annotations, condition, dig, name, uid
-from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
-from fakekube.virt.controller.informers import MIGRATIONS
+from fakekube.machinery.resources import MIGRATIONS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
 
 NS = "default"
 VM = {

@@ -9,9 +9,16 @@ from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import condition, dig, finalizers, name, uid
-from fakekube.machinery.resources import EVENTS, PERSISTENT_VOLUME_CLAIMS, VIRTUAL_MACHINES
+from fakekube.machinery.resources import (
+    EVENTS,
+    PERSISTENT_VOLUME_CLAIMS,
+    RESTORES,
+    SECRETS,
+    SERVICES,
+    VIRTUAL_MACHINES,
+)
 from fakekube.traffic import history
-from fakekube.virt.controller.storage import clone, common, export, restore
+from fakekube.virt.controller.storage import clone, common, restore
 
 NS = "default"
 CSI = Path(__file__).parents[2] / "examples/csi-snapshots.yaml"
@@ -189,14 +196,14 @@ async def test_v234_f55_restore(site):
     patch = {"spec": {"template": {"spec": {"domain": {"memory": {"guest": "256Mi"}}}}}}
     await site.client.patch(VIRTUAL_MACHINES, "vm", NS, patch, type="merge")
     target = {"apiGroup": "kubevirt.io", "kind": "VirtualMachine", "name": "vm"}
-    made = await site.make(common.RESTORES, "back", target=target, virtualMachineSnapshotName="snap")
-    waiting = await site.get(common.RESTORES, "back")
+    made = await site.make(RESTORES, "back", target=target, virtualMachineSnapshotName="snap")
+    waiting = await site.get(RESTORES, "back")
     assert waiting["status"]["complete"] is False
     assert brief(waiting, "Ready")[1].startswith("Waiting for target VM to be powered off.")
     assert brief(waiting, "Ready") == ("False", restore.GRACE_PERIOD)
     await site.client.patch(VIRTUAL_MACHINES, "vm", NS, {"spec": {"runStrategy": "Halted"}}, type="merge")
     await site.cluster.advance(60)
-    done = await site.get(common.RESTORES, "back")
+    done = await site.get(RESTORES, "back")
     claim = f"restore-{uid(made)}-disk"
     assert (done["status"]["complete"], bool(done["status"]["restoreTime"])) == (True, True)
     assert [one["persistentVolumeClaim"] for one in done["status"]["restores"]] == [claim]
@@ -235,7 +242,7 @@ async def test_v235_clone(site):
     assert twin["spec"]["runStrategy"] == "Halted"
     for resource, temporary in (
         (common.SNAPSHOTS, f"tmp-snapshot-{uid(made)}"),
-        (common.RESTORES, f"tmp-restore-{uid(made)}"),
+        (RESTORES, f"tmp-restore-{uid(made)}"),
     ):
         with pytest.raises(NotFound):
             await site.get(resource, temporary)
@@ -258,8 +265,8 @@ async def test_v236_export(site):
     assert (volume["name"], [one["format"] for one in volume["formats"]]) == ("data", ["dir", "tar.gz"])
     assert (status["tokenSecretRef"], status["serviceName"]) == ("export-token-out", "virt-export-out")
     assert status["ttlExpirationTime"] == "2026-01-01T02:00:00Z"
-    assert dig(await site.get(export.SECRETS, "export-token-out"), "data", "token")
-    assert name(await site.get(export.SERVICES, "virt-export-out")) == "virt-export-out"
+    assert dig(await site.get(SECRETS, "export-token-out"), "data", "token")
+    assert name(await site.get(SERVICES, "virt-export-out")) == "virt-export-out"
     machine = {"kind": "VirtualMachine", "apiGroup": "kubevirt.io", "name": "vm"}
     await site.make(common.EXPORTS, "whole", source=machine)
     whole = (await site.get(common.EXPORTS, "whole"))["status"]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from fakekube.agents.disruption import planning
 from fakekube.agents.workloads.actor import Workload
-from fakekube.agents.workloads.caches import BUDGETS, Caches
+from fakekube.agents.workloads.caches import Caches
 from fakekube.client.client import Client
 from fakekube.client.controller import Result
 from fakekube.client.freshness import Freshness
@@ -19,7 +19,7 @@ from fakekube.ids import Ids
 from fakekube.machinery import objects, selectors
 from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import dig
-from fakekube.machinery.resources import PODS, Resource, split_api_version
+from fakekube.machinery.resources import BUDGETS, PODS, Resource, split_api_version
 from fakekube.machinery.wire import Object
 
 

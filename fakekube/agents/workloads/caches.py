@@ -9,15 +9,11 @@ from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery import objects
-from fakekube.machinery.resources import CONTROLLER_REVISIONS, PODS, Resource
+from fakekube.machinery.resources import CONTROLLER_REVISIONS, PODS, STATEFUL_SETS, Resource
 from fakekube.machinery.wire import Object
 
-REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet")
-STATEFUL_SETS = Resource("apps", "v1", "statefulsets", "StatefulSet")
 REPLICATION_CONTROLLERS = Resource("", "v1", "replicationcontrollers", "ReplicationController")
-JOBS = Resource("batch", "v1", "jobs", "Job")
 CRON_JOBS = Resource("batch", "v1", "cronjobs", "CronJob")
-BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 
 OWNER, ORPHANS, NODE = "owner", "orphans", "node"
 

@@ -12,19 +12,16 @@ from fakekube.machinery.objects import annotations, condition, dig, is_terminati
 from fakekube.machinery.objects import name as name_of
 from fakekube.machinery.resources import (
     CONTROLLER_REVISIONS,
+    MIGRATIONS,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
+    RESTORES,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
     Resource,
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt.instancetypes import kinds
-
-MIGRATIONS = Resource(
-    "kubevirt.io", "v1", "virtualmachineinstancemigrations", "VirtualMachineInstanceMigration"
-)
-RESTORES = Resource("snapshot.kubevirt.io", "v1beta1", "virtualmachinerestores", "VirtualMachineRestore")
 
 
 class Lookups:

@@ -33,12 +33,10 @@ from fakekube.machinery.objects import (
     split_key,
     uid,
 )
-from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, Resource
+from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, STORAGE_CLASSES
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import claims, fates
 from fakekube.virt.cdi.volume_view import FINAL, NAMES, VolumeView
-
-STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
 
 _STAGES = Path(__file__).parent / "stages" / "datavolume.yaml"
 _BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"

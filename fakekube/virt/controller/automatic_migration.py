@@ -22,9 +22,10 @@ from fakekube.machinery.objects import (
     namespace,
     uid,
 )
+from fakekube.machinery.resources import MIGRATIONS
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, live_update, migration_plan, migration_policy, names
-from fakekube.virt.controller.informers import BY_NODE, BY_VMI, MIGRATIONS
+from fakekube.virt.controller.informers import BY_NODE, BY_VMI
 from fakekube.virt.controller.migration_backoff import EVACUATION, UPDATE
 from fakekube.virt.controller.wiring import Wiring
 

@@ -6,10 +6,8 @@ Origin: kubevirt: pkg/virt-controller/watch/drain/disruptionbudget/disruptionbud
 from fakekube.client.informer import Informer
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import controller_of, is_terminating, name, namespace
-from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES, Resource
+from fakekube.machinery.resources import BUDGETS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.virt.controller.wiring import Wiring
-
-BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 
 
 class OldBudgets:

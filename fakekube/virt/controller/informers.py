@@ -19,16 +19,22 @@ from fakekube.machinery.objects import (
     namespace,
 )
 from fakekube.machinery.resources import (
+    CDI_CONFIGS,
     CONTROLLER_REVISIONS,
     DATA_VOLUMES,
     KUBEVIRTS,
+    MIGRATIONS,
     NAMESPACES,
     NODES,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
+    RESOURCE_QUOTAS,
+    STORAGE_CLASSES,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
     VMI_REPLICA_SETS,
+    VOLUME_SNAPSHOT_CLASSES,
+    VOLUME_SNAPSHOTS,
     Resource,
 )
 from fakekube.machinery.wire import Object
@@ -36,20 +42,10 @@ from fakekube.virt import config
 from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller import data_volumes, hotplug, instance, names, persistent_state
 
-MIGRATIONS = Resource(
-    "kubevirt.io", "v1", "virtualmachineinstancemigrations", "VirtualMachineInstanceMigration"
-)
 MIGRATION_POLICIES = Resource(
     "migrations.kubevirt.io", "v1alpha1", "migrationpolicies", "MigrationPolicy", namespaced=False
 )
 
-STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
-VOLUME_SNAPSHOTS = Resource("snapshot.storage.k8s.io", "v1", "volumesnapshots", "VolumeSnapshot")
-VOLUME_SNAPSHOT_CLASSES = Resource(
-    "snapshot.storage.k8s.io", "v1", "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False
-)
-QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota")
-CDI_CONFIGS = Resource("cdi.kubevirt.io", "v1beta1", "cdiconfigs", "CDIConfig", namespaced=False)
 
 _DEFAULT = "snapshot.storage.kubernetes.io/is-default-class"
 
@@ -83,7 +79,7 @@ class Informers:
         self.volume_snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
         self.volume_snapshot_classes = LateInformer(client, VOLUME_SNAPSHOT_CLASSES, clock=clock)
         self.namespaces = Informer(client.metadata_only(), NAMESPACES, clock=clock)
-        self.quotas = Informer(client, QUOTAS, clock=clock)
+        self.quotas = Informer(client, RESOURCE_QUOTAS, clock=clock)
         self.cdi_configs = Informer(client, CDI_CONFIGS, clock=clock)
         for informer in (self.vmis, self.pods, self.attachments, self.revisions, self.data_volumes):
             informer.add_index(BY_OWNER, owner_uid)

@@ -16,7 +16,7 @@ from fakekube.client.client import Client
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import AlreadyExists, ApiError, NotFound
 from fakekube.machinery.objects import Obj, dig, name, namespace
-from fakekube.machinery.resources import CONTROLLER_REVISIONS, Resource
+from fakekube.machinery.resources import CONTROLLER_REVISIONS, MACHINE_ACTIONS
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import kept_sizes, vmi_template
 from fakekube.virt.controller.conditions import Failure
@@ -26,7 +26,6 @@ _REASONS: Mapping[kinds.Member, str] = {
     "instancetype": "FailedFindInstancetype",
     "preference": "FailedFindPreference",
 }
-_EXPANDING = Resource("subresources.kubevirt.io", "v1", "virtualmachines", "VirtualMachine")
 
 
 class FailedError(Exception):
@@ -91,7 +90,7 @@ class Instancetypes:
             with _failing(member):
                 await self._find(vm, member, matcher)
         try:
-            return await self._client.get(_EXPANDING, name(vm), namespace(vm), subresource="expand-spec")
+            return await self._client.get(MACHINE_ACTIONS, name(vm), namespace(vm), subresource="expand-spec")
         except ApiError as error:
             text = f"error encountered while expanding into VirtualMachine: {error.message}"
             raise FailedError(Failure("FailedCreate", text)) from error

@@ -21,6 +21,7 @@ from fakekube.machinery.objects import (
     uid,
     without,
 )
+from fakekube.machinery.resources import MIGRATIONS
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
 from fakekube.virt.controller import (
@@ -31,7 +32,7 @@ from fakekube.virt.controller import (
     patches,
     pods,
 )
-from fakekube.virt.controller.informers import BY_OWNER, BY_VMI, MIGRATIONS, vmi_of
+from fakekube.virt.controller.informers import BY_OWNER, BY_VMI, vmi_of
 from fakekube.virt.controller.migration_settings import MigrationSettings
 from fakekube.virt.controller.migration_target import Targets
 from fakekube.virt.controller.state_claims import StateClaims

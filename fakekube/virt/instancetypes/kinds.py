@@ -13,38 +13,24 @@ from fakekube.machinery.resources import Resource
 Member = Literal["instancetype", "preference"]
 MEMBERS: tuple[Member, Member] = ("instancetype", "preference")
 
-_GROUP, _VERSION = "instancetype.kubevirt.io", "v1beta1"
+
+def _resource(kind: str, *, namespaced: bool) -> Resource:
+    return Resource("instancetype.kubevirt.io", "v1beta1", f"{kind.lower()}s", kind, namespaced=namespaced)
+
+
+INSTANCETYPES = _resource("VirtualMachineInstancetype", namespaced=True)
+CLUSTER_INSTANCETYPES = _resource("VirtualMachineClusterInstancetype", namespaced=False)
+PREFERENCES = _resource("VirtualMachinePreference", namespaced=True)
+CLUSTER_PREFERENCES = _resource("VirtualMachineClusterPreference", namespaced=False)
 _KINDS = {
-    "virtualmachineinstancetype": Resource(
-        _GROUP, _VERSION, "virtualmachineinstancetypes", "VirtualMachineInstancetype"
-    ),
-    "virtualmachineclusterinstancetype": Resource(
-        _GROUP,
-        _VERSION,
-        "virtualmachineclusterinstancetypes",
-        "VirtualMachineClusterInstancetype",
-        namespaced=False,
-    ),
-    "virtualmachinepreference": Resource(
-        _GROUP, _VERSION, "virtualmachinepreferences", "VirtualMachinePreference"
-    ),
-    "virtualmachineclusterpreference": Resource(
-        _GROUP,
-        _VERSION,
-        "virtualmachineclusterpreferences",
-        "VirtualMachineClusterPreference",
-        namespaced=False,
-    ),
+    one.kind.lower(): one for one in (INSTANCETYPES, CLUSTER_INSTANCETYPES, PREFERENCES, CLUSTER_PREFERENCES)
 }
-_DEFAULT_KINDS = {
-    "instancetype": "virtualmachineclusterinstancetype",
-    "preference": "virtualmachineclusterpreference",
-}
+_DEFAULTS = {"instancetype": CLUSTER_INSTANCETYPES.kind, "preference": CLUSTER_PREFERENCES.kind}
 
 
 def resource_of(matcher: Obj, member: str) -> Resource:
     """The resource a matcher names. Raises NotFound."""
-    kind = (matcher.get("kind") or _DEFAULT_KINDS[member]).lower()
+    kind = (matcher.get("kind") or _DEFAULTS[member]).lower()
     resource = _KINDS.get(kind.removesuffix("s"))
     if resource is None:
         raise NotFound(f"got unexpected kind in {member.capitalize()}Matcher: {kind}")

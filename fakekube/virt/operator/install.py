@@ -34,21 +34,29 @@ from fakekube.machinery.objects import (
     without,
 )
 from fakekube.machinery.resources import (
+    API_SERVICES,
+    BUDGETS,
+    CDI_CONFIGS,
+    CDIS,
     CONFIG_MAPS,
     CRDS,
     DAEMON_SETS,
     DEPLOYMENTS,
     KUBEVIRTS,
+    MUTATING_WEBHOOKS,
     NAMESPACES,
     NODES,
+    SECRETS,
     SERVICE_ACCOUNTS,
+    SERVICES,
+    VALIDATING_WEBHOOKS,
     Resource,
 )
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import certificates, components, crds, installation, roles, webhooks, workloads
 from fakekube.virt.operator.keeping import Keeper
-from fakekube.virt.operator.rollout import BUDGETS, Rollout
+from fakekube.virt.operator.rollout import Rollout
 
 T = TypeVar("T")
 
@@ -63,30 +71,18 @@ RESOURCES: dict[str, Resource] = {
         DAEMON_SETS,
         KUBEVIRTS,
         CONFIG_MAPS,
-        Resource("", "v1", "services", "Service"),
-        Resource("", "v1", "secrets", "Secret"),
+        SERVICES,
+        SECRETS,
         Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False),
         Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False),
         Resource(
             "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
         ),
-        Resource("cdi.kubevirt.io", "v1beta1", "cdis", "CDI", namespaced=False),
-        Resource("cdi.kubevirt.io", "v1beta1", "cdiconfigs", "CDIConfig", namespaced=False),
-        Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False),
-        Resource(
-            "admissionregistration.k8s.io",
-            "v1",
-            "mutatingwebhookconfigurations",
-            "MutatingWebhookConfiguration",
-            namespaced=False,
-        ),
-        Resource(
-            "admissionregistration.k8s.io",
-            "v1",
-            "validatingwebhookconfigurations",
-            "ValidatingWebhookConfiguration",
-            namespaced=False,
-        ),
+        CDIS,
+        CDI_CONFIGS,
+        API_SERVICES,
+        MUTATING_WEBHOOKS,
+        VALIDATING_WEBHOOKS,
     )
 }
 RELEASE = Versions().kubevirt

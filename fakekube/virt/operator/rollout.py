@@ -10,11 +10,10 @@ from fakekube.client.client import Client
 from fakekube.client.recorder import WARNING, Recorder
 from fakekube.machinery.errors import AlreadyExists, Conflict, NotFound
 from fakekube.machinery.objects import dig, name
-from fakekube.machinery.resources import DAEMON_SETS, DEPLOYMENTS, NODES, Resource
+from fakekube.machinery.resources import BUDGETS, DAEMON_SETS, DEPLOYMENTS, NODES
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import workloads
 
-BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 _RESOURCES = {one.kind: one for one in (DEPLOYMENTS, DAEMON_SETS)}
 _CUSTOM_REPLICAS = (
     "applying custom number of infra replica. this is an advanced feature that prevents auto-scaling for core kubevirt "

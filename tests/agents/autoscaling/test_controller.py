@@ -9,14 +9,15 @@ from fakekube.machinery.resources import (
     DEPLOYMENTS,
     NODES,
     PODS,
+    SERVICES,
     VIRTUAL_MACHINE_POOLS,
     Resource,
 )
 
 from .conftest import NS, resource_metric
 
-SERVICES = Resource("", "v1", "services", "Service")
 HALF = resource_metric(averageUtilization=50)
+OLD = Resource("autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 GOT = ("True", "SucceededGetScale", "the HPA controller was able to get the target's current scale")
 
 
@@ -99,7 +100,6 @@ async def test_what_changes_nothing_is_not_written(world):
 async def test_version_1_is_obeyed(world):
     """An autoscaling/v1 object, as `kubectl autoscale` of old makes it, scales like its v2 counterpart."""
     await world.deployment(cpu="100m")
-    old = Resource("autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
     spec = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
         "minReplicas": 1,
@@ -108,24 +108,23 @@ async def test_version_1_is_obeyed(world):
     }
     meta = {"name": "web", "namespace": NS}
     made = {"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": meta, "spec": spec}
-    await world.client.create(old, made)
+    await world.client.create(OLD, made)
     await world.looks()
     assert await world.replicas() == 3
-    seen = await world.client.get(old, "web", NS)
+    seen = await world.client.get(OLD, "web", NS)
     assert (seen["status"]["desiredReplicas"], seen["status"]["currentCPUUtilizationPercentage"]) == (3, 100)
 
 
 async def test_version_1_without_a_target_means_80_percent(world):
     """`kubectl autoscale` without a percentage: the default policy, as both versions show it."""
     await world.deployment(cpu="100m")
-    old = Resource("autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
     spec = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
         "maxReplicas": 9,
     }
     meta = {"name": "web", "namespace": NS}
     made = {"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": meta, "spec": spec}
-    created = await world.client.create(old, made)
+    created = await world.client.create(OLD, made)
     assert created["spec"]["targetCPUUtilizationPercentage"] == 80
     assert (await world.client.get(AUTOSCALERS, "web", NS))["spec"]["metrics"] == [
         resource_metric(averageUtilization=80)

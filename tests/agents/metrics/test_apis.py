@@ -10,18 +10,18 @@ from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.resources import (
+    API_SERVICES,
     CONFIG_MAPS,
+    NAMESPACES,
     NODES,
     PODS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINE_POOLS,
     VIRTUAL_MACHINES,
-    Resource,
 )
 
 NS = "default"
 ROOT = "/apis/metrics.k8s.io/v1beta1"
-API_SERVICES = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False)
 LABELS = {"pool": "p"}
 
 
@@ -312,8 +312,7 @@ async def test_custom_metrics(cluster, version):
     )
     await annotate(cluster, CONFIG_MAPS, "c", "metrics.fakekube.io/hits", "3")
     await annotate(cluster, NODES, "node01", "metrics.fakekube.io/heat", "40")
-    namespaces = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
-    await annotate(cluster, namespaces, NS, "metrics.fakekube.io/people", "12")
+    await annotate(cluster, NAMESPACES, NS, "metrics.fakekube.io/people", "12")
     for path, value in (
         (f"namespaces/{NS}/pods/a/queue", "7500m"),
         (f"namespaces/{NS}/configmaps/c/hits", "3"),

@@ -4,25 +4,22 @@ import copy
 
 import pytest
 
-from fakekube.agents.workloads.caches import (
-    BUDGETS,
-    CRON_JOBS,
-    JOBS,
-    REPLICA_SETS,
-    REPLICATION_CONTROLLERS,
-    STATEFUL_SETS,
-)
+from fakekube.agents.workloads.caches import CRON_JOBS, REPLICATION_CONTROLLERS
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import (
+    BUDGETS,
     CONTROLLER_REVISIONS,
     DAEMON_SETS,
     DEPLOYMENTS,
     EVENTS,
+    JOBS,
     NODES,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
+    REPLICA_SETS,
+    STATEFUL_SETS,
 )
 
 KINDS = {

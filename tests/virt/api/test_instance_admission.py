@@ -5,11 +5,16 @@ import pytest
 
 from fakekube.clock import rfc3339
 from fakekube.machinery.errors import ApiError, BadRequest, Invalid
-from fakekube.machinery.resources import NODES, PODS, VIRTUAL_MACHINE_INSTANCES, Resource
+from fakekube.machinery.resources import (
+    MIGRATIONS,
+    NODES,
+    PODS,
+    VIRTUAL_MACHINE_INSTANCES,
+    VMI_REPLICA_SETS,
+)
 from fakekube.machinery.wire import Request
 from fakekube.virt.api import defaults, workloads
 from fakekube.virt.api.instance_defaults import set_instance_defaults
-from fakekube.virt.api.lookups import MIGRATIONS
 from fakekube.virt.config import ClusterConfig
 
 NS = "default"
@@ -218,19 +223,16 @@ def test_hotplug_limits_stay():
     ]
 
 
-SETS = Resource("kubevirt.io", "v1", "virtualmachineinstancereplicasets", "VirtualMachineInstanceReplicaSet")
-
-
 async def test_replica_set_selector(cluster):
     """A replica set selects what it makes."""
     obj = {
         "apiVersion": "kubevirt.io/v1",
-        "kind": SETS.kind,
+        "kind": VMI_REPLICA_SETS.kind,
         "metadata": {"name": "r", "namespace": NS},
         "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {"spec": spec_of()}},
     }
     with pytest.raises(Invalid, match=r"selector does not match labels\."):
-        await cluster.client.create(SETS, obj)
+        await cluster.client.create(VMI_REPLICA_SETS, obj)
 
 
 def migration(name="m", vmi="x"):

@@ -6,7 +6,12 @@ import pytest
 
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import Invalid
-from fakekube.machinery.resources import KUBEVIRTS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES, Resource
+from fakekube.machinery.resources import (
+    KUBEVIRTS,
+    PERSISTENT_VOLUME_CLAIMS,
+    VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINES,
+)
 from fakekube.virt.api import machine_rules
 from fakekube.virt.config import ClusterConfig
 
@@ -496,9 +501,6 @@ def test_bridge_on_the_pod_network_can_be_forbidden():
     ]
 
 
-CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
-
-
 async def test_infer_from_volume(cluster):
     """A size can be inferred from the labels of the claim a volume uses."""
     labels = {
@@ -508,7 +510,8 @@ async def test_infer_from_volume(cluster):
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     meta = {"name": "c", "namespace": NS, "labels": labels}
     await cluster.client.create(
-        CLAIMS, {"apiVersion": "v1", "kind": CLAIMS.kind, "metadata": meta, "spec": spec}
+        PERSISTENT_VOLUME_CLAIMS,
+        {"apiVersion": "v1", "kind": PERSISTENT_VOLUME_CLAIMS.kind, "metadata": meta, "spec": spec},
     )
     volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
     made = await cluster.vm(template=template(volumes=volumes), instancetype={"inferFromVolume": "v"})

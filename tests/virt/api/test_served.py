@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.resources import VMI_REPLICA_SETS, Resource
+from fakekube.machinery.resources import CRDS, VMI_REPLICA_SETS
 from tests.virt.api.conftest import machine
 
 NS = "default"
@@ -137,14 +137,7 @@ async def test_exports_of_the_old_version(cluster):
     answer, _ = await read(cluster, "/apis/export.kubevirt.io/v1beta1/virtualmachineexports")
     text = "export.kubevirt.io/v1beta1 VirtualMachineExport is now deprecated and will be removed in a future version."
     assert any(text in one for one in warnings(answer))
-    definitions = Resource(
-        "apiextensions.k8s.io",
-        "v1",
-        "customresourcedefinitions",
-        "CustomResourceDefinition",
-        namespaced=False,
-    )
-    found = await cluster.client.get(definitions, "virtualmachineexports.export.kubevirt.io")
+    found = await cluster.client.get(CRDS, "virtualmachineexports.export.kubevirt.io")
     assert found["status"]["storedVersions"] == ["v1"]
 
 

@@ -6,13 +6,12 @@ from fakekube.machinery.errors import Invalid
 from fakekube.machinery.resources import (
     CONFIG_MAPS,
     PODS,
+    SECRETS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
-    Resource,
 )
 
 NS = "default"
-SECRETS = Resource("", "v1", "secrets", "Secret")
 
 
 async def test_a_status_does_not_come_with_the_object(cluster):

@@ -4,9 +4,15 @@ import orjson
 import pytest
 
 from fakekube.machinery.errors import ApiError
-from fakekube.machinery.resources import NODES, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES, Resource
+from fakekube.machinery.resources import (
+    MIGRATIONS,
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINES,
+)
 from fakekube.machinery.wire import Request, User
-from fakekube.virt.api.lookups import MIGRATIONS
+from fakekube.virt.instancetypes.kinds import CLUSTER_INSTANCETYPES, CLUSTER_PREFERENCES
 from tests.virt.api.conftest import Cluster
 
 NS = "default"
@@ -516,33 +522,15 @@ async def test_v192_v193_port_forward(cluster):
     assert (await cluster.refused(f"{VMIS}/portforward/0", method="GET")).code == 400
 
 
-SIZES = Resource(
-    "instancetype.kubevirt.io",
-    "v1beta1",
-    "virtualmachineclusterinstancetypes",
-    "VirtualMachineClusterInstancetype",
-    namespaced=False,
-)
-
-
-PREFERENCES = Resource(
-    "instancetype.kubevirt.io",
-    "v1beta1",
-    "virtualmachineclusterpreferences",
-    "VirtualMachineClusterPreference",
-    namespaced=False,
-)
-
-
 async def test_v194_expand_spec(cluster):
     """V-194: the answer has the size written out; the stored machine keeps its matcher."""
     size = {
-        "apiVersion": SIZES.api_version,
-        "kind": SIZES.kind,
+        "apiVersion": CLUSTER_INSTANCETYPES.api_version,
+        "kind": CLUSTER_INSTANCETYPES.kind,
         "metadata": {"name": "small"},
         "spec": {"cpu": {"guest": 2}, "memory": {"guest": "2Gi"}},
     }
-    await cluster.client.create(SIZES, size)
+    await cluster.client.create(CLUSTER_INSTANCETYPES, size)
     template = {"spec": {"domain": {"devices": {}}}}
     before = await cluster.vm(instancetype={"name": "small"}, template=template)
     answer = await cluster.client.request(
@@ -558,12 +546,12 @@ async def test_v194_expand_spec(cluster):
 async def test_expand_spec_writes_defaults_out(cluster):
     """Disks, network and other defaults are in the answer; the preference decides about disks nobody named."""
     preference = {
-        "apiVersion": SIZES.api_version,
+        "apiVersion": CLUSTER_INSTANCETYPES.api_version,
         "kind": "VirtualMachineClusterPreference",
         "metadata": {"name": "linux"},
         "spec": {"devices": {"preferredDiskBus": "scsi"}, "annotations": {"a": "theirs", "b": "theirs"}},
     }
-    await cluster.client.create(PREFERENCES, preference)
+    await cluster.client.create(CLUSTER_PREFERENCES, preference)
     spec = {"domain": {"devices": {}}, "volumes": [{"name": "root", "containerDisk": {"image": "x"}}]}
     template = {"metadata": {"annotations": {"a": "mine"}}, "spec": spec}
     await cluster.vm(preference={"name": "linux"}, template=template)
@@ -623,15 +611,14 @@ async def test_memory_dump(cluster):
     assert (await cluster.refused(f"{VMS}/memorydump", body)).message == (
         'persistentvolumeclaim.kubevirt.io "c" not found'
     )
-    claims = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}}
     claim = {
         "apiVersion": "v1",
-        "kind": claims.kind,
+        "kind": PERSISTENT_VOLUME_CLAIMS.kind,
         "metadata": {"name": "c", "namespace": NS},
         "spec": spec,
     }
-    await cluster.client.create(claims, claim)
+    await cluster.client.create(PERSISTENT_VOLUME_CLAIMS, claim)
     assert (await cluster.put(f"{VMS}/memorydump", body)).status == 202
     dump = (await cluster.get(VIRTUAL_MACHINES))["status"]["memoryDumpRequest"]
     assert dump == {"claimName": "c", "phase": "Associating"}

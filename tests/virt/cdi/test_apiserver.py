@@ -5,9 +5,8 @@ import pytest
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import ApiError
-from fakekube.machinery.resources import DATA_VOLUMES, Resource
+from fakekube.machinery.resources import CDIS, DATA_VOLUMES
 
-CDIS = Resource("cdi.kubevirt.io", "v1beta1", "cdis", "CDI", namespaced=False)
 VOLUME = {
     "apiVersion": "cdi.kubevirt.io/v1beta1",
     "kind": "DataVolume",

@@ -7,14 +7,13 @@ from fakekube.machinery.resources import (
     DATA_VOLUMES,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
+    STORAGE_CLASSES,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
-    Resource,
 )
 from fakekube.virt.controller import data_volumes
 
 NS = "default"
-CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
 ON_VOLUME = [{"name": "root", "dataVolume": {"name": "root"}}]
 
 
@@ -228,7 +227,9 @@ async def test_an_instance_whose_volume_fails(world):
 async def test_first_consumer(world):
     """V-077, F-07: a late binding claim waits for a temporary launcher; the real one comes when the volume is filled."""
     late = {"metadata": {"name": "late"}, "provisioner": "x", "volumeBindingMode": "WaitForFirstConsumer"}
-    await world.client.create(CLASSES, {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", **late})
+    await world.client.create(
+        STORAGE_CLASSES, {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", **late}
+    )
     await world.create_vm(
         volumes=ON_VOLUME, dataVolumeTemplates=[template(storage_class="late", fate="takes=4s")]
     )

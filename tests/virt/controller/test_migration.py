@@ -6,9 +6,15 @@ import pytest
 
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery.objects import annotations, condition, dig, name, uid
-from fakekube.machinery.resources import DAEMON_SETS, NODES, PODS, VIRTUAL_MACHINE_INSTANCES, VMI_REPLICA_SETS
+from fakekube.machinery.resources import (
+    DAEMON_SETS,
+    MIGRATIONS,
+    NODES,
+    PODS,
+    VIRTUAL_MACHINE_INSTANCES,
+    VMI_REPLICA_SETS,
+)
 from fakekube.virt.controller import migration_plan, replicaset_plan
-from fakekube.virt.controller.informers import MIGRATIONS
 from fakekube.virt.handler import launcher
 
 NS = "default"

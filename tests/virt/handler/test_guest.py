@@ -4,7 +4,7 @@ import pytest
 
 from fakekube.machinery.errors import BadRequest, InternalError
 from fakekube.machinery.objects import condition, dig, name, uid
-from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
+from fakekube.machinery.resources import MIGRATIONS, PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
 
 NS = "default"
 FEDORA = [{"name": "containerdisk", "containerDisk": {"image": "registry.example/fedora:42"}}]
@@ -250,7 +250,6 @@ async def test_launcher_deleted_by_hand(world):
 
 async def test_migration_with_the_real_kubelet(world):
     """V-203: the source launcher ends as Succeeded after the guest has left it."""
-    from fakekube.virt.controller.informers import MIGRATIONS
 
     movable = {
         "interfaces": [{"name": "default", "masquerade": {}}],

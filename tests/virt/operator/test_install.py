@@ -16,13 +16,12 @@ from fakekube.cluster import Cluster
 from fakekube.ids import Ids
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import condition, finalizers
-from fakekube.machinery.resources import DEPLOYMENTS, EVENTS, KUBEVIRTS
+from fakekube.machinery.resources import BUDGETS, DEPLOYMENTS, EVENTS, KUBEVIRTS
 from fakekube.machinery.wire import User
 from fakekube.store.memory import MemoryStore
 from fakekube.virt.api.handler import VirtApi
 from fakekube.virt.operator import crds, webhooks
 from fakekube.virt.operator.install import RESOURCES, VirtOperator, manifests
-from fakekube.virt.operator.rollout import BUDGETS
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 
 from fakekube.agents.workloads.actor import Workload
-from fakekube.agents.workloads.caches import CRON_JOBS, JOBS, OWNER, Caches
+from fakekube.agents.workloads.caches import CRON_JOBS, OWNER, Caches
 from fakekube.agents.workloads.cronjobs import planning
 from fakekube.agents.workloads.pod_control import is_namespace_going
 from fakekube.client.client import Client
@@ -19,6 +19,7 @@ from fakekube.ids import Ids
 from fakekube.machinery import cron, objects
 from fakekube.machinery.errors import AlreadyExists, ApiError, NotFound
 from fakekube.machinery.objects import dig
+from fakekube.machinery.resources import JOBS
 from fakekube.machinery.wire import Object
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from fakekube.agents.workloads import conditions, pods
 from fakekube.agents.workloads.actor import Workload
-from fakekube.agents.workloads.caches import OWNER, REPLICA_SETS, Caches
+from fakekube.agents.workloads.caches import OWNER, Caches
 from fakekube.agents.workloads.claiming import claim, selector_of
 from fakekube.agents.workloads.deployments import planning, sets
 from fakekube.agents.workloads.deployments import status as statuses
@@ -21,7 +21,7 @@ from fakekube.ids import Ids
 from fakekube.machinery import objects
 from fakekube.machinery.errors import AlreadyExists, ApiError, NotFound
 from fakekube.machinery.objects import dig
-from fakekube.machinery.resources import DEPLOYMENTS, PODS
+from fakekube.machinery.resources import DEPLOYMENTS, PODS, REPLICA_SETS
 from fakekube.machinery.wire import Object
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from fakekube.agents.identities import as_controller
 from fakekube.agents.workloads.actor import Workload
-from fakekube.agents.workloads.caches import JOBS, Caches
+from fakekube.agents.workloads.caches import Caches
 from fakekube.agents.workloads.claiming import claim
 from fakekube.agents.workloads.jobs import building, planning
 from fakekube.agents.workloads.jobs import status as statuses
@@ -26,7 +26,7 @@ from fakekube.ids import Ids
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError, Conflict, NotFound
 from fakekube.machinery.objects import dig
-from fakekube.machinery.resources import PODS
+from fakekube.machinery.resources import JOBS, PODS
 from fakekube.machinery.wire import Object
 
 _OURS = ("", "kubernetes.io/job-controller")

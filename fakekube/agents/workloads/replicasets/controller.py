@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from fakekube.agents.workloads import pods
 from fakekube.agents.workloads.actor import Workload
-from fakekube.agents.workloads.caches import OWNER, REPLICA_SETS, REPLICATION_CONTROLLERS, Caches
+from fakekube.agents.workloads.caches import OWNER, REPLICATION_CONTROLLERS, Caches
 from fakekube.agents.workloads.claiming import claim
 from fakekube.agents.workloads.pod_control import Dependents, PodControl, pod_of
 from fakekube.agents.workloads.replicasets import planning
@@ -18,7 +18,7 @@ from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError
-from fakekube.machinery.resources import PODS, Resource
+from fakekube.machinery.resources import PODS, REPLICA_SETS, Resource
 from fakekube.machinery.wire import Object
 
 

@@ -4,7 +4,7 @@ Upstream: k8s: pkg/controller/statefulset/{stateful_set,stateful_pod_control}.go
 """
 
 from fakekube.agents.workloads.actor import Workload
-from fakekube.agents.workloads.caches import STATEFUL_SETS, Caches
+from fakekube.agents.workloads.caches import Caches
 from fakekube.agents.workloads.claiming import claim
 from fakekube.agents.workloads.pod_control import Dependents, is_namespace_going
 from fakekube.agents.workloads.revisions import History, template_of
@@ -19,7 +19,7 @@ from fakekube.ids import Ids
 from fakekube.machinery import objects
 from fakekube.machinery.errors import AlreadyExists, ApiError, NotFound
 from fakekube.machinery.objects import dig
-from fakekube.machinery.resources import CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS
+from fakekube.machinery.resources import CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
 from fakekube.machinery.wire import Object
 
 

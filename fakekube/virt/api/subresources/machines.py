@@ -9,9 +9,9 @@ from fakekube.client.client import Client
 from fakekube.machinery import answers
 from fakekube.machinery.errors import ApiError, BadRequest
 from fakekube.machinery.objects import dig, name
-from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
+from fakekube.machinery.resources import MIGRATIONS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
 from fakekube.machinery.wire import Object, Request, Response
-from fakekube.virt.api.lookups import MIGRATIONS, Lookups
+from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.settings import Settings
 from fakekube.virt.api.subresources import expanding, hotplug, object_graph, replies, run_state
 from fakekube.virt.api.subresources.instances import Instances

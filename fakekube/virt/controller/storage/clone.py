@@ -21,7 +21,7 @@ from fakekube.machinery.objects import (
     owner_reference,
     uid,
 )
-from fakekube.machinery.resources import VIRTUAL_MACHINES, Resource
+from fakekube.machinery.resources import RESTORES, VIRTUAL_MACHINES, Resource
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance
 from fakekube.virt.controller.storage import common, restoring
@@ -116,7 +116,7 @@ class Clones(common.Part):
             return
         self._recorder.event(obj, NORMAL, "SnapshotReady", f"snapshot {name(snapshot or {})} is ready to use")
         restore = f"tmp-restore-{uid(obj)}"
-        wanted = self._owned(obj, common.RESTORES.api_version, common.RESTORES.kind, restore)
+        wanted = self._owned(obj, RESTORES.api_version, RESTORES.kind, restore)
         target = {
             "apiGroup": "kubevirt.io",
             "kind": "VirtualMachine",
@@ -129,16 +129,14 @@ class Clones(common.Part):
             "patches": [orjson.dumps(one).decode() for one in differences(obj, kept)]
             + list(dig(obj, "spec", "patches", default=())),
         }
-        await self._make(common.RESTORES, {**wanted, "spec": spec})
+        await self._make(RESTORES, {**wanted, "spec": spec})
         self._recorder.event(
             obj, NORMAL, "RestoreCreated", f"created restore {restore} for clone {name(obj)}"
         )
         await self._step(obj, RESTORING, restoreName=restore)
 
     async def _after_restore(self, obj: Object) -> None:
-        restore = await self._find(
-            common.RESTORES, namespace(obj), dig(obj, "status", "restoreName", default="")
-        )
+        restore = await self._find(RESTORES, namespace(obj), dig(obj, "status", "restoreName", default=""))
         if dig(restore, "status", "complete"):
             self._recorder.event(obj, NORMAL, "RestoreReady", f"restore {name(restore or {})} is ready")
             await self._step(obj, CREATING)
@@ -156,13 +154,13 @@ class Clones(common.Part):
     async def _tidy(self, obj: Object) -> None:
         """Snapshot and restore go once nothing is filled from them any more: when every claim is bound."""
         space, restored = namespace(obj), dig(obj, "status", "restoreName", default="")
-        restore = await self._find(common.RESTORES, space, restored)
+        restore = await self._find(RESTORES, space, restored)
         for one in dig(restore, "status", "restores", default=()):
             claim = self._informers.claims.get(f"{space}/{one['persistentVolumeClaim']}")
             if dig(claim, "status", "phase") != "Bound":
                 return
         self._recorder.event(obj, NORMAL, "PVCBound", f"all PVC for clone {name(obj)} are bound")
-        await self._remove(common.RESTORES, space, restored)
+        await self._remove(RESTORES, space, restored)
         if dig(obj, "spec", "source", "kind") != "VirtualMachineSnapshot":
             await self._remove(common.SNAPSHOTS, space, dig(obj, "status", "snapshotName", default=""))
         await self._tell(obj, snapshotName=None, restoreName=None)

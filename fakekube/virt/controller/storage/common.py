@@ -1,4 +1,4 @@
-"""What the four parts share: resources, conditions, and how a status is written."""
+"""What the four parts share: resources of their own, conditions, and how a status is written."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import dig, finalizers, key, name, namespace, without
-from fakekube.machinery.resources import Resource
+from fakekube.machinery.resources import VIRTUAL_MACHINES, Resource
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions, patches
 from fakekube.virt.controller.wiring import Wiring
@@ -16,12 +16,8 @@ SNAPSHOTS = Resource("snapshot.kubevirt.io", "v1beta1", "virtualmachinesnapshots
 CONTENTS = Resource(
     "snapshot.kubevirt.io", "v1beta1", "virtualmachinesnapshotcontents", "VirtualMachineSnapshotContent"
 )
-RESTORES = Resource("snapshot.kubevirt.io", "v1beta1", "virtualmachinerestores", "VirtualMachineRestore")
 CLONES = Resource("clone.kubevirt.io", "v1beta1", "virtualmachineclones", "VirtualMachineClone")
 EXPORTS = Resource("export.kubevirt.io", "v1", "virtualmachineexports", "VirtualMachineExport")
-INSTANCE_ACTIONS = Resource(
-    "subresources.kubevirt.io", "v1", "virtualmachineinstances", "VirtualMachineInstance"
-)
 
 
 class Part:
@@ -104,7 +100,7 @@ class Part:
 async def note_on_vm(client: Client, vm: Object, member: str, value: str | None) -> None:
     """Tell in the VM's status what is under way; None: nothing any more."""
     try:
-        from_api = await client.get(_VMS, name(vm), namespace(vm))
+        from_api = await client.get(VIRTUAL_MACHINES, name(vm), namespace(vm))
     except NotFound:
         return
     present = dig(from_api, "status", member)
@@ -117,10 +113,9 @@ async def note_on_vm(client: Client, vm: Object, member: str, value: str | None)
         operations = patches.added(path, value)
         if not from_api.get("status"):
             operations = [{"op": "add", "path": "/status", "value": {member: value}}]
-    await client.patch(_VMS, name(vm), namespace(vm), operations, type="json", subresource="status")
-
-
-_VMS = Resource("kubevirt.io", "v1", "virtualmachines", "VirtualMachine")
+    await client.patch(
+        VIRTUAL_MACHINES, name(vm), namespace(vm), operations, type="json", subresource="status"
+    )
 
 
 def named_by(member: str) -> Any:

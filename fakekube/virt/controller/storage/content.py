@@ -17,8 +17,8 @@ from fakekube.machinery.objects import (
     owner_reference,
     without,
 )
+from fakekube.machinery.resources import VOLUME_SNAPSHOTS
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller.informers import VOLUME_SNAPSHOTS
 from fakekube.virt.controller.storage import common, snapshot_status
 from fakekube.virt.controller.storage.source import Sources
 from fakekube.virt.controller.wiring import Wiring

@@ -28,17 +28,17 @@ from fakekube.machinery.resources import (
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
     SECRETS,
+    SERVICES,
     VIRTUAL_MACHINES,
+    VOLUME_SNAPSHOTS,
     Resource,
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions, instance
-from fakekube.virt.controller.informers import VOLUME_SNAPSHOTS
 from fakekube.virt.controller.storage import common, export_source, exporter
 from fakekube.virt.controller.storage.export_source import Offer
 from fakekube.virt.controller.wiring import Wiring
 
-SERVICES = Resource("", "v1", "services", "Service")
 _INGRESSES = Resource("networking.k8s.io", "v1", "ingresses", "Ingress")
 _SUFFIX = 10
 

@@ -25,9 +25,15 @@ from fakekube.machinery.objects import (
     owners,
     uid,
 )
-from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, VIRTUAL_MACHINES, Resource
+from fakekube.machinery.resources import (
+    DATA_VOLUMES,
+    MACHINE_ACTIONS,
+    PERSISTENT_VOLUME_CLAIMS,
+    RESTORES,
+    VIRTUAL_MACHINES,
+    VOLUME_SNAPSHOTS,
+)
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller.informers import VOLUME_SNAPSHOTS
 from fakekube.virt.controller.storage import common, restoring
 from fakekube.virt.controller.storage.restore_target import NotYetError, Targets
 from fakekube.virt.controller.wiring import Wiring
@@ -45,13 +51,12 @@ TAKEN = "restore source and restore target are different but restore target alre
 _STILL_THERE = "Restore target VMI still exists, please stop the restore target to proceed with restore"
 _HOLD = "snapshot.kubevirt.io/vmrestore-protection"
 _TARGET = "target"
-_MACHINE_ACTIONS = Resource("subresources.kubevirt.io", "v1", "virtualmachines", "VirtualMachine")
 
 
 class Restores(Targets):
     """See the module text."""
 
-    resource, kind = common.RESTORES, "virtualmachinerestore"
+    resource, kind = RESTORES, "virtualmachinerestore"
 
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring)
@@ -140,7 +145,7 @@ class Restores(Targets):
             return None
         if policy == "StopTarget":
             await self._told_not_ready(obj, STOPPING, STOPPING)
-            await self._client.request("PUT", _MACHINE_ACTIONS.path(namespace(vm), name(vm), "stop"), body={})
+            await self._client.request("PUT", MACHINE_ACTIONS.path(namespace(vm), name(vm), "stop"), body={})
             return None
         if policy == "WaitEventually":
             await self._told_not_ready(obj, WAITING, _STILL_THERE)

@@ -19,7 +19,7 @@ from fakekube.machinery.objects import (
     owner_reference,
     without,
 )
-from fakekube.machinery.resources import CONTROLLER_REVISIONS, VIRTUAL_MACHINES
+from fakekube.machinery.resources import CONTROLLER_REVISIONS, INSTANCE_ACTIONS, VIRTUAL_MACHINES
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, persistent_state
 from fakekube.virt.controller.informers import Informers
@@ -113,7 +113,7 @@ class Sources:
         return vmi if talks else None
 
     async def _ask(self, vmi: Obj, verb: str, options: Mapping[str, str]) -> None:
-        path = common.INSTANCE_ACTIONS.path(namespace(vmi), name(vmi), verb)
+        path = INSTANCE_ACTIONS.path(namespace(vmi), name(vmi), verb)
         await self._client.request("PUT", path, body=dict(options))
 
     # What is kept.

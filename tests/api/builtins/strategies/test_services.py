@@ -11,13 +11,12 @@ from fakekube.api.builtins.strategies.service_addresses import FIRST_PORT, LAST_
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import InternalError
-from fakekube.machinery.resources import Resource
+from fakekube.machinery.resources import SERVICES
 from tests.api.builtins.strategies.conftest import Send, said
 from tests.api.conftest import Ask, json_of
 
 SVC = "/api/v1/namespaces/default/services"
 HTTP = [{"port": 80}]
-SERVICES = Resource("", "v1", "services", "Service")
 
 
 async def test_cluster_ip(create: Send) -> None:
