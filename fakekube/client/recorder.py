@@ -7,7 +7,6 @@ Upstream: k8s: staging/src/k8s.io/client-go/tools/record/event.go
 
 import asyncio
 import logging
-import re
 from collections import deque
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +14,7 @@ from fakekube.client.client import Client
 from fakekube.client.event_correlation import Correlator, Decision
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
-from fakekube.machinery import objects
+from fakekube.machinery import names, objects
 from fakekube.machinery.errors import AlreadyExists, ApiError, NotFound
 from fakekube.machinery.resources import EVENTS
 from fakekube.machinery.wire import Object
@@ -29,9 +28,6 @@ _QUEUE_LENGTH = (
 )
 _STRATEGIC = {"content-type": "application/strategic-merge-patch+json"}
 _TRIES, _RETRY_DELAY = 12, 10.0
-_LONGEST_NAME = 253
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_is_name = re.compile(rf"{_LABEL}(\.{_LABEL})*").fullmatch
 
 log = logging.getLogger("fakekube.client.recorder")
 
@@ -133,7 +129,7 @@ class Recorder:
         """
         self._last_nanos = max((now - _EPOCH) // _MICROSECOND * 1000, self._last_nanos + 1)
         name = f"{subject}.{self._last_nanos:x}"
-        return name if len(name) <= _LONGEST_NAME and _is_name(name) else self._ids.uid()
+        return self._ids.uid() if names.subdomain(name) else name
 
     async def _send(self, event: Object) -> None:
         decision = self._correlator.decide(event, self._clock.now())

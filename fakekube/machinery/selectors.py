@@ -5,6 +5,7 @@ Origin: k8s: staging/src/k8s.io/apimachinery/pkg/labels/selector.go, and apis/me
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from fakekube.machinery import names
@@ -98,6 +99,7 @@ def from_object(selector: Mapping[str, Any] | None) -> Selector:
     return Selector(tuple(found))
 
 
+@lru_cache(maxsize=4096)  # the same selectors are read again and again
 def check_spelling(term: Requirement) -> None:
     """Whether labels may have this key and these values. Raises SelectorError."""
     if wrong := names.qualified_name(term.key):
