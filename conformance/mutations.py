@@ -697,13 +697,13 @@ MUTANTS = (
     ),
     Mutant(
         "performing",
-        "        if not held:\n",
+        "        if preserve and not held:\n",
         "        if False:\n",
         LAST_MOMENT,
     ),
     Mutant(
         "performing",
-        "not preserve or not held or FINALIZER in objects.finalizers(current)",
+        "not held or FINALIZER in objects.finalizers(current)",
         "True",
         LAST_MOMENT,
     ),

@@ -161,15 +161,13 @@ class Performer:
             self._tell(NORMAL, "SuccessfulUpdate", f"Updated VM {objects.key(vm)}")
 
     async def _delete_vm(self, vm: Object, *, preserve: bool) -> None:
-        held = not preserve or FINALIZER in objects.finalizers(vm)
-        if not held:
+        held = preserve and FINALIZER in objects.finalizers(vm)
+        if preserve and not held:
             await self._preserve(vm)  # nothing of ours holds the VM, so its storage could go with it at once
 
         def still(current: Object) -> bool:
             """One that nothing of ours holds any more is deleted in the next pass, once its storage has been seen to."""
-            return self._is_own(current) and (
-                not preserve or not held or FINALIZER in objects.finalizers(current)
-            )
+            return self._is_own(current) and (not held or FINALIZER in objects.finalizers(current))
 
         try:
             current, deleted = await self.requests.delete(VIRTUAL_MACHINES, vm, still)
