@@ -94,17 +94,25 @@ async def test_absolute_form(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "noise", [b"\x16\x03\x01\x02", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\r\n\r\n\0\0"]
+    "noise",
+    [
+        b"\x16\x03\x01\x02",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\r\n\r\n\0\0",
+    ],
 )
 async def test_noise(server: Server, noise: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """Bytes that are no HTTP do not stop the server."""
-    caplog.set_level(logging.CRITICAL, "aiohttp.server")
+    """Bytes that are no HTTP do not stop the server, and leave no more than a line in the log of those who want it."""
+    caplog.set_level(logging.INFO)
     reader, writer = await asyncio.open_connection(server.host, server.port)
     writer.write(noise)
     writer.write_eof()
     await asyncio.wait_for(reader.read(), 5)
     writer.close()
     assert (await raw(server, "GET /ok HTTP/1.1\nHost: localhost"))[0] == 200
+    assert all(one.levelno < logging.WARNING and one.exc_info is None for one in caplog.records)
 
 
 async def test_head(server: Server) -> None:

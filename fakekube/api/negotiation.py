@@ -10,11 +10,14 @@ from typing import Any
 
 import orjson
 
+from fakekube.api.options import first, parse_query
 from fakekube.machinery.errors import NotAcceptable
-from fakekube.machinery.wire import Response
+from fakekube.machinery.wire import Request, Response
 
 _TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 _STREAMS = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+_OF_PEOPLE = ("curl", "Wget", "Mozilla/5.0")  # how their user agents begin
+_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})  # what Go takes for it
 _KNOWN = re.compile(r"(?:^|,)\s*(?:application/(?:json|yaml)|\*/\*)\s*(?:;|,|$)")
 
 
@@ -63,13 +66,16 @@ def choose(accept: str) -> Representation | None:
     return None
 
 
-def representation(accept: str, *, collection: bool = False, watch: bool = False) -> Representation:
+def representation(
+    accept: str, *, collection: bool = False, watch: bool = False, custom: bool = False
+) -> Representation:
     """As `choose`, for objects, collections or watches of them. Raises NotAcceptable."""
     found = choose(accept)
     if found is None:
         if watch:
             raise NotAcceptable(f"only the following media types are accepted: {_STREAMS}")
-        if _KNOWN.search(accept):  # the type alone would do: its parameters ask for something else
+        # The type alone would do, and its parameters ask for something else; or there is no route that asks for types.
+        if custom or _KNOWN.search(accept):
             raise NotAcceptable(f"only the following media types are accepted: {_TYPES}")
         offered = f"{_TYPES}, {_STREAMS}" if collection else _TYPES
         raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {offered}", details={})
@@ -84,6 +90,16 @@ def accepts(accept: str, *offered: str) -> None:
         raise NotAcceptable(said, details={})
 
 
+def pretty(request: Request) -> bool:
+    """Whether JSON is to be indented: for those who ask for it, and for people at their terminals and browsers.
+
+    Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/negotiation/negotiate.go (isPrettyPrint)
+    """
+    if "pretty=" in request.query and (said := first(parse_query(request.query), "pretty")):
+        return said in _TRUE
+    return (request.headers.get("user-agent") or "").startswith(_OF_PEOPLE)
+
+
 def render(body: Any, media: str = "json", *, pretty: bool = False, status: int = 200) -> Response:
     """A response with `body` encoded."""
     if media == "yaml":
@@ -92,5 +108,5 @@ def render(body: Any, media: str = "json", *, pretty: bool = False, status: int 
         text = yaml.safe_dump(body, sort_keys=True, default_flow_style=False)
         return Response(status, text.encode(), "application/yaml")
     if pretty:
-        return Response(status, orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n")
+        return Response(status, orjson.dumps(body, option=orjson.OPT_INDENT_2))
     return Response(status, orjson.dumps(body) + b"\n")

@@ -41,9 +41,9 @@ class RequestInfo:
 def parse(method: str, path: str) -> RequestInfo:
     """Read an address. Never fails: what is not a resource path comes back without `resource`."""
     verb = _VERBS.get(method, "")
-    parts = path.split("/")[1:]
-    if "%" in path:
-        parts = [unquote(part) for part in parts]
+    parts = (unquote(path) if "%" in path else path).split("/")[
+        1:
+    ]  # as upstream: an escaped slash is one, too
     if parts and not parts[-1]:
         parts.pop()
     if len(parts) >= 2 and parts[0] == "api":

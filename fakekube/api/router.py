@@ -11,6 +11,7 @@ from fakekube.api.access.authorizer import Authorizer
 from fakekube.api.admission.chain import Chain
 from fakekube.api.builtins import subresources
 from fakekube.api.extend.aggregation import Aggregation
+from fakekube.api.patching.go_format import quoted
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.registry import Registry
 from fakekube.api.registry.strategy import ServedResource
@@ -18,7 +19,8 @@ from fakekube.api.request_info import RequestInfo
 from fakekube.api.services import Services
 from fakekube.api.verbs import create, delete, get, listing, patch, scale, update
 from fakekube.api.verbs.call import Call
-from fakekube.machinery.errors import ApiError, MethodNotAllowed, NotFound, not_found
+from fakekube.machinery.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, not_found
+from fakekube.machinery.names import path_segment
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Handler, Request, Response
 
@@ -67,7 +69,11 @@ class Router:
         if info.resource:
             resource = self._catalog.find(info.group, info.version, info.resource)
             if resource is not None and _placed(info, resource):
+                if request.method == "HEAD" and not resource.custom and info.subresource != "proxy":
+                    raise not_allowed()  # routes of built-in kinds know their own methods alone
                 verb = self._verb(info, resource)
+                if why := path_segment(info.name):
+                    raise BadRequest(f"Name parameter invalid: {quoted(info.name)}: {';'.join(why)}")
                 call = Call(
                     request,
                     info,

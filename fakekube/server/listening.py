@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from fakekube.machinery.errors import ApiError, InternalError
 from fakekube.machinery.wire import ConnectionLost, Handler, Request, Response, Upgrade, User
@@ -26,6 +27,16 @@ _GRACE = 0.5  # seconds running requests get when the server stops; watches are 
 log = logging.getLogger("fakekube.server")
 
 Certified = Callable[[Mapping[str, Any]], User | None]  # a client's certificate, checked → who that is
+
+
+class _Log(logging.LoggerAdapter[logging.Logger]):
+    """aiohttp's log. A client that speaks no HTTP is told so, and no error of the server."""
+
+    def exception(self, msg: object, *args: object, exc_info: Any = True, **more: Any) -> None:
+        if isinstance(exc_info, HttpProcessingError):
+            self.info(f"{msg}: %s", *args, " ".join(exc_info.message.split()))
+        else:
+            super().exception(msg, *args, exc_info=exc_info, **more)
 
 
 class CannotListen(Exception):
@@ -71,6 +82,7 @@ class Server:
             request_factory=self._request,
             handler_cancellation=True,  # a client that goes away ends its watch
             access_log=None,
+            logger=_Log(log, {}),
             auto_decompress=False,
             max_line_size=_HEADER_LIMIT,
             max_field_size=_HEADER_LIMIT,

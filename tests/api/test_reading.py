@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -161,3 +162,30 @@ async def test_an_index_is_used(api: ApiServer, ask: Ask) -> None:
     ]
     assert found["metadata"]["resourceVersion"] == str(api.store.revision)
     assert not read
+
+
+@pytest.mark.parametrize(
+    ("query", "agent", "indented"),
+    [
+        ("", "curl/8.5.0", True),
+        ("", "Wget/1.21", True),
+        ("", "Mozilla/5.0 (X11; Linux x86_64)", True),
+        ("", "kubectl/v1.36.0", False),
+        ("?pretty=true", "kubectl/v1.36.0", True),
+        ("?pretty=false", "curl/8.5.0", False),
+        ("?pretty=perhaps", "curl/8.5.0", False),
+        ("?pretty=", "curl/8.5.0", True),
+    ],
+)
+async def test_people_get_indented_json(ask: Ask, query: str, agent: str, indented: bool) -> None:
+    """curl, Wget and browsers, and whoever asks for it: objects, lists, discovery and refusals alike."""
+    for path, status in [
+        ("/api/v1/namespaces/default", 200),
+        ("/api/v1/namespaces", 200),
+        ("/apis/apps/v1", 200),
+        ("/api/v1/namespaces/nope", 404),
+    ]:
+        response = await ask("GET", path + query, user_agent=agent)
+        assert response.status == status
+        assert response.body.startswith(b'{\n  "') == indented, path
+        assert response.body.endswith(b"\n}" if indented else b"}\n"), path

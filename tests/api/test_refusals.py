@@ -374,6 +374,16 @@ async def test_what_cannot_be_accepted(ask: Ask, accept: str, message: str) -> N
     assert (response.status, json_of(response)["message"]) == (406, message)
 
 
+async def test_what_cannot_be_accepted_of_custom_resources(ask: Ask) -> None:
+    """They have no route that would ask for types first, so both mistakes are told alike."""
+    response = await ask("GET", THINGS, accept="image/png")
+    assert response.status == 406
+    assert json_of(response)["message"] == (
+        "only the following media types are accepted: application/json, application/yaml, "
+        "application/vnd.kubernetes.protobuf"
+    )
+
+
 async def test_keys_are_no_json(ask: Ask) -> None:
     """The keys of the token issuer come in a type of their own, which has to be accepted."""
     response = await ask("GET", "/openid/v1/jwks", accept="application/json")
@@ -381,3 +391,33 @@ async def test_keys_are_no_json(ask: Ask) -> None:
         406,
         "406: Not Acceptable\n\nAvailable representations: application/jwk-set+json",
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "why"),
+    [
+        ("GET", f"{CM}/..", "\"..\": may not be '..'"),
+        ("DELETE", f"{CM}/%2e", "\".\": may not be '.'"),
+        ("GET", f"{THINGS}/a%25b", "\"a%b\": may not contain '%'"),
+        ("PUT", "/api/v1/nodes/a%25b", "\"a%b\": may not contain '%'"),
+    ],
+)
+async def test_names_that_no_path_can_hold(ask: Ask, method: str, path: str, why: str) -> None:
+    """What cannot be part of a storage path is refused, whatever is asked of it."""
+    response = await ask(method, path)
+    assert (response.status, json_of(response)["reason"]) == (400, "BadRequest")
+    assert json_of(response)["message"] == f"Name parameter invalid: {why}"
+
+
+async def test_an_escaped_slash_is_a_slash(ask: Ask) -> None:
+    """Paths are read when they are decoded: what follows it is a subresource, which is not there."""
+    assert json_of(await ask("GET", f"{CM}/a%2Fb"))["message"] == (
+        "the server could not find the requested resource"
+    )
+
+
+async def test_heads(ask: Ask) -> None:
+    """Built-in kinds have no routes for HEAD; custom resources have none at all, and take it for a GET."""
+    assert (await ask("HEAD", CM)).status == 405
+    assert (await ask("HEAD", "/api/v1/namespaces/default")).status == 405
+    assert (await ask("HEAD", THINGS)).status == 200

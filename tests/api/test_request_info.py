@@ -61,6 +61,7 @@ def test_never_fails(path: str) -> None:
     assert parse("GET", "/" + path).path == "/" + path
 
 
-def test_escapes_are_decoded_per_segment() -> None:
-    """An encoded slash stays inside its segment."""
-    assert parse("GET", "/api/v1/namespaces/ns/pods/a%2Fb").name == "a/b"
+def test_escapes_are_decoded_before_the_path_is_cut() -> None:
+    """An escaped slash parts segments, as any other does."""
+    info = parse("GET", "/api/v1/namespaces/ns/pods/a%2Fb%20c")
+    assert (info.name, info.subresource) == ("a", "b c")

@@ -154,8 +154,11 @@ def _answer(
     headers = [("ETag", tag), ("Vary", "Accept")]
     if request.headers.get("if-none-match") == tag:
         return Response(304, headers=headers)
-    if chosen.media != "json":
-        return negotiation.render(orjson.loads(body), chosen.media)
+    pretty = negotiation.pretty(request)
+    if chosen.media != "json" or pretty:
+        shown = negotiation.render(orjson.loads(body), chosen.media, pretty=pretty)
+        shown.headers += headers
+        return shown
     return Response(200, body, headers=headers)
 
 

@@ -36,7 +36,12 @@ def errors(inner: Handler) -> Handler:
 def answer(error: ApiError, request: Request) -> Response:
     """The Status, in the media type the client reads."""
     chosen = negotiation.choose(request.headers.get("accept") or "")
-    response = negotiation.render(error.status(), chosen.media if chosen else "json", status=error.code)
+    response = negotiation.render(
+        error.status(),
+        chosen.media if chosen else "json",
+        pretty=negotiation.pretty(request),
+        status=error.code,
+    )
     response.headers += error.headers
     retry = (error.details or {}).get("retryAfterSeconds")
     if retry and not any(name == "Retry-After" for name, _ in response.headers):

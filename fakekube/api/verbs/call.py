@@ -7,7 +7,7 @@ from fakekube.api.access.authentication import Authentication
 from fakekube.api.access.authorizer import AlwaysAllow, Authorizer
 from fakekube.api.admission.chain import Chain
 from fakekube.api.negotiation import Representation
-from fakekube.api.options import Query, WriteOptions, boolean, first, parse_query, write_options
+from fakekube.api.options import Query, WriteOptions, first, parse_query, write_options
 from fakekube.api.registry import codec
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.registry import Registry, WriteContext, Written
@@ -57,15 +57,16 @@ class Call:
         accept = self.request.headers.get("accept") or ""
         if not accept:
             return negotiation.PLAIN
-        return negotiation.representation(accept, collection=not self.info.name, watch=watch)
+        return negotiation.representation(
+            accept, collection=not self.info.name, watch=watch, custom=self.resource.custom
+        )
 
     def respond(self, entry: Entry, status: int = 200) -> Response:
         """One object in the representation the client asked for."""
         chosen = self.representation()
-        if chosen.plain and "pretty" not in self.request.query:
-            if self.request.shares:
-                shared = codec.shared(self.resource, entry, entry.modified)
-                return self.finish(Response(status, obj=shared))
+        if chosen.plain and self.request.shares:
+            return self.finish(Response(status, obj=codec.shared(self.resource, entry, entry.modified)))
+        if chosen.plain and not negotiation.pretty(self.request):
             return self.finish(Response(status, codec.serve(self.resource, entry) + b"\n"))
         return self.show(codec.decode(self.resource, entry), status)
 
@@ -83,7 +84,7 @@ class Call:
             )
         else:
             body = obj
-        pretty = boolean(self.query, "pretty")
+        pretty = negotiation.pretty(self.request)
         return self.finish(negotiation.render(body, chosen.media, pretty=pretty, status=status))
 
     def table(self, objects: list[Object], chosen: Representation, meta: Object) -> Object:

@@ -55,7 +55,7 @@ async def delete_collection(call: Call) -> Response:
     if resource.custom:
         meta["continue"] = ""
     body = {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta, "items": gone}
-    return call.finish(negotiation.render(body))
+    return call.finish(negotiation.render(body, pretty=negotiation.pretty(call.request)))
 
 
 async def _delete(call: Call, name: str, options: DeleteOptions, namespace: str | None = None) -> Written:
@@ -94,7 +94,8 @@ def _success(call: Call, obj: Object) -> Response:
             "metadata": {},
             "status": "Success",
             "details": {key: value for key, value in details.items() if value},
-        }
+        },
+        pretty=negotiation.pretty(call.request),
     )
 
 

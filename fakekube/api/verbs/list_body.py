@@ -84,7 +84,7 @@ def frame(body: Object, member: str, media: str, *, pretty: bool) -> Frame:
             orjson.dumps(empty, option=_INDENT).removesuffix(b"]\n}") + b"\n",
             lambda values: orjson.dumps({member: values}, option=_INDENT)[len(start) : -len(end)],
             b",\n",
-            end + b"\n",
+            end,
         )
     return Frame(
         orjson.dumps(empty).removesuffix(b"]}"), lambda values: orjson.dumps(values)[1:-1], b",", b"]}\n"

@@ -11,8 +11,8 @@ from functools import partial
 
 import orjson
 
-from fakekube.api import tables
-from fakekube.api.options import ListOptions, boolean, parse_version
+from fakekube.api import negotiation, tables
+from fakekube.api.options import ListOptions, parse_version
 from fakekube.api.registry import codec
 from fakekube.api.registry.matching import Match, list_options, matcher
 from fakekube.api.registry.reading import Range
@@ -42,7 +42,7 @@ async def list_(call: Call, options: ListOptions) -> Response:
     chosen = call.representation()
     found, revision, token, remaining = await _page(call, options, match)
     turns = call.registry.reading.turns
-    if not chosen.plain or "pretty" in call.request.query:
+    if not chosen.plain or negotiation.pretty(call.request):
         return _converted(call, found, revision, token, remaining)
     meta: dict[str, object] = {"resourceVersion": str(revision)}
     if token or resource.custom:
@@ -154,6 +154,6 @@ def _converted(
             shown,
             chosen.media,
             call.registry.reading.turns,
-            pretty=boolean(call.query, "pretty"),
+            pretty=negotiation.pretty(call.request),
         )
     )
