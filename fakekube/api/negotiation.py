@@ -29,12 +29,8 @@ class Representation:
     convert: str = ""
     version: str = "v1"
 
-    @property
-    def plain(self) -> bool:
-        return self.media == "json" and not self.convert
 
-
-PLAIN = Representation()
+PLAIN = Representation()  # and no other like it: the objects as they are
 
 
 @lru_cache(maxsize=512)

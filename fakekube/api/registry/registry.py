@@ -70,6 +70,7 @@ class Registry:
         self.clock = clock
         self.ids = ids
         self.committed: dict[str, Committed] = {}
+        self.follower: Committed | None = None  # of every write, once there is one
         self._kept = Kept()
 
     async def get(self, resource: ServedResource, namespace: str, name: str) -> Entry:
@@ -308,9 +309,11 @@ class Registry:
     async def _after(
         self, resource: ServedResource, obj: Object, context: WriteContext | None, *, deleted: bool = False
     ) -> None:
-        hook = self.committed.get(resource.prefix)
-        if hook is not None and not (context and context.dry_run):
-            await hook(resource, obj, deleted)
+        if context and context.dry_run:
+            return
+        for hook in (self.committed.get(resource.prefix), self.follower):
+            if hook is not None:
+                await hook(resource, obj, deleted)
 
     @staticmethod
     def check_identity(resource: ServedResource, new: Object, old: Object, namespace: str, name: str) -> None:

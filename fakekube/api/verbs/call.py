@@ -64,9 +64,9 @@ class Call:
     def respond(self, entry: Entry, status: int = 200) -> Response:
         """One object in the representation the client asked for."""
         chosen = self.representation()
-        if chosen.plain and self.request.shares:
+        if chosen is negotiation.PLAIN and self.request.shares:
             return self.finish(Response(status, obj=codec.shared(self.resource, entry, entry.modified)))
-        if chosen.plain and not negotiation.pretty(self.request):
+        if chosen is negotiation.PLAIN and not negotiation.pretty(self.request):
             return self.finish(Response(status, codec.serve(self.resource, entry) + b"\n"))
         return self.show(codec.decode(self.resource, entry), status)
 

@@ -42,7 +42,7 @@ async def list_(call: Call, options: ListOptions) -> Response:
     chosen = call.representation()
     found, revision, token, remaining = await _page(call, options, match)
     turns = call.registry.reading.turns
-    if not chosen.plain or negotiation.pretty(call.request):
+    if chosen is not negotiation.PLAIN or negotiation.pretty(call.request):
         return _converted(call, found, revision, token, remaining)
     meta: dict[str, object] = {"resourceVersion": str(revision)}
     if token or resource.custom:

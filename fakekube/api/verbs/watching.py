@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from fakekube.api import tables
-from fakekube.api.negotiation import Representation
+from fakekube.api.negotiation import PLAIN, Representation
 from fakekube.api.options import ListOptions, parse_version
 from fakekube.api.registry import codec, watching
 from fakekube.api.registry.matching import Match, matcher
@@ -220,7 +220,7 @@ def _whole(obj: Object) -> Object:
 
 def _renderer(call: Call, chosen: Representation) -> _Render:
     resource = call.resource
-    if chosen.plain:
+    if chosen is PLAIN:
 
         def plain(kind: str, event: Event | None, entry: Entry) -> bytes:
             return (

@@ -1,7 +1,8 @@
 """ResourceQuota: what a namespace may hold in all.
 
 Upstream a plugin adds up what it lets in, and a controller corrects it by what has gone. Here both are one: every quota
-keeps a tally that follows what is stored. Nothing is followed, and nothing counted, before there is a first quota.
+keeps a tally that follows what is stored, of custom resources as of built-in ones. Nothing is followed, and nothing
+counted, before there is a first quota.
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go
 """
 
@@ -13,12 +14,12 @@ from fakekube.api.admission.plugins.following import refused
 from fakekube.api.admission.plugins.quota_usage import Usage
 from fakekube.api.registry import codec
 from fakekube.api.registry.catalog import Catalog
-from fakekube.api.registry.registry import Committed, Registry, WriteContext
+from fakekube.api.registry.registry import Registry, WriteContext
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.wire import Object
 
-_GROUPS = ("", "apps", "batch")  # whose objects can be counted; upstream counts custom resources as well
+_UNCOUNTED = "events"  # in either group
 
 
 class _Tally:
@@ -54,9 +55,8 @@ class ResourceQuota:
         quotas = catalog.find("", "v1", "resourcequotas")
         assert quotas is not None, "resourcequotas are missing from the built-in tables"
         self._quotas = quotas
-        self._counted = [one for one in catalog.stored() if one.namespaced and one.group in _GROUPS]
+        self._catalog = catalog
         self._tallies: dict[str, dict[str, _Tally]] = {}  # namespace → name → tally
-        self._following = False
 
     async def mutate(self, attributes: Attributes) -> None:
         """Quotas only look."""
@@ -91,7 +91,7 @@ class ResourceQuota:
                 )
                 raise refused(attributes, why)
 
-    async def committed(self, resource: ServedResource, quota: Object, deleted: bool) -> None:
+    async def committed(self, _resource: ServedResource, quota: Object, deleted: bool) -> None:
         """A quota was written or is gone: the registry's `Committed`."""
         space, name = quota["metadata"]["namespace"], quota["metadata"]["name"]
         here = self._tallies.setdefault(space, {})
@@ -103,14 +103,15 @@ class ResourceQuota:
         elif known is not None and known.quota["spec"] == quota["spec"]:
             known.quota = quota
         else:
-            self._follow_everything()
+            self._registry.follower = self._written
             here[name] = await self._count(quota)
             await self._tell(here[name])
-        await self._written(resource, quota, deleted)
 
     async def _count(self, quota: Object) -> _Tally:
         tally = _Tally(quota)
-        for resource in self._counted:
+        for resource in self._catalog.stored():
+            if not _countable(resource):
+                continue
             page = await self._registry.store.list(resource.key(quota["metadata"]["namespace"], ""))
             for entry in page.entries:
                 obj = codec.decode(resource, entry)
@@ -118,28 +119,11 @@ class ResourceQuota:
                     tally.put(entry.key, quota_usage.usage_of(resource.group, resource.plural, obj))
         return tally
 
-    def _follow_everything(self) -> None:
-        """Be told of every write to what can be counted, after whoever is told of it already."""
-        if self._following:
-            return
-        self._following = True
-        for resource in self._counted:
-            if resource is not self._quotas:
-                committed = self._registry.committed
-                committed[resource.prefix] = self._after(committed.get(resource.prefix))
-
-    def _after(self, first: Committed | None) -> Committed:
-        async def both(resource: ServedResource, obj: Object, deleted: bool) -> None:
-            if first is not None:
-                await first(resource, obj, deleted)
-            await self._written(resource, obj, deleted)
-
-        return both
-
     async def _written(self, resource: ServedResource, obj: Object, deleted: bool) -> None:
         meta = obj["metadata"]
         space = meta.get("namespace") or ""
-        tallies: Iterable[_Tally] = list(self._tallies.get(space, {}).values())
+        here = self._tallies.get(space) if _countable(resource) else None
+        tallies: Iterable[_Tally] = list(here.values()) if here else ()
         for tally in tallies:
             counts = not deleted and quota_usage.concerns(tally.quota, resource.plural, obj)
             usage = quota_usage.usage_of(resource.group, resource.plural, obj) if counts else {}
@@ -161,6 +145,10 @@ class ResourceQuota:
             await self._registry.update(self._quotas, meta["namespace"], meta["name"], transform, context)
         except NotFound:
             return  # gone meanwhile
+
+
+def _countable(resource: ServedResource) -> bool:
+    return resource.namespaced and resource.plural != _UNCOUNTED
 
 
 def _shown(amounts: Usage, names: Iterable[str], tally: _Tally) -> str:

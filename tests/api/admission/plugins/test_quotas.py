@@ -107,3 +107,53 @@ async def test_survives_a_restart(api: ApiServer, ask: Ask) -> None:
     assert json_of(refused)["message"].endswith(
         "requested: services.nodeports=1, used: services.nodeports=1, limited: services.nodeports=1"
     )
+
+
+async def test_custom_resources_count(ask: Ask) -> None:
+    """Objects of a definition are counted, too, whether it or the quota came first."""
+    await quota(ask, **{"count/things.example.com": "2"})
+    crd = {
+        "metadata": {"name": "things.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "things", "kind": "Thing"},
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": {"type": "object"}},
+                }
+            ],
+        },
+    }
+    await ask("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+    things = "/apis/example.com/v1/namespaces/default/things"
+
+    async def thing(name: str) -> dict[str, Any]:
+        body = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": name}}
+        made: dict[str, Any] = json_of(await ask("POST", things, body))
+        return made
+
+    await thing("a")
+    await ask("DELETE", f"{NS}/resourcequotas/q")
+    await quota(ask, **{"count/things.example.com": "2"})
+    assert await used(ask) == {"count/things.example.com": "1"}
+    await thing("b")
+    assert (await thing("c"))["message"] == (
+        'things.example.com "c" is forbidden: exceeded quota: q, requested: count/things.example.com=1, '
+        "used: count/things.example.com=2, limited: count/things.example.com=2"
+    )
+    await ask("DELETE", f"{things}/a")
+    assert await used(ask) == {"count/things.example.com": "1"}
+
+
+async def test_objects_of_every_group_count_but_events(ask: Ask) -> None:
+    """Whatever lives in a namespace can be counted; Events come and go by themselves."""
+    counts = ("count/leases.coordination.k8s.io", "count/events")
+    await quota(ask, **dict.fromkeys(counts, "5"))
+    await ask("POST", "/apis/coordination.k8s.io/v1/namespaces/default/leases", {"metadata": {"name": "a"}})
+    about = {"involvedObject": {"namespace": "default"}}
+    assert (await ask("POST", f"{NS}/events", {"metadata": {"name": "a"}, **about})).status == 201
+    assert await used(ask) == dict(zip(counts, ("1", "0"), strict=True))
