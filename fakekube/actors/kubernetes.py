@@ -9,7 +9,9 @@ from fakekube.machinery.errors import ApiError
 from fakekube.machinery.wire import Object
 
 if TYPE_CHECKING:
+    from fakekube.agents.node_server.commands import Inside
     from fakekube.agents.node_server.listening import Serve
+    from fakekube.agents.node_server.place import Container
 
 KUBELET = ("kube-system", "kubelet")  # under which Service the kubelets answer
 _ENDPOINTS_BATCH = 0.1  # seconds in which the changes of many pods become one look at their Service
@@ -112,7 +114,10 @@ def _kubelet(at: Setting) -> Made:
         ends_elsewhere=ends_with_its_guest,
         stages=[one for one in at.stages if not one.name.startswith(_LAUNCHER)],
     )
-    return Made(kubelet, services={KUBELET: NodeServer(at.client, clock=at.clock, guests=guest)})
+    return Made(
+        kubelet,
+        services={KUBELET: NodeServer(at.client, clock=at.clock, guests=guest, inside=_Launchers(at))},
+    )
 
 
 def _stages(at: Setting) -> Made:
@@ -136,9 +141,27 @@ _PLAYERS: Mapping[str, tuple[str, str]] = {
 }
 
 
+class _Launchers:
+    """Commands in launchers, where a virt-handler of ours plays their guests."""
+
+    def __init__(self, at: Setting) -> None:
+        self._at = at
+
+    async def enter(self, pod: Object, name: str, container: "Container") -> "Container":
+        handler = self._at.made.get("virt-handler")
+        return await handler.inside.enter(pod, name, container) if isinstance(handler, _Opens) else container
+
+    async def act(self, pod: Object, act: str) -> None:
+        handler = self._at.made.get("virt-handler")
+        if isinstance(handler, _Opens):
+            await handler.inside.act(pod, act)
+
+
 @runtime_checkable
 class _Opens(Protocol):
     """What is asked of a virt-handler."""
+
+    inside: "Inside"
 
     async def open(
         self, namespace: str, name: str, kind: Literal["portforward"], port: int = 0

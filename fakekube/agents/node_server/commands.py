@@ -5,10 +5,12 @@ Upstream: k8s: staging/src/k8s.io/kubelet/pkg/cri/streaming/remotecommand, conta
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
 
 from fakekube.agents.node_server import logs, shell
 from fakekube.agents.node_server.channels import Run, Talk
-from fakekube.agents.node_server.programs import Container
+from fakekube.agents.node_server.place import Container
 from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import InternalError
@@ -27,7 +29,7 @@ class Asked:
     tty: bool = False
 
 
-def container_of(pod: Obj, name: str, now: str) -> Container:
+def container_of(pod: Obj, name: str, now: datetime) -> Container:
     """What commands in a container can tell."""
     spec = logs.spec_of(pod, name)
     host = str(dig(pod, "spec", "hostname", default="") or objects.name(pod))
@@ -62,7 +64,17 @@ def _value(pod: Obj, variable: Obj) -> str | None:
     return None if found is None else str(found)
 
 
-def executing(container: Container, asked: Asked, clock: Clock) -> Run:
+class Inside(Protocol):
+    """Who knows more of a container than its pod says, and what commands do to it."""
+
+    async def enter(self, pod: Object, name: str, container: Container) -> Container:
+        """The place commands run in."""
+
+    async def act(self, pod: Object, act: str) -> None:
+        """Carry out what a command has done (`Done.act`)."""
+
+
+def executing(container: Container, asked: Asked, clock: Clock, act: Callable[[str], Awaitable[None]]) -> Run:
     """How to run a command in it."""
 
     async def run(talk: Talk) -> Object:
@@ -80,6 +92,8 @@ def executing(container: Container, asked: Asked, clock: Clock) -> Run:
             if text:
                 said = text.replace("\n", "\r\n") if asked.tty else text
                 await talk.write(said.encode(), error=to_errors)
+        if done.act:
+            await act(done.act)
         return verdict(done.code)
 
     return run

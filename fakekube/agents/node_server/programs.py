@@ -1,71 +1,16 @@
-"""Programs for containers and guests that run nothing: what each says, and what it returns. Pure.
+"""Programs for containers and guests that run nothing: what each says, and what it returns. Pure."""
 
-They know of files what they are told (`Container.files`); what they write they tell in turn (`Done.wrote`).
-"""
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Self
-
-Files = Mapping[str, str | None]  # None: there is none any more
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a command line came to. `sleep` is how long it takes; `left` that the shell itself ends; `act` what it does to the
-    machine it runs on."""
-
-    out: str = ""
-    err: str = ""
-    code: int = 0
-    sleep: float = 0.0
-    left: bool = False
-    act: str = ""
-    wrote: Files = field(default_factory=dict)
-
-    def then(self, done: Self) -> Self:
-        """This, and afterwards that."""
-        return replace(
-            done,
-            out=self.out + done.out,
-            err=self.err + done.err,
-            sleep=self.sleep + done.sleep,
-            wrote={**self.wrote, **done.wrote},
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """What commands can tell of where they run. `programs`: those only this place has, or has in its own way."""
-
-    hostname: str
-    environment: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
-    processes: tuple[str, ...] = ("sh",)
-    user: str = "root"
-    now: str = ""
-    programs: Mapping[str, "Program"] = field(default_factory=dict)
-
-    def after(self, wrote: Files) -> Self:
-        """The same place once files have been written."""
-        if not wrote:
-            return self
-        there = {path: text for path, text in {**self.files, **wrote}.items() if text is not None}
-        return replace(self, files=there)
-
-
-Program = Callable[[Container, list[str], str], Done]
+from fakekube.agents.node_server.filters import FILTERS
+from fakekube.agents.node_server.place import Container, Done, Program, failed
 
 
 def known(container: Container, word: str) -> Program | None:
     """The program of a name or a path."""
     own = word.rpartition("/")[2]
     return container.programs.get(own) or _PROGRAMS.get(own)
-
-
-def failed(text: str, code: int = 1) -> Done:
-    return Done(err=f"{text}\n", code=code)
 
 
 def _echo(_at: Container, words: list[str], _stdin: str) -> Done:
@@ -135,6 +80,12 @@ def _ps(at: Container, _words: list[str], _stdin: str) -> Done:
     return Done("  PID USER     TIME  COMMAND\n" + "".join(rows))
 
 
+def _date(at: Container, words: list[str], _stdin: str) -> Done:
+    """Nobody can set it."""
+    form = next((word[1:] for word in words if word.startswith("+")), "%a %b %e %H:%M:%S UTC %Y")
+    return Done(f"{at.now.strftime(form)}\n")
+
+
 def _pidof(at: Container, words: list[str], _stdin: str) -> Done:
     found = [
         str(number)
@@ -186,107 +137,14 @@ def _test(at: Container, words: list[str], _stdin: str) -> Done:
     return Done(code=0 if holds else 1)
 
 
-# --- filters -----------------------------------------------------------------------------------------------------
-
-
-def _input(at: Container, names: list[str], stdin: str) -> list[str]:
-    """The lines of files, or of what comes in."""
-    return "".join(at.files.get(one, "") for one in names).splitlines() if names else stdin.splitlines()
-
-
-def _listed(lines: Iterable[str], code: int = 0) -> Done:
-    return Done("".join(f"{one}\n" for one in lines), code=code)
-
-
-def _grep(at: Container, words: list[str], stdin: str) -> Done:
-    flags = {letter for word in words if word.startswith("-") for letter in word[1:]}
-    pattern, *names = [word for word in words if not word.startswith("-")] or [""]
-    if "F" in flags:
-        pattern = re.escape(pattern)
-    try:
-        wanted = re.compile(pattern, re.IGNORECASE if "i" in flags else 0)
-    except re.error:
-        return failed(f"grep: bad regex '{pattern}'", 2)
-    lines = _input(at, names, stdin)
-    found = [one for one in lines if bool(wanted.search(one)) != ("v" in flags)]
-    code = 0 if found else 1
-    if "q" in flags:
-        return Done(code=code)
-    if "c" in flags:
-        return Done(f"{len(found)}\n", code=code)
-    if "o" in flags:
-        found = [match[0] for one in found for match in wanted.finditer(one)]
-    return _listed(found, code)
-
-
-def _wc(at: Container, words: list[str], stdin: str) -> Done:
-    flags = {letter for word in words if word.startswith("-") for letter in word[1:]} or set("lwc")
-    names = [word for word in words if not word.startswith("-")]
-    text = "".join(at.files.get(one, "") for one in names) if names else stdin
-    counts = {"l": text.count("\n"), "w": len(text.split()), "c": len(text.encode())}
-    told = " ".join(str(count) for letter, count in counts.items() if letter in flags)
-    return Done(f"{' '.join([told, *names])}\n")
-
-
-def _ends(*, first: bool) -> Program:
-    def run(at: Container, words: list[str], stdin: str) -> Done:
-        count, names = 10, list[str]()
-        for word in words:
-            if (digits := word.removeprefix("-n").removeprefix("-")).isdigit():
-                count = int(digits)
-            elif not word.startswith("-"):
-                names.append(word)
-        lines = _input(at, names, stdin)
-        return _listed(lines[:count] if first else lines[-count:] if count else [])
-
-    return run
-
-
-def _cut(at: Container, words: list[str], stdin: str) -> Done:
-    given, names = {"d": "\t", "f": ""}, list[str]()
-    rest = iter(words)
-    for word in rest:
-        if word[:2] in ("-d", "-f"):
-            given[word[1]] = word[2:] or next(rest, "")
-        elif not word.startswith("-"):
-            names.append(word)
-    if not given["f"].isdigit():
-        return failed("cut: only one field is emulated")
-    number = int(given["f"]) - 1
-    fields = (line.split(given["d"]) for line in _input(at, names, stdin))
-    return _listed(one[number] if number < len(one) else "" if len(one) > 1 else one[0] for one in fields)
-
-
-_PRINT = re.compile(r"\s*\{\s*print\s+\$(\d+);?\s*\}\s*")
-
-
-def _awk(at: Container, words: list[str], stdin: str) -> Done:
-    separator = None
-    if words[:1] and words[0].startswith("-F"):
-        separator, words = (words[0][2:], words[1:]) if words[0] != "-F" else (words[1], words[2:])
-    script = _PRINT.fullmatch(words[0]) if words else None
-    if script is None:
-        return failed("awk: only {print $N} is emulated", 2)
-    number = int(script[1])
-    lines = _input(at, words[1:], stdin)
-    split = [line.split(separator) for line in lines]
-    return _listed(
-        line if number == 0 else parts[number - 1] if number <= len(parts) else ""
-        for line, parts in zip(lines, split, strict=True)
-    )
-
-
 _PROGRAMS: Mapping[str, Program] = {
+    **FILTERS,
     "[": _test,
-    "awk": _awk,
     "cat": _cat,
-    "cut": _cut,
-    "date": lambda at, _words, _stdin: Done(f"{at.now}\n"),
+    "date": _date,
     "echo": _echo,
     "env": _env,
     "false": lambda *_: Done(code=1),
-    "grep": _grep,
-    "head": _ends(first=True),
     "hostname": lambda at, _words, _stdin: Done(f"{at.hostname}\n"),
     "id": lambda at, _words, _stdin: Done(f"uid=0({at.user}) gid=0({at.user})\n"),
     "ls": _ls,
@@ -297,15 +155,10 @@ _PROGRAMS: Mapping[str, Program] = {
     "pwd": lambda *_: Done("/\n"),
     "rm": _rm,
     "sleep": _sleep,
-    "sort": lambda at, words, stdin: _listed(
-        sorted(_input(at, [one for one in words if not one.startswith("-")], stdin))
-    ),
     "sync": lambda *_: Done(),
-    "tail": _ends(first=False),
     "test": _test,
     "touch": _touch,
     "true": lambda *_: Done(),
     "uname": _uname,
-    "wc": _wc,
     "whoami": lambda at, _words, _stdin: Done(f"{at.user}\n"),
 }

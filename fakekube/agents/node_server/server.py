@@ -6,7 +6,7 @@
     *    /portForward/{namespace}/{pod}
 
 The API server has checked what can be checked without a node. `guests` connects to a port of a pod whose work is done
-elsewhere, by a virtual machine; it answers None where the pod has no such.
+elsewhere, by a virtual machine; it answers None where the pod has no such. `inside` knows what commands find in such a pod.
 Upstream: k8s: pkg/kubelet/server/server.go
 """
 
@@ -40,10 +40,13 @@ async def nobody(_pod: Object, _port: int) -> Serve | None:
 class NodeServer:
     """A Handler; see the module text."""
 
-    def __init__(self, client: Client, *, clock: Clock, guests: Guests = nobody) -> None:
+    def __init__(
+        self, client: Client, *, clock: Clock, guests: Guests = nobody, inside: commands.Inside | None = None
+    ) -> None:
         self._client = client.as_user("system:node:fakekube", "system:nodes", user_agent="kubelet")
         self._clock = clock
         self._guests = guests
+        self._inside = inside
 
     async def __call__(self, request: Request) -> Response:
         what, namespace, name, container = ([*map(unquote, request.path.strip("/").split("/")), ""] * 2)[:4]
@@ -60,7 +63,7 @@ class NodeServer:
             raise InternalError(
                 f'Internal error occurred: unable to upgrade connection: container not found ("{container}")'
             )
-        return self._command(request, pod, container, query, attach=what == "attach")
+        return await self._command(request, pod, container, query, attach=what == "attach")
 
     async def dial(self, pod: Object, port: int) -> Serve | None:
         """How to talk to what listens on a port of the pod; None where nothing does."""
@@ -137,7 +140,7 @@ class NodeServer:
 
     # --- commands ------------------------------------------------------------------------------------------------
 
-    def _command(
+    async def _command(
         self, request: Request, pod: Object, container: str, query: Query, *, attach: bool
     ) -> Response:
         asked = Asked(
@@ -145,12 +148,14 @@ class NodeServer:
             stdin=_true(query, "stdin") or _true(query, "input"),
             tty=_true(query, "tty"),
         )
-        inside = commands.container_of(pod, container, self._clock.now().strftime("%a %b %e %H:%M:%S UTC %Y"))
+        inside = commands.container_of(pod, container, self._clock.now())
+        if self._inside is not None:
+            inside = await self._inside.enter(pod, container, inside)
         if attach:
             watching = self._until_ended(pod, container)
             run = commands.attached(inside, asked, watching, partial(self._end, pod, container))
         elif asked.words:
-            run = commands.executing(inside, asked, self._clock)
+            run = commands.executing(inside, asked, self._clock, partial(self._act, pod))
         else:
             raise ApiError("you must specify at least 1 command", code=400, reason="BadRequest")
         if _upgrade(request) == _SPDY:
@@ -166,6 +171,10 @@ class NodeServer:
             )
         serve = _serving(run)
         return Response(101, upgrade=Upgrade(serve, (channels.V5, channels.V4)))
+
+    async def _act(self, pod: Object, act: str) -> None:
+        if self._inside is not None:
+            await self._inside.act(pod, act)
 
     def _until_ended(self, pod: Object, container: str) -> Run:
         """Somebody looks on until the container ends."""

@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from fakekube.agents.node_server import programs
-from fakekube.agents.node_server.programs import Container, Done
+from fakekube.agents.node_server import place, programs
+from fakekube.agents.node_server.place import Container, Done
 
 SHELLS = ("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash")
 _SEPARATORS = (";", "&&", "||", "&")
@@ -65,9 +65,9 @@ def line(container: Container, text: str, code: int = 0) -> Done:
                     return total
             skip = (separator == "&&" and total.code != 0) or (separator == "||" and total.code == 0)
     except _NotEmulated as error:
-        return total.then(programs.failed(f"sh: {error} is not emulated", 2))
+        return total.then(place.failed(f"sh: {error} is not emulated", 2))
     except ValueError:
-        return programs.failed("sh: syntax error: unterminated quoted string", 2)
+        return place.failed("sh: syntax error: unterminated quoted string", 2)
     return total
 
 
@@ -130,7 +130,7 @@ def _simple(container: Container, words: list[str], code: int, stdin: str) -> Do
     try:
         done = program(container, words, stdin)
     except NotFound:
-        return programs.failed(f"sh: {words[0]}: not found", 127)
+        return place.failed(f"sh: {words[0]}: not found", 127)
     if target:
         before = container.files.get(target, "") if appends else ""
         wrote = {} if target.startswith("/dev/") else {target: before + done.out}

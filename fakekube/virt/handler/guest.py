@@ -10,7 +10,7 @@ Origin: kubevirt: pkg/virt-handler/vm.go
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler import commands, fates, guest_view, launcher, rfb, shell, streams
 from fakekube.virt.handler.guest_view import FINAL, GuestView, Launchers, Memory
+from fakekube.virt.handler.inside import Inside
 from fakekube.virt.handler.knowledge import ON_NODE, Knowledge
 from fakekube.virt.handler.nodes import Heartbeats
 
@@ -103,6 +104,7 @@ class VirtHandler:
         )
         self._launchers.controller.source(self._vmis, self._launchers_of)
         self._streams = streams.Streams(clock, self._act_inside)
+        self.inside = Inside(self._vmis, partial(self._act_inside, deed="panic"))
         self._hanging_up = Controller("virt-handler: streams", self._streams.hang_up, clock=clock)
         self._hanging_up.source(self._vmis, self._over)
         self._heartbeats.on_change(self._wake)

@@ -5,10 +5,11 @@ What a program does to the guest is told as its act; others carry it out.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import PurePosixPath
 
 from fakekube.agents.node_server import programs, shell
-from fakekube.agents.node_server.programs import Container, Done, Files, Program
+from fakekube.agents.node_server.place import EPOCH, Container, Done, Files, Program, failed
 
 _SYSRQ = "/proc/sysrq-trigger"
 _PANIC = (
@@ -30,6 +31,7 @@ class Machine:
     cpus: int = 1
     boot: str = ""  # what its firmware, and its kernel of it, say when it boots
     identity: str = ""  # its boot's own
+    now: datetime = EPOCH
 
     @property
     def kernel(self) -> str:
@@ -44,7 +46,7 @@ def home_of(user: str) -> str:
     return str(PurePosixPath("/root") if user == "root" else PurePosixPath("/", "home", user))
 
 
-def place(machine: Machine, user: str, wrote: Files, uptime: float) -> Container:
+def console(machine: Machine, user: str, wrote: Files, uptime: float) -> Container:
     """Where commands run that somebody types at the console."""
     pretty, own = machine.system.get("prettyName", ""), machine.system.get("id", "")
     files = {
@@ -62,6 +64,7 @@ def place(machine: Machine, user: str, wrote: Files, uptime: float) -> Container
         files,
         ("init", "sh", "ps"),
         user,
+        machine.now,
         programs=_programs(machine, uptime),
     )
     return found.after(wrote)
@@ -84,18 +87,18 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         if rest[:1] in (["su"], ["-i"], ["-s"]):
             return Done(act="root")
         if not rest:
-            return programs.failed("usage: sudo command")
+            return failed("usage: sudo command")
         try:
             return shell.program(replace(at, user="root"), rest, stdin)
         except shell.NotFound:
-            return programs.failed(f"sudo: {rest[0]}: command not found")
+            return failed(f"sudo: {rest[0]}: command not found")
 
     def ip(_at: Container, words: list[str], _stdin: str) -> Done:
         rest = [word for word in words if not word.startswith("-")]
         if rest and "link".startswith(rest[0]):
             return Done("".join(f"{line}\n" for line in _addresses(machine) if "inet" not in line))
         if not rest or not "address".startswith(rest[0]):
-            return programs.failed("Usage: ip address")
+            return failed("Usage: ip address")
         return Done("".join(f"{line}\n" for line in _addresses(machine)))
 
     def lsblk(*_: object) -> Done:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fakekube.agents.node_server import shell
-from fakekube.agents.node_server.programs import Done
+from fakekube.agents.node_server.place import Done
 from fakekube.virt.handler import guest_programs, systems
 from fakekube.virt.handler.guest_programs import Machine
 
@@ -115,7 +115,9 @@ def _ran(session: Session, line: str, uptime: float) -> Turn:
     machine = session.machine
     if not line.strip():
         return Turn(session, _prompt(session))
-    done = shell.line(guest_programs.place(machine, session.user, session.files, uptime), line, session.code)
+    done = shell.line(
+        guest_programs.console(machine, session.user, session.files, uptime), line, session.code
+    )
     if guest_programs.triggers_panic(done.wrote):
         done = guest_programs.panicked(machine, uptime)
     after = replace(session, code=done.code, files={**session.files, **done.wrote})

@@ -91,10 +91,11 @@ class Streams:
         if session is None:
             boots = shell.booted(self._machine(vmi))
             session, said = boots.session, boots.output
+        session = replace(session, machine=self._machine(vmi))
         turn = shell.fed(session, data, self._uptime(vmi))
         if turn.deed == "reboot":
             self.rebooted(own)
-        self._sessions[own] = replace(turn.session, machine=self._machine(vmi))
+        self._sessions[own] = turn.session
         if said or turn.output:
             await socket.send(said + turn.output)
         if turn.deed:
@@ -173,7 +174,14 @@ class Streams:
         cpus = prod(int(count or 1) for count in topology.values())
         identity = str(uuid5(_BOOTS, f"{uid(vmi)}{self._rebooted.get(uid(vmi), '')}"))
         return Machine(
-            hostname(vmi), systems.guest_os(vmi), interfaces, disks, cpus, _firmware(vmi), identity
+            hostname(vmi),
+            systems.guest_os(vmi),
+            interfaces,
+            disks,
+            cpus,
+            _firmware(vmi),
+            identity,
+            self._clock.now(),
         )
 
 

@@ -1,9 +1,9 @@
 import pytest
 
 from fakekube.agents.node_server import shell
-from fakekube.agents.node_server.programs import Container, Done
+from fakekube.agents.node_server.place import Container, Done
 
-AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"}, now="now")
+AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,106 @@
+"""Programs that read lines and let some of them, or parts of them, pass. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from fakekube.agents.node_server.place import Container, Done, Program, failed
+
+
+def _input(at: Container, names: list[str], stdin: str) -> list[str]:
+    """The lines of files, or of what comes in."""
+    return "".join(at.files.get(one, "") for one in names).splitlines() if names else stdin.splitlines()
+
+
+def listed(lines: Iterable[str], code: int = 0) -> Done:
+    return Done("".join(f"{one}\n" for one in lines), code=code)
+
+
+def _grep(at: Container, words: list[str], stdin: str) -> Done:
+    flags = {letter for word in words if word.startswith("-") for letter in word[1:]}
+    pattern, *names = [word for word in words if not word.startswith("-")] or [""]
+    if "F" in flags:
+        pattern = re.escape(pattern)
+    try:
+        wanted = re.compile(pattern, re.IGNORECASE if "i" in flags else 0)
+    except re.error:
+        return failed(f"grep: bad regex '{pattern}'", 2)
+    lines = _input(at, names, stdin)
+    found = [one for one in lines if bool(wanted.search(one)) != ("v" in flags)]
+    code = 0 if found else 1
+    if "q" in flags:
+        return Done(code=code)
+    if "c" in flags:
+        return Done(f"{len(found)}\n", code=code)
+    if "o" in flags:
+        found = [match[0] for one in found for match in wanted.finditer(one)]
+    return listed(found, code)
+
+
+def _wc(at: Container, words: list[str], stdin: str) -> Done:
+    flags = {letter for word in words if word.startswith("-") for letter in word[1:]} or set("lwc")
+    names = [word for word in words if not word.startswith("-")]
+    text = "".join(at.files.get(one, "") for one in names) if names else stdin
+    counts = {"l": text.count("\n"), "w": len(text.split()), "c": len(text.encode())}
+    told = " ".join(str(count) for letter, count in counts.items() if letter in flags)
+    return Done(f"{' '.join([told, *names])}\n")
+
+
+def _ends(*, first: bool) -> Program:
+    def run(at: Container, words: list[str], stdin: str) -> Done:
+        count, names = 10, list[str]()
+        for word in words:
+            if (digits := word.removeprefix("-n").removeprefix("-")).isdigit():
+                count = int(digits)
+            elif not word.startswith("-"):
+                names.append(word)
+        lines = _input(at, names, stdin)
+        return listed(lines[:count] if first else lines[-count:] if count else [])
+
+    return run
+
+
+def _cut(at: Container, words: list[str], stdin: str) -> Done:
+    given, names = {"d": "\t", "f": ""}, list[str]()
+    rest = iter(words)
+    for word in rest:
+        if word[:2] in ("-d", "-f"):
+            given[word[1]] = word[2:] or next(rest, "")
+        elif not word.startswith("-"):
+            names.append(word)
+    if not given["f"].isdigit():
+        return failed("cut: only one field is emulated")
+    number = int(given["f"]) - 1
+    fields = (line.split(given["d"]) for line in _input(at, names, stdin))
+    return listed(one[number] if number < len(one) else "" if len(one) > 1 else one[0] for one in fields)
+
+
+_PRINT = re.compile(r"\s*\{\s*print\s+\$(\d+);?\s*\}\s*")
+
+
+def _awk(at: Container, words: list[str], stdin: str) -> Done:
+    separator = None
+    if words[:1] and words[0].startswith("-F"):
+        separator, words = (words[0][2:], words[1:]) if words[0] != "-F" else (words[1], words[2:])
+    script = _PRINT.fullmatch(words[0]) if words else None
+    if script is None:
+        return failed("awk: only {print $N} is emulated", 2)
+    number = int(script[1])
+    lines = _input(at, words[1:], stdin)
+    split = [line.split(separator) for line in lines]
+    return listed(
+        line if number == 0 else parts[number - 1] if number <= len(parts) else ""
+        for line, parts in zip(lines, split, strict=True)
+    )
+
+
+FILTERS: Mapping[str, Program] = {
+    "awk": _awk,
+    "cut": _cut,
+    "grep": _grep,
+    "head": _ends(first=True),
+    "sort": lambda at, words, stdin: listed(
+        sorted(_input(at, [one for one in words if not one.startswith("-")], stdin))
+    ),
+    "tail": _ends(first=False),
+    "wc": _wc,
+}

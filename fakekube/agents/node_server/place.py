@@ -1,0 +1,64 @@
+"""Where commands run that nobody executes, and what comes of them. Pure.
+
+Places know of files what they are told (`Container.files`); what programs write they tell in turn (`Done.wrote`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Self
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+Files = Mapping[str, str | None]  # None: there is none any more
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command line came to. `sleep` is how long it takes; `left` that the shell itself ends; `act` what it does to the
+    machine it runs on."""
+
+    out: str = ""
+    err: str = ""
+    code: int = 0
+    sleep: float = 0.0
+    left: bool = False
+    act: str = ""
+    wrote: Files = field(default_factory=dict)
+
+    def then(self, done: Self) -> Self:
+        """This, and afterwards that."""
+        return replace(
+            done,
+            out=self.out + done.out,
+            err=self.err + done.err,
+            sleep=self.sleep + done.sleep,
+            wrote={**self.wrote, **done.wrote},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What commands can tell of where they run. `programs`: those only this place has, or has in its own way."""
+
+    hostname: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    processes: tuple[str, ...] = ("sh",)
+    user: str = "root"
+    now: datetime = EPOCH
+    programs: Mapping[str, "Program"] = field(default_factory=dict)
+
+    def after(self, wrote: Files) -> Self:
+        """The same place once files have been written."""
+        if not wrote:
+            return self
+        there = {path: text for path, text in {**self.files, **wrote}.items() if text is not None}
+        return replace(self, files=there)
+
+
+Program = Callable[[Container, list[str], str], Done]
+
+
+def failed(text: str, code: int = 1) -> Done:
+    return Done(err=f"{text}\n", code=code)

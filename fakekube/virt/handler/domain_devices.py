@@ -1,0 +1,206 @@
+"""The devices of a guest as libvirt's domain XML tells them: disks, interfaces and what every guest has. Pure.
+
+Origin: kubevirt: pkg/virt-launcher/virtwrap/converter
+"""
+
+from collections.abc import Iterable, Iterator
+from xml.etree.ElementTree import Element, SubElement
+
+from fakekube.machinery.objects import Obj, dig, name, namespace
+from fakekube.virt.handler import domain
+
+_VIRTIO = "virtio-non-transitional"
+_BEHIND_INTERFACES = 5  # up to there buses are kept for interfaces that are plugged in
+_ISO = {
+    "cloudInitNoCloud": "/var/run/kubevirt-ephemeral-disks/cloud-init-data/{namespace}/{vmi}/noCloud.iso",
+    "cloudInitConfigDrive": "/var/run/kubevirt-ephemeral-disks/cloud-init-data/{namespace}/{vmi}/configdrive.iso",
+    "configMap": "/var/run/kubevirt-private/config-map-disks/{volume}.iso",
+    "secret": "/var/run/kubevirt-private/secret-disks/{volume}.iso",
+    "downwardAPI": "/var/run/kubevirt-private/downwardapi-disks/{volume}.iso",
+    "serviceAccount": "/var/run/kubevirt-private/service-account-disk/service-account.iso",
+    "sysprep": "/var/run/kubevirt-private/sysprep-disks/{volume}.iso",
+}
+
+
+def add(parent: Element, tag: str, text: str = "", **attributes: str) -> Element:
+    """A new element; attributes without a value are left out."""
+    made = SubElement(parent, tag, {key.rstrip("_"): value for key, value in attributes.items() if value})
+    made.text = text or None
+    return made
+
+
+def devices(vmi: Obj, parent: Element, balloon_period: int) -> None:
+    """All of them, in the order libvirt lists them."""
+    wanted = dig(vmi, "spec", "domain", "devices", default={})
+    buses = iter(range(_BEHIND_INTERFACES, 256))
+    scsi, serial = next(buses), next(buses)
+    add(parent, "emulator", "/usr/libexec/qemu-kvm")
+    for disk in _disks(vmi):
+        _disk(vmi, disk, parent, buses)
+    _controllers(vmi, parent, scsi, serial)
+    for number, interface in enumerate(wanted.get("interfaces") or ()):
+        _interface(vmi, interface, number, parent)
+    if wanted.get("autoattachSerialConsole") is not False:
+        _serial(vmi, parent)
+    channel = add(parent, "channel", type="unix")
+    add(channel, "target", type="virtio", name="org.qemu.guest_agent.0", state="connected")
+    for one in wanted.get("inputs") or ():
+        made = add(parent, "input", type=one.get("type", "tablet"), bus=one.get("bus", "usb"))
+        add(made, "alias", name=f"ua-{one.get('name', '')}")
+    if "tpm" in wanted:
+        add(add(parent, "tpm", model="tpm-crb"), "backend", type="emulator", version="2.0")
+    if wanted.get("autoattachGraphicsDevice") is not False:
+        graphics = add(parent, "graphics", type="vnc")
+        add(graphics, "listen", type="socket", socket=f"/var/run/kubevirt-private/{_uid(vmi)}/virt-vnc")
+        video = add(parent, "video")
+        add(video, "model", type=dig(wanted, "video", "type", default="vga"), vram="16384", heads="1")
+    if watchdog := wanted.get("watchdog"):
+        action = dig(watchdog, "i6300esb", "action", default="reset")
+        add(add(parent, "watchdog", model="i6300esb", action=action), "alias", name=f"ua-{watchdog['name']}")
+    _balloon(wanted, parent, next(buses), balloon_period)
+    if wanted.get("rng") is not None:
+        made = add(parent, "rng", model=_VIRTIO)
+        add(made, "backend", "/dev/urandom", model="random")
+        _address(made, next(buses))
+
+
+def _uid(vmi: Obj) -> str:
+    return str(dig(vmi, "metadata", "uid", default=""))
+
+
+def _address(parent: Element, bus: int) -> None:
+    add(parent, "address", type="pci", domain="0x0000", bus=f"0x{bus:02x}", slot="0x00", function="0x0")
+
+
+def _disks(vmi: Obj) -> Iterator[Obj]:
+    """Those the guest has: what is plugged in counts once it is there."""
+    told = {one["name"]: one for one in dig(vmi, "status", "volumeStatus", default=())}
+    for disk in dig(vmi, "spec", "domain", "devices", "disks", default=()):
+        if "hotplugVolume" not in told.get(disk["name"], {}) or told[disk["name"]].get("phase") == "Ready":
+            yield disk
+
+
+def _disk(vmi: Obj, disk: Obj, parent: Element, buses: Iterator[int]) -> None:
+    own = disk["name"]
+    volume = _named(dig(vmi, "spec", "volumes", default=()), own)
+    told = _named(dig(vmi, "status", "volumeStatus", default=()), own)
+    kind = next((one for one in ("cdrom", "lun") if one in disk), "disk")
+    bus = dig(disk, kind, "bus") or ("sata" if kind == "cdrom" else "virtio")
+    format_, where, path, backing = _source(vmi, volume, told)
+    model = _VIRTIO if bus == "virtio" else ""
+    made = add(parent, "disk", type=where, device=kind, model=model)
+    attributes = {"cache": disk.get("cache") or "none", "error_policy": disk.get("errorPolicy") or "stop"}
+    if format_ == "raw" and where == "block":
+        attributes["io"] = disk.get("io") or "native"
+    if iothread := disk.get("dedicatedIOThread"):
+        attributes["iothread"] = "1" if iothread else ""
+    topology = domain.cpu_topology(vmi)
+    if dig(vmi, "spec", "domain", "devices", "blockMultiQueue") and bus == "virtio":
+        attributes["queues"] = str(topology["cores"] * topology["sockets"] * topology["threads"])
+    add(made, "driver", name="qemu", type=format_, discard="unmap", **attributes)
+    add(made, "source", **{"dev" if where == "block" else "file": path})
+    if backing:
+        behind = add(made, "backingStore", type="file")
+        add(behind, "format", type="qcow2")
+        add(behind, "source", file=backing)
+    elif format_ == "raw":
+        add(made, "backingStore")
+    add(made, "target", dev=told.get("target") or domain.targets(vmi).get(own, ""), bus=bus)
+    if "cdrom" in disk or dig(disk, kind, "readonly"):
+        add(made, "readonly")
+    if disk.get("shareable"):
+        add(made, "shareable")
+    if serial := disk.get("serial"):
+        add(made, "serial", serial)
+    if order := disk.get("bootOrder"):
+        add(made, "boot", order=str(order))
+    add(made, "alias", name=f"ua-{own}")
+    if bus == "virtio":
+        _address(made, next(buses))
+
+
+def _named(listed: Iterable[Obj], own: str) -> Obj:
+    return next((one for one in listed if one["name"] == own), {})
+
+
+def _source(vmi: Obj, volume: Obj, told: Obj) -> tuple[str, str, str, str]:
+    """Format, kind of source, path, and the image behind it."""
+    own = volume.get("name", "")
+    if "containerDisk" in volume:
+        listed = [one["name"] for one in dig(vmi, "spec", "volumes", default=()) if "containerDisk" in one]
+        image = f"/var/run/kubevirt/container-disks/disk_{listed.index(own)}.img"
+        return "qcow2", "file", f"/var/run/kubevirt-ephemeral-disks/disk-data/{own}/disk.qcow2", image
+    if "emptyDisk" in volume:
+        return "qcow2", "file", f"/var/run/libvirt/empty-disks/{own}.qcow2", ""
+    for kind, path in _ISO.items():
+        if kind in volume:
+            text = path.format(namespace=namespace(vmi), vmi=name(vmi), volume=own)
+            return "raw", "file", text, ""
+    if "ephemeral" in volume:
+        below = f"/var/run/kubevirt-private/vmi-disks/{own}/disk.img"
+        return "qcow2", "file", f"/var/run/kubevirt-ephemeral-disks/disk-data/{own}/disk.qcow2", below
+    block = dig(told, "persistentVolumeClaimInfo", "volumeMode") == "Block"
+    if "hotplugVolume" in told:
+        folder = "/var/run/kubevirt/hotplug-disks"
+        return "raw", "block" if block else "file", f"{folder}/{own}{'' if block else '.img'}", ""
+    if block:
+        return "raw", "block", f"/dev/{own}", ""
+    return "raw", "file", f"/var/run/kubevirt-private/vmi-disks/{own}/disk.img", ""
+
+
+def _controllers(vmi: Obj, parent: Element, scsi: int, serial: int) -> None:
+    wanted = dig(vmi, "spec", "domain", "devices", default={})
+    usb = any(one.get("bus", "usb") == "usb" for one in wanted.get("inputs") or ()) or any(
+        dig(one, "disk", "bus") == "usb" for one in wanted.get("disks") or ()
+    )
+    usb = usb or "clientPassthrough" in wanted
+    add(parent, "controller", type="usb", index="0", model="qemu-xhci" if usb else "none")
+    _address(add(parent, "controller", type="scsi", index="0", model=_VIRTIO), scsi)
+    _address(add(parent, "controller", type="virtio-serial", index="0", model=_VIRTIO), serial)
+    add(parent, "controller", type="pci", index="0", model="pcie-root")
+    if (
+        dig(vmi, "metadata", "annotations", default={}).get("kubevirt.io/placePCIDevicesOnRootComplex")
+        != "true"
+    ):
+        for index in range(1, 9):
+            add(parent, "controller", type="pci", index=str(index), model="pcie-root-port")
+
+
+def _interface(vmi: Obj, interface: Obj, number: int, parent: Element) -> None:
+    model = interface.get("model") or "virtio"
+    made = add(parent, "interface", type="ethernet")
+    add(made, "mac", address=domain.mac_address(vmi, interface))
+    add(made, "target", dev=f"tap{number}", managed="no")
+    add(made, "model", type=_VIRTIO if model == "virtio" else model)
+    if dig(vmi, "spec", "domain", "devices", "networkInterfaceMultiqueue"):
+        topology = domain.cpu_topology(vmi)
+        queues = topology["cores"] * topology["sockets"] * topology["threads"]
+        add(made, "driver", name="vhost", queues=str(queues))
+    if order := interface.get("bootOrder"):
+        add(made, "boot", order=str(order))
+    else:
+        add(made, "rom", enabled="no")
+    add(made, "link", state=interface.get("state") or "up")
+    add(made, "alias", name=f"ua-{interface['name']}")
+    _address(made, number + 1)
+
+
+def _serial(vmi: Obj, parent: Element) -> None:
+    path = f"/var/run/kubevirt-private/{_uid(vmi)}/virt-serial0"
+    for tag, target in (("serial", "isa-serial"), ("console", "serial")):
+        made = add(parent, tag, type="unix")
+        add(made, "source", mode="bind", path=path)
+        if dig(vmi, "spec", "domain", "devices", "logSerialConsole") is not False:
+            add(made, "log", file=f"{path}-log", append="on")
+        add(made, "target", type=target, port="0")
+        add(made, "alias", name="serial0")
+
+
+def _balloon(wanted: Obj, parent: Element, bus: int, period: int) -> None:
+    if wanted.get("autoattachMemBalloon") is False:
+        add(parent, "memballoon", model="none")
+        return
+    made = add(parent, "memballoon", model=_VIRTIO, freePageReporting="on")
+    if period:
+        add(made, "stats", period=str(period))
+    _address(made, bus)

@@ -1,0 +1,43 @@
+"""Commands in launcher pods: they find the guest that lives there, and what they do to its processes happens to it."""
+
+from collections.abc import Awaitable, Callable
+
+from fakekube.agents.node_server.place import Container
+from fakekube.client.informer import Informer
+from fakekube.machinery.objects import controller_of, dig, labels, namespace, uid
+from fakekube.machinery.wire import Object
+from fakekube.virt.handler import launcher_programs
+
+_COMPUTE = "compute"
+
+
+class Inside:
+    """`commands.Inside` of launchers. `crash` ends a guest."""
+
+    def __init__(self, vmis: Informer, crash: Callable[[Object], Awaitable[None]]) -> None:
+        self._vmis = vmis
+        self._crash = crash
+        self._respawned: dict[str, int] = {}  # by pod uid: how often virtqemud has been killed
+
+    async def enter(self, pod: Object, name: str, container: Container) -> Container:
+        """With what a launcher has; other containers as they are."""
+        if labels(pod).get("kubevirt.io") != "virt-launcher" or name != _COMPUTE:
+            return container
+        return launcher_programs.compute(container, self._guest(pod), self._respawned.get(uid(pod), 0))
+
+    async def act(self, pod: Object, act: str) -> None:
+        """Carry out what has been done in it."""
+        if act == launcher_programs.RESPAWN:
+            self._respawned[uid(pod)] = self._respawned.get(uid(pod), 0) + 1
+        guest = self._guest(pod)
+        if act == launcher_programs.CRASH and guest is not None:
+            await self._crash(guest)
+
+    def _guest(self, pod: Object) -> Object | None:
+        """The guest, where it runs in this launcher now."""
+        owner = controller_of(pod)
+        vmi = self._vmis.get(f"{namespace(pod)}/{owner['name']}") if owner else None
+        if vmi is None or owner is None or uid(vmi) != owner["uid"]:
+            return None
+        here = dig(vmi, "status", "nodeName") == dig(pod, "spec", "nodeName")
+        return vmi if here and dig(vmi, "status", "phase") == "Running" else None
