@@ -35,3 +35,33 @@ async def test_alike_objects_share_what_is_equal(api: ApiServer, ask: Ask) -> No
     assert one["spec"]["containers"] is other["spec"]["containers"]
     assert mine["f:spec"] is theirs["f:spec"]
     assert mine["f:metadata"]["f:ownerReferences"] != theirs["f:metadata"]["f:ownerReferences"]
+
+
+async def test_what_was_deleted_is_let_go_of(api: ApiServer, ask: Ask) -> None:
+    """A deleted object is kept decoded only until its watchers have had the time to see its end."""
+    await ask("POST", PODS, _pod("gone"))
+    entry = await api.store.get("/registry/pods/default/gone")
+    assert entry is not None
+    await ask("DELETE", f"{PODS}/gone", {"gracePeriodSeconds": 0})
+    assert await api.store.get("/registry/pods/default/gone") is None
+    assert entry.memo.written["metadata"]["name"] == "gone"  # type: ignore[attr-defined]
+    for number in range(129):
+        await ask("POST", PODS, _pod(f"another-{number}"))
+        await ask("DELETE", f"{PODS}/another-{number}", {"gracePeriodSeconds": 0})
+    assert entry.memo.written is None  # type: ignore[attr-defined]
+
+
+async def test_what_goes_with_its_last_finalizer_is_let_go_of(api: ApiServer, ask: Ask) -> None:
+    """So is an object that a finalizer held back."""
+    pod = _pod("held")
+    pod["metadata"]["finalizers"] = ["example.com/hold"]
+    await ask("POST", PODS, pod)
+    await ask("DELETE", f"{PODS}/held", {"gracePeriodSeconds": 0})
+    entry = await api.store.get("/registry/pods/default/held")
+    assert entry is not None
+    await ask("PATCH", f"{PODS}/held", {"metadata": {"finalizers": None}}, "application/merge-patch+json")
+    assert await api.store.get("/registry/pods/default/held") is None
+    for number in range(129):
+        await ask("POST", PODS, _pod(f"another-{number}"))
+        await ask("DELETE", f"{PODS}/another-{number}", {"gracePeriodSeconds": 0})
+    assert entry.memo.written is None  # type: ignore[attr-defined]

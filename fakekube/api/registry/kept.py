@@ -44,13 +44,14 @@ class Kept:
             self._keep(made, len(value), before)
         return made
 
+    def forget(self, entry: Entry) -> None:
+        """The object has gone: nobody will write it again, only watchers have yet to see its end."""
+        if entry.memo is not None:
+            self._retire(entry.memo)
+
     def _keep(self, memo: Memo, size: int, before: Memo | None) -> None:
-        if before is not None and before in self._kept:
-            del self._kept[before]
-            self._size -= before.size
-            self._past.append(before)
-            if len(self._past) > _UNSEEN:
-                self._past.popleft().written = None
+        if before is not None:
+            self._retire(before)
         memo.size = size
         self._kept[memo] = None
         self._size += size
@@ -58,6 +59,15 @@ class Kept:
             oldest, _ = self._kept.popitem(last=False)
             self._size -= oldest.size
             oldest.written = None
+
+    def _retire(self, memo: Memo) -> None:
+        if memo not in self._kept:
+            return
+        del self._kept[memo]
+        self._size -= memo.size
+        self._past.append(memo)
+        if len(self._past) > _UNSEEN:
+            self._past.popleft().written = None
 
 
 def _share(obj: Object, before: Object | None) -> None:

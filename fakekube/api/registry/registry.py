@@ -172,6 +172,7 @@ class Registry:
                     obj["metadata"]["resourceVersion"] = str(entry.modified)
                 if verdict.remove:
                     gone = await self.store.delete(entry.key, entry.modified)
+                    self._kept.forget(entry)
                     # The answer shows the object as it was, at the revision of its end.
                     entry = Entry(entry.key, entry.value, entry.created, gone.revision)
                     obj["metadata"]["resourceVersion"] = str(gone.revision)
@@ -242,6 +243,7 @@ class Registry:
                 await self.store.delete(entry.key, entry.modified)
             except (stores.Conflict, stores.NotFound):
                 return None
+            self._kept.forget(entry)
             await self._after(resource, new, context, deleted=True)
         return Written(answer, new, deleted=True)
 
