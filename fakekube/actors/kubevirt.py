@@ -58,14 +58,14 @@ def _virt_handler(at: Setting) -> Made:
 
 def _cdi(at: Setting) -> Made:
     from fakekube.lifecycle.stage import PACES
-    from fakekube.virt.cdi import apiserver, uploads
+    from fakekube.virt.cdi import admission, uploads
     from fakekube.virt.cdi.app import Cdi
 
     stages = [one for one in at.stages if one.kind == "DataVolume"]
     cdi = Cdi(at.client, clock=at.clock, ids=at.ids, pace=PACES[at.pace], stages=stages)
 
     async def prepare() -> None:
-        await at.preload([uploads.api_service("cdi"), apiserver.configuration("cdi")])
+        await at.preload([uploads.api_service("cdi"), *admission.configurations("cdi")])
 
     services: dict[tuple[str, str], Handler] = {
         ("cdi", "cdi-api"): cdi.api,

@@ -145,10 +145,10 @@ async def test_cloned_from_what_a_data_source_stands_for():
         'datasources.cdi.kubevirt.io "golden" not found'
     )
     assert not seen.there("dv")
-    origin = {"source": {"pvc": {"name": "image", "namespace": "images"}}}
+    origin = {"source": {"pvc": {"name": "image", "namespace": "default"}}}
     seen = await scene.create("das", "golden", origin).wait(4).play()
     assert seen.values("dv/root", "spec.source.pvc.name") == ["image"]
-    assert seen.values("dv/root", "spec.source.pvc.namespace") == ["images"]
+    assert seen.values("dv/root", "spec.source.pvc.namespace") == ["default"]
     assert "spec.sourceRef.name" not in seen.facts.lives["dv/root"].fields
     missing = (
         "Source PVC image not available: Target PVC root will remain unpopulated until source is created"

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.server import Server
 from fakekube.testing import templates
@@ -138,8 +139,11 @@ async def suite_of() -> AsyncIterator[Make]:
     """How to have a served cluster with chosen settings and a client of it."""
     closing: list[Callable[[], Awaitable[Any]]] = []
 
-    async def make(**options: Any) -> Suite:
-        cluster = await templates.cluster(Options(nodes=2).with_(**options), "manual")
+    async def make(*, rbac: bool = False, **options: Any) -> Suite:
+        if rbac:  # which no template has
+            cluster = Cluster(clock=ManualClock(), nodes=2, rbac=True, **options)
+        else:
+            cluster = await templates.cluster(Options(nodes=2).with_(**options), "manual")
         await cluster.start()
         server = Server(cluster)
         await server.start()

@@ -15,7 +15,7 @@ from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.resources import SECRETS, SERVICE_ACCOUNTS
 from fakekube.server import Server
-from fakekube.virt.api.subresources.authorizer import REVIEWS
+from fakekube.virt.access import REVIEWS
 from tests.upstream.conftest import Object
 
 NS = "default"

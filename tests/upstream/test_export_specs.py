@@ -21,7 +21,7 @@ SOURCES = {
     "VirtualMachine": "kubevirt.io",
     "VirtualMachineSnapshot": "snapshot.kubevirt.io",
 }
-REGISTRY = {"registry": {"url": "docker://registry:5000/cirros", "pullMethod": "node"}}
+REGISTRY = {"source": {"registry": {"url": "docker://registry:5000/cirros", "pullMethod": "node"}}}
 
 
 @pytest.fixture
@@ -130,7 +130,10 @@ async def filled(suite: Suite, name: str = "pvc", **spec: Any) -> str:
     ("spec", "files"),
     [
         ({}, None),
-        ({"contentType": "archive"}, {"dir": "dir", "tar.gz": "disk.tar.gz"}),
+        (
+            {"contentType": "archive", "source": {"http": {"url": "http://images/archive.tar"}}},
+            {"dir": "dir", "tar.gz": "disk.tar.gz"},
+        ),
         ({"storage": {"volumeMode": "Block", "resources": {"requests": {"storage": "1Gi"}}}}, None),
     ],
     ids=["raw", "archive", "block"],

@@ -11,6 +11,7 @@ from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
 from fakekube.virt.cdi import uploads
+from fakekube.virt.cdi.admission import Admission
 from fakekube.virt.cdi.apiserver import ApiServer
 from fakekube.virt.cdi.datavolume import DataVolumes
 
@@ -32,7 +33,7 @@ class Cdi:
         tokens = uploads.Tokens(clock, ids)
         self._volumes = DataVolumes(client, clock=clock, ids=ids, pace=pace, stages=stages)
         self._targets = uploads.Targets(client, clock=clock)
-        self.api = ApiServer(client, uploads.TokenApi(tokens))
+        self.api = ApiServer(Admission(client), uploads.TokenApi(tokens))
         self.proxy = uploads.Proxy(client, tokens)
 
     @property

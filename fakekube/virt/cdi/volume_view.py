@@ -15,6 +15,7 @@ States: `overQuota`; with a claim of its own `adopted` (which was there before),
 Origin: cdi: pkg/controller/datavolume/controller-base.go, conditions.go
 """
 
+from dataclasses import replace
 from typing import Any
 
 from fakekube.lifecycle.view import View
@@ -22,7 +23,7 @@ from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, na
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import fates
 from fakekube.virt.cdi.claims import CREATED_FOR
-from fakekube.virt.cdi.sources import transfer_of, uploaded
+from fakekube.virt.cdi.sources import transfer_of, unreachable, uploaded
 
 FINAL = ("Succeeded", "Failed")
 
@@ -45,6 +46,10 @@ class VolumeView(View):
         self._phase = str(self._status.get("phase") or "")
         self.transfer = transfer_of(volume)
         self.fate = fates.of(volume)
+        self.error = unreachable(volume)
+        if self.error and not self.fate.ends:
+            self.fate = replace(self.fate, ends="error")
+        self.error = self.error or _NOT_FOUND
 
     def state(self) -> str | None:
         if is_terminating(self._volume):
@@ -94,7 +99,7 @@ class VolumeView(View):
         )
         begun = self._phase in (self.transfer.scheduled, self.transfer.in_progress)
         fails = self.fate.ends == "error" and begun and old.get("reason") != "Error"
-        return [{"message": _NOT_FOUND}] if fails else []
+        return [{"message": self.error}] if fails else []
 
     def status(self, phase: str) -> Object:
         """`status` in a phase."""
@@ -131,7 +136,7 @@ class VolumeView(View):
     def _running(self, phase: str) -> dict[str, Any]:
         status, reason, message = "False", "", ""
         if self._fails(phase):
-            reason, message = "Error", _NOT_FOUND
+            reason, message = "Error", self.error
         elif phase == "Failed":
             reason, message = "Error", _BAD_DATA
         elif phase == self.transfer.in_progress:

@@ -68,6 +68,14 @@ def resolved(template: Obj, source: Obj | None, space: str) -> Object:
     return {**template, "spec": spec}
 
 
+def account_of(vm: Obj) -> str:
+    """The service account whose rights decide what a machine's DataVolumes may clone: that of its last such volume."""
+    own = "default"
+    for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
+        own = dig(volume, "serviceAccount", "serviceAccountName") or own
+    return own
+
+
 def named_by(volumes: Iterable[Obj]) -> list[str]:
     """The names of DataVolumes the volumes of a template refer to."""
     return [str(volume["dataVolume"].get("name", "")) for volume in volumes if "dataVolume" in volume]

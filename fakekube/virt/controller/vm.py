@@ -61,7 +61,7 @@ class VirtualMachineController:
             (informers.data_volumes, self._owners_and_users),
             (informers.claims, self._users),
             (informers.volume_snapshot_classes, self._with_claims),
-            reads=(informers.revisions, informers.kubevirts, informers.storage_classes),
+            reads=(informers.revisions, informers.kubevirts, informers.storage_classes, informers.namespaces),
             workers=_WORKERS,
         )
 

@@ -10,6 +10,7 @@ from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import controller_of, dig, name, namespace, owner_reference
 from fakekube.machinery.resources import DATA_SOURCES
 from fakekube.machinery.wire import Object
+from fakekube.virt import access, clone_access
 from fakekube.virt.controller import data_volumes
 from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.vm_pass import Pass
@@ -67,6 +68,16 @@ class DataVolumes:
             return False
         self._warn_of_missing_source(seen, template)
         try:
+            why = await self._unauthorized(seen.vm, template)
+        except ApiError as error:
+            why = str(error)
+        if why:
+            message = f"Not authorized to create DataVolume {name(template)}: {why}"
+            self._recorder.event(seen.vm, WARNING, "UnauthorizedDataVolumeCreate", message)
+            text = f"not authorized to create DataVolume: {why}"
+            seen.failed("FailedCreate", f"{told} {text}", RuntimeError(text))
+            return False
+        try:
             await self._writer.create(data_volumes.build(seen.vm, template))
         except ApiError as error:
             message = f"Error creating DataVolume {name(template)}: {error}"
@@ -84,6 +95,16 @@ class DataVolumes:
             space = reference.get("namespace") or namespace(vm)
             source = await self._client.get(DATA_SOURCES, reference.get("name", ""), space)
         return data_volumes.resolved(template, source, namespace(vm))
+
+    async def _unauthorized(self, vm: Object, template: Object) -> str:
+        """Why the machine's service account may not clone what the template is to be a clone of."""
+        clone = clone_access.cloned(dig(template, "spec", "source"), namespace(vm))
+        if clone is None:
+            return ""
+        if clone.space not in self._informers.namespaces:
+            return f"namespace {clone.space} does not exist"
+        user = access.service_account(namespace(vm), data_volumes.account_of(vm))
+        return await clone_access.refusal(self._client, user, clone, namespace(vm))
 
     def _warn_of_missing_source(self, seen: Pass, template: Object) -> None:
         source = dig(template, "spec", "source", "pvc")

@@ -7,8 +7,9 @@ from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.ids import Ids
 from fakekube.machinery.wire import Request, User
+from fakekube.virt.access import review
 from fakekube.virt.api.handler import VirtApi
-from fakekube.virt.api.subresources.authorizer import Unknown, attributes, review
+from fakekube.virt.api.subresources.authorizer import Unknown, attributes
 
 ROOT = "/apis/subresources.kubevirt.io/v1"
 VM = f"{ROOT}/namespaces/ns/virtualmachines/vm"

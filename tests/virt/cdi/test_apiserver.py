@@ -5,7 +5,14 @@ import pytest
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import ApiError
-from fakekube.machinery.resources import CDIS, DATA_VOLUMES
+from fakekube.machinery.resources import (
+    CDIS,
+    DATA_SOURCES,
+    DATA_VOLUMES,
+    NAMESPACES,
+    PERSISTENT_VOLUME_CLAIMS,
+    Resource,
+)
 
 VOLUME = {
     "apiVersion": "cdi.kubevirt.io/v1beta1",
@@ -46,3 +53,101 @@ async def test_data_volumes_block_the_deletion(strategy, volumes, gone):
                 "uninstalling CDI."
             ),
         )
+
+
+def claim(name, space="default", size="2Gi"):
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+    meta = {"name": name, "namespace": space}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
+
+
+def volume(name, **spec):
+    return {**VOLUME, "metadata": {"name": name, "namespace": "default"}, "spec": spec}
+
+
+async def refused(making):
+    with pytest.raises(ApiError) as found:
+        await making
+    assert "denied the request: " in found.value.message
+    return found.value.message.partition("denied the request: ")[2]
+
+
+SMALL = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+
+
+async def test_what_is_refused_of_data_volumes():
+    """Claims in the way, sources that are too large or not there, and changes of the spec; each after one space."""
+    async with Cluster(only=["virt-operator", "cdi"], clock=ManualClock(), seed=1) as cluster:
+        await cluster.settle()
+        client = cluster.client()
+        await client.create(PERSISTENT_VOLUME_CLAIMS, claim("taken"))
+        blank = {"source": {"blank": {}}, "storage": SMALL}
+        said = await refused(client.create(DATA_VOLUMES, volume("taken", **blank)))
+        assert said == " Destination PVC default/taken already exists"
+        clone = {"source": {"pvc": {"name": "taken", "namespace": "default"}}, "pvc": SMALL}
+        said = await refused(client.create(DATA_VOLUMES, volume("clone", **clone)))
+        assert (
+            said
+            == " target resources requests storage size is smaller than the source 1073741824 < 2147483648"
+        )
+        elsewhere = {"source": {"pvc": {"name": "taken", "namespace": "nowhere"}}, "storage": SMALL}
+        said = await refused(client.create(DATA_VOLUMES, volume("clone", **elsewhere)))
+        assert said == 'namespaces "nowhere" not found'
+        referring = {"sourceRef": {"kind": "DataSource", "name": "none"}, "storage": SMALL}
+        said = await refused(client.create(DATA_VOLUMES, volume("clone", **referring)))
+        assert said == 'datasources.cdi.kubevirt.io "none" not found'
+        source = {"kind": "DataSource", "metadata": {"name": "empty", "namespace": "default"}}
+        await client.create(
+            DATA_SOURCES, {"apiVersion": "cdi.kubevirt.io/v1beta1", **source, "spec": {"source": {}}}
+        )
+        referring["sourceRef"]["name"] = "empty"
+        said = await refused(client.create(DATA_VOLUMES, volume("clone", **referring)))
+        assert said == " Empty source field in 'empty'. DataSource may not be ready yet"
+        await client.create(DATA_VOLUMES, volume("v", **blank))
+        change = {"spec": {"source": {"blank": None, "upload": {}}}}
+        said = await refused(client.patch(DATA_VOLUMES, "v", "default", change, type="merge"))
+        assert said == " Cannot update DataVolume Spec"
+        await client.patch(DATA_VOLUMES, "v", "default", {"metadata": {"labels": {"a": "b"}}}, type="merge")
+
+
+@pytest.mark.parametrize(
+    ("kind", "rules", "allowed"),
+    [
+        ("pvc", [], False),
+        ("pvc", [("cdi.kubevirt.io", "datavolumes/source")], True),
+        ("pvc", [("", "pods")], True),
+        ("snapshot", [("", "pods")], False),
+        ("snapshot", [("", "pods"), ("", "pvcs")], True),
+        ("snapshot", [("cdi.kubevirt.io", "datavolumes/source")], True),
+    ],
+)
+async def test_who_may_clone_from_elsewhere(kind, rules, allowed):
+    """Users need rights in the namespace of the source."""
+    async with Cluster(only=["virt-operator", "cdi"], clock=ManualClock(), seed=1, rbac=True) as cluster:
+        await cluster.settle()
+        admin = cluster.client()
+        await admin.create(
+            NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "golden"}}
+        )
+        own = [("cdi.kubevirt.io", "datavolumes")]
+        for space, granted in (("default", own), ("golden", rules)):
+            await grant(admin, space, granted)
+        source = {kind: {"name": "image", "namespace": "golden"}}
+        making = admin.as_user("jane").create(DATA_VOLUMES, volume("clone", source=source, storage=SMALL))
+        if allowed:
+            await making
+            return
+        text = " User jane has insufficient permissions in clone source namespace golden"
+        assert await refused(making) == text
+
+
+async def grant(client, space, granted):
+    meta = {"name": "jane", "namespace": space}
+    api = "rbac.authorization.k8s.io"
+    rules = [{"apiGroups": [group], "resources": [one], "verbs": ["create"]} for group, one in granted]
+    common = {"apiVersion": f"{api}/v1", "metadata": meta}
+    await client.create(Resource(api, "v1", "roles", "Role"), {**common, "kind": "Role", "rules": rules})
+    subject = {"kind": "User", "name": "jane", "apiGroup": api}
+    reference = {"kind": "Role", "name": "jane", "apiGroup": api}
+    binding = {**common, "kind": "RoleBinding", "subjects": [subject], "roleRef": reference}
+    await client.create(Resource(api, "v1", "rolebindings", "RoleBinding"), binding)

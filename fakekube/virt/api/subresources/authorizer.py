@@ -6,19 +6,13 @@ Left out: requests that do not come through the API server, which have no certif
 Origin: kubevirt: pkg/virt-api/rest/authorizer.go, pkg/virt-api/api.go (Compose)
 """
 
-from typing import Any
 from urllib.parse import unquote
 
 from fakekube.client.client import Client
 from fakekube.machinery.errors import ApiError
-from fakekube.machinery.objects import dig
-from fakekube.machinery.resources import Resource
-from fakekube.machinery.wire import Request, Response, User
+from fakekube.machinery.wire import Request, Response
+from fakekube.virt import access
 from fakekube.virt.api.subresources.discovery import GROUP, VERSIONS
-
-REVIEWS = Resource(
-    "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False
-)
 
 _FREE = frozenset(
     f"/apis/{GROUP}{page}"
@@ -61,23 +55,10 @@ class Authorizer:
         except Unknown as unknown:
             return _refused(str(unknown))
         try:
-            answered = await self._client.create(REVIEWS, review(request.user, wanted))
+            allowed, why = await access.ask(self._client, request.user, wanted)
         except ApiError:
             return Response(500, b"", "text/plain")
-        if dig(answered, "status", "allowed"):
-            return None
-        return _refused(dig(answered, "status", "reason", default=""))
-
-
-def review(user: User, wanted: dict[str, str]) -> dict[str, Any]:
-    """The question whether somebody may do something."""
-    who = {"user": user.name, "groups": list(user.groups)}
-    extra = {key: list(values) for key, values in user.extra.items()}
-    return {
-        "apiVersion": REVIEWS.api_version,
-        "kind": REVIEWS.kind,
-        "spec": {**who, **({"extra": extra} if extra else {}), "resourceAttributes": wanted},
-    }
+        return None if allowed else _refused(why)
 
 
 def attributes(method: str, path: str) -> dict[str, str]:

@@ -1,0 +1,166 @@
+"""cdi-apiserver's webhooks: path → verdict. Rules are in the modules beside; here is what they need to know of the cluster.
+
+Left out: the affinity of CDI's own pods, populators, the token that clones carry.
+Origin: cdi: pkg/apiserver/webhooks, pkg/operator/resources/namespaced/apiserver.go
+"""
+
+from typing import NamedTuple
+
+from fakekube.client.client import Client
+from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.objects import dig, is_terminating
+from fakekube.machinery.resources import (
+    DATA_SOURCES,
+    DATA_VOLUMES,
+    NAMESPACES,
+    PERSISTENT_VOLUME_CLAIMS,
+    VOLUME_SNAPSHOTS,
+    Resource,
+)
+from fakekube.machinery.reviews import Answer, Question
+from fakekube.machinery.wire import Object, User
+from fakekube.virt import clone_access, review
+from fakekube.virt.causes import Cause
+from fakekube.virt.cdi import rules
+
+_STILL_THERE = (
+    "Rejecting the uninstall request, since there are still DataVolumes present. Either delete all DataVolumes or "
+    "change the uninstall strategy before uninstalling CDI."
+)
+
+
+class _Row(NamedTuple):
+    kind: str
+    configuration: str
+    name: str
+    operations: tuple[str, ...]
+    resource: str
+
+
+_CLONES = {
+    "pvc": (PERSISTENT_VOLUME_CLAIMS, rules.clone_of_claim, "PVC"),
+    "snapshot": (VOLUME_SNAPSHOTS, rules.clone_of_snapshot, "Snapshot"),
+}
+_BOTH = ("CREATE", "UPDATE")
+_VALIDATES, _MUTATES = "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"
+_ROWS = (
+    _Row(_VALIDATES, "cdi-api-validate", "cdi-validate", ("DELETE",), "cdis"),
+    _Row(_VALIDATES, "cdi-api-datavolume-validate", "datavolume-validate", _BOTH, "datavolumes"),
+    _Row(_MUTATES, "cdi-api-datavolume-mutate", "datavolume-mutate", _BOTH, "datavolumes"),
+)
+
+
+def configurations(cdi: str) -> list[Object]:
+    """What makes the API server ask here."""
+    return [_configuration(row, cdi) for row in _ROWS]
+
+
+def _configuration(row: _Row, cdi: str) -> Object:
+    rule = {
+        "operations": list(row.operations),
+        "apiGroups": ["cdi.kubevirt.io"],
+        "apiVersions": ["v1beta1"],
+        "resources": [row.resource],
+    }
+    hook = {
+        "name": f"{row.name}.cdi.kubevirt.io",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Fail",
+        "timeoutSeconds": 30,
+        "rules": [rule],
+        "clientConfig": {"service": {"namespace": cdi, "name": "cdi-api", "path": f"/{row.name}"}},
+    }
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": row.kind,
+        "metadata": {"name": row.configuration, "labels": {"cdi.kubevirt.io": "cdi-apiserver"}},
+        "webhooks": [hook],
+    }
+
+
+class Admission(review.Hooks):
+    """All webhooks of cdi-apiserver."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        super().__init__(
+            {
+                "/cdi-validate": self._installation,
+                "/datavolume-validate": self._volume,
+                "/datavolume-mutate": self._may_clone,
+            }
+        )
+
+    async def _installation(self, asked: Question) -> Answer:
+        old = asked.old or {}
+        blocks = dig(old, "spec", "uninstallStrategy") == "BlockUninstallIfWorkloadsExist"
+        if asked.operation != "DELETE" or not blocks or dig(old, "status", "phase") in (None, "", "Error"):
+            return review.allowed()
+        there = await self._client.metadata_only().list(DATA_VOLUMES)
+        return review.refused(_STILL_THERE) if there.items else review.allowed()
+
+    async def _may_clone(self, asked: Question) -> Answer:
+        """Users clone what they may; the hook changes nothing."""
+        if is_terminating(asked.obj):
+            return review.allowed()
+        spec = asked.obj.get("spec") or {}
+        try:
+            source = spec.get("source") or await self._referred(spec.get("sourceRef"), asked.namespace)
+            clone = clone_access.cloned(source, asked.namespace)
+            if clone is None:
+                return review.allowed()
+            await self._client.get(NAMESPACES, clone.space)
+            user = User(asked.user, tuple(asked.groups))
+            why = await clone_access.refusal(self._client, user, clone, asked.namespace)
+        except ApiError as error:
+            return review.refused(error.message)
+        return _judged(Cause(why, "spec.source.PVC.namespace") if why else None)
+
+    async def _referred(self, reference: Object | None, space: str) -> Object | None:
+        if reference is None or reference.get("kind") != "DataSource":
+            return None
+        space = reference.get("namespace") or space
+        found = await self._client.get(DATA_SOURCES, reference.get("name") or "", space)
+        return dict(dig(found, "spec", "source", default={}))
+
+    async def _volume(self, asked: Question) -> Answer:
+        volume = asked.obj
+        spec, old = volume.get("spec") or {}, (asked.old or {}).get("spec") or {}
+        if not asked.creates and (found := rules.changed(spec, old)):
+            return _judged(found)
+        if asked.creates and asked.name:
+            claim = await self._find(PERSISTENT_VOLUME_CLAIMS, asked.name, asked.namespace)
+            if claim is not None and (found := rules.destination(claim, volume)):
+                return _judged(found)
+        found = rules.named(asked.name) or rules.spec(spec)
+        if found is None and asked.creates:
+            found = await self._cloned(spec, asked.namespace)
+        return _judged(found)
+
+    async def _cloned(self, spec: Object, space: str) -> Cause | None:
+        """What is wrong with the source of a clone, as far as it is there; it may come later."""
+        source, field = spec.get("source"), "spec.source"
+        if (reference := spec.get("sourceRef")) is not None:
+            space, field = reference.get("namespace") or space, "spec.sourceRef"
+            found = await self._find(DATA_SOURCES, reference["name"], space)
+            if wrong := rules.data_source(reference, found, space):
+                return wrong
+            source = dig(found, "spec", "source")
+        clone = clone_access.cloned(source, space)
+        if clone is None:
+            return None
+        resource, rule, member = _CLONES[clone.kind]
+        there = await self._find(resource, clone.name, clone.space)
+        why = rule(there, spec) if there is not None else ""
+        return Cause(why, field if reference is not None else f"{field}.{member}") if why else None
+
+    async def _find(self, resource: Resource, name: str, space: str) -> Object | None:
+        try:
+            return await self._client.get(resource, name, space)
+        except NotFound:
+            return None
+
+
+def _judged(found: Cause | None) -> Answer:
+    return review.allowed() if found is None else Answer(allowed=False, status=rules.status(found))
