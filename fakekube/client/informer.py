@@ -16,6 +16,7 @@ The contract:
     interest to any controller, and kept by the server when an update leaves them out. (Upstream's components drop them
     likewise: k8s: client-go tools/cache, TransformFunc.)
 6.  There is no periodic resync. Nothing happens while nothing changes.
+7.  What goes wrong is logged when it begins and when it is over, not at every attempt in between.
 
 Upstream: k8s: staging/src/k8s.io/client-go/tools/cache/{reflector,shared_informer,delta_fifo}.go
 """
@@ -25,6 +26,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from fakekube.client.client import Client, ObjectList
+from fakekube.client.complaints import Complaints
 from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError, Expired
@@ -152,18 +154,24 @@ class Informer:
         await self._synced.wait()
 
     async def run(self) -> None:
-        """Follow the resource until cancelled. Whatever goes wrong is logged and tried again, ever more slowly."""
+        """Follow the resource until cancelled. Whatever goes wrong is tried again, ever more slowly."""
         async with self._running:
             delay = _FIRST_DELAY
             listed = False
             lenient = True  # one expired watch is nobody's fault, and is listed again at once
+            complaints = Complaints(log, f"{self.resource.plural}.{self.resource.api_version}")
+            watch_failed = False  # then a list that succeeds has not mended anything yet
             while True:
+                started = self._clock.monotonic()
                 try:
                     if not listed:
                         self._replace(await self._list())
                         listed = True
+                        if not watch_failed:
+                            complaints.over()
                     if await self._follow():
                         delay, lenient = _FIRST_DELAY, True
+                        complaints.over()
                         continue
                 except Expired as error:
                     log.debug("%s: %s; listing again", self.resource.qualified, error)
@@ -171,13 +179,13 @@ class Informer:
                     if lenient or self._progressed:
                         delay, lenient = _FIRST_DELAY, False
                         continue
-                except ApiError as error:
-                    listed = listed and error.code == 429
-                    # What the caller may not do does not mend itself: somebody has to read of it.
-                    level = logging.WARNING if error.code in (401, 403) else logging.INFO
-                    log.log(level, "%s: %s; trying again in %.1f s", self.resource.qualified, error, delay)
                 except Exception as error:  # noqa: BLE001 - transports fail in many ways, and all are temporary
-                    log.warning("%s: %s; trying again in %.1f s", self.resource.qualified, error, delay)
+                    if self._clock.monotonic() - started > _LONGEST_DELAY:  # it went well for long
+                        delay = _FIRST_DELAY
+                        complaints.forget()
+                    complaints.about(error)
+                    watch_failed = listed
+                    listed = listed and not (isinstance(error, ApiError) and error.code != 429)
                 await self._clock.sleep(delay)
                 delay = min(delay * 2, _LONGEST_DELAY)
 

@@ -186,3 +186,76 @@ async def test_a_transform_decides_what_is_kept() -> None:
         assert {obj["metadata"]["name"]: obj["size"] for obj in informer.objects()} == {"a": 1, "b": 2}
         assert all("data" not in obj for obj in informer.objects())
         running.cancel()
+
+
+async def fail_for(seconds, clock, background):
+    """Let so much time pass, each thing at its moment."""
+    end = clock.monotonic() + seconds
+    await background.turns()
+    while (due := clock.next_due()) is not None and clock.monotonic() + due <= end:
+        clock.advance(due)
+        await background.turns()
+    clock.advance(end - clock.monotonic())
+    await background.turns()
+
+
+async def test_what_goes_wrong_is_logged_once_until_it_is_over(api, informer, clock, background, caplog):
+    """A resource that is not there for an hour is two lines: that it is waited for, and that it works."""
+    caplog.set_level("INFO")
+    api.fail = [errors.NotFound("404 page not found")] * 120
+    background(informer.run())
+    await fail_for(3600, clock, background)
+    assert informer.synced
+    assert caplog.messages == [
+        "configmaps.v1 is not served (404 page not found); waiting until it is",
+        "configmaps.v1: works again",
+    ]
+
+
+async def test_something_else_that_goes_wrong_is_logged_too(api, informer, clock, background, caplog):
+    """What the log says last is what is wrong now; what is not allowed is a warning."""
+    caplog.set_level("INFO")
+    api.fail = [errors.InternalError("x"), errors.InternalError("x"), errors.Forbidden("no"), OSError("cut")]
+    background(informer.run())
+    await fail_for(60, clock, background)
+    assert [(one.levelname, one.message) for one in caplog.records] == [
+        ("INFO", "configmaps.v1: x; trying again"),
+        ("WARNING", "configmaps.v1: no; trying again"),
+        ("WARNING", "configmaps.v1: cut; trying again"),
+        ("INFO", "configmaps.v1: works again"),
+    ]
+
+
+async def test_a_watch_that_is_forbidden_is_no_news_at_every_list(api, informer, clock, background, caplog):
+    """Where lists are allowed and watches are not, the log says so once."""
+    caplog.set_level("INFO")
+    answer = api.do_get
+
+    async def guarded(request):
+        if "watch=" in request.query:
+            raise errors.Forbidden("no watch")
+        return await answer(request)
+
+    api.do_get = guarded
+    background(informer.run())
+    await fail_for(600, clock, background)
+    assert caplog.messages == ["configmaps.v1: no watch; trying again"]
+
+
+async def test_a_watch_that_breaks_after_a_long_time_is_begun_anew_soon(api, informer, clock, background):
+    """Only what fails again and again is tried ever more slowly, however badly it went once."""
+    breaks = asyncio.Event()
+
+    async def watch(*_):
+        await breaks.wait()
+        raise OSError("reset")
+        yield
+
+    api.watch = watch
+    api.fail = [OSError("down")] * 10
+    background(informer.run())
+    await fail_for(3600, clock, background)
+    assert informer.synced
+    breaks.set()
+    await background.turns()
+    assert clock.next_due() == pytest.approx(0.8)

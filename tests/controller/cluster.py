@@ -129,7 +129,11 @@ class Cluster:
         return await self.admin.get(VIRTUAL_MACHINE_POOLS, name, NS)
 
     async def listed(self, resource):
-        found = await self.admin.list(resource, NS)
+        """By name; nothing where there is no such resource."""
+        try:
+            found = await self.admin.list(resource, NS)
+        except NotFound:
+            return {}
         return {objects.name(obj): obj for obj in found.items}
 
     async def vms(self):

@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import sys
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -29,13 +30,11 @@ def free_port():
 
 
 @pytest.fixture
-async def api(tmp_path):
-    """An API on a port, and the kubeconfig that leads to it."""
+async def bare_api(tmp_path):
+    """An API on a port without any definitions, and the kubeconfig that leads to it."""
     api = ApiServer(MemoryStore(), ids=Ids(1))
     await api.start()
     admin = Client(api).as_user("admin", "system:masters")
-    for definition in DEFINITIONS:
-        await admin.create(CRDS, copy_of(definition))
     async with Server(api) as server:
         path = tmp_path / "kubeconfig"
         kubeconfig.write(path, server.url)
@@ -43,25 +42,65 @@ async def api(tmp_path):
         api.close()
 
 
+@pytest.fixture
+async def api(bare_api):
+    """The same with what pools need."""
+    admin, _ = bare_api
+    await define(admin)
+    return bare_api
+
+
+async def define(admin):
+    for definition in DEFINITIONS:
+        await admin.create(CRDS, copy_of(definition))
+
+
+async def made(admin, world, name):
+    """Create a pool and wait for its VMs."""
+    pool = world.pool()
+    pool["metadata"] = {"name": name, "namespace": NS}
+    await admin.create(VIRTUAL_MACHINE_POOLS, pool)
+    names = []
+    async for kind, vm in admin.watch(VIRTUAL_MACHINES, NS, resource_version="0", timeout_seconds=30):
+        if kind == "ADDED" and objects.name(vm).startswith(f"{name}-"):
+            names.append(objects.name(vm))
+        if len(names) == 3:
+            break
+    assert sorted(names) == [f"{name}-{ordinal}" for ordinal in range(3)]
+
+
+@asynccontextmanager
+async def started(*flags):
+    """The program as a process, which is killed if it is still there at the end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "controller", *map(str, flags), stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def said(process, text):
+    """Read what it says until it says this."""
+    lines = []
+    async with asyncio.timeout(30):
+        while not lines or text not in lines[-1]:
+            line = await process.stderr.readline()
+            assert line, lines
+            lines.append(line.decode())
+    return lines
+
+
 async def test_the_program_keeps_a_pool(api, world):
     """From flags and a kubeconfig to VMs; healthy and measured meanwhile; SIGTERM ends it in order."""
     admin, path = api
     port = free_port()
     flags = ["--kubeconfig", path, "--leader-elect", "--reconcile-delay", "0.05", "--metrics-port", str(port)]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "controller", *map(str, flags), stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        pool = world.pool()
-        pool["metadata"] = {"name": "p", "namespace": NS}
-        await admin.create(VIRTUAL_MACHINE_POOLS, pool)
-        names = []
-        async for kind, vm in admin.watch(VIRTUAL_MACHINES, NS, resource_version="0", timeout_seconds=30):
-            if kind == "ADDED":
-                names.append(objects.name(vm))
-            if len(names) == 3:
-                break
-        assert sorted(names) == ["p-0", "p-1", "p-2"]
+    async with started(*flags) as process:
+        await made(admin, world, "p")
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
             for path in ("/healthz", "/readyz"):
                 async with http.get(path) as answer:
@@ -72,15 +111,11 @@ async def test_the_program_keeps_a_pool(api, world):
         assert 'method="POST"' in text
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)  # who is impatient must not spoil it
-        _, said = await process.communicate()
+        _, text = await process.communicate()
         assert process.returncode == 0
-        assert b"Traceback" not in said
+        assert b"Traceback" not in text
         lease = await admin.get(LEASES, "virtualmachinepool-controller", NS)
         assert lease["spec"]["holderIdentity"] == ""
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 @pytest.mark.parametrize(
@@ -119,12 +154,29 @@ async def test_a_port_that_is_taken_is_one_sentence(api):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         flags = ["--kubeconfig", path, "--log-format=json", "--metrics-port", taken.getsockname()[1]]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "controller", *map(str, flags), stderr=asyncio.subprocess.PIPE
-        )
-        _, said = await process.communicate()
+        async with started(*flags) as process:
+            _, text = await process.communicate()
     assert process.returncode == 1
-    (line,) = said.splitlines()
+    (line,) = text.splitlines()
     entry = json.loads(line)
     assert (entry["level"], entry["logger"]) == ("error", "controller")
     assert "Address already in use" in entry["msg"]
+
+
+async def test_definitions_come_late_and_go_and_come_back(bare_api, world):
+    """It waits for them, says so once, and goes on with what is made afterwards; nothing has to start it anew."""
+    admin, path = bare_api
+    async with started("--kubeconfig", path, "--metrics-port", "-1", "--reconcile-delay", "0.05") as process:
+        for _ in range(3):
+            await said(process, "is not served")
+        await define(admin)
+        await made(admin, world, "early")
+        await admin.delete(CRDS, VIRTUAL_MACHINE_POOLS.qualified)
+        lines = await said(process, "is not served")
+        assert sum("is not served" in line for line in lines) == 1
+        await admin.create(CRDS, copy_of(DEFINITIONS[2]))
+        await made(admin, world, "late")
+        process.send_signal(signal.SIGTERM)
+        _, text = await process.communicate()
+        assert process.returncode == 0
+        assert b"is not served" not in text

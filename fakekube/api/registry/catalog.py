@@ -1,7 +1,8 @@
 """What resources exist now. Built-in tables and CustomResourceDefinitions both end up here; everything else
 (routing, discovery, OpenAPI, garbage collection) reads it. `revision` rises with every change."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fakekube.api.registry.strategy import ServedResource
@@ -13,6 +14,7 @@ class Catalog:
     def __init__(self, resources: Iterable[ServedResource] = ()) -> None:
         self._served: dict[tuple[str, str, str], ServedResource] = {}
         self.revision = 0
+        self._followers: dict[tuple[str, str, str], set[Callable[[], None]]] = {}
         self.aggregated: list[tuple[str, str]] = []  # (group, version) of what APIServices point elsewhere
         # What those say they serve, as far as they have been asked: entries of an APIResourceList.
         self.aggregated_resources: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -27,6 +29,21 @@ class Catalog:
     def remove(self, group: str, version: str, plural: str) -> None:
         if self._served.pop((group, version, plural), None):
             self.revision += 1
+            for gone in list(self._followers.get((group, version, plural), ())):
+                gone()
+
+    @contextmanager
+    def following(self, resource: ServedResource, gone: Callable[[], None]) -> Iterator[bool]:
+        """Whether the resource is served, and `gone` is told, while the context is open, that it is no more."""
+        key = resource.group, resource.version, resource.plural
+        followers = self._followers.setdefault(key, set())
+        followers.add(gone)
+        try:
+            yield key in self._served
+        finally:
+            followers.discard(gone)
+            if not followers:
+                self._followers.pop(key, None)
 
     def find(self, group: str, version: str, plural: str) -> ServedResource | None:
         return self._served.get((group, version, plural))

@@ -1,9 +1,10 @@
 """WATCH: a stream of events from a version on, or from what there is now.
 
 The stream is a cursor on the store's log. A watcher that falls behind what the log keeps gets an ERROR event (410) and the
-end of the stream, never a gap.
+end of the stream, never a gap. Where a resource is not served any more, its watches end after the last event.
 
-Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/watch.go, storage/cacher/cacher.go
+Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/watch.go, storage/cacher/cacher.go,
+    apiextensions-apiserver/pkg/apiserver/customresource_handler.go (tearDown, a second later)
 """
 
 import asyncio
@@ -152,6 +153,16 @@ async def _pieces(
     tick = min(deadline, loop.time() + _BOOKMARK_EVERY)
     news = store.watch(_prefix(call), position)
     timer = loop.call_at(tick, news.nudge)
+    withdrawn = False
+
+    def withdraw() -> None:
+        nonlocal withdrawn
+        withdrawn = True
+        news.nudge()
+
+    stack = contextlib.ExitStack()
+    if call.resource.custom:
+        withdrawn = not stack.enter_context(call.catalog.following(call.resource, withdraw))
     try:
         async for batch in news:
             if not isinstance(batch, Progress):
@@ -166,6 +177,8 @@ async def _pieces(
                 if lines:
                     yield lines
                 continue
+            if withdrawn:
+                return
             position = batch.revision
             now = loop.time()
             if now < tick:
@@ -181,6 +194,7 @@ async def _pieces(
     except ApiError as unconverted:
         yield [watching.error(unconverted.status())]
     finally:
+        stack.close()
         timer.cancel()
         await news.aclose()
 

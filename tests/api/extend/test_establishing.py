@@ -1,14 +1,17 @@
 """Definitions at work in a server: served when created, held by their instances when deleted."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
+import pytest
 
 from fakekube.machinery.wire import Response
 
 Ask = Callable[..., Awaitable[Response]]
 
+MERGE = "application/merge-patch+json"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 ITEMS = "/apis/life.example.com/v1/namespaces/default/items"
 CRD: dict[str, Any] = {
@@ -61,3 +64,31 @@ async def test_a_deleted_definition_waits_for_its_instances(ask: Ask) -> None:
     assert freed.status == 200
     assert (await ask("GET", f"{CRDS}/items.life.example.com")).status == 404
     assert (await ask("GET", ITEMS)).status == 404
+
+
+@pytest.mark.parametrize("how", ["deleted", "not served"])
+async def test_watches_end_with_what_they_watch(ask: Ask, how: str) -> None:
+    """The last that a watch tells is that the instances have gone; it ends even if the definition comes back at once."""
+    await ask("POST", CRDS, CRD)
+    await ask("POST", ITEMS, item("a"))
+    version = orjson.loads((await ask("GET", ITEMS)).body)["metadata"]["resourceVersion"]
+    streams = [await ask("GET", f"{ITEMS}?watch=1&resourceVersion={version}") for _ in range(2)]
+    begun = asyncio.ensure_future(whole(streams[0]))
+    await asyncio.sleep(0)
+    if how == "deleted":
+        await ask("DELETE", f"{CRDS}/items.life.example.com")
+    else:
+        v1 = CRD["spec"]["versions"][0]
+        versions = [v1 | {"served": False, "storage": False}, v1 | {"name": "v2"}]
+        await ask("PATCH", f"{CRDS}/items.life.example.com", {"spec": {"versions": versions}}, media=MERGE)
+    expected = ["DELETED"] if how == "deleted" else []
+    assert await whole(streams[1]) == expected, "it was asked for before, and is read only now"
+    await ask("POST", CRDS, CRD)
+    assert await begun == expected
+
+
+async def whole(response: Response) -> list[str]:
+    assert response.stream is not None
+    async with asyncio.timeout(5):
+        text = b"".join([chunk async for chunk in response.stream])
+    return [orjson.loads(line)["type"] for line in text.splitlines()]
