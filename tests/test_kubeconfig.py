@@ -100,6 +100,24 @@ def test_token_file(home: Path) -> None:
     assert token() == "second"
 
 
+def test_a_token_file_that_is_being_replaced(home: Path) -> None:
+    """While the file is missing or empty, the token of before goes on; without one there is nothing to go on with."""
+    content = config("one")
+    content["users"][0]["user"] = {"tokenFile": "token"}
+    token = load(save(home / "c", content)).token
+    assert callable(token)
+    with pytest.raises(FileNotFoundError):
+        token()
+    (home / "token").write_text("first")
+    assert token() == "first"
+    (home / "token").unlink()
+    assert token() == "first"
+    (home / "token").write_text("")
+    assert token() == "first"
+    (home / "token").write_text("second")
+    assert token() == "second"
+
+
 def test_in_cluster(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pod uses its service account."""
     for name, text in (("token", "t"), ("ca.crt", "ca"), ("namespace", "mine")):

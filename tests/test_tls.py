@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import json
 import ssl
 import stat
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
 from fakekube import tls
+from fakekube.client import kubeconfig
 from fakekube.client.http import HttpTransport, Unreachable
 from fakekube.machinery.wire import Request, Response
 from fakekube.server import Server
@@ -94,3 +97,60 @@ def test_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FAKEKUBE_STATE")
     monkeypatch.setenv("XDG_STATE_HOME", "/x")
     assert tls.state_folder() == Path("/x/fakekube")
+
+
+async def test_certificates_that_are_renewed(tmp_path: Path) -> None:
+    """A client that lives long reads its kubeconfig anew when the server's certificate does not do any more, and takes
+    the authority from there; never another server."""
+    before, after = (tls.identity(folder=tmp_path / name) for name in ("before", "after"))
+    path = tmp_path / "kubeconfig"
+    async with Server(ok, ssl_context=before.context) as server:
+        kubeconfig.write(path, server.url, ca_data=before.ca_data)
+        transport = HttpTransport.to(kubeconfig.load(path))
+        assert (await transport(Request("GET", "/"))).status == 200
+    async with Server(ok, port=server.port, ssl_context=after.context) as server, transport:
+        for _ in range(2):
+            with pytest.raises(Unreachable, match="certificate"):
+                await transport(Request("GET", "/"))
+        kubeconfig.write(path, "https://elsewhere", ca_data=after.ca_data)
+        for _ in range(2):
+            with pytest.raises(Unreachable, match="certificate"):
+                await transport(Request("GET", "/"))
+        kubeconfig.write(path, server.url, ca_data=after.ca_data)
+        with pytest.raises(Unreachable, match="certificate"):
+            await transport(Request("GET", "/"))
+        assert (await transport(Request("GET", "/"))).status == 200
+
+
+async def test_client_certificates_that_are_renewed(tmp_path: Path) -> None:
+    """Who is not known any more by the certificate it shows shows the present one next."""
+    trustme = pytest.importorskip("trustme")
+    mine, authority = tls.identity(folder=tmp_path / "server"), trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "clients.pem")
+    tls.trust(mine.context, str(tmp_path / "clients.pem"))
+    content = {
+        "current-context": "a",
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+        "clusters": [
+            {"name": "a", "cluster": {"certificate-authority-data": b64encode(mine.ca_data).decode()}}
+        ],
+        "users": [{"name": "a", "user": {"client-certificate": "cert", "client-key": "key"}}],
+    }
+
+    def issue(name: str) -> None:
+        issued = authority.issue_cert("a.example", common_name=name)
+        issued.cert_chain_pems[0].write_to_path(tmp_path / "cert")
+        issued.private_key_pem.write_to_path(tmp_path / "key")
+
+    async def only_new(request: Request) -> Response:
+        return Response(200 if request.user and request.user.name == "new" else 401)
+
+    issue("old")
+    async with Server(only_new, ssl_context=mine.context, certified=tls.user_of) as server:
+        content["clusters"][0]["cluster"]["server"] = server.url  # type: ignore[index]
+        (tmp_path / "kubeconfig").write_text(json.dumps(content))
+        async with HttpTransport.to(kubeconfig.load(tmp_path / "kubeconfig")) as transport:
+            assert (await transport(Request("GET", "/"))).status == 401
+            issue("new")
+            assert (await transport(Request("GET", "/"))).status == 401
+            assert (await transport(Request("GET", "/"))).status == 200

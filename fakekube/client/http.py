@@ -5,6 +5,7 @@ the server cannot be reached, or a connection breaks, `Unreachable` is raised: a
 retries refusals of the server (informers, controllers) retries this as well.
 """
 
+import contextlib
 import ssl
 import tempfile
 from collections.abc import AsyncGenerator, Callable
@@ -57,9 +58,10 @@ class HttpTransport:
         self.base_url = base_url.rstrip("/")
         self._token = token
         self._server_name = server_name or None
-        self._ssl = (
-            tls_context(ca_data, client_cert, verify=verify) if base_url.startswith("https:") else None
+        self._ssl: ssl.SSLContext | bool = (
+            tls_context(ca_data, client_cert, verify=verify) if base_url.startswith("https:") else True
         )
+        self._access: Access | None = None  # where the certificates come from, if they may be renewed
         self._timeout, self._stream_timeout = (
             aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=seconds)
             for seconds in (patience, patience and patience * _QUIET_STREAM)
@@ -70,7 +72,7 @@ class HttpTransport:
     def to(cls, access: Access, *, patience: float | None = None) -> Self:
         """The transport a kubeconfig describes. Raises KubeconfigError when its certificates are none."""
         try:
-            return cls(
+            transport = cls(
                 access.server,
                 token=access.token,
                 ca_data=access.ca_data,
@@ -81,21 +83,23 @@ class HttpTransport:
             )
         except (ssl.SSLError, UnicodeDecodeError) as error:
             raise KubeconfigError(f"the certificates for {access.server} cannot be used: {error}") from error
+        transport._access = access
+        return transport
 
     async def __call__(self, request: Request) -> Response:
         session = self._session
         if session is None or session.closed:
             session = self._session = self._open()
         headers = dict(request.headers)
-        token = self._token if isinstance(self._token, str) else self._token()
-        if token:
-            headers["authorization"] = f"Bearer {token}"
         target = (
             f"{self.base_url}{request.path}?{request.query}"
             if request.query
             else self.base_url + request.path
         )
         try:
+            token = self._token if isinstance(self._token, str) else self._token()
+            if token:
+                headers["authorization"] = f"Bearer {token}"
             answer = await session.request(
                 request.method,
                 URL(target, encoded=True),
@@ -103,6 +107,7 @@ class HttpTransport:
                 headers=headers,
                 skip_auto_headers=("Content-Type",),
                 allow_redirects=False,
+                ssl=self._ssl,
                 server_hostname=self._server_name,
                 timeout=self._stream_timeout if _streams(request) else self._timeout,
             )
@@ -112,7 +117,11 @@ class HttpTransport:
                 async with answer:
                     body, stream = await answer.read(), None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if isinstance(error, aiohttp.ClientSSLError):
+                self._renew_certificates()
             raise _unreachable(self.base_url, error) from error
+        if answer.status == 401:
+            self._renew_certificates()
         return Response(
             answer.status,
             body,
@@ -135,10 +144,21 @@ class HttpTransport:
     ) -> None:
         await self.close()
 
+    def _renew_certificates(self) -> None:
+        """Those we know do not do: where they were renewed meanwhile, the next request goes by the new ones. Whom we speak
+        to never changes."""
+        old = self._access
+        if old is None or old.again is None or not isinstance(self._ssl, ssl.SSLContext):
+            return
+        with contextlib.suppress(KubeconfigError, OSError, ssl.SSLError, UnicodeDecodeError):
+            new = old.again()
+            if new.server == old.server and (new.ca_data, new.client_cert) != (old.ca_data, old.client_cert):
+                self._ssl = tls_context(new.ca_data, new.client_cert, verify=old.verify)
+                self._access = new
+
     def _open(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=True if self._ssl is None else self._ssl),
-            cookie_jar=aiohttp.DummyCookieJar(),
+            connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
         )
 
 

@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,9 @@ class Access:
     client_cert: tuple[bytes, bytes] | None = None
     verify: bool = True
     server_name: str = ""
+    again: "Callable[[], Access] | None" = field(
+        default=None, compare=False
+    )  # reads where this came from anew
 
 
 # --- reading ---------------------------------------------------------------------------------------------------
@@ -57,12 +60,13 @@ def load(path: str | os.PathLike[str] | None = None, context: str | None = None)
         choice = f"name one of {there}" if there else "nor any other context"
         raise KubeconfigError(f"the kubeconfig {files[0]} has no current-context; {choice}")
     chosen = _find(configs, "contexts", "context", name)
-    return _access(
+    access = _access(
         _find(configs, "clusters", "cluster", str(chosen.get("cluster") or "")),
         _find(configs, "users", "user", str(chosen["user"])) if chosen.get("user") else {},
         str(chosen.get("namespace") or "default"),
         name,
     )
+    return replace(access, again=lambda: load(path, name))
 
 
 def in_cluster(folder: Path = _SERVICE_ACCOUNT) -> Access:
@@ -81,6 +85,7 @@ def in_cluster(folder: Path = _SERVICE_ACCOUNT) -> Access:
         namespace=space.read_text().strip() if space.exists() else "default",
         token=_rotated(folder / "token"),
         ca_data=(folder / "ca.crt").read_bytes(),
+        again=lambda: in_cluster(folder),
     )
 
 
@@ -172,14 +177,19 @@ def _bytes(entry: Mapping[str, Any], key: str) -> bytes | None:
 
 
 def _rotated(path: Path) -> Callable[[], str]:
-    """A reader of a token file that reads again only when the file has changed."""
+    """A reader of a token file that reads again only when the file has changed. While there is no token in it, the one
+    before is as good as any; OSError when there never was one."""
     seen: tuple[int, str] = (-1, "")
 
     def token() -> str:
         nonlocal seen
-        changed = path.stat().st_mtime_ns
-        if changed != seen[0]:
-            seen = (changed, path.read_text().strip())
+        try:
+            changed = path.stat().st_mtime_ns
+            if changed != seen[0] and (text := path.read_text().strip()):
+                seen = (changed, text)
+        except OSError:
+            if not seen[1]:
+                raise
         return seen[1]
 
     return token

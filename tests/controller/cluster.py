@@ -182,7 +182,7 @@ class Cluster:
                 await asyncio.sleep(0)
             await self._virt()
             await self._collect()
-            idle = all(controller.idle for _, _, controller in self.controllers.values())
+            idle = all(one.idle or not one.synced for _, _, one in self.controllers.values())
             quiet = quiet + 1 if idle and self.api.store.revision == before else 0
 
     async def _virt(self):

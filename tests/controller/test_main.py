@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
+from controller import revisions
 from controller.__main__ import main
 from fakekube.api.apiserver import ApiServer
 from fakekube.client import kubeconfig
@@ -17,10 +18,16 @@ from fakekube.client.client import Client
 from fakekube.ids import Ids
 from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.resources import CRDS, LEASES, VIRTUAL_MACHINE_POOLS, VIRTUAL_MACHINES
+from fakekube.machinery.resources import (
+    CONTROLLER_REVISIONS,
+    CRDS,
+    LEASES,
+    VIRTUAL_MACHINE_POOLS,
+    VIRTUAL_MACHINES,
+)
 from fakekube.server import Server
 from fakekube.store.memory import MemoryStore
-from tests.controller.cluster import DEFINITIONS, NS
+from tests.controller.cluster import DEFINITIONS, NS, refusal
 
 
 def free_port():
@@ -55,18 +62,29 @@ async def define(admin):
         await admin.create(CRDS, copy_of(definition))
 
 
-async def made(admin, world, name):
-    """Create a pool and wait for its VMs."""
-    pool = world.pool()
+async def wanted(admin, world, name, replicas=3):
+    """Create a pool."""
+    pool = world.pool(replicas=replicas)
     pool["metadata"] = {"name": name, "namespace": NS}
     await admin.create(VIRTUAL_MACHINE_POOLS, pool)
-    names = []
-    async for kind, vm in admin.watch(VIRTUAL_MACHINES, NS, resource_version="0", timeout_seconds=30):
-        if kind == "ADDED" and objects.name(vm).startswith(f"{name}-"):
-            names.append(objects.name(vm))
-        if len(names) == 3:
-            break
-    assert sorted(names) == [f"{name}-{ordinal}" for ordinal in range(3)]
+
+
+async def there(admin, name, count=3):
+    """Wait for so many VMs of the pool, and never more of them."""
+    names = set()
+    async with asyncio.timeout(60):
+        async for kind, vm in admin.watch(VIRTUAL_MACHINES, NS, resource_version="0"):
+            if kind == "ADDED" and objects.name(vm).startswith(f"{name}-"):
+                names.add(objects.name(vm))
+            if len(names) == count:
+                break
+    assert names == {f"{name}-{ordinal}" for ordinal in range(count)}
+
+
+async def made(admin, world, name):
+    """Create a pool and wait for its VMs."""
+    await wanted(admin, world, name)
+    await there(admin, name)
 
 
 @asynccontextmanager
@@ -180,3 +198,91 @@ async def test_definitions_come_late_and_go_and_come_back(bare_api, world):
         _, text = await process.communicate()
         assert process.returncode == 0
         assert b"is not served" not in text
+
+
+async def test_a_server_that_begins_anew_is_followed(tmp_path, world):
+    """Another store behind the same address, whose versions start from 1: what was known before counts for nothing."""
+    path, port = tmp_path / "kubeconfig", free_port()
+    kubeconfig.write(path, f"http://127.0.0.1:{port}")
+    async with started("--kubeconfig", path, "--metrics-port", "-1", "--reconcile-delay", "0.05") as process:
+        await said(process, "trying again")
+        for seed in range(2):
+            api = ApiServer(MemoryStore(), ids=Ids(seed))
+            await api.start()
+            admin = Client(api).as_user("admin", "system:masters")
+            await define(admin)
+            async with Server(api, port=port):
+                await made(admin, world, "p")
+            api.close()
+        process.send_signal(signal.SIGTERM)
+        _, text = await process.communicate()
+        assert process.returncode == 0
+        assert b"Traceback" not in text
+
+
+async def test_a_token_that_is_rotated(tmp_path, world):
+    """What is refused while the old token does not count any more is done with the new one, as soon as its file has it."""
+    api = ApiServer(MemoryStore(), ids=Ids(1))
+    await api.start()
+    admin = Client(api).as_user("admin", "system:masters")
+    await define(admin)
+    valid, refused = ["old"], asyncio.Event()
+
+    async def guarded(request):
+        if request.headers.get("authorization") != f"Bearer {valid[0]}":
+            refused.set()
+            return refusal(401, "Unauthorized", "Unauthorized")
+        return await api(request)
+
+    path = tmp_path / "kubeconfig"
+    (tmp_path / "token").write_text("old")
+    async with Server(guarded) as server:
+        kubeconfig.write(path, server.url, token="x")
+        path.write_text(path.read_text().replace('{"token": "x"}', '{"tokenFile": "token"}'))
+        flags = ["--kubeconfig", path, "--metrics-port", "-1", "--reconcile-delay", "0.05", "--leader-elect"]
+        async with started(*flags) as process:
+            await made(admin, world, "p")
+            valid[0] = "new"
+            await wanted(admin, world, "q")
+            await asyncio.wait_for(refused.wait(), 10)
+            (tmp_path / "token").unlink()
+            (tmp_path / "token").write_text("new")
+            await there(admin, "q")
+            process.send_signal(signal.SIGTERM)
+            _, text = await process.communicate()
+            assert process.returncode == 0
+            assert b"Traceback" not in text
+    api.close()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+async def test_an_end_in_the_middle_of_scaling_out(api, world, how):
+    """Whatever was made by then is whole; the next one makes what is missing, under the names that are missing. Who is asked to end
+    lets go of its lease, so that the next need not wait."""
+    admin, path = api
+    flags = ["--kubeconfig", path, "--metrics-port", "-1", "--reconcile-delay", "0.05"]
+    if how == signal.SIGTERM:
+        flags.append("--leader-elect")
+    async with started(*flags) as process:
+        await wanted(admin, world, "p", replicas=200)
+        async for _ in admin.watch(VIRTUAL_MACHINES, NS, resource_version="0"):
+            process.send_signal(how)
+            break
+        _, text = await process.communicate()
+        assert process.returncode == (0 if how == signal.SIGTERM else -how)
+        assert b"Traceback" not in text
+    found = (await admin.list(VIRTUAL_MACHINES, NS)).items
+    assert 0 < len(found) < 200
+    (revision,) = (await admin.list(CONTROLLER_REVISIONS, NS)).items
+    for vm in found:
+        assert objects.controller_of(vm)["kind"] == "VirtualMachinePool"
+        assert objects.finalizers(vm) == ["pool.kubevirt.io/finalizer"]
+        assert revisions.of(vm) == objects.name(revision)
+    async with started(*flags) as process:
+        await there(admin, "p", 200)
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+    uids = {objects.uid(vm) for vm in (await admin.list(VIRTUAL_MACHINES, NS)).items}
+    assert len(uids) == 200
+    assert uids >= {objects.uid(vm) for vm in found}
+    assert len((await admin.list(CONTROLLER_REVISIONS, NS)).items) == 1
