@@ -7,14 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
-_VERBS = {
-    "POST": "create",
-    "GET": "get",
-    "HEAD": "get",
-    "PUT": "update",
-    "PATCH": "patch",
-    "DELETE": "delete",
-}
+from fakekube.machinery.verbs import OF_MANY, VERBS
+
 _OF_NAMESPACES = (
     "status",
     "finalize",
@@ -40,7 +34,7 @@ class RequestInfo:
 @lru_cache(maxsize=4096)
 def parse(method: str, path: str) -> RequestInfo:
     """Read an address. Never fails: what is not a resource path comes back without `resource`."""
-    verb = _VERBS.get(method, "")
+    verb = VERBS.get(method, "")
     parts = (unquote(path) if "%" in path else path).split("/")[
         1:
     ]  # as upstream: an escaped slash is one, too
@@ -66,7 +60,7 @@ def parse(method: str, path: str) -> RequestInfo:
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""
     if not name:
-        verb = {"get": "list", "delete": "deletecollection"}.get(verb, verb)
+        verb = OF_MANY.get(verb, verb)
     return RequestInfo(
         verb, path, group, version, resource, namespace, name, subresource, "/".join(rest[3:]), watch
     )

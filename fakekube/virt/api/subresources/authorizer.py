@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from fakekube.client.client import Client
 from fakekube.machinery.errors import ApiError
+from fakekube.machinery.verbs import OF_MANY, VERBS
 from fakekube.machinery.wire import Request, Response
 from fakekube.virt import access
 from fakekube.virt.api.subresources.discovery import GROUP, VERSIONS
@@ -21,15 +22,6 @@ _FREE = frozenset(
         *(f"/{version}{page}" for version in VERSIONS for page in ("", "/version", "/guestfs", "/healthz")),
     )
 )  # what everybody may know
-_VERBS = {
-    "POST": "create",
-    "GET": "get",
-    "HEAD": "get",
-    "PUT": "update",
-    "PATCH": "patch",
-    "DELETE": "delete",
-}
-_OF_MANY = {"get": "list", "delete": "deletecollection"}
 _PARTS_OF_BASE, _PARTS_OF_SUBRESOURCE = 7, 9
 
 
@@ -73,14 +65,14 @@ def attributes(method: str, path: str) -> dict[str, str]:
         if about["resource"] != "expand-vm-spec":
             raise Unknown(f"unknown resource type {about['resource']}")
         verb = _verb(method)
-        return {**about, "verb": _OF_MANY.get(verb, verb)}
+        return {**about, "verb": OF_MANY.get(verb, verb)}
     raise Unknown(f"unknown api endpoint: {path}")
 
 
 def _verb(method: str) -> str:
-    if method not in _VERBS:
+    if method not in VERBS:
         raise Unknown(f"unknown http verb in request: {method}")
-    return _VERBS[method]
+    return VERBS[method]
 
 
 def _refused(reason: str) -> Response:
