@@ -61,8 +61,7 @@ def _cdi(at: Setting) -> Made:
     from fakekube.virt.cdi import admission, uploads
     from fakekube.virt.cdi.app import Cdi
 
-    stages = [one for one in at.stages if one.kind == "DataVolume"]
-    cdi = Cdi(at.client, clock=at.clock, ids=at.ids, pace=PACES[at.pace], stages=stages)
+    cdi = Cdi(at.client, clock=at.clock, ids=at.ids, pace=PACES[at.pace], stages=at.stages)
 
     async def prepare() -> None:
         await at.preload([uploads.api_service("cdi"), *admission.configurations("cdi")])

@@ -35,15 +35,12 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, STORAGE_CLASSES
 from fakekube.machinery.wire import Object
+from fakekube.virt import storage_classes
 from fakekube.virt.cdi import claims, fates
 from fakekube.virt.cdi.volume_view import FINAL, NAMES, VolumeView
 
 _STAGES = Path(__file__).parent / "stages" / "datavolume.yaml"
 _BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"
-_DEFAULT_CLASS = (
-    "storageclass.kubevirt.io/is-default-virt-class",
-    "storageclass.kubernetes.io/is-default-class",
-)
 _ADOPT = "cdi.kubevirt.io/allowClaimAdoption"
 _POPULATED_FOR = "cdi.kubevirt.io/storage.populatedFor"  # on a claim: whose it is to be
 _PRE_POPULATED = "cdi.kubevirt.io/storage.prePopulated"  # on a DataVolume: somebody else makes its claim
@@ -163,7 +160,7 @@ class DataVolumes:
             await self._create_claim(volume)
 
     async def _create_claim(self, volume: Object) -> None:
-        made = claims.claim(volume, default_class=self._default_class())
+        made = claims.claim(volume, default_class=storage_classes.default(self._classes.objects()))
         try:
             await self._client.create(PERSISTENT_VOLUME_CLAIMS, made)
         except AlreadyExists:
@@ -179,13 +176,6 @@ class DataVolumes:
         patch = {"metadata": {"ownerReferences": [*owners(claim), *made]}}
         space, own = split_key(key(claim))
         await self._client.patch(PERSISTENT_VOLUME_CLAIMS, own, space, patch, type="merge")
-
-    def _default_class(self) -> str:
-        for mark in _DEFAULT_CLASS:
-            for one in self._classes.objects():
-                if annotations(one).get(mark) == "true":
-                    return name(one)
-        return ""
 
 
 def _source_key(volume: Object) -> str:

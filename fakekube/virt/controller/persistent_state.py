@@ -6,8 +6,9 @@ Origin: kubevirt: pkg/storage/backend-storage/backend-storage.go, pkg/virt-contr
 
 from collections.abc import Iterable
 
-from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, owner_reference, owners
+from fakekube.machinery.objects import Obj, dig, name, namespace, owner_reference, owners
 from fakekube.machinery.wire import Object
+from fakekube.virt import storage_classes
 from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller import names
 from fakekube.virt.controller.conditions import Failure
@@ -17,10 +18,6 @@ POD_VOLUME = "vm-state"
 _SIZE = "10Mi"
 _PRIVATE = "/var/run/kubevirt-private"
 _SHARED, _OF_ONE = "ReadWriteMany", "ReadWriteOnce"
-_DEFAULTS = (  # the first one found wins
-    "storageclass.kubevirt.io/is-default-virt-class",
-    "storageclass.kubernetes.io/is-default-class",
-)
 
 
 def _has_tpm(spec: Obj) -> bool:
@@ -46,11 +43,8 @@ def storage_class(config: ClusterConfig, classes: Iterable[Obj]) -> str:
     """The class of the claim. Raises LookupError if nobody says which."""
     if chosen := config.raw.get("vmStateStorageClass"):
         return str(chosen)
-    known = list(classes)
-    for mark in _DEFAULTS:
-        for one in known:
-            if annotations(one).get(mark) == "true":
-                return name(one)
+    if default := storage_classes.default(classes):
+        return default
     raise LookupError("no default storage class found")
 
 
