@@ -8,9 +8,9 @@ import hashlib
 import json
 from typing import Any
 
-from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import Obj, name
 from fakekube.machinery.wire import Object
+from fakekube.virt import json_patch
 
 MARK = "kubevirt.io/customizer-identifier"
 
@@ -42,10 +42,7 @@ def applied(workload: Object, spec: Obj) -> Object:
 
 def _patched(target: Object, patch: Any, type_: str) -> Object:
     if type_ == "json":
-        changed: Object = copy_of(target)
-        for operation in patch:
-            _operate(changed, operation)
-        return changed
+        return json_patch.applied(target, patch)
     merged: Object = _merged(target, patch, by_name=type_ == "strategic")
     return merged
 
@@ -68,18 +65,3 @@ def _merged(target: Any, patch: Any, *, by_name: bool) -> Any:
 
 def _named(listed: Any) -> bool:
     return isinstance(listed, list) and all(isinstance(one, dict) and "name" in one for one in listed)
-
-
-def _operate(target: Any, operation: Obj) -> None:
-    """One operation of a JSON patch: add, replace or remove."""
-    *way, last = [part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]]
-    for part in way:
-        target = target[int(part) if isinstance(target, list) else part]
-    if operation["op"] == "remove":
-        del target[int(last) if isinstance(target, list) else last]
-    elif not isinstance(target, list):
-        target[last] = operation["value"]
-    elif operation["op"] == "add":
-        target.insert(len(target) if last == "-" else int(last), operation["value"])
-    else:
-        target[int(last)] = operation["value"]

@@ -14,7 +14,7 @@ from fakekube.virt import quantities
 from fakekube.virt.causes import Cause, status
 from fakekube.virt.config import ClusterConfig, from_object
 from fakekube.virt.instancetypes import applying
-from fakekube.virt.json_patch import changes
+from fakekube.virt.json_patch import applied, changes
 from fakekube.virt.review import changed, refused
 
 JSON = st.recursive(
@@ -41,27 +41,36 @@ def test_what_is_no_quantity():
         quantities.exact("lots")
 
 
-def applied(document, operations):
-    """RFC 6902 for the three operations the differ uses."""
-    document = copy_of(document)
-    for one in operations:
-        steps = [step.replace("~1", "/").replace("~0", "~") for step in one["path"].split("/")[1:]]
-        if not steps:
-            return one["value"]
-        parent = document
-        for step in steps[:-1]:
-            parent = parent[step]
-        if one["op"] == "remove":
-            del parent[steps[-1]]
-        else:
-            parent[steps[-1]] = one["value"]
-    return document
-
-
 @given(JSON, JSON)
 def test_a_patch_leads_from_old_to_new(old, new):
     """Whatever the documents, applying the difference gives the new one."""
     assert applied({"o": old}, changes({"o": old}, {"o": new})) == {"o": new}
+
+
+def test_what_is_not_there_can_be_replaced():
+    """`replace` adds an absent member, beside one that is there; the object itself stays as it was."""
+    vm = {"spec": {}}
+    assert applied(vm, [{"op": "replace", "path": "/spec/a", "value": 1}]) == {"spec": {"a": 1}}
+    assert vm == {"spec": {}}
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "replace", "path": "/a/b", "value": 1},
+        {"op": "replace", "path": "/list/1", "value": 1},
+        {"op": "replace", "path": "/a"},
+        {"op": "remove", "path": "/a"},
+        {"op": "test", "path": "/list", "value": []},
+        {"op": "add", "path": "a", "value": 1},
+        {"op": "no", "path": "/a"},
+        7,
+    ],
+)
+def test_patches_that_do_not_fit(operation):
+    """A missing parent or place, a failed test, and what is no operation, are told as ValueError."""
+    with pytest.raises(ValueError, match=r"\w"):
+        applied({"list": [1]}, [operation])
 
 
 def test_nothing_changed_nothing_patched():

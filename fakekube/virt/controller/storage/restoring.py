@@ -12,6 +12,7 @@ from fakekube.machinery import quantities
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, owner_reference, uid
 from fakekube.machinery.wire import Object
+from fakekube.virt import json_patch
 from fakekube.virt.controller import persistent_state
 from fakekube.virt.controller.storage.source import OWNED_BY_VM
 
@@ -223,19 +224,13 @@ def obsolete(vm: Obj, restored: Obj) -> list[str]:
 
 
 def patched(vm: Object, patches: Iterable[str]) -> Object:
-    """The VM with the restore's JSON patches, which are texts. As in Go's library, what is not there can be replaced."""
-    if not patches:
-        return vm
-    import jsonpatch  # noqa: PLC0415 - few restores need it
-
+    """The VM with the restore's JSON patches, which are texts. Raises ValueError."""
     for text in patches:
         operation = orjson.loads(text)
         try:
-            vm = jsonpatch.JsonPatch([operation]).apply(vm)
-        except jsonpatch.JsonPatchConflict as error:
-            if operation.get("op") != "replace":
-                raise ValueError(f"failed to apply patch for VM {text}: {error}") from None
-            vm = jsonpatch.JsonPatch([{**operation, "op": "add"}]).apply(vm)
+            vm = json_patch.applied(vm, [operation])
+        except ValueError as error:
+            raise ValueError(f"failed to apply patch for VM {text}: {error}") from None
     return vm
 
 
