@@ -68,6 +68,19 @@ def own_key(old: Object | None, new: Object | None) -> Iterable[str]:
     return (objects.key(obj),) if obj else ()
 
 
+def owner_of(kind: str) -> Keys:
+    """The key of what controls the object that changed, if that is of this kind."""
+
+    def choose(old: Object | None, new: Object | None) -> Iterable[str]:
+        obj = new or old
+        owner = objects.controller_of(obj) if obj else None
+        if obj is None or owner is None or owner.get("kind") != kind:
+            return ()
+        return (f"{objects.namespace(obj)}/{owner['name']}",)
+
+    return choose
+
+
 class Controller:
     """See the module text."""
 

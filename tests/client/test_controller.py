@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from fakekube.client.controller import Controller, Result, TerminalError
+from fakekube.client.controller import Controller, Result, TerminalError, owner_of
 from fakekube.client.informer import Informer
 from fakekube.machinery import errors, objects
 from fakekube.machinery.resources import CONFIG_MAPS
@@ -184,3 +184,15 @@ async def test_observers_hear_outcomes(clock, background, turns):
         "success",
     ]
     assert ("active", 1) in heard
+
+
+def test_a_source_may_wake_owners():
+    """What controls the object that changed is woken, if it is of the kind asked for; also by the object's end."""
+    owner = {"apiVersion": "v1", "kind": "Pond", "name": "p", "uid": "u", "controller": True}
+    owned = {"metadata": {"name": "a", "namespace": "ns", "ownerReferences": [owner]}}
+    free = {"metadata": {"name": "b", "namespace": "ns"}}
+    of_pond = owner_of("Pond")
+    assert (list(of_pond(None, owned)), list(of_pond(owned, None))) == (["ns/p"], ["ns/p"])
+    assert [list(of_pond(None, free)), list(owner_of("Lake")(None, owned)), list(of_pond(None, None))] == [
+        []
+    ] * 3

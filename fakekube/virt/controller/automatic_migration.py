@@ -28,6 +28,7 @@ from fakekube.virt.controller import instance, live_update, migration_plan, migr
 from fakekube.virt.controller.informers import BY_NODE, BY_VMI
 from fakekube.virt.controller.migration_backoff import EVACUATION, UPDATE
 from fakekube.virt.controller.wiring import Wiring
+from fakekube.virt.controller.writer import Awaited
 
 _ABORTED = "kubevirt.io/workloadUpdateMigrationAbortion"
 _VOLUMES = "kubevirt.io/volume-update-in-progress"
@@ -54,8 +55,8 @@ class AutomaticMigrations:
         self._client = wiring.client
         self._informers = informers
         self._drains, self._updates = wiring.recorder, updates
-        self._awaited: dict[str, str] = {}  # VMI key → key of the migration made for it last
         self._writer = wiring.writer(informers.migrations)
+        self._awaited = Awaited(self._writer)  # migrations, by the keys of their VMIs
         self.controller = wiring.controller(
             "automatic migrations",
             self._reconcile,
@@ -74,9 +75,9 @@ class AutomaticMigrations:
     async def _reconcile(self, own: str) -> Result | None:
         vmi = self._informers.vmis.get(own)
         if vmi is None:
-            self._awaited.pop(own, None)
+            self._awaited.forget(own)
             return None
-        if self._writer.behind(self._awaited.get(own, "")):
+        if self._awaited.get(own):
             return None
         known = self._informers.migrations.by_index(BY_VMI, own)
         await self._abort(vmi, known)
@@ -95,7 +96,7 @@ class AutomaticMigrations:
     def _as_many_run_as_may(self) -> bool:
         """Updates wait; who has to leave a node is queued, and may be more urgent than others in the queue."""
         running = sum(1 for one in self._informers.migrations.objects() if migration_plan.is_under_way(one))
-        limits = migration_policy.of_cluster(next(iter(self._informers.kubevirts.objects()), None))
+        limits = migration_policy.of_cluster(self._informers.kubevirt)
         return bool(running >= limits["parallelMigrationsPerCluster"])
 
     async def _abort(self, vmi: Object, known: Iterable[Object]) -> None:
@@ -155,7 +156,7 @@ class AutomaticMigrations:
             message = f"Error creating a Migration{why.words}: {error}"
             why.recorder.event(vmi, WARNING, "FailedCreate", message)
             raise
-        self._awaited[own] = key(made)
+        self._awaited.put(own, made)
         message = f"Created Migration {name(made)}{why.words}"
         why.recorder.event(vmi, NORMAL, "SuccessfulCreate", message)
 

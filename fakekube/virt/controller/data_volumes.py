@@ -95,7 +95,7 @@ def snapshot_statuses(
     """
     statuses: list[dict[str, Any]] = []
     chosen = {name(one): dig(one, "spec", "pvc", "storageClassName") for one in volumes}
-    for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
+    for volume in instance.template_volumes(vm):
         own, claim = str(volume.get("name", "")), instance.claim_name(volume)
         storage_class = dig(claims.get(claim), "spec", "storageClassName") or chosen.get(claim) or ""
         if not claim or "ephemeral" in volume:

@@ -91,9 +91,14 @@ class Informers:
         self.claims.add_index(BY_MIGRATION, lambda claim: _labelled(claim, names.MIGRATION_NAME))
         self._configured: tuple[Object | None, ClusterConfig] = None, config.from_object(None)
 
+    @property
+    def kubevirt(self) -> Object | None:
+        """The KubeVirt object, if there is one."""
+        return next(iter(self.kubevirts.objects()), None)
+
     def config(self) -> ClusterConfig:
         """What the KubeVirt object says; the defaults where there is none."""
-        kubevirt = next(iter(self.kubevirts.objects()), None)
+        kubevirt = self.kubevirt
         if kubevirt is not self._configured[0]:
             self._configured = kubevirt, config.from_object(kubevirt)
         return self._configured[1]
@@ -151,7 +156,7 @@ def owner_uid(obj: Object) -> Iterable[str]:
 
 
 def _claims_of_vm(vm: Object) -> Iterable[str]:
-    return _keys(vm, dig(vm, "spec", "template", "spec", "volumes", default=()))
+    return _keys(vm, instance.template_volumes(vm))
 
 
 def _claims_of_vmi(vmi: Object) -> Iterable[str]:

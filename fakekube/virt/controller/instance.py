@@ -48,6 +48,11 @@ def volumes(vmi: Obj) -> list[dict[str, Any]]:
     return list(dig(vmi, "spec", "volumes", default=()))
 
 
+def template_volumes(vm: Obj) -> list[dict[str, Any]]:
+    """The volumes of the instances a machine makes."""
+    return list(dig(vm, "spec", "template", "spec", "volumes", default=()))
+
+
 def claim_name(volume: Obj) -> str:
     """The claim behind a volume, or empty: a DataVolume's claim bears its name."""
     if source := volume.get("persistentVolumeClaim") or volume.get("memoryDump"):

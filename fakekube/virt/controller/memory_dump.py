@@ -65,7 +65,7 @@ def next_request(vm: Obj, vmi: Obj | None) -> Object | None:
     if request.get("remove") and phase != "Dissociating":
         return {**request, "phase": "Dissociating"}
     entry = _entry(vmi, own)
-    in_template = any(one["name"] == own for one in _volumes(vm))
+    in_template = any(one["name"] == own for one in instance.template_volumes(vm))
     if phase == "Associating":
         return {**request, "phase": "InProgress"} if in_template else request
     if phase == "InProgress" and entry is not None and "memoryDumpVolume" in entry:
@@ -101,10 +101,6 @@ def _claim(vm: Obj) -> str:
 
 def _phase(vm: Obj) -> str:
     return str(dig(vm, "status", "memoryDumpRequest", "phase") or "")
-
-
-def _volumes(vm: Obj) -> list[Object]:
-    return list(dig(vm, "spec", "template", "spec", "volumes", default=()))
 
 
 def _with(path: str, present: Any, own: str) -> list[patches.Operation]:

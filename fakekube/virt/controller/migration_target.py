@@ -22,7 +22,7 @@ from fakekube.virt.controller import instance, launcher_pod, migration_plan, nam
 from fakekube.virt.controller.launcher_facts import Target
 from fakekube.virt.controller.state_claims import StateClaims
 from fakekube.virt.controller.wiring import Wiring
-from fakekube.virt.controller.writer import Writer
+from fakekube.virt.controller.writer import Awaited, Writer
 
 _UNSCHEDULABLE_SECONDS = 300.0
 _PENDING_SECONDS = 900.0
@@ -42,14 +42,14 @@ class Targets:
         self._wiring = wiring
         self._writer = wiring.writer(wiring.informers.pods)
         self._vmis = vmis
-        self._awaited: dict[str, str] = {}  # migration key → key of its target pod
+        self._awaited = Awaited(self._writer)  # target pods, by the keys of their migrations
 
     def forget(self, own: str) -> None:
-        self._awaited.pop(own, None)
+        self._awaited.forget(own)
 
     def awaited(self, own: str) -> bool:
         """Whether the cache does not show the migration's pod yet."""
-        return self._writer.behind(self._awaited.get(own, ""))
+        return bool(self._awaited.get(own))
 
     async def create(self, own: str, seen: migration_plan.Seen) -> None:
         vmi, migration = seen.vmi, seen.migration
@@ -69,7 +69,7 @@ class Targets:
         except ApiError as error:
             self._recorder.event(vmi, WARNING, "FailedCreate", f"Error creating pod: {error}")
             raise
-        self._awaited[own] = key(pod)
+        self._awaited.put(own, pod)
         self._recorder.event(
             migration, NORMAL, "SuccessfulCreate", f"Created migration target pod {name(pod)}"
         )

@@ -5,7 +5,7 @@ Origin: kubevirt: pkg/storage/backend-storage/backend-storage.go, pkg/virt-contr
 """
 
 from fakekube.machinery.errors import ApiError, InternalError, NotFound
-from fakekube.machinery.objects import dig, is_terminating, key, labels, name, namespace
+from fakekube.machinery.objects import dig, is_terminating, key, labels, name, namespace, split_key
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, Resource
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import names, patches, persistent_state
@@ -13,6 +13,7 @@ from fakekube.virt.controller.conditions import Failure
 from fakekube.virt.controller.informers import BY_MIGRATION
 from fakekube.virt.controller.vmi_pass import Pass
 from fakekube.virt.controller.wiring import Wiring
+from fakekube.virt.controller.writer import Awaited
 
 _PROFILES = Resource("cdi.kubevirt.io", "v1beta1", "storageprofiles", "StorageProfile", namespaced=False)
 
@@ -24,23 +25,19 @@ class StateClaims:
         self._client = wiring.client
         self._informers = wiring.informers
         self._writer = wiring.writer(wiring.informers.claims)
-        self._awaited: dict[str, str] = {}  # key of an instance or a migration → key of the claim made for it
+        self._awaited = Awaited(
+            self._writer
+        )  # claims, by the keys of the instances or migrations they were made for
 
     def forget(self, own: str) -> None:
-        self._awaited.pop(own, None)
-
-    def _is_awaited(self, own: str) -> bool:
-        if self._writer.behind(self._awaited.get(own, "")):
-            return True
-        self.forget(own)
-        return False
+        self._awaited.forget(own)
 
     async def is_ready(self, own: str, seen: Pass) -> bool:
         """Whether the instance has what it needs; makes what is missing, and tells what keeps it waiting."""
         vmi = seen.vmi
         if not persistent_state.is_needed(vmi["spec"]):
             return True
-        if self._is_awaited(own):
+        if self._awaited.get(own):
             return False
         if seen.state is None:
             try:
@@ -64,7 +61,7 @@ class StateClaims:
             profile = None
         mode = persistent_state.access_mode(config, profile)
         made = await self._writer.create(persistent_state.build(vmi, marks, chosen, mode))
-        self._awaited[own] = key(made)
+        self._awaited.put(own, made)
         return made
 
     # Migrations.
@@ -92,8 +89,8 @@ class StateClaims:
         if target:
             return target
         own = key(migration)
-        if self._is_awaited(own):
-            return self._awaited[own].rpartition("/")[2]
+        if awaited := self._awaited.get(own):
+            return split_key(awaited)[1]
         try:
             return name(await self._create(own, vmi, {names.MIGRATION_NAME: name(migration)}))
         except LookupError as error:

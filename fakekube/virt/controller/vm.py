@@ -178,7 +178,7 @@ class VirtualMachineController:
         await sizes.discard(seen.vm, *seen.sizes.outdated)
 
     def _reference_policy(self) -> str:
-        kubevirt = next(iter(self._informers.kubevirts.objects()), None)
+        kubevirt = self._informers.kubevirt
         return str(dig(kubevirt, "spec", "configuration", "instancetype", "referencePolicy") or "reference")
 
     async def _write_out(self, seen: Pass, whole: Object) -> None:

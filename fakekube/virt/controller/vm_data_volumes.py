@@ -11,7 +11,7 @@ from fakekube.machinery.objects import controller_of, dig, name, namespace, owne
 from fakekube.machinery.resources import DATA_SOURCES
 from fakekube.machinery.wire import Object
 from fakekube.virt import access, clone_access
-from fakekube.virt.controller import data_volumes
+from fakekube.virt.controller import data_volumes, instance
 from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.vm_pass import Pass
 from fakekube.virt.controller.writer import Writer
@@ -29,7 +29,7 @@ class DataVolumes:
     def look(self, seen: Pass) -> None:
         """The volumes and claims the VM's template names, as far as they are there."""
         space = namespace(seen.vm)
-        template_volumes = dig(seen.vm, "spec", "template", "spec", "volumes", default=())
+        template_volumes = instance.template_volumes(seen.vm)
         for volume in data_volumes.named_by(template_volumes):
             if (found := self._informers.data_volumes.get(f"{space}/{volume}")) is not None:
                 seen.volumes.append(found)

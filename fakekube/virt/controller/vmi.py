@@ -6,8 +6,9 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/{vmi,lifecycle}.go
 
 from collections.abc import Iterable
 
-from fakekube.client.controller import Result
+from fakekube.client.controller import Result, owner_of
 from fakekube.machinery.objects import annotations, controller_of, is_terminating, key, labels, namespace, uid
+from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import (
     hotplug,
@@ -54,7 +55,7 @@ class InstanceController:
             "virtualmachineinstance",
             self._reconcile,
             informers.vmis,
-            (informers.pods, _owner_key),
+            (informers.pods, owner_of(VIRTUAL_MACHINE_INSTANCES.kind)),
             (informers.attachments, _attached_key),
             (informers.data_volumes, self._users),
             (informers.claims, self._users),
@@ -153,14 +154,6 @@ class InstanceController:
     def _owner_exists(self, own: str, owner: Object) -> bool:
         vm = self._informers.vms.get(own) if owner.get("kind") == "VirtualMachine" else None
         return vm is not None and uid(vm) == owner.get("uid")
-
-
-def _owner_key(old: Object | None, new: Object | None) -> Iterable[str]:
-    pod = new or old
-    owner = controller_of(pod) if pod else None
-    if pod is None or owner is None or owner.get("kind") != "VirtualMachineInstance":
-        return ()
-    return (f"{namespace(pod)}/{owner['name']}",)
 
 
 def _attached_key(old: Object | None, new: Object | None) -> Iterable[str]:

@@ -25,6 +25,7 @@ from fakekube.virt.controller.conditions import Failure
 from fakekube.virt.controller.state_claims import StateClaims
 from fakekube.virt.controller.vmi_pass import Pass
 from fakekube.virt.controller.wiring import Wiring
+from fakekube.virt.controller.writer import Awaited
 
 _WAITS_FOR_CONSUMER = frozenset(("WaitForFirstConsumer", "PendingPopulation"))
 
@@ -38,14 +39,14 @@ class Launchers:
         self._recorder = wiring.recorder
         self._writer = wiring.writer(wiring.informers.pods)
         self._states = StateClaims(wiring)
-        self._awaited: dict[str, str] = {}  # VMI key → key of the pod written for it last
+        self._awaited = Awaited(self._writer)  # pods, by the keys of their VMIs
         self._deleted: dict[
             str, bool
         ] = {}  # pod uid → whether it was finished when its deletion was asked for
         wiring.informers.pods.on_change(self._forget_pod)
 
     def forget(self, own: str) -> None:
-        self._awaited.pop(own, None)
+        self._awaited.forget(own)
         self._states.forget(own)
 
     def _forget_pod(self, old: Object | None, new: Object | None) -> None:
@@ -54,13 +55,7 @@ class Launchers:
 
     def awaited(self, own: str) -> bool:
         """Whether the cache still lacks what was written to a pod of this VMI."""
-        awaited = self._awaited.get(own)
-        if awaited is None:
-            return False
-        if self._writer.behind(awaited):
-            return True
-        del self._awaited[own]
-        return False
+        return bool(self._awaited.get(own))
 
     async def delete(self, seen: Pass) -> None:
         """Ask for the deletion of every pod, and once more when one under deletion has finished."""
@@ -120,7 +115,7 @@ class Launchers:
                 text = f"failed to create pod for vmi {namespace(vmi)}/{name(vmi)}, it needs a privileged namespace to run: {error}"
             seen.failure, seen.error = Failure("FailedCreate", text), error
             return
-        self._awaited[own] = key(pod)
+        self._awaited.put(own, pod)
         seen.pod = pod
         seen.owned = [*seen.owned, pod]
         self._recorder.event(vmi, NORMAL, "SuccessfulCreate", f"Created virtual machine pod {name(pod)}")
@@ -165,7 +160,7 @@ class Launchers:
             seen.pod = await self._writer.patch(pod, patch, subresource="status")
         except NotFound:
             return
-        self._awaited[key(vmi)] = key(pod)
+        self._awaited.put(key(vmi), pod)
 
     async def mark(self, own: str, pod: Object, vmi: Object) -> None:
         """The pod carries the name of its guest's node, since when a guest that moved is there, and that it is to leave."""
@@ -183,7 +178,7 @@ class Launchers:
             operations += patches.guarded("/metadata/annotations", annotations(pod), noted)
         if operations:
             await self._writer.patch(pod, operations)
-            self._awaited[own] = key(pod)
+            self._awaited.put(own, pod)
 
 
 _LEAVING = "descheduler.alpha.kubernetes.io/eviction-in-progress"

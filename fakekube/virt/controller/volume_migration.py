@@ -25,7 +25,7 @@ def updated(vm: Obj, vmi: Obj) -> dict[str, str]:
     """The new claims of volumes that both have, by volume, where they differ."""
     present = {one["name"]: instance.claim_name(one) for one in instance.volumes(vmi)}
     found = {}
-    for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
+    for volume in instance.template_volumes(vm):
         claim, before = instance.claim_name(volume), present.get(volume["name"])
         if claim and before and claim != before:
             found[str(volume["name"])] = claim
@@ -93,7 +93,7 @@ def goes_back(vm: Obj, vmi: Obj) -> bool:
 
 def replaced(vm: Obj, vmi: Obj) -> list[Object]:
     """The VMI's volumes, as the template has them where they differ."""
-    wanted = {one["name"]: one for one in dig(vm, "spec", "template", "spec", "volumes", default=())}
+    wanted = {one["name"]: one for one in instance.template_volumes(vm)}
     new = updated(vm, vmi)
     return [dict(wanted[one["name"]]) if one["name"] in new else dict(one) for one in instance.volumes(vmi)]
 
@@ -112,10 +112,7 @@ def of_machine(vm: Obj, vmi: Obj | None, old: Any) -> Any:
     moved = dig(old, "volumeMigrationState", "migratedVolumes", default=())
     if not moved or not is_strategy(vm):
         return None
-    named = {
-        one["name"]: instance.claim_name(one)
-        for one in dig(vm, "spec", "template", "spec", "volumes", default=())
-    }
+    named = {one["name"]: instance.claim_name(one) for one in instance.template_volumes(vm)}
     lost = [
         one for one in moved if named.get(one["volumeName"]) == dig(one, "destinationPVCInfo", "claimName")
     ]

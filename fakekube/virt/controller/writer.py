@@ -6,7 +6,7 @@ from fakekube.client.client import Client
 from fakekube.client.freshness import Freshness
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
-from fakekube.machinery.objects import name, namespace
+from fakekube.machinery.objects import key, name, namespace
 from fakekube.machinery.wire import Object
 
 
@@ -47,3 +47,27 @@ class Writer(Freshness):
         return self.wrote(
             await self._client.patch(self.resource, name(owned), namespace(owned), patch, type="merge")
         )
+
+
+class Awaited:
+    """Objects that were written for others, by whom they are for: they wait until the cache shows what was written last."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._keys: dict[str, str] = {}
+
+    def put(self, own: str, obj: Object) -> None:
+        self._keys[own] = key(obj)
+
+    def get(self, own: str) -> str:
+        """The key of what `own` waits for, or empty."""
+        awaited = self._keys.get(own)
+        if awaited is None:
+            return ""
+        if self._writer.behind(awaited):
+            return awaited
+        del self._keys[own]
+        return ""
+
+    def forget(self, own: str) -> None:
+        self._keys.pop(own, None)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fakekube.client.client import Client
-from fakekube.client.controller import Controller
+from fakekube.client.controller import Controller, owner_of
 from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
@@ -23,7 +23,7 @@ from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import CHAOS, INSTANT, Pace, Stage
 from fakekube.machinery.errors import Conflict, NotFound
-from fakekube.machinery.objects import controller_of, dig, key, name, namespace, uid
+from fakekube.machinery.objects import dig, key, name, namespace, uid
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler import commands, fates, guest_view, launcher, rfb, shell, streams
@@ -87,7 +87,7 @@ class VirtHandler:
             workers=workers,
             name=self.name,
         )
-        self._guests.controller.source(self._pods, _vmi_key)
+        self._guests.controller.source(self._pods, owner_of(VIRTUAL_MACHINE_INSTANCES.kind))
         self._launchers = Player(
             client,
             PODS,
@@ -235,11 +235,3 @@ def _node_of_guest(vmi: Object) -> str:
 
 def _node_of_pod(pod: Object) -> str:
     return str(dig(pod, "spec", "nodeName", default=""))
-
-
-def _vmi_key(old: Object | None, new: Object | None) -> Iterable[str]:
-    pod = new or old
-    owner = controller_of(pod) if pod else None
-    if pod is None or owner is None or owner.get("kind") != "VirtualMachineInstance":
-        return ()
-    return (f"{namespace(pod)}/{owner['name']}",)

@@ -3,7 +3,6 @@
 Upstream: k8s: pkg/controller/cronjob/cronjob_controllerv2.go
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 
 from fakekube.agents.workloads.actor import Workload
@@ -11,7 +10,7 @@ from fakekube.agents.workloads.caches import CRON_JOBS, OWNER, Caches
 from fakekube.agents.workloads.cronjobs import planning
 from fakekube.agents.workloads.pod_control import is_namespace_going
 from fakekube.client.client import Client
-from fakekube.client.controller import Result
+from fakekube.client.controller import Result, owner_of
 from fakekube.client.freshness import Freshness
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.clock import Clock, rfc3339
@@ -34,7 +33,7 @@ class CronJobs(Workload):
         self._jobs = self.caches.of(JOBS)
         self._fresh = Freshness(self._cron_jobs, clock)
         self.controller.source(self._cron_jobs)
-        self.controller.source(self._jobs, _owner)
+        self.controller.source(self._jobs, owner_of(CRON_JOBS.kind))
 
     async def reconcile(self, key: str) -> Result | None:
         cron_job = self._cron_jobs.get(key)
@@ -157,13 +156,6 @@ class CronJobs(Workload):
             self.recorder.event(cron_job, WARNING, "FailedDelete", f"Deleted job: {error}")
             return
         self.recorder.event(cron_job, NORMAL, "SuccessfulDelete", f"Deleted job {name}")
-
-
-def _owner(old: Object | None, new: Object | None) -> Iterable[str]:
-    job = new if new is not None else old
-    owner = objects.controller_of(job) if job is not None else None
-    if job is not None and owner is not None and owner.get("kind") == "CronJob":
-        yield f"{objects.namespace(job)}/{owner['name']}"
 
 
 def _zone(name: str) -> tzinfo | None:

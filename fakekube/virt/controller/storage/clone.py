@@ -236,7 +236,7 @@ def _not_snapshottable(vm: Object) -> str:
     told = {
         one["name"]: one.get("enabled") for one in dig(vm, "status", "volumeSnapshotStatuses", default=())
     }
-    for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
+    for volume in instance.template_volumes(vm):
         if instance.claim_name(volume) and not told.get(volume["name"]):
             return str(volume["name"])
     return ""

@@ -9,14 +9,13 @@ from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fakekube.client.controller import Result
+from fakekube.client.controller import Result, owner_of
 from fakekube.client.informer import Informer
 from fakekube.client.recorder import NORMAL
 from fakekube.clock import rfc3339
 from fakekube.machinery.errors import AlreadyExists
 from fakekube.machinery.objects import (
     condition_is,
-    controller_of,
     dig,
     is_terminating,
     key,
@@ -184,7 +183,7 @@ class Exports(common.Part):
     async def _pod(self, obj: Object, offer: Offer) -> Object | None:
         """The pod to serve it, if there is one now. One that has ended, or is not wanted any more, goes."""
         pod = self._pods.get(key_of(obj))
-        kubevirt = next(iter(self._informers.kubevirts.objects()), None)
+        kubevirt = self._informers.kubevirt
         wanted = exporter.certificate(kubevirt)
         if pod is not None:
             if is_terminating(pod):
@@ -239,7 +238,7 @@ class Exports(common.Part):
         await self._tell(obj, told, phase=phase, links=links, virtualMachineName=offer.machine)
 
     async def _links(self, obj: Object, offer: Offer) -> Object:
-        kubevirt = next(iter(self._informers.kubevirts.objects()), None)
+        kubevirt = self._informers.kubevirt
         space = namespace(kubevirt) if kubevirt else ""
         trusted = await self._find(CONFIG_MAPS, space, "kubevirt-export-ca") if space else None
         authority = dig(trusted, "data", "ca-bundle", default="")
@@ -260,11 +259,4 @@ def key_of(export: Mapping[str, Any]) -> str:
     return f"{namespace(export)}/{exporter.named(export)}"
 
 
-def _owner(old: Object | None, new: Object | None) -> Iterable[str]:
-    changed = new or old
-    owner = controller_of(changed) if changed else None
-    return (
-        (f"{namespace(changed)}/{owner['name']}",)
-        if changed and owner and owner["kind"] == common.EXPORTS.kind
-        else ()
-    )
+_owner = owner_of(common.EXPORTS.kind)

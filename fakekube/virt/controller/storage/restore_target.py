@@ -9,7 +9,7 @@ from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.objects import annotations, dig, name, namespace, owner_reference, owners
 from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, VIRTUAL_MACHINES, Resource
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import persistent_state
+from fakekube.virt.controller import instance, persistent_state
 from fakekube.virt.controller.storage import common, restoring
 from fakekube.virt.controller.storage.source import OWNED_BY_VM, copied_revision
 
@@ -130,8 +130,7 @@ class Targets(common.Part):
     async def _claim_volumes(self, obj: Object, vm: Object, kept: Object) -> None:
         """Claims that belonged to the source belong to the target."""
         named = [
-            dig(volume, "persistentVolumeClaim", "claimName")
-            for volume in dig(vm, "spec", "template", "spec", "volumes", default=())
+            dig(volume, "persistentVolumeClaim", "claimName") for volume in instance.template_volumes(vm)
         ]
         for own in (*named, restoring.state_claim(obj, kept)):
             claim = await self._find(PERSISTENT_VOLUME_CLAIMS, namespace(vm), own) if own else None

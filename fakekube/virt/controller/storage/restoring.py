@@ -13,7 +13,7 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, owner_reference, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt import json_patch
-from fakekube.virt.controller import persistent_state
+from fakekube.virt.controller import instance, persistent_state
 from fakekube.virt.controller.storage.source import OWNED_BY_VM
 
 LAST = "restore.kubevirt.io/lastRestoreUID"
@@ -64,7 +64,7 @@ def volume_name(restore: Obj, volume: str, before: str) -> str:
 def volumes(restore: Obj, content: Obj) -> list[Object]:
     """`status.restores`: what is known already stays. Dumps of memory are not restored."""
     known = {one["volumeName"]: one for one in dig(restore, "status", "restores", default=())}
-    dumps = {one["name"] for one in _volumes(_kept(content)) if "memoryDump" in one}
+    dumps = {one["name"] for one in instance.template_volumes(_kept(content)) if "memoryDump" in one}
     return [
         known.get(volume)
         or {
@@ -148,7 +148,7 @@ def templates_of(restores: Iterable[Obj], kept: Obj) -> dict[str, str]:
     mine = {one["volumeName"] for one in restores}
     return {
         one["name"]: one["dataVolume"]["name"]
-        for one in _volumes(kept)
+        for one in instance.template_volumes(kept)
         if one["name"] in mine and dig(one, "dataVolume", "name") in named
     }
 
@@ -237,7 +237,3 @@ def patched(vm: Object, patches: Iterable[str]) -> Object:
 def _kept(content: Obj) -> Object:
     found: Object = dig(content, "spec", "source", "virtualMachine", default={})
     return found
-
-
-def _volumes(kept: Obj) -> list[Object]:
-    return list(dig(kept, "spec", "template", "spec", "volumes", default=()))

@@ -11,6 +11,7 @@ from fakekube.clock import parse_rfc3339
 from fakekube.machinery.durations import given as seconds
 from fakekube.machinery.objects import Obj, annotations, condition_is, dig, is_terminating, uid
 from fakekube.machinery.wire import Object
+from fakekube.virt.controller import instance
 
 DEADLINE_EXCEEDED = "snapshot deadline exceeded"
 _FATE = "fakekube.io/fate"
@@ -60,8 +61,9 @@ def loses_content(snapshot: Obj, content: Obj) -> bool:
 def volumes(content: Obj) -> dict[str, list[str]]:
     """`status.snapshotVolumes`: which volumes of the VM are in the content, and which are not."""
     kept = {one["volumeName"] for one in dig(content, "spec", "volumeBackups", default=())}
-    path = ("spec", "source", "virtualMachine", "spec", "template", "spec", "volumes")
-    named = [one["name"] for one in dig(content, *path, default=())]
+    named = [
+        one["name"] for one in instance.template_volumes(dig(content, "spec", "source", "virtualMachine"))
+    ]
     included, excluded = [one for one in named if one in kept], [one for one in named if one not in kept]
     return {"includedVolumes": included, "excludedVolumes": excluded}
 
