@@ -26,6 +26,16 @@ async def configure(suite: Suite, **configuration: Any) -> None:
     await suite.cluster.settle()
 
 
+async def live_updated(suite: Suite) -> Suite:
+    """Changes of machines reach their guests, by migrations where that is what it takes."""
+    change = {
+        "workloadUpdateStrategy": {"workloadUpdateMethods": ["LiveMigrate"]},
+        "configuration": {"vmRolloutStrategy": "LiveUpdate"},
+    }
+    await suite.patch(KUBEVIRT, {"spec": change}, MERGE_PATCH)
+    return suite
+
+
 def guest(image: str = "alpine", *, memory: str = "128Mi", **spec: Any) -> Object:
     """The spec of a guest on a masqueraded network; without `image`, one without disks."""
     domain: Object = {

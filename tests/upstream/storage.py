@@ -151,6 +151,17 @@ class Machine:
         await self.suite.eventually(gone, 300)
 
 
+async def dumped(suite: Suite, vm: Machine) -> None:
+    """The memory of a running machine has been dumped to a claim named fs-pvc."""
+    await suite.create(CLAIMS, claim("fs-pvc", size="1536Mi"))
+    assert await vm.act("memorydump", {"claimName": "fs-pvc"}) == {}
+
+    async def look() -> bool:
+        return (await vm.get())["status"].get("memoryDumpRequest", {}).get("phase") == "Completed"
+
+    await suite.eventually(look, 60)
+
+
 async def succeeded(suite: Suite, name: str) -> None:
     """The DataVolume has been filled."""
 

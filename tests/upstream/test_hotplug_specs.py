@@ -21,13 +21,7 @@ GIB = 2**30
 
 @pytest.fixture
 async def suite(suite_of: Make) -> Suite:
-    suite = await guests.a_namespace(await suite_of(pace="realistic"))
-    change = {
-        "workloadUpdateStrategy": {"workloadUpdateMethods": ["LiveMigrate"]},
-        "configuration": {"vmRolloutStrategy": "LiveUpdate"},
-    }
-    await suite.patch(guests.KUBEVIRT, {"spec": change}, MERGE_PATCH)
-    return suite
+    return await guests.live_updated(await guests.a_namespace(await suite_of(pace="realistic")))
 
 
 async def update_migration(vm: Guest) -> Migration:

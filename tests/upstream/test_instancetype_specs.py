@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.upstream import guests
 from tests.upstream.conftest import Object, Suite, conditions
+from tests.upstream.guests import KUBEVIRT
 
 NS = "kubevirt-test-default1"
 VMS = f"/apis/kubevirt.io/v1/namespaces/{NS}/virtualmachines"
@@ -21,7 +23,6 @@ ACTIONS = f"/apis/subresources.kubevirt.io/v1/namespaces/{NS}/virtualmachines"
 REVISIONS = f"/apis/apps/v1/namespaces/{NS}/controllerrevisions"
 CLAIMS = f"/api/v1/namespaces/{NS}/persistentvolumeclaims"
 CDI = f"/apis/cdi.kubevirt.io/v1beta1/namespaces/{NS}"
-KUBEVIRT = "/apis/kubevirt.io/v1/namespaces/kubevirt/kubevirts/kubevirt"
 GROUP = "/apis/instancetype.kubevirt.io/v1beta1"
 KINDS = {
     "VirtualMachineInstancetype": f"{GROUP}/namespaces/{NS}/virtualmachineinstancetypes",
@@ -564,10 +565,7 @@ async def upgrade(suite: Suite, kind: str, old: str) -> None:
 @pytest.mark.parametrize("with_limits", [True, False])
 async def test_hotplug(suite: Suite, with_limits: bool) -> None:
     """A larger instance type reaches the guest by a migration; no restart is asked for."""
-    found = await suite.get(KUBEVIRT)
-    found["spec"]["configuration"]["vmRolloutStrategy"] = "LiveUpdate"
-    found["spec"]["workloadUpdateStrategy"] = {"workloadUpdateMethods": ["LiveMigrate"]}
-    await suite.call("PUT", KUBEVIRT, found)
+    await guests.live_updated(suite)
     limits: Object = {"cpu": {"maxSockets": 2}, "memory_more": {"maxGuest": "1152Mi"}} if with_limits else {}
     original = await made(suite, SIZE, size(1, "1Gi", **limits), name="original-instancetype")
     await made(suite, SIZE, size(2, "1152Mi", **limits), name="max-instancetype")

@@ -9,13 +9,13 @@ import pytest
 
 from tests.upstream.conftest import Make, Object, Suite, conditions
 from tests.upstream.guests import (
-    KUBEVIRT,
     MIGRATIONS,
     Guest,
     Migration,
     a_namespace,
     guest,
     instance,
+    live_updated,
     machine,
     migrate,
     migrated,
@@ -28,16 +28,7 @@ DEVICES = "/domain/devices/interfaces"
 @pytest.fixture
 async def suite(suite_of: Make) -> Suite:
     """Slow enough for every state on the way to be seen."""
-    suite = await a_namespace(await suite_of(pace="realistic"))
-    live = {"workloadUpdateMethods": ["LiveMigrate"]}
-    await suite.patch(
-        KUBEVIRT,
-        [
-            {"op": "replace", "path": "/spec/workloadUpdateStrategy", "value": live},
-            {"op": "add", "path": "/spec/configuration/vmRolloutStrategy", "value": "LiveUpdate"},
-        ],
-    )
-    return suite
+    return await live_updated(await a_namespace(await suite_of(pace="realistic")))
 
 
 def bridge(name: str, **more: Any) -> Object:

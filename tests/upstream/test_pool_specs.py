@@ -54,6 +54,15 @@ class Pools:
         await self.suite.eventually(there, 90)
         assert len(alive(pool, await self.vms(pool))) == replicas
 
+    async def one(self, pool: Object) -> Object:
+        """The only VM of the pool, once it is there."""
+
+        async def there() -> list[Object]:
+            return alive(pool, await self.vms(pool))
+
+        (vm,) = await self.suite.eventually(there, 60)
+        return dict(vm)
+
     async def vms(self, pool: Object) -> list[Object]:
         return await self.suite.items(VMS, selector(pool))
 
@@ -304,11 +313,7 @@ async def test_crashing_vms_are_healed(pools: Pools) -> None:
     made["spec"]["virtualMachineTemplate"]["spec"]["template"]["metadata"]["annotations"][FAIL_FAST] = ""
     pool = await pools.create(made)
     await pools.scale("p", 1)
-
-    async def there() -> Any:
-        return alive(pool, await pools.vms(pool))
-
-    (vm,) = await pools.suite.eventually(there, 60)
+    vm = await pools.one(pool)
     path = f"{VMS}/{vm['metadata']['name']}"
 
     async def failing() -> Any:
@@ -348,11 +353,7 @@ async def test_vms_that_never_become_ready_are_healed(pools: Pools) -> None:
     healing = {"minFailingToStartDuration": "2m0s"}
     pool = await pools.create(pool_of("p", {"volumes": [claim]}, autohealing=healing))
     await pools.scale("p", 1)
-
-    async def there() -> Any:
-        return alive(pool, await pools.vms(pool))
-
-    (vm,) = await pools.suite.eventually(there, 60)
+    vm = await pools.one(pool)
     path = f"{VMS}/{vm['metadata']['name']}"
 
     async def lacks_its_claim() -> Any:

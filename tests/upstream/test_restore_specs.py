@@ -521,13 +521,7 @@ async def test_nobodys_claims(suite: Suite) -> None:
 async def test_memory_dumps_stay_away(suite: Suite, new: bool) -> None:
     """[8923, 8924] A dump of memory is in the snapshot, and is not restored."""
     vm = await Machine.of(suite, storage.on_template(strategy="Always"))
-    await suite.create(CLAIMS, storage.claim("fs-pvc", size="1536Mi"))
-    assert await vm.act("memorydump", {"claimName": "fs-pvc"}) == {}
-
-    async def dumped() -> bool:
-        return (await vm.get())["status"].get("memoryDumpRequest", {}).get("phase") == "Completed"
-
-    await suite.eventually(dumped, 60)
+    await storage.dumped(suite, vm)
     snapshot = await snapshotted(suite, vm)
     await vm.stop()
     done, target = await target_of(suite, new)

@@ -185,13 +185,7 @@ async def check_backups(suite: Suite, vm: Machine, content: Object) -> None:
 async def test_memory_dump(suite: Suite) -> None:
     """[8922] A dump of its memory is part of a machine, and of its snapshot."""
     vm = await Machine.of(suite, storage.on_template(strategy="Always"))
-    await suite.create(CLAIMS, storage.claim("fs-pvc", size="1536Mi"))
-    assert await vm.act("memorydump", {"claimName": "fs-pvc"}) == {}
-
-    async def dumped() -> bool:
-        return (await vm.get())["status"].get("memoryDumpRequest", {}).get("phase") == "Completed"
-
-    await suite.eventually(dumped, 60)
+    await storage.dumped(suite, vm)
     snapshot = await complete(suite, await storage.take(suite, vm))
     assert (await vm.get())["status"]["memoryDumpRequest"]
     content = await storage.content_of(suite, snapshot)

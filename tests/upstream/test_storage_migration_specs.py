@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.upstream import guests
-from tests.upstream.conftest import MERGE_PATCH, Make, Object, Suite, conditions
+from tests.upstream.conftest import Make, Object, Suite, conditions
 from tests.upstream.guests import MIGRATIONS, Guest, Migration, guest
 from tests.upstream.test_storage_hotplug_specs import CLAIMS, Plug, blank
 
@@ -18,13 +18,7 @@ RECOVERY = "ManualRecoveryRequired"
 
 @pytest.fixture
 async def suite(suite_of: Make) -> Suite:
-    suite = await guests.a_namespace(await suite_of(pace="realistic"))
-    change = {
-        "workloadUpdateStrategy": {"workloadUpdateMethods": ["LiveMigrate"]},
-        "configuration": {"vmRolloutStrategy": "LiveUpdate"},
-    }
-    await suite.patch(guests.KUBEVIRT, {"spec": change}, MERGE_PATCH)
-    return suite
+    return await guests.live_updated(await guests.a_namespace(await suite_of(pace="realistic")))
 
 
 async def claim(suite: Suite, name: str, mode: str = "Filesystem", **spec: Any) -> str:

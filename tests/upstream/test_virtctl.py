@@ -79,6 +79,11 @@ class Virtctl:
     async def vmi(self) -> Object:
         return await self.suite.get(f"{VMIS}/vm")
 
+    async def owner(self) -> Object:
+        """The machine, as what belongs to it names it."""
+        uid = (await self.vm())["metadata"]["uid"]
+        return {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "name": "vm", "uid": uid}
+
     async def status(self) -> str:
         return (await self.vm()).get("status", {}).get("printableStatus", "")
 
@@ -419,13 +424,7 @@ async def test_expose(virtctl: Virtctl) -> None:
 
 async def test_expose_one(virtctl: Virtctl) -> None:
     """V-237: the Service `expose vm` makes for one machine is found by its id, and goes with it."""
-    vm = await virtctl.vm()
-    owner = {
-        "apiVersion": "kubevirt.io/v1",
-        "kind": "VirtualMachine",
-        "name": "vm",
-        "uid": vm["metadata"]["uid"],
-    }
+    owner = await virtctl.owner()
     meta = {"name": "s", "ownerReferences": [{**owner, "blockOwnerDeletion": False}]}
     spec = {"ports": [{"port": 22, "protocol": "TCP"}], "selector": {"vmi.kubevirt.io/id": "vm"}}
     made = await virtctl.suite.create(f"{CORE}/services", {"metadata": meta, "spec": spec})
@@ -501,13 +500,7 @@ async def test_create_clone_instancetype_preference(virtctl: Virtctl) -> None:
 
 async def test_credentials(virtctl: Virtctl) -> None:
     """`credentials add-ssh-key --create-secret --force`: appending fails where there is no list, then it is made."""
-    vm = await virtctl.vm()
-    owner = {
-        "apiVersion": "kubevirt.io/v1",
-        "kind": "VirtualMachine",
-        "name": "vm",
-        "uid": vm["metadata"]["uid"],
-    }
+    owner = await virtctl.owner()
     meta = {"generateName": "vm-ssh-key-", "ownerReferences": [{**owner, "controller": True}]}
     secret = await virtctl.suite.create(
         f"{CORE}/secrets", {"metadata": meta, "data": {"ssh-key-1": "c3NoLXJzYQ=="}}
