@@ -124,9 +124,9 @@ class Admin:
         try:
             await passage.run_until(self._cluster, holds, timeout=body.get("timeout", "10m"))
         except TimeoutError as error:
-            raise ApiError(
-                f"{resource.plural}/{name}: {body['until']}: {error}", code=504, reason="Timeout"
-            ) from None
+            said = f"{resource.plural}/{name}: {body['until']}: {error}"
+            said += "; there is no such object" if look.last is None else ""
+            raise ApiError(said, code=504, reason="Timeout") from None
         return _json(look.last or {})
 
     async def metrics(self, call: _Call) -> Response:

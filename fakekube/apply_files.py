@@ -78,7 +78,7 @@ def _documents(file: str, stdin: Callable[[], str], *, strict: bool = True) -> I
     for line, document in documents:
         if not strict and not _is_object(document):
             continue
-        for one in _objects(f"{label}:{line}", document):
+        for one in objects_in(f"{label}:{line}", document):
             count += 1
             yield one
     if strict and not count:
@@ -112,7 +112,8 @@ def _is_object(document: object) -> bool:
     )
 
 
-def _objects(where: str, document: object) -> Iterator[Manifest]:
+def objects_in(where: str, document: object) -> Iterator[Manifest]:
+    """The object, or the objects of a List. Raises ManifestError."""
     if document is None:
         return
     if not isinstance(document, dict):
@@ -127,7 +128,7 @@ def _objects(where: str, document: object) -> Iterator[Manifest]:
         for item in document["items"]:
             if typed and isinstance(item, dict):
                 item = {"apiVersion": document["apiVersion"], "kind": typed} | item  # noqa: PLW2901
-            yield from _objects(where, item)
+            yield from objects_in(where, item)
         return
     meta = document.get("metadata")
     if not isinstance(meta, dict) or not (meta.get("name") or meta.get("generateName")):

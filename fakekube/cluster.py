@@ -96,7 +96,9 @@ class Cluster:
             versions=versions,
         )
         kinds = Kinds(self.api.catalog)
-        self.requests = RequestLog(self.clock, kinds.names, lambda: self.api.store.revision)
+        self.requests = RequestLog(
+            self.clock, kinds.names, lambda: self.api.store.revision, kinds=kinds.every_name
+        )
         self.faults = Faults(
             clock=self.clock,
             ids=self.ids,
@@ -105,7 +107,7 @@ class Cluster:
             revision=lambda: self.api.store.revision,
         )
         self._front = self.requests.filter(self.faults.filter(self.api))  # what everybody talks to
-        controls = Controls(self.requests, kinds, self.store, self.clock)
+        controls = Controls(self.requests, self.store, self.clock)
         self.api.controls = Admin(self, Client(self.api, user=_ADMIN, user_agent="fakekube"), controls)
         self.actors: dict[str, Actor] = {}
         self.failures: dict[str, Exception] = {}  # actors that died, and of what

@@ -1,8 +1,10 @@
 """What people write, `vm/a`, `VirtualMachine`, `condition=Ready`, → what the API is asked and what is looked for."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fakekube.api.extend.jsonpath import JsonPathError, finder
 from fakekube.client.client import Client
 from fakekube.client.discovery import discover
 from fakekube.machinery import objects
@@ -14,6 +16,9 @@ from fakekube.traffic.seen import meant
 
 Ref = str | Mapping[str, Any]  # `vm/a`, or an object
 Condition = Callable[[Object | None], bool]
+
+
+_JSONPATH = re.compile(r"""(['"]?)\{(?P<path>[.\[].+?)\}\1(=(?P<value>.*))?""", re.DOTALL)
 
 
 class Unclear(ValueError):
@@ -69,7 +74,8 @@ class Lookup:
 
 
 class Look:
-    """Whether a condition holds of an object now; `last` is what it was like at the last look."""
+    """Whether a condition holds of an object now; `last` is what it was like at the last look, `missed` what the
+    condition, a function of somebody's, did not find in it."""
 
     def __init__(
         self, client: Client, resource: Resource, name: str, namespace: str | None, holds: Condition
@@ -78,20 +84,26 @@ class Look:
         self._address = resource, name, namespace
         self._holds = holds
         self.last: Object | None = None
+        self.missed: LookupError | TypeError | None = None
 
     async def __call__(self) -> bool:
-        """Look."""
+        """Look. What is not there yet may still come: `lambda vm: vm["status"]["ready"]` does not hold of a VM without."""
         try:
             self.last = await self._get(*self._address)
         except NotFound:
             self.last = None
-        return self._holds(self.last)
+        try:
+            holds, self.missed = self._holds(self.last), None
+        except (LookupError, TypeError) as error:
+            holds, self.missed = False, error
+        return holds
 
 
 def condition(expression: str) -> Condition:
-    """The check behind `condition=Ready`, `condition=Ready=False`, `jsonpath={.status.phase}=Running`, `delete`, `create`.
+    """The check behind `condition=Ready`, `condition=Ready=False`, `jsonpath={.status.phase}=Running` (or without a
+    value: anything), `delete`, `create`, as `kubectl wait` has them.
 
-    Raises Unclear.
+    Raises Unclear, and so does the check of a path that leads to what cannot be compared.
     """
     kind, _, rest = expression.partition("=")
     if expression == "delete":
@@ -101,15 +113,13 @@ def condition(expression: str) -> Condition:
     if kind == "condition" and rest:
         name, _, status = rest.partition("=")
         return lambda obj: obj is not None and _has(obj, name, status or "True")
-    path, equals, value = rest.rpartition("=")
-    if (
-        kind == "jsonpath"
-        and equals
-        and path.strip("'\"").startswith("{.")
-        and path.strip("'\"").endswith("}")
-    ):
-        steps = path.strip("'\"")[2:-1].split(".")
-        return lambda obj: obj is not None and _text(dig(obj, *steps)) == value
+    if kind == "jsonpath" and (parts := _JSONPATH.fullmatch(rest)):
+        try:
+            find = finder(parts["path"])
+        except JsonPathError as error:
+            raise Unclear(f"{expression!r}: {error}") from None
+        value = parts["value"]
+        return lambda obj: obj is not None and _leads(expression, find(obj), value)
     raise Unclear(
         f"cannot wait for {expression!r}; write 'condition=Ready', 'condition=Ready=False', "
         "'jsonpath={.status.phase}=Running', 'delete', 'create', or give a function of the object"
@@ -117,11 +127,23 @@ def condition(expression: str) -> Condition:
 
 
 def _has(obj: Object, name: str, status: str) -> bool:
-    return any(
-        str(one.get("type", "")).lower() == name.lower()
-        and str(one.get("status", "")).lower() == status.lower()
-        for one in dig(obj, "status", "conditions", default=()) or ()
-    )
+    """Whether a condition is so; one that was observed of an older generation says nothing of this one."""
+    for one in dig(obj, "status", "conditions", default=()) or ():
+        if str(one.get("type", "")).lower() == name.lower():
+            observed = one.get("observedGeneration") or dig(obj, "status", "observedGeneration")
+            if observed and observed < (dig(obj, "metadata", "generation") or 0):
+                return False
+            return str(one.get("status", "")).lower() == status.lower()
+    return False
+
+
+def _leads(expression: str, found: list[Any], value: str | None) -> bool:
+    if not found or value is None:
+        return bool(found)
+    if len(found) > 1 or isinstance(found[0], dict | list):
+        what = "more than one value" if len(found) > 1 else "an object or a list"
+        raise Unclear(f"{expression!r} leads to {what}, which cannot be compared")
+    return _text(found[0]) == value.strip("'\"")
 
 
 def _text(value: Any) -> str:

@@ -118,7 +118,7 @@ async def run_until(
         spent = clock.monotonic() - start
         if not isinstance(clock, ManualClock) or (isinstance(clock, FlowingClock) and cluster.followed):
             if spent >= seconds:
-                raise TimeoutError(f"not so within {timeout} of the cluster's time")
+                raise TimeoutError(f"not so within {_said(timeout)} of the cluster's time")
             await clock.sleep(min(_LOOK_EVERY, seconds - spent))
             continue
         due = clock.next_due()
@@ -128,8 +128,14 @@ async def run_until(
             )
         if spent + due > seconds:
             clock.advance(max(0.0, seconds - spent))
-            raise TimeoutError(f"not so within {timeout} of the cluster's time; the next change is due later")
+            raise TimeoutError(
+                f"not so within {_said(timeout)} of the cluster's time; the next change is due later"
+            )
         clock.advance(due)
+
+
+def _said(span: Span) -> str:
+    return f"{span:g} s" if isinstance(span, int | float) else str(span)
 
 
 def _movable(clock: Clock) -> ManualClock:

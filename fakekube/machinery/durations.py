@@ -58,7 +58,7 @@ def given(text: str | None, default: float) -> float:
 
 
 def seconds_of(span: float | str | timedelta) -> float:
-    """Seconds from a number of them, a timedelta, or a text like `90s`, `1h30m`, `7d`. Raises ValueError."""
+    """Seconds from a number of them, a timedelta, or a text like `90s`, `1h30m`, `7d`. Raises ValueError, TypeError."""
     if isinstance(span, timedelta):
         seconds = span.total_seconds()
     elif isinstance(span, str):
@@ -67,8 +67,10 @@ def seconds_of(span: float | str | timedelta) -> float:
         except ValueError:
             said = f"{span!r} is no span of time; write it like '90s', '10m', '1h30m' or '250ms'"
             raise ValueError(said) from None
-    else:
+    elif isinstance(span, int | float):
         seconds = float(span)
+    else:
+        raise TypeError(f"{span!r} is no span of time; give seconds, a text like '10m', or a timedelta")
     if not 0 <= seconds < float("inf"):
         raise ValueError(f"time cannot go back: {span!r}; give a span of 0 or more")
     return seconds

@@ -101,6 +101,21 @@ def _meta(
     annotations: Mapping[str, str] | None = None,
     fate: str = "",
 ) -> Object:
-    marks = dict(annotations or {}) | ({_FATE: fate} if fate else {})
+    marks = dict(annotations or {}) | ({_FATE: _checked(fate)} if fate else {})
     said = {"name": name, "namespace": namespace, "labels": dict(labels or {}), "annotations": marks}
     return {key: value for key, value in said.items() if value}
+
+
+def _checked(fate: str) -> str:
+    """The same. Raises ValueError for what no guest and no pod would understand: they only log it."""
+    from fakekube.traffic.seen import meant  # noqa: PLC0415 - most objects have no fate
+    from fakekube.virt.handler import fates  # noqa: PLC0415
+
+    for word in fates.words(fate):
+        try:
+            fates.meaning(word)
+        except ValueError as error:
+            name = word.partition("=")[0]
+            why = str(error) if name in fates.KNOWN else meant(name, fates.KNOWN)
+            raise ValueError(f"there is no fate {word!r}: {why}") from None
+    return fate

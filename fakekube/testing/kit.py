@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Self
 import orjson
 
 from fakekube import apply_files, passage
-from fakekube.apply_files import Manifest
+from fakekube.apply_files import Manifest, ManifestError
 from fakekube.client import kubeconfig
 from fakekube.client.client import Client
 from fakekube.clock import RealClock
@@ -108,7 +108,10 @@ class Fakekube:
             await self.run_until(look, timeout=timeout)
         except TimeoutError as error:
             wanted = until if isinstance(until, str) else "the condition"
-            raise Failed(f"{resource.plural}/{name}: {wanted}: {error}\n{_shown(look.last)}") from None
+            missed = f"; at last it raised {look.missed!r}" if look.missed else ""
+            raise Failed(
+                f"{resource.plural}/{name}: {wanted}: {error}{missed}\n{_shown(look.last)}"
+            ) from None
         return look.last
 
     async def events(self, about: Ref) -> Objects:
@@ -261,9 +264,11 @@ class Fakekube:
             found = apply_files.read(["-"], stdin=lambda: what)
         elif isinstance(what, str | PathLike):
             found = apply_files.read([os.fspath(what)])
+        elif isinstance(what, Iterable):
+            given = [what] if isinstance(what, dict) else what
+            found = [manifest for one in given for manifest in apply_files.objects_in("object", one)]
         else:
-            given = [what] if isinstance(what, dict) else list(what)
-            found = [Manifest(one, "object") for one in given]
+            raise ManifestError(f"{what!r} cannot be applied; give YAML, a path, an object or several")
         if self.namespace == "default":
             return found
         return [Manifest(self._placed(one.object), one.where) for one in found]

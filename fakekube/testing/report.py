@@ -20,10 +20,11 @@ class _Line:
 
 async def timeline(cluster: Cluster, lines: int = _LINES) -> str:
     """The newest requests that changed something or were refused, with what they led to; faults, and dead actors."""
+    now = cluster.clock.monotonic()
     told = [
         _Line(one.revision + 0.5, f"{one.at:>9.3f}s  {one}", bool(one.fault) or one.status >= 400)
         for one in cluster.requests
-        if _matters(one)
+        if _matters(one, now)
     ]
     changes = await history.changes(cluster.api.store, cluster.api.catalog, cluster.born)
     told += [_Line(change.revision, f"{'':>10}    {change.text}") for change in changes]
@@ -46,9 +47,11 @@ def problems(cluster: Cluster) -> list[str]:
     return found
 
 
-def _matters(one: Recorded) -> bool:
-    """Reads that were answered are not told, nor the Events people have in words of their own."""
+def _matters(one: Recorded, now: float) -> bool:
+    """Reads that were answered, or may still be, are not told, nor the Events people have in words of their own."""
     seen = one.seen
-    if one.fault or one.status >= 400 or one.status == 0:
-        return seen.verb != "watch" or bool(one.fault) or one.status >= 400
+    if one.fault or one.status >= 400:
+        return True
+    if one.status == 0 and seen.verb in READS:
+        return seen.verb != "watch" and one.at < now
     return seen.verb not in READS and seen.resource != "events" and bool(seen.resource)

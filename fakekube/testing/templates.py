@@ -15,6 +15,10 @@ from fakekube.testing.options import ClockKind, Options
 
 Fork = Callable[[Options, ClockKind], Cluster]
 
+_SETTLES = (
+    "500ms"  # what gathers changes for a moment (endpoints, the pool controller) has acted on them then
+)
+
 _installed: dict[object, Cluster] = {}
 
 
@@ -26,7 +30,7 @@ async def template(options: Options) -> Cluster:
         try:
             await found.start()
             await found.take_over(dump)
-            await found.settle()
+            await (found.settle() if options.snapshot else found.advance(_SETTLES))
         finally:
             await found.close()
         _installed[options.parts] = found

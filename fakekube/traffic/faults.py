@@ -63,6 +63,8 @@ class Fault(Pattern):
             raise BadFault(f"watch={self.watch!r} is about watch streams; leave out verb={self.verb!r}")
 
     def _check_deed(self) -> None:
+        if self.after_commit and not (self.status or self.reset):
+            raise BadFault("after_commit says when a request fails; say how, with status=… or reset=True")
         if not (self.status or self.reset or self.seconds or self.watch):
             raise BadFault("the fault does nothing; give it status=…, reset=True, latency=… or watch=…")
         if self.status and self.reset:
@@ -74,7 +76,7 @@ class Fault(Pattern):
         if self.watch == "delay" and not self.seconds:
             raise BadFault("watch='delay' needs a latency, as in latency='5s'")
         if self.status and self.status not in STATUSES:
-            raise BadFault(f"status={self.status}: there are {', '.join(map(str, STATUSES))}")
+            raise BadFault(f"status={self.status!r}: there are {', '.join(map(str, STATUSES))}")
 
     @property
     def seconds(self) -> float:

@@ -5,19 +5,21 @@ Remembering costs a microsecond per request: whatever can be worked out later, i
 
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import orjson
 
 from fakekube.clock import Clock
 from fakekube.machinery.wire import Handler, Request, Response
-from fakekube.traffic.seen import Names, Pattern, Seen, seen
+from fakekube.traffic.seen import BadPattern, Names, Pattern, Seen, meant, seen
 
 _KEEP = 10_000
 _KEPT_BYTES = (
     32 << 20
 )  # of bodies: most are some hundred bytes, but a client may send ten thousand of three megabytes
+
+_MEMBERS = {one.name for one in fields(Pattern)}
 
 
 @dataclass(slots=True, eq=False)
@@ -80,12 +82,14 @@ class RequestLog:
         names: Names,
         revision: Callable[[], int] = int,
         *,
+        kinds: Callable[[], frozenset[str]] | None = None,
         keep: int = _KEEP,
         most_bytes: int = _KEPT_BYTES,
     ) -> None:
         self._clock = clock
         self._revision = revision
         self._names = names
+        self._kinds = kinds
         self._kept: deque[Recorded] = deque()
         self._keep, self._most_bytes = keep, most_bytes
         self._bytes = 0
@@ -119,8 +123,16 @@ class RequestLog:
         return iter(list(self._kept))
 
     def find(self, *, status: int | None = None, body: Any = None, **pattern: Any) -> list[Recorded]:
-        """Requests that fit, oldest first. `body` has to be contained in theirs: members given are there, and alike."""
+        """Requests that fit, oldest first. `body` has to be contained in theirs: members given are there, and alike.
+
+        Raises BadPattern where none can fit, for verbs, kinds and members nobody knows.
+        """
+        for member in pattern.keys() - _MEMBERS:
+            known = sorted({*_MEMBERS, "status", "body"})
+            raise BadPattern(f"requests cannot be found by {member!r}; {meant(member, known)}")
         wanted = Pattern(**pattern)
+        if self._kinds is not None:
+            wanted.check(self._kinds())
         return [
             one
             for one in self

@@ -33,6 +33,21 @@ async def test_what_is_made_is_valid_and_kept(cluster, obj):
     assert contained(obj, made)
 
 
+@pytest.mark.parametrize(
+    ("fate", "why"),
+    [
+        ("explode", "there is no fate 'explode': there are boot-after"),
+        ("boot-after=1s, fail-to-bot", "there is no fate 'fail-to-bot': did you mean 'fail-to-boot'"),
+        ("crash-after=soon", "there is no fate 'crash-after=soon': time: invalid duration"),
+    ],
+)
+def test_fates_that_nobody_would_understand_are_refused(fate, why):
+    """A guest ignores such a word, and its test would find out nothing."""
+    with pytest.raises(ValueError, match="there is no fate") as refused:
+        fakekube.vm("a", fate=fate)
+    assert str(refused.value).startswith(why)
+
+
 def contained(part, whole):
     if isinstance(part, dict):
         return all(contained(value, (whole or {}).get(key)) for key, value in part.items())

@@ -292,6 +292,62 @@ def test_a_wait_in_vain_shows_the_object(suite):
     )
 
 
+def test_a_test_begins_when_nothing_is_left_to_do(suite):
+    """What the cluster did to get there is no news: no write of it falls into the test, and none is told when it fails."""
+    result = suite(
+        """
+        async def test_quiet(afakekube):
+            await afakekube.settle()
+            assert [str(one) for one in afakekube.requests(verb="write") if one.status < 400] == []
+
+        async def test_told(afakekube):
+            await afakekube.get("vm/a")
+        """
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    told = result.stdout.str().partition("after the start")[2]
+    assert "no answer" not in told
+    assert "endpoints" not in told
+    assert "get virtualmachines default/a → 404" in told
+
+
+def test_conditions_of_ones_own_may_find_nothing_yet(suite):
+    """A function that misses what is still to come is asked again; in the end it is told what it missed."""
+    result = suite(
+        """
+        import fakekube
+
+        async def test_comes(afakekube):
+            await afakekube.apply(fakekube.vm("a"))
+            vm = await afakekube.wait("vm/a", lambda vm: vm["status"]["ready"])
+            assert vm["status"]["printableStatus"] == "Running"
+
+        async def test_never_comes(afakekube):
+            await afakekube.apply(fakekube.vm("a"))
+            await afakekube.wait("vm/a", lambda vm: vm["status"]["colour"], timeout=5)
+        """
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*not so within 5 s of the cluster's time*at last it raised KeyError('colour')*"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("None", "None cannot be applied; give YAML, a path, an object or several"),
+        ('{"kind": "ConfigMap", "metadata": {"name": "a"}}', "object: the object has no apiVersion"),
+        ('[{"apiVersion": "v1", "kind": "ConfigMap"}]', "object: the ConfigMap has no metadata.name"),
+    ],
+)
+def test_what_is_no_object_is_not_applied(suite, given, hint):
+    """One sentence tells what is missing."""
+    result = suite(f"async def test_it(afakekube): await afakekube.apply({given})")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"*ManifestError: {hint}"])
+
+
 def test_an_error_of_the_server_fails_the_test(suite):
     """With its traceback, even if the test itself was content."""
     result = suite(

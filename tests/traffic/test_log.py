@@ -8,6 +8,7 @@ from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import CONFIG_MAPS
 from fakekube.machinery.wire import Request, Response
 from fakekube.traffic.log import RequestLog, contains
+from fakekube.traffic.seen import BadPattern
 
 
 @pytest.fixture
@@ -33,6 +34,21 @@ async def test_requests_are_found_by_what_is_said_about_them(cluster):
     missed = find(status=404)[0]
     assert (missed.name, missed.at, missed.message) == ("b", 5.0, 'configmaps "b" not found')
     assert str(missed) == 'tester: get configmaps default/b → 404 configmaps "b" not found'
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        ({"verb": "creat"}, "there is no verb 'creat'; did you mean 'create'"),
+        ({"kind": "vmm"}, "the cluster serves no kind 'vmm'"),
+        ({"verbs": "create"}, "requests cannot be found by 'verbs'; did you mean 'verb'?"),
+    ],
+)
+async def test_what_no_request_can_be_is_not_looked_for(cluster, asked, hint):
+    """A misspelt pattern fits nothing, so an assertion that nothing fits would hold for ever: it is refused."""
+    with pytest.raises(BadPattern) as refused:
+        cluster.requests.find(**asked)
+    assert hint in str(refused.value)
 
 
 async def test_only_the_newest_requests_are_kept(cluster):

@@ -85,6 +85,9 @@ _FLAGS = {
     "stuck-migration": "stuck_migration",
     "target-dies": "target_dies",
 }
+_BOOTS = "fail-to-boot"
+_OF_OTHERS = frozenset((*WORDS, "not-guaranteed"))
+KNOWN = (*_DURATIONS, *_FLAGS, _BOOTS, *sorted(_OF_OTHERS))
 
 
 def of(vmi: Obj) -> Fate:
@@ -97,17 +100,27 @@ def of(vmi: Obj) -> Fate:
 def read(text: str) -> Fate:
     """The fate an annotation describes."""
     found: dict[str, float | int | bool] = {}
-    for word in (part.strip() for part in text.split(",")):
-        key, _, value = word.partition("=")
+    for word in words(text):
         try:
-            if key in _DURATIONS:
-                found[_DURATIONS[key]] = seconds(value)
-            elif key in _FLAGS and not value:
-                found[_FLAGS[key]] = True
-            elif key == "fail-to-boot":
-                found["failed_boots"] = int(value) if value else ALWAYS
-            elif word and key not in (*WORDS, "not-guaranteed"):
-                raise ValueError("no such word")
+            found |= meaning(word)
         except ValueError as error:
             log.warning("annotation %s: %r is ignored: %s", ANNOTATION, word, error)
     return Fate(**found)  # type: ignore[arg-type]
+
+
+def words(text: str) -> list[str]:
+    return [word for part in text.split(",") if (word := part.strip())]
+
+
+def meaning(word: str) -> dict[str, float | int | bool]:
+    """The members of a Fate one word is about: none, where others read it. Raises ValueError."""
+    key, _, value = word.partition("=")
+    if key in _DURATIONS:
+        return {_DURATIONS[key]: seconds(value)}
+    if key in _FLAGS and not value:
+        return {_FLAGS[key]: True}
+    if key == _BOOTS:
+        return {"failed_boots": int(value) if value else ALWAYS}
+    if key in _OF_OTHERS:
+        return {}
+    raise ValueError("no such word")
