@@ -409,6 +409,48 @@ async def test_websocket() -> None:
         assert status == 400
 
 
+@pytest.mark.parametrize(
+    ("media", "protocols", "sent"),
+    [
+        ("application/json", [], ["one", "two", "three"]),
+        ("application/json", ["base64.binary.k8s.io", "base64url.bearer.authorization.k8s.io.dA"], None),
+        ("text/plain", [], [b"one\ntwo\n", b"three\n"]),
+        ("text/plain", ["binary.k8s.io"], [b"one\ntwo\n", b"three\n"]),
+        ("text/plain", ["base64.binary.k8s.io"], ["b25lCnR3bwo=", "dGhyZWUK"]),
+    ],
+)
+async def test_streams_over_websockets(
+    media: str, protocols: list[str], sent: list[str | bytes] | None
+) -> None:
+    """A watch is a text for each event, a log is bytes, or base64 for those who say so; the end of the stream ends both."""
+    ticker = Ticker()
+
+    async def handle(request: Request) -> Response:
+        response = await ticker(request)
+        response.content_type = media
+        return response
+
+    for chunk in (b"one\ntwo\n", b"three\n", None):
+        ticker.chunks.put_nowait(chunk)
+    async with (
+        Server(handle) as server,
+        aiohttp.ClientSession() as session,
+        session.ws_connect(server.url, protocols=protocols) as peer,
+    ):
+        assert peer.protocol == (protocols[0] if protocols else None)
+        assert [one.data async for one in peer] == (sent or ["one", "two", "three"])
+        await asyncio.wait_for(ticker.closed.wait(), 5)
+
+
+async def test_a_watcher_leaves_its_websocket() -> None:
+    """One that closes a quiet websocket has its stream closed, too."""
+    ticker = Ticker()
+    async with Server(ticker) as server, aiohttp.ClientSession() as session:
+        async with session.ws_connect(server.url):
+            pass
+        await asyncio.wait_for(ticker.closed.wait(), 5)
+
+
 async def test_stop_with_open_websocket() -> None:
     """Stopping closes open conversations at once."""
 

@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from fakekube.machinery.errors import ApiError, InternalError
 from fakekube.machinery.wire import ConnectionLost, Handler, Request, Response, Upgrade, User
-from fakekube.server import answers, bodies
+from fakekube.server import answers, bodies, framing
 from fakekube.server.conversations import Connection, Socket
 from fakekube.server.doors import WILDCARDS, Doors
 
@@ -155,7 +155,9 @@ class Server:
         except Exception as error:
             log.exception("%s %s failed", http.method, http.raw_path)
             return answers.status(InternalError(f"Internal error occurred: {type(error).__name__}: {error}"))
-        if answer.stream is not None:
+        if answer.stream is not None and framing.wanted(http.headers):
+            answer.upgrade = framing.framed(answer, http.headers)
+        elif answer.stream is not None:
             return await self._stream(http, answer)
         if answer.upgrade is not None and answer.upgrade.raw:
             return await self._converse_raw(http, answer)

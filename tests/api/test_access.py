@@ -42,6 +42,19 @@ async def test_unknown_token_is_unauthorized(guarded: ApiServer) -> None:
     assert (response.status, json_of(response)["message"]) == (401, "Unauthorized")
 
 
+async def test_tokens_of_browsers(guarded: ApiServer) -> None:
+    """Pages cannot set headers: their websockets show the token as one of the protocols they offer."""
+    prefix = "base64url.bearer.authorization.k8s.io."
+
+    async def status(offered: str) -> int:
+        return (await send(guarded, "GET", CM, {"sec-websocket-protocol": offered})).status
+
+    assert await status(f"{prefix}c2VjcmV0, base64.binary.k8s.io") == 200
+    assert await status(f"{prefix}bm9wZQ") == 401
+    assert await status(f"{prefix}%") == 403
+    assert await status("base64.binary.k8s.io") == 403
+
+
 async def test_anonymous_is_forbidden(guarded: ApiServer) -> None:
     """Without a token one is system:anonymous, who may do nothing here."""
     response = await send(guarded, "GET", "/api/v1/namespaces", {})

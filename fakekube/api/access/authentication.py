@@ -3,6 +3,8 @@
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/authentication
 """
 
+import base64
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,12 +13,26 @@ from fakekube.machinery.wire import User
 
 ADMIN = User("kubernetes-admin", ("kubeadm:cluster-admins", "system:masters", "system:authenticated"))
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
+_IN_PROTOCOL = "base64url.bearer.authorization.k8s.io."
 
 
 def bearer(authorization: str) -> str:
     """The token in an Authorization header, if there is one."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def bearer_of_protocols(offered: str) -> str:
+    """The token among the protocols of a websocket: pages in browsers cannot set an Authorization header.
+
+    Origin: k8s: staging/src/k8s.io/apiserver/pkg/authentication/request/websocket/protocol.go
+    """
+    for one in offered.split(","):
+        name, prefix, coded = one.strip().partition(_IN_PROTOCOL)
+        if prefix and not name:
+            with contextlib.suppress(ValueError):
+                return base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).decode()
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

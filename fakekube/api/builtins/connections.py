@@ -6,6 +6,7 @@ is refused. Nothing listens behind a proxy.
 Origin: k8s: pkg/registry/core/{pod,service,node}/rest, pkg/registry/core/pod/strategy.go (LogLocation, streamLocation)
 """
 
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -43,7 +44,14 @@ async def log(call: Call) -> Response:
     kubelet = call.services.find(*KUBELET)
     if kubelet is None:
         return call.finish(Response(200, b"", "text/plain"))
-    return call.finish(await kubelet(_for_kubelet(call, "containerLogs", name)))
+    answer = await kubelet(_for_kubelet(call, "containerLogs", name))
+    if answer.stream is None and (call.request.headers.get("upgrade") or "").lower() == "websocket":
+        answer.stream = _at_once(answer.body)  # sent as one that is followed would be
+    return call.finish(answer)
+
+
+async def _at_once(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
 
 
 def _for_kubelet(call: Call, what: str, container: str = "") -> Request:

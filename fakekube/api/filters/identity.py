@@ -6,7 +6,7 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/filters/{authentication,
 from collections.abc import Awaitable, Callable, Iterator
 from urllib.parse import unquote
 
-from fakekube.api.access.authentication import Authentication, bearer
+from fakekube.api.access.authentication import Authentication, bearer, bearer_of_protocols
 from fakekube.api.access.authorizer import Authorizer, Deed, refusal
 from fakekube.machinery.wire import Handler, Request, Response, User
 
@@ -26,6 +26,8 @@ def identity(
         headers = request.headers
         if request.user is None:
             token = bearer(headers.get("authorization") or "")
+            if not token and "sec-websocket-protocol" in headers:
+                token = bearer_of_protocols(headers["sec-websocket-protocol"])
             request.user = await _owner(token) if token else authentication.user("")
         if "impersonate-user" in headers or "impersonate-group" in headers or "impersonate-uid" in headers:
             if not headers.get("impersonate-user"):
