@@ -27,7 +27,7 @@ from fakekube.machinery import objects
 from fakekube.machinery.durations import seconds_of
 from fakekube.machinery.resources import EVENTS, NAMESPACES
 from fakekube.machinery.wire import Handler, Object
-from fakekube.passage import Span
+from fakekube.passage import NeverSettles, Span
 from fakekube.testing.options import Options
 from fakekube.traffic.injector import Faults
 from fakekube.traffic.log import Recorded
@@ -226,6 +226,10 @@ class Fakekube:
     async def started(cls, cluster: Cluster, options: Options) -> Self:
         """The helpers on a cluster of ours, which is started and loaded as the options say."""
         await cluster.start()
+        with contextlib.suppress(NeverSettles):  # chaos: as it is, then
+            await cluster.settle()
+        cluster.requests.clear()  # how it began is no part of the test's story
+        cluster.born = cluster.store.revision
         kit = cls(cluster.client(user_agent="test"), cluster, seed=options.seed)
         for manifest in options.manifests:
             await kit.apply(manifest)

@@ -15,10 +15,6 @@ from fakekube.testing.options import ClockKind, Options
 
 Fork = Callable[[Options, ClockKind], Cluster]
 
-_SETTLES = (
-    "500ms"  # what gathers changes for a moment (endpoints, the pool controller) has acted on them then
-)
-
 _installed: dict[object, Cluster] = {}
 
 
@@ -30,7 +26,7 @@ async def template(options: Options) -> Cluster:
         try:
             await found.start()
             await found.take_over(dump)
-            await (found.settle() if options.snapshot else found.advance(_SETTLES))
+            await found.settle()
         finally:
             await found.close()
         _installed[options.parts] = found
