@@ -4,6 +4,8 @@ except the functions whose names begin with a verb of change (`set_`, `remove_`)
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import orjson
+
 Obj = Mapping[str, Any]
 
 
@@ -115,6 +117,26 @@ def owner_reference(owner: Obj, *, block: bool = True) -> dict[str, Any]:
         "controller": True,
         "blockOwnerDeletion": block,
     }
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two JSON values are the same. `==` alone takes 1 for true, at any depth."""
+    if one is other:
+        return True
+    if one != other:
+        return False
+    if isinstance(one, (dict, list)):
+        return orjson.dumps(one) == orjson.dumps(other) or _alike_inside(one, other)
+    return (one.__class__ is bool) is (other.__class__ is bool)
+
+
+def _alike_inside(one: Any, other: Any) -> bool:
+    """The same for values that are equal by `==`."""
+    if isinstance(one, dict):
+        return all(_alike_inside(value, other[name]) for name, value in one.items())
+    if isinstance(one, list):
+        return all(map(_alike_inside, one, other))
+    return (one.__class__ is bool) is (other.__class__ is bool)
 
 
 def without(items: Iterable[Any], dropped: Any) -> list[Any]:

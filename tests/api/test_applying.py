@@ -1,5 +1,7 @@
 """Server-side apply at the door: what is refused in which order, and what becomes of what is merged."""
 
+from typing import Any
+
 import pytest
 
 from tests.api.conftest import Ask, json_of
@@ -7,6 +9,9 @@ from tests.api.conftest import Ask, json_of
 CM = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
 APPLY = "application/apply-patch+yaml"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+THINGS = "/apis/example.com/v1/namespaces/default/things"
+MERGE = "application/merge-patch+json"
 UID = "11111111-2222-3333-4444-555555555555"
 
 
@@ -105,3 +110,73 @@ async def test_json_is_yaml(ask: Ask) -> None:
     assert (await applied(b'1", "k": "2', f"{CM}/a?fieldManager=m&fieldValidation=Strict"))["code"] == 400
     assert (await applied(b"\x7f"))["code"] == 400
     assert (await applied(b"\\ud83d\\ude00"))["code"] == 400
+
+
+def definition(spec: dict[str, Any]) -> dict[str, Any]:
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}},
+    }
+    names = {"plural": "things", "kind": "Thing"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.example.com"},
+        "spec": {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]},
+    }
+
+
+def thing(spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}, "spec": spec}
+
+
+async def test_one_becomes_true(ask: Ask) -> None:
+    """A write that turns a number into a boolean is a change: it is stored, counted, and owned by the writer."""
+    await ask("POST", CRDS, definition({"type": "object", "x-kubernetes-preserve-unknown-fields": True}))
+    await ask("PATCH", f"{THINGS}/a?fieldManager=one", thing({"on": [1]}), APPLY)
+    body = {"spec": {"on": [True]}}
+    changed = json_of(await ask("PATCH", f"{THINGS}/a?fieldManager=two", body, MERGE))
+    assert (changed["spec"], changed["metadata"]["generation"]) == ({"on": [True]}, 2)
+    assert json_of(await ask("GET", f"{THINGS}/a")) == changed
+    assert [entry["manager"] for entry in changed["metadata"]["managedFields"]] == ["two"]
+
+
+async def test_a_map_becomes_atomic(ask: Ask) -> None:
+    """After the definition made a map atomic, its owners own all of it, and live objects have to fit."""
+    values = {"type": "object", "additionalProperties": {"type": "string"}}
+    await ask("POST", CRDS, definition({"type": "object", "properties": {"map": values}}))
+    await ask("PATCH", f"{THINGS}/a?fieldManager=one", thing({"map": {"a": "1"}}), APPLY)
+    revised = {"type": "object", "properties": {"map": {**values, "x-kubernetes-map-type": "atomic"}}}
+    crd = json_of(await ask("GET", f"{CRDS}/things.example.com"))
+    crd["spec"]["versions"][0]["schema"] = definition(revised)["spec"]["versions"][0]["schema"]
+    assert (await ask("PUT", f"{CRDS}/things.example.com", crd)).status == 200
+    other = json_of(await ask("PATCH", f"{THINGS}/a?fieldManager=two", thing({"map": {"b": "2"}}), APPLY))
+    assert other["message"] == 'Apply failed with 1 conflict: conflict with "one": .spec.map'
+    same = json_of(await ask("PATCH", f"{THINGS}/a?fieldManager=two", thing({"map": {"a": "1"}}), APPLY))
+    assert [entry["fieldsV1"] for entry in same["metadata"]["managedFields"]] == [
+        {"f:spec": {"f:map": {}}}
+    ] * 2
+
+
+async def test_what_no_longer_fits(ask: Ask) -> None:
+    """Nothing can be applied to an object whose list items lack the keys the definition has meanwhile."""
+    items = {"type": "object", "properties": {"k": {"type": "string"}, "v": {"type": "string"}}}
+    form: dict[str, Any] = {"type": "array", "items": items}
+    await ask("POST", CRDS, definition({"type": "object", "properties": {"list": form}}))
+    await ask("PATCH", f"{THINGS}/a?fieldManager=one", thing({"list": [{"v": "1"}]}), APPLY)
+    form |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"]}
+    form["items"] = {**items, "required": ["k"]}
+    crd = json_of(await ask("GET", f"{CRDS}/things.example.com"))
+    revised = definition({"type": "object", "properties": {"list": form}})
+    crd["spec"]["versions"][0]["schema"] = revised["spec"]["versions"][0]["schema"]
+    assert (await ask("PUT", f"{CRDS}/things.example.com", crd)).status == 200
+    refused = json_of(await ask("PATCH", f"{THINGS}/a?fieldManager=two", thing({}), APPLY))
+    assert (refused["code"], refused["message"]) == (
+        500,
+        (
+            "failed to create typed live object (default/a; example.com/v1, Kind=Thing): .spec.list: element 0: associative "
+            'list with keys has an element that omits key field "k" (and doesn\'t have default value)'
+        ),
+    )

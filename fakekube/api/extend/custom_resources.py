@@ -64,6 +64,7 @@ def _served(
         status="status" in subresources,
         scale=scale,
         selectable=[field["jsonPath"] for field in version.get("selectableFields") or ()],
+        edited=edited,
     )
     if terminating:
         strategy.refusing = (names["plural"], spec["group"])
@@ -183,10 +184,12 @@ class CustomResourceStrategy(Strategy):
         status: bool = False,
         scale: Scale | None = None,
         selectable: Sequence[str] = (),
+        edited: bool = False,
     ) -> None:
         self.kind = kind
         self.api_version = api_version
         self.raw = raw
+        self.edited = edited
         self.status_subresource = status
         self.scale = scale
         self.selectable = {path.lstrip("."): _field(path) for path in selectable}
@@ -195,7 +198,9 @@ class CustomResourceStrategy(Strategy):
 
     @cached_property
     def schema(self) -> Schema | None:  # type: ignore[override]  # made when a patch first asks for it
-        return metadata.with_type_and_object_meta(self.raw)
+        schema = metadata.with_type_and_object_meta(self.raw)
+        schema.revised = self.edited
+        return schema
 
     @cached_property
     def rules(self) -> "Rules | None":

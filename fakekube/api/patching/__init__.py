@@ -5,5 +5,6 @@
     server_side_apply                    the fourth: apply(live, configuration, manager=…)
     managed_fields                       who owns what after any other write: record_update(old, new, manager=…)
 
-Below: `fieldset` (sets of paths), `typed` (what a schema says of ownership), `compare`, `merge` and `validate` (walks by type).
+Below: `fieldset` (sets of paths), `typed` (what a schema says of ownership), `compare`, `merge`, `validate` and
+`reconcile` (walks by type).
 """

@@ -12,6 +12,7 @@ from typing import Any
 
 from fakekube.api.patching.fieldset import SELF, FieldSet
 from fakekube.api.patching.typed import DEDUCED, Repeated, Type
+from fakekube.machinery.objects import alike
 
 _ABSENT: Any = object()
 
@@ -117,7 +118,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], kind: Type) -> tuple
                 changed["f:" + name] = inner
             continue
         shared += 1
-        if before != value:
+        if before != value or (value.__class__ is not str and not alike(before, value)):
             below = fields.get(name) or kind.element or DEDUCED
             more, less = _compare_child(before, value, below)
             if more is not None:
@@ -157,16 +158,20 @@ def _compare_lists(old: list[Any], new: list[Any], kind: Type) -> tuple[FieldSet
         was = before.get(element, _ABSENT)
         if was is _ABSENT:
             changed[element] = {} if isinstance(value, Repeated) else added(value, item)
-        elif was != value:
-            if isinstance(value, Repeated) or isinstance(was, Repeated):
-                changed[element] = {}
-            else:
-                more, less = _compare_child(was, value, item)
-                if more is not None:
-                    changed[element] = more
-                if less is not None:
-                    removed[element] = less
+        elif not alike(was, value):
+            more, less = _compare_items(was, value, item)
+            if more is not None:
+                changed[element] = more
+            if less is not None:
+                removed[element] = less
     for element, was in before.items():
         if element not in after:
             removed[element] = {} if isinstance(was, Repeated) else added(was, item)
     return changed, removed
+
+
+def _compare_items(old: Any, new: Any, kind: Type) -> tuple[FieldSet | None, FieldSet | None]:
+    """Items that share a path element have no fields: one that becomes several loses its own, and the other way round."""
+    if isinstance(new, Repeated):
+        return {}, None if isinstance(old, Repeated) else added(old, kind)
+    return (added(new, kind), {}) if isinstance(old, Repeated) else _compare_child(old, new, kind)

@@ -7,20 +7,39 @@ place, results share what did not change.
 Origin: structured-merge-diff: fieldpath/{set,element,serialize,serialize-pe}.go
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
+
+from fakekube.api.patching import go_format
 
 FieldSet = dict[str, Any]
 Path = tuple[str, ...]  # path elements as fieldsV1 writes them: ("f:spec", 'k:{"name":"c1"}', "f:image")
 
 SELF = "."
+_EXPONENT_FROM = 1e21  # where Go's JSON stops writing all digits
+_ESCAPED = re.compile("[<>&\u2028\u2029]")
 
 
 def field(name: str) -> str:
     """The path element of a member called `name`."""
     return f"f:{name}"
+
+
+def key_text(value: Any) -> str:
+    """A value or the keys of a list item inside a path element: JSON as Go writes it."""
+    if isinstance(value, dict):
+        value = {name: _number(item) if item.__class__ is float else item for name, item in value.items()}
+    elif value.__class__ is float:
+        value = _number(value)
+    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text) if _ESCAPED.search(text) else text
+
+
+def _number(value: float) -> int | float:
+    return int(value) if value.is_integer() and abs(value) < _EXPONENT_FROM else value
 
 
 def from_paths(paths: Iterable[Path]) -> FieldSet:
@@ -203,11 +222,11 @@ def _rank(value: Any) -> tuple[int, Any]:
 
 
 def path_text(path: Path) -> str:
-    """A path as error texts show it: `.spec.containers[name="c1"].args`."""
-    return "".join(map(element_text, path))
+    """A stored path as error texts show it: `.spec.containers[name="c1"].args`. Go reads stored numbers as floats."""
+    return "".join(element_text(element, number=float) for element in path)
 
 
-def element_text(element: str) -> str:
+def element_text(element: str, number: Callable[[Any], Any] = lambda it: it) -> str:
     kind, body = element[:2], element[2:]
     if kind == "f:":
         return f".{body}"
@@ -215,12 +234,20 @@ def element_text(element: str) -> str:
         return f"[{body}]"
     value = orjson.loads(body)
     if kind == "v:":
-        return f"[={_value_text(value)}]"
-    return "[" + ",".join(f"{name}={_value_text(value[name])}" for name in sorted(value)) + "]"
+        return f"[={_value_text(value, number)}]"
+    return "[" + ",".join(f"{name}={_value_text(value[name], number)}" for name in sorted(value)) + "]"
 
 
-def _value_text(value: Any) -> str:
-    return orjson.dumps(value).decode()
+def _value_text(value: Any, number: Callable[[Any], Any]) -> str:
+    if isinstance(value, list):
+        return "[" + ",".join(_value_text(item, number) for item in value) + "]"
+    if isinstance(value, dict):
+        return "".join(f"{name}={_value_text(item, number)}" for name, item in value.items())
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return go_format.quoted(value)
+    return go_format.plain(value if isinstance(value, bool) else number(value))
 
 
 def parse(raw: Any) -> FieldSet:
@@ -260,4 +287,4 @@ def _canonical(element: str) -> str | None:
     value = orjson.loads(body)
     if kind == "k" and not isinstance(value, dict):
         raise ValueError(f"expected an object of keys: {element}")
-    return f"{kind}:{orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()}"
+    return f"{kind}:{key_text(value)}"

@@ -5,7 +5,17 @@ Origin: go: fmt (verbs %v, %#v, %T) over what encoding/json decodes into
 
 from typing import Any
 
-import orjson
+_SHORT = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\a": "\\a",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\v": "\\v",
+}
 
 
 def plain(value: Any) -> str:
@@ -49,7 +59,19 @@ def kind_name(value: Any) -> str:
 
 def quoted(text: str) -> str:
     """The verb `%q`."""
-    return orjson.dumps(text).decode()
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return '"' + "".join(map(_quoted_character, text)) + '"'
+
+
+def _quoted_character(one: str) -> str:
+    known = _SHORT.get(one)
+    if known or one.isprintable():
+        return known or one
+    code = ord(one)
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _scalar(value: Any, *, exact: bool = False) -> str:
@@ -63,6 +85,7 @@ def _scalar(value: Any, *, exact: bool = False) -> str:
 
 
 def _float(value: float) -> str:
-    if value == int(value) and abs(value) < 1e21:
-        return str(int(value))
-    return repr(value)
+    """The shortest digits that say it; with an exponent below 0.0001 and from a million on."""
+    if value == 0 or 1e-4 <= abs(value) < 1e6:
+        return repr(value).removesuffix(".0")
+    return next(text for text in (f"{value:.{digits}e}" for digits in range(17)) if float(text) == value)

@@ -14,6 +14,7 @@ from typing import Any
 from fakekube.api.patching import fieldset
 from fakekube.api.patching.compare import added_to_new, compare
 from fakekube.api.patching.fieldset import FieldSet
+from fakekube.api.patching.reconcile import entries_under
 from fakekube.api.patching.typed import ElementError, Type, root_type
 from fakekube.api.schema.model import Schema
 from fakekube.clock import parse_rfc3339, rfc3339
@@ -66,8 +67,11 @@ def record_update(
     metadata: Mapping[str, Any] = new.get("metadata") or {}
     entries = _entries_to_start_from(old, metadata, subresource=subresource)
     if entries is not None:
+        kind = root_type(schema)
+        if kind.revised:
+            entries = entries_under(kind, entries)
         try:
-            gained, lost = changes(old, new, root_type(schema))
+            gained, lost = changes(old, new, kind)
         except ElementError:  # a list without its keys: validation refuses it later, ownership stays as it is
             gained, lost = NO_FIELDS, NO_FIELDS
         if reset:
@@ -256,23 +260,3 @@ def manager_name(field_manager: str, user_agent: str) -> str:
             break
         name += character
     return name
-
-
-def differ_in_times_only(old: Object, new: Object) -> bool:
-    """Whether a write changed nothing but times in managedFields: such a write is not stored.
-
-    Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/fieldmanager/equality.go
-    """
-    if (
-        any(old.get(name) != value for name, value in new.items() if name != "metadata")
-        or old.keys() != new.keys()
-    ):
-        return False
-    return _without_times(old) == _without_times(new)
-
-
-def _without_times(obj: Object) -> dict[str, Any]:
-    metadata = obj.get("metadata") or {}
-    entries = metadata.get("managedFields") or ()
-    timeless = [{name: value for name, value in entry.items() if name != "time"} for entry in entries]
-    return {**metadata, "managedFields": timeless, "resourceVersion": ""}

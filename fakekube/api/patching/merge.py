@@ -75,33 +75,28 @@ def _merged_list(live: list[Any], config: list[Any], kind: Type) -> list[Any]:
 
 
 def removed(value: Any, fields: FieldSet, kind: Type) -> Any:
-    """`value` without the members of `fields`. Containers that lose their last item go as well, the object itself stays."""
-    out = _removed(value, fields, kind)
-    return {} if out is _NOTHING else out
-
-
-def _removed(value: Any, fields: FieldSet, kind: Type) -> Any:
-    if isinstance(value, dict) and kind.granular:
+    """`value` without the members of `fields`. A container that loses its last item stays, empty."""
+    if isinstance(value, dict):
         kept_map: dict[str, Any] = {}
-        for name, child in value.items():
+        for name, child in value.items() if kind.granular else ():
             rest = _removed_child(child, fields.get(f"f:{name}"), kind.member(name) or DEDUCED)
             if rest is not _NOTHING:
                 kept_map[name] = rest
-        return kept_map or (_NOTHING if value else value)
-    if isinstance(value, list) and kind.keyed:
+        return kept_map
+    if isinstance(value, list):
         kept_list: list[Any] = []
-        for child in value:
+        for child in value if kind.keyed else ():
             rest = _removed_child(child, fields.get(kind.element_of(child)), kind.item)
             if rest is not _NOTHING:
                 kept_list.append(rest)
-        return kept_list or (_NOTHING if value else value)
+        return kept_list
     return value
 
 
 def _removed_child(child: Any, fields: FieldSet | None, kind: Type) -> Any:
     if fields is None:
         return child
-    return _NOTHING if not fields or SELF in fields else _removed(child, fields, kind)
+    return _NOTHING if not fields or SELF in fields else removed(child, fields, kind)
 
 
 def with_structs(fields: FieldSet, kind: Type | None) -> FieldSet:

@@ -31,13 +31,14 @@ from fakekube.api.patching.managed_fields import (
     with_entries,
 )
 from fakekube.api.patching.merge import merged, removed, with_structs
+from fakekube.api.patching.reconcile import entries_under
 from fakekube.api.patching.typed import ElementError, Type, root_type
 from fakekube.api.patching.validate import faults
 from fakekube.api.schema.model import Schema
 from fakekube.clock import rfc3339
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError, BadRequest, Conflict
-from fakekube.machinery.objects import dig
+from fakekube.machinery.objects import alike, dig
 from fakekube.machinery.wire import Object
 
 BEFORE_FIRST_APPLY = "before-first-apply"
@@ -72,6 +73,8 @@ def apply(
     wrong = faults(applied, shape)
     if wrong:
         raise ApiError(f"failed to create typed patch object ({_object_text(applied)}): {wrong}")
+    if live is not None and shape.revised and (wrong := faults(live, shape, repeated=True)):
+        raise ApiError(f"failed to create typed live object ({_object_text(live)}): {wrong}")
     task = _Apply(
         live, applied, shape, manager=manager, api_version=api_version, subresource=subresource, reset=reset
     )
@@ -124,7 +127,7 @@ class _Apply:
                 reset=self.reset,
             )
             entries = tracked["metadata"].get("managedFields") or ()
-        for entry in entries:
+        for entry in entries_under(self.shape, entries) if self.shape.revised else entries:
             if identity_of(entry) == self.identity:
                 self.previous = entry
             else:
@@ -137,9 +140,6 @@ class _Apply:
         after = merged(before, self.applied, self.shape)
         if self.previous is not None:
             after = self._pruned(after, self.previous["fieldsV1"], own)
-            after = merged(
-                after, self.applied, self.shape
-            )  # containers that were emptied, but are applied empty
         gained, lost = changes(before, after, self.shape)
         gained, lost = fieldset.without(gained, self.reset), fieldset.without(lost, self.reset)
         if not force:
@@ -147,7 +147,7 @@ class _Apply:
         entries = surrender(self.others, gained, lost)
         owned = fieldset.difference(own, UNOWNED)
         if owned:
-            unchanged = self.live is not None and before == after
+            unchanged = self.live is not None and alike(before, after)
             moment = (self.previous or {}).get("time", "") if unchanged else time
             entries.append(new_entry(self.identity, self.api_version, owned, moment))
         after = self._with_last_applied(after)

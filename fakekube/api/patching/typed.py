@@ -12,8 +12,7 @@ from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import orjson
-
+from fakekube.api.patching.fieldset import key_text
 from fakekube.api.schema.model import Definitions, Schema, reference
 
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
@@ -43,6 +42,8 @@ class ElementError(ValueError):
 class Type:
     """How values at one place are owned. Exactly the kinds with a non-empty attribute are allowed there."""
 
+    revised = False  # of roots: whether ownership may have been recorded under an earlier schema
+
     def __init__(self, schema: Schema, name: str = "", *, open_below: bool = False) -> None:
         kind = schema.type
         self.name = name  # of the definition behind a reference, or the kind at the root
@@ -53,7 +54,7 @@ class Type:
         self.scalar = "untyped" if untyped else _scalar(schema, name)
         self.list = _list_kind(schema) if untyped or kind == "array" else ""
         self.map = schema.map_type if untyped or kind == "object" else ""
-        self.keys = tuple(sorted(_list_keys(schema))) if self.list == "map" else ()
+        self.keys = _list_keys(schema) if self.list == "map" else ()
         self._only_key = f'k:{{"{self.keys[0]}":' if len(self.keys) == 1 else ""
         self.granular = self.map == "granular"
         self.keyed = self.list in {"map", "set"}
@@ -117,7 +118,7 @@ class Type:
         if self._only_key:
             key = value.get(self.keys[0])
             if key is not None:
-                return f"{self._only_key}{orjson.dumps(key).decode()}}}"
+                return f"{self._only_key}{key_text(key)}}}"
         return self._key_element(value)
 
     def _key_element(self, value: Mapping[str, Any]) -> str:
@@ -132,7 +133,7 @@ class Type:
                     f'associative list with keys has an element that omits key field "{name}" '
                     "(and doesn't have default value)"
                 )
-        return f"k:{orjson.dumps(found).decode()}"
+        return f"k:{key_text(found)}"
 
     @staticmethod
     def _value_element(value: Any) -> str:
@@ -142,7 +143,7 @@ class Type:
             raise ElementError("not supported: associative list with lists as elements")
         if value is None:
             raise ElementError("associative list without keys has an element that's an explicit null")
-        return f"v:{orjson.dumps(value).decode()}"
+        return f"v:{key_text(value)}"
 
     def index(self, values: Sequence[Any]) -> dict[str, Any]:
         """A keyed list's items by path element. An element that occurs twice leads to `Repeated`."""
@@ -241,6 +242,7 @@ class _Root(Type):
     def __init__(self, schema: Schema) -> None:
         kinds = schema.raw.get("x-kubernetes-group-version-kind") or [{}]
         super().__init__(schema, str(kinds[0].get("kind") or ""))
+        self.revised = schema.revised
         self.map = self.map or "granular"
         self.granular = self.map == "granular"
 

@@ -12,10 +12,16 @@ from fakekube.api.patching import go_format
 from fakekube.api.patching.fieldset import element_text
 from fakekube.api.patching.typed import ElementError, Type
 
+_REPEATED = "duplicate entries for key "
 
-def faults(value: Any, kind: Type) -> str:
-    """What is wrong with `value`, as one text; empty when nothing is."""
-    found = [f"{path}: {text}" if path else text for path, text in _walk(value, kind, "")]
+
+def faults(value: Any, kind: Type, *, repeated: bool = False) -> str:
+    """What is wrong with `value`, as one text; empty when nothing is. `repeated`: whether keyed items may be."""
+    found = [
+        f"{path}: {text}" if path else text
+        for path, text in _walk(value, kind, "")
+        if not (repeated and text.startswith(_REPEATED))
+    ]
     return found[0] if len(found) == 1 else "\n  ".join(["errors:", *found]) if found else ""
 
 
@@ -79,6 +85,6 @@ def _walk_list(value: list[Any], kind: Type, path: str) -> Iterator[tuple[str, s
             return
         text = element_text(element)
         if element in seen:
-            yield path, f"duplicate entries for key {text}"
+            yield path, f"{_REPEATED}{text}"
         seen.add(element)
         yield from _walk(child, kind.item, path + text)

@@ -8,6 +8,7 @@ from typing import Any
 
 from fakekube.machinery import names
 from fakekube.machinery.field_errors import FieldError, forbidden, invalid, required
+from fakekube.machinery.objects import alike
 from fakekube.machinery.wire import Object
 
 # In the order in which the server checks them.
@@ -149,7 +150,7 @@ def _common(meta: dict[str, Any]) -> list[FieldError]:
 
 def same_ignoring_version(one: Object, two: Object) -> bool:
     """Whether writing `one` over `two` would change anything but the version and times of ownership records."""
-    if {k: v for k, v in one.items() if k != "metadata"} != {k: v for k, v in two.items() if k != "metadata"}:
+    if one.keys() != two.keys() or not all(alike(v, two[k]) for k, v in one.items() if k != "metadata"):
         return False
     mine, theirs = one["metadata"], two["metadata"]
     skip = ("resourceVersion", "managedFields")

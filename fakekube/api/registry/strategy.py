@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from fakekube.api.schema.model import Schema
 from fakekube.machinery.field_errors import FieldError
+from fakekube.machinery.objects import alike
 from fakekube.machinery.wire import Object
 from fakekube.store.interface import Entry, Event
 
@@ -111,9 +112,10 @@ class Strategy:
     def changes_generation(self, new: Object, old: Object) -> bool:
         """Whether this update raises metadata.generation: anything beside metadata and (if separate) status changed."""
         ignored = {"metadata", "status"} if self.status_subresource else {"metadata"}
-        return {k: v for k, v in new.items() if k not in ignored} != {
-            k: v for k, v in old.items() if k not in ignored
-        }
+        return not alike(
+            {k: v for k, v in new.items() if k not in ignored},
+            {k: v for k, v in old.items() if k not in ignored},
+        )
 
 
 @dataclass(frozen=True, slots=True)

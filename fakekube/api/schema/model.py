@@ -61,6 +61,7 @@ class Schema:
 
     def __init__(self, raw: Mapping[str, Any], definitions: Definitions | None = None) -> None:
         self.raw = raw
+        self.revised = False  # whether objects may have been written under an earlier form of it
         self.definitions = definitions if definitions is not None else Definitions({})
         self.compiled: dict[
             str, Any

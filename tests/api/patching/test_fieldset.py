@@ -111,11 +111,30 @@ def test_paths_come_members_first_and_sorted():
         (("f:ports", 'k:{"port":80,"protocol":"TCP"}'), '.ports[port=80,protocol="TCP"]'),
         (("f:finalizers", 'v:"a/b"'), '.finalizers[="a/b"]'),
         (("f:flags", "v:true"), ".flags[=true]"),
+        (("f:ids", "v:1000000"), ".ids[=1e+06]"),
+        (("f:ids", "v:0.00001"), ".ids[=1e-05]"),
+        (("f:names", 'v:"a\\u003cb\\u007f"'), r'.names[="a<b\x7f"]'),
+        (("f:names", 'k:{"a":null,"b":[1,{"c":2}]}'), ".names[a=null,b=[1,c=2]]"),
     ],
 )
 def test_paths_read_as_in_error_texts(path, text):
     """Keys, values and names of a path are shown as the real server shows them."""
     assert fieldset.path_text(path) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a", '"a"'),
+        ("<é&\u2028>", '"\\u003cé\\u0026\\u2028\\u003e"'),
+        (1.0, "1"),
+        (1.5, "1.5"),
+        ({"b": 2.0, "a": "<"}, '{"a":"\\u003c","b":2}'),
+    ],
+)
+def test_values_in_elements_are_written_as_go_writes_them(value, text):
+    """Whole numbers without a point, and what HTML might misread escaped."""
+    assert fieldset.key_text(value) == text
 
 
 def test_parsing_makes_canonical():

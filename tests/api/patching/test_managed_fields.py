@@ -71,6 +71,11 @@ def config_map(data=None, **metadata):
     return obj if data is None else {**obj, "data": data}
 
 
+def deployment(containers):
+    spec = {"selector": {"a": "b"}, "template": {"spec": {"containers": containers}}}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}, "spec": spec}
+
+
 def write(old, new, manager, *, schema=CONFIG_MAP, subresource="", seconds=0, reset=managed_fields.NO_FIELDS):
     return managed_fields.record_update(
         old,
@@ -413,12 +418,23 @@ def test_manager_names_come_from_the_user_agent(field_manager, agent, name):
     assert managed_fields.manager_name(field_manager, agent) == name
 
 
-def test_a_difference_in_times_only_is_recognised():
-    """Such writes are not worth a new version."""
-    old = write(None, config_map({"k": "v"}), "m")
-    later = copy_of(old)
-    later["metadata"]["managedFields"][0]["time"] = "2030-01-01T00:00:00Z"
-    assert managed_fields.differ_in_times_only(old, later)
-    assert not managed_fields.differ_in_times_only(old, changed(later, k="w"))
-    later["metadata"]["managedFields"][0]["manager"] = "n"
-    assert not managed_fields.differ_in_times_only(old, later)
+def test_one_is_not_true():
+    """In an open place a number can become a boolean, and whoever wrote it owns it."""
+    old = write(None, {**config_map(), "spec": {"a": 1, "b": [0], "c": 1}}, "m", schema=ANYTHING)
+    new = {**config_map(), "spec": {"a": True, "b": [False], "c": 1.0}}
+    assert owners(write(old, new, "n", schema=ANYTHING))["n"] == {"f:spec": {"f:a": {}, "f:b": {}}}
+
+
+def test_an_item_that_becomes_several_has_no_fields_any_more():
+    """Items with the same keys are owned as one, whoever owned fields of the only one before; and the other way round."""
+    key = 'k:{"name":"a"}'
+    one = deployment([{"name": "a", "args": ["x"]}])
+    two = deployment([{"name": "a", "args": ["x"]}, {"name": "a"}])
+    obj = write(write(None, one, "m", schema=DEPLOYMENT), two, "n", schema=DEPLOYMENT)
+    template = {"f:template": {"f:spec": {"f:containers": {key: {}}}}}
+    assert owners(obj)["n"] == {"f:spec": template}
+    assert "f:template" not in owners(obj)["m"]["f:spec"]
+    obj = write(obj, one, "o", schema=DEPLOYMENT)
+    template = {"f:template": {"f:spec": {"f:containers": {key: {".": {}, "f:args": {}, "f:name": {}}}}}}
+    assert owners(obj)["o"] == {"f:spec": template}
+    assert "n" not in owners(obj)

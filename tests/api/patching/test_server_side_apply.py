@@ -9,13 +9,18 @@ from hypothesis import strategies as st
 
 from fakekube.api.patching import fieldset, managed_fields, server_side_apply
 from fakekube.api.patching.compare import fields_of
-from fakekube.api.patching.typed import root_type
+from fakekube.api.patching.reconcile import reconciled
+from fakekube.api.patching.typed import Type, root_type
+from fakekube.api.patching.validate import faults
 from fakekube.api.schema.model import Schema
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError, BadRequest, Conflict
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TEXT = {"type": "string"}
+MAP = {"type": "object", "additionalProperties": TEXT}
+KEYED = {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"], "items": MAP}
+KEYS = {'k:{"k":"a"}': {".": {}, "f:k": {}}}
 CONFIG_MAP = Schema(
     {"type": "object", "properties": {"data": {"type": "object", "additionalProperties": TEXT}}}
 )
@@ -292,6 +297,72 @@ def test_an_emptied_container_that_is_applied_stays():
     """Applying an empty map keeps the map."""
     obj = apply(None, item({"open": {"a": {"b": "c"}}}), "one")
     assert apply(obj, item({"open": {"a": {}}}), "one")["spec"] == {"open": {"a": {}}}
+
+
+def test_an_emptied_container_stays_while_somebody_owns_it():
+    """What is emptied goes with the last who named it, not with its last content."""
+    obj = apply(None, item({"gran": {}}), "one")
+    obj = apply(obj, item({}), "two")
+    obj = apply(obj, {**item({}), "spec": None}, "three")
+    kept = {"apiVersion": "x/v1", "kind": "Item", "metadata": {"name": "a"}}
+    obj = apply(obj, kept, "one")
+    assert obj["spec"] == {}
+    assert owners(obj) == {("two", "Apply"): {"f:spec": {}}, ("three", "Apply"): {"f:spec": {}}}
+    obj = apply(apply(obj, kept, "two"), kept, "three")
+    assert obj == {**kept, "metadata": {"name": "a"}}
+
+
+def test_an_empty_list_claims_nothing():
+    """A keyed list is owned by its items: applying it empty gives up all, and the struct above goes as well."""
+    obj = apply(None, item({"set": ["a"]}), "one")
+    obj = apply(obj, item({"set": []}), "one")
+    assert obj == {"apiVersion": "x/v1", "kind": "Item", "metadata": {"name": "a"}}
+
+
+def test_null_empties_a_map_one_applied():
+    """Null mentions no member: those applied before go, and the map stays."""
+    obj = apply(None, item({"gran": {"a": "x"}}), "one")
+    assert apply(obj, item({"gran": None}), "one")["spec"] == {"gran": {}}
+
+
+def test_one_conflicts_with_true():
+    """In an open place a number and a boolean are two values."""
+    obj = apply(None, item({"open": {"a": 1}}), "one")
+    assert refusal(obj, item({"open": {"a": True}}), "two").message.endswith('"one": .spec.open.a')
+    assert apply(obj, item({"open": {"a": 1.0}}), "two")["spec"]["open"] == {"a": 1}
+
+
+def test_a_missing_key_is_the_first_as_declared():
+    """An item without its keys is refused for the first of them in the schema's order."""
+    keyed = {
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["port", "host"],
+        "items": {"type": "object", "properties": {"port": TEXT, "host": TEXT}},
+    }
+    assert faults([{}], Type(Schema(keyed))).startswith(
+        'element 0: associative list with keys has an element that omits key field "port"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "before", "after"),
+    [
+        ({**MAP, "x-kubernetes-map-type": "atomic"}, {".": {}, "f:a": {}}, {}),
+        ({**MAP, "x-kubernetes-map-type": "atomic"}, {"f:a": {}}, {}),
+        (MAP, {"f:a": {}}, {"f:a": {}}),
+        (MAP, {}, {}),
+        ({"type": "array", "items": TEXT}, {'v:"a"': {}}, {}),
+        ({**KEYED, "items": {**MAP, "x-kubernetes-map-type": "atomic"}}, KEYS, {'k:{"k":"a"}': {}}),
+        ({"type": "object", "x-kubernetes-map-type": "atomic"}, {"f:a": {}}, {"f:a": {}}),
+        ({"type": "string"}, {"f:a": {}}, {"f:a": {}}),
+    ],
+    ids=["map", "part of a map", "granular", "leaf", "list", "item", "open map", "scalar"],
+)
+def test_ownership_follows_a_revised_schema(form, before, after):
+    """Who owned parts of what is atomic now owns it whole; nothing else changes, and open maps never do."""
+    kind = Type(Schema({"type": "object", "properties": {"p": form}}))
+    assert reconciled({"f:p": before, "f:gone": {"f:a": {}}}, kind) == {"f:p": after, "f:gone": {"f:a": {}}}
 
 
 def test_reset_fields_are_not_owned():
