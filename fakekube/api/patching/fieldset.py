@@ -20,6 +20,7 @@ Path = tuple[str, ...]  # path elements as fieldsV1 writes them: ("f:spec", 'k:{
 
 SELF = "."
 _EXPONENT_FROM = 1e21  # where Go's JSON stops writing all digits
+_INDEX = re.compile("[+-]?[0-9]+")
 _ESCAPED = re.compile("[<>&\u2028\u2029]")
 
 
@@ -38,8 +39,9 @@ def key_text(value: Any) -> str:
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text) if _ESCAPED.search(text) else text
 
 
-def _number(value: float) -> int | float:
-    return int(value) if value.is_integer() and abs(value) < _EXPONENT_FROM else value
+def _number(value: float) -> Any:
+    whole = value.is_integer() and abs(value) < _EXPONENT_FROM
+    return orjson.Fragment(f"{value:.0f}") if whole else value
 
 
 def from_paths(paths: Iterable[Path]) -> FieldSet:
@@ -253,7 +255,7 @@ def _value_text(value: Any, number: Callable[[Any], Any]) -> str:
 def parse(raw: Any) -> FieldSet:
     """Read a client's fieldsV1 into canonical form. Raises ValueError with the reason it is none.
 
-    Elements of an unknown kind are passed over: a later version may know them.
+    Elements of an unknown kind are passed over: a later version may know them. What holds nothing else is a member.
     """
     if not isinstance(raw, Mapping):
         raise ValueError(f"fieldsV1 must be an object, not {type(raw).__name__}")  # noqa: TRY004 - one error for bad data
@@ -264,11 +266,8 @@ def parse(raw: Any) -> FieldSet:
         known = _canonical(element)
         if known is None:
             continue
-        node = parse(child)
-        if node:
-            out[known] = {SELF: {}, **node} if SELF in child else node
-        elif not child or SELF in child:
-            out[known] = node
+        node = {} if child is None else parse(child)
+        out[known] = {SELF: {}, **node} if node and SELF in child else node
     return out
 
 
@@ -281,6 +280,8 @@ def _canonical(element: str) -> str | None:
     if kind == "f":
         return element
     if kind == "i":
+        if not _INDEX.fullmatch(body):
+            raise ValueError(f"invalid index: {element}")
         return f"i:{int(body)}"
     if kind not in "kv":
         return None

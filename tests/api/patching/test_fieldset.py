@@ -129,6 +129,8 @@ def test_paths_read_as_in_error_texts(path, text):
         ("<é&\u2028>", '"\\u003cé\\u0026\\u2028\\u003e"'),
         (1.0, "1"),
         (1.5, "1.5"),
+        (-0.0, "-0"),
+        (1e20, "100000000000000000000"),
         ({"b": 2.0, "a": "<"}, '{"a":"\\u003c","b":2}'),
     ],
 )
@@ -139,12 +141,12 @@ def test_values_in_elements_are_written_as_go_writes_them(value, text):
 
 def test_parsing_makes_canonical():
     """Key order, spaces and a lone dot make no difference; elements of a kind nobody knows are passed over."""
-    raw = {"f:a": {".": {}}, 'k:{"b": 1, "a": 2}': {}, "x:new": {}, "f:none": {"x:new": {}}}
-    assert fieldset.parse(raw) == {"f:a": {}, 'k:{"a":2,"b":1}': {}}
+    raw = {"f:a": {".": {}}, 'k:{"b": 1, "a": 2}': {}, "x:new": {}, "f:b": {"x:new": {}}, "v:1.0": None}
+    assert fieldset.parse(raw) == {"f:a": {}, 'k:{"a":2,"b":1}': {}, "f:b": {}, "v:1": {}}
 
 
 @pytest.mark.parametrize(
-    "raw", [{"nope": {}}, {"f": {}}, {"f:a": 1}, [], {"k:[1]": {}}, {"v:{": {}}, {"i:x": {}}]
+    "raw", [{"nope": {}}, {"f": {}}, {"f:a": 1}, [], {"k:[1]": {}}, {"v:{": {}}, {"i:x": {}}, {"i:1_0": {}}]
 )
 def test_parsing_refuses_what_is_no_set(raw):
     """Malformed sets raise ValueError."""
