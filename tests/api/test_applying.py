@@ -160,6 +160,29 @@ async def test_a_map_becomes_atomic(ask: Ask) -> None:
     ] * 2
 
 
+@pytest.mark.parametrize("subresource", ["", "/status"])
+async def test_the_last_owner_leaves(ask: Ask, subresource: str) -> None:
+    """Who gives up the last field leaves an object without managedFields."""
+    crd = definition({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
+    crd["spec"]["versions"][0]["subresources"] = {"status": {}}
+    version = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    version["properties"]["status"] = version["properties"]["spec"]
+    await ask("POST", CRDS, crd)
+    await ask("PATCH", f"{THINGS}/a?fieldManager=m", thing({}), APPLY)
+    await ask("PATCH", f"{THINGS}/a?fieldManager=m", {"metadata": {"managedFields": []}}, MERGE)
+    body = {key: value for key, value in thing(None).items() if key != "spec"}
+    path = f"{THINGS}/a{subresource}?fieldManager=n&force=true"
+    own = {"status" if subresource else "spec": {"x": 1}}
+    mine = json_of(await ask("PATCH", path, {**body, **own}, APPLY))
+    mine["metadata"]["managedFields"] = [e for e in mine["metadata"]["managedFields"] if e["manager"] == "n"]
+    await ask(
+        "PATCH", f"{THINGS}/a", {"metadata": {"managedFields": mine["metadata"]["managedFields"]}}, MERGE
+    )
+    left = json_of(await ask("PATCH", path, body, APPLY))
+    assert "managedFields" not in left["metadata"]
+    assert own.keys().isdisjoint(left)
+
+
 async def test_what_no_longer_fits(ask: Ask) -> None:
     """Nothing can be applied to an object whose list items lack the keys the definition has meanwhile."""
     items = {"type": "object", "properties": {"k": {"type": "string"}, "v": {"type": "string"}}}

@@ -41,7 +41,11 @@ async def apply(call: Call, options: WriteOptions) -> Response:
         _as_typed(call, new, old)
         check_namespace(call, new)
         check_name(new, info.name)
-        return await admit(call, attributes, None, keep_other_half(call, new, old), old)
+        tracked = "managedFields" in new["metadata"]
+        new = keep_other_half(call, new, old)
+        if not tracked:  # nobody owns anything any more: the old entries must not come back
+            new["metadata"].pop("managedFields", None)
+        return await admit(call, attributes, None, new, old)
 
     try:
         written = await call.registry.update(resource, info.namespace, info.name, transform, context)
