@@ -160,6 +160,24 @@ async def test_a_map_becomes_atomic(ask: Ask) -> None:
     ] * 2
 
 
+async def test_nulls(ask: Ask) -> None:
+    """An applied null reaches validation, unless a default takes its place; other writes drop what may not be null."""
+    text = {"type": "string"}
+    members = {"a": text, "b": {**text, "default": "x"}, "c": {**text, "nullable": True}}
+    await ask("POST", CRDS, definition({"type": "object", "properties": members}))
+    for _ in ("new", "there"):
+        refused = json_of(await ask("PATCH", f"{THINGS}/a?fieldManager=m", thing({"a": None}), APPLY))
+        assert refused["message"] == (
+            'Thing.example.com "a" is invalid: spec.a: Invalid value: "null": spec.a in body must be of type string: "null"'
+        )
+        allowed = json_of(
+            await ask("PATCH", f"{THINGS}/a?fieldManager=m", thing({"b": None, "c": None}), APPLY)
+        )
+        assert allowed["spec"] == {"b": "x", "c": None}
+    merged = json_of(await ask("POST", THINGS, {**thing({"a": None}), "metadata": {"name": "b"}}))
+    assert merged["spec"] == {"b": "x"}
+
+
 @pytest.mark.parametrize("subresource", ["", "/status"])
 async def test_the_last_owner_leaves(ask: Ask, subresource: str) -> None:
     """Who gives up the last field leaves an object without managedFields."""

@@ -247,6 +247,11 @@ class CustomResourceStrategy(Strategy):
     def validate_status_update(self, new: Object, old: Object) -> list[FieldError]:
         return self._validate(new, old, spec_counts=False)
 
+    def null_causes(self, new: Object, old: Object | None) -> list[FieldError]:
+        judged = copy_of(new)
+        self.structural.default_keeping_nulls(judged)
+        return self._validate(judged, old)
+
     def warnings(self, obj: Object, old: Object | None) -> list[str]:
         had = set((old or {}).get("metadata", {}).get("finalizers") or ())
         return [

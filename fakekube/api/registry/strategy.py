@@ -81,6 +81,10 @@ class Strategy:
     def prepare_subresource_update(self, subresource: str, new: Object, old: Object) -> None:
         """Normalise a write through any other subresource that shows the object (`pods/resize`), in place."""
 
+    def null_causes(self, new: Object, old: Object | None) -> list[FieldError]:
+        """What validation says of a merged object with the nulls somebody applied, before defaulting drops them."""
+        return []
+
     def validate_create(self, obj: Object) -> list[FieldError]:
         return []
 

@@ -17,11 +17,15 @@ _EXACT = 2.0**53
 _NOTHING: Mapping[str, Any] = {}
 
 
-def defaulter(node: Schema) -> Default | None:
-    """The closure that defaults values of this node, in place; None where values have no members."""
-    if "default" not in node.compiled:
-        node.compiled["default"] = _compile(node)
-    compiled: Default | None = node.compiled["default"]
+def defaulter(node: Schema, *, keep: bool = False) -> Default | None:
+    """The closure that defaults values of this node, in place; None where values have no members.
+
+    `keep`: nulls that are not allowed stay, for validation to complain about.
+    """
+    name = "default, nulls kept" if keep else "default"
+    if name not in node.compiled:
+        node.compiled[name] = _compile(node, keep=keep)
+    compiled: Default | None = node.compiled[name]
     return compiled
 
 
@@ -29,12 +33,12 @@ def _has_members(node: Schema) -> bool:
     return bool(node.properties or node.additional is not None or node.items is not None)
 
 
-def _compile(node: Schema) -> Default | None:
+def _compile(node: Schema, *, keep: bool) -> Default | None:
     if node.properties or node.additional is not None:
-        return _walk(node)
+        return _walk(node, keep=keep)
     if node.items is None:
         return None
-    elements = _elements(node.items)
+    elements = _elements(node.items, keep=keep)
     return lambda values, _=_NOTHING: elements(values) if type(values) is list else None
 
 
@@ -43,19 +47,19 @@ def _maker(node: Schema) -> Callable[[], Any]:
     return (lambda: copy_of(default)) if isinstance(default, (dict, list)) else (lambda: default)
 
 
-def _walk(node: Schema) -> Default:
+def _walk(node: Schema, *, keep: bool) -> Default:
     """Values that may have members; their items, should they be lists, in a closure of its own."""
-    elements = _elements(node.items) if node.items is not None else None
+    elements = _elements(node.items, keep=keep) if node.items is not None else None
     properties = node.properties
     defaults = [
         (name, _maker(child), child.nullable) for name, child in properties.items() if "default" in child.raw
     ]
     children: dict[str, Default | None] = {}
     for name, child in properties.items():
-        children[name] = _lazily(children, name, child) if _has_members(child) else None
+        children[name] = _lazily(children, name, child, keep=keep) if _has_members(child) else None
     nullable = frozenset(name for name, child in properties.items() if child.nullable)
     additional = node.additional
-    rest = defaulter(additional) if additional is not None else None
+    rest = defaulter(additional, keep=keep) if additional is not None else None
     rest_default = _maker(additional) if additional is not None and "default" in additional.raw else None
     rest_nullable = additional is None or additional is ANYTHING or additional.nullable
     get = children.get
@@ -84,7 +88,7 @@ def _walk(node: Schema) -> Default:
 
     def settle_null(obj: dict[str, Any], name: str) -> None:
         if name in properties:
-            if name not in nullable:
+            if name not in nullable and not keep:
                 del obj[name]
         elif rest_nullable:
             return
@@ -92,14 +96,14 @@ def _walk(node: Schema) -> Default:
             obj[name] = rest_default()
             if rest is not None:
                 rest(obj[name])
-        else:
+        elif not keep:
             del obj[name]
 
     return walk
 
 
-def _elements(items: Schema) -> Callable[[list[Any]], None]:
-    walk = defaulter(items)
+def _elements(items: Schema, *, keep: bool) -> Callable[[list[Any]], None]:
+    walk = defaulter(items, keep=keep)
     make = _maker(items) if "default" in items.raw and not items.nullable else None
 
     def elements(values: list[Any]) -> None:
@@ -120,9 +124,9 @@ def _settled(number: float) -> float:
     return int(number) if number.is_integer() and abs(number) < _EXACT else number
 
 
-def _lazily(children: dict[str, Default | None], name: str, node: Schema) -> Default:
+def _lazily(children: dict[str, Default | None], name: str, node: Schema, *, keep: bool) -> Default:
     def first(value: Any) -> None:
-        compiled = children[name] = defaulter(node)
+        compiled = children[name] = defaulter(node, keep=keep)
         if compiled is not None:
             compiled(value)
 

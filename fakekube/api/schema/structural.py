@@ -56,6 +56,12 @@ class Structural:
             unknown += sorted(gone)
         return unknown + metadata.prune_embedded(self.schema, obj)
 
+    def default_keeping_nulls(self, obj: Object) -> None:
+        """Fill in defaults, in place; nulls that are not allowed stay, for validation to complain about."""
+        default = defaulter(self.schema, keep=True)
+        if default is not None:
+            default(obj)
+
     def default(self, obj: Object, stored: Object | None = None) -> None:
         """Fill in defaults and drop nulls that are not allowed, in place; members shared with `stored` have been done."""
         default = defaulter(self.schema)

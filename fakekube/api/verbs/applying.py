@@ -3,6 +3,8 @@
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/patch.go, applyPatcher
 """
 
+from typing import Any
+
 import orjson
 
 from fakekube.api.options import WriteOptions
@@ -20,6 +22,7 @@ from fakekube.machinery.field_errors import required
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object, Response
 
+_OF_NULL = ': "null"'  # how complaints about a null end
 _NOT_AS_YAML = (b"\t", b"\x7f", b"\\u")  # what YAML refuses, or halves of characters that only JSON joins
 
 
@@ -45,6 +48,7 @@ async def apply(call: Call, options: WriteOptions) -> Response:
         new = keep_other_half(call, new, old)
         if not tracked:  # nobody owns anything any more: the old entries must not come back
             new["metadata"].pop("managedFields", None)
+        _refuse_nulls(call, applied, new, old)
         return await admit(call, attributes, None, new, old)
 
     try:
@@ -111,6 +115,21 @@ def merged(call: Call, live: Object | None, applied: Object, options: WriteOptio
     )
 
 
+def _refuse_nulls(call: Call, applied: Object, new: Object, old: Object | None) -> None:
+    """Other writes lose the nulls a schema does not allow when they are decoded; what is applied is not decoded again."""
+    if not _has_null(applied):
+        return
+    causes = call.resource.strategy.null_causes(new, old)
+    if any(cause.detail.endswith(_OF_NULL) for cause in causes):  # the rest may yet be mended by admission
+        raise invalid(call.resource.kind, call.resource.group, call.info.name, causes)
+
+
+def _has_null(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_null, value.values()))
+    return any(map(_has_null, value)) if isinstance(value, list) else value is None
+
+
 def _as_typed(call: Call, obj: Object, old: Object | None) -> None:
     """Decode a merged object into its type, in place. What the schema lets pass and Go does not is the server's fault."""
     resource = call.resource
@@ -142,6 +161,7 @@ async def _create_applied(call: Call, applied: Object, options: WriteOptions) ->
         raise conflict(resource.plural, resource.group, call.info.name, said)
     check_namespace(call, obj)
     check_name(obj, call.info.name)
+    _refuse_nulls(call, applied, obj, None)
     resource.strategy.default(obj)
     attributes, context = creation(call, obj, options, call.info.namespace if resource.namespaced else "")
     context.recorded = True
