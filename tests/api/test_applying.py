@@ -213,11 +213,13 @@ async def test_what_no_longer_fits(ask: Ask) -> None:
     revised = definition({"type": "object", "properties": {"list": form}})
     crd["spec"]["versions"][0]["schema"] = revised["spec"]["versions"][0]["schema"]
     assert (await ask("PUT", f"{CRDS}/things.example.com", crd)).status == 200
+    lacking = (
+        ".spec.list: element 0: associative list with keys has an element that omits key field "
+        '"k" (and doesn\'t have default value)'
+    )
+    who = "default/a; example.com/v1, Kind=Thing"
     refused = json_of(await ask("PATCH", f"{THINGS}/a?fieldManager=two", thing({}), APPLY))
     assert (refused["code"], refused["message"]) == (
         500,
-        (
-            "failed to create typed live object (default/a; example.com/v1, Kind=Thing): .spec.list: element 0: associative "
-            'list with keys has an element that omits key field "k" (and doesn\'t have default value)'
-        ),
+        f"failed to create typed live object ({who}): {lacking}",
     )

@@ -18,7 +18,10 @@ _ABSENT: Any = object()
 
 
 def fields_of(value: Any, kind: Type) -> FieldSet:
-    """Every leaf and every list item `value` mentions. Structs are not mentioned by what is in them; map entries are."""
+    """Every leaf and every list item `value` mentions. Structs are not mentioned by what is in them; map entries are.
+
+    List items without their keys, such as pruning leaves, count as something in their list that nobody can own.
+    """
     if isinstance(value, dict) and kind.granular:
         return _fields_of_map(value, kind)
     return _fields_of_list(value, kind) if isinstance(value, list) and kind.keyed else {}
@@ -46,7 +49,7 @@ def _fields_of_map(value: Mapping[str, Any], kind: Type) -> FieldSet:
 def _fields_of_list(value: list[Any], kind: Type) -> FieldSet:
     item = kind.item
     out: FieldSet = {}
-    for element, child in kind.index(value).items():
+    for element, child in kind.index(value, strict=False).items():
         inner = {} if isinstance(child, Repeated) else fields_of(child, item)
         out[element] = {SELF: {}, **inner} if inner else {}
     return out

@@ -74,7 +74,10 @@ def apply(
     if wrong:
         raise ApiError(f"failed to create typed patch object ({_object_text(applied)}): {wrong}")
     if live is not None and shape.revised and (wrong := faults(live, shape, repeated=True)):
-        raise ApiError(f"failed to create typed live object ({_object_text(live)}): {wrong}")
+        said = "create typed live object ({})"
+        if not dig(live, "metadata", "managedFields"):
+            said = "create manager for existing fields: failed to convert new object ({}) to smd typed"
+        raise ApiError(f"failed to {said.format(_object_text(live))}: {wrong}")
     task = _Apply(
         live, applied, shape, manager=manager, api_version=api_version, subresource=subresource, reset=reset
     )

@@ -35,6 +35,9 @@ _HELD_BY_VALUE_IN: Mapping[str, frozenset[str]] = {
 }
 
 
+_UNADDRESSABLE = "?"
+
+
 class ElementError(ValueError):
     """A list item that cannot be addressed: it lacks a key, or is nothing a set may hold."""
 
@@ -145,11 +148,20 @@ class Type:
             raise ElementError("associative list without keys has an element that's an explicit null")
         return f"v:{key_text(value)}"
 
-    def index(self, values: Sequence[Any]) -> dict[str, Any]:
-        """A keyed list's items by path element. An element that occurs twice leads to `Repeated`."""
+    def index(self, values: Sequence[Any], *, strict: bool = True) -> dict[str, Any]:
+        """A keyed list's items by path element. An element that occurs twice leads to `Repeated`.
+
+        Raises ElementError for an item that cannot be addressed, or files it under no real element.
+        """
         found: dict[str, Any] = {}
         for value in values:
-            element = self.element_of(value)
+            try:
+                element = self.element_of(value)
+            except ElementError:
+                if strict:
+                    raise
+                found[_UNADDRESSABLE] = value
+                continue
             before = found.get(element, found)
             if before is found:
                 found[element] = value

@@ -325,6 +325,18 @@ def test_null_empties_a_map_one_applied():
     assert apply(obj, item({"gran": None}), "one")["spec"] == {"gran": {}}
 
 
+def test_an_owned_item_keeps_its_keys():
+    """Somebody may own a list item and none of its keys; pruning around it leaves it whole."""
+    obj = apply(None, item({}), "one")
+    entry = {**obj["metadata"]["managedFields"][0], "manager": "two", "operation": "Update"}
+    entry["fieldsV1"] = {"f:spec": {"f:map": {'k:{"k":"a"}': {}}}}
+    obj["metadata"]["managedFields"].append(entry)
+    obj["spec"]["map"] = [{"k": "a"}]
+    obj = apply(obj, {key: value for key, value in item({}).items() if key != "spec"}, "one")
+    assert obj["spec"] == {"map": [{"k": "a"}]}
+    assert set(owners(obj)) == {("two", "Update")}
+
+
 def test_one_conflicts_with_true():
     """In an open place a number and a boolean are two values."""
     obj = apply(None, item({"open": {"a": 1}}), "one")
