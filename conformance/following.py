@@ -120,6 +120,10 @@ class Follower:
                 f"  {kind.kind} {name}: {state(kind, obj)}" for name, obj in sorted(self.now[kind].items())
             ]
         about_pools = [one for one in self.now[EVENT].values() if one["involvedObject"]["kind"] == POOL.kind]
+        if self.now[POOL] and not any(
+            obj.get("status") or obj["metadata"].get("finalizers") for obj in self.now[POOL].values()
+        ):
+            lines.append("  No pool has been touched: is the controller that is to be judged running?")
         lines += [f"  Event {one['reason']}: {one.get('message', '')}" for one in about_pools]
         return "\n".join(lines)
 

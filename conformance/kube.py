@@ -14,6 +14,7 @@ import httpx2 as httpx
 import orjson
 from lightkube import KubeConfig
 from lightkube.config.client_adapter import AsyncClient, ConnectionParams
+from lightkube.config.models import User
 
 Object = dict[str, Any]
 
@@ -92,6 +93,7 @@ class Kube:
         if config is None:
             raise ValueError(f"{kubeconfig} has no current context")
         self.server: str = config.cluster.server
+        config = config._replace(user=config.user or User())  # where nobody has to say who he is
         self._http = AsyncClient(config, ConnectionParams(timeout=httpx.Timeout(_SECONDS)))
 
     async def __aenter__(self) -> Self:
@@ -184,7 +186,9 @@ async def trouble(kubeconfig: str) -> str:
             return f"the cluster of {kubeconfig} knows no VirtualMachinePools: install KubeVirt there first"
         return f"the cluster of {kubeconfig} lists no pools for this user: {refusal.message}"
     except Exception as error:  # noqa: BLE001 - files, YAML, certificates and sockets fail in many ways
-        return f"{kubeconfig} leads to no cluster: {' '.join(str(error).split())}"
+        unread = isinstance(error, TypeError | KeyError | AttributeError)
+        why = "it is no kubeconfig" if unread else " ".join(str(error).split())
+        return f"{kubeconfig} leads to no cluster: {why}"
     return ""
 
 

@@ -17,6 +17,7 @@ import click
 from fakekube.cli.mistakes import Mistake
 
 _NEEDED = ("pytest", "pytest_asyncio", "xdist", "lightkube")
+_NOTHING_CHOSEN = "no test is chosen by --select or --smoke; ids look like P-044, D-08, S-06"
 _WRONG_USAGE, _NO_TESTS = 4, 5  # pytest's codes
 
 
@@ -70,6 +71,9 @@ def conformance(*, jobs: int, smoke: bool, **flags: Any) -> None:
             re.compile(pattern.strip())
         except re.error as error:
             raise Mistake(f"--select {pattern} is no pattern: {error}") from error
+    folder = Path(suite.origin).parent
+    if flags["select"] and not _chosen(folder, flags["select"]):
+        raise Mistake(_NOTHING_CHOSEN)
     if flags["report"]:
         try:
             Path(flags["report"]).mkdir(parents=True, exist_ok=True)
@@ -80,12 +84,19 @@ def conformance(*, jobs: int, smoke: bool, **flags: Any) -> None:
     options = {f"--{name.replace('_', '-')}": str(value) for name, value in flags.items() if value} | (
         {"-m": "smoke"} if smoke else {}
     )
-    folder = Path(suite.origin).parent
     command = [*_pytest(folder, jobs), *itertools.chain.from_iterable(options.items())]
     code = subprocess.run(command, cwd=folder.parent, check=False).returncode  # noqa: S603 - pytest, as ourselves
     if code == _NO_TESTS:
-        raise Mistake("no test is chosen by --select or --smoke; ids look like P-044, D-08, S-06")
+        raise Mistake(_NOTHING_CHOSEN)
     sys.exit(Mistake.exit_code if code == _WRONG_USAGE else code)
+
+
+def _chosen(folder: Path, patterns: str) -> bool:
+    """Whether any test has such an id: told before clusters are started for none."""
+    found = (re.findall(r"def test_([PDS])_(\d+)", file.read_text()) for file in folder.rglob("test_*.py"))
+    ids = [f"{kind}-{number}" for some in found for kind, number in some]
+    wanted = [one.strip() for one in patterns.split(",") if one.strip()]
+    return not wanted or any(re.match(one, id_) for one in wanted for id_ in ids)
 
 
 def _pytest(folder: Path, jobs: int) -> list[str]:

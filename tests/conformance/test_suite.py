@@ -95,8 +95,12 @@ def test_clusters_that_cannot_be_judged_are_one_sentence(tmp_path):
     unread = run("--kubeconfig", str(config), "--select", "P-044", "--jobs", "0")
     assert (unread.returncode, "Traceback" in unread.stdout + unread.stderr) == (2, False)
     assert f"{config} leads to no cluster" in unread.stderr
+    config.write_text("clusters: one")
+    odd = run("--kubeconfig", str(config), "--select", "P-044", "--jobs", "0")
+    assert f"{config} leads to no cluster: it is no kubeconfig" in odd.stderr
     config = tmp_path / "away"
     kubeconfig.write(config, "http://127.0.0.1:9")
+    config.write_text(config.read_text().replace(", user: fakekube", ""))  # nobody in particular
     away = run("--kubeconfig", str(config), "--select", "P-044", "--jobs", "0")
     assert (away.returncode, "Traceback" in away.stdout + away.stderr) == (2, False)
     assert f"{config} leads to no cluster: All connection attempts failed" in away.stderr
