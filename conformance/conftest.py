@@ -161,7 +161,7 @@ async def world(request, kube):
 async def bare(request):
     """The same where nobody but the pool controller and the garbage collector works, so that tests can play KubeVirt."""
     if BARE not in os.environ:
-        pytest.skip("needs a cluster without a VM controller")
+        pytest.skip("needs a cluster without a VM controller (--bare-kubeconfig)")
     async with Kube(os.environ[BARE]) as connection, _namespace(request, connection) as found:
         yield found
 

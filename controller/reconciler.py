@@ -83,7 +83,7 @@ class Reconciler:
             if stage.failure is None:
                 raise error
             key = objects.key(performer.pool)
-            log.info("%s: %s: %s", key, stage.failure.prefix, error, extra={"key": key})
+            log.debug("%s: %s: %s", key, stage.failure.prefix, error, extra={"key": key})
             first = first or error
             if failure is None and not isinstance(error, Behind):
                 failure = (stage.failure.reason, stage.failure.message(error))

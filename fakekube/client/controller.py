@@ -101,6 +101,7 @@ class Controller:
         self._workers = workers
         self._observer = observer
         self._active = 0
+        self._said: dict[str, str] = {}  # of keys that fail, what was logged last
 
     @property
     def idle(self) -> bool:
@@ -179,6 +180,7 @@ class Controller:
             result = await self._reconcile(key)
         except TerminalError as error:
             self._log(logging.ERROR, "terminal error", key, error)
+            self._said.pop(key, None)
             queue.forget(key)
             return "terminal_error"
         except ApiError as error:
@@ -190,6 +192,7 @@ class Controller:
             self._log(logging.ERROR, "error", key, error, trace=True)
             queue.add_rate_limited(key)
             return "error"
+        self._said.pop(key, None)
         queue.forget(key)
         if result is not None and result.requeue_after is not None and result.requeue_after > 0:
             queue.add_after(key, result.requeue_after)
@@ -197,5 +200,10 @@ class Controller:
         return "success"
 
     def _log(self, level: int, what: str, key: str, error: Exception, *, trace: bool = False) -> None:
+        """What fails again and again for the same reason is said once; how often, metrics tell."""
+        text = f"{what}: {error}"
+        if self._said.get(key) == text:
+            level = logging.DEBUG
+        self._said[key] = text
         extra = {"controller": self.name, "key": key, "retries": self.queue.retries(key)}
         log.log(level, "%s: %s: %s: %s", self.name, key, what, error, extra=extra, exc_info=trace)

@@ -59,6 +59,23 @@ async def test_an_error_is_retried_after_back_off(clock, background, turns, capl
     assert "stale" not in caplog.text  # below warning: a conflict is nothing unusual
 
 
+async def test_the_same_error_is_logged_once(clock, background, turns, caplog):
+    """What fails again and again is no news until it fails otherwise, or after it has worked."""
+    outcomes = [ValueError("odd")] * 5 + [ValueError("other")] * 5 + [None] + [ValueError("other")] * 2
+
+    async def reconcile(key):
+        outcome = outcomes.pop(0)
+        if outcome:
+            raise outcome
+        controller.queue.add_after(key, 1)
+
+    controller = await _run(reconcile, clock, background, turns)
+    while outcomes:
+        clock.advance(clock.next_due())
+        await turns()
+    assert caplog.messages == [f"test: k: error: {text}" for text in ("odd", "other", "other")]
+
+
 async def test_a_terminal_error_is_logged_and_not_retried(clock, background, turns, caplog):
     """TerminalError says that trying again cannot help."""
 

@@ -62,7 +62,7 @@ def test_without_a_controller_it_fails(tmp_path):
         ("P-044", "failed"),
         ("P-178", "failed"),
     ]
-    assert results[1]["why"] == "needs a cluster without a VM controller"
+    assert results[1]["why"] == "needs a cluster without a VM controller (--bare-kubeconfig)"
     assert "<code>p-0</code>" in (tmp_path / "report.html").read_text()
 
 
