@@ -7,6 +7,8 @@ record as it is.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from conformance.statements import load
+
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
@@ -19,6 +21,9 @@ class Deviation:
     run: bool = True
     certain: bool = True
 
+
+_QUIRK = Deviation("a quirk of upstream's, which nobody has to share", certain=False)
+_SENSIBLE = Deviation("sensible where upstream is odd, but nowhere asked for", certain=False)
 
 DEVIATIONS: Mapping[str, Mapping[str, Deviation]] = {
     "ours": {
@@ -60,6 +65,10 @@ DEVIATIONS: Mapping[str, Mapping[str, Deviation]] = {
         "D-22": Deviation("which of several strategies counts is not said", certain=False),
         "D-23": Deviation("sysprep's answers keep their names before upstream's #17600", certain=False),
     },
+    # Anybody's: where upstream is odd, a controller may be as odd or be sensible, and nobody can do both.
+    "other": {one.id: _QUIRK for one in load("pool") if one.kind == "quirk"}
+    | {f"D-{number:02}": _SENSIBLE for number in (6, *range(8, 24))}
+    | {"S-06": _QUIRK},
 }
 
 # How many seconds an implementation lets changes gather before it acts (P-203).

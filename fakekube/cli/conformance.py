@@ -39,7 +39,7 @@ _WRONG_USAGE, _NO_TESTS = 4, 5  # pytest's codes
 )
 @click.option(
     "--implementation",
-    type=click.Choice(["ours", "kubevirt-1.9"]),
+    type=click.Choice(["ours", "kubevirt-1.9", "other"]),
     default="ours",
     show_default=True,
     help="Whose known deviations are expected.",
