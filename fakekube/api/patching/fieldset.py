@@ -181,11 +181,6 @@ def _common(one: FieldSet, other: FieldSet) -> FieldSet | None:
     return {} if member else None
 
 
-def leaves(fields: FieldSet) -> FieldSet:
-    """The members that have no members below them."""
-    return {element: leaves(child) if child else {} for element, child in fields.items() if element != SELF}
-
-
 def paths(fields: FieldSet, prefix: Path = ()) -> Iterator[Path]:
     """Every member, in the order of error texts: at each level first the members, then what lies below."""
     elements = sorted((element for element in fields if element != SELF), key=_order)

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from fakekube.api.patching import fieldset
 from fakekube.api.patching.compare import added_to_new, compare
 from fakekube.api.patching.fieldset import FieldSet
@@ -167,6 +169,13 @@ def identity_of(entry: Mapping[str, Any]) -> Identity:
     return entry.get("manager") or "", operation, version, entry.get("subresource") or ""
 
 
+def rank(entry: Mapping[str, Any]) -> bytes:
+    """Where an owner stands among others: in the order of what Go identifies it by, its entry as JSON."""
+    manager, operation, version, subresource = identity_of(entry)
+    known = {"manager": manager, "operation": operation, "apiVersion": version, "subresource": subresource}
+    return orjson.dumps({name: value for name, value in known.items() if value})
+
+
 def surrender(entries: Iterable[Entry], gained: FieldSet, lost: FieldSet) -> list[Entry]:
     """The entries after everybody gave up what somebody else changed and what is gone. Empty ones vanish."""
     out: list[Entry] = []
@@ -229,7 +238,7 @@ def capped(entries: list[Entry], limit: int = MAX_UPDATE_MANAGERS) -> list[Entry
     if len(updates) <= limit:
         return entries
     left = {identity_of(entry): entry for entry in entries}
-    oldest_first = sorted(updates, key=lambda entry: (entry.get("time", ""), identity_of(entry)))
+    oldest_first = sorted(updates, key=lambda entry: (entry.get("time", ""), rank(entry)))
     first_of: dict[str, Identity] = {}
     surplus = len(updates) - limit
     for entry in oldest_first:

@@ -26,6 +26,7 @@ from fakekube.api.patching.managed_fields import (
     identity_of,
     new_entry,
     ordered,
+    rank,
     record_update,
     surrender,
     with_entries,
@@ -180,7 +181,7 @@ class _Apply:
     def _refuse_conflicts(self, gained: FieldSet) -> None:
         found = [
             (entry, path)
-            for entry in sorted(self.others, key=identity_of)
+            for entry in sorted(self.others, key=rank)
             for path in fieldset.paths(fieldset.intersection(entry["fieldsV1"], gained))
         ]
         if found and self.manager == KUBECTL and self.live is not None:

@@ -64,16 +64,6 @@ def test_without_takes_everything_below_along(one, other):
 
 
 @settings(deadline=None)
-@given(SETS)
-def test_leaves_have_no_members_below(paths):
-    """The leaves are the members that lead to no other member."""
-    expected = {
-        path for path in paths if not any(len(p) > len(path) and p[: len(path)] == path for p in paths)
-    }
-    assert members(fieldset.leaves(fieldset.from_paths(paths))) == expected
-
-
-@settings(deadline=None)
 @given(SETS, SETS)
 def test_an_untouched_set_is_handed_back_itself(one, other):
     """A difference that removes nothing is the very same object, so callers can tell cheaply."""

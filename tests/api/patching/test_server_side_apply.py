@@ -195,6 +195,27 @@ def test_several_conflicts_are_listed_by_owner():
     )
 
 
+def test_owners_of_conflicts_stand_in_the_order_of_their_entries():
+    """Of two entries by one name the one with a subresource comes first, as their JSON sorts."""
+    obj = apply(None, item({"n": 1}), "one")
+    entry = obj["metadata"]["managedFields"][0]
+    obj["metadata"]["managedFields"].append({**entry, "subresource": "status"})
+    assert refusal(obj, item({"n": 2}), "two").message == (
+        'Apply failed with 2 conflicts: conflicts with "one" with subresource "status":\n'
+        "- .spec.n\n"
+        'conflicts with "one":\n'
+        "- .spec.n"
+    )
+
+
+def test_fields_owned_through_another_version_are_compared_as_they_stand():
+    """Nothing is converted to the version an owner used."""
+    obj = apply(None, item({"n": 1}), "one")
+    obj["metadata"]["managedFields"][0]["apiVersion"] = "x/v0"
+    assert refusal(obj, item({"n": 2}), "two").message.endswith('"one": .spec.n')
+    assert owners(apply(obj, item({"n": 2}), "two", force=True)).keys() == {("two", "Apply")}
+
+
 def test_force_takes_over():
     """A forced apply changes the value and becomes its only owner; the loser now conflicts."""
     obj = apply(None, config_map({"k": "v", "l": "1"}), "one")
