@@ -1,7 +1,7 @@
 """Tells users what happened, as core/v1 Events, in order and in the background; what to fold is `event_correlation`'s.
 
 Recording never waits and never fails: events are nice to have. A refused one is logged and dropped, one that could not
-be sent is tried again while later ones wait behind it.
+be sent is tried again while later ones wait behind it. Between two of them everybody else comes first, as long as few wait.
 Upstream: k8s: staging/src/k8s.io/client-go/tools/record/event.go
 """
 
@@ -26,6 +26,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _QUEUE_LENGTH = (
     100_000  # upstream drops beyond 1000 waiting; here a burst may be larger, as everything is quicker
 )
+_CROWD = 10_000  # so many waiting are not kept waiting any more: they take memory
 _STRATEGIC = {"content-type": "application/strategic-merge-patch+json"}
 _TRIES, _RETRY_DELAY = 12, 10.0
 
@@ -90,6 +91,8 @@ class Recorder:
             while self._waiting:
                 await self._send(self._waiting[0])
                 self._waiting.popleft()
+                if len(self._waiting) < _CROWD:
+                    await self._clock.sleep(0)  # news may wait, states may not: everybody else goes first
 
     def _made(self, obj: Object, kind: str, reason: str, message: str) -> Object:
         now = self._clock.now()

@@ -269,7 +269,7 @@ def test_a_failed_test_tells_what_happened(suite):
             "cluster time: *",
             "fault: 500 on verb=create kind=pod: fitted 3, fired 1 times",
             "*s  virt-controller: create pods default → 500 etcdserver: leader changed [[]500 on *",
-            "*VirtualMachinePool default/web: readyReplicas 2",
+            "*VirtualMachinePool default/web: readyReplicas *2",
         ]
     )
 
