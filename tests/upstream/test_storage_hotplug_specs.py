@@ -1,6 +1,6 @@
-"""Upstream's functional specs of volumes that are plugged in and out, by request and by the template.
+"""Upstream's functional specs of volumes that are plugged in and out, by request and by the template, and of failing disks.
 
-Origin: kubevirt: tests/storage/{hotplug,declarative-hotplug}.go
+Origin: kubevirt: tests/storage/{hotplug,declarative-hotplug,events}.go
 """
 
 from typing import Any
@@ -340,3 +340,20 @@ async def test_declared_disks(suite: Suite) -> None:
     await vm.change(("replace", "/domain/devices/disks", disks), ("replace", "/volumes", before["volumes"]))
     await plug.gone("hotplug-disk")
     await plug.in_instance("hotplug-disk", there=False)
+
+
+async def test_a_faulty_disk(suite: Suite) -> None:
+    """[6225] A guest that is paused by an error of its disk says so by an event; here its fate has it."""
+    spec = guest("")
+    spec["domain"]["devices"]["disks"] = [{"name": "disk0", "disk": {"bus": "virtio"}}]
+    spec["volumes"] = [
+        {"name": "disk0", "persistentVolumeClaim": {"claimName": await blank(suite, "ioerror")}}
+    ]
+    vm = await guests.instance(suite, spec, annotations={"fakekube.io/fate": "io-error-after=5s"})
+    await vm.is_told("IOerror")
+    found = await suite.items(guests.EVENTS, fieldSelector="reason=IOerror")
+    assert [(one["message"], one["involvedObject"]["kind"]) for one in found] == [
+        ("VM Paused due to IO error at the volume: disk0", "VirtualMachineInstance")
+    ]
+    paused = [one for one in (await vm.vmi())["status"]["conditions"] if one["type"] == "Paused"]
+    assert [(one["status"], one["reason"]) for one in paused] == [("True", "PausedIOError")]

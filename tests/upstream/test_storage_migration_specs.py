@@ -250,3 +250,15 @@ async def test_plugged_volumes(suite: Suite) -> None:
     await uses(vm, "dest", "vol0")
     await succeeded(vm)
     await plug.ready("vol0")
+
+
+async def test_what_can_move_afterwards(suite: Suite) -> None:
+    """On a claim that several nodes can mount, a guest can be migrated as it could not before."""
+    vm = await on_volume(suite)
+    await vm.has("LiveMigratable", "False")
+    shared = await claim(suite, "shared", "Block", accessModes=["ReadWriteMany"])
+    await update(vm, 0, from_claim(shared))
+    await uses(vm, shared)
+    await succeeded(vm)
+    await vm.has("LiveMigratable")
+    await (await guests.migrate(vm)).succeeds()

@@ -169,6 +169,27 @@ def migratability(vmi: Obj) -> list[dict[str, Any]]:
     return [live, _told("StorageLiveMigratable", "NotMigratable" if network else "", text)]
 
 
+def reconsidered(vmi: Obj) -> Object | None:
+    """`status` of a running guest that can move where it could not, or the other way round, since its claims are others; None
+    where there is nothing to tell. While it moves, and before all claims are known, nothing is."""
+    status: Object = vmi.get("status") or {}
+    claims = {
+        one["name"]
+        for one in dig(vmi, "spec", "volumes", default=())
+        if "persistentVolumeClaim" in one or "dataVolume" in one
+    }
+    known = {one["name"] for one in status.get("volumeStatus") or () if one.get("persistentVolumeClaimInfo")}
+    state = status.get("migrationState")
+    if not claims <= known or not known or (state is not None and not state.get("completed")):
+        return None
+    told = {one["type"]: one for one in migratability(vmi)}
+    listed = list(status.get("conditions") or ())
+    if all(told.get(one["type"], one).get("message") == one.get("message") for one in listed):
+        return None
+    changed = [told.get(one["type"], one) for one in listed]
+    return {**status, "conditions": changed, "migrationMethod": migration_method(vmi)}
+
+
 def migration_method(vmi: Obj) -> str:
     """BlockMigration as soon as one writable disk is not a shared claim."""
     read_only = {

@@ -13,8 +13,10 @@ Names for stages (`stages/guest.yaml`); those that say nothing now are absent:
     bootAfter · agentAt · agentLostAt · crashAt · shutdownAt · errorAt     when that is to happen, where its fate says
     agent       `awaited` or `connected`, of a guest that has one; agentLater: exists if its fate has it come later
     connected · disconnected · paused       the status to write when its agent comes, when it goes, at a disk error
+    disk        the name of its first disk, the one that has errors
     thawAt      when frozen file systems thaw by themselves; thawed: the status then
     plugged     the status in which plugged volumes have got one step further; plugging: what to tell of it
+    reconsidered    the status in which it can migrate, or cannot any more, since its claims are others
     rewired     the status in which links are up or down, and interfaces unplugged, as its spec says
     migration   the next step: `step`, or `copied` when the memory has to be copied before it; copying: for how long
     moved       metadata and status after that step; moveNotes · moveWarnings: what to tell of it
@@ -111,6 +113,9 @@ class GuestView(View):
         lost = fate.agent_lost_after
         return None if lost is not None and self._age() >= lost else "awaited"
 
+    def disk(self) -> str | None:
+        return dig(self._vmi, "spec", "domain", "devices", "disks", 0, "name")
+
     def thaw_at(self) -> str | None:
         frozen = self._status.get("fsFreezeStatus") == "frozen"
         return rfc3339_micro(self._memory.thaws) if frozen and self._memory.thaws else None
@@ -127,6 +132,9 @@ class GuestView(View):
         agent = condition_is(self._vmi, "AgentConnected")
         fresh = domain.rewired(self._vmi, self._pod(), agent=agent)
         return None if fresh is None else {**self._status, "interfaces": fresh}
+
+    def reconsidered(self) -> Object | None:
+        return domain.reconsidered(self._vmi)
 
     # Migrating.
 
@@ -239,6 +247,8 @@ GuestView.computed = {
             "plugged",
             "plugging",
             "rewired",
+            "reconsidered",
+            "disk",
             "migration",
             "copying",
             "moved",

@@ -155,3 +155,34 @@ def test_node_labels():
     assert nodes.missing_labels({"metadata": {"labels": dict(nodes.CAPABILITIES)}}) == {}
     own = {**nodes.CAPABILITIES, "cpumanager": "false", "kubevirt.io/schedulable": "false"}
     assert nodes.missing_labels({"metadata": {"labels": own}}) == {"kubevirt.io/schedulable": "true"}
+
+
+def running(modes, told, **state):
+    """An instance on a claim of these access modes that has been told to be so migratable."""
+    made = vmi(volume=CLAIM, modes=modes)
+    status = made.setdefault("status", {})
+    status["conditions"] = [
+        {"type": "Ready", "status": "True"},
+        *domain.migratability(vmi(volume=CLAIM, modes=told)),
+    ]
+    return {**made, "status": {**status, **state}}
+
+
+def test_reconsidered():
+    """A guest whose claims are others is told anew whether it can move, but not while it moves."""
+    once, many = ["ReadWriteOnce"], ["ReadWriteMany"]
+    assert domain.reconsidered(running(once, once)) is None
+    now = domain.reconsidered(running(many, once))
+    assert [(one["type"], one["status"]) for one in now["conditions"]] == [
+        ("Ready", "True"),
+        ("LiveMigratable", "True"),
+        ("StorageLiveMigratable", "True"),
+    ]
+    assert now["migrationMethod"] == "LiveMigration"
+    assert domain.reconsidered(running(once, many))["conditions"][1]["message"] == DISK_TEXT
+    assert domain.reconsidered(running(many, once, migrationState={"migrationUid": "u"})) is None
+    assert domain.reconsidered(running(many, once, migrationState={"completed": True})) is not None
+    unknown = running(many, once)
+    unknown["status"]["volumeStatus"] = []
+    assert domain.reconsidered(unknown) is None
+    assert domain.reconsidered(vmi()) is None
