@@ -17,6 +17,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from fakekube.agents.pods.mounts import Mounts
 from fakekube.agents.pods.view import NAMES, PodView
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
@@ -87,6 +88,7 @@ class Kubelet:
             name=self.name,
         )
         self._player.controller.source(self._nodes, self._pods_of_changed)
+        self._mounts = Mounts(client, clock=clock, wake=self._player.controller.queue.add)
 
     @property
     def idle(self) -> bool:
@@ -100,6 +102,7 @@ class Kubelet:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._recorder.run(), name="kubelet: events")
             tasks.create_task(self._player.run(), name="kubelet: pods")
+            tasks.create_task(self._mounts.run(), name="kubelet: mounts")
 
     def _context(self, pod: Object) -> Mapping[str, Any]:
         node = self._nodes.get(pod["spec"].get("nodeName") or "")
@@ -109,6 +112,7 @@ class Kubelet:
             node=node if node is not None and objects.condition_is(node, "Ready") else None,
             ends_elsewhere=self._ends_elsewhere(pod),
             address=self._addresses.of,
+            mounts=self._mounts.unmounted,
         )
         return {"pod": view}
 

@@ -50,6 +50,7 @@ def of_pod(given):
         node=given.get("node"),
         ends_elsewhere=given.get("endsElsewhere", False),
         address=lambda _pod, _node: "10.244.0.7",
+        mounts=lambda _pod: given.get("missing", []),
     )
     return kubelet.standard_stages(), ("", "Pod"), {"pod": view}
 

@@ -6,7 +6,7 @@ from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import condition, dig, uid
-from fakekube.machinery.resources import EVENTS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
+from fakekube.machinery.resources import EVENTS, SECRETS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
 from fakekube.testing import factories
 from fakekube.traffic import history
 
@@ -96,3 +96,54 @@ async def test_without_memory(site):
         if one["involvedObject"]["uid"] == uid(vm)
     ]
     assert told == [("Warning", "FailedCreate")]
+
+
+@pytest.mark.parametrize(
+    ("volumes", "credentials", "missing"),
+    [
+        ([{"name": "conf", "secret": {"secretName": "s"}}], [], "conf"),
+        ([{"name": "init", "cloudInitNoCloud": {"secretRef": {"name": "s"}}}], [], "init-udata"),
+        (
+            [
+                {
+                    "name": "init",
+                    "cloudInitConfigDrive": {"networkDataSecretRef": {"name": "s"}, "userData": "#"},
+                }
+            ],
+            [],
+            "init-ndata",
+        ),
+        ([{"name": "prep", "sysprep": {"secret": {"name": "s"}}}], [], "prep"),
+        (
+            [],
+            [
+                {
+                    "sshPublicKey": {
+                        "source": {"secret": {"secretName": "s"}},
+                        "propagationMethod": {"noCloud": {}},
+                    }
+                }
+            ],
+            "s-access-cred",
+        ),
+    ],
+)
+async def test_a_secret_that_comes_later(site, volumes, credentials, missing):
+    """A machine whose volumes or users' credentials come from a Secret that is not there is Starting until it is."""
+    made = factories.vm("vm", run_strategy="Always")
+    spec = made["spec"]["template"]["spec"]
+    if credentials:
+        volumes = [{"name": "init", "cloudInitNoCloud": {"userData": "#"}}]
+        spec["accessCredentials"] = credentials
+    spec["volumes"] = [*(spec.get("volumes") or ()), *volumes]
+    disks = spec["domain"].setdefault("devices", {}).setdefault("disks", [])
+    disks += [{"name": one["name"], "disk": {"bus": "virtio"}} for one in volumes]
+    await site.client.create(VIRTUAL_MACHINES, made, NS)
+    await site.cluster.settle()
+    assert (await site.vm())["status"]["printableStatus"] == "Starting"
+    [told] = [one for one in (await site.client.list(EVENTS, NS)).items if one["reason"] == "FailedMount"]
+    assert told["message"] == f'MountVolume.SetUp failed for volume "{missing}" : secret "s" not found'
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": NS}}
+    await site.client.create(SECRETS, secret)
+    await site.cluster.settle()
+    assert (await site.vm())["status"]["printableStatus"] == "Running"

@@ -30,7 +30,7 @@ class Reports:
         first = "PodInitializing" if self._pod["spec"].get("initContainers") else "ContainerCreating"
         status = self._base() | {
             "phase": "Pending",
-            "startTime": self._now,
+            "startTime": self._status.get("startTime") or self._now,
             "containerStatuses": containers.statuses(
                 self._pod, "containers", lambda one, _: containers.waiting(one, reason=first)
             ),

@@ -2,6 +2,7 @@
 
 Names for stages (`stages/pod.yaml`); those that say nothing now are absent:
 
+    unmounted   what there is to tell of volumes that cannot be mounted (`mounts`); remount: seconds until it is tried again
     node        the pod's node, if a kubelet runs there              startable   containers can be started now
     alive       some container runs                                  starting    the containers about to start
     ends        `here`, or `elsewhere`: who decides the end          stopping    the containers that run
@@ -30,6 +31,13 @@ from fakekube.machinery.wire import Object
 _PULL_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 
 
+_REMOUNTED = 122.0  # the longest of the waits that double, as most are
+
+
+def _mountable(_pod: Object) -> list[dict[str, str]]:
+    return []
+
+
 class PodView(View):
     """The names above for one pod, each computed when it is asked for."""
 
@@ -41,12 +49,14 @@ class PodView(View):
         node: Object | None,
         ends_elsewhere: bool,
         address: Callable[[Object, Object], str],
+        mounts: Callable[[Object], list[dict[str, str]] | None] = _mountable,
     ) -> None:
         self._pod = pod
         self._now = now
         self._node = node
         self._ends_elsewhere = ends_elsewhere
         self._address = address
+        self._mounts = mounts
         self._status: dict[str, Any] = pod.get("status") or {}
 
     @property
@@ -95,7 +105,12 @@ class PodView(View):
             return None
         if self.pulling():
             return None  # whoever said so decides when that is over
-        return True
+        return True if self._mounts(self._pod) == [] else None
+
+    def unmounted(self) -> list[dict[str, str]] | None:
+        if self._final() or self._status.get("phase") == "Running":
+            return None
+        return self._mounts(self._pod) or None
 
     def pulling(self) -> list[dict[str, str]] | None:
         found = [
@@ -197,6 +212,8 @@ PodView.computed = {
     "ends": PodView.ends,
     "outcome": PodView.outcome,
     "startable": PodView.startable,
+    "unmounted": PodView.unmounted,
+    "remount": lambda _view: _REMOUNTED,
     "starting": PodView.starting,
     "stopping": PodView.stopping,
     "restarting": PodView.restarting,

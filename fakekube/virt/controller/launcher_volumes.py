@@ -3,12 +3,18 @@
 Origin: kubevirt: pkg/virt-controller/services/rendervolumes.go
 """
 
+from collections.abc import Iterator
+
 from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, persistent_state
 from fakekube.virt.controller.launcher_facts import Settings, Target, container_disks, pull_policy
 
 _EMPTY_DIRS = ("private", "public", "sockets", "virt-bin-share-dir", "libvirt-runtime", "ephemeral-disks")
+_SECRETS = "/var/run/kubevirt-private/secret"
+_FILES = {"udata": ("userdata", "userData"), "ndata": ("networkdata", "networkData")}
+_REFERENCES = {"udata": "secretRef", "ndata": "networkDataSecretRef"}
+_CREDENTIAL = "-access-cred"
 
 
 def volumes(vmi: Obj, settings: Settings, target: Target | None, state: str = "") -> list[Object]:
@@ -52,6 +58,10 @@ def volumes(vmi: Obj, settings: Settings, target: Target | None, state: str = ""
                     },
                 }
             )
+        elif secret := dig(volume, "sysprep", "secret", "name"):
+            made.append({"name": own, "secret": {"secretName": secret}})
+        elif config := dig(volume, "sysprep", "configMap", "name"):
+            made.append({"name": own, "configMap": {"name": config}})
         elif "hostDisk" in volume:
             made.append(
                 {
@@ -62,6 +72,12 @@ def volumes(vmi: Obj, settings: Settings, target: Target | None, state: str = ""
                     },
                 }
             )
+        made += [
+            {"name": f"{own}-{kind}", "secret": {"secretName": secret}} for kind, secret in _data(volume)
+        ]
+    made += [
+        {"name": f"{secret}{_CREDENTIAL}", "secret": {"secretName": secret}} for secret in _credentials(vmi)
+    ]
     if container_disks(vmi) and settings.image_volumes and target is None:
         made.append(
             {
@@ -91,6 +107,17 @@ def mounts(vmi: Obj, settings: Settings) -> list[Object]:
             made.append(
                 {"name": own, "readOnly": True, "mountPath": f"/var/run/kubevirt-image-volume/disk_{index}"}
             )
+        elif "sysprep" in volume:
+            made.append(
+                {"name": own, "mountPath": f"/var/run/kubevirt-private/sysprep/{own}", "readOnly": True}
+            )
+        for kind, _ in _data(volume):
+            for file in _FILES[kind]:
+                path = f"{_SECRETS}/{own}/{file}"
+                made.append({"name": f"{own}-{kind}", "mountPath": path, "subPath": file, "readOnly": True})
+    for secret in _credentials(vmi):
+        name = f"{secret}{_CREDENTIAL}"
+        made.append({"name": name, "mountPath": f"{_SECRETS}/{name}", "readOnly": True})
     made += persistent_state.mounts(dig(vmi, "spec", default={}))
     made.append(
         {
@@ -100,3 +127,21 @@ def mounts(vmi: Obj, settings: Settings) -> list[Object]:
         }
     )
     return made
+
+
+def _data(volume: Obj) -> Iterator[tuple[str, str]]:
+    """(udata or ndata, the Secret it comes from) of a cloud-init volume."""
+    source = volume.get("cloudInitNoCloud") or volume.get("cloudInitConfigDrive") or {}
+    for kind, member in _REFERENCES.items():
+        if secret := dig(source, member, "name"):
+            yield kind, secret
+
+
+def _credentials(vmi: Obj) -> list[str]:
+    """The Secrets with what the guest's agent is to bring to its users."""
+    found = (
+        dig(one, kind, "source", "secret", "secretName")
+        for one in dig(vmi, "spec", "accessCredentials", default=())
+        for kind in ("sshPublicKey", "userPassword")
+    )
+    return list(dict.fromkeys(secret for secret in found if secret))
