@@ -250,7 +250,7 @@ async def test_an_ingress(suite: Suite) -> None:
 async def test_a_snapshot(suite: Suite, disks: int) -> None:
     """Its volumes are restored to claims of the export's own; the machine it is of is named, and its manifests are offered."""
     names = ["dv", "blank"][:disks]
-    templates = [storage.volume(one, **({} if one == "blank" else {"source": REGISTRY})) for one in names]
+    templates = [storage.volume(one, **({} if one == "blank" else REGISTRY)) for one in names]
     body = storage.machine(disks={one: {"dataVolume": {"name": one}} for one in names}, templates=templates)
     vm = await Machine.of(suite, body)
     snapshot = await storage.ready(suite, await storage.take(suite, vm))
