@@ -10,12 +10,22 @@ from fakekube.virt.cdi.sources import UPLOAD, transfer_of
 CREATED_FOR = "cdi.kubevirt.io/createdForDataVolume"  # the uid of the DataVolume a claim was made for
 
 
-def claim(volume: Obj, *, default_class: str) -> Object:
-    """The PersistentVolumeClaim of a DataVolume."""
+def is_sized_by_source(volume: Obj) -> bool:
+    """Whether it clones a claim and names no size of its own."""
+    sizes = [dig(volume, "spec", one, "resources", "requests", "storage") for one in ("pvc", "storage")]
+    return dig(volume, "spec", "source", "pvc") is not None and not any(sizes)
+
+
+def claim(volume: Obj, *, default_class: str, source: Obj | None = None) -> Object:
+    """The PersistentVolumeClaim of a DataVolume. `source`: the claim it clones; a clone of no size of its own has that one's."""
     wanted = dig(volume, "spec", "pvc") or dig(volume, "spec", "storage", default={})
+    resources = dict(wanted.get("resources") or {})
+    if not dig(resources, "requests", "storage"):
+        size = dig(source, "spec", "resources", "requests", "storage", default="1Gi")
+        resources["requests"] = {**(resources.get("requests") or {}), "storage": size}
     spec: Object = {
         "accessModes": wanted.get("accessModes") or ["ReadWriteOnce"],
-        "resources": wanted.get("resources") or {"requests": {"storage": "1Gi"}},
+        "resources": resources,
         "volumeMode": wanted.get("volumeMode") or "Filesystem",
     }
     if chosen := wanted.get("storageClassName") or default_class:
@@ -27,6 +37,8 @@ def claim(volume: Obj, *, default_class: str) -> Object:
     inherited = {
         key: value for key, value in annotations(volume).items() if key.startswith("cdi.kubevirt.io/storage.")
     }
+    preallocated = str(bool(dig(volume, "spec", "preallocation", default=False))).lower()
+    priority = dig(volume, "spec", "priorityClassName")
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -45,7 +57,8 @@ def claim(volume: Obj, *, default_class: str) -> Object:
                 CREATED_FOR: meta["uid"],
                 "cdi.kubevirt.io/storage.contentType": dig(volume, "spec", "contentType", default="kubevirt"),
                 "cdi.kubevirt.io/storage.pod.restarts": "0",
-                "cdi.kubevirt.io/storage.preallocation.requested": "false",
+                "cdi.kubevirt.io/storage.preallocation.requested": preallocated,
+                **({"cdi.kubevirt.io/storage.pod.priorityclassname": priority} if priority else {}),
                 "cdi.kubevirt.io/storage.usePopulator": "false",
                 **({"cdi.kubevirt.io/storage.upload.target": ""} if transfer_of(volume) is UPLOAD else {}),
             },

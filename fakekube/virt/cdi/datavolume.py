@@ -20,7 +20,7 @@ from fakekube.ids import Ids
 from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
-from fakekube.machinery.errors import AlreadyExists
+from fakekube.machinery.errors import AlreadyExists, Forbidden
 from fakekube.machinery.objects import (
     annotations,
     controller_of,
@@ -73,9 +73,10 @@ class DataVolumes:
         self._claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self._classes = Informer(client, STORAGE_CLASSES, clock=clock)
         self._recorder = Recorder(client, "datavolume-import-controller", clock=clock, ids=ids)
+        self._over_quota: dict[str, str] = {}  # DataVolumes whose claim the server refused, and its words
         self._claiming = Controller(f"{self.name}: claims", self._see_to_claim, clock=clock, workers=workers)
         self._claiming.source(self._volumes)
-        self._claiming.source(self._claims, self._of_its_name)
+        self._claiming.source(self._claims, self._concerned)
         self._claiming.source(self._classes, lambda _old, _new: ())
         self._player = Player(
             client,
@@ -106,10 +107,6 @@ class DataVolumes:
 
     # --- whom a change wakes -------------------------------------------------------------------------------------
 
-    def _of_its_name(self, old: Object | None, new: Object | None) -> Iterable[str]:
-        claim = new or old
-        return () if claim is None else (key(claim),)
-
     def _concerned(self, old: Object | None, new: Object | None) -> Iterable[str]:
         """The DataVolume of a claim's name, and clones that wait for the claim as their source."""
         claim = new or old
@@ -133,6 +130,7 @@ class DataVolumes:
             rfc3339(self._clock.now()),
             binds_late=claim is not None and self._binds_late(volume, claim),
             source_missing=bool(source) and source not in self._claims,
+            over_quota=self._over_quota.get(key(volume), ""),
         )
         return {"volume": view}
 
@@ -147,6 +145,7 @@ class DataVolumes:
     async def _see_to_claim(self, own: str) -> None:
         volume = self._volumes.get(own)
         if volume is None or is_terminating(volume):
+            self._over_quota.pop(own, None)
             return
         claim = self._claims.get(own)
         if claim is not None:
@@ -160,11 +159,21 @@ class DataVolumes:
             await self._create_claim(volume)
 
     async def _create_claim(self, volume: Object) -> None:
-        made = claims.claim(volume, default_class=storage_classes.default(self._classes.objects()))
+        default = storage_classes.default(self._classes.objects())
+        source = self._claims.get(_source_key(volume))
+        if source is None and claims.is_sized_by_source(volume):
+            return  # which may come yet
+        made = claims.claim(volume, default_class=default, source=source)
         try:
             await self._client.create(PERSISTENT_VOLUME_CLAIMS, made)
         except AlreadyExists:
-            return  # the cache will show it
+            pass  # the cache will show it
+        except Forbidden as error:
+            if "exceeded quota" in error.message and self._over_quota.get(key(volume)) != error.message:
+                self._over_quota[key(volume)] = error.message
+                self._player.controller.queue.add(key(volume))
+            raise  # and it is tried again
+        self._over_quota.pop(key(volume), None)
 
     async def _adopt(self, volume: Object, claim: Object) -> None:
         """A claim that is there already is taken over, when it was made for that or the DataVolume allows it."""

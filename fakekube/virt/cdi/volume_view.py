@@ -8,6 +8,7 @@ Names for stages (`stages/datavolume.yaml`); those that say nothing now are abse
     outdated    the status for the present phase, where it differs from what is there
     verb · act · noun · done · running   words: Import, import, `Import into`, `Successfully imported into PVC`, ImportInProgress
     binding     what there is to tell of the claim: once for Pending, once for Bound
+    refusing    what the server said of its claim, if a quota is in the way
     failing     what there is to tell of an importer that has just failed
 
 States: `overQuota`; with a claim of its own `adopted` (which was there before), `new`, `unbound`, `waits` (for a consumer),
@@ -35,18 +36,28 @@ class VolumeView(View):
     """The names above for one DataVolume, each computed when it is asked for. `claim`: its own, if there is one."""
 
     def __init__(
-        self, volume: Object, claim: Obj | None, now: str, *, binds_late: bool, source_missing: bool
+        self,
+        volume: Object,
+        claim: Obj | None,
+        now: str,
+        *,
+        binds_late: bool,
+        source_missing: bool,
+        over_quota: str = "",
     ) -> None:
         self._volume = volume
         self._claim = claim
         self._now = now
         self._binds_late = binds_late
         self._source_missing = source_missing
+        self._over_quota = over_quota
         self._status: dict[str, Any] = volume.get("status") or {}
         self._phase = str(self._status.get("phase") or "")
         self.transfer = transfer_of(volume)
         self.fate = fates.of(volume)
         self.error = unreachable(volume)
+        if self.fate.ends == "quota":
+            self._over_quota = f'persistentvolumeclaims "{name(volume)}" is forbidden: exceeded quota'
         if self.error and not self.fate.ends:
             self.fate = replace(self.fate, ends="error")
         self.error = self.error or _NOT_FOUND
@@ -56,7 +67,7 @@ class VolumeView(View):
             return None
         if self._phase in FINAL:
             return "over" if self._claim is not None else None
-        if self.fate.ends == "quota":
+        if self._over_quota:
             return "overQuota"
         if self._claim is None:
             return None
@@ -93,6 +104,9 @@ class VolumeView(View):
             return []
         return [{"reason": reason, "message": f"PVC {name(self._volume)} {reason}"}]
 
+    def refusing(self) -> list[dict[str, str]]:
+        return [{"message": self._over_quota}] if self._over_quota else []
+
     def failing(self) -> list[dict[str, str]]:
         old: dict[str, Any] = next(
             (one for one in self._status.get("conditions") or () if one["type"] == "Running"), {}
@@ -109,7 +123,8 @@ class VolumeView(View):
             made["progress"] = self._progress(phase)
         if self._fails(phase) or phase == "Failed":
             made["restartCount"] = int(made.get("restartCount") or 0) or 1
-        wanted = [_ready(phase), self._bound(), self._running(phase)]
+        ready = {**self._bound(), "type": "Ready"} if self._over_quota else _ready(phase)
+        wanted = [ready, self._bound(), self._running(phase)]
         old = {one["type"]: one for one in made.get("conditions") or ()}
         made["conditions"] = [_timed(one, old.get(one["type"]), self._now) for one in wanted]
         return made
@@ -124,9 +139,9 @@ class VolumeView(View):
 
     def _bound(self) -> dict[str, Any]:
         own = name(self._volume)
-        if self.fate.ends == "quota":
-            text = f'persistentvolumeclaims "{own}" is forbidden: exceeded quota'
-            return {"type": "Bound", "status": "False", "reason": "ErrExceededQuota", "message": text}
+        if self._over_quota:
+            said = {"reason": "ErrExceededQuota", "message": self._over_quota}
+            return {"type": "Bound", "status": "False", **said}
         if self._claim is None:
             return {"type": "Bound", "status": "False", "reason": "NotFound", "message": "No PVC found"}
         bound = dig(self._claim, "status", "phase") == "Bound"
@@ -165,6 +180,7 @@ VolumeView.computed = {
     "running": lambda view: view.transfer.in_progress,
     "binding": VolumeView.binding,
     "failing": VolumeView.failing,
+    "refusing": VolumeView.refusing,
 }
 
 NAMES = frozenset(f"volume.{key}" for key in VolumeView.computed)

@@ -7,6 +7,7 @@ from fakekube.machinery.resources import (
     DATA_VOLUMES,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
+    RESOURCE_QUOTAS,
     STORAGE_CLASSES,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
@@ -281,3 +282,42 @@ async def test_existing_claim_is_adopted(world):
     claim = world.informer(PERSISTENT_VOLUME_CLAIMS).get(f"{NS}/root")
     assert claim["metadata"]["ownerReferences"][0]["uid"] == uid(volume_of(world))
     assert "ImportInProgress" not in world.history(DATA_VOLUMES, "root", "status", "phase")
+
+
+async def test_quota(world):
+    """A claim that exceeds a quota is told in the server's words, by conditions and events, and made once there is room."""
+    hard = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "namespace": NS}}
+    await world.client.create(RESOURCE_QUOTAS, {**hard, "spec": {"hard": {"requests.storage": "512Mi"}}})
+    await world.client.create(DATA_VOLUMES, volume())
+    await world.until(lambda: dig(volume_of(world), "status", "phase") == "Pending")
+    conditions = told(volume_of(world))
+    text = (
+        'persistentvolumeclaims "root" is forbidden: exceeded quota: q, requested: requests.storage=1Gi, used: '
+        "requests.storage=0, limited: requests.storage=512Mi"
+    )
+    assert conditions["Bound"] == conditions["Ready"] == ("False", "ErrExceededQuota", text)
+    assert ("Warning", "ErrExceededQuota", text) in [one[:3] for one in world.events("root", "DataVolume")]
+    more = {"spec": {"hard": {"requests.storage": "4Gi"}}}
+    await world.client.patch(RESOURCE_QUOTAS, "q", NS, more, type="merge")
+    await world.until(lambda: dig(volume_of(world), "status", "phase") == "Succeeded")
+    assert told(volume_of(world))["Bound"][:2] == ("True", "Bound")
+
+
+async def test_size_of_a_clone(world):
+    """A clone of no size of its own waits for its source, and is as large; what it asks for else is told to its claim."""
+    clone = volume("copy", source={"pvc": {"namespace": NS, "name": "root"}})
+    clone["spec"]["storage"]["resources"] = {}
+    clone["spec"] |= {"preallocation": True, "priorityClassName": "p0"}
+    await world.client.create(DATA_VOLUMES, clone)
+    await world.elapse(5)
+    claims = world.informer(PERSISTENT_VOLUME_CLAIMS)
+    assert claims.get(f"{NS}/copy") is None
+    large = volume()
+    large["spec"]["storage"]["resources"] = {"requests": {"storage": "3Gi"}}
+    await world.client.create(DATA_VOLUMES, large)
+    await world.until(lambda: dig(volume_of(world, "copy"), "status", "phase") == "Succeeded")
+    made = claims.get(f"{NS}/copy")
+    assert made["spec"]["resources"]["requests"] == {"storage": "3Gi"}
+    notes = made["metadata"]["annotations"]
+    assert notes["cdi.kubevirt.io/storage.preallocation.requested"] == "true"
+    assert notes["cdi.kubevirt.io/storage.pod.priorityclassname"] == "p0"
