@@ -21,8 +21,11 @@ async def suite(suite_of: Make) -> Suite:
     return await guests.a_namespace(await suite_of(pace="realistic"))
 
 
-async def blank(suite: Suite, name: str, mode: str = "Filesystem") -> str:
-    """A blank DataVolume that has succeeded."""
+LATE = {"metadata": {"name": "late"}, "provisioner": "x", "volumeBindingMode": "WaitForFirstConsumer"}
+
+
+async def blank(suite: Suite, name: str, mode: str = "Filesystem", *, late: bool = False) -> str:
+    """A blank DataVolume that has succeeded; with `late`, one that waits for its consumer."""
     access = "ReadWriteMany" if mode == "Block" else "ReadWriteOnce"
     storage = {"accessModes": [access], "volumeMode": mode, "resources": {"requests": {"storage": "1Gi"}}}
     body = {
@@ -31,7 +34,11 @@ async def blank(suite: Suite, name: str, mode: str = "Filesystem") -> str:
         "metadata": {"name": name},
         "spec": {"source": {"blank": {}}, "storage": storage},
     }
+    if late:
+        storage["storageClassName"] = "late"
     await suite.create(VOLUMES, body)
+    if late:
+        return name
 
     async def succeeded() -> bool:
         return (await suite.get(f"{VOLUMES}/{name}")).get("status", {}).get("phase") == "Succeeded"
@@ -357,3 +364,59 @@ async def test_a_faulty_disk(suite: Suite) -> None:
     ]
     paused = [one for one in (await vm.vmi())["status"]["conditions"] if one["type"] == "Paused"]
     assert [(one["status"], one["reason"]) for one in paused] == [("True", "PausedIOError")]
+
+
+@pytest.mark.parametrize("source", KINDS)
+async def test_plugged_before_the_start(suite: Suite, source: str) -> None:
+    """A machine that is off starts with the block volume it was given."""
+    plug = Plug(await guests.machine(suite, guest(), runStrategy="Halted"))
+    await blank(suite, "blank", "Block")
+    assert await plug.add("blank", "blank", source) == ""
+    await plug.in_template("blank")
+    assert await plug.guest.act("start", kind="virtualmachines") == ""
+    await plug.guest.ready()
+    await plug.in_instance("blank")
+    await plug.ready("blank")
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_booting_from_what_is_plugged(suite: Suite, late: bool) -> None:
+    """The first disk may be a volume that is plugged in, on storage that waits for its consumer, too."""
+    await suite.create("/apis/storage.k8s.io/v1/storageclasses", LATE)
+    await blank(suite, "boot", "Block", late=late)
+    spec = guest("")
+    spec["domain"]["devices"]["disks"] = [{"name": "disk0", "disk": {"bus": "scsi"}}]
+    spec["volumes"] = [{"name": "disk0", "dataVolume": {"name": "boot", "hotpluggable": True}}]
+    plug = Plug(await guests.machine(suite, spec))
+    await plug.in_instance("disk0")
+    await plug.ready("disk0")
+    await plug.one_attachment()
+
+
+async def test_late_binding(suite: Suite) -> None:
+    """Volumes of storage that waits for its consumer: being plugged in is what it waits for."""
+    await suite.create("/apis/storage.k8s.io/v1/storageclasses", LATE)
+    plug = await plugged(suite)
+    names = [await blank(suite, f"late{number}", late=True) for number in range(3)]
+    for volume in names:
+        assert await plug.add(volume, volume) == ""
+    await plug.in_instance(*names)
+    await plug.ready(*names)
+    await plug.one_attachment()
+    for volume in names:
+        assert await plug.remove(volume) == ""
+        await plug.in_template(volume, there=False)
+
+
+async def test_both_modes(suite: Suite) -> None:
+    """A block volume and one with a file system in one pod, without trouble."""
+    plug = await plugged(suite)
+    for volume, mode in (("block", "Block"), ("fs", "Filesystem")):
+        await blank(suite, volume, mode)
+        assert await plug.add(volume, volume) == ""
+    await plug.ready("block", "fs")
+    await plug.one_attachment()
+    for volume in ("block", "fs"):
+        assert await plug.remove(volume) == ""
+        await plug.in_template(volume, there=False)
+    assert "SyncFailed" not in await plug.guest.events()

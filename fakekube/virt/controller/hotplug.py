@@ -8,7 +8,7 @@ goes once the new one runs.
 Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleDeclarativeVolumeHotplug), pkg/virt-controller/watch/vmi/storage.go
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from fakekube.machinery.objects import (
@@ -152,6 +152,26 @@ def attachment_pod(vmi: Obj, launcher: Obj, volumes: Sequence[Obj], image: str) 
                 {"name": "hotplug-disks", "emptyDir": {}},
             ],
         },
+    }
+
+
+def trigger_pod(vmi: Obj, launcher: Obj, volume: Obj, image: str) -> Object:
+    """The pod that a claim of late binding waits for; it does nothing but use it."""
+    made = attachment_pod(vmi, launcher, [volume], image)
+    made["metadata"]["annotations"][names.EPHEMERAL_PROVISIONING] = "true"
+    made["spec"]["containers"][0]["command"] = ["/bin/bash", "-c", "exit", "0"]
+    return made
+
+
+def unconsumed(vmi: Obj, claims: Mapping[str, Obj], late: Container[str]) -> dict[str, Object]:
+    """Volumes plugged in whose claims wait for their first consumer, by claim; `late`: the classes that bind so."""
+    return {
+        own: volume
+        for volume in instance.volumes(vmi)
+        if instance.is_hotplugged(volume)
+        and (claim := claims.get(own := instance.claim_name(volume))) is not None
+        and dig(claim, "status", "phase", default="Pending") == "Pending"
+        and dig(claim, "spec", "storageClassName", default="") in late
     }
 
 

@@ -1,4 +1,5 @@
-"""Attachment pods: they bring the claims of volumes plugged in to the guest's node. What is to be there, decides `hotplug`.
+"""Attachment pods: they bring the claims of volumes plugged in to the guest's node; claims that wait for a first consumer get
+one before. What is to be there, decides `hotplug`.
 
 Origin: kubevirt: pkg/virt-controller/watch/vmi/volume-hotplug.go
 """
@@ -11,11 +12,13 @@ from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import dig, is_terminating, name, namespace, uid
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import hotplug
+from fakekube.virt.controller import hotplug, instance
 from fakekube.virt.controller.informers import BY_OWNER
-from fakekube.virt.controller.pods import is_finished
+from fakekube.virt.controller.pods import is_finished, is_temporary
 from fakekube.virt.controller.vmi_pass import Pass
 from fakekube.virt.controller.wiring import Wiring
+
+_LATE = "WaitForFirstConsumer"
 
 
 class Attachments:
@@ -25,6 +28,7 @@ class Attachments:
         self._client = wiring.client
         self._recorder = wiring.recorder
         self._known = wiring.informers.attachments
+        self._classes = wiring.informers.storage_classes
         self._image = wiring.settings.launcher_image
         self._made: dict[str, dict[str, Object]] = {}  # launcher uid → pods not in the cache yet, by uid
         self._deleted: set[str] = set()  # uids of those the cache may still show
@@ -44,11 +48,15 @@ class Attachments:
         pods = self._pods(launcher)
         return hotplug.by_volume(hotplug.present(hotplug.wanted(vmi, claims), pods), pods)
 
-    def _pods(self, launcher: Object) -> list[Object]:
-        """A launcher's, without those on their way out."""
+    def _pods(self, launcher: Object, *, triggers: bool = False) -> list[Object]:
+        """A launcher's, without those on their way out; its attachment pods, or the triggers."""
         known = self._known.by_index(BY_OWNER, uid(launcher))
         pods = [*known, *self._not_shown_yet(uid(launcher), known)]
-        return [pod for pod in pods if not is_terminating(pod) and uid(pod) not in self._deleted]
+        return [
+            pod
+            for pod in pods
+            if not is_terminating(pod) and uid(pod) not in self._deleted and is_temporary(pod) is triggers
+        ]
 
     def _not_shown_yet(self, own: str, known: Iterable[Object]) -> list[Object]:
         made = self._made.get(own, {})
@@ -58,13 +66,13 @@ class Attachments:
 
     async def plug(self, seen: Pass, launcher: Object) -> None:
         """Bring the claims of volumes plugged in to the guest's node, and take away those plugged out."""
+        await self._trigger(seen, launcher)
         vmi, pods = seen.vmi, self._pods(launcher)
         volumes = hotplug.wanted(vmi, seen.claims)
         current = hotplug.present(volumes, pods)
         if volumes and current is None:
             wanted = hotplug.attachment_pod(vmi, launcher, volumes, self._image)
-            current = await self._client.create(PODS, wanted)
-            self._made.setdefault(uid(launcher), {})[uid(current)] = current
+            current = await self._create(launcher, wanted)
             pods.append(current)
             text = f"Created attachment pod {name(current)}"
             self._recorder.event(vmi, NORMAL, "SuccessfulCreate", text)
@@ -82,6 +90,33 @@ class Attachments:
         old = dig(vmi, "status", "volumeStatus", default=())
         for reason, message in hotplug.entries(vmi, old, seen.claims, seen.attached)[1]:
             self._recorder.event(vmi, NORMAL, reason, message)
+
+    async def _create(self, launcher: Object, pod: Object) -> Object:
+        made = await self._client.create(PODS, pod)
+        self._made.setdefault(uid(launcher), {})[uid(made)] = made
+        return made
+
+    async def _trigger(self, seen: Pass, launcher: Object) -> None:
+        """Give claims that wait for a consumer one, and take it away when they do not any more."""
+        there = {
+            claim: pod
+            for pod in self._pods(launcher, triggers=True)
+            for claim in hotplug.brought_by(pod).values()
+        }
+        if not there and not any(map(instance.is_hotplugged, instance.volumes(seen.vmi))):
+            return
+        late = {name(one) for one in self._classes.objects() if one.get("volumeBindingMode") == _LATE}
+        waiting = hotplug.unconsumed(seen.vmi, seen.claims, late)
+        for claim, volume in waiting.items():
+            if claim not in there:
+                await self._create(launcher, hotplug.trigger_pod(seen.vmi, launcher, volume, self._image))
+                text = f"Created hotplug trigger pod for volume {volume['name']}"
+                self._recorder.event(seen.vmi, NORMAL, "SuccessfulCreate", text)
+        for claim, pod in there.items():
+            if claim not in waiting:
+                self._deleted.add(uid(pod))
+                with suppress(NotFound):
+                    await self._client.delete(PODS, name(pod), namespace(pod))
 
     async def _follow(self, launchers: Iterable[Object]) -> None:
         """The attachment pods of launchers that have ended go, as where a guest has moved away from."""

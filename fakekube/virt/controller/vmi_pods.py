@@ -85,7 +85,7 @@ class Launchers:
             seen.failure, seen.unschedulable = Failure("FailedPvcNotFound", message), message
             self._recorder.event(seen.vmi, NORMAL, "FailedPvcNotFound", message)  # Normal, as upstream has it
             return
-        phases = [dig(volume, "status", "phase", default="") for volume in seen.volumes.values()]
+        phases = [dig(volume, "status", "phase", default="") for volume in _fixed(seen)]
         waits = any(phase in _WAITS_FOR_CONSUMER for phase in phases)
         seen.provisioning = waits or condition(seen.vmi, "Provisioning") is not None
         if not waits and any(phase != "Succeeded" for phase in phases):
@@ -190,6 +190,12 @@ def _arrived(vmi: Object, pod: Object) -> str:
     if state.get("targetPod") != name(pod) or not state.get("targetNodeDomainReadyTimestamp"):
         return ""
     return f"{parse_rfc3339(state['targetNodeDomainReadyTimestamp']):%Y-%m-%d %H:%M:%S} +0000 UTC"
+
+
+def _fixed(seen: Pass) -> list[Object]:
+    """The DataVolumes a guest starts with; what is plugged into it comes later."""
+    plugged = {instance.claim_name(one) for one in instance.volumes(seen.vmi) if instance.is_hotplugged(one)}
+    return [volume for own, volume in seen.volumes.items() if own not in plugged]
 
 
 def _missing_claim(seen: Pass) -> str:
