@@ -6,6 +6,7 @@ Upstream: k8s: pkg/volume/{secret,configmap}
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
@@ -32,7 +33,7 @@ class Mounts:
             for kind, resource in (("secret", SECRETS), ("configMap", CONFIG_MAPS))
         }
         for kind, informer in self._there.items():
-            informer.on_change(lambda _old, new, kind=kind: self._appeared(kind, new))
+            informer.on_change(partial(self._appeared, kind))
 
     def unmounted(self, pod: Object) -> list[dict[str, str]] | None:
         """What the kubelet says of each volume that cannot be mounted; None: that is not known yet, the pod will be woken."""
@@ -64,7 +65,7 @@ class Mounts:
                 self._wake(pod)
             self._undecided.clear()
 
-    def _appeared(self, kind: str, new: Object | None) -> None:
+    def _appeared(self, kind: str, _old: Object | None, new: Object | None) -> None:
         if new is not None and self._waiting:
             for pod in sorted(self._waiting.pop((kind, key(new)), ())):
                 self._wake(pod)

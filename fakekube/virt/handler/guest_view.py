@@ -114,7 +114,7 @@ class GuestView(View):
         return None if lost is not None and self._age() >= lost else "awaited"
 
     def disk(self) -> str | None:
-        return dig(self._vmi, "spec", "domain", "devices", "disks", 0, "name")
+        return str(dig(self._vmi, "spec", "domain", "devices", "disks", 0, "name", default="")) or None
 
     def thaw_at(self) -> str | None:
         frozen = self._status.get("fsFreezeStatus") == "frozen"
