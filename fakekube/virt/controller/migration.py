@@ -63,7 +63,7 @@ class MigrationController:
             (informers.migrations, self._of_migration),
             (informers.vmis, self._of_vmi),
             (informers.pods, self._of_pod),
-            reads=(informers.nodes,),
+            reads=(informers.nodes, informers.kubevirts, informers.namespaces),
         )
 
     def _of_migration(self, old: Object | None, new: Object | None) -> Iterable[str]:
@@ -176,7 +176,7 @@ class MigrationController:
         owned = self._informers.pods.by_index(BY_OWNER, uid(vmi))
         if sum(1 for pod in owned if not pods.is_finished(pod)) > 1:
             return _NEXT_TURN
-        if await self._settings.too_many(vmi) or await self._settings.another_goes_first(seen.migration):
+        if self._settings.too_many(vmi) or self._settings.another_goes_first(seen.migration):
             return _BUSY_RETRY
         if instance.phase(vmi) == names.RUNNING:
             await self._targets.create(own, replace(seen, vmi=vmi))

@@ -4,34 +4,33 @@ from typing import Any
 
 from fakekube.client.client import Client
 from fakekube.machinery.objects import dig, is_terminating, labels, namespace, uid
-from fakekube.machinery.resources import KUBEVIRTS, NAMESPACES
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import migration_plan, migration_policy, names
 from fakekube.virt.controller.informers import BY_OWNER, MIGRATION_POLICIES, Informers, vmi_of
 
 
 class MigrationSettings:
-    """See the module text. It asks the server: migrations are rare, and what is asked for is small."""
+    """See the module text. Only policies are asked for: few clusters have any, and migrations are rare."""
 
     def __init__(self, client: Client, informers: Informers) -> None:
         self._client, self._informers = client, informers
 
     async def of(self, vmi: Object) -> tuple[str, dict[str, Any]]:
         """The name of the policy that has a say, if one has, and all settings for one migration."""
-        configuration = await self._of_cluster()
+        configuration = self._of_cluster()
         policies = (await self._client.list(MIGRATION_POLICIES)).items
         if not policies:
             return "", configuration
-        around = await self._client.get(NAMESPACES, namespace(vmi), None)
+        around = self._informers.namespaces.get(namespace(vmi)) or {}
         name, settings = migration_policy.chosen(policies, vmi, labels(around))
         return name, {**configuration, **settings}
 
-    async def too_many(self, vmi: Object) -> bool:
+    def too_many(self, vmi: Object) -> bool:
         """Whether as many migrations run as may, in the cluster or away from this node."""
         running = [one for one in self._informers.migrations.objects() if self._is_running(one)]
         if not running:
             return False
-        limits = await self._of_cluster()
+        limits = self._of_cluster()
         if len(running) >= limits["parallelMigrationsPerCluster"]:
             return True
         node, leaving = dig(vmi, "status", "nodeName"), 0
@@ -43,7 +42,7 @@ class MigrationSettings:
             )
         return bool(leaving >= limits["parallelOutboundMigrationsPerNode"])
 
-    async def another_goes_first(self, migration: Object) -> bool:
+    def another_goes_first(self, migration: Object) -> bool:
         """Whether one that is more urgent waits, and could begin as well."""
         rank = migration_plan.urgency(migration)
         for one in self._informers.migrations.objects():
@@ -51,7 +50,7 @@ class MigrationSettings:
                 continue
             if migration_plan.urgency(one) < rank and not self._is_running(one):
                 vmi = self._informers.vmis.get(vmi_of(one))
-                if vmi is not None and not await self.too_many(vmi):
+                if vmi is not None and not self.too_many(vmi):
                     return True
         return False
 
@@ -65,6 +64,5 @@ class MigrationSettings:
         owned = self._informers.pods.by_index(BY_OWNER, uid(vmi)) if vmi is not None else []
         return any(labels(pod).get(names.MIGRATION_JOB_UID) == uid(migration) for pod in owned)
 
-    async def _of_cluster(self) -> dict[str, Any]:
-        found = (await self._client.list(KUBEVIRTS)).items
-        return migration_policy.of_cluster(next(iter(found), None))
+    def _of_cluster(self) -> dict[str, Any]:
+        return migration_policy.of_cluster(self._informers.kubevirt)
