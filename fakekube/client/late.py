@@ -6,6 +6,7 @@ Upstream: kubevirt: pkg/storage/snapshot/snapshot_base.go (dynamicInformer)
 import asyncio
 
 from fakekube.client.client import Client, ObjectList
+from fakekube.client.discovery import without_schemas
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery.objects import condition_is
@@ -19,7 +20,7 @@ class LateInformer(Informer):
     def __init__(self, client: Client, resource: Resource, *, clock: Clock) -> None:
         super().__init__(client, resource, clock=clock)
         own = f"metadata.name={resource.plural}.{resource.group}"
-        self._definition = Informer(client, CRDS, clock=clock, field_selector=own)
+        self._definition = Informer(client, CRDS, clock=clock, field_selector=own, transform=without_schemas)
         self._definition.on_change(self._defined)
         self._established = asyncio.Event()
         self._gone = asyncio.Event()

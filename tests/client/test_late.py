@@ -8,11 +8,13 @@ from fakekube.machinery.resources import CRDS, NODES
 
 
 def definition(**status):
-    meta = {"name": "nodes."}
+    names = {"plural": "nodes", "kind": "Node"}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {}}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": meta,
+        "metadata": {"name": "nodes."},
+        "spec": {"group": "", "names": names, "scope": "Cluster", "versions": [version]},
     } | status
 
 
