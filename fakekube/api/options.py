@@ -11,12 +11,13 @@ from urllib.parse import parse_qsl
 
 from fakekube.machinery import field_selectors, selectors
 from fakekube.machinery.errors import BadRequest, invalid
-from fakekube.machinery.field_errors import FieldError, forbidden, not_supported, show
+from fakekube.machinery.field_errors import FieldError, forbidden, not_supported, show, too_long
 from fakekube.machinery.field_selectors import FieldTerm
 from fakekube.machinery.selectors import EVERYTHING, Selector, SelectorError
 
 Query = Mapping[str, list[str]]
 _EMPTY: Query = {}
+_LONGEST_MANAGER = 128  # bytes
 
 
 @lru_cache(maxsize=2048)
@@ -74,8 +75,8 @@ def write_options(kind: str, query: Query, user_agent: str) -> WriteOptions:
     if validation not in ("Ignore", "Warn", "Strict"):
         causes.append(not_supported("fieldValidation", validation, ["", "Ignore", "Strict", "Warn"]))
     manager = first(query, "fieldManager")
-    if len(manager) > 128:
-        causes.append(FieldError("FieldValueTooLong", "fieldManager", "may not be more than 128 bytes"))
+    if len(manager.encode()) > _LONGEST_MANAGER:
+        causes.append(too_long("fieldManager", _LONGEST_MANAGER))
     if any(not char.isprintable() for char in manager):
         causes.append(
             FieldError(
@@ -89,8 +90,9 @@ def write_options(kind: str, query: Query, user_agent: str) -> WriteOptions:
 
 @lru_cache(maxsize=512)
 def manager_of(user_agent: str) -> str:
-    """The field manager of a client that names none: its user agent up to the first slash."""
-    return "".join(char for char in user_agent.partition("/")[0][:128] if char.isprintable()) or "unknown"
+    """The field manager of a client that names none: its user agent up to the first slash, as far as it is short enough."""
+    name = "".join(char for char in user_agent.partition("/")[0] if char.isprintable())
+    return name.encode()[:_LONGEST_MANAGER].decode(errors="ignore") or "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,6 @@ Identity = tuple[str, str, str, str]  # manager, operation, apiVersion (empty fo
 
 MAX_UPDATE_MANAGERS = 10
 ANCIENT = "ancient-changes"
-MANAGER_NAME_LIMIT = 128
 
 # What identifies an object or belongs to the server is nobody's field.
 UNOWNED_METADATA = frozenset(
@@ -255,17 +254,3 @@ def capped(entries: list[Entry], limit: int = MAX_UPDATE_MANAGERS) -> list[Entry
         left[bucket] = new_entry(bucket, version, fields, entry.get("time", ""))
         surplus -= 1
     return ordered(list(left.values()))
-
-
-def manager_name(field_manager: str, user_agent: str) -> str:
-    """Who a write is recorded for: the fieldManager parameter, else what the user agent says before its first slash."""
-    if field_manager:
-        return field_manager
-    name = ""
-    for character in user_agent.partition("/")[0]:
-        if not character.isprintable():
-            continue
-        if len((name + character).encode()) > MANAGER_NAME_LIMIT:
-            break
-        name += character
-    return name

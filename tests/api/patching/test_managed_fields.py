@@ -402,22 +402,6 @@ def test_arguments_stay():
     assert [old, new] == before
 
 
-@pytest.mark.parametrize(
-    ("field_manager", "agent", "name"),
-    [
-        ("given", "kubectl/v1", "given"),
-        ("", "kubectl/v1.36.0 (linux/amd64)", "kubectl"),
-        ("", "curl", "curl"),
-        ("", "a\x07b/1", "ab"),
-        ("", "ä" * 100, "ä" * 64),
-        ("", "", ""),
-    ],
-)
-def test_manager_names_come_from_the_user_agent(field_manager, agent, name):
-    """Without a fieldManager the agent's product name counts: printable, at most 128 bytes."""
-    assert managed_fields.manager_name(field_manager, agent) == name
-
-
 def test_one_is_not_true():
     """In an open place a number can become a boolean, and whoever wrote it owns it."""
     old = write(None, {**config_map(), "spec": {"a": 1, "b": [0], "c": 1}}, "m", schema=ANYTHING)
