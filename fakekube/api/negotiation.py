@@ -14,7 +14,7 @@ from fakekube.api.options import first, parse_query
 from fakekube.machinery.errors import NotAcceptable
 from fakekube.machinery.wire import Request, Response
 
-_TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 _STREAMS = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
 _OF_PEOPLE = ("curl", "Wget", "Mozilla/5.0")  # how their user agents begin
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})  # what Go takes for it
@@ -33,23 +33,27 @@ class Representation:
 PLAIN = Representation()  # and no other like it: the objects as they are
 
 
-@lru_cache(maxsize=512)
-def choose(accept: str) -> Representation | None:
-    """The first acceptable representation by weight, then order; None when there is none."""
-    if not accept or accept == "*/*":
-        return PLAIN
-    ranked = []
-    for order, clause in enumerate(accept.split(",")):
+def ranked(accept: str) -> list[tuple[str, dict[str, str]]]:
+    """Media types of JSON and YAML that a header names, with their parameters, by weight, then order."""
+    found = []
+    for clause in accept.split(","):
         media, *rest = (part.strip() for part in clause.split(";"))
         params = dict(part.partition("=")[::2] for part in rest)
         try:
             weight = float(params.get("q", "1"))
         except ValueError:
             weight = 1.0
-        ranked.append((-weight, order, media, params))
-    for _, _, media, params in sorted(ranked, key=lambda one: one[:2]):
-        if media not in ("application/json", "application/yaml", "application/*", "*/*"):
-            continue
+        if media in ("application/json", "application/yaml", "application/*", "*/*"):
+            found.append((-weight, media, params))
+    return [(media, params) for _, media, params in sorted(found, key=lambda one: one[0])]
+
+
+@lru_cache(maxsize=512)
+def choose(accept: str) -> Representation | None:
+    """The first acceptable representation by weight, then order; None when there is none."""
+    if not accept or accept == "*/*":
+        return PLAIN
+    for media, params in ranked(accept):
         kind = "yaml" if media == "application/yaml" else "json"
         convert = params.get("as", "")
         if convert in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
@@ -72,8 +76,8 @@ def representation(
             raise NotAcceptable(f"only the following media types are accepted: {_STREAMS}")
         # The type alone would do, and its parameters ask for something else; or there is no route that asks for types.
         if custom or _KNOWN.search(accept):
-            raise NotAcceptable(f"only the following media types are accepted: {_TYPES}")
-        offered = f"{_TYPES}, {_STREAMS}" if collection else _TYPES
+            raise NotAcceptable(f"only the following media types are accepted: {TYPES}")
+        offered = f"{TYPES}, {_STREAMS}" if collection else TYPES
         raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {offered}", details={})
     return found
 

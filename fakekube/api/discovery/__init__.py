@@ -26,7 +26,6 @@ from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object, Request, Response
 
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-_TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
 
 def shown_version(versions: Versions) -> Object:
@@ -146,8 +145,10 @@ def _answer(
     chosen = negotiation.choose(request.headers.get("accept", "")) if negotiated else negotiation.PLAIN
     if chosen is None:
         if routed:
-            raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {_TYPES}", details={})
-        raise NotAcceptable(f"only the following media types are accepted: {_TYPES}")
+            raise NotAcceptable(
+                f"406: Not Acceptable\n\nAvailable representations: {negotiation.TYPES}", details={}
+            )
+        raise NotAcceptable(f"only the following media types are accepted: {negotiation.TYPES}")
     found = _documents(catalog).get(key, make)
     assert found is not None, f"no document {key}"
     body, tag = found
@@ -170,18 +171,7 @@ def _only_get(request: Request) -> None:
 @lru_cache(maxsize=256)
 def _wants_aggregated(accept: str) -> bool:
     """Whether the aggregated document, v2, is the first acceptable choice. v2beta1 is no longer served."""
-    ranked = []
-    for order, clause in enumerate(accept.split(",")):
-        media, *rest = (part.strip() for part in clause.split(";"))
-        parameters = dict(part.partition("=")[::2] for part in rest)
-        try:
-            weight = float(parameters.get("q", "1"))
-        except ValueError:
-            weight = 1.0
-        ranked.append((-weight, order, media, parameters))
-    for _, _, media, parameters in sorted(ranked, key=lambda one: one[:2]):
-        if media not in ("application/json", "application/*", "*/*", "application/yaml"):
-            continue
+    for _, parameters in negotiation.ranked(accept):
         asked = parameters.get("as", "")
         if asked != "APIGroupDiscoveryList":
             if not asked:
