@@ -94,7 +94,7 @@ class Nodes:
         self._ids = ids
         self._nodes = shapes(1) if nodes is None else nodes
         self._heartbeats = heartbeats
-        self._registered = asyncio.Event()
+        self._registered = False
         self._recorder = Recorder(client, "kubelet", clock=clock, ids=ids)
         played = script.merged(standard_stages() if pace is CHAOS else (), stages)
         self._player: Player | None = None
@@ -116,10 +116,7 @@ class Nodes:
     def idle(self) -> bool:
         """Whether all nodes are registered, and no stage has anything to play now."""
         quiet = self._recorder.idle and (self._player is None or self._player.idle)
-        return self._registered.is_set() and quiet
-
-    async def wait_registered(self) -> None:
-        await self._registered.wait()
+        return self._registered and quiet
 
     async def run(self) -> None:
         await self.register()
@@ -144,7 +141,7 @@ class Nodes:
                 await self._as(shape.name).create(NODES, node)
             except AlreadyExists:
                 continue
-        self._registered.set()
+        self._registered = True
 
     async def _renew(self, shape: NodeShape) -> None:
         client = self._as(shape.name)

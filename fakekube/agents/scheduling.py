@@ -13,7 +13,6 @@ from fakekube.machinery import objects, selectors
 from fakekube.machinery.wire import Object
 
 UNSCHEDULABLE = "node(s) were unschedulable"
-WRONG_NAME = "node(s) didn't match the requested node name"
 TAINTED = "node(s) had untolerated taint(s)"
 AFFINITY = "node(s) didn't match Pod's node affinity/selector"
 POD_AFFINITY = "node(s) didn't match pod affinity rules"

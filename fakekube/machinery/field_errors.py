@@ -81,10 +81,6 @@ def not_supported(field: str, value: Any, allowed: list[str]) -> FieldError:
     return FieldError(NOT_SUPPORTED, field, detail, value)
 
 
-def type_invalid(field: str, value: Any, detail: str) -> FieldError:
-    return FieldError(TYPE_INVALID, field, detail, value)
-
-
 def too_long(field: str, limit: int) -> FieldError:
     return FieldError(TOO_LONG, field, f"may not be more than {limit} bytes")
 

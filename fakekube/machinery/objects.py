@@ -107,7 +107,7 @@ def condition_is(obj: Obj, type_: str, status: str = "True") -> bool:
     return one is not None and one.get("status") == status
 
 
-def owner_reference(owner: Obj, *, block: bool = True) -> dict[str, Any]:
+def owner_reference(owner: Obj) -> dict[str, Any]:
     """A controller reference to `owner`, as the Go helper NewControllerRef writes it."""
     return {
         "apiVersion": owner["apiVersion"],
@@ -115,7 +115,7 @@ def owner_reference(owner: Obj, *, block: bool = True) -> dict[str, Any]:
         "name": name(owner),
         "uid": uid(owner),
         "controller": True,
-        "blockOwnerDeletion": block,
+        "blockOwnerDeletion": True,
     }
 
 

@@ -52,8 +52,3 @@ class Attributes:
         """The object's name as refusals print it: perhaps the prefix it is to be generated from."""
         meta = (self.obj or {}).get("metadata") or {}
         return self.name or str(meta.get("name") or meta.get("generateName") or "Unknown")
-
-    @property
-    def group_version_kind(self) -> tuple[str, str, str]:
-        """What kind of object is written."""
-        return self.kind or (self.resource.group, self.resource.version, self.resource.kind)

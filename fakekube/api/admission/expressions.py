@@ -82,22 +82,21 @@ NAMESPACE = object_of(
         ),
     },
 )
-_AUTHORIZER = {"authorizer": authz.AUTHORIZER, "authorizer.requestResource": authz.RESOURCE_CHECK}
 
 
 @lru_cache(maxsize=16)
-def variables(*, params: bool = False, authorizer: bool = True) -> Mapping[str, Type]:
+def variables(*, params: bool = False) -> Mapping[str, Type]:
     """The declarations for one kind of expression."""
     found: dict[str, Type] = {
         "object": DYN,
         "oldObject": DYN,
         "request": REQUEST,
         "namespaceObject": NAMESPACE,
+        "authorizer": authz.AUTHORIZER,
+        "authorizer.requestResource": authz.RESOURCE_CHECK,
     }
     if params:
         found["params"] = DYN
-    if authorizer:
-        found |= _AUTHORIZER
     return found
 
 

@@ -186,9 +186,6 @@ def at_most_100_percent(value: Any, path: str) -> Causes:
     return []
 
 
-_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
-
-
 def label_selector(selector: Mapping[str, Any] | None, path: str) -> Causes:
     """A LabelSelector: keys, values and operators."""
     if not selector:

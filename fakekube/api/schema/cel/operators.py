@@ -38,7 +38,6 @@ from fakekube.api.schema.cel.values import (
 
 _NUMBERS = frozenset({int, UInt, float})
 _ORDERED = frozenset({str, bytes, bool, datetime, timedelta})
-_LONGEST = timedelta(days=366 * 10000)
 
 
 def add(one: Any, other: Any) -> Any:

@@ -104,10 +104,6 @@ def common(types: "list[Type]") -> Type:
     return first if all(one == first for one in types) else DYN
 
 
-def has_fields(one: Type) -> bool:
-    return one.fields is not None
-
-
 def shown(args: "list[Type]", target: "Type | None") -> str:
     """Argument types as error texts show them: `(int, string)`, or `string.(int)` for members."""
     inside = ", ".join(map(str, args))

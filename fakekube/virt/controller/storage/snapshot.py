@@ -17,7 +17,7 @@ from fakekube.virt.controller.storage.source import Sources
 from fakekube.virt.controller.wiring import Wiring
 
 _HOLD = "snapshot.kubevirt.io/vmsnapshot-protection"
-_SOURCE, _CLAIM = "source", "claim"
+_SOURCE = "source"
 _RETRY = 5.0
 
 
