@@ -8,10 +8,9 @@ the other, as kube-proxy spreads them; without any they are refused by closing t
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
-from fakekube.agents.endpoint_planning import SERVICE_NAME
-from fakekube.agents.endpoints import SLICES
+from fakekube.agents.endpoints import SLICES, service_of_slice
 from fakekube.agents.node_server.listening import Serve
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -43,7 +42,7 @@ class GuestPorts:
         self._dial = dial
         self._services = Informer(client, SERVICES, clock=clock)
         self._slices = Informer(client, SLICES, clock=clock)
-        self._slices.add_index("service", _service_of)
+        self._slices.add_index("service", service_of_slice)
         self._listening: dict[str, dict[Port, asyncio.Server]] = {}
         self._turns: dict[str, Iterator[int]] = {}
         self._talking: set[asyncio.Task[None]] = set()
@@ -171,8 +170,3 @@ def _ports(service: Object) -> Iterator[tuple[Port, int]]:
     for one in spec.get("ports") or ():
         if one.get("protocol", "TCP") == "TCP":
             yield (one.get("name") or "", int(one["port"])), int(one.get("nodePort") or 0)
-
-
-def _service_of(slice_: Object) -> Iterable[str]:
-    name = objects.labels(slice_).get(SERVICE_NAME)
-    return (f"{objects.namespace(slice_)}/{name}",) if name else ()

@@ -53,7 +53,7 @@ class Endpoints:
         self._nodes = Informer(client, NODES, clock=clock)
         self._endpoints = Informer(client, ENDPOINTS, clock=clock)
         self._slices = Informer(client, SLICES, clock=clock)
-        self._slices.add_index("service", _service_of_slice)
+        self._slices.add_index("service", service_of_slice)
         self._services.add_index("selecting", _namespace_where_it_selects)
         self._written: dict[tuple[str, str], int] = {}  # (manager, key) → version our last write got
         self._of_pods = Controller("endpointslice-controller", self._reconcile, clock=clock)
@@ -210,13 +210,13 @@ def _namespace_where_it_selects(service: Object) -> Iterable[str]:
     return (objects.namespace(service),) if service["spec"].get("selector") else ()
 
 
-def _service_of_slice(slice_: Object) -> Iterable[str]:
+def service_of_slice(slice_: Object) -> Iterable[str]:
     name = objects.labels(slice_).get(SERVICE_NAME)
     return (f"{objects.namespace(slice_)}/{name}",) if name else ()
 
 
 def _service_of_change(old: Object | None, new: Object | None) -> Iterable[str]:
-    return _service_of_slice(new or old or {})
+    return service_of_slice(new or old or {})
 
 
 def _nothing(_old: Object | None, _new: Object | None) -> Iterable[str]:

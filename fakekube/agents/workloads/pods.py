@@ -53,6 +53,13 @@ def until_available(pod: Obj, min_ready: float, now: datetime) -> float:
     return min_ready - (now - since).total_seconds()
 
 
+def until_next_available(owner: Obj, owned: Iterable[Obj], now: datetime) -> float:
+    """Seconds until the next ready pod has been so for as long as its owner wants; 0 when none is waited for."""
+    min_ready = dig(owner, "spec", "minReadySeconds", default=0)
+    waits = [until_available(pod, min_ready, now) for pod in owned if is_ready(pod)]
+    return min((one for one in waits if one > 0), default=0.0)
+
+
 def restarts(pod: Obj) -> int:
     return max(
         (one.get("restartCount") or 0 for one in dig(pod, "status", "containerStatuses", default=())),

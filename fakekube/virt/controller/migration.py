@@ -93,7 +93,7 @@ class MigrationController:
         vmi_key = vmi_of(migration)
         if self._writer.behind(own) or self._vmis.behind(vmi_key) or self._targets.awaited(own):
             return None
-        migration = await self._mark(migration)
+        migration = await self._writer.mark(migration)
         vmi = self._informers.vmis.get(vmi_key)
         if vmi is None:
             if not is_terminating(migration):
@@ -112,12 +112,6 @@ class MigrationController:
         if migration_plan.is_final(migration):
             await self._finish(migration, seen)
         return Result(requeue_after=wait) if wait else None
-
-    async def _mark(self, migration: Object) -> Object:
-        if names.OBSERVED_VERSIONS.items() <= annotations(migration).items():
-            return migration
-        meta = {**migration["metadata"], "annotations": {**annotations(migration), **names.OBSERVED_VERSIONS}}
-        return await self._writer.update({**migration, "metadata": meta})
 
     def _look(self, migration: Object, vmi: Object | None) -> migration_plan.Seen:
         owned = self._informers.pods.by_index(BY_OWNER, uid(vmi)) if vmi else []

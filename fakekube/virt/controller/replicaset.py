@@ -10,7 +10,6 @@ from fakekube.client.expectations import Expectations
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import (
-    annotations,
     controller_of,
     is_terminating,
     key,
@@ -23,7 +22,7 @@ from fakekube.machinery.objects import (
 from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.selectors import Selector
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import conditions, names, replicaset_plan
+from fakekube.virt.controller import conditions, replicaset_plan
 from fakekube.virt.controller.informers import BY_OWNER
 from fakekube.virt.controller.wiring import Wiring
 
@@ -75,7 +74,7 @@ class ReplicaSetController:
             return None
         if self._writer.behind(own):
             return None
-        replica_set = await self._mark(found)
+        replica_set = await self._writer.mark(found)
         selector = replicaset_plan.selector_of(replica_set)
         if selector is None:
             return None
@@ -87,15 +86,6 @@ class ReplicaSetController:
         if failure is not None:
             raise failure
         return Result(requeue_after=self._expected.remaining(own)) if waits else None
-
-    async def _mark(self, replica_set: Object) -> Object:
-        if names.OBSERVED_VERSIONS.items() <= annotations(replica_set).items():
-            return replica_set
-        meta = {
-            **replica_set["metadata"],
-            "annotations": {**annotations(replica_set), **names.OBSERVED_VERSIONS},
-        }
-        return await self._writer.update({**replica_set, "metadata": meta})
 
     async def _claim(self, replica_set: Object, selector: Selector) -> list[Object]:
         """Those that are its own. Strays that match become so, those that match no more are let go."""

@@ -6,8 +6,9 @@ from fakekube.client.client import Client
 from fakekube.client.freshness import Freshness
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
-from fakekube.machinery.objects import key, name, namespace
+from fakekube.machinery.objects import annotations, key, name, namespace
 from fakekube.machinery.wire import Object
+from fakekube.virt.controller import names
 
 
 class Writer(Freshness):
@@ -32,6 +33,13 @@ class Writer(Freshness):
                 self.resource, name(obj), namespace(obj), operations, type="json", subresource=subresource
             )
         )
+
+    async def mark(self, obj: Object) -> Object:
+        """The object with the annotations by which a virt-controller says that it has seen it."""
+        marks = {**annotations(obj), **names.OBSERVED_VERSIONS}
+        if marks == annotations(obj):
+            return obj
+        return await self.update({**obj, "metadata": {**obj["metadata"], "annotations": marks}})
 
     async def adopt(self, orphan: Object, owner: Object) -> Object:
         """Make the object, and no later one of its name, belong to an owner."""

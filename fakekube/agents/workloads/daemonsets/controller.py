@@ -5,6 +5,7 @@ Upstream: k8s: pkg/controller/daemon/daemon_controller.go
 
 from collections.abc import Iterable
 
+from fakekube.agents.workloads import pods
 from fakekube.agents.workloads.actor import Workload
 from fakekube.agents.workloads.caches import Caches
 from fakekube.agents.workloads.claiming import claim, selector_of
@@ -90,7 +91,7 @@ class DaemonSets(Workload):
         await self._history.forget(found, [objects.name(update), *live])
         if not settled:
             return Result(requeue_after=self.expected.remaining(key))
-        wait = planning.until_available(found, owned, now)
+        wait = pods.until_next_available(found, owned, now)
         return Result(requeue_after=wait) if wait > 0 else None
 
     async def _act(self, daemon_set: Object, plan: planning.Plan, revision: str) -> None:

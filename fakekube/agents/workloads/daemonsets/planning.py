@@ -231,9 +231,3 @@ def status(
 
 
 _ALWAYS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
-
-
-def until_available(daemon_set: Object, owned: Iterable[Object], now: datetime) -> float:
-    min_ready = dig(daemon_set, "spec", "minReadySeconds", default=0)
-    waits = [pods.until_available(pod, min_ready, now) for pod in owned if pods.is_ready(pod)]
-    return min((one for one in waits if one > 0), default=0.0)

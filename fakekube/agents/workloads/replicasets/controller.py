@@ -55,7 +55,7 @@ class ReplicaSets(Workload):
             raise error
         if not settled:
             return Result(requeue_after=self.expected.remaining(key))
-        wait = planning.until_available(found, owned, now)
+        wait = pods.until_next_available(found, filter(pods.is_active, owned), now)
         return Result(requeue_after=wait) if wait > 0 else None
 
     async def _manage(

@@ -72,16 +72,3 @@ def status(
 
 
 _ALWAYS = ("replicas", "terminatingReplicas")
-
-
-def until_available(owner: Object, owned: Iterable[Object], now: datetime) -> float:
-    """Seconds until the first pod that is ready becomes available; 0 when none is about to."""
-    min_ready = dig(owner, "spec", "minReadySeconds", default=0)
-    waits = [
-        left
-        for pod in owned
-        if pods.is_active(pod)
-        and pods.is_ready(pod)
-        and (left := pods.until_available(pod, min_ready, now)) > 0
-    ]
-    return min(waits, default=0.0)

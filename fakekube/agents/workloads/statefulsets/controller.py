@@ -3,6 +3,7 @@
 Upstream: k8s: pkg/controller/statefulset/{stateful_set,stateful_pod_control}.go
 """
 
+from fakekube.agents.workloads import pods
 from fakekube.agents.workloads.actor import Workload
 from fakekube.agents.workloads.caches import Caches
 from fakekube.agents.workloads.claiming import claim
@@ -70,7 +71,7 @@ class StatefulSets(Workload):
         await self.tell(self._fresh, set_, status)
         live = {revisions.current, revisions.update, *map(planning.revision_of, owned)}
         await self._history.forget(set_, live)
-        wait = planning.until_available(set_, owned, self.clock.now())
+        wait = pods.until_next_available(set_, owned, self.clock.now())
         return Result(requeue_after=wait) if wait > 0 else None
 
     async def _take(self, set_: Object, step: Step, known: dict[str, Object]) -> None:

@@ -148,13 +148,6 @@ def _updates(
     return found
 
 
-def until_available(set_: Object, owned: Iterable[Object], now: datetime) -> float:
-    """Seconds until the next ready pod has been so for long enough; 0 when none is waited for."""
-    min_ready = dig(set_, "spec", "minReadySeconds", default=0)
-    waits = [pods.until_available(pod, min_ready, now) for pod in owned if pods.is_ready(pod)]
-    return min((one for one in waits if one > 0), default=0.0)
-
-
 def status(set_: Object, owned: Sequence[Object], revisions: Revisions, now: datetime) -> dict[str, Any]:
     old = set_.get("status") or {}
     min_ready = dig(set_, "spec", "minReadySeconds", default=0)
