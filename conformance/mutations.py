@@ -830,7 +830,7 @@ MUTANTS = (
         "reconciler",
         "owned = [vm for vm in now.owned if selector.matches(objects.labels(vm))]",
         "owned = list(now.owned)",
-        "P-041",
+        "adversity:last_moment",
     ),
     Mutant(
         "reconciler",

@@ -4,6 +4,7 @@ Each test is about one request of the controller, and does something to its very
 precondition of the request, or the look at what is there now when the server refused.
 """
 
+import orjson
 import pytest
 import pytest_asyncio
 
@@ -298,3 +299,23 @@ async def test_what_was_refused_is_tried_again(moment):
     moment.wire.refuse = None
     await moment.cluster.pass_time(120)
     assert set(await moment.cluster.vms()) == {"p-0", "p-1"}
+
+
+async def test_who_is_let_go_is_not_counted(moment):
+    """P-041, P-185: The very pass that gives up a VM the selector has lost counts it no more."""
+    await moment.pool_of(3)
+    counted = []
+
+    async def begin(_):
+        """Giving it up is the moment; what counts is what is told after it."""
+        moment.wire.after = note
+
+    def note(request, _):
+        if request.path.endswith("/virtualmachinepools/p/status"):
+            counted.append(orjson.loads(request.body)["status"].get("replicas"))
+
+    moment.before("PATCH", "/p-1", begin)
+    await moment.cluster.change_vm("p-1", {"metadata": {"labels": {"app": "mine"}}})
+    await moment.cluster.pass_time(4)
+    assert counted[0] == 2
+    assert counted[-1] == 3
