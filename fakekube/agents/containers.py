@@ -62,10 +62,15 @@ def running(pod: Object, container: Container, now: str, before: Status | None =
         **_identity(pod, container, count),
         "state": {"running": {"startedAt": now}},
         "lastState": last,
-        "ready": True,
+        "ready": not _is_probed_elsewhere(pod, container),
         "restartCount": count,
         "started": True,
     }
+
+
+def _is_probed_elsewhere(pod: Object, container: Container) -> bool:
+    """Probes are for the guest in a launcher; who plays it says when they pass. Others are ready when they run."""
+    return "readinessProbe" in container and objects.labels(pod).get("kubevirt.io") == "virt-launcher"
 
 
 def completed(pod: Object, container: Container, now: str) -> Status:

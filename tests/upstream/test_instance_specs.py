@@ -229,3 +229,39 @@ async def test_pods_come_and_go(suite: Suite) -> None:
     kinds = [kind for kind in ("Normal", "Warning") if "Stopped" in await vmi.events(kind)]
     assert kinds
     assert conditions(await vmi.vmi())["Ready"] == "False"
+
+
+async def test_started_paused(suite: Suite) -> None:
+    """[6095] An instance may start paused; it runs on once it is woken."""
+    vmi = await guests.instance(suite, guest(startStrategy="Paused"))
+    await vmi.has("Paused", seconds=30)
+    assert await vmi.act("unpause") == ""
+    await vmi.has("Paused", "", seconds=30)
+
+
+async def test_evicted_by_somebody_else(suite: Suite) -> None:
+    """Whose strategy is External stays where it is, and tells which node it is to leave."""
+    vmi = await guests.instance(suite, guest(evictionStrategy="External"))
+    assert (await vmi.evict())[0] == 429
+
+    async def stays() -> bool:
+        assert "deletionTimestamp" not in (await vmi.pod())["metadata"]
+        return bool((await vmi.vmi())["status"].get("evacuationNodeName"))
+
+    await suite.consistently(stays, 20)
+
+
+@pytest.mark.parametrize("grace", [10, None])
+async def test_a_clean_end_is_seen(suite: Suite, grace: int | None) -> None:
+    """[1653] [1654] Who asks twice a second sees a deleted instance succeed before it goes."""
+    spec = guest("cirros")
+    spec.pop("terminationGracePeriodSeconds")
+    vmi = await guests.instance(
+        suite, spec if grace is None else {**spec, "terminationGracePeriodSeconds": grace}
+    )
+    await suite.delete(vmi.path, {})
+    left = (30 if grace is None else grace) + 5
+    while (await vmi.vmi())["status"]["phase"] != "Succeeded":
+        assert left > 0
+        await suite.cluster.advance(0.5)
+        left -= 0.5

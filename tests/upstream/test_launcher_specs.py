@@ -131,3 +131,24 @@ async def test_processes(suite: Suite) -> None:
     assert "qemu-kvm" in await launchers.run(vmi, "/bin/bash", "-c", "ps aux | grep qemu | grep -v grep")
     clock = (await launchers.run(vmi, "date", "+%H:%M")).strip()
     assert clock == f"{suite.cluster.clock.now():%H:%M}"
+
+
+@pytest.mark.parametrize(
+    ("marks", "all_of_it"),
+    [
+        ({"labels": {"debugLogs": "true"}}, True),
+        ({"annotations": {"kubevirt.io/libvirt-log-filters": "3:remote 1:*"}}, True),
+        ({"labels": {"logVerbosity": "10"}}, True),
+        ({"labels": {"logVerbosity": "2"}}, False),
+        ({}, False),
+    ],
+)
+async def test_logs(suite: Suite, marks: Any, all_of_it: bool) -> None:
+    """[1621] [1622] [3197] [8530]-[8533] A launcher tells of libvirt and of QEMU; everything libvirt says only on demand."""
+    vmi = await guests.instance(suite, guest(""), **marks)
+    path = f"{guests.PODS}/{(await vmi.pod())['metadata']['name']}/log"
+    await suite.cluster.advance(5)
+    log = (await suite.call("GET", path, container="compute"))[1].decode()
+    for text in ("Found PID for", "libvirt version: ", '"subcomponent":"libvirt"'):
+        assert text in log
+    assert ("QEMU_MONITOR_SEND_MSG" in log) is all_of_it

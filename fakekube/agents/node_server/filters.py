@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 
 from fakekube.agents.node_server.place import Container, Done, Program, failed
 
@@ -21,11 +22,13 @@ def _grep(at: Container, words: list[str], stdin: str) -> Done:
     if "F" in flags:
         pattern = re.escape(pattern)
     try:
-        wanted = re.compile(pattern, re.IGNORECASE if "i" in flags else 0)
+        wanted = re.compile(pattern.replace("[[:space:]]", r"\s"), re.IGNORECASE if "i" in flags else 0)
     except re.error:
         return failed(f"grep: bad regex '{pattern}'", 2)
     lines = _input(at, names, stdin)
     found = [one for one in lines if bool(wanted.search(one)) != ("v" in flags)]
+    if most := next((word[2:] for word in words if word.startswith("-m") and word[2:].isdigit()), ""):
+        found = found[: int(most)]
     code = 0 if found else 1
     if "q" in flags:
         return Done(code=code)
@@ -74,6 +77,11 @@ def _cut(at: Container, words: list[str], stdin: str) -> Done:
     return listed(one[number] if number < len(one) else "" if len(one) > 1 else one[0] for one in fields)
 
 
+def _uniq(at: Container, words: list[str], stdin: str) -> Done:
+    lines = _input(at, [one for one in words if not one.startswith("-")], stdin)
+    return listed(one for one, _ in groupby(lines))
+
+
 _PRINT = re.compile(r"\s*\{\s*print\s+\$(\d+);?\s*\}\s*")
 
 
@@ -102,5 +110,6 @@ FILTERS: Mapping[str, Program] = {
         sorted(_input(at, [one for one in words if not one.startswith("-")], stdin))
     ),
     "tail": _ends(first=False),
+    "uniq": _uniq,
     "wc": _wc,
 }

@@ -48,6 +48,11 @@ def page(hostname: str) -> Service:
     return Service(b"", lambda data: http(data, lambda _: hello))
 
 
+def saying(text: str) -> Service:
+    """The same to everybody, who then may go."""
+    return Service(text.encode(), lambda _: Said(ends=True))
+
+
 def of_pod(pod: Obj, port: int) -> Service | None:
     """What listens in a pod that is no virtual machine: a page on every port its containers declare, and on 80 and 8080."""
     declared = {

@@ -18,17 +18,23 @@ from fakekube.machinery.objects import Obj, dig
 
 ANNOTATION = "log.fakekube.io/"
 
+_MUCH = 5  # the verbosity above which libvirt's own log is let through
+
 # (seconds after the start of the container, message, where in its source)
+_LIBVIRT = "libvirt"  # in place of a source: what libvirt has written itself
 _LAUNCHER: tuple[tuple[float, str, str], ...] = (
     (0.02, "Collected all requested hook sidecar sockets", "manager.go:88"),
     (0.03, "Connecting to libvirt daemon: qemu+unix:///session?socket=/var/run/libvirt/virtqemud-sock", "libvirt.go:659"),
+    (0.42, "libvirt version: 11.0.0, package: 1.el9", _LIBVIRT),
     (0.61, "Connected to libvirt daemon", "libvirt.go:667"),
     (0.64, "Registered libvirt event notify callback", "client.go:623"),
     (0.65, "Marked as ready", "virt-launcher.go:76"),
     (1.21, "Domain defined.", "manager.go:1186"),
     (1.52, "Domain started.", "manager.go:1215"),
+    (1.52, "Found PID for default_guest: 79", "monitor.go:176"),
     (1.53, 'DomainLifecycle event Domain event="started" detail="booted" with event id 2 reason 0 received', "client.go:478"),
 )  # fmt: skip
+_DEBUG = (1.54, 'QEMU_MONITOR_SEND_MSG: mon=0x7f6e msg={"execute":"query-status","id":"libvirt-8"}', _LIBVIRT)
 _CONSOLE: tuple[tuple[float, str], ...] = (
     (1.60, "[    0.000000] Linux version {kernel}"),
     (
@@ -112,7 +118,7 @@ def lines(pod: Obj, container: str, *, previous: bool = False) -> list[Line]:
         return [Line(start, text) for text in given.splitlines()]
     launcher = objects.labels(pod).get("kubevirt.io") == "virt-launcher"
     if launcher and container == "compute":
-        found = _launcher(start)
+        found = _launcher(pod, start)
     elif launcher and container == "guest-console-log":
         host = dig(pod, "spec", "hostname", default=objects.name(pod))
         found = [_later(start, after, text.format(host=host, kernel="6.12.0")) for after, text in _CONSOLE]
@@ -135,19 +141,29 @@ def _plain(pod: Obj, container: str, start: datetime) -> list[Line]:
     return found
 
 
-def _launcher(start: datetime) -> list[Line]:
+def _launcher(pod: Obj, start: datetime) -> list[Line]:
+    domain = objects.labels(pod).get("vm.kubevirt.io/name", "")
     found = []
-    for after, message, where in _LAUNCHER:
+    for after, message, where in (*_LAUNCHER, *((_DEBUG,) if _tells_all(pod) else ())):
         moment = start + timedelta(seconds=after)
+        source = {"subcomponent": "libvirt"} if where == _LIBVIRT else {"pos": where}
         entry = {
             "component": "virt-launcher",
             "level": "info",
-            "msg": message,
-            "pos": where,
+            "msg": message.replace("default_guest", f"{objects.namespace(pod)}_{domain}"),
+            **source,
             "timestamp": moment.isoformat(timespec="microseconds").replace("+00:00", "Z"),
         }
         found.append(Line(moment, orjson.dumps(entry).decode()))
     return found
+
+
+def _tells_all(pod: Obj) -> bool:
+    """Whether libvirt is to say everything: by a label, by filters of one's own, or because KubeVirt is to say much."""
+    marks = {**objects.annotations(pod), **objects.labels(pod)}
+    verbosity = marks.get("logVerbosity", "")
+    much = verbosity.isdigit() and int(verbosity) > _MUCH
+    return marks.get("debugLogs") == "true" or "kubevirt.io/libvirt-log-filters" in marks or much
 
 
 def _later(start: datetime, seconds: float, text: str) -> Line:

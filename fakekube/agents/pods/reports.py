@@ -1,5 +1,5 @@
 """What a kubelet reports of a pod: the statuses it writes, at a moment. Pure but for the address, which is asked for only
-when a pod starts. Containers are ready as soon as they run: probes are not carried out.
+when a pod starts. Containers are ready as soon as they run: probes are not carried out, but for guests (`containers`).
 
 Upstream: k8s: pkg/kubelet/kubelet_pods.go, pkg/kubelet/status/generate.go
 """

@@ -46,7 +46,10 @@ def set_instance_defaults(spec: Spec, config: ClusterConfig) -> None:
     _inputs(domain)
     for name in ("livenessProbe", "readinessProbe"):
         if spec.get(name) is not None:
-            spec[name] = {**_PROBE, **{key: value for key, value in spec[name].items() if value}}
+            spec[name] = {
+                **_PROBE,
+                **{key: value for key, value in spec[name].items() if value or value == {}},
+            }
 
 
 def set_architecture(spec: Spec, config: ClusterConfig) -> str:

@@ -33,6 +33,7 @@ _HELPER = {
     },
 }
 _AUTOMATIC_RATIO = 2
+_STARTUP_DELAY = 10  # seconds a guest's probes leave libvirt
 _DISK_RESOURCES = {
     "limits": {"cpu": "10m", "memory": "40M"},
     "requests": {"cpu": "1m", "ephemeral-storage": "50M", "memory": "1M"},
@@ -161,7 +162,31 @@ def _compute(vmi: Obj, settings: Settings, *, temporary: bool) -> Object:
             "runAsNonRoot": True,
             "allowPrivilegeEscalation": False,
         },
+        **({} if temporary else _probes(vmi)),
     }
+
+
+def _probes(vmi: Obj) -> Object:
+    """The guest's, a little later than it asks for; what its agent is asked goes through `virt-probe`."""
+    made: Object = {}
+    for kind in ("readinessProbe", "livenessProbe"):
+        given = dig(vmi, "spec", kind)
+        if given is None:
+            continue
+        probe = {key: value for key, value in given.items() if key != "guestAgentPing"}
+        probe["initialDelaySeconds"] = int(probe.get("initialDelaySeconds") or 0) + _STARTUP_DELAY
+        through = ["virt-probe", "--domainName", f"{namespace(vmi)}_{name(vmi)}"]
+        through += ["--timeoutSeconds", str(probe.get("timeoutSeconds") or 0)]
+        command = dig(probe, "exec", "command", default=[])
+        if "guestAgentPing" in given:
+            through.append("--guestAgentPing")
+        elif command:
+            through += ["--command", command[0], "--", *command[1:]]
+        if "guestAgentPing" in given or command:
+            probe["exec"] = {"command": through}
+            probe["timeoutSeconds"] = int(probe.get("timeoutSeconds") or 0) + 1
+        made[kind] = probe
+    return made
 
 
 def _launcher_arguments(vmi: Obj, settings: Settings) -> list[str]:

@@ -26,7 +26,7 @@ from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.objects import dig, key, name, namespace, uid
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import commands, fates, guest_view, launcher, rfb, shell, streams
+from fakekube.virt.handler import commands, fates, guest_view, launcher, probing, rfb, shell, streams
 from fakekube.virt.handler.guest_view import FINAL, GuestView, Launchers, Memory
 from fakekube.virt.handler.inside import Inside
 from fakekube.virt.handler.knowledge import ON_NODE, Knowledge
@@ -104,6 +104,7 @@ class VirtHandler:
         )
         self._launchers.controller.source(self._vmis, self._launchers_of)
         self._streams = streams.Streams(clock, self._act_inside)
+        self._knowledge.listening = self._streams.listening
         self.inside = Inside(self._vmis, partial(self._act_inside, deed="panic"))
         self._hanging_up = Controller("virt-handler: streams", self._streams.hang_up, clock=clock)
         self._hanging_up.source(self._vmis, self._over)
@@ -144,7 +145,8 @@ class VirtHandler:
         if new is None:
             return ()
         ended = dig(new, "status", "phase") in FINAL
-        if ended or dig(new, "status", "migrationState") or fates.of(new) is not fates.NONE:
+        moves = ended or dig(new, "status", "migrationState")
+        if moves or fates.of(new) is not fates.NONE or probing.probes(new):
             return [key(pod) for pod in self._pods.by_index("owner", uid(new))]
         return ()
 
@@ -174,6 +176,9 @@ class VirtHandler:
             changed = commands.applied(vmi, verb, self._now())
             if verb in ("reset", "softreboot"):
                 self._streams.rebooted(uid(vmi))
+                self._probe(vmi)
+            if verb in ("pause", "unpause"):
+                self._streams.paused(uid(vmi), verb == "pause")
             if verb == "freeze":
                 self._knowledge.thaw_later(vmi, options.get("unfreezeTimeout"))
             if changed == vmi:
@@ -196,12 +201,20 @@ class VirtHandler:
 
     async def _act_inside(self, vmi: Object, deed: shell.Deed) -> None:
         """What somebody did to a guest from within."""
+        if deed in ("listens", "reboot"):
+            self._probe(vmi)
+        if deed == "listens":
+            return
         if deed == "reboot" and dig(vmi, "spec", "rebootPolicy") != "Terminate":
             return
         for attempt in range(_ATTEMPTS):
             try:
                 found = await self._client.get(VIRTUAL_MACHINE_INSTANCES, name(vmi), namespace(vmi))
-                if uid(found) == uid(vmi) and dig(found, "status", "phase") == "Running":
+                if uid(found) != uid(vmi) or dig(found, "status", "phase") != "Running":
+                    return
+                if deed in ("agent-on", "agent-off"):
+                    await self._agent(found, works=deed == "agent-on")
+                else:
                     await self.end(found, panicked=deed == "panic")
             except NotFound:
                 return
@@ -210,6 +223,20 @@ class VirtHandler:
                     raise
             else:
                 return
+
+    def _probe(self, vmi: Object) -> None:
+        """Servers in the guest have come or gone: look at its launchers again."""
+        for pod in self._pods.by_index("owner", uid(vmi)):
+            self._launchers.controller.queue.add(key(pod))
+
+    async def _agent(self, vmi: Object, *, works: bool) -> None:
+        """Somebody in the guest has started its agent, or stopped it."""
+        self._knowledge.agent_works(vmi, works=works)
+        if works:
+            self._guests.controller.queue.add(key(vmi))
+        elif view := self._knowledge.guest(vmi):
+            status = view["guest"]["disconnected"]
+            await self._client.update(VIRTUAL_MACHINE_INSTANCES, {**vmi, "status": status})
 
     async def end(self, vmi: Object, *, panicked: bool) -> None:
         """The guest ends by itself."""

@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 from fakekube.agents.node_server import programs, shell
 from fakekube.agents.node_server.place import EPOCH, Container, Done, Files, Program, failed
 
+HOST_MODEL = "Intel Xeon Processor (Skylake, IBRS)"
+LISTENING = "/run/listening/"  # what servers have been started, by port
 _SYSRQ = "/proc/sysrq-trigger"
 _PANIC = (
     "[{up:12.6f}] sysrq: Trigger a crash",
@@ -28,10 +30,18 @@ class Machine:
     system: Mapping[str, str] = field(default_factory=dict)  # as the guest agent would tell it
     interfaces: tuple[tuple[str, str, str], ...] = ()  # name, MAC, IP address or empty
     disks: tuple[tuple[str, str], ...] = ()  # device, size or empty
-    cpus: int = 1
+    topology: tuple[int, int] = (1, 1)  # sockets, CPUs of each
+    model: str = HOST_MODEL  # of its CPUs
+    queues: tuple[int, int] = (1, 1)  # of interfaces, of disks
+    boots: int = 1
     boot: str = ""  # what its firmware, and its kernel of it, say when it boots
     identity: str = ""  # its boot's own
     now: datetime = EPOCH
+
+    @property
+    def cpus(self) -> int:
+        sockets, each = self.topology
+        return sockets * each
 
     @property
     def kernel(self) -> str:
@@ -40,6 +50,15 @@ class Machine:
     @property
     def architecture(self) -> str:
         return self.system.get("machine", "x86_64")
+
+
+def cpuinfo(count: int, of_each: int = 1, model: str = HOST_MODEL) -> str:
+    """`/proc/cpuinfo` of so many CPUs, so many of them in each socket."""
+    return "".join(
+        f"processor\t: {number}\nvendor_id\t: GenuineIntel\nmodel name\t: {model}\n"
+        f"physical id\t: {number // of_each}\n\n"
+        for number in range(count)
+    )
 
 
 def home_of(user: str) -> str:
@@ -54,10 +73,16 @@ def console(machine: Machine, user: str, wrote: Files, uptime: float) -> Contain
         "/etc/os-release": f'ID={own}\nPRETTY_NAME="{pretty}"\n',
         "/proc/uptime": f"{uptime:.2f} {uptime:.2f}\n",
         "/proc/sys/kernel/random/boot_id": f"{machine.identity}\n",
-        "/proc/cpuinfo": "".join(f"processor\t: {number}\n" for number in range(machine.cpus)),
-        **{f"/dev/{device}": "" for device, _ in machine.disks},
-        **{f"/sys/class/net/{own}/address": f"{mac}\n" for own, mac, _ in machine.interfaces},
+        "/proc/stat": f"btime {int(machine.now.timestamp() - uptime) + machine.boots}\n",
+        "/proc/cpuinfo": cpuinfo(machine.cpus, machine.topology[1], machine.model),
     }
+    interfaces, disks = machine.queues
+    for device, _ in machine.disks:
+        files[f"/dev/{device}"] = ""
+        files |= {f"/sys/block/{device}/mq/{number}/nr_tags": "256\n" for number in range(disks)}
+    for name, mac, _ in machine.interfaces:
+        files[f"/sys/class/net/{name}/address"] = f"{mac}\n"
+        files |= {f"/sys/class/net/{name}/queues/rx-{number}/rps_cpus": "0\n" for number in range(interfaces)}
     found = Container(
         machine.hostname,
         {"HOME": home_of(user), "USER": user},
@@ -77,6 +102,27 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
     off = ends("poweroff", f"[{uptime:12.6f}] reboot: Power down\n")
     again = ends("reboot", f"[{uptime:12.6f}] reboot: Restarting system\n")
     panic = ends("panic", "".join(f"{one.format(up=uptime, kernel=machine.kernel)}\n" for one in _PANIC))
+
+    def listens(at: Container, words: list[str], _stdin: str) -> Done:
+        """A server, told as a file: nobody is served before its port is asked for."""
+        flags = {letter for word in words if word.startswith("-") for letter in word[1:]}
+        port = next((word for word in words if word.isdigit()), "")
+        if not port or ("l" not in flags and "http.server" not in words):
+            return failed("nc: connect: Connection refused")
+        text = words[-1]
+        if words[-2] == "-c":
+            text = shell.line(at, text).out
+        if "http.server" in words:
+            text = "HTTP/1.0 200 OK\n\n"
+        return Done(wrote={f"{LISTENING}{port}": text.replace("\\n", "\n")})
+
+    def service(_at: Container, words: list[str], _stdin: str) -> Done:
+        named = [word for word in words if not word.startswith("-")]
+        if not any("qemu-guest-agent" in word or word == "qemu-ga" for word in named):
+            return Done()
+        if "stop" in named:
+            return Done(act="agent-off")
+        return Done(act="agent-on") if {"start", "restart"} & set(named) else Done()
 
     def tee(_at: Container, words: list[str], stdin: str) -> Done:
         named = [word for word in words if not word.startswith("-")]
@@ -125,10 +171,19 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         "su": lambda *_: Done(act="root"),
         "sudo": sudo,
         "tee": tee,
+        "nc": listens,
+        "python3": listens,
+        "screen": lambda at, words, stdin: sudo(
+            at, [word for word in words if word not in ("-d", "-m")], stdin
+        ),
+        "systemctl": service,
+        "service": service,
+        "rc-service": service,
         "ip": ip,
         "lsblk": lsblk,
         "uname": uname,
         "uptime": told(_up(uptime)),
+        "last": told("\n".join(f"reboot   system boot  {machine.kernel}" for _ in range(machine.boots))),
         "nproc": told(str(machine.cpus)),
         "stty": told(""),
         "dmesg": told(""),

@@ -51,6 +51,7 @@ class Memory:
     uid: str
     started: datetime | None = None
     boot_fails: bool = False
+    agent_stopped: bool = False  # by somebody in the guest
     thaws: datetime | None = None  # when a freeze of its file systems is to end by itself
 
 
@@ -108,7 +109,11 @@ class GuestView(View):
         fate = self.fate
         if condition_is(self._vmi, "AgentConnected"):
             return "connected"
-        if fate.no_agent or (fate.agent_after is None and not systems.has_agent(self._vmi)):
+        if (
+            self._memory.agent_stopped
+            or fate.no_agent
+            or (fate.agent_after is None and not systems.has_agent(self._vmi))
+        ):
             return None
         lost = fate.agent_lost_after
         return None if lost is not None and self._age() >= lost else "awaited"

@@ -2,18 +2,18 @@
 what stages are told: `guest.…` (`guest_view`) and `launcher.…` (`launcher`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
-from fakekube.clock import Clock, parse_rfc3339, rfc3339
+from fakekube.clock import Clock, parse_rfc3339
 from fakekube.lifecycle.match import duration
 from fakekube.machinery.objects import controller_of, dig, key, namespace, uid
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import fates
+from fakekube.virt.handler import fates, probing
 from fakekube.virt.handler.guest_view import FINAL, GuestView, Launchers, Memory
 from fakekube.virt.handler.launcher import LauncherView
 from fakekube.virt.handler.nodes import Heartbeats
@@ -30,6 +30,7 @@ class Knowledge:
         self._heartbeats = heartbeats
         self._memories: dict[str, Memory] = {}  # by VMI key
         self._failed_boots: dict[str, int] = {}  # per VMI key, over all its incarnations
+        self.listening: Callable[[str], Collection[int]] = lambda _uid: ()  # ports servers in it listen on
         self.vmis = Informer(client, VIRTUAL_MACHINE_INSTANCES, clock=clock)
         self.vmis.on_change(self._forget)
         self.pods = Informer(client, PODS, clock=clock, label_selector="kubevirt.io=virt-launcher")
@@ -64,7 +65,14 @@ class Knowledge:
         now, fate = self._clock.now(), fates.of(vmi)
         known = fate is not fates.NONE and dig(vmi, "status", "phase") in ON_NODE
         memory = self._remember(vmi, now, fate) if known else Memory("")
-        return {"launcher": LauncherView(pod, vmi, rfc3339(now), fate=fate, memory=memory)}
+        listening = self.listening(uid(vmi)) if probing.probes(vmi) else ()
+        view = LauncherView(pod, vmi, now, fate=fate, memory=memory, listening=listening)
+        return {"launcher": view}
+
+    def agent_works(self, vmi: Object, *, works: bool) -> None:
+        """Somebody in the guest has started its agent, or stopped it."""
+        now = self._clock.now()
+        self._remember(vmi, now, fates.of(vmi)).agent_stopped = not works
 
     def thaw_later(self, vmi: Object, timeout: Any) -> None:
         """Its file systems are being frozen: for so long, or until somebody thaws them."""

@@ -10,14 +10,21 @@ Names for stages (`stages/launcher.yaml`); those that say nothing now are absent
     outOfMemoryAt · unhealthyAt · copying   when that is to happen, where the guest's fate says
     flapping    ready or unready, where its readiness is to turn over; period: after how many seconds
     unready · ready                         what to write then
+    readiness   `gained` or `lost`: where the outcome of its readiness probe is not yet the container's readiness
+    readyAt     when probing begins, which it may be ready from on; lostIn: seconds until it is taken for unready
+    dyingIn     seconds until a liveness probe that fails has failed often enough
 """
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
+from fakekube.clock import rfc3339
 from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import Obj, dig, labels, name
 from fakekube.machinery.objects import generation as generation_of
 from fakekube.machinery.wire import Object
+from fakekube.virt.handler import probing
 from fakekube.virt.handler.fates import Fate
 from fakekube.virt.handler.guest_view import FINAL, Memory, copying_takes, moment
 
@@ -88,10 +95,21 @@ def _over(condition: dict[str, Any], now: str, generation: int, *, failed: bool)
 class LauncherView(View):
     """The names above for one launcher pod, each computed when it is asked for. `vmi`: its guest, if there is one."""
 
-    def __init__(self, pod: Object, vmi: Object | None, now: str, *, fate: Fate, memory: Memory) -> None:
+    def __init__(
+        self,
+        pod: Object,
+        vmi: Object | None,
+        moment: datetime,
+        *,
+        fate: Fate,
+        memory: Memory,
+        listening: Collection[int] = (),
+    ) -> None:
         self._pod = pod
         self.guest: Object = vmi or {}
-        self._now = now
+        self._moment = moment
+        self._now = rfc3339(moment)
+        self._listening = listening
         self.fate = fate
         self._memory = memory
 
@@ -130,12 +148,36 @@ class LauncherView(View):
         return moment(self._memory, after)
 
     def flapping(self) -> str | None:
-        if not self.fate.flap_readiness:
-            return None
+        return self._readiness() if self.fate.flap_readiness else None
+
+    def _readiness(self) -> str | None:
         for one in dig(self._pod, "status", "containerStatuses", default=()):
             if one.get("name") == "compute":
                 return "ready" if one.get("ready") else "unready"
         return None
+
+    def probed(self) -> str | None:
+        probe = dig(self.guest, "spec", "readinessProbe")
+        if probe is None or self.fate.flap_readiness:
+            return None
+        wanted = "ready" if probing.passes(self.guest, probe, self._listening) else "unready"
+        if self._readiness() in (wanted, None):
+            return None
+        return "gained" if wanted == "ready" else "lost"
+
+    def ready_at(self) -> str | None:
+        return probing.succeeds_at(self._pod, dig(self.guest, "spec", "readinessProbe", default={}))
+
+    def lost_in(self) -> float:
+        return probing.fails_in(
+            self._pod, dig(self.guest, "spec", "readinessProbe", default={}), self._moment
+        )
+
+    def dying_in(self) -> float | None:
+        probe = dig(self.guest, "spec", "livenessProbe")
+        if probe is None or probing.passes(self.guest, probe, self._listening):
+            return None
+        return probing.fails_in(self._pod, probe, self._moment)
 
     def readiness(self, ready: bool) -> Object:
         told: Object = {
@@ -161,6 +203,10 @@ LauncherView.computed = {
     "unhealthyAt": lambda view: view.at(view.fate.liveness_fails_after),
     "copying": lambda view: copying_takes(view.fate, view.guest),
     "flapping": LauncherView.flapping,
+    "readiness": LauncherView.probed,
+    "readyAt": LauncherView.ready_at,
+    "lostIn": LauncherView.lost_in,
+    "dyingIn": LauncherView.dying_in,
     "period": lambda view: view.fate.flap_readiness,
     "unready": lambda view: view.readiness(False),
     "ready": lambda view: view.readiness(True),

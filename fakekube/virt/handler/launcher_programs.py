@@ -8,14 +8,11 @@ from dataclasses import replace
 
 from fakekube.agents.node_server.place import Container, Done, Program, failed
 from fakekube.machinery.objects import Obj, dig
-from fakekube.virt.handler import domain, domain_xml
+from fakekube.virt.handler import domain, domain_xml, guest_programs
 
 CRASH, RESPAWN = "crash", "respawn"
 _QEMU = "/usr/libexec/qemu-kvm"
 _VERSION = "11.0.0"
-_CPUINFO = (
-    "processor\t: {number}\nvendor_id\t: GenuineIntel\nmodel name\t: Intel Xeon Processor (Skylake, IBRS)\n\n"
-)
 
 
 def compute(container: Container, vmi: Obj | None, respawned: int) -> Container:
@@ -28,7 +25,7 @@ def compute(container: Container, vmi: Obj | None, respawned: int) -> Container:
     }
     if vmi is not None:
         processes[79] = f"{_QEMU} -name guest={domain_xml.domain_name(vmi)},debug-threads=on"
-    files = {"/proc/cpuinfo": "".join(_CPUINFO.format(number=number) for number in range(8))}
+    files = {"/proc/cpuinfo": guest_programs.cpuinfo(8)}
     for number, line in processes.items():
         program = line.partition(" ")[0].rpartition("/")[2]
         files[f"/proc/{number}/comm"] = f"{program[:15]}\n"
@@ -158,6 +155,7 @@ _OF_DOMAIN: Mapping[str, Callable[[Obj], str]] = {
     "domid": lambda _vmi: "1\n",
     "dominfo": _info,
     "domjobinfo": lambda _vmi: "Job type:         None\n",
+    "dommemstat": lambda vmi: f"actual {domain_xml.kibibytes(vmi)}\nrss {domain_xml.kibibytes(vmi)}\n",
     "domname": domain_xml.domain_name,
     "domstate": lambda vmi: f"{domain_xml.state(vmi)}\n",
     "domuuid": domain_xml.identity,

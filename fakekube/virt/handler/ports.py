@@ -3,14 +3,16 @@
 Pure: a service is a function from the bytes so far to what it answers.
 """
 
-from fakekube.agents.node_server.listening import BANNER, ECHO, SSH, WEB, Said, Service, page
+from fakekube.agents.node_server.listening import BANNER, ECHO, SSH, WEB, Said, Service, page, saying
 from fakekube.machinery.objects import Obj, dig
 
-__all__ = ["Said", "Service", "service"]
+__all__ = ["WEB", "Said", "Service", "service"]
 
 
-def service(vmi: Obj, hostname: str, port: int, protocol: str) -> Service | None:
-    """What listens on a port; None: the connection is refused."""
+def service(vmi: Obj, hostname: str, port: int, protocol: str, started: str | None = None) -> Service | None:
+    """What listens on a port; None: the connection is refused. `started`: what a server says that somebody has started."""
+    if started is not None:
+        return saying(started)
     if protocol == "udp":
         return ECHO
     if port == SSH:

@@ -15,13 +15,14 @@ from fakekube.agents.node_server.place import Done
 from fakekube.virt.handler import guest_programs, systems
 from fakekube.virt.handler.guest_programs import Machine
 
-Deed = Literal["", "poweroff", "reboot", "panic"]
+Deed = Literal["", "poweroff", "reboot", "panic", "agent-on", "agent-off", "listens"]
 Stage = Literal["login", "password", "shell", "ended"]
 
 _LONGEST_LINE = 4096  # bytes; a terminal line takes no more, either
 _BACKSPACES, _ENTERS = b"\x7f\x08", b"\r\n"
 _CTRL_C, _CTRL_D, _CTRL_U = 0x03, 0x04, 0x15
-_DEEDS: Mapping[str, Deed] = {"poweroff": "poweroff", "reboot": "reboot", "panic": "panic"}
+_ENDS: Mapping[str, Deed] = {"poweroff": "poweroff", "panic": "panic"}
+_DEEDS: Mapping[str, Deed] = {"agent-on": "agent-on", "agent-off": "agent-off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +57,17 @@ def booted(machine: Machine) -> Turn:
 def fed(session: Session, data: bytes, uptime: float) -> Turn:
     """What the terminal answers to what was typed; input behind a deed is lost, as the guest is."""
     shown = bytearray()
+    deed: Deed = ""
     for byte in data:
         if session.stage == "ended":
             break
         turn = _typed(session, byte, uptime)
         session = turn.session
         shown += turn.output
-        if turn.deed:
-            return Turn(session, bytes(shown), turn.deed)
-    return Turn(session, bytes(shown))
+        deed = turn.deed or deed
+        if session.stage == "ended" or deed == "reboot":
+            break
+    return Turn(session, bytes(shown), deed)
 
 
 def _typed(session: Session, byte: int, uptime: float) -> Turn:
@@ -125,11 +128,23 @@ def _ran(session: Session, line: str, uptime: float) -> Turn:
     if done.act == "reboot":
         again = booted(machine)
         return Turn(again.session, text + again.output, "reboot")
-    if deed := _DEEDS.get(done.act, ""):
+    if deed := _ENDS.get(done.act):
         return Turn(replace(after, stage="ended"), text, deed)
     if done.left:
         return _left(after, text)
-    return _settled(after, done, text)
+    turn = _settled(after, done, text)
+    serves = any(path.startswith(guest_programs.LISTENING) for path in done.wrote)
+    return replace(turn, deed=_DEEDS.get(done.act, "listens" if serves else ""))
+
+
+def listening(session: Session) -> Mapping[int, str]:
+    """The ports servers in the guest listen on, and what they say."""
+    found = guest_programs.LISTENING
+    return {
+        int(path.removeprefix(found)): text
+        for path, text in session.files.items()
+        if path.startswith(found) and text is not None
+    }
 
 
 def _settled(session: Session, done: Done, text: bytes) -> Turn:

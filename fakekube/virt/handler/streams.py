@@ -6,10 +6,9 @@ console goes on where the last one stopped, and is told nothing; only the first 
 Upstream: kubevirt: pkg/virt-handler/rest/console.go
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from math import prod
 from typing import Literal
 from uuid import NAMESPACE_OID as _BOOTS
 from uuid import uuid5
@@ -20,7 +19,7 @@ from fakekube.machinery.errors import InternalError
 from fakekube.machinery.objects import Obj, dig, name, namespace, uid
 from fakekube.machinery.wire import Object, WebSocket
 from fakekube.virt.handler import ports, rfb, shell, systems, usbredir
-from fakekube.virt.handler.guest_programs import Machine
+from fakekube.virt.handler.guest_programs import HOST_MODEL, Machine
 from fakekube.virt.hostname import hostname
 
 Kind = Literal["console", "vnc", "portforward", "usbredir"]
@@ -42,6 +41,9 @@ class Streams:
         ] = {}  # by VMI uid: who sits at its console and its screen
         self._usb: dict[str, int] = {}  # by VMI uid: slots in use
         self._sessions: dict[str, shell.Session] = {}  # by VMI uid: where its console stands
+        self._boots: dict[str, int] = {}  # by VMI uid, after the first one
+        self._standing: dict[str, float] = {}  # by VMI uid: clock.monotonic() when it was paused
+        self._stood: dict[str, float] = {}  # by VMI uid: seconds of its uptime it was paused
         self._rebooted: dict[str, float] = {}  # by VMI uid: clock.monotonic() of the last reboot
 
     def serve(self, vmi: Object, kind: Kind, port: int = 0, protocol: str = "tcp") -> Serve:
@@ -54,7 +56,8 @@ class Streams:
             if self._usb.get(uid(vmi), 0) >= usbredir.SLOTS:
                 raise InternalError("Internal error occurred: dialing virt-handler: websocket: bad handshake")
             return lambda socket: self._device(vmi, socket)
-        service = ports.service(vmi, hostname(vmi), port, protocol)
+        started = self.listening(uid(vmi)).get(port) if protocol == "tcp" else None
+        service = ports.service(vmi, hostname(vmi), port, protocol, started)
         if service is None:
             address = dig(vmi, "status", "interfaces", 0, "ipAddress", default="")
             raise InternalError(
@@ -66,17 +69,32 @@ class Streams:
         """Whether anybody talks to the guest, has talked to it or has rebooted it."""
         return vmi_uid in self._open or vmi_uid in self._rebooted or vmi_uid in self._sessions
 
+    def listening(self, vmi_uid: str) -> Mapping[int, str]:
+        """The ports servers listen on that somebody has started at the guest's console, and what they say."""
+        session = self._sessions.get(vmi_uid)
+        return shell.listening(session) if session is not None else {}
+
     async def hang_up(self, vmi_uid: str) -> None:
         """The guest is gone."""
         self._rebooted.pop(vmi_uid, None)
-        self._sessions.pop(vmi_uid, None)
+        for known in (self._sessions, self._boots, self._standing, self._stood):
+            known.pop(vmi_uid, None)
         for socket in self._open.pop(vmi_uid, ()):
             await socket.close()
 
     def rebooted(self, vmi_uid: str) -> None:
         """The guest boots again: nobody is logged in, its uptime begins anew."""
         self._rebooted[vmi_uid] = self._clock.monotonic()
+        self._boots[vmi_uid] = self._boots.get(vmi_uid, 0) + 1
+        self._stood.pop(vmi_uid, None)
         self._sessions.pop(vmi_uid, None)
+
+    def paused(self, vmi_uid: str, paused: bool) -> None:
+        """The guest's clock stands still, or goes on."""
+        if paused:
+            self._standing.setdefault(vmi_uid, self._clock.monotonic())
+        elif (since := self._standing.pop(vmi_uid, None)) is not None:
+            self._stood[vmi_uid] = self._stood.get(vmi_uid, 0.0) + self._clock.monotonic() - since
 
     async def _console(self, vmi: Object, socket: WebSocket) -> None:
         with self._known(vmi, socket, "console") as earlier:
@@ -152,11 +170,14 @@ class Streams:
                     del self._open[uid(vmi)]
 
     def _uptime(self, vmi: Object) -> float:
+        stood = self._stood.get(uid(vmi), 0.0)
         if (since := self._rebooted.get(uid(vmi))) is not None:
-            return self._clock.monotonic() - since
+            return self._clock.monotonic() - since - stood
         for one in dig(vmi, "status", "phaseTransitionTimestamps", default=()):
             if one.get("phase") == "Running":
-                return (self._clock.now() - parse_rfc3339(one["phaseTransitionTimestamp"])).total_seconds()
+                return (
+                    self._clock.now() - parse_rfc3339(one["phaseTransitionTimestamp"])
+                ).total_seconds() - stood
         return 0.0
 
     def _machine(self, vmi: Obj) -> Machine:
@@ -170,19 +191,32 @@ class Streams:
             for one in dig(vmi, "status", "volumeStatus", default=())
             if one.get("target")
         )
-        topology = dig(vmi, "status", "currentCPUTopology", default={})
-        cpus = prod(int(count or 1) for count in topology.values())
-        identity = str(uuid5(_BOOTS, f"{uid(vmi)}{self._rebooted.get(uid(vmi), '')}"))
+        boots = self._boots.get(uid(vmi), 0) + 1
+        identity = str(uuid5(_BOOTS, f"{uid(vmi)}{boots}"))
+        sockets, each = _cpus(vmi)
+        wanted = dig(vmi, "spec", "domain", "devices", default={})
+        of_interfaces, of_disks = wanted.get("networkInterfaceMultiqueue"), wanted.get("blockMultiQueue")
+        model = str(dig(vmi, "spec", "domain", "cpu", "model", default=""))
         return Machine(
             hostname(vmi),
             systems.guest_os(vmi),
             interfaces,
             disks,
-            cpus,
-            _firmware(vmi),
-            identity,
-            self._clock.now(),
+            topology=(sockets, each),
+            model=HOST_MODEL if model in ("", "host-model", "host-passthrough") else model,
+            queues=(sockets * each if of_interfaces else 1, sockets * each if of_disks else 1),
+            boots=boots,
+            boot=_firmware(vmi),
+            identity=identity,
+            now=self._clock.now(),
         )
+
+
+def _cpus(vmi: Obj) -> tuple[int, int]:
+    """Sockets, and CPUs of each."""
+    topology = dig(vmi, "status", "currentCPUTopology") or dig(vmi, "spec", "domain", "cpu", default={})
+    cores, sockets, threads = (int(topology.get(one) or 1) for one in ("cores", "sockets", "threads"))
+    return sockets, cores * threads
 
 
 async def _cut_off(earlier: WebSocket | None) -> None:

@@ -14,7 +14,7 @@ MACHINE = Machine(
     {"prettyName": "Fedora Linux 42", "kernelRelease": "6.14.0", "machine": "x86_64", "id": "fedora"},
     (("eth0", "02:00:00:00:00:01", "10.244.0.5"),),
     (("vda", "1Gi"), ("vdb", "")),
-    cpus=2,
+    topology=(2, 1),
     identity="b007",
 )
 

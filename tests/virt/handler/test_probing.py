@@ -1,0 +1,49 @@
+"""Probes of guests, as values: what passes, and when it counts."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fakekube.clock import rfc3339
+from fakekube.virt.handler import probing
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+POD = {
+    "status": {"containerStatuses": [{"name": "compute", "state": {"running": {"startedAt": rfc3339(NOW)}}}]}
+}
+
+
+def vmi(*true):
+    return {"spec": {}, "status": {"conditions": [{"type": one, "status": "True"} for one in true]}}
+
+
+@pytest.mark.parametrize(
+    ("probe", "true", "passes"),
+    [
+        ({"guestAgentPing": {}}, ("AgentConnected",), True),
+        ({"guestAgentPing": {}}, (), False),
+        ({"guestAgentPing": {}}, ("Paused",), True),
+        ({"exec": {"command": ["uname", "-a"]}}, ("AgentConnected",), True),
+        ({"exec": {"command": ["uname", "-a"]}}, (), False),
+        ({"exec": {"command": ["exit", "1"]}}, ("AgentConnected",), False),
+        ({"exec": {"command": ["false"]}}, ("AgentConnected",), False),
+        ({"tcpSocket": {"port": 22}}, (), True),
+        ({"tcpSocket": {"port": 1500}}, (), True),
+        ({"tcpSocket": {"port": 1501}}, (), False),
+        ({"tcpSocket": {"port": "named"}}, (), False),
+        ({"httpGet": {"port": 80}}, (), True),
+        ({"httpGet": {"port": 22}}, (), False),
+    ],
+)
+def test_what_passes(probe, true, passes):
+    """Ports have to be listened on, by HTTP where that is asked for; the agent has to be there, and its command to succeed."""
+    assert probing.passes(vmi(*true), probe, {1500}) is passes
+
+
+def test_when_it_counts():
+    """Ten seconds after its own delay a probe begins; it has failed when it did so often enough in a row."""
+    probe = {"initialDelaySeconds": 90, "periodSeconds": 5, "failureThreshold": 3}
+    assert probing.succeeds_at(POD, probe) == "2026-01-01T00:01:40.000000Z"
+    assert probing.fails_in(POD, probe, NOW) == 100 + 10
+    assert probing.fails_in(POD, probe, NOW + timedelta(minutes=5)) == 10
+    assert probing.succeeds_at({}, probe) is None
