@@ -91,6 +91,11 @@ def _kubelet(at: Setting) -> Made:
     def ends_with_its_guest(pod: Object) -> bool:
         return objects.labels(pod).get("kubevirt.io") == "virt-launcher"
 
+    def killed(node: str, processes: str) -> None:
+        handler = at.made.get("virt-handler")
+        if isinstance(handler, _Opens):
+            handler.killed(node, processes)
+
     async def guest(pod: Object, port: int) -> "Serve | None":
         """A port of KubeVirt's own pods, or of a virtual machine where a virt-handler of ours plays it."""
         from fakekube.virt.operator import health  # and TLS with it
@@ -112,6 +117,7 @@ def _kubelet(at: Setting) -> Made:
         ids=at.ids,
         pace=pace,
         ends_elsewhere=ends_with_its_guest,
+        killed=killed,
         stages=[one for one in at.stages if not one.name.startswith(_LAUNCHER)],
     )
     return Made(
@@ -162,6 +168,8 @@ class _Opens(Protocol):
     """What is asked of a virt-handler."""
 
     inside: "Inside"
+
+    def killed(self, node: str, processes: str) -> None: ...
 
     async def open(
         self, namespace: str, name: str, kind: Literal["portforward"], port: int = 0

@@ -7,6 +7,7 @@ Who decides when containers end? Usually the kubelet: after a DELETE it stops th
 work lives elsewhere (a virtual machine in a launcher pod). Those run on, also when deleted, until whoever does the work
 reports the end in `pods/status`: `phase: Succeeded` or `Failed`, or one main container as `state.terminated`. The kubelet
 then ends the rest, and removes the pod if it was deleted. When the grace period is over it does not wait any longer.
+`killed` is told of the processes of a node that some pod has killed: node, part of their names.
 Upstream: k8s: pkg/kubelet/kubelet.go, pkg/kubelet/status/status_manager.go
 """
 
@@ -17,6 +18,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from fakekube.agents import killers
 from fakekube.agents.pods.mounts import Mounts
 from fakekube.agents.pods.view import NAMES, PodView
 from fakekube.client.client import Client
@@ -39,6 +41,10 @@ def never(_pod: Object) -> bool:
     return False
 
 
+def nobody(_node: str, _processes: str) -> None:
+    return
+
+
 @cache
 def standard_stages(pace: Pace = INSTANT) -> tuple[Stage, ...]:
     """The stages of pods in `stages/`, read once."""
@@ -59,11 +65,13 @@ class Kubelet:
         ids: Ids,
         pace: Pace = INSTANT,
         ends_elsewhere: Callable[[Object], bool] = never,
+        killed: Callable[[str, str], None] = nobody,
         stages: Sequence[Stage] = (),
     ) -> None:
         self._clock = clock
         self._client = client
         self._ends_elsewhere = ends_elsewhere
+        self._killed = killed
         self._clients: dict[str, Client] = {}
         reader = client.as_user("system:node:fakekube", "system:nodes", user_agent="kubelet")
         self._recorder = Recorder(reader, "kubelet", clock=clock, ids=ids)
@@ -72,6 +80,7 @@ class Kubelet:
         self._pods.add_index("node", _node_of)
         self._addresses = Addresses()
         self._pods.on_change(self._note_address)
+        self._pods.on_change(self._note_killers)
         self._player = Player(
             reader,
             PODS,
@@ -135,6 +144,14 @@ class Kubelet:
             self._addresses.release(objects.uid(pod))
         elif address := objects.dig(new, "status", "podIP"):
             self._addresses.take(objects.uid(new), address)
+
+    def _note_killers(self, old: Object | None, new: Object | None) -> None:
+        """A pod that kills processes of its node has begun to run."""
+        if new is None or objects.dig(new, "status", "phase") != "Running" or not new["spec"].get("hostPID"):
+            return
+        what = killers.victims(new)
+        if what and objects.dig(old or {}, "status", "phase") != "Running":
+            self._killed(new["spec"].get("nodeName") or "", what)
 
 
 class Addresses:

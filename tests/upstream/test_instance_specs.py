@@ -265,3 +265,51 @@ async def test_a_clean_end_is_seen(suite: Suite, grace: int | None) -> None:
         assert left > 0
         await suite.cluster.advance(0.5)
         left -= 0.5
+
+
+async def kill(suite: Suite, node: str, *command: str) -> None:
+    """A privileged pod that kills processes of a node, and ends by itself."""
+    container = {"name": "vmi-killer", "image": "registry:5000/kubevirt/vm-killer:devel"}
+    container |= {"command": list(command[:1]), "args": list(command[1:])}  # type: ignore[dict-item]
+    body = {
+        "metadata": {"generateName": "vmi-killer"},
+        "spec": {"restartPolicy": "Never", "hostPID": True, "nodeName": node, "containers": [container]},
+    }
+    path = f"{PODS}/{(await suite.create(PODS, body))['metadata']['name']}"
+
+    async def done() -> bool:
+        return (await suite.get(path))["status"].get("phase") == "Succeeded"
+
+    await suite.eventually(done, 30, 0.5)
+
+
+@pytest.mark.parametrize("processes", ["qemu", "virt-launcher"])
+async def test_killed(suite: Suite, processes: str) -> None:
+    """[1631] [1656] [1657] A guest whose process is killed has failed, says that it crashed, and is left alone."""
+    node = await first_node(suite)
+    vmi = await guests.instance(suite, guest(affinity=at(node)))
+    other = next(
+        one["metadata"]["name"] for one in await suite.items(NODES) if one["metadata"]["name"] != node
+    )
+    elsewhere = await guests.instance(suite, guest(affinity=at(other)), "elsewhere")
+    await kill(suite, node, "pkill", "-9", processes)
+    await vmi.is_in("Failed", 60)
+    assert await vmi.events() == ["Stopped"]
+
+    async def stays() -> bool:
+        return "SyncFailed" not in await vmi.events()
+
+    await suite.consistently(stays, 10)
+    assert (await elsewhere.vmi())["status"]["phase"] == "Running"
+
+
+async def test_a_killed_handler(suite: Suite) -> None:
+    """[1632] It comes back, sees that a guest has died, and starts others."""
+    node = await first_node(suite)
+    vmi = await guests.instance(suite, guest(affinity=at(node)))
+    await kill(suite, node, "/bin/bash", "-c", "date; pkill -e -9 virt-handler || echo not found")
+    assert (await vmi.vmi())["status"]["phase"] == "Running"
+    await kill(suite, node, "pkill", "-9", "qemu")
+    await vmi.is_in("Failed", 240)
+    await vmi.is_told("Stopped", seconds=60)
+    await guests.instance(suite, guest("cirros", affinity=at(node)), "new")

@@ -7,6 +7,7 @@ Names for stages (`stages/pod.yaml`); those that say nothing now are absent:
     alive       some container runs                                  starting    the containers about to start
     ends        `here`, or `elsewhere`: who decides the end          stopping    the containers that run
     outcome     Succeeded or Failed: the end was reported            restarting  ended containers that are wanted back
+    kills       the processes of its node it kills, of a pod that does (`killers`)
     debugging   the ephemeral containers that were added and not yet started
     creating · running · completed · stopped · killed · ended · restarted · debugged   the status to write for each of these
     host · address   of the pod's node, and of the pod: its own, or the next that is free
@@ -20,7 +21,7 @@ Upstream: k8s: pkg/kubelet/status/generate.go, pkg/kubelet/kubelet_pods.go
 from collections.abc import Callable
 from typing import Any
 
-from fakekube.agents import containers, fates
+from fakekube.agents import containers, fates, killers
 from fakekube.agents.containers import Status
 from fakekube.agents.pods import conditions
 from fakekube.agents.pods.reports import KILLED, Reports
@@ -58,6 +59,10 @@ class PodView(View):
         self._address = address
         self._mounts = mounts
         self._status: dict[str, Any] = pod.get("status") or {}
+
+    @property
+    def pod(self) -> Object:
+        return self._pod
 
     @property
     def reports(self) -> Reports:
@@ -208,6 +213,7 @@ class PodView(View):
 
 PodView.computed = {
     "node": PodView.node,
+    "kills": lambda view: killers.victims(view.pod),
     "alive": PodView.alive,
     "ends": PodView.ends,
     "outcome": PodView.outcome,

@@ -162,6 +162,15 @@ class VirtHandler:
             if dig(vmi, "status", "nodeName") == node:
                 self._guests.controller.queue.add(key(vmi))
 
+    def killed(self, node: str, processes: str) -> None:
+        """Some pod has killed processes of a node. Other virt-handlers and virtqemuds are started again, guests are not."""
+        if not any(processes in one for one in ("qemu-kvm", "qemu-system-x86_64", "virt-launcher")):
+            return
+        for vmi in self._vmis.objects():
+            if dig(vmi, "status", "nodeName") == node and dig(vmi, "status", "phase") == "Running":
+                self._knowledge.kill(vmi)
+                self._guests.controller.queue.add(key(vmi))
+
     # Commands from virt-api.
 
     async def command(self, namespace: str, name: str, verb: str, options: dict[str, Any]) -> Object | None:

@@ -51,6 +51,7 @@ class Memory:
     uid: str
     started: datetime | None = None
     boot_fails: bool = False
+    killed: bool = False  # its QEMU, from the node
     agent_stopped: bool = False  # by somebody in the guest
     thaws: datetime | None = None  # when a freeze of its file systems is to end by itself
 
@@ -120,6 +121,9 @@ class GuestView(View):
 
     def disk(self) -> str | None:
         return str(dig(self._vmi, "spec", "domain", "devices", "disks", 0, "name", default="")) or None
+
+    def crash_at(self) -> str | None:
+        return rfc3339_micro(self._moment) if self._memory.killed else self.at(self.fate.crash_after)
 
     def thaw_at(self) -> str | None:
         frozen = self._status.get("fsFreezeStatus") == "frozen"
@@ -279,7 +283,7 @@ GuestView.computed = {
     "agentLater": lambda view: view.fate.agent_after or None,
     "agentAt": lambda view: view.at(view.fate.agent_after),
     "agentLostAt": lambda view: view.at(view.fate.agent_lost_after),
-    "crashAt": lambda view: view.at(view.fate.crash_after),
+    "crashAt": GuestView.crash_at,
     "shutdownAt": lambda view: view.at(view.fate.shutdown_after),
     "errorAt": lambda view: view.at(view.fate.io_error_after),
     "moveNotes": lambda view: view.told_of_step("Normal"),

@@ -74,6 +74,10 @@ class Knowledge:
         now = self._clock.now()
         self._remember(vmi, now, fates.of(vmi)).agent_stopped = not works
 
+    def kill(self, vmi: Object) -> None:
+        """Its QEMU has been killed."""
+        self._remember(vmi, self._clock.now(), fates.of(vmi)).killed = True
+
     def thaw_later(self, vmi: Object, timeout: Any) -> None:
         """Its file systems are being frozen: for so long, or until somebody thaws them."""
         now = self._clock.now()
