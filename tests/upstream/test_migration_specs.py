@@ -3,10 +3,13 @@
 Origin: kubevirt: tests/migration/{migration,nodeselector,paused,postcopy,priority}.go, tests/libmigration/migration.go
 """
 
+import asyncio
+
+import aiohttp
 import pytest
 
 from fakekube.clock import parse_rfc3339
-from tests.upstream import guests
+from tests.upstream import consoles, guests, launchers
 from tests.upstream.conftest import JSON_PATCH, Make, Refused, Suite, conditions
 from tests.upstream.guests import NODES, NS, PODS, Guest, guest, migrate, migrated, migration_failed
 
@@ -397,3 +400,56 @@ async def test_priorities(suite: Suite) -> None:
         await suite.eventually(over, 240)
         begun[number] = (await vmis[number].state())["startTimestamp"]
     assert max(begun[3], begun[4]) < min(begun[1], begun[2])
+
+
+async def test_guests_keep_their_time_and_their_users(suite: Suite) -> None:
+    """[4114] [6975] Whoever was logged in stays so, the agent comes along, and the clock is the node's."""
+    vmi = await guests.instance(suite, guest("fedora", memory="256M"))
+    await vmi.has("AgentConnected", seconds=720)
+    await consoles.login_to_fedora(vmi)
+    assert await consoles.run(vmi, "date +%T -s 23:26:00")
+    migration = await migrate(vmi)
+    await migration.succeeds()
+    await migrated(vmi, migration)
+    await vmi.has("AgentConnected", seconds=720)
+    assert await consoles.privileged(vmi)
+    clock = (await launchers.run(vmi, "date", "+%H:%M")).strip()
+    assert await consoles.told(vmi, "date +%H:%M") == clock
+
+
+async def test_one_at_a_time(suite: Suite) -> None:
+    """[6974] While one is on its way others are refused, however many come at once; it succeeds."""
+    vmi = await guests.instance(suite, guest("fedora", memory="256M"))
+    first = await migrate(vmi)
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstanceMigration"}
+    body |= {"metadata": {"generateName": "test-migration-"}, "spec": {"vmiName": vmi.name}}  # type: ignore[dict-item]
+    answers = await asyncio.gather(*(suite.call("POST", guests.MIGRATIONS, body) for _ in range(10)))
+    for status, answer in answers:
+        assert status == 400
+        assert (
+            'admission webhook "migration-create-validator.kubevirt.io" denied the request: in-flight migration detected.'
+            in answer["message"]
+        )
+    await first.succeeds()
+
+
+@pytest.mark.parametrize("image", ["alpine", "cirros", "fedora"])
+async def test_servers_move_along(suite: Suite, image: str) -> None:
+    """A server in the guest is reached through its launcher, before it moves and afterwards."""
+    vmi = await guests.instance(suite, guest(image), labels={"subdomain": "mysub"})
+    await {
+        "alpine": consoles.login_to_alpine,
+        "cirros": consoles.login_to_cirros,
+        "fedora": consoles.login_to_fedora,
+    }[image](vmi)
+    assert await consoles.run(vmi, "nc -klp 1500 -e printf 'Hello World!'&")
+    for moves in (False, True):
+        if moves:
+            migration = await migrate(vmi)
+            await migration.succeeds()
+        url = f"{suite.url}{guests.SUBRESOURCES}/virtualmachineinstances/{vmi.name}/portforward/1500/tcp"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url, protocols=["plain.kubevirt.io"]) as socket,
+        ):
+            assert await socket.receive_bytes(timeout=5) == b"Hello World!"
