@@ -143,3 +143,31 @@ async def test_boot_order(suite: Suite, first: str, text: str) -> None:
     async with console(vmi) as at:
         await at.send("\n\n")
         await at.expect(text)
+
+
+@pytest.mark.parametrize("by_claim", [True, False])
+async def test_imported_disks(suite: Suite, by_claim: bool) -> None:
+    """A guest on a disk that was imported is what was imported, whatever the disk is called."""
+    source = {"registry": {"url": "docker://registry:5000/kubevirt/alpine-container-disk-demo:devel"}}
+    storage = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+    body = {
+        "apiVersion": "cdi.kubevirt.io/v1beta1",
+        "kind": "DataVolume",
+        "metadata": {"name": "test-dv-abcde"},
+        "spec": {"source": source, "pvc": storage},
+    }
+    await suite.create(f"/apis/cdi.kubevirt.io/v1beta1/namespaces/{guests.NS}/datavolumes", body)
+    await suite.cluster.settle()
+    spec = guest()
+    spec["volumes"] = [
+        {
+            "name": "disk0",
+            **(
+                {"persistentVolumeClaim": {"claimName": "test-dv-abcde"}}
+                if by_claim
+                else {"dataVolume": {"name": "test-dv-abcde"}}
+            ),
+        }
+    ]
+    vmi = await guests.instance(suite, spec)
+    await consoles.login_to_alpine(vmi)

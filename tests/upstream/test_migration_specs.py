@@ -453,3 +453,31 @@ async def test_servers_move_along(suite: Suite, image: str) -> None:
             session.ws_connect(url, protocols=["plain.kubevirt.io"]) as socket,
         ):
             assert await socket.receive_bytes(timeout=5) == b"Hello World!"
+
+
+async def test_other_sides(suite: Suite) -> None:
+    """What a machine that waits as receiver has is an instance that waits, without a launcher; so do migrations of either side."""
+    source = await guests.instance(suite, guest(), "source")
+    receiver = await guests.machine(suite, guest(), "receiver", runStrategy="WaitAsReceiver")
+
+    async def waits() -> bool:
+        return (await receiver.vmi())["status"].get("phase") == "WaitingForSync"
+
+    await suite.eventually(waits, 30)
+    assert await receiver.pods() == []
+    assert (await receiver.vm())["status"]["printableStatus"] == "WaitingForReceiver"
+    receives = await migrate(receiver, receive={"migrationID": "mig-abcde"})
+    sends = await migrate(source, sendTo={"migrationID": "mig-abcde", "connectURL": "10.0.0.1:9185"})
+    await receives.is_in("WaitingForSync", 30)
+    await sends.is_in("Synchronizing", 30)
+    assert await waits()
+    assert len(await source.pods()) == 1
+    for one in (receives, sends):
+        await suite.delete(one.path, {})
+        await one.disappears(30)
+    await suite.delete(receiver.vm_path, {})
+    await receiver.gone()
+    gates = {"developerConfiguration": {"disabledFeatureGates": ["DecentralizedLiveMigration"]}}
+    await guests.configure(suite, **gates)
+    with pytest.raises(Refused, match="DecentralizedLiveMigration feature gate is not enabled"):
+        await migrate(source, sendTo={"migrationID": "mig-abcde", "connectURL": "10.0.0.1:9185"})

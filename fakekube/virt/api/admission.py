@@ -138,7 +138,12 @@ class Admission(review.Hooks):
         return review.judged(found)
 
     async def _migration(self, asked: Question) -> Answer:
-        vmi_name = dig(asked.obj, "spec", "vmiName") or ""
+        spec = asked.obj.get("spec") or {}
+        if "sendTo" in spec or "receive" in spec:
+            gate = "DecentralizedLiveMigration"
+            if not (await self._settings.current()).gate(gate):
+                return review.refused(f"{gate} feature gate is not enabled in kubevirt resource")
+        vmi_name = spec.get("vmiName") or ""
         if not vmi_name:
             return review.judged([required("vmiName is missing", "spec.vmiName")])
         vmi = await self._lookups.instance(asked.namespace, vmi_name)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.objects import Obj, annotations, dig
 from fakekube.virt.controller import names
 
 
@@ -16,8 +16,13 @@ def is_final(vmi: Obj) -> bool:
 
 
 def is_unprocessed(vmi: Obj) -> bool:
-    """Whether no launcher pod has been seen for it yet."""
-    return phase(vmi) in names.UNPROCESSED
+    """Whether no launcher pod has been seen for it yet, and one is to be made."""
+    return phase(vmi) in names.UNPROCESSED and not is_receiver(vmi)
+
+
+def is_receiver(vmi: Obj) -> bool:
+    """Whether its guest is to come from another instance."""
+    return names.CREATE_MIGRATION_TARGET in annotations(vmi)
 
 
 def reached(vmi: Obj, wanted: str) -> bool:

@@ -11,6 +11,7 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions, instance, live_update, names, persistent_state, pods
 
 PENDING, SCHEDULING, SCHEDULED = "Pending", "Scheduling", "Scheduled"
+SYNCHRONIZING, WAITING = "Synchronizing", names.WAITING_FOR_SYNC  # with another cluster, or namespace
 PREPARING, TARGET_READY, RUNNING = "PreparingTarget", "TargetReady", "Running"
 SUCCEEDED, FAILED = "Succeeded", "Failed"
 FINAL = frozenset((SUCCEEDED, FAILED))
@@ -58,7 +59,7 @@ def is_final(migration: Obj) -> bool:
 
 def is_under_way(migration: Obj) -> bool:
     """Whether it has a target, and has not ended."""
-    return phase_of(migration) not in ("", PENDING, *FINAL)
+    return phase_of(migration) not in ("", PENDING, SYNCHRONIZING, WAITING, *FINAL)
 
 
 def state_of(seen: Seen) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def _failure(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Eve
         return _failed(_CANCELED)
     if target is not None and pods.is_finished(target) and not state.get("completed"):
         return _failed("Migration failed because target pod shutdown during migration")
-    if was not in ("", PENDING) and target is None and not state.get("completed"):
+    if was not in ("", PENDING, SYNCHRONIZING, WAITING) and target is None and not state.get("completed"):
         return _failed("Migration target pod was removed during active migration.")
     if handed_over and not dig(vmi, "status", "migrationState"):
         return _failed("VMI's migration state was cleared during the active migration.")
@@ -152,7 +153,7 @@ def _failed(message: str) -> tuple[str, list[Event]]:
 def _step(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Event]]:
     target = seen.target
     if was == "":
-        return PENDING, []
+        return _first(seen.migration), []
     if was == PENDING:
         return (SCHEDULING if target is not None else was), []
     if was == SCHEDULING and target is not None:
@@ -169,6 +170,12 @@ def _step(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Event]
     if was == RUNNING and state.get("completed") and not live_update.awaits_migration(seen.vmi or {}):
         return SUCCEEDED, [("Normal", "SuccessfulMigration", "Source node reported migration succeeded")]
     return was, []
+
+
+def _first(migration: Obj) -> str:
+    """One whose guest leaves for elsewhere, or comes from there, waits for the other side."""
+    spec = migration.get("spec") or {}
+    return WAITING if "receive" in spec else SYNCHRONIZING if "sendTo" in spec else PENDING
 
 
 def _unschedulable(seen: Seen, target: Obj) -> list[Event]:

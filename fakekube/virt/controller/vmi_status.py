@@ -64,6 +64,8 @@ def next_phase(seen: Seen) -> str:
     vmi, pod = seen.vmi, seen.pod
     now = instance.phase(vmi)
     temporary = pod is not None and pods.is_temporary(pod)
+    if now == names.WAITING_FOR_SYNC or (now in names.UNPROCESSED and instance.is_receiver(vmi)):
+        return names.FAILED if is_terminating(vmi) else names.WAITING_FOR_SYNC
     if now in names.UNPROCESSED:
         if pod is not None and not temporary:
             return names.SCHEDULING

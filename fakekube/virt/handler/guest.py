@@ -23,10 +23,10 @@ from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import CHAOS, INSTANT, Pace, Stage
 from fakekube.machinery.errors import Conflict, NotFound
-from fakekube.machinery.objects import dig, key, name, namespace, uid
-from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
+from fakekube.machinery.objects import controller_of, dig, key, name, namespace, uid
+from fakekube.machinery.resources import DATA_VOLUMES, PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import commands, fates, guest_view, launcher, probing, rfb, shell, streams
+from fakekube.virt.handler import commands, fates, guest_view, launcher, probing, rfb, shell, streams, systems
 from fakekube.virt.handler.guest_view import FINAL, GuestView, Launchers, Memory
 from fakekube.virt.handler.inside import Inside
 from fakekube.virt.handler.knowledge import ON_NODE, Knowledge
@@ -206,7 +206,18 @@ class VirtHandler:
     ) -> streams.Serve:
         """How to talk to a guest's console, screen, port or USB. Raises ApiError."""
         vmi = await self._client.get(VIRTUAL_MACHINE_INSTANCES, name, namespace)
-        return self._streams.serve(vmi, kind, port, protocol)
+        origin = await self._origin(vmi) if kind == "console" else ""
+        return self._streams.serve(vmi, kind, port, protocol, origin)
+
+    async def _origin(self, vmi: Object) -> str:
+        """What the claim a guest boots from was filled with, where a DataVolume tells."""
+        claim = systems.boot_claim(vmi)
+        try:
+            return (
+                systems.origin(await self._client.get(DATA_VOLUMES, claim, namespace(vmi))) if claim else ""
+            )
+        except NotFound:
+            return ""
 
     async def _act_inside(self, vmi: Object, deed: shell.Deed) -> None:
         """What somebody did to a guest from within."""

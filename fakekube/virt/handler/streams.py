@@ -46,10 +46,10 @@ class Streams:
         self._stood: dict[str, float] = {}  # by VMI uid: seconds of its uptime it was paused
         self._rebooted: dict[str, float] = {}  # by VMI uid: clock.monotonic() of the last reboot
 
-    def serve(self, vmi: Object, kind: Kind, port: int = 0, protocol: str = "tcp") -> Serve:
-        """How to talk to a guest. Raises InternalError when nothing in it listens."""
+    def serve(self, vmi: Object, kind: Kind, port: int = 0, protocol: str = "tcp", origin: str = "") -> Serve:
+        """How to talk to a guest. `origin`: what its disk was filled with. Raises InternalError when nothing in it listens."""
         if kind == "console":
-            return lambda socket: self._console(vmi, socket)
+            return lambda socket: self._console(vmi, socket, origin)
         if kind == "vnc":
             return lambda socket: self._screen(vmi, socket)
         if kind == "usbredir":
@@ -96,20 +96,20 @@ class Streams:
         elif (since := self._standing.pop(vmi_uid, None)) is not None:
             self._stood[vmi_uid] = self._stood.get(vmi_uid, 0.0) + self._clock.monotonic() - since
 
-    async def _console(self, vmi: Object, socket: WebSocket) -> None:
+    async def _console(self, vmi: Object, socket: WebSocket, origin: str) -> None:
         with self._known(vmi, socket, "console") as earlier:
             await _cut_off(earlier)
-            await self._type(vmi, socket, b"")
+            await self._type(vmi, socket, b"", origin)
             while (data := await _bytes(socket)) is not None:
-                await self._type(vmi, socket, data)
+                await self._type(vmi, socket, data, origin)
 
-    async def _type(self, vmi: Object, socket: WebSocket, data: bytes) -> None:
+    async def _type(self, vmi: Object, socket: WebSocket, data: bytes, origin: str) -> None:
         own, said = uid(vmi), b""
         session = self._sessions.get(own)
         if session is None:
-            boots = shell.booted(self._machine(vmi))
+            boots = shell.booted(self._machine(vmi, origin))
             session, said = boots.session, boots.output
-        session = replace(session, machine=self._machine(vmi))
+        session = replace(session, machine=self._machine(vmi, origin))
         turn = shell.fed(session, data, self._uptime(vmi))
         if turn.deed == "reboot":
             self.rebooted(own)
@@ -180,7 +180,7 @@ class Streams:
                 ).total_seconds() - stood
         return 0.0
 
-    def _machine(self, vmi: Obj) -> Machine:
+    def _machine(self, vmi: Obj, origin: str) -> Machine:
         listed = dig(vmi, "status", "interfaces", default=())
         interfaces = tuple(
             (one.get("interfaceName") or f"eth{number}", one.get("mac", ""), one.get("ipAddress", ""))
@@ -199,7 +199,7 @@ class Streams:
         model = str(dig(vmi, "spec", "domain", "cpu", "model", default=""))
         return Machine(
             hostname(vmi),
-            systems.guest_os(vmi),
+            systems.guest_os(vmi, origin),
             interfaces,
             disks,
             topology=(sockets, each),

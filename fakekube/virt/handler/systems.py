@@ -71,10 +71,30 @@ def has_agent(vmi: Obj) -> bool:
     return bool(images) and not any(word in image for image in images for word in _NO_AGENT)
 
 
-def guest_os(vmi: Obj) -> dict[str, str]:
-    """`guestOSInfo`."""
-    first = next(iter(_images(vmi)), "")
+def guest_os(vmi: Obj, origin: str = "") -> dict[str, str]:
+    """`guestOSInfo`. `origin`: what the claim it boots from was filled with, where that is known."""
+    first = origin or next(iter(_images(vmi)), "")
     return dict(next(system for word, system in _SYSTEMS.items() if word in first))
+
+
+def boot_claim(vmi: Obj) -> str:
+    """The claim the guest boots from, if it does."""
+    first = next(iter(_images(vmi)), "")
+    claims = (
+        dig(one, kind, member)
+        for one in dig(vmi, "spec", "volumes", default=())
+        for kind, member in (("dataVolume", "name"), ("persistentVolumeClaim", "claimName"))
+    )
+    return first if first in claims else ""
+
+
+def origin(data_volume: Obj) -> str:
+    """Where a DataVolume has its contents from: an address, or the name of another claim."""
+    source = dig(data_volume, "spec", "source", default={})
+    for kind in source.values():
+        if found := (kind or {}).get("url") or (kind or {}).get("name"):
+            return str(found)
+    return ""
 
 
 def _images(vmi: Obj) -> Iterable[str]:

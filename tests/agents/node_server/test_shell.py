@@ -28,6 +28,8 @@ AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
         ("echo a,b,c | cut -d , -f 2", "b\n", "", 0),
         ("cat /etc/hostname | wc -l", "1\n", "", 0),
         ("pidof sh", "1\n", "", 0),
+        ("printf 'a\\na\\nb\\n' | uniq | tail -1", "b\n", "", 0),
+        ("printf 'x a\\nx b\\n' | grep -m1 -E 'x[[:space:]]+'", "x a\n", "", 0),
         ("sleep 60 & [ 1 -eq 1 ] && echo $?", "0\n", "", 0),
         ("nope | echo b", "b\n", "sh: nope: not found\n", 0),
         ("", "", "", 0),
