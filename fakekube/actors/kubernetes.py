@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fakekube.agents.node_server.commands import Inside
     from fakekube.agents.node_server.listening import Serve
     from fakekube.agents.node_server.place import Container
+    from fakekube.virt.handler.deeds import Deeds
 
 KUBELET = ("kube-system", "kubelet")  # under which Service the kubelets answer
 _ENDPOINTS_BATCH = 0.1  # seconds in which the changes of many pods become one look at their Service
@@ -94,7 +95,7 @@ def _kubelet(at: Setting) -> Made:
     def killed(node: str, processes: str) -> None:
         handler = at.made.get("virt-handler")
         if isinstance(handler, _Opens):
-            handler.killed(node, processes)
+            handler.deeds.kill(node, processes)
 
     async def guest(pod: Object, port: int) -> "Serve | None":
         """A port of KubeVirt's own pods, or of a virtual machine where a virt-handler of ours plays it."""
@@ -168,8 +169,7 @@ class _Opens(Protocol):
     """What is asked of a virt-handler."""
 
     inside: "Inside"
-
-    def killed(self, node: str, processes: str) -> None: ...
+    deeds: "Deeds"
 
     async def open(
         self, namespace: str, name: str, kind: Literal["portforward"], port: int = 0

@@ -379,7 +379,7 @@ class World:
 
     async def end_guest(self, phase: str, own: str = "vm") -> None:
         """What virt-handler writes when a guest ends by itself."""
-        await self.handler.end(self.vmi(own), panicked=phase == "Failed")
+        await self.handler.deeds.end(self.vmi(own), panicked=phase == "Failed")
         await self.settle()
 
     # History.

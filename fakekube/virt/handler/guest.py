@@ -23,11 +23,12 @@ from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import CHAOS, INSTANT, Pace, Stage
 from fakekube.machinery.errors import Conflict, NotFound
-from fakekube.machinery.objects import controller_of, dig, key, name, namespace, uid
+from fakekube.machinery.objects import controller_of, dig, key, namespace, uid
 from fakekube.machinery.resources import DATA_VOLUMES, PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import commands, fates, guest_view, launcher, probing, rfb, shell, streams, systems
-from fakekube.virt.handler.guest_view import FINAL, GuestView, Launchers, Memory
+from fakekube.virt.handler import commands, fates, guest_view, launcher, probing, rfb, streams, systems
+from fakekube.virt.handler.deeds import Deeds
+from fakekube.virt.handler.guest_view import FINAL
 from fakekube.virt.handler.inside import Inside
 from fakekube.virt.handler.knowledge import ON_NODE, Knowledge
 from fakekube.virt.handler.nodes import Heartbeats
@@ -103,9 +104,17 @@ class VirtHandler:
             name="virt-handler: launchers",
         )
         self._launchers.controller.source(self._vmis, self._launchers_of)
-        self._streams = streams.Streams(clock, self._act_inside)
+        self.deeds = Deeds(
+            client,
+            clock,
+            self._knowledge,
+            voice,
+            wake=self._guests.controller.queue.add,
+            probe=self._probe,
+        )
+        self._streams = streams.Streams(clock, self.deeds.act)
         self._knowledge.listening = self._streams.listening
-        self.inside = Inside(self._vmis, partial(self._act_inside, deed="panic"))
+        self.inside = Inside(self._vmis, partial(self.deeds.act, deed="panic"))
         self._hanging_up = Controller("virt-handler: streams", self._streams.hang_up, clock=clock)
         self._hanging_up.source(self._vmis, self._over)
         self._heartbeats.on_change(self._wake)
@@ -162,15 +171,6 @@ class VirtHandler:
             if dig(vmi, "status", "nodeName") == node:
                 self._guests.controller.queue.add(key(vmi))
 
-    def killed(self, node: str, processes: str) -> None:
-        """Some pod has killed processes of a node. Other virt-handlers and virtqemuds are started again, guests are not."""
-        if not any(processes in one for one in ("qemu-kvm", "qemu-system-x86_64", "virt-launcher")):
-            return
-        for vmi in self._vmis.objects():
-            if dig(vmi, "status", "nodeName") == node and dig(vmi, "status", "phase") == "Running":
-                self._knowledge.kill(vmi)
-                self._guests.controller.queue.add(key(vmi))
-
     # Commands from virt-api.
 
     async def command(self, namespace: str, name: str, verb: str, options: dict[str, Any]) -> Object | None:
@@ -219,58 +219,10 @@ class VirtHandler:
         except NotFound:
             return ""
 
-    async def _act_inside(self, vmi: Object, deed: shell.Deed) -> None:
-        """What somebody did to a guest from within."""
-        if deed in ("listens", "reboot"):
-            self._probe(vmi)
-        if deed == "listens":
-            return
-        if deed == "reboot" and dig(vmi, "spec", "rebootPolicy") != "Terminate":
-            return
-        for attempt in range(_ATTEMPTS):
-            try:
-                found = await self._client.get(VIRTUAL_MACHINE_INSTANCES, name(vmi), namespace(vmi))
-                if uid(found) != uid(vmi) or dig(found, "status", "phase") != "Running":
-                    return
-                if deed in ("agent-on", "agent-off"):
-                    await self._agent(found, works=deed == "agent-on")
-                else:
-                    await self.end(found, panicked=deed == "panic")
-            except NotFound:
-                return
-            except Conflict:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-            else:
-                return
-
     def _probe(self, vmi: Object) -> None:
         """Servers in the guest have come or gone: look at its launchers again."""
         for pod in self._pods.by_index("owner", uid(vmi)):
             self._launchers.controller.queue.add(key(pod))
-
-    async def _agent(self, vmi: Object, *, works: bool) -> None:
-        """Somebody in the guest has started its agent, or stopped it."""
-        self._knowledge.agent_works(vmi, works=works)
-        if works:
-            self._guests.controller.queue.add(key(vmi))
-        elif view := self._knowledge.guest(vmi):
-            status = view["guest"]["disconnected"]
-            await self._client.update(VIRTUAL_MACHINE_INSTANCES, {**vmi, "status": status})
-
-    async def end(self, vmi: Object, *, panicked: bool) -> None:
-        """The guest ends by itself."""
-        view = GuestView(
-            vmi, self._clock.now(), fate=fates.NONE, memory=Memory(""), launchers=Launchers(None)
-        )
-        status = view["failed" if panicked else "succeeded"]
-        await self._client.update(VIRTUAL_MACHINE_INSTANCES, {**vmi, "status": status})
-        said = (
-            ("Warning", "Stopped", "The VirtualMachineInstance crashed.")
-            if panicked
-            else ("Normal", "Stopped", "The VirtualMachineInstance was shut down.")
-        )
-        self._recorders[0].event(vmi, *said, host=_node_of_guest(vmi))
 
     def _now(self) -> str:
         return rfc3339(self._clock.now())
