@@ -39,7 +39,7 @@ def of_launcher(given):
     vmi = given.get("guest")
     fate = fates.of(vmi) if vmi else fates.NONE
     started = Memory("u", parse_rfc3339(given["started"]) if "started" in given else None)
-    view = LauncherView(given["object"], vmi, rfc3339(NOW), fate=fate, memory=started)
+    view = LauncherView(given["object"], vmi, NOW, fate=fate, memory=started)
     return guest.standard_stages(), ("", "Pod"), {"launcher": view}
 
 

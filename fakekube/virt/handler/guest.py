@@ -23,7 +23,7 @@ from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import CHAOS, INSTANT, Pace, Stage
 from fakekube.machinery.errors import Conflict, NotFound
-from fakekube.machinery.objects import controller_of, dig, key, namespace, uid
+from fakekube.machinery.objects import dig, key, namespace, uid
 from fakekube.machinery.resources import DATA_VOLUMES, PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler import commands, fates, guest_view, launcher, probing, rfb, streams, systems
