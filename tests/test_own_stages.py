@@ -21,7 +21,7 @@ from fakekube.machinery.resources import (
     Resource,
 )
 from fakekube.stage_files.cel import Condition
-from fakekube.virt.handler.nodes import CAPABILITIES
+from fakekube.virt.handler.labeller import CAPABILITIES
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "stages"
 SLICES = Resource("resource.k8s.io", "v1", "resourceslices", "ResourceSlice", namespaced=False)

@@ -13,8 +13,12 @@ def _virt_operator(at: Setting) -> Made:
 
     client = at.as_account("kubevirt-operator", "virt-operator")
     webhook = "virt-api" in at.chosen or (install.NAMESPACE, "virt-api") in at.elsewhere
+    leading = [
+        one for one in install.LEADING if one in at.chosen
+    ]  # a virt-controller from outside leads by itself
+    release = at.versions.kubevirt
     operator = install.VirtOperator(
-        client, clock=at.clock, ids=at.ids, webhook=webhook, release=at.versions.kubevirt
+        client, clock=at.clock, ids=at.ids, webhook=webhook, release=release, leading=leading
     )
 
     async def prepare() -> None:

@@ -6,7 +6,7 @@ Origin: kubevirt: tests/infrastructure/{crds,node-labeller,taints-and-toleration
 import pytest
 
 from tests.upstream import guests
-from tests.upstream.conftest import JSON_PATCH, Make, Suite, conditions
+from tests.upstream.conftest import JSON_PATCH, MERGE_PATCH, Make, Object, Suite, conditions
 from tests.upstream.guests import NODES
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -66,3 +66,96 @@ async def test_critical_addons_only(suite: Suite) -> None:
 async def _pods_on(suite: Suite, node: str) -> list[str]:
     found = await suite.items(HERE, fieldSelector=f"spec.nodeName={node}")
     return [one["metadata"]["name"] for one in found if one["metadata"]["name"].startswith(OURS)]
+
+
+STRANGER = "cpu-model.node.kubevirt.io/someNonExistingCPUModel"
+SKIP = "node-labeller.kubevirt.io/skip-node"
+OBSOLETE = "node-labeller.kubevirt.io/obsolete-host-model"
+
+
+async def labels(suite: Suite, node: str) -> Object:
+    found: Object = (await suite.get(f"{NODES}/{node}"))["metadata"]["labels"]
+    return found
+
+
+async def test_nodes_the_labeller_skips(suite: Suite) -> None:
+    """A label that was not found goes when the configuration changes, but from the node that is to be skipped."""
+    first, second = ("node01", "node02")
+    for own, more in ((first, {"annotations": {SKIP: "true"}}), (second, {})):
+        patch = {"metadata": {"labels": {STRANGER: "true"}, **more}}
+        await suite.patch(f"{NODES}/{own}", patch, MERGE_PATCH)
+    await guests.configure(suite, obsoleteCPUModels={"fake-model-1423": True})
+
+    async def gone() -> bool:
+        return STRANGER not in await labels(suite, second)
+
+    await suite.eventually(gone, 15)
+    assert STRANGER in await labels(suite, first)
+
+
+async def test_obsolete_host_model(suite: Suite) -> None:
+    """A node whose own model is obsolete says so, is told of, and takes no guest of the host's model; until it is none."""
+    own = "node01"
+    (model,) = [
+        one.rpartition("/")[2]
+        for one in await labels(suite, own)
+        if one.startswith("host-model-cpu.node.kubevirt.io/")
+    ]
+    await guests.configure(suite, obsoleteCPUModels={model: True})
+
+    async def marked() -> bool:
+        return OBSOLETE in await labels(suite, own)
+
+    await suite.eventually(marked, 30)
+    spec = guests.guest("", nodeSelector={"kubernetes.io/hostname": own})
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": {"name": "v"}}
+    await suite.create(guests.VMIS, {**body, "spec": spec})
+
+    async def unschedulable() -> bool:
+        vmi = await suite.get(f"{guests.VMIS}/v")
+        (one,) = [one for one in vmi["status"]["conditions"] if one["type"] == "PodScheduled"]
+        return one["status"] == "False" and "didn't match Pod's node affinity/selector" in one["message"]
+
+    await suite.eventually(unschedulable, 180, 2)
+    told = await suite.items("/api/v1/events", fieldSelector=f"involvedObject.name={own},type=Warning")
+    assert "HostModelIsObsolete" in [one["reason"] for one in told]
+    await guests.configure(suite, obsoleteCPUModels=None)
+
+    async def unmarked() -> bool:
+        return not await marked()
+
+    await suite.eventually(unmarked, 30)
+
+
+async def test_instances_per_node(suite: Suite) -> None:
+    """[6987] The room nodes have for guests follows the configuration, there and back."""
+    device = "devices.kubevirt.io/kvm"
+
+    async def room() -> set[str]:
+        return {one["status"]["allocatable"][device] for one in await suite.items(NODES)}
+
+    before = await room()
+    await guests.configure(suite, virtualMachineInstancesPerNode=10)
+    assert await room() == {"10"}
+    await guests.configure(suite, virtualMachineInstancesPerNode=None)
+    assert await room() == before
+
+
+async def leader(suite: Suite) -> str:
+    lease = await suite.get("/apis/coordination.k8s.io/v1/namespaces/kubevirt/leases/virt-controller")
+    return str(lease["spec"]["holderIdentity"])
+
+
+async def test_the_leader_goes(suite: Suite) -> None:
+    """[4642] Another virt-controller leads when the pod of the first goes, and machines start."""
+    old = await leader(suite)
+    running = await suite.items(HERE, "kubevirt.io=virt-controller", fieldSelector="status.phase=Running")
+    (new,) = [name for pod in running if (name := pod["metadata"]["name"]) != old]
+    await suite.delete(f"{HERE}/{old}")
+
+    async def another() -> bool:
+        return await leader(suite) == new
+
+    await suite.eventually(another, 90, 5)
+    assert conditions(await suite.get(f"{HERE}/{new}"))["Ready"] == "True"
+    await guests.instance(suite, guests.guest())

@@ -66,12 +66,13 @@ class VirtHandler:
         for_launchers = [one for one in stages if one.kind == PODS.kind and one.name.startswith("launcher-")]
         standard = standard_stages(pace)
         self._everybody = bool(for_guests)  # stages may be about guests that are none of a node's business
-        self._heartbeats = Heartbeats(client, clock=clock)
+        labels = Recorder(client, "node-labeller", clock=clock, ids=ids)
+        self._heartbeats = Heartbeats(client, clock=clock, recorder=labels)
         self._knowledge = Knowledge(client, self._heartbeats, clock)
         self._vmis, self._pods = self._knowledge.vmis, self._knowledge.pods
         voice = Recorder(client, self.name, clock=clock, ids=ids)
         kubelet = Recorder(client, "kubelet", clock=clock, ids=ids)
-        self._recorders = (voice, kubelet)
+        self._recorders = (voice, kubelet, labels)
         self._guests = Player(
             client,
             VIRTUAL_MACHINE_INSTANCES,

@@ -10,63 +10,18 @@ from collections.abc import Callable, Iterable
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
+from fakekube.client.recorder import WARNING, Recorder
 from fakekube.clock import Clock, parse_rfc3339, rfc3339
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.objects import Obj, annotations, dig, labels, name
-from fakekube.machinery.resources import NODES, PODS
+from fakekube.machinery.objects import Obj, annotations, dig, name
+from fakekube.machinery.resources import KUBEVIRTS, NODES, PODS
 from fakekube.machinery.wire import Object
+from fakekube.virt.handler import labeller
 
 HEARTBEAT = "kubevirt.io/heartbeat"
-SCHEDULABLE = "kubevirt.io/schedulable"
 PERIOD = 60.0
 
 _FATE = "fakekube.io/fate"
-_HOST_MODEL = "Cascadelake-Server"
-_MODELS = (
-    _HOST_MODEL,
-    "Haswell",
-    "Broadwell",
-    "Skylake-Server",
-    "Nehalem",
-    "Westmere",
-    "SandyBridge",
-    "IvyBridge",
-)
-_FEATURES = ("aes", "avx", "avx2", "sse4.1", "sse4.2", "vmx", "apic", "pcid", "xsave")
-_MACHINES = (
-    "pc",
-    "pc-i440fx-rhel7.6.0",
-    "q35",
-    "pc-q35-rhel9.6.0",
-    "pc-q35-rhel9.4.0",
-    "pc-q35-rhel9.2.0",
-    "pc-q35-rhel8.6.0",
-)
-# A virt-handler says 1k unless --max-devices tells it otherwise; here as many as a node of this size takes pods.
-_DEVICES = {f"devices.kubevirt.io/{device}": "16k" for device in ("kvm", "tun", "vhost-net")}
-
-CAPABILITIES: dict[str, str] = {
-    SCHEDULABLE: "true",
-    **dict.fromkeys(("cpumanager", "kubevirt.io/cpumanager"), "true"),  # kubelets with the static policy
-    **{f"machine-type.node.kubevirt.io/{machine}": "true" for machine in _MACHINES},
-    **{f"cpu-model.node.kubevirt.io/{model}": "true" for model in _MODELS},
-    **{f"cpu-model-migration.node.kubevirt.io/{model}": "true" for model in _MODELS},
-    **{f"cpu-feature.node.kubevirt.io/{feature}": "true" for feature in _FEATURES},
-    **{f"host-model-required-features.node.kubevirt.io/{feature}": "true" for feature in ("vmx", "pcid")},
-    f"host-model-cpu.node.kubevirt.io/{_HOST_MODEL}": "true",
-    "cpu-vendor.node.kubevirt.io/Intel": "true",
-    "cpu-timer.node.kubevirt.io/tsc-frequency": "2400000000",
-    "cpu-timer.node.kubevirt.io/tsc-scalable": "false",
-}
-
-
-def missing_labels(node: Obj) -> dict[str, str]:
-    """What the node's labels lack. Labels somebody has set otherwise are left alone, but for schedulability."""
-    own = labels(node)
-    lacking = {key: value for key, value in CAPABILITIES.items() if key not in own}
-    if own.get(SCHEDULABLE) != "true":
-        lacking[SCHEDULABLE] = "true"
-    return lacking
 
 
 def lives(node: Obj) -> bool:
@@ -74,11 +29,14 @@ def lives(node: Obj) -> bool:
 
 
 class Heartbeats:
-    """Keeps every node labelled and alive."""
+    """Keeps every node labelled and alive. `recorder` speaks for the node labeller."""
 
-    def __init__(self, client: Client, *, clock: Clock) -> None:
+    def __init__(self, client: Client, *, clock: Clock, recorder: Recorder) -> None:
         self._client = client
         self._clock = clock
+        self._recorder = recorder
+        self._kubevirts = Informer(client, KUBEVIRTS, clock=clock)
+        self._anew: set[str] = set()  # nodes to be labelled anew, as the configuration has changed
         self._nodes = Informer(client, NODES, clock=clock)
         self._pods = Informer(client, PODS, clock=clock, label_selector="kubevirt.io=virt-handler")
         self._pods.add_index("node", _node_of)
@@ -90,6 +48,7 @@ class Heartbeats:
         self.controller = Controller("virt-handler nodes", self._reconcile, clock=clock)
         self.controller.source(self._nodes)
         self.controller.source(self._pods, _nodes_of)
+        self.controller.source(self._kubevirts, self._configured)
 
     def beats_on(self, node: str) -> bool:
         """Whether the virt-handler there lives."""
@@ -99,6 +58,13 @@ class Heartbeats:
     def _lives(self, node: Obj) -> bool:
         own = name(node)
         return lives(node) and (own not in self._housed or any(self._pods.by_index("node", own)))
+
+    def _configured(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        """All nodes, when the configuration has changed."""
+        if old is None or new is None or _configuration(old) == _configuration(new):
+            return ()
+        self._anew = {name(one) for one in self._nodes.objects()}
+        return tuple(self._anew)
 
     def _note(self, old: Object | None, new: Object | None) -> None:
         for node in _node_of(new) if new is not None else ():
@@ -121,21 +87,43 @@ class Heartbeats:
         node = self._nodes.get(own)
         if node is None or not self._lives(node):
             return None
-        now = self._clock.now()
+        now, configuration = self._clock.now(), self._configuration()
         beat = annotations(node).get(HEARTBEAT)
         age = (now - parse_rfc3339(beat)).total_seconds() if beat else PERIOD
-        lacking = missing_labels(node)
+        anew = own in self._anew
+        changed: dict[str, str | None] = dict(labeller.missing(node, configuration))
+        if anew:
+            changed |= labeller.anew(node, configuration)
         try:
-            if age >= PERIOD or lacking:
-                meta = {"labels": lacking, "annotations": {HEARTBEAT: rfc3339(now)}}
+            if age >= PERIOD or changed:
+                meta = {"labels": changed, "annotations": {HEARTBEAT: rfc3339(now)}}
                 await self._client.patch(NODES, own, None, {"metadata": meta}, type="merge")
                 age = 0.0
-            if any(device not in dig(node, "status", "allocatable", default={}) for device in _DEVICES):
-                status = {"status": {"capacity": _DEVICES, "allocatable": _DEVICES}}
-                await self._client.patch(NODES, own, None, status, type="merge", subresource="status")
+            await self._offer(node, labeller.devices(configuration), anew=anew)
         except NotFound:
             return None
+        self._anew.discard(own)
+        if changed.get(labeller.OBSOLETE):
+            self._recorder.event(node, WARNING, "HostModelIsObsolete", labeller.alarm(configuration))
         return Result(requeue_after=PERIOD - age)
+
+    async def _offer(self, node: Object, devices: dict[str, str], *, anew: bool) -> None:
+        """Say how many guests there is room for, where nobody has said so, or the configuration does now."""
+        known = dig(node, "status", "allocatable", default={})
+        if all(device in known for device in devices) and not anew:
+            return
+        if all(known.get(device) == number for device, number in devices.items()):
+            return
+        status = {"status": {"capacity": devices, "allocatable": devices}}
+        await self._client.patch(NODES, name(node), None, status, type="merge", subresource="status")
+
+    def _configuration(self) -> labeller.Configuration:
+        return _configuration(next(iter(self._kubevirts.objects()), {}))
+
+
+def _configuration(kubevirt: Obj) -> labeller.Configuration:
+    found: labeller.Configuration = dig(kubevirt, "spec", "configuration") or {}
+    return found
 
 
 def _node_of(pod: Object) -> Iterable[str]:

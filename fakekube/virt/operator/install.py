@@ -10,7 +10,7 @@ Origin: kubevirt: pkg/virt-operator/kubevirt.go, pkg/virt-operator/resource/appl
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -56,6 +56,7 @@ from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import certificates, components, crds, installation, roles, webhooks, workloads
 from fakekube.virt.operator.keeping import Keeper
+from fakekube.virt.operator.leading import Leases
 from fakekube.virt.operator.rollout import Rollout
 
 T = TypeVar("T")
@@ -85,6 +86,7 @@ RESOURCES: dict[str, Resource] = {
         VALIDATING_WEBHOOKS,
     )
 }
+LEADING = ("virt-operator", "virt-controller")  # whose pods elect a leader
 RELEASE = Versions().kubevirt
 _REMEMBERED = (DEPLOYMENTS, DAEMON_SETS, BUDGETS)
 _SPLIT = ("Deployment", "DaemonSet")  # whose status has to be written apart
@@ -126,7 +128,14 @@ class VirtOperator:
     name = "virt-operator"
 
     def __init__(
-        self, client: Client, *, clock: Clock, ids: Ids, webhook: bool = True, release: str = RELEASE
+        self,
+        client: Client,
+        *,
+        clock: Clock,
+        ids: Ids,
+        webhook: bool = True,
+        release: str = RELEASE,
+        leading: Iterable[str] = LEADING,
     ) -> None:
         self._release = release
         self._recorder = Recorder(client, self.name, clock=clock, ids=ids)
@@ -143,13 +152,15 @@ class VirtOperator:
         for informer in self._made.values():
             self._controller.source(informer, self._strayed)
         self._keeper = Keeper(client, _marked(webhook), RESOURCES, clock=clock, namespace=NAMESPACE)
+        self._leases = Leases(client, leading, clock=clock, namespace=NAMESPACE)
         self.installed = False
         self.begun = asyncio.Event()
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        return self.installed and self._controller.idle and self._keeper.idle and self._recorder.idle
+        parts = (self._controller, self._keeper, self._leases.controller, self._recorder)
+        return self.installed and all(one.idle for one in parts)
 
     async def run(self) -> None:
         """Install, then look after the KubeVirt objects; until cancelled."""
@@ -160,6 +171,7 @@ class VirtOperator:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._recorder.run(), name="virt-operator: events")
             tasks.create_task(self._keeper.run(), name="virt-operator: keeping")
+            tasks.create_task(self._leases.controller.run(), name="virt-operator: leases")
             tasks.create_task(self._controller.run(), name="virt-operator")
 
     async def install(self) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakekube.virt.handler import domain, fates, migration, nodes
+from fakekube.virt.handler import domain, fates, labeller, migration
 from fakekube.virt.handler.fates import Fate
 
 BRIDGE = {"name": "default", "bridge": {}}
@@ -152,9 +152,9 @@ def test_steps_of_an_abort():
 
 def test_node_labels():
     """Labels somebody set are left alone, but a silenced node becomes schedulable again."""
-    assert nodes.missing_labels({"metadata": {"labels": dict(nodes.CAPABILITIES)}}) == {}
-    own = {**nodes.CAPABILITIES, "cpumanager": "false", "kubevirt.io/schedulable": "false"}
-    assert nodes.missing_labels({"metadata": {"labels": own}}) == {"kubevirt.io/schedulable": "true"}
+    assert labeller.missing({"metadata": {"labels": dict(labeller.CAPABILITIES)}}, {}) == {}
+    own = {**labeller.CAPABILITIES, "cpumanager": "false", "kubevirt.io/schedulable": "false"}
+    assert labeller.missing({"metadata": {"labels": own}}, {}) == {"kubevirt.io/schedulable": "true"}
 
 
 def running(modes, told, **state):

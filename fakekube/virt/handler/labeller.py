@@ -1,0 +1,121 @@
+"""What nodes can run, told by labels and devices, and what the KubeVirt object's configuration changes in that. Pure.
+
+Nothing is found on a node: what is told is the same everywhere, and what somebody says of a node otherwise stays until the
+configuration changes. Then, as upstream every few minutes, the labels are made anew, but for nodes that are to be skipped.
+Origin: kubevirt: pkg/virt-handler/node-labeller/{node_labeller,model}.go, pkg/virt-handler/node-labeller/util/util.go
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fakekube.machinery.objects import Obj, annotations, labels
+
+SCHEDULABLE = "kubevirt.io/schedulable"
+SKIP = "node-labeller.kubevirt.io/skip-node"
+OBSOLETE = "node-labeller.kubevirt.io/obsolete-host-model"
+
+_HOST = "host-model-cpu.node.kubevirt.io/"
+_MODEL, _MIGRATION = "cpu-model.node.kubevirt.io/", "cpu-model-migration.node.kubevirt.io/"
+_OURS = (
+    *(_MODEL, _MIGRATION, _HOST, OBSOLETE, "cpu-feature.node.kubevirt.io/", "cpu-timer.node.kubevirt.io/"),
+    *("hyperv.node.kubevirt.io/", "host-model-required-features.node.kubevirt.io/"),
+    *("kubevirt.io/realtime", "kubevirt.io/sev", "kubevirt.io/ksm-enabled"),
+)
+_OLD = frozenset(
+    (
+        *("486", "pentium", "pentium2", "pentium3", "pentiumpro", "coreduo", "n270", "core2duo", "Conroe"),
+        *("athlon", "phenom", "qemu64", "qemu32", "kvm64", "kvm32", "Opteron_G1", "Opteron_G2"),
+    )
+)
+_HOST_MODEL = "Cascadelake-Server"
+_MODELS = (
+    _HOST_MODEL,
+    "Haswell",
+    "Broadwell",
+    "Skylake-Server",
+    "Nehalem",
+    "Westmere",
+    "SandyBridge",
+    "IvyBridge",
+)
+_FEATURES = ("aes", "avx", "avx2", "sse4.1", "sse4.2", "vmx", "apic", "pcid", "xsave")
+_MACHINES = (
+    "pc",
+    "pc-i440fx-rhel7.6.0",
+    "q35",
+    "pc-q35-rhel9.6.0",
+    "pc-q35-rhel9.4.0",
+    "pc-q35-rhel9.2.0",
+    "pc-q35-rhel8.6.0",
+)
+_DEVICES = tuple(f"devices.kubevirt.io/{device}" for device in ("kvm", "tun", "vhost-net"))
+_MANY = "16k"  # a virt-handler says 1k unless told otherwise; here as many as a node of this size takes pods
+
+CAPABILITIES: dict[str, str] = {
+    SCHEDULABLE: "true",
+    **dict.fromkeys(("cpumanager", "kubevirt.io/cpumanager"), "true"),  # kubelets with the static policy
+    **{f"machine-type.node.kubevirt.io/{machine}": "true" for machine in _MACHINES},
+    **{f"{_MODEL}{model}": "true" for model in _MODELS},
+    **{f"{_MIGRATION}{model}": "true" for model in _MODELS},
+    **{f"cpu-feature.node.kubevirt.io/{feature}": "true" for feature in _FEATURES},
+    **{f"host-model-required-features.node.kubevirt.io/{feature}": "true" for feature in ("vmx", "pcid")},
+    f"{_HOST}{_HOST_MODEL}": "true",
+    "cpu-vendor.node.kubevirt.io/Intel": "true",
+    "cpu-timer.node.kubevirt.io/tsc-frequency": "2400000000",
+    "cpu-timer.node.kubevirt.io/tsc-scalable": "false",
+}
+
+Configuration = Mapping[str, Any]
+
+
+def capabilities(configuration: Configuration) -> dict[str, str]:
+    """What a node is labelled with; models that count as obsolete are kept back, and a host of such a model says so."""
+    obsolete = _obsolete(configuration)
+    told = {
+        key: value
+        for key, value in CAPABILITIES.items()
+        if not (key.startswith((_MODEL, _MIGRATION)) and key.partition("/")[2] in obsolete)
+    }
+    return {**told, OBSOLETE: "true"} if _HOST_MODEL in obsolete else told
+
+
+def missing(node: Obj, configuration: Configuration) -> dict[str, str]:
+    """What the node's labels lack. Labels somebody has set otherwise are left alone, but for schedulability."""
+    own, skipped = labels(node), SKIP in annotations(node)
+    lacking = {
+        key: value
+        for key, value in capabilities(configuration).items()
+        if key not in own and not (skipped and key.startswith(_OURS))
+    }
+    if own.get(SCHEDULABLE) != "true":
+        lacking[SCHEDULABLE] = "true"
+    return lacking
+
+
+def anew(node: Obj, configuration: Configuration) -> dict[str, str | None]:
+    """A merge patch of the node's labels: what is told of a node, and nothing else of that kind."""
+    if SKIP in annotations(node):
+        return {}
+    told, own = capabilities(configuration), labels(node)
+    made: dict[str, str | None] = {key: None for key in own if key.startswith(_OURS) and key not in told}
+    return made | {
+        key: value for key, value in told.items() if key.startswith(_OURS) and own.get(key) != value
+    }
+
+
+def alarm(configuration: Configuration) -> str:
+    """What is told of a node whose own model counts as obsolete; empty: it does not."""
+    obsolete = _obsolete(configuration)
+    if _HOST_MODEL not in obsolete:
+        return ""
+    listed = " ".join(f"{model}:true" for model in sorted(obsolete))
+    return f"This node has {_HOST_MODEL} host-model cpu that is included in ObsoleteCPUModels: map[{listed}]"
+
+
+def devices(configuration: Configuration) -> dict[str, str]:
+    """How many guests a node has room for."""
+    return dict.fromkeys(_DEVICES, str(configuration.get("virtualMachineInstancesPerNode") or _MANY))
+
+
+def _obsolete(configuration: Configuration) -> frozenset[str]:
+    return _OLD | frozenset(configuration.get("obsoleteCPUModels") or ())

@@ -1,0 +1,80 @@
+"""The leases by which the pods of virt-controller and virt-operator say which of them works.
+
+Whoever asks which pod leads reads them; the work is done by actors, so nobody has to be kept from it. The oldest running pod
+holds the lease until it goes, then the next takes it. They are written when the holder changes, and not renewed.
+Origin: kubevirt: pkg/virt-controller/leaderelectionconfig; k8s: staging/src/k8s.io/client-go/tools/leaderelection
+"""
+
+from collections.abc import Iterable
+
+from fakekube.client.client import Client
+from fakekube.client.controller import Controller, Result
+from fakekube.client.informer import Informer
+from fakekube.clock import Clock, rfc3339_micro
+from fakekube.machinery.errors import NotFound
+from fakekube.machinery.objects import dig, is_terminating, labels, name
+from fakekube.machinery.resources import LEASES, PODS
+from fakekube.machinery.wire import Object
+
+COMPONENT = "kubevirt.io"
+_SECONDS = 15
+
+
+class Leases:
+    """See the module text; `components` are those who have one."""
+
+    def __init__(self, client: Client, components: Iterable[str], *, clock: Clock, namespace: str) -> None:
+        self._client = client
+        self._clock = clock
+        self._namespace = namespace
+        chosen = f"{COMPONENT} in ({','.join(components)})"
+        self._pods = Informer(client, PODS, clock=clock, namespace=namespace, label_selector=chosen)
+        self.controller = Controller("virt-operator: leases", self._reconcile, clock=clock)
+        self.controller.source(self._pods, _component)
+
+    async def _reconcile(self, component: str) -> Result | None:
+        candidates = candidates_of(self._pods.objects(), component)
+        if not candidates:
+            return None
+        try:
+            known = await self._client.get(LEASES, component, self._namespace)
+        except NotFound:
+            await self._client.create(LEASES, self._lease(component, candidates[0]))
+            return None
+        if dig(known, "spec", "holderIdentity") not in candidates:
+            transitions = 1 + int(dig(known, "spec", "leaseTransitions") or 0)
+            taken = {**known, "spec": self._lease(component, candidates[0], transitions)["spec"]}
+            await self._client.update(LEASES, taken)
+        return None
+
+    def _lease(self, component: str, holder: str, transitions: int = 0) -> Object:
+        now = rfc3339_micro(self._clock.now())
+        return {
+            "apiVersion": LEASES.api_version,
+            "kind": LEASES.kind,
+            "metadata": {"name": component, "namespace": self._namespace},
+            "spec": {
+                "holderIdentity": holder,
+                "leaseDurationSeconds": _SECONDS,
+                "acquireTime": now,
+                "renewTime": now,
+                "leaseTransitions": transitions,
+            },
+        }
+
+
+def candidates_of(pods: Iterable[Object], component: str) -> list[str]:
+    """The names of a component's pods that run, oldest first."""
+    running = [
+        (dig(pod, "metadata", "creationTimestamp", default=""), name(pod))
+        for pod in pods
+        if labels(pod).get(COMPONENT) == component
+        and dig(pod, "status", "phase") == "Running"
+        and not is_terminating(pod)
+    ]
+    return [own for _, own in sorted(running)]
+
+
+def _component(old: Object | None, new: Object | None) -> Iterable[str]:
+    pod = new or old
+    return (labels(pod)[COMPONENT],) if pod is not None else ()
