@@ -8,27 +8,32 @@ from fakekube.machinery.wire import Handler
 
 
 def _virt_operator(at: Setting) -> Made:
-    from fakekube.virt.operator import install, validation, webhooks
-    from fakekube.virt.operator.crds import crds
+    from fakekube.virt.operator import contents, install, validation, webhooks
 
     client = at.as_account("kubevirt-operator", "virt-operator")
-    webhook = "virt-api" in at.chosen or (install.NAMESPACE, "virt-api") in at.elsewhere
+    outside = (contents.NAMESPACE, "virt-api") in at.elsewhere
+    webhook = "virt-api" in at.chosen or outside
     leading = [
         one for one in install.LEADING if one in at.chosen
     ]  # a virt-controller from outside leads by itself
     release = at.versions.kubevirt
     operator = install.VirtOperator(
-        client, clock=at.clock, ids=at.ids, webhook=webhook, release=release, leading=leading
+        client,
+        clock=at.clock,
+        ids=at.ids,
+        webhook=webhook,
+        release=release,
+        leading=leading,
+        signed=not outside,
     )
 
     async def prepare() -> None:
         """What the very first write of a user must meet: types and webhooks. The operator installs the rest."""
-        await at.preload(crds())
+        await at.preload(contents.definitions(release))
         if webhook:
-            await at.preload(webhooks.api_services(install.NAMESPACE))
-            await at.preload(webhooks.configurations(install.NAMESPACE))
+            await at.preload(contents.hooks(release, signed=not outside))
 
-    own = (install.NAMESPACE, webhooks.SERVICE)
+    own = (contents.NAMESPACE, webhooks.SERVICE)
     return Made(operator, prepare, {own: validation.Validator(client)}, operator.begun.wait)
 
 

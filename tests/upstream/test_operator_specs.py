@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.upstream.conftest import Object, Suite, conditions
-from tests.upstream.guests import KUBEVIRT
+from tests.upstream.conftest import MERGE_PATCH, Object, Suite, conditions
+from tests.upstream.guests import KUBEVIRT, configure
 
 INSTALLED = "/api/v1/namespaces/kubevirt"
 APPS = "/apis/apps/v1/namespaces/kubevirt"
@@ -167,6 +167,8 @@ async def test_customized_components(suite: Suite) -> None:
 DEPLOYMENT, SET = f"{APPS}/deployments/virt-controller", f"{APPS}/daemonsets/virt-handler"
 BUDGET, API = f"{BUDGETS}/virt-controller-pdb", f"{INSTALLED}/services/virt-api"
 ENV = {"op": "add", "path": "/spec/template/spec/containers/0/env/-", "value": {"name": "USER_ADDED_ENV"}}
+DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/virtualmachines.kubevirt.io"
+SHORT_NAME = {"op": "add", "path": "/spec/names/shortNames/-", "value": "new"}
 SELECTOR = {"op": "add", "path": "/spec/selector/matchLabels", "value": {"kubevirt.io": "dne"}}
 
 
@@ -176,10 +178,12 @@ def named(path: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("path", "op"), [(DEPLOYMENT, ENV), (SET, ENV), (BUDGET, SELECTOR)], ids=["deployment", "set", "budget"]
+    ("path", "op"),
+    [(DEPLOYMENT, ENV), (SET, ENV), (BUDGET, SELECTOR), (DEFINITION, SHORT_NAME)],
+    ids=["deployment", "set", "budget", "definition"],
 )
 async def test_changes_are_undone(suite: Suite, path: str, op: Object) -> None:
-    """[6254] [6256] [6308] What somebody changes comes back, and its generation is remembered and stays."""
+    """[6254] [6255] [6256] [6308] What somebody changes comes back, and its generation is remembered and stays."""
     before = await suite.get(path)
     changed = await suite.patch(path, [op])
     assert changed["spec"] != before["spec"]
@@ -386,3 +390,133 @@ async def test_authorities_of_others(suite: Suite) -> None:
         await suite.cluster.settle()
         bundle = (await suite.get(f"{INSTALLED}/configmaps/kubevirt-ca"))["data"]["ca-bundle"]
         assert bundle == "".join(trusted)
+
+
+INSTANCES = DEFINITION.replace("machines.", "machineinstances.")
+VERSION = "kubevirt.io/install-strategy-version"
+
+
+async def test_owners_of_definitions(suite: Suite) -> None:
+    """[4612] [4613] They have none; one that somebody gives them goes when they have to be installed anew."""
+    found = await suite.get(INSTANCES)
+    assert "ownerReferences" not in found["metadata"]
+    owner = await suite.get(f"{INSTALLED}/configmaps/kubevirt-ca")
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "kubevirt-ca", "controller": True}
+    reference |= {"uid": owner["metadata"]["uid"], "blockOwnerDeletion": True}
+    await suite.patch(INSTANCES, {"metadata": {"ownerReferences": [reference]}}, MERGE_PATCH)
+    await suite.cluster.settle()
+    owned = await suite.get(INSTANCES)
+    assert owned["metadata"]["ownerReferences"]
+    assert owned["metadata"]["annotations"][VERSION]
+    await suite.patch(INSTANCES, {"metadata": {"annotations": {VERSION: "outdated"}}}, MERGE_PATCH)
+
+    async def owned_no_more() -> bool:
+        return "ownerReferences" not in (await suite.get(INSTANCES))["metadata"]
+
+    await suite.eventually(owned_no_more, 20)
+    assert (await suite.get(INSTANCES))["metadata"]["annotations"][VERSION] != "outdated"
+
+
+SECRETS = ("operator", "virt-api", "controller", "virt-handler", "virt-handler-server")
+
+
+@pytest.mark.parametrize("name", [*(f"kubevirt-{one}-certs" for one in SECRETS), "kubevirt-ca"])
+async def test_destroyed_certificates(suite: Suite, name: str) -> None:
+    """[4099] [4101] [4103]–[4106] A secret that has lost its certificate, or is deleted, gets one again."""
+    path = f"{INSTALLED}/secrets/{name}"
+    secret = await suite.get(path)
+    emptied = {**secret, "data": {"tls.crt": "", "tls.key": ""}}
+    await suite.call("PUT", path, emptied)
+
+    async def whole() -> bool:
+        status, found = await suite.call("GET", path)
+        return status == 200 and bool(found["data"]["tls.crt"])
+
+    await suite.eventually(whole, 10)
+    await suite.delete(path)
+    await suite.eventually(whole, 10)
+
+
+async def test_whom_to_trust(suite: Suite) -> None:
+    """[4099] The authority is in the bundle, and where the API server is told whom it may send requests to."""
+    secret = await suite.get(f"{INSTALLED}/secrets/kubevirt-ca")
+    authority = secret["data"]["tls.crt"]
+    registered = "/apis/admissionregistration.k8s.io/v1"
+    for path in (
+        "validatingwebhookconfigurations/virt-api-validator",
+        "mutatingwebhookconfigurations/virt-api-mutator",
+    ):
+        hooks = (await suite.get(f"{registered}/{path}"))["webhooks"]
+        assert {hook["clientConfig"]["caBundle"] for hook in hooks} == {authority}
+    service = await suite.get("/apis/apiregistration.k8s.io/v1/apiservices/v1.subresources.kubevirt.io")
+    assert service["spec"]["caBundle"] == authority
+
+
+ADMIN = "/apis/rbac.authorization.k8s.io/v1/clusterroles/kubevirt.io:admin"
+
+
+async def test_role_aggregation(suite: Suite) -> None:
+    """Roles join Kubernetes' own, unless the configuration says that somebody does that by hand."""
+    label = "rbac.authorization.k8s.io/aggregate-to-admin"
+
+    async def joined() -> str:
+        await suite.cluster.settle()
+        return str((await suite.get(ADMIN))["metadata"]["labels"][label])
+
+    assert await joined() == "true"
+    developer = {"featureGates": ["OptOutRoleAggregation"]}
+    await configure(suite, developerConfiguration=developer, roleAggregationStrategy="Manual")
+    assert await joined() == "false"
+    await configure(suite, roleAggregationStrategy="AggregateToDefault")
+    assert await joined() == "true"
+
+
+@pytest.mark.parametrize(
+    "path", [API, ADMIN, INSTANCES, f"{INSTALLED}/serviceaccounts/kubevirt-controller"], ids=named
+)
+async def test_deleted_objects_come_back(suite: Suite, path: str) -> None:
+    """Services, roles, definitions, accounts: whatever is installed is there again, as it was."""
+    before = await suite.get(path)
+    await suite.delete(path, {})
+
+    async def again() -> bool:
+        status, found = await suite.call("GET", path)
+        return status == 200 and found["metadata"]["uid"] != before["metadata"]["uid"]
+
+    await suite.eventually(again, 60)
+    found = await suite.get(path)
+    assert found["metadata"]["labels"] == before["metadata"]["labels"]
+    assert found.get("rules") == before.get("rules")
+
+
+async def test_resting(suite: Suite) -> None:
+    """Scaled to nothing, virt-operator leaves changes alone; then it puts back what it finds."""
+    operator = f"{APPS}/deployments/virt-operator/scale"
+    await suite.patch(operator, {"spec": {"replicas": 0}}, MERGE_PATCH)
+    await suite.cluster.settle()
+    await suite.patch(DEFINITION, [SHORT_NAME])
+    await suite.delete(ADMIN)
+    await suite.patch(DEPLOYMENT, [ENV])
+    await suite.cluster.settle()
+    assert "new" in (await suite.get(DEFINITION))["spec"]["names"]["shortNames"]
+    assert (await suite.call("GET", ADMIN))[0] == 404
+    await suite.patch(operator, {"spec": {"replicas": 2}}, MERGE_PATCH)
+    await suite.cluster.settle()
+    assert "new" not in (await suite.get(DEFINITION))["spec"]["names"]["shortNames"]
+    assert (await suite.get(ADMIN))["rules"]
+    (container,) = (await suite.get(DEPLOYMENT))["spec"]["template"]["spec"]["containers"]
+    assert ENV["value"] not in container["env"]
+
+
+async def test_components_by_gate(suite: Suite) -> None:
+    """The proxy of exports runs, and what synchronizes migrations between clusters does while its gate is open."""
+    proxy, between = (
+        f"{APPS}/deployments/virt-{name}" for name in ("exportproxy", "synchronization-controller")
+    )
+    assert (await suite.get(proxy))["status"]["availableReplicas"] > 0
+    assert (await suite.get(between))["status"]["availableReplicas"] > 0
+    await configure(suite, developerConfiguration={"disabledFeatureGates": ["DecentralizedLiveMigration"]})
+    assert (await suite.call("GET", between))[0] == 404
+    await configure(suite, developerConfiguration=None)
+    await suite.eventually(lambda: ready_pods(suite), 60)
+    assert (await suite.get(between))["status"]["availableReplicas"] > 0

@@ -13,12 +13,15 @@ _AUTHORITIES = ("kubevirt-ca", "kubevirt-export-ca")
 _SECRETS = (
     *(*_AUTHORITIES, "kubevirt-operator-certs", "kubevirt-controller-certs", "kubevirt-virt-api-certs"),
     *("kubevirt-virt-handler-certs", "kubevirt-virt-handler-server-certs", "kubevirt-exportproxy-certs"),
+    *(f"kubevirt-synchronization-controller-{kind}" for kind in ("certs", "server-certs")),
 )
 _SERVING = {
     "virt-api": "kubevirt-virt-api-certs",
     "virt-controller": "kubevirt-controller-certs",
     "virt-handler": "kubevirt-virt-handler-server-certs",
     "virt-operator": "kubevirt-operator-certs",
+    "virt-exportproxy": "kubevirt-exportproxy-certs",
+    "virt-synchronization-controller": "kubevirt-synchronization-controller-server-certs",
 }
 
 
@@ -34,6 +37,11 @@ def objects(namespace: str) -> list[Object]:
     ]
     blank = {**_core("ConfigMap", "kubevirt-external-ca", namespace), "data": {"ca-bundle": ""}}
     return [*secrets, *bundles, blank]  # the last is for authorities of others
+
+
+def bundle() -> str:
+    """The authority of KubeVirt's own, as it stands where somebody is told whom to trust."""
+    return b64encode(_pems(_AUTHORITIES[0])[1].encode()).decode()
 
 
 @cache

@@ -24,6 +24,8 @@ _SERVICES = {
 _NAMED = {
     "kubevirt-virt-handler-certs": "kubevirt.io:system:client:virt-handler",
     "kubevirt-virt-handler-server-certs": "kubevirt.io:system:node:virt-handler",
+    "kubevirt-synchronization-controller-certs": "kubevirt.io:system:client:synchronization-controller",
+    "kubevirt-synchronization-controller-server-certs": "kubevirt.io:system:node:synchronization-controller",
 }
 _BEGIN, _END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2126, 1, 1, tzinfo=UTC)
 

@@ -39,13 +39,18 @@ def accounts(namespace: str) -> list[Object]:
     return [_core("ServiceAccount", f"kubevirt-{name}", namespace, {"kubevirt.io": ""}) for name in ACCOUNTS]
 
 
-def services(kubevirt: str, cdi: str) -> list[Object]:
+def services(kubevirt: str) -> list[Object]:
     metrics = {"prometheus.kubevirt.io": "true"}
     return [
         _service("virt-api", kubevirt, {"kubevirt.io": "virt-api"}, 8443),
         _service("virt-exportproxy", kubevirt, {"kubevirt.io": "virt-exportproxy"}, 8443),
         _service("kubevirt-operator-webhook", kubevirt, {"kubevirt.io": "virt-operator"}, 8444),
         _service("kubevirt-prometheus-metrics", kubevirt, metrics, 8443),
+    ]
+
+
+def cdi_services(cdi: str) -> list[Object]:
+    return [
         _service("cdi-api", cdi, {"cdi.kubevirt.io": "cdi-apiserver"}, 8443),
         _service("cdi-uploadproxy", cdi, {"cdi.kubevirt.io": "cdi-uploadproxy"}, 8443),
         _service("cdi-prometheus-metrics", cdi, {"prometheus.cdi.kubevirt.io": "true"}, 8080),

@@ -22,3 +22,16 @@ def texts() -> tuple[bytes, ...]:
 def crds() -> list[Object]:
     """Fresh copies of all definitions, ordered by name."""
     return [orjson.loads(text) for text in texts()]
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The names of KubeVirt's own definitions, in order; CDI's are others'."""
+    found = sorted(path.stem for path in _MANIFESTS.glob("*.json"))
+    return tuple(one for one in found if not one.endswith(".cdi.kubevirt.io"))
+
+
+def named(name: str) -> Object:
+    """A fresh copy of one definition."""
+    found: Object = orjson.loads((_MANIFESTS / f"{name}.json").read_bytes())
+    return found

@@ -1,9 +1,10 @@
 """virt-operator as an actor: creates what an installation consists of, then follows the KubeVirt object and keeps its status.
 
-Workloads and their budgets that somebody changes or deletes come back as they were; what else is kept, `keeping` tells.
+Workloads, their budgets and definitions that somebody changes or deletes come back as they were; what else is kept,
+`keeping` tells. `contents` tells what there is to be.
 
-`manifests` is the installation as data, in the order in which it is created; who starts a cluster may write the CRDs
-among them (`crds.texts`) by itself and quicker. What exists already is left as it is.
+What exists already is left as it is when it is installed. A virt-operator that is scaled to nothing rests: whoever wants to try
+something out does that first.
 
 Origin: kubevirt: pkg/virt-operator/kubevirt.go, pkg/virt-operator/resource/apply
 """
@@ -11,7 +12,6 @@ Origin: kubevirt: pkg/virt-operator/kubevirt.go, pkg/virt-operator/resource/appl
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -34,91 +34,29 @@ from fakekube.machinery.objects import (
     without,
 )
 from fakekube.machinery.resources import (
-    API_SERVICES,
     BUDGETS,
-    CDI_CONFIGS,
-    CDIS,
-    CONFIG_MAPS,
     CRDS,
     DAEMON_SETS,
     DEPLOYMENTS,
     KUBEVIRTS,
-    MUTATING_WEBHOOKS,
-    NAMESPACES,
     NODES,
-    SECRETS,
-    SERVICE_ACCOUNTS,
-    SERVICES,
-    VALIDATING_WEBHOOKS,
-    Resource,
 )
-from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator import certificates, components, crds, installation, roles, webhooks, workloads
+from fakekube.virt.operator import contents, defining, installation, marking, roles, workloads
+from fakekube.virt.operator.contents import NAMESPACE, RELEASE, RESOURCES
+from fakekube.virt.operator.defining import Definitions
 from fakekube.virt.operator.keeping import Keeper
 from fakekube.virt.operator.leading import Leases
 from fakekube.virt.operator.rollout import Rollout
 
 T = TypeVar("T")
 
-NAMESPACE, CDI_NAMESPACE = "kubevirt", "cdi"
-RESOURCES: dict[str, Resource] = {
-    resource.kind: resource
-    for resource in (
-        NAMESPACES,
-        CRDS,
-        SERVICE_ACCOUNTS,
-        DEPLOYMENTS,
-        DAEMON_SETS,
-        KUBEVIRTS,
-        CONFIG_MAPS,
-        SERVICES,
-        SECRETS,
-        Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False),
-        Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False),
-        Resource(
-            "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
-        ),
-        CDIS,
-        CDI_CONFIGS,
-        API_SERVICES,
-        MUTATING_WEBHOOKS,
-        VALIDATING_WEBHOOKS,
-    )
-}
 LEADING = ("virt-operator", "virt-controller")  # whose pods elect a leader
-RELEASE = Versions().kubevirt
 _REMEMBERED = (DEPLOYMENTS, DAEMON_SETS, BUDGETS)
 _SPLIT = ("Deployment", "DaemonSet")  # whose status has to be written apart
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 30.0  # seconds
 
 _log = logging.getLogger(__name__)
-
-
-def manifests(now: datetime, *, nodes: int = 1, webhook: bool = True, release: str = RELEASE) -> list[Object]:
-    """Everything an installation consists of, in order. Without `webhook`, nothing sends requests to virt-api."""
-    time = rfc3339(now)
-    return [
-        *components.namespaces(NAMESPACE, CDI_NAMESPACE),
-        *crds.crds(),
-        components.priority_class(),
-        *components.accounts(NAMESPACE),
-        *roles.roles(),
-        *components.services(NAMESPACE, CDI_NAMESPACE),
-        *certificates.objects(NAMESPACE),
-        *workloads.kubevirt(NAMESPACE, nodes, time, release),
-        *workloads.cdi(CDI_NAMESPACE, time),
-        installation.kubevirt(NAMESPACE),
-        *installation.cdi(time),
-        *(webhooks.api_services(NAMESPACE) if webhook else ()),
-        *(webhooks.configurations(NAMESPACE) if webhook else ()),
-    ]
-
-
-def _marked(webhook: bool) -> list[Object]:
-    """What is told by its labels to be KubeVirt's own."""
-    hooks = [*webhooks.api_services(NAMESPACE), *webhooks.configurations(NAMESPACE)] if webhook else []
-    return [*components.services(NAMESPACE, CDI_NAMESPACE), *certificates.objects(NAMESPACE), *hooks]
 
 
 class VirtOperator:
@@ -136,6 +74,7 @@ class VirtOperator:
         webhook: bool = True,
         release: str = RELEASE,
         leading: Iterable[str] = LEADING,
+        signed: bool = True,
     ) -> None:
         self._release = release
         self._recorder = Recorder(client, self.name, clock=clock, ids=ids)
@@ -151,7 +90,18 @@ class VirtOperator:
         }
         for informer in self._made.values():
             self._controller.source(informer, self._strayed)
-        self._keeper = Keeper(client, _marked(webhook), RESOURCES, clock=clock, namespace=NAMESPACE)
+        self._made[CRDS.plural] = Informer(client.metadata_only(), CRDS, clock=clock)
+        self._controller.source(self._made[CRDS.plural], self._strayed)
+        self._definitions = Definitions(client, namespace=NAMESPACE, release=release)
+        self._signed = signed
+        self._keeper = Keeper(
+            client,
+            contents.kept(webhook=webhook, release=release, signed=signed),
+            RESOURCES,
+            clock=clock,
+            namespace=NAMESPACE,
+            resting=self._rests,
+        )
         self._leases = Leases(client, leading, clock=clock, namespace=NAMESPACE)
         self.installed = False
         self.begun = asyncio.Event()
@@ -184,7 +134,9 @@ class VirtOperator:
         nodes = len((await self._insist(partial(names.list, NODES))).items)
         # Definitions are large: not even tried where whoever started the cluster has brought them.
         defined = {name(one) for one in (await self._insist(partial(names.list, CRDS))).items}
-        for obj in manifests(self._clock.now(), nodes=nodes, webhook=self._webhook, release=self._release):
+        for obj in contents.manifests(
+            self._clock.now(), nodes=nodes, webhook=self._webhook, release=self._release, signed=self._signed
+        ):
             if obj["kind"] != CRDS.kind or name(obj) not in defined:
                 await self._insist(partial(self._ensure, obj))
         await self._insist(self._settle_first)
@@ -225,7 +177,7 @@ class VirtOperator:
 
     async def _reconcile(self, pointer: str) -> Result | None:
         obj = self._kubevirts.get(pointer)
-        if obj is not None:
+        if obj is not None and not self._rests():
             await self._settle(obj)
         return None
 
@@ -242,23 +194,38 @@ class VirtOperator:
             obj["metadata"]["finalizers"] = [*finalizers(obj), installation.FINALIZER]
             await self._client.update(KUBEVIRTS, obj)
         elif dig(obj, "status", "observedGeneration") != generation(obj):
-            listed = installation.generations(await self._rollout.carry_out(obj, now))
+            listed = await self._carry_out(obj, now)
             await self._write(obj, installation.deployed(obj, listed, now, self._release))
         elif self._astray(obj):
-            listed = installation.generations(await self._rollout.carry_out(obj, now))
+            listed = await self._carry_out(obj, now)
             await self._write(obj, {**obj["status"], "generations": listed})
 
-    def _strayed(self, _old: Object | None, _new: Object | None) -> list[str]:
-        """The KubeVirt objects whose workloads are not as they were left."""
+    async def _carry_out(self, obj: Object, now: str) -> list[Object]:
+        """Everything as the KubeVirt object wants it; what it is to remember of that."""
+        self._keeper.want(marking.all_marked(roles.following(obj), NAMESPACE, self._release))
+        definitions = await self._definitions.carry_out(obj)
+        return installation.generations([*await self._rollout.carry_out(obj, now), *definitions])
+
+    def _rests(self) -> bool:
+        """Whether virt-operator is scaled to nothing."""
+        own = self._made[DEPLOYMENTS.plural].get(f"{NAMESPACE}/{workloads.OPERATOR}")
+        return own is not None and dig(own, "spec", "replicas") == 0
+
+    def _strayed(self, old: Object | None, new: Object | None) -> list[str]:
+        """The KubeVirt objects whose workloads are not as they were left; all of them when virt-operator has rested."""
+        woken = old is not None and new is not None and name(new) == workloads.OPERATOR
+        if woken and dig(old, "spec", "replicas") == 0 != dig(new, "spec", "replicas"):
+            self._keeper.look_again()
+            return [key(one) for one in self._kubevirts.objects()]
         return [key(one) for one in self._kubevirts.objects() if self._astray(one)]
 
     def _astray(self, obj: Object) -> bool:
         """Whether somebody changed, or deleted, what was made for the KubeVirt object. virt-operator is not its own business."""
         for one in dig(obj, "status", "generations", default=()):
-            if one["name"] == workloads.OPERATOR:
+            if one["name"] == workloads.OPERATOR or one["resource"] not in self._made:
                 continue
-            found = self._made[one["resource"]].get(f"{one['namespace']}/{one['name']}")
-            if found is None or generation(found) != one["lastGeneration"]:
+            found = self._made[one["resource"]].get(f"{one.get('namespace', '')}/{one['name']}".lstrip("/"))
+            if defining.is_astray(found, one["lastGeneration"], obj):
                 return True
         return False
 

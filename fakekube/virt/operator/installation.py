@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from fakekube.machinery.objects import generation
+from fakekube.machinery.objects import generation, name, namespace
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator.components import CDI_VERSION, REGISTRY
 
@@ -21,12 +21,12 @@ _DELETING = ("DeletionInProgress", "Deletion was triggered")
 _SECOND = ("ExistingDeployment", "There is an active KubeVirt deployment")
 
 
-def kubevirt(namespace: str) -> Object:
+def kubevirt(space: str) -> Object:
     """The object a user creates to install KubeVirt."""
     return {
         "apiVersion": "kubevirt.io/v1",
         "kind": "KubeVirt",
-        "metadata": {"name": "kubevirt", "namespace": namespace, "finalizers": [FINALIZER]},
+        "metadata": {"name": "kubevirt", "namespace": space, "finalizers": [FINALIZER]},
         "spec": {
             "certificateRotateStrategy": {},
             "configuration": {"developerConfiguration": {}},
@@ -37,9 +37,9 @@ def kubevirt(namespace: str) -> Object:
     }
 
 
-def identity(namespace: str, release: str) -> tuple[str, str]:
+def identity(space: str, release: str) -> tuple[str, str]:
     """What an installation is made from, and the mark of all that is made from it."""
-    config = orjson.dumps({"registry": REGISTRY, "kubeVirtVersion": release, "namespace": namespace}).decode()
+    config = orjson.dumps({"registry": REGISTRY, "kubeVirtVersion": release, "namespace": space}).decode()
     return config, hashlib.sha1(config.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -92,13 +92,13 @@ def superfluous(obj: Object, now: str) -> dict[str, Any]:
 
 
 def generations(made: list[Object]) -> list[Object]:
-    """What the KubeVirt object remembers of its workloads and their budgets."""
+    """What the KubeVirt object remembers of its workloads, their budgets, and definitions."""
     return [
         {
             "group": one["apiVersion"].partition("/")[0],
             "resource": f"{one['kind'].lower()}s",
-            "namespace": one["metadata"]["namespace"],
-            "name": one["metadata"]["name"],
+            **({"namespace": space} if (space := namespace(one)) else {}),
+            "name": name(one),
             "lastGeneration": generation(one),
         }
         for one in made

@@ -1,73 +1,66 @@
-"""Keeps what an installation marks as its own: labels that somebody takes off come back, as do the ports of services; and
-authorities of others join the bundle that KubeVirt's components trust.
+"""Keeps what is installed: what somebody changes or deletes comes back; and authorities of others join the bundle that
+KubeVirt's components trust.
 
-Workloads are `rollout`'s business; of everything else nobody takes care.
-Origin: kubevirt: pkg/virt-operator/resource/apply/{core,admissionregistration,apiservices,certificates}.go
+Workloads are `rollout`'s business, definitions `defining`'s. While virt-operator is scaled to nothing, nobody keeps anything.
+Origin: kubevirt: pkg/virt-operator/resource/apply/{core,rbac,admissionregistration,apiservices,certificates}.go
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery import objects
-from fakekube.machinery.objects import Obj
+from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.resources import CONFIG_MAPS, Resource
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import authorities
+from fakekube.virt.operator.marking import restored
 
-KINDS = ("Service", "Secret", "APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 OWN, FOREIGN = "kubevirt-ca", "kubevirt-external-ca"
 _BUNDLE = "ca-bundle"
-
-
-def restored(known: Object, wanted: Obj) -> Object:
-    """An object with its labels, and a service with its ports, as they were installed; itself when nothing is missing."""
-    labels = objects.labels(wanted)
-    if not labels.items() <= objects.labels(known).items():
-        meta = {**known["metadata"], "labels": {**objects.labels(known), **labels}}
-        known = {**known, "metadata": meta}
-    if wanted["kind"] == "Service":
-        ports, found = wanted["spec"]["ports"], known["spec"].get("ports") or []
-        same = len(ports) == len(found) and all(
-            {**has, **want} == has for has, want in zip(found, ports, strict=True)
-        )
-        if not same:
-            known = {**known, "spec": {**known["spec"], "ports": ports}}
-    return known
+_OURS = "app.kubernetes.io/managed-by=virt-operator"
+_MANY = ("ClusterRole", "ClusterRoleBinding")  # of which few are ours
 
 
 class Keeper:
-    """See the module text; `marked` is what was installed, `resources` tells how kinds are reached."""
+    """See the module text; `installed` is what there is to be, `resources` tells how kinds are reached, `resting` whether
+    virt-operator is."""
 
     def __init__(
         self,
         client: Client,
-        marked: Iterable[Object],
+        installed: Iterable[Object],
         resources: Mapping[str, Resource],
         *,
         clock: Clock,
         namespace: str,
+        resting: Callable[[], bool],
     ) -> None:
         self._client = client
         self._clock = clock
         self._namespace = namespace
-        self._wanted: dict[tuple[str, str], Object] = {}
-        for obj in marked:
-            if obj["kind"] in KINDS and objects.namespace(obj) in ("", namespace):
-                self._wanted[obj["kind"], objects.key(obj)] = obj
+        self._resting = resting
+        self._wanted = {(one["kind"], objects.key(one)): one for one in installed}
         self._resources = {kind: resources[kind] for kind, _ in self._wanted}
         self._informers = {
-            kind: Informer(client, one, clock=clock, namespace=namespace if one.namespaced else None)
+            kind: Informer(
+                client,
+                one,
+                clock=clock,
+                namespace=namespace if one.namespaced else None,
+                label_selector=_OURS if kind in _MANY else "",
+            )
             for kind, one in self._resources.items()
         }
-        self._bundles = Informer(client, CONFIG_MAPS, clock=clock, namespace=namespace)
+        self._bundles = self._informers[CONFIG_MAPS.kind]
         self._controller = Controller("virt-operator: keeping", self._reconcile, clock=clock)
         for kind, informer in self._informers.items():
             self._controller.source(
                 informer,
-                lambda _old, new, kind=kind: self._strayed(kind, new),  # type: ignore[misc]
+                lambda old, new, kind=kind: self._strayed(kind, old, new),  # type: ignore[misc]
             )
         self._controller.source(self._bundles, self._joining)
 
@@ -80,27 +73,50 @@ class Keeper:
         """Until cancelled."""
         await self._controller.run()
 
-    def _strayed(self, kind: str, new: Object | None) -> list[str]:
-        wanted = self._wanted.get((kind, objects.key(new))) if new is not None else None
-        if new is None or wanted is None or restored(new, wanted) is new:
+    def want(self, changed: Iterable[Object]) -> None:
+        """From now on these are to be otherwise."""
+        for one in changed:
+            own = one["kind"], objects.key(one)
+            if self._wanted.get(own) != one:
+                self._wanted[own] = one
+                self._controller.queue.add(" ".join(own))
+
+    def look_again(self) -> None:
+        """At everything: virt-operator has rested."""
+        for own in self._wanted:
+            self._controller.queue.add(" ".join(own))
+
+    def _strayed(self, kind: str, old: Object | None, new: Object | None) -> list[str]:
+        obj = new or old
+        wanted = self._wanted.get((kind, objects.key(obj))) if obj is not None else None
+        if obj is None or wanted is None or (new is not None and restored(new, wanted) is new):
             return []
-        return [f"{kind} {objects.key(new)}"]
+        return [f"{kind} {objects.key(obj)}"]
 
     @staticmethod
     def _joining(_old: Object | None, new: Object | None) -> list[str]:
         return [FOREIGN] if new is not None and objects.name(new) in (OWN, FOREIGN) else []
 
     async def _reconcile(self, what: str) -> Result | None:
+        if self._resting():
+            return None
         if what == FOREIGN:
             await self._join()
             return None
         kind, _, key = what.partition(" ")
-        found = self._informers[kind].get(key)
-        if found is not None:
-            wanted = restored(found, self._wanted[kind, key])
-            if wanted is not found:
-                await self._client.update(self._resources[kind], wanted)
+        await self._put_back(self._resources[kind], self._wanted[kind, key])
         return None
+
+    async def _put_back(self, resource: Resource, wanted: Object) -> None:
+        try:
+            found = await self._client.get(resource, objects.name(wanted), objects.namespace(wanted) or None)
+        except NotFound:
+            with suppress(AlreadyExists):
+                await self._client.create(resource, wanted)
+            return
+        as_it_was = restored(found, wanted)
+        if as_it_was is not found and not objects.is_terminating(found):
+            await self._client.update(resource, as_it_was)
 
     async def _join(self) -> None:
         own, foreign = (self._bundles.get(f"{self._namespace}/{name}") for name in (OWN, FOREIGN))

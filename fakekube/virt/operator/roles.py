@@ -5,7 +5,9 @@ Origin: kubevirt: pkg/virt-operator/resource/generate/rbac/cluster.go
 
 from collections.abc import Mapping
 
+from fakekube.machinery.objects import Obj
 from fakekube.machinery.wire import Object
+from fakekube.virt.config import ClusterConfig
 
 Marks = Mapping[str, str]
 EMPTY: Marks = {}
@@ -47,8 +49,9 @@ _DRIVEN = (
 )
 
 
-def roles() -> list[Object]:
-    """The roles, and the bindings of those that everybody has."""
+def roles(*, aggregated: bool = True) -> list[Object]:
+    """The roles, and the bindings of those that everybody has. Only if `aggregated`, Kubernetes' own take them in."""
+    joins = "true" if aggregated else "false"
     default = {"rbac.authorization.kubernetes.io/autoupdate": "true"}
     return [
         _role(
@@ -58,9 +61,9 @@ def roles() -> list[Object]:
             default,
         ),
         _for_everybody("kubevirt.io:default", default),
-        _role("kubevirt.io:admin", _rules(_ALL), {f"{_RBAC}/aggregate-to-admin": "true"}),
-        _role("kubevirt.io:edit", _rules(_WRITE), {f"{_RBAC}/aggregate-to-edit": "true"}),
-        _role("kubevirt.io:view", _rules(_READ), {f"{_RBAC}/aggregate-to-view": "true"}),
+        _role("kubevirt.io:admin", _rules(_ALL), {f"{_RBAC}/aggregate-to-admin": joins}),
+        _role("kubevirt.io:edit", _rules(_WRITE), {f"{_RBAC}/aggregate-to-edit": joins}),
+        _role("kubevirt.io:view", _rules(_READ), {f"{_RBAC}/aggregate-to-view": joins}),
         _role("instancetype.kubevirt.io:view", [_rule("instancetype.kubevirt.io", _CLUSTERWIDE, *_READ)]),
         _for_everybody("instancetype.kubevirt.io:view", default),
         _role(
@@ -68,6 +71,13 @@ def roles() -> list[Object]:
             [_sub(["virtualmachines/migrate"], "update"), _rule("kubevirt.io", [_MIGRATIONS], *_ALL)],
         ),
     ]
+
+
+def following(kubevirt: Obj) -> list[Object]:
+    """The roles as a KubeVirt object wants them joined to Kubernetes' own."""
+    configuration = kubevirt["spec"].get("configuration") or {}
+    manual = configuration.get("roleAggregationStrategy") == "Manual"
+    return roles(aggregated=not (manual and ClusterConfig(raw=configuration).gate("OptOutRoleAggregation")))
 
 
 def _rules(verbs: tuple[str, ...]) -> list[Object]:

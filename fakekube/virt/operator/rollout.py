@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from fakekube.client.client import Client
 from fakekube.client.recorder import WARNING, Recorder
-from fakekube.machinery.errors import AlreadyExists, Conflict, NotFound
+from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.objects import dig, name
 from fakekube.machinery.resources import BUDGETS, DAEMON_SETS, DEPLOYMENTS, NODES
 from fakekube.machinery.wire import Object
@@ -37,6 +37,9 @@ class Rollout:
         guarded = bool(replicas) or nodes > 1
         found = []
         for made in workloads.kubevirt(self._namespace, nodes, now, self._release):
+            if not workloads.is_wanted(made, kubevirt):
+                await self._remove(made)
+                continue
             one = await self._present(made)
             if name(one) != workloads.OPERATOR:
                 one = await self._followed(one, kubevirt, custom=bool(replicas))
@@ -50,23 +53,23 @@ class Rollout:
         for made in workloads.kubevirt(self._namespace, 0, now, self._release):
             if name(made) == workloads.OPERATOR:
                 continue
-            with suppress(NotFound):
-                await self._client.delete(_RESOURCES[made["kind"]], name(made), self._namespace)
-            if made["kind"] == DEPLOYMENTS.kind:
-                with suppress(NotFound):
-                    await self._client.delete(BUDGETS, name(workloads.budget(made)), self._namespace)
+            await self._remove(made)
+
+    async def _remove(self, made: Object) -> None:
+        await self._gone(_RESOURCES[made["kind"]], made)
+        if made["kind"] == DEPLOYMENTS.kind:
+            await self._gone(BUDGETS, workloads.budget(made))
 
     async def _present(self, made: Object) -> Object:
         resource = _RESOURCES[made["kind"]]
-        try:
-            return await self._client.get(resource, name(made), self._namespace)
-        except NotFound:
+        found = await self._known(resource, made)
+        if found is None:
             found = await self._client.create(resource, made)
             with suppress(Conflict):  # whoever looks after the pods was quicker
                 found = await self._client.update(
                     resource, {**found, "status": made["status"]}, subresource="status"
                 )
-            return found
+        return found
 
     async def _followed(self, known: Object, kubevirt: Object, *, custom: bool) -> Object:
         wanted = workloads.following(known, kubevirt, self._release)
@@ -80,14 +83,23 @@ class Rollout:
         """The budget, if there is to be one. One of its pods may go at a time, where there are several. On a single node nobody asks for that unless by number:
         the node could not be drained."""
         wanted = workloads.budget(deployment)
+        known = await self._known(BUDGETS, wanted)
         if not guarded or not wanted["spec"]["minAvailable"]:
-            with suppress(NotFound):
-                await self._client.delete(BUDGETS, name(wanted), self._namespace)
+            if known is not None:
+                await self._gone(BUDGETS, wanted)
             return []
-        try:
+        if known is None:
             known = await self._client.create(BUDGETS, wanted)
-        except AlreadyExists:
-            known = await self._client.get(BUDGETS, name(wanted), self._namespace)
-        if known["spec"] != {**known["spec"], **wanted["spec"]}:
+        elif known["spec"] != {**known["spec"], **wanted["spec"]}:
             known = await self._client.update(BUDGETS, {**known, "spec": {**known["spec"], **wanted["spec"]}})
         return [known]
+
+    async def _known(self, resource: Resource, made: Object) -> Object | None:
+        try:
+            return await self._client.get(resource, name(made), self._namespace)
+        except NotFound:
+            return None
+
+    async def _gone(self, resource: Resource, made: Object) -> None:
+        with suppress(NotFound):
+            await self._client.delete(resource, name(made), self._namespace)

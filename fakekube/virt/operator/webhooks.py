@@ -121,18 +121,22 @@ OPERATOR: tuple[Row, ...] = (
 )
 
 
-def configurations(namespace: str) -> list[Object]:
-    """The webhook configurations: two of virt-api, and that of virt-operator."""
-    return [
+def configurations(namespace: str, bundle: str = "") -> list[Object]:
+    """The webhook configurations: two of virt-api, and that of virt-operator. `bundle`: whom they are to be signed by."""
+    config = {"caBundle": bundle} if bundle else {}
+    found = [
         _configuration("MutatingWebhookConfiguration", "virt-api-mutator", namespace, MUTATING),
         _configuration("ValidatingWebhookConfiguration", "virt-api-validator", namespace, VALIDATING),
         _configuration(
             "ValidatingWebhookConfiguration", "virt-operator-validator", namespace, OPERATOR, SERVICE
         ),
     ]
+    for hook in (hook for one in found for hook in one["webhooks"]):
+        hook["clientConfig"] |= config
+    return found
 
 
-def api_services(namespace: str) -> list[Object]:
+def api_services(namespace: str, bundle: str = "") -> list[Object]:
     """The aggregated group, once per version; the newer one is preferred."""
     return [
         {
@@ -150,6 +154,7 @@ def api_services(namespace: str) -> list[Object]:
                 "group": "subresources.kubevirt.io",
                 "version": version,
                 "service": {"namespace": namespace, "name": "virt-api", "port": 443},
+                **({"caBundle": bundle} if bundle else {}),
                 "groupPriorityMinimum": 1000,
                 "versionPriority": 15,
             },

@@ -9,7 +9,8 @@ from typing import Any
 
 from fakekube.machinery.objects import annotations, generation, name, namespace
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator import customizing, installation
+from fakekube.virt import config
+from fakekube.virt.operator import customizing, marking
 from fakekube.virt.operator.components import CDI_REGISTRY, CDI_VERSION, REGISTRY
 
 _ACCOUNTS = {
@@ -17,7 +18,11 @@ _ACCOUNTS = {
     "virt-controller": "kubevirt-controller",
     "virt-handler": "kubevirt-handler",
     "virt-operator": "kubevirt-operator",
+    "virt-exportproxy": "kubevirt-exportproxy",
+    "virt-synchronization-controller": "kubevirt-synchronization-controller",
 }
+_GATES = {"virt-exportproxy": "VMExport", "virt-synchronization-controller": "DecentralizedLiveMigration"}
+_CONTAINERS = {"virt-exportproxy": "exportproxy"}  # the name of the component is too long
 _CDI = ("cdi-operator", "cdi-apiserver", "cdi-deployment", "cdi-uploadproxy")
 _CDI_IMAGES = {"cdi-deployment": "cdi-controller"}
 _REPLICAS = 2
@@ -27,7 +32,7 @@ GENERATION = "kubevirt.io/generation"
 
 def kubevirt(space: str, nodes: int, now: str, release: str) -> list[Object]:
     """virt-operator, what it deploys, and a virt-handler for each of so many nodes."""
-    names = (OPERATOR, "virt-api", "virt-controller")
+    names = (OPERATOR, "virt-api", "virt-controller", *_GATES)
     deployments = [
         _deployment(own, space, _kubevirt_spec(own, space, release), _REPLICAS, now) for own in names
     ]
@@ -38,6 +43,12 @@ def kubevirt(space: str, nodes: int, now: str, release: str) -> list[Object]:
             GENERATION: "1",
         }
     return found
+
+
+def is_wanted(workload: Object, kubevirt: Object) -> bool:
+    """Whether the gate of a component is open; most have none."""
+    gate = _GATES.get(name(workload))
+    return gate is None or config.ClusterConfig(raw=kubevirt["spec"].get("configuration") or {}).gate(gate)
 
 
 def following(workload: Object, kubevirt: Object, release: str) -> Object:
@@ -120,18 +131,14 @@ def _kubevirt_spec(name: str, space: str, release: str) -> Object:
         "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
         "containers": [
             {
-                "name": name,
+                "name": _CONTAINERS.get(name, name),
                 "image": f"{REGISTRY}/{name}:{release}",
                 "ports": [{"name": "metrics", "containerPort": 8443, "protocol": "TCP"}],
                 "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
             }
         ],
     }
-    marks = {
-        "kubevirt.io/install-strategy-version": release,
-        "kubevirt.io/install-strategy-registry": REGISTRY,
-        "kubevirt.io/install-strategy-identifier": installation.identity(space, release)[1],
-    }
+    marks = marking.annotations_of(space, release)
     return {
         "selector": {"matchLabels": {"kubevirt.io": name}},
         "template": {"metadata": {"labels": labels, "annotations": marks}, "spec": pod},

@@ -21,7 +21,8 @@ from fakekube.machinery.wire import User
 from fakekube.store.memory import MemoryStore
 from fakekube.virt.api.handler import VirtApi
 from fakekube.virt.operator import crds, webhooks
-from fakekube.virt.operator.install import RESOURCES, VirtOperator, manifests
+from fakekube.virt.operator.contents import RESOURCES, manifests
+from fakekube.virt.operator.install import VirtOperator
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ async def test_certificates_are_real(client):
         for bundle in [await client.get(RESOURCES["ConfigMap"], name, "kubevirt")]
     ]
     secrets = (await client.list(RESOURCES["Secret"], "kubevirt")).items
-    assert len(secrets) == 8
+    assert len(secrets) == 10
     for secret in secrets:
         certificate = x509.load_pem_x509_certificate(base64.b64decode(secret["data"]["tls.crt"]))
         key = serialization.load_pem_private_key(base64.b64decode(secret["data"]["tls.key"]), None)
@@ -170,6 +171,8 @@ async def test_infra_and_workloads_are_followed(client):
         "virt-operator": 2,
         "virt-api": 3,
         "virt-controller": 3,
+        "virt-exportproxy": 3,
+        "virt-synchronization-controller": 3,
     }
     pod = specs["virt-api"]["template"]["spec"]
     assert pod["nodeSelector"] == {"a": "b", "kubernetes.io/os": "linux"}
@@ -177,18 +180,15 @@ async def test_infra_and_workloads_are_followed(client):
     generations = (await client.get(KUBEVIRTS, "kubevirt", "kubevirt"))["status"]["generations"]
     assert {one["name"]: one["lastGeneration"] for one in generations}["virt-api"] == 2
     budgets = {one["metadata"]["name"]: one["spec"] for one in (await client.list(BUDGETS, "kubevirt")).items}
-    assert {own: one["minAvailable"] for own, one in budgets.items()} == {
-        "virt-api-pdb": 2,
-        "virt-controller-pdb": 2,
-    }
+    infra = ("virt-api", "virt-controller", "virt-exportproxy", "virt-synchronization-controller")
+    assert {own: one["minAvailable"] for own, one in budgets.items()} == {f"{one}-pdb": 2 for one in infra}
     events = (await client.list(EVENTS, "kubevirt")).items
     assert {(one["reason"], one["involvedObject"]["name"]) for one in events} == {
-        ("AdvancedFeatureUse", "virt-api"),
-        ("AdvancedFeatureUse", "virt-controller"),
+        ("AdvancedFeatureUse", one) for one in infra
     }
     await told({"infra": {"replicas": 2}})
     budgets = (await client.list(BUDGETS, "kubevirt")).items
-    assert [one["spec"]["minAvailable"] for one in budgets] == [1, 1]
+    assert [one["spec"]["minAvailable"] for one in budgets] == [1] * 4
     await told({"infra": {"replicas": 1}})
     assert not (await client.list(BUDGETS, "kubevirt")).items
     specs = await told({"infra": None, "workloads": None})

@@ -1,6 +1,6 @@
-"""What comes back of objects that are marked as KubeVirt's own."""
+"""What comes back of objects that are KubeVirt's own."""
 
-from fakekube.virt.operator.keeping import restored
+from fakekube.virt.operator.marking import marked, restored
 
 WANTED = {
     "kind": "Service",
@@ -29,10 +29,36 @@ def test_labels_and_ports_come_back():
     assert found["spec"] == {"ports": WANTED["spec"]["ports"], "clusterIP": "10.0.0.1"}
 
 
-def test_only_services_have_ports():
-    """Of everything else the labels are looked at."""
-    secret = {"kind": "Secret", "metadata": {"name": "s", "labels": {"a": "b"}}, "data": {}}
-    assert restored({"metadata": {"name": "s"}, "data": {"mine": "eA=="}}, secret) == {
+def test_content_comes_back():
+    """Of secrets the data, of webhooks, roles and definitions everything; of accounts only the marks."""
+    secret = {"kind": "Secret", "metadata": {"name": "s", "labels": {"a": "b"}}, "data": {"tls.crt": "eA=="}}
+    assert restored({"metadata": {"name": "s"}, "data": {"tls.crt": "", "mine": "eA=="}}, secret) == {
         "metadata": {"name": "s", "labels": {"a": "b"}},
-        "data": {"mine": "eA=="},
+        "data": {"tls.crt": "eA==", "mine": "eA=="},
     }
+    role = {"kind": "ClusterRole", "metadata": {"name": "r"}, "rules": [{"verbs": ["get"]}]}
+    assert restored({"metadata": {"name": "r"}, "rules": [{"verbs": ["get"]}, {"verbs": ["*"]}]}, role) == {
+        "metadata": {"name": "r"},
+        "rules": role["rules"],
+    }
+    account = {"kind": "ServiceAccount", "metadata": {"name": "a"}}
+    known = {"metadata": {"name": "a"}, "imagePullSecrets": [{"name": "mine"}]}
+    assert restored(known, account) is known
+
+
+def test_owners_of_what_is_put_back():
+    """Owners are nobody's business until something has to be put back; then what is in no namespace loses them."""
+    role = {"kind": "ClusterRole", "metadata": {"name": "r", "labels": {"a": "b"}}}
+    owned = {"name": "r", "ownerReferences": [{"name": "x"}]}
+    known = {"metadata": {**owned, "labels": {"a": "b"}}}
+    assert restored(known, role) is known
+    assert restored({"metadata": owned}, role)["metadata"] == {"name": "r", "labels": {"a": "b"}}
+
+
+def test_marks():
+    """What is made says by whom, for whom, and from which release."""
+    made = marked({"kind": "Service", "metadata": {"name": "s", "labels": {"a": "b"}}}, "kubevirt", "v1")[
+        "metadata"
+    ]
+    assert made["labels"].items() >= {"a": "b", "app.kubernetes.io/managed-by": "virt-operator"}.items()
+    assert made["annotations"]["kubevirt.io/install-strategy-version"] == "v1"

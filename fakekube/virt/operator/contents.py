@@ -1,0 +1,112 @@
+"""What an installation of KubeVirt and CDI consists of, as data, in the order in which it is created.
+
+Who starts a cluster may write the definitions and webhooks among it by itself and quicker.
+Origin: kubevirt: pkg/virt-operator/resource/generate/install
+"""
+
+from datetime import datetime
+
+from fakekube.clock import rfc3339
+from fakekube.machinery.resources import (
+    API_SERVICES,
+    CDI_CONFIGS,
+    CDIS,
+    CONFIG_MAPS,
+    CRDS,
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    KUBEVIRTS,
+    MUTATING_WEBHOOKS,
+    NAMESPACES,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+    VALIDATING_WEBHOOKS,
+    Resource,
+)
+from fakekube.machinery.versions import Versions
+from fakekube.machinery.wire import Object
+from fakekube.virt.operator import (
+    certificates,
+    components,
+    crds,
+    installation,
+    marking,
+    roles,
+    webhooks,
+    workloads,
+)
+
+NAMESPACE, CDI_NAMESPACE = "kubevirt", "cdi"
+RESOURCES: dict[str, Resource] = {
+    resource.kind: resource
+    for resource in (
+        NAMESPACES,
+        CRDS,
+        SERVICE_ACCOUNTS,
+        DEPLOYMENTS,
+        DAEMON_SETS,
+        KUBEVIRTS,
+        CONFIG_MAPS,
+        SERVICES,
+        SECRETS,
+        Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False),
+        Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False),
+        Resource(
+            "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
+        ),
+        CDIS,
+        CDI_CONFIGS,
+        API_SERVICES,
+        MUTATING_WEBHOOKS,
+        VALIDATING_WEBHOOKS,
+    )
+}
+RELEASE = Versions().kubevirt
+
+
+def manifests(
+    now: datetime, *, nodes: int = 1, webhook: bool = True, release: str = RELEASE, signed: bool = True
+) -> list[Object]:
+    """Everything. Without `webhook`, nothing sends requests to virt-api; `signed` as for `hooks`."""
+    time = rfc3339(now)
+    return [
+        *components.namespaces(NAMESPACE, CDI_NAMESPACE),
+        *definitions(release),
+        *kept(webhook=False, release=release, signed=signed),
+        *components.cdi_services(CDI_NAMESPACE),
+        *workloads.kubevirt(NAMESPACE, nodes, time, release),
+        *workloads.cdi(CDI_NAMESPACE, time),
+        installation.kubevirt(NAMESPACE),
+        *installation.cdi(time),
+        *(hooks(release, signed=signed) if webhook else ()),
+    ]
+
+
+def definitions(release: str) -> list[Object]:
+    """Of KubeVirt, marked, and of CDI."""
+    ours = frozenset(crds.names())
+    return [
+        marking.marked(one, NAMESPACE, release) if one["metadata"]["name"] in ours else one
+        for one in crds.crds()
+    ]
+
+
+def kept(*, webhook: bool, release: str, signed: bool) -> list[Object]:
+    """What virt-operator puts back when somebody changes it, beside definitions and workloads."""
+    objs = [
+        components.priority_class(),
+        *components.accounts(NAMESPACE),
+        *roles.roles(),
+        *components.services(NAMESPACE),
+        *certificates.objects(NAMESPACE),
+    ]
+    marked = marking.all_marked(objs, NAMESPACE, release)
+    return [*marked, *(hooks(release, signed=signed) if webhook else ())]
+
+
+def hooks(release: str, *, signed: bool) -> list[Object]:
+    """What sends requests to virt-api. Where it is ours it is `signed` by our authority; another has its own."""
+    bundle = certificates.bundle() if signed else ""
+    objs = [*webhooks.api_services(NAMESPACE, bundle), *webhooks.configurations(NAMESPACE, bundle)]
+    return marking.all_marked(objs, NAMESPACE, release)

@@ -1,0 +1,91 @@
+"""How virt-operator marks what it makes, and what it puts back of an object that was made. Pure.
+
+Origin: kubevirt: pkg/virt-operator/resource/apply/{reconcile,core}.go
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fakekube.machinery.objects import Obj, annotations, labels
+from fakekube.machinery.wire import Object
+from fakekube.virt.operator import installation
+from fakekube.virt.operator.components import REGISTRY
+
+VERSION = "kubevirt.io/install-strategy-version"
+
+# What of each kind is virt-operator's; of others only the marks.
+_CONTENT = {
+    "Service": ("spec",),
+    "Secret": ("data",),
+    "APIService": ("spec",),
+    "ClusterRole": ("rules",),
+    "ClusterRoleBinding": ("subjects",),
+    "CustomResourceDefinition": ("spec",),
+    "MutatingWebhookConfiguration": ("webhooks",),
+    "ValidatingWebhookConfiguration": ("webhooks",),
+}
+
+
+def annotations_of(space: str, release: str) -> dict[str, str]:
+    """What an object was installed from."""
+    return {
+        VERSION: release,
+        "kubevirt.io/install-strategy-registry": REGISTRY,
+        "kubevirt.io/install-strategy-identifier": installation.identity(space, release)[1],
+    }
+
+
+def marked(obj: Object, space: str, release: str) -> Object:
+    """An object as virt-operator makes it."""
+    own = {"app.kubernetes.io/managed-by": "virt-operator", "app.kubernetes.io/component": "kubevirt"}
+    meta = {
+        **obj["metadata"],
+        "labels": {**own, **labels(obj)},
+        "annotations": {**annotations(obj), **annotations_of(space, release)},
+    }
+    return {**obj, "metadata": meta}
+
+
+def all_marked(objs: Iterable[Object], space: str, release: str) -> list[Object]:
+    return [marked(one, space, release) for one in objs]
+
+
+def restored(known: Object, wanted: Obj) -> Object:
+    """A known object as it was installed, with what others have added beside that; itself when nothing is missing. One that
+    is put back has no owners, where it is in no namespace."""
+    meta, given = known["metadata"], wanted["metadata"]
+    changed: Object = {
+        member: {**(meta.get(member) or {}), **given[member]}
+        for member in ("labels", "annotations")
+        if not _covers(meta.get(member) or {}, given.get(member) or {})
+    }
+    content: Object = {
+        member: _merged(known.get(member), wanted[member])
+        for member in _CONTENT.get(wanted["kind"], ())
+        if member in wanted and not _covers(known.get(member), wanted[member])
+    }
+    if not changed and not content:
+        return known
+    meta = {**meta, **changed}
+    if not meta.get("namespace"):
+        meta.pop("ownerReferences", None)
+    return {**known, **content, "metadata": meta}
+
+
+def _covers(known: Any, wanted: Any) -> bool:
+    """Whether everything wanted is known; what the server has added to it counts for nothing."""
+    if isinstance(wanted, Mapping):
+        return isinstance(known, Mapping) and all(
+            _covers(known.get(key), value) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(known, list)
+            and len(known) == len(wanted)
+            and all(_covers(has, want) for has, want in zip(known, wanted, strict=True))
+        )
+    return bool(known == wanted) or (known is None and not wanted)
+
+
+def _merged(known: Any, wanted: Any) -> Any:
+    return {**known, **wanted} if isinstance(known, Mapping) and isinstance(wanted, Mapping) else wanted
