@@ -1,8 +1,11 @@
 """Upstream's functional specs of what KubeVirt runs on: definitions, labels of nodes, taints, its own pods.
 
-Origin: kubevirt: tests/infrastructure/{crds,node-labeller,taints-and-tolerations}.go
+Origin: kubevirt: tests/infrastructure/{crds,node-labeller,prometheus,taints-and-tolerations,virt-controller-leader-election}.go
 """
 
+from urllib.parse import urlencode
+
+import aiohttp
 import pytest
 
 from tests.upstream import guests
@@ -159,3 +162,79 @@ async def test_the_leader_goes(suite: Suite) -> None:
     await suite.eventually(another, 90, 5)
     assert conditions(await suite.get(f"{HERE}/{new}"))["Ready"] == "True"
     await guests.instance(suite, guests.guest())
+
+
+async def inside(suite: Suite, pod: str, *command: str) -> str:
+    """What a command in a container says, as `exec` has it."""
+    query = urlencode(
+        [("container", "virt-handler"), ("stdout", "true"), *(("command", one) for one in command)]
+    )
+    url = f"{suite.url}{HERE}/{pod}/exec?{query}"
+    said = b""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url, protocols=["v5.channel.k8s.io"]) as socket,
+    ):
+        async for message in socket:
+            assert message.type is aiohttp.WSMsgType.BINARY
+            if message.data[0] == 1:
+                said += message.data[1:]
+    return said.decode()
+
+
+async def test_endpoints_of_metrics(suite: Suite) -> None:
+    """[4136] [4137] [4138] [4139] All of KubeVirt's pods are behind one port, and each tells its figures; one leads, two are ready."""
+    endpoints = await suite.get("/api/v1/namespaces/kubevirt/endpoints/kubevirt-prometheus-metrics")
+    (subset,) = endpoints["subsets"]
+    ((port,), addresses) = (subset["ports"], subset["addresses"])
+    assert (port["name"], port["port"]) == ("metrics", 8443)
+    pods = await suite.items(HERE, "prometheus.kubevirt.io=true")
+    assert {one["ip"] for one in addresses} == {one["status"]["podIP"] for one in pods}
+    (asking, *_) = [one["metadata"]["name"] for one in await suite.items(HERE, "kubevirt.io=virt-handler")]
+    counted: dict[str, list[int]] = {"virt-controller": [0, 0], "virt-operator": [0, 0]}
+    for one in addresses:
+        said = await inside(suite, asking, "curl", "-L", "-k", f"https://{one['ip']}:8443/metrics")
+        assert "go_goroutines" in said
+        for component, found in counted.items():
+            if one["targetRef"]["name"].startswith(component):
+                own = f"kubevirt_{component.replace('-', '_')}"
+                found[0] += said.count(f"{own}_leading_status 1")
+                found[1] += said.count(f"{own}_ready_status 1")
+    assert set(map(tuple, counted.values())) == {(1, 2)}
+
+
+FAMILIES = (
+    *(
+        "kubevirt_vmi_network_",
+        "kubevirt_vmi_memory",
+        "kubevirt_vmi_vcpu_wait",
+        "kubevirt_vmi_vcpu_seconds_total",
+    ),
+    *("kubevirt_vmi_memory_unused_bytes", "kubevirt_vmi_memory_swap_in", "kubevirt_vmi_memory_swap_out"),
+    *("kubevirt_vmi_storage_flush_requests_total", "kubevirt_vmi_storage_read_traffic_bytes_total"),
+    *("kubernetes_vmi_label_", "kubevirt_node_deprecated_machine_types"),
+)
+
+
+async def test_metrics_of_guests(suite: Suite) -> None:
+    """[4141]–[4148] The handler of their node tells of both guests, the controller that leads whether they can be evicted."""
+    first = await guests.instance(suite, guests.guest(), "a")
+    node = await first.node()
+    await guests.instance(suite, guests.guest(nodeSelector={"kubernetes.io/hostname": node}), "b")
+    handler = next(
+        one for one in await suite.items(HERE, "kubevirt.io=virt-handler") if one["spec"]["nodeName"] == node
+    )
+    own, address = handler["metadata"]["name"], handler["status"]["podIP"]
+    said = await inside(suite, own, "curl", "-L", "-k", f"https://{address}:8443/metrics")
+    assert all(one in said for one in FAMILIES)
+    lines = [line for line in said.splitlines() if line.startswith("kubevirt_vmi_")]
+    for line in lines:
+        assert f'node="{node}",namespace="{guests.NS}",name="' in line
+        assert float(line.rpartition(" ")[2]) >= 0
+    assert all(any(f',name="{own}",' in line for line in lines) for own in "ab")
+    controller = await suite.get(f"{HERE}/{await leader(suite)}")
+    address = controller["status"]["podIP"]
+    assert "kubevirt_vmi_non_evictable" in await inside(
+        suite, own, "curl", "-k", f"https://{address}:8443/metrics"
+    )
+    assert not await inside(suite, own, "curl", "-k", f"https://{address}:81/metrics")

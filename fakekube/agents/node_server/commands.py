@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from fakekube.agents.node_server import logs, shell
+from fakekube.agents.node_server import fetching, logs, shell
 from fakekube.agents.node_server.channels import Run, Talk
 from fakekube.agents.node_server.place import Container
 from fakekube.clock import Clock
@@ -74,8 +74,14 @@ class Inside(Protocol):
         """Carry out what a command has done (`Done.act`)."""
 
 
-def executing(container: Container, asked: Asked, clock: Clock, act: Callable[[str], Awaitable[None]]) -> Run:
-    """How to run a command in it."""
+def executing(
+    container: Container,
+    asked: Asked,
+    clock: Clock,
+    act: Callable[[str], Awaitable[None]],
+    dial: fetching.Dial,
+) -> Run:
+    """How to run a command in it. `dial` connects to what listens on a port of a pod with an address."""
 
     async def run(talk: Talk) -> Object:
         if asked.words[0] in shell.SHELLS and "-c" not in asked.words and asked.tty:
@@ -83,7 +89,10 @@ def executing(container: Container, asked: Asked, clock: Clock, act: Callable[[s
         reads = asked.stdin and (asked.words[0] in shell.SHELLS or asked.words[-1] in ("cat", "-"))
         stdin = await _all(talk) if reads and "-c" not in asked.words else ""
         try:
-            done = shell.program(container, list(asked.words), stdin)
+            if asked.words[0].rpartition("/")[2] == "curl":
+                done = await fetching.curl(asked.words[1:], dial)
+            else:
+                done = shell.program(container, list(asked.words), stdin)
         except shell.NotFound as error:
             return _not_found(str(error))
         if done.sleep:

@@ -1,4 +1,4 @@
-"""TLS inside a conversation: the server's end for whoever connects to a port of a pod and begins a handshake there."""
+"""TLS inside a conversation: for whoever connects to a port of a pod and begins a handshake there, and for who does so here."""
 
 import ssl
 from collections.abc import Callable
@@ -15,11 +15,11 @@ T = TypeVar("T")
 class Secured:
     """A WebSocket whose messages are what the peer said once it is decrypted. It has gone when it speaks no TLS."""
 
-    def __init__(self, socket: WebSocket, context: ssl.SSLContext) -> None:
+    def __init__(self, socket: WebSocket, context: ssl.SSLContext, *, server_side: bool = True) -> None:
         self.subprotocol = socket.subprotocol
         self._socket = socket
         self._came, self._due = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._came, self._due, server_side=True)
+        self._tls = context.wrap_bio(self._came, self._due, server_side=server_side)
 
     async def send(self, data: bytes | str) -> None:
         text = data.encode() if isinstance(data, str) else data

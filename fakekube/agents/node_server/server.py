@@ -75,6 +75,11 @@ class NodeServer:
             return None
         return lambda socket: listening.converse(service, socket)
 
+    async def _dial_address(self, address: str, port: int) -> Serve | None:
+        """The same for the pod that runs under an address."""
+        found = await self._client.list(PODS, field_selector=f"status.podIP={address},status.phase=Running")
+        return await self.dial(found.items[0], port) if found.items else None
+
     # --- logs ----------------------------------------------------------------------------------------------------
 
     def _logs(self, pod: Object, container: str, query: Query) -> Response:
@@ -155,7 +160,8 @@ class NodeServer:
             watching = self._until_ended(pod, container)
             run = commands.attached(inside, asked, watching, partial(self._end, pod, container))
         elif asked.words:
-            run = commands.executing(inside, asked, self._clock, partial(self._act, pod))
+            act = partial(self._act, pod)
+            run = commands.executing(inside, asked, self._clock, act, self._dial_address)
         else:
             raise ApiError("you must specify at least 1 command", code=400, reason="BadRequest")
         if _upgrade(request) == _SPDY:

@@ -45,7 +45,7 @@ def services(kubevirt: str) -> list[Object]:
         _service("virt-api", kubevirt, {"kubevirt.io": "virt-api"}, 8443),
         _service("virt-exportproxy", kubevirt, {"kubevirt.io": "virt-exportproxy"}, 8443),
         _service("kubevirt-operator-webhook", kubevirt, {"kubevirt.io": "virt-operator"}, 8444),
-        _service("kubevirt-prometheus-metrics", kubevirt, metrics, 8443),
+        _service("kubevirt-prometheus-metrics", kubevirt, metrics, "metrics", name="metrics"),
     ]
 
 
@@ -66,11 +66,11 @@ def _core(kind: str, name: str, namespace: str = "", labels: dict[str, str] | No
     return {"apiVersion": "v1", "kind": kind, "metadata": meta}
 
 
-def _service(name: str, namespace: str, selector: dict[str, str], target: int) -> Object:
-    obj = _core("Service", name, namespace, dict(selector))
+def _service(own: str, namespace: str, selector: dict[str, str], target: int | str, **port: str) -> Object:
+    obj = _core("Service", own, namespace, dict(selector))
     obj["spec"] = {
         "selector": selector,
-        "ports": [{"port": 443, "targetPort": target, "protocol": "TCP"}],
+        "ports": [{**port, "port": 443, "targetPort": target, "protocol": "TCP"}],
         "type": "ClusterIP",
     }
     return obj

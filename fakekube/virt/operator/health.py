@@ -1,24 +1,27 @@
-"""What KubeVirt's own pods say on their port 8443: that they are well, and which version of their configuration they know.
+"""What KubeVirt's own pods say on their port 8443: that they are well, which version of their configuration they know, and,
+for Prometheus, what `figures` tells of them.
 
 Whoever changes the configuration asks them, until all know it. Ours read it from the KubeVirt object whenever they need
 it, so they know the newest. The port speaks TLS, with the component's certificate; so does virt-operator's 8444, where
 its webhooks would be, and says the same.
-Upstream: kubevirt: pkg/healthz/healthz.go, tests/libkubevirt/config/kvconfig.go
+Upstream: kubevirt: pkg/healthz/healthz.go, pkg/virt-operator/util/util.go, tests/libkubevirt/config/kvconfig.go
 """
 
 import json
 
 from fakekube.agents.node_server import listening
-from fakekube.agents.node_server.listening import Said, Serve, Service
+from fakekube.agents.node_server.listening import Said, Serve
 from fakekube.agents.node_server.secured import Secured
 from fakekube.client.client import Client
 from fakekube.machinery import objects
-from fakekube.machinery.resources import KUBEVIRTS
+from fakekube.machinery.errors import NotFound
+from fakekube.machinery.resources import KUBEVIRTS, LEASES, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object, WebSocket
-from fakekube.virt.operator import certificates
+from fakekube.virt.operator import certificates, figures
 
 PORT, WEBHOOKS = 8443, 8444
-_PATH = b"healthz"
+_HEALTH, _METRICS = b"healthz", b"metrics"
+_END = b"\r\n\r\n"
 
 
 def of_pod(pod: Object, port: int, client: Client) -> Serve | None:
@@ -30,18 +33,47 @@ def of_pod(pod: Object, port: int, client: Client) -> Serve | None:
         return None
 
     async def serve(socket: WebSocket) -> None:
+        talk, data = Secured(socket, context), b""
+        while _END not in data and (more := await talk.receive()) is not None:
+            data += more.encode() if isinstance(more, str) else more
+        measured = await _measured(pod, component, client) if _asked(data) == _METRICS else ""
         found = (await client.list(KUBEVIRTS, objects.namespace(pod))).items
         known = objects.resource_version(found[0]) if found else ""
-        await listening.converse(Service(b"", lambda data: answer(data, known)), Secured(socket, context))
+        await talk.send(answer(data, known, measured).output)
+        await talk.close()
 
     return serve
 
 
-def answer(data: bytes, known: str) -> Said:
+async def _measured(pod: Object, component: str, client: Client) -> str:
+    try:
+        lease = await client.get(LEASES, component, objects.namespace(pod))
+    except NotFound:
+        lease = {}
+    leads = objects.dig(lease, "spec", "holderIdentity") == objects.name(pod)
+    guests = (await client.list(VIRTUAL_MACHINE_INSTANCES)).items
+    return figures.told(
+        component, objects.dig(pod, "spec", "nodeName", default=""), leads=leads, guests=guests
+    )
+
+
+def _asked(data: bytes) -> bytes:
+    """The path of a request, without the slashes around it."""
+    return _path([*data.split(maxsplit=2), b"", b""][1])
+
+
+def _path(target: bytes) -> bytes:
+    return target.partition(b"?")[0].strip(b"/")
+
+
+def answer(data: bytes, known: str, measured: str = "") -> Said:
     """One request, one answer: what is known is known anew with every connection."""
 
     def respond(asked: bytes) -> tuple[bytes, bytes, bytes]:
-        if asked.partition(b"?")[0].strip(b"/") != _PATH:
+        path = _path(asked)
+        if path == _METRICS:
+            return b"200 OK", b"text/plain; version=0.0.4", measured.encode()
+        if path != _HEALTH:
             return b"404 Not Found", b"text/plain", b"404: Page Not Found"
         well = {"apiserver": {"connectivity": "ok"}, "config-resource-version": known}
         return b"200 OK", b"application/json", json.dumps(well).encode()

@@ -10,7 +10,7 @@ from fakekube.client.client import Client
 from fakekube.client.recorder import WARNING, Recorder
 from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.objects import dig, name
-from fakekube.machinery.resources import BUDGETS, DAEMON_SETS, DEPLOYMENTS, NODES
+from fakekube.machinery.resources import BUDGETS, DAEMON_SETS, DEPLOYMENTS, NODES, Resource
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import workloads
 
