@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from fakekube.agents.node_server.listening import Serve
-from fakekube.agents.node_server.secured import Secured
 from fakekube.agents.node_server.place import Done
+from fakekube.agents.node_server.secured import Secured
 from fakekube.machinery.wire import WebSocket
 
 Dial = Callable[[str, int], Awaitable[Serve | None]]  # address and port
