@@ -25,6 +25,7 @@ def _virt_operator(at: Setting) -> Made:
         release=release,
         leading=leading,
         signed=not outside,
+        rolls={"deployments", "replicasets", "daemonsets", "kubelet", "scheduler"} <= at.chosen,
     )
 
     async def prepare() -> None:

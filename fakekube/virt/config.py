@@ -3,6 +3,7 @@
 Origin: kubevirt: pkg/virt-config/{configuration,virt-config}.go, pkg/virt-config/featuregate/active.go
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,7 @@ class ClusterConfig:
 
     default_architecture: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)  # spec.configuration
+    launcher_image: str = ""  # of the release that is installed
 
     def gate(self, name: str) -> bool:
         """Whether a feature gate is open."""
@@ -137,4 +139,12 @@ def from_object(kubevirt: Object | None) -> ClusterConfig:
     return ClusterConfig(
         default_architecture=str(dig(kubevirt, "status", "defaultArchitecture") or ""),
         raw=dig(kubevirt, "spec", "configuration") or {},
+        launcher_image=_launcher(dig(kubevirt, "status", "observedDeploymentConfig") or "{}"),
     )
+
+
+def _launcher(config: str) -> str:
+    parts = json.loads(config)
+    if "registry" not in parts or "kubeVirtVersion" not in parts:
+        return ""
+    return f"{parts['registry']}/{parts.get('imagePrefix', '')}virt-launcher:{parts['kubeVirtVersion']}"

@@ -13,6 +13,7 @@ from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.launcher_facts import Settings
 from fakekube.virt.controller.migration import MigrationController
 from fakekube.virt.controller.node import NodeController
+from fakekube.virt.controller.outdated import Outdated
 from fakekube.virt.controller.replicaset import ReplicaSetController
 from fakekube.virt.controller.storage.all import Storage
 from fakekube.virt.controller.vm import VirtualMachineController
@@ -43,6 +44,7 @@ class VirtController:
             NodeController(nodes).controller,
             AutomaticMigrations(drains, updates=updates.recorder).controller,
             OldBudgets(drains).controller,
+            Outdated(updates).controller,
             *storage.controllers,
         ]
 

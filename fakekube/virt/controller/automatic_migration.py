@@ -1,5 +1,6 @@
 """Migrations nobody created by hand, as one controller: away from a node, and to apply a live update.
 
+Guests of another release than is installed move likewise, if the KubeVirt object says so; those that cannot are `outdated`'s.
 Who asked a guest to leave is virt-api's business (it answers evictions of launcher pods); a drained node asks by its taint.
 A live update is in the VMI's spec already, and reaches the guest by moving it. This side only creates migrations, a few at
 a time, and another after each that fails; how long that waits is `migration_backoff`'s business.
@@ -24,7 +25,7 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import MIGRATIONS
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance, live_update, migration_plan, migration_policy, names
+from fakekube.virt.controller import instance, live_update, migration_plan, migration_policy, names, outdated
 from fakekube.virt.controller.informers import BY_NODE, BY_VMI
 from fakekube.virt.controller.migration_backoff import EVACUATION, UPDATE
 from fakekube.virt.controller.wiring import Wiring
@@ -63,8 +64,18 @@ class AutomaticMigrations:
             (informers.vmis, _leaving),
             (informers.migrations, _of_migration),
             (informers.nodes, self._drained),
-            reads=(informers.kubevirts,),
+            (informers.kubevirts, self._updated),
         )
+
+    def _updated(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        """Guests that are to move to launchers of another release, once that is installed, or somebody wants them to."""
+        if new is None or (old is not None and outdated.migrates(old) == outdated.migrates(new)):
+            return ()
+        return [key(vmi) for vmi in self._informers.vmis.objects() if outdated.is_marked(vmi)]
+
+    def _is_outdated(self, vmi: Object) -> bool:
+        kubevirt = next(iter(self._informers.kubevirts.objects()), None)
+        return outdated.is_marked(vmi) and kubevirt is not None and outdated.migrates(kubevirt)
 
     def _drained(self, old: Object | None, new: Object | None) -> Iterable[str]:
         taint = self._informers.config().drain_taint
@@ -102,7 +113,8 @@ class AutomaticMigrations:
     async def _abort(self, vmi: Object, known: Iterable[Object]) -> None:
         """Delete the migration of an update that somebody called off, or that is no longer asked for."""
         arrived = dig(vmi, "status", "migrationState", "targetNodeDomainReadyTimestamp")
-        if _ABORTED not in annotations(vmi) and (live_update.awaits_migration(vmi) or arrived):
+        wanted = live_update.awaits_migration(vmi) or self._is_outdated(vmi)
+        if _ABORTED not in annotations(vmi) and (wanted or arrived):
             return
         for one in known:
             if UPDATE not in annotations(one) or migration_plan.is_final(one) or is_terminating(one):
@@ -118,7 +130,8 @@ class AutomaticMigrations:
         node = dig(vmi, "status", "nodeName", default="")
         if self._has_to_leave(vmi):
             return _Why("kubevirt-evacuation-", EVACUATION, node, self._drains, "system-critical")
-        if live_update.awaits_migration(vmi) and not is_terminating(vmi) and _ABORTED not in annotations(vmi):
+        wanted = live_update.awaits_migration(vmi) or self._is_outdated(vmi)
+        if wanted and not is_terminating(vmi) and _ABORTED not in annotations(vmi):
             words = " for automated workload update"
             return _Why("kubevirt-workload-update-", UPDATE, "", self._updates, words=words)
         return None
@@ -174,6 +187,7 @@ def _leaving(old: Object | None, new: Object | None) -> Iterable[str]:
         return (key(old),) if old is not None else ()
     if (
         dig(new, "status", "evacuationNodeName")
+        or outdated.is_marked(new)
         or live_update.awaits_migration(new)
         or _ABORTED in annotations(new)
     ):

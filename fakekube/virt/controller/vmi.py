@@ -7,7 +7,16 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/{vmi,lifecycle}.go
 from collections.abc import Iterable
 
 from fakekube.client.controller import Result, owner_of
-from fakekube.machinery.objects import annotations, controller_of, is_terminating, key, labels, namespace, uid
+from fakekube.machinery.objects import (
+    annotations,
+    controller_of,
+    dig,
+    is_terminating,
+    key,
+    labels,
+    namespace,
+    uid,
+)
 from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import (
@@ -60,7 +69,8 @@ class InstanceController:
             (informers.data_volumes, self._users),
             (informers.claims, self._users),
             (informers.cdi_configs, self._scheduling),
-            reads=(informers.kubevirts, informers.namespaces, informers.quotas, informers.storage_classes),
+            (informers.kubevirts, self._updated),
+            reads=(informers.namespaces, informers.quotas, informers.storage_classes),
             workers=_WORKERS,
         )
 
@@ -76,6 +86,13 @@ class InstanceController:
     def _scheduling(self, _old: Object | None, _new: Object | None) -> Iterable[str]:
         """Those that may have waited for CDI to know what it is configured to."""
         return [key(vmi) for vmi in self._informers.vmis.objects() if instance.phase(vmi) == names.SCHEDULING]
+
+    def _updated(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        """All, when another release is installed."""
+        member = ("status", "observedDeploymentID")
+        if old is None or new is None or dig(old, *member) == dig(new, *member):
+            return ()
+        return [key(vmi) for vmi in self._informers.vmis.objects() if not instance.is_final(vmi)]
 
     async def _reconcile(self, own: str) -> Result | None:
         vmi = self._informers.vmis.get(own)
@@ -136,6 +153,7 @@ class InstanceController:
                 unschedulable=seen.unschedulable,
                 provisioning=seen.provisioning,
                 attached=seen.attached,
+                launcher_image=self._wiring.launcher_image(),
                 cdi_config=self._informers.cdi_configs.get("config"),
                 has_vm=owner is not None and self._owner_exists(own, owner),
             )

@@ -18,7 +18,6 @@ from fakekube.machinery.objects import (
     dig,
     finalizers,
     is_terminating,
-    labels,
     uid,
     without,
 )
@@ -57,6 +56,7 @@ class Seen:
     has_vm: bool = False
     cdi_config: Object | None = None
     attached: Mapping[str, Object] | None = None  # attachment pods by the volume they bring
+    launcher_image: str = ""  # what launchers are made from now; empty: it cannot be told
 
 
 def next_phase(seen: Seen) -> str:
@@ -116,6 +116,7 @@ def next_instance(seen: Seen) -> Object:
             status["qosClass"] = qos  # one pass after the pod was made
     elif was in names.FINAL and not seen.owned:
         status.pop("launcherContainerImageVersion", None)
+    _mark_outdated(meta, str(status.get("launcherContainerImageVersion", "")), seen)
     if phase == names.SCHEDULED and was == names.SCHEDULING and pod is not None:
         _hand_over(meta, status, seen, pod)
     if was in (names.SCHEDULED, names.RUNNING):
@@ -128,6 +129,18 @@ def next_instance(seen: Seen) -> Object:
     else:
         meta.pop("finalizers", None)
     return {**vmi, "metadata": meta, "status": status}
+
+
+def _mark_outdated(meta: Object, image: str, seen: Seen) -> None:
+    """Say in a label that the launcher is of another release than is installed; or no longer."""
+    own, outdated = (
+        meta.get("labels") or {},
+        bool(image and seen.launcher_image and image != seen.launcher_image),
+    )
+    if outdated and names.OUTDATED_LAUNCHER not in own:
+        meta["labels"] = {**own, names.OUTDATED_LAUNCHER: ""}
+    elif not outdated and names.OUTDATED_LAUNCHER in own:
+        meta["labels"] = {key: value for key, value in own.items() if key != names.OUTDATED_LAUNCHER}
 
 
 def _describe_pod(status: Object, pod: Object, phase: str) -> None:
@@ -146,7 +159,7 @@ def _describe_pod(status: Object, pod: Object, phase: str) -> None:
 def _hand_over(meta: Object, status: Object, seen: Seen, pod: Object) -> None:
     node = dig(pod, "spec", "nodeName", default="")
     _set(status, "nodeName", node)
-    meta["labels"] = {**labels(seen.vmi), names.NODE_NAME: node}
+    meta["labels"] = {**(meta.get("labels") or {}), names.NODE_NAME: node}
     if names.MIGRATION_TRANSPORT_UNIX in annotations(pod):
         status["migrationTransport"] = "Unix"
     _set(status, "interfaces", nics.first_statuses(seen.vmi, pod))

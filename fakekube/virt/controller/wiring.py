@@ -29,7 +29,12 @@ class Wiring:
     def launcher_settings(self, space: str) -> Settings:
         """What decides about launcher pods in a namespace now."""
         informers = self.informers
-        return replace(self.settings, config=informers.config(), limits=informers.limited(space))
+        image, limits = self.launcher_image(), informers.limited(space)
+        return replace(self.settings, launcher_image=image, config=informers.config(), limits=limits)
+
+    def launcher_image(self) -> str:
+        """What launchers run from now."""
+        return self.informers.config().launcher_image or self.settings.launcher_image
 
     def speaking(self, component: str) -> "Wiring":
         """The same, for a component of another name."""

@@ -36,6 +36,7 @@ from fakekube.virt.operator import (
     webhooks,
     workloads,
 )
+from fakekube.virt.operator.sources import Source
 
 NAMESPACE, CDI_NAMESPACE = "kubevirt", "cdi"
 RESOURCES: dict[str, Resource] = {
@@ -75,7 +76,7 @@ def manifests(
         *definitions(release),
         *kept(webhook=False, release=release, signed=signed),
         *components.cdi_services(CDI_NAMESPACE),
-        *workloads.kubevirt(NAMESPACE, nodes, time, release),
+        *workloads.kubevirt(NAMESPACE, nodes, time, Source(release)),
         *workloads.cdi(CDI_NAMESPACE, time),
         installation.kubevirt(NAMESPACE),
         *installation.cdi(time),

@@ -31,6 +31,7 @@ from fakekube.machinery.objects import (
     is_terminating,
     key,
     name,
+    namespace,
     without,
 )
 from fakekube.machinery.resources import (
@@ -42,12 +43,13 @@ from fakekube.machinery.resources import (
     NODES,
 )
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator import contents, defining, installation, marking, roles, workloads
+from fakekube.virt.operator import contents, defining, installation, marking, roles, sources, workloads
 from fakekube.virt.operator.contents import NAMESPACE, RELEASE, RESOURCES
 from fakekube.virt.operator.defining import Definitions
 from fakekube.virt.operator.keeping import Keeper
 from fakekube.virt.operator.leading import Leases
 from fakekube.virt.operator.rollout import Rollout
+from fakekube.virt.operator.sources import Source
 
 T = TypeVar("T")
 
@@ -75,7 +77,9 @@ class VirtOperator:
         release: str = RELEASE,
         leading: Iterable[str] = LEADING,
         signed: bool = True,
+        rolls: bool = True,
     ) -> None:
+        self._rolls = rolls
         self._release = release
         self._recorder = Recorder(client, self.name, clock=clock, ids=ids)
         self._rollout = Rollout(client, self._recorder, namespace=NAMESPACE, release=release)
@@ -193,18 +197,42 @@ class VirtOperator:
             obj = copy_of(obj)
             obj["metadata"]["finalizers"] = [*finalizers(obj), installation.FINALIZER]
             await self._client.update(KUBEVIRTS, obj)
-        elif dig(obj, "status", "observedGeneration") != generation(obj):
-            listed = await self._carry_out(obj, now)
-            await self._write(obj, installation.deployed(obj, listed, now, self._release))
+        elif self._is_retargeted(obj):
+            await self._write(obj, installation.updating(obj, now, self._source(obj)))
+        elif dig(obj, "status", "observedGeneration") != generation(obj) or installation.is_updating(obj):
+            made = await self._carry_out(obj, now)
+            listed, source = installation.generations(made), self._source(obj)
+            if not installation.is_updating(obj) or self._has_rolled_out(made):
+                operator = self._of_operator().version
+                await self._write(obj, installation.deployed(obj, listed, now, source, operator))
+            elif listed != dig(obj, "status", "generations"):
+                await self._write(obj, {**obj["status"], "generations": listed})
         elif self._astray(obj):
-            listed = await self._carry_out(obj, now)
+            listed = installation.generations(await self._carry_out(obj, now))
             await self._write(obj, {**obj["status"], "generations": listed})
 
     async def _carry_out(self, obj: Object, now: str) -> list[Object]:
-        """Everything as the KubeVirt object wants it; what it is to remember of that."""
+        """Everything as the KubeVirt object wants it."""
         self._keeper.want(marking.all_marked(roles.following(obj), NAMESPACE, self._release))
         definitions = await self._definitions.carry_out(obj)
-        return installation.generations([*await self._rollout.carry_out(obj, now), *definitions])
+        return [*await self._rollout.carry_out(obj, now, self._source(obj)), *definitions]
+
+    def _of_operator(self) -> Source:
+        own = self._made[DEPLOYMENTS.plural].get(f"{NAMESPACE}/{workloads.OPERATOR}")
+        return sources.of_operator(own, self._release)
+
+    def _source(self, obj: Object) -> Source:
+        return sources.wanted(obj, self._of_operator())
+
+    def _is_retargeted(self, obj: Object) -> bool:
+        """Whether what is installed is to come from elsewhere than it does, or is about to."""
+        target = dig(obj, "status", "targetDeploymentID")
+        return bool(target) and target != self._source(obj).identity(namespace(obj))[1]
+
+    def _has_rolled_out(self, made: list[Object]) -> bool:
+        """Whether all pods are new. Where nobody makes pods, nothing is waited for."""
+        kinds = (DEPLOYMENTS.kind, DAEMON_SETS.kind)
+        return not self._rolls or all(workloads.has_rolled_out(one) for one in made if one["kind"] in kinds)
 
     def _rests(self) -> bool:
         """Whether virt-operator is scaled to nothing."""
@@ -217,7 +245,10 @@ class VirtOperator:
         if woken and dig(old, "spec", "replicas") == 0 != dig(new, "spec", "replicas"):
             self._keeper.look_again()
             return [key(one) for one in self._kubevirts.objects()]
-        return [key(one) for one in self._kubevirts.objects() if self._astray(one)]
+        return [key(one) for one in self._kubevirts.objects() if self._is_to_be_looked_at(one)]
+
+    def _is_to_be_looked_at(self, obj: Object) -> bool:
+        return self._astray(obj) or installation.is_updating(obj) or self._is_retargeted(obj)
 
     def _astray(self, obj: Object) -> bool:
         """Whether somebody changed, or deleted, what was made for the KubeVirt object. virt-operator is not its own business."""

@@ -3,18 +3,17 @@
 Origin: kubevirt: pkg/virt-operator/util/client.go, cdi: pkg/operator/controller
 """
 
-import hashlib
 from typing import Any
 
-import orjson
-
-from fakekube.machinery.objects import generation, name, namespace
+from fakekube.machinery.objects import Obj, dig, generation, name, namespace
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator.components import CDI_VERSION, REGISTRY
+from fakekube.virt.operator.components import CDI_VERSION
+from fakekube.virt.operator.sources import Source
 
 FINALIZER = "kubevirt.io/foregroundDeleteKubeVirt"
 ARCHITECTURE = "amd64"
 FILESYSTEM_OVERHEAD = "0.06"
+_OUTDATED = "outdatedVirtualMachineInstanceWorkloads"  # virt-controller counts them
 _READY = ("AllComponentsReady", "All components are ready.")
 _CREATED = ("AllResourcesCreated", "All resources were created.")
 _DELETING = ("DeletionInProgress", "Deletion was triggered")
@@ -37,29 +36,23 @@ def kubevirt(space: str) -> Object:
     }
 
 
-def identity(space: str, release: str) -> tuple[str, str]:
-    """What an installation is made from, and the mark of all that is made from it."""
-    config = orjson.dumps({"registry": REGISTRY, "kubeVirtVersion": release, "namespace": space}).decode()
-    return config, hashlib.sha1(config.encode(), usedforsecurity=False).hexdigest()
-
-
-def deployed(obj: Object, generations: list[Object], now: str, release: str) -> dict[str, Any]:
-    """The status of an installation that is complete, for the object as it is."""
-    config, identifier = identity(obj["metadata"]["namespace"], release)
+def deployed(obj: Object, generations: list[Object], now: str, source: Source, operator: str) -> Object:
+    """The status of an installation that is complete, for the object as it is. `operator`: the version of virt-operator."""
+    config, identifier = source.identity(obj["metadata"]["namespace"])
     return {
         "phase": "Deployed",
         "observedGeneration": generation(obj),
-        "operatorVersion": release,
-        "targetKubeVirtVersion": release,
-        "observedKubeVirtVersion": release,
-        "targetKubeVirtRegistry": REGISTRY,
-        "observedKubeVirtRegistry": REGISTRY,
+        "operatorVersion": operator,
+        "targetKubeVirtVersion": source.version,
+        "observedKubeVirtVersion": source.version,
+        "targetKubeVirtRegistry": source.registry,
+        "observedKubeVirtRegistry": source.registry,
         "targetDeploymentID": identifier,
         "observedDeploymentID": identifier,
         "targetDeploymentConfig": config,
         "observedDeploymentConfig": config,
         "defaultArchitecture": _architecture(obj),
-        "outdatedVirtualMachineInstanceWorkloads": 0,
+        "outdatedVirtualMachineInstanceWorkloads": dig(obj, "status", _OUTDATED) or 0,
         "generations": generations,
         "conditions": [
             _condition("Available", _READY, now),
@@ -68,6 +61,34 @@ def deployed(obj: Object, generations: list[Object], now: str, release: str) -> 
             _condition("Created", _CREATED, now),
         ],
     }
+
+
+def updating(obj: Object, now: str, source: Source) -> Object:
+    """The status while components are replaced by those of another source: everything works, but not all as it is to."""
+    status: Object = obj.get("status") or {}
+    config, identifier = source.identity(obj["metadata"]["namespace"])
+    was = (status.get("observedKubeVirtVersion", ""), status.get("observedKubeVirtRegistry", ""))
+    text = f"Transitioning from previous version {was[0]} with registry {was[1]} to target version {source.version} using registry {source.registry}"
+    said = ("UpdateInProgress", text)
+    return {
+        **status,
+        "targetKubeVirtVersion": source.version,
+        "targetKubeVirtRegistry": source.registry,
+        "targetDeploymentID": identifier,
+        "targetDeploymentConfig": config,
+        "conditions": [
+            _condition("Available", said, now),
+            _condition("Progressing", said, now),
+            _condition("Degraded", said, now),
+            _condition("Created", _CREATED, now),
+        ],
+    }
+
+
+def is_updating(obj: Obj) -> bool:
+    status = obj.get("status") or {}
+    observed = status.get("observedDeploymentID")
+    return bool(observed and observed != status.get("targetDeploymentID"))
 
 
 def deleting(obj: Object, now: str) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, annotations, labels
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator import installation
-from fakekube.virt.operator.components import REGISTRY
+from fakekube.virt.operator.sources import Source
 
 VERSION = "kubevirt.io/install-strategy-version"
 
@@ -26,12 +25,12 @@ _CONTENT = {
 }
 
 
-def annotations_of(space: str, release: str) -> dict[str, str]:
+def annotations_of(space: str, source: Source) -> dict[str, str]:
     """What an object was installed from."""
     return {
-        VERSION: release,
-        "kubevirt.io/install-strategy-registry": REGISTRY,
-        "kubevirt.io/install-strategy-identifier": installation.identity(space, release)[1],
+        VERSION: source.version,
+        "kubevirt.io/install-strategy-registry": source.registry,
+        "kubevirt.io/install-strategy-identifier": source.identity(space)[1],
     }
 
 
@@ -41,7 +40,7 @@ def marked(obj: Object, space: str, release: str) -> Object:
     meta = {
         **obj["metadata"],
         "labels": {**own, **labels(obj)},
-        "annotations": {**annotations(obj), **annotations_of(space, release)},
+        "annotations": {**annotations(obj), **annotations_of(space, Source(release))},
     }
     return {**obj, "metadata": meta}
 

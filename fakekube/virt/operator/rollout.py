@@ -13,6 +13,7 @@ from fakekube.machinery.objects import dig, name
 from fakekube.machinery.resources import BUDGETS, DAEMON_SETS, DEPLOYMENTS, NODES, Resource
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import workloads
+from fakekube.virt.operator.sources import Source
 
 _RESOURCES = {one.kind: one for one in (DEPLOYMENTS, DAEMON_SETS)}
 _CUSTOM_REPLICAS = (
@@ -30,19 +31,19 @@ class Rollout:
         self._namespace = namespace
         self._release = release
 
-    async def carry_out(self, kubevirt: Object, now: str) -> list[Object]:
+    async def carry_out(self, kubevirt: Object, now: str, source: Source) -> list[Object]:
         """All workloads and budgets as they are afterwards, for a KubeVirt object."""
         replicas = dig(kubevirt, "spec", "infra", "replicas")
         nodes = len((await self._client.metadata_only().list(NODES)).items)
         guarded = bool(replicas) or nodes > 1
         found = []
-        for made in workloads.kubevirt(self._namespace, nodes, now, self._release):
+        for made in workloads.kubevirt(self._namespace, nodes, now, source):
             if not workloads.is_wanted(made, kubevirt):
                 await self._remove(made)
                 continue
             one = await self._present(made)
             if name(one) != workloads.OPERATOR:
-                one = await self._followed(one, kubevirt, custom=bool(replicas))
+                one = await self._followed(one, kubevirt, source, custom=bool(replicas))
                 if one["kind"] == DEPLOYMENTS.kind:
                     found.extend(await self._guard(one, guarded=guarded))
             found.append(one)
@@ -50,7 +51,7 @@ class Rollout:
 
     async def take_back(self, now: str) -> None:
         """Delete all of it but virt-operator."""
-        for made in workloads.kubevirt(self._namespace, 0, now, self._release):
+        for made in workloads.kubevirt(self._namespace, 0, now, Source(self._release)):
             if name(made) == workloads.OPERATOR:
                 continue
             await self._remove(made)
@@ -71,8 +72,8 @@ class Rollout:
                 )
         return found
 
-    async def _followed(self, known: Object, kubevirt: Object, *, custom: bool) -> Object:
-        wanted = workloads.following(known, kubevirt, self._release)
+    async def _followed(self, known: Object, kubevirt: Object, source: Source, *, custom: bool) -> Object:
+        wanted = workloads.following(known, kubevirt, source)
         if wanted == known:
             return known
         if custom and wanted["spec"].get("replicas") != known["spec"].get("replicas"):

@@ -11,7 +11,8 @@ from fakekube.machinery.objects import annotations, generation, name, namespace
 from fakekube.machinery.wire import Object
 from fakekube.virt import config
 from fakekube.virt.operator import customizing, marking
-from fakekube.virt.operator.components import CDI_REGISTRY, CDI_VERSION, REGISTRY
+from fakekube.virt.operator.components import CDI_REGISTRY, CDI_VERSION
+from fakekube.virt.operator.sources import Source
 
 _ACCOUNTS = {
     "virt-api": "kubevirt-apiserver",
@@ -30,13 +31,13 @@ OPERATOR, HANDLER = "virt-operator", "virt-handler"
 GENERATION = "kubevirt.io/generation"
 
 
-def kubevirt(space: str, nodes: int, now: str, release: str) -> list[Object]:
+def kubevirt(space: str, nodes: int, now: str, source: Source) -> list[Object]:
     """virt-operator, what it deploys, and a virt-handler for each of so many nodes."""
     names = (OPERATOR, "virt-api", "virt-controller", *_GATES)
     deployments = [
-        _deployment(own, space, _kubevirt_spec(own, space, release), _REPLICAS, now) for own in names
+        _deployment(own, space, _kubevirt_spec(own, space, source), _REPLICAS, now) for own in names
     ]
-    found = [*deployments, _daemon_set(HANDLER, space, nodes, release)]
+    found = [*deployments, _daemon_set(HANDLER, space, nodes, source)]
     for one in found:  # so that the first KubeVirt object finds nothing to change
         one["metadata"]["annotations"] = {
             **one["spec"]["template"]["metadata"]["annotations"],
@@ -51,21 +52,21 @@ def is_wanted(workload: Object, kubevirt: Object) -> bool:
     return gate is None or config.ClusterConfig(raw=kubevirt["spec"].get("configuration") or {}).gate(gate)
 
 
-def following(workload: Object, kubevirt: Object, release: str) -> Object:
+def following(workload: Object, kubevirt: Object, source: Source) -> Object:
     """The same as the KubeVirt object wants it: as it was installed, where it runs, of `infra` how often, with secrets to pull
     with, and customized; marked with the generation that wants it so. What somebody else changed is undone.
 
     virt-operator is not its own business.
     """
     own, given = name(workload), kubevirt["spec"]
-    spec = _kubevirt_spec(own, namespace(workload), release)
+    spec = _kubevirt_spec(own, namespace(workload), source)
     config = given.get("workloads" if own == HANDLER else "infra") or {}
     template = spec["template"]
     pod = {**template["spec"], **_placed(template["spec"], config.get("nodePlacement") or {})}
     if secrets := given.get("imagePullSecrets"):
         pod["imagePullSecrets"] = secrets
         if own == HANDLER:
-            pod["containers"] = [*pod["containers"], _image_holder(release)]
+            pod["containers"] = [*pod["containers"], _image_holder(source)]
     found = {**spec, "template": {**template, "spec": pod}}
     if own != HANDLER:
         found["replicas"] = config.get("replicas") or _REPLICAS
@@ -79,11 +80,23 @@ def following(workload: Object, kubevirt: Object, release: str) -> Object:
     return customizing.applied(wanted, given) if mark else wanted
 
 
-def _image_holder(release: str) -> Object:
+def has_rolled_out(workload: Object) -> bool:
+    """Whether all pods are of what is wanted now, and work."""
+    status = workload.get("status") or {}
+    if int(status.get("observedGeneration") or 0) < generation(workload):
+        return False
+    if workload["kind"] == "DaemonSet":
+        wanted, *counts = "desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable"
+        return all(status.get(one, 0) == status.get(wanted, 0) for one in counts)
+    counts = ["replicas", "updatedReplicas", "availableReplicas"]
+    return all(status.get(one, 0) == workload["spec"]["replicas"] for one in counts)
+
+
+def _image_holder(source: Source) -> Object:
     """Keeps the launcher's image on the node, so that whoever runs a machine needs no secret to pull it."""
     return {
         "name": "virt-launcher-image-holder",
-        "image": f"{REGISTRY}/virt-launcher:{release}",
+        "image": source.image("virt-launcher"),
         "command": ["/bin/sh", "-c", "sleep infinity"],
     }
 
@@ -116,13 +129,13 @@ def cdi(namespace: str, now: str) -> list[Object]:
     return [_deployment(name, namespace, _cdi_spec(name), 1, now) for name in _CDI]
 
 
-def _kubevirt_spec(name: str, space: str, release: str) -> Object:
+def _kubevirt_spec(name: str, space: str, source: Source) -> Object:
     labels = {
         "kubevirt.io": name,
         "prometheus.kubevirt.io": "true",
         "app.kubernetes.io/component": "kubevirt",
         "app.kubernetes.io/managed-by": "virt-operator",
-        "app.kubernetes.io/version": release,
+        "app.kubernetes.io/version": source.version,
     }
     pod = {
         "serviceAccountName": _ACCOUNTS[name],
@@ -132,13 +145,13 @@ def _kubevirt_spec(name: str, space: str, release: str) -> Object:
         "containers": [
             {
                 "name": _CONTAINERS.get(name, name),
-                "image": f"{REGISTRY}/{name}:{release}",
+                "image": source.image(name),
                 "ports": [{"name": "metrics", "containerPort": 8443, "protocol": "TCP"}],
                 "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
             }
         ],
     }
-    marks = marking.annotations_of(space, release)
+    marks = marking.annotations_of(space, source)
     return {
         "selector": {"matchLabels": {"kubevirt.io": name}},
         "template": {"metadata": {"labels": labels, "annotations": marks}, "spec": pod},
@@ -210,7 +223,7 @@ def _deployment(name: str, namespace: str, spec: Object, count: int, now: str) -
     return _workload("Deployment", name, namespace, {"replicas": count, **spec}, status)
 
 
-def _daemon_set(name: str, namespace: str, nodes: int, release: str) -> Object:
+def _daemon_set(name: str, namespace: str, nodes: int, source: Source) -> Object:
     status = {
         "observedGeneration": 1,
         "currentNumberScheduled": nodes,
@@ -220,4 +233,4 @@ def _daemon_set(name: str, namespace: str, nodes: int, release: str) -> Object:
         "numberReady": nodes,
         "numberMisscheduled": 0,
     }
-    return _workload("DaemonSet", name, namespace, _kubevirt_spec(name, namespace, release), status)
+    return _workload("DaemonSet", name, namespace, _kubevirt_spec(name, namespace, source), status)
