@@ -164,6 +164,19 @@ async def test_customized_components(suite: Suite) -> None:
     assert found["metadata"]["labels"] == before["metadata"]["labels"]
 
 
+async def test_flags(suite: Suite) -> None:
+    """Flags reach the command of the component they are for, and go with their setting."""
+
+    async def command() -> Any:
+        containers = (await suite.get(DEPLOYMENT))["spec"]["template"]["spec"]["containers"]
+        return containers[0].get("command")
+
+    await change(suite, "customizeComponents", {"flags": {"controller": {"V": "5", "flag-two": ""}}})
+    assert await command() == ["virt-controller", "--v", "5", "--flag-two"]
+    await change(suite, "customizeComponents", {})
+    assert await command() is None
+
+
 DEPLOYMENT, SET = f"{APPS}/deployments/virt-controller", f"{APPS}/daemonsets/virt-handler"
 BUDGET, API = f"{BUDGETS}/virt-controller-pdb", f"{INSTALLED}/services/virt-api"
 ENV = {"op": "add", "path": "/spec/template/spec/containers/0/env/-", "value": {"name": "USER_ADDED_ENV"}}

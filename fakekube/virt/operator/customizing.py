@@ -1,4 +1,4 @@
-"""Patches the KubeVirt object has for what virt-operator installs. Pure.
+"""Patches and flags the KubeVirt object has for what virt-operator installs. Pure.
 
 Of strategic patches only what workloads need: lists of things with names are merged by name, others are replaced.
 Origin: kubevirt: pkg/virt-operator/resource/apply/customize.go
@@ -26,7 +26,8 @@ def identifier(spec: Obj) -> str:
 
 
 def applied(workload: Object, spec: Obj) -> Object:
-    """A workload with the patches that are meant for it. One that does not fit is left out."""
+    """A workload with the flags and patches that are meant for it. A patch that does not fit is left out."""
+    workload = _flagged(workload, spec)
     for one in (spec.get("customizeComponents") or {}).get("patches") or ():
         if one["resourceType"].lower() != workload["kind"].lower() or one["resourceName"] not in (
             "*",
@@ -38,6 +39,18 @@ def applied(workload: Object, spec: Obj) -> Object:
         except (ValueError, LookupError, TypeError):
             continue
     return workload
+
+
+def _flagged(workload: Object, spec: Obj) -> Object:
+    """Flags become the command of a component, which has no other here; their names are written small."""
+    own = name(workload)
+    flags = ((spec.get("customizeComponents") or {}).get("flags") or {}).get(own.removeprefix("virt-"))
+    if not flags or own not in ("virt-api", "virt-controller", "virt-handler"):
+        return workload
+    words = [part for key, value in sorted(flags.items()) for part in (f"--{key.lower()}", value) if part]
+    patch = {"spec": {"template": {"spec": {"containers": [{"name": own, "command": [own, *words]}]}}}}
+    merged: Object = _merged(workload, patch, by_name=True)
+    return merged
 
 
 def _patched(target: Object, patch: Any, type_: str) -> Object:
