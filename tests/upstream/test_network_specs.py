@@ -10,9 +10,11 @@ import pytest
 from tests.upstream.conftest import Make, Object, Suite, conditions
 from tests.upstream.guests import (
     MIGRATIONS,
+    VMIS,
     Guest,
     Migration,
     a_namespace,
+    configure,
     guest,
     instance,
     live_updated,
@@ -211,3 +213,81 @@ async def test_networks_of_the_launcher(suite: Suite) -> None:
     first, second = (await vmi.vmi())["status"]["interfaces"]
     assert (first["podInterfaceName"], second["podInterfaceName"]) == ("eth0", "podb1f51a511f1")
     assert second["mac"] == "02:00:00:11:22:33"
+
+
+async def made(suite: Suite, name: str, **interface: Any) -> Guest:
+    """One that runs, whose only interface is like this."""
+    spec = guest()
+    spec["domain"]["devices"]["interfaces"] = [{"name": "default", "masquerade": {}, **interface}]
+    return await instance(suite, spec, name)
+
+
+async def test_addresses_of_cards(suite: Suite) -> None:
+    """[1770] [1771] [1772] Another model runs; a MAC is the guest's, however it is written, and told in small letters."""
+    await made(suite, "model", model="e1000")
+    for name, given, told_as in (
+        ("colons", "de:ad:00:00:be:af", "de:ad:00:00:be:af"),
+        ("dashes", "BE-AF-00-00-DE-AD", "be:af:00:00:de:ad"),
+    ):
+        vmi = await made(suite, name, macAddress=given)
+        assert (await told(vmi))["default"]["mac"] == told_as
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"model": "gibberish"}, {"macAddress": "de:00c:00c:00:00:de:abc"}], ids=["model", "mac"]
+)
+async def test_wrong_cards(suite: Suite, wrong: Object) -> None:
+    """[700] [1551] Models nobody knows and MACs that are none are refused as invalid."""
+    spec = guest()
+    spec["domain"]["devices"]["interfaces"] = [{"name": "default", "masquerade": {}, **wrong}]
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": {"name": "v"}}
+    assert (await suite.refused("POST", VMIS, {**body, "spec": spec}))["reason"] == "Invalid"
+
+
+async def test_no_card(suite: Suite) -> None:
+    """[1774] [1775] Without the pod's network attached there is no interface, and nothing of networks is asked of the node."""
+    spec = guest()
+    del spec["domain"]["devices"]["interfaces"], spec["networks"]
+    spec["domain"]["devices"]["autoattachPodInterface"] = False
+    vmi = await instance(suite, spec)
+    assert not (await vmi.vmi())["status"].get("interfaces")
+    limits = (await vmi.pod())["spec"]["containers"][0]["resources"].get("limits", {})
+    assert not {one for one in limits if "tun" in one or "vhost-net" in one}
+
+
+async def test_bridges_that_are_not_permitted(suite: Suite) -> None:
+    """[2964] A bridge on the pod's network is refused where the cluster does not permit it."""
+    await configure(suite, network={"permitBridgeInterfaceOnPodNetwork": False})
+    spec = guest()
+    spec["domain"]["devices"]["interfaces"] = [{"name": "default", "bridge": {}}]
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": {"name": "v"}}
+    answer = await suite.refused("POST", VMIS, {**body, "spec": spec})
+    assert "Bridge on pod network configuration is not enabled under kubevirt-config" in answer["message"]
+
+
+async def test_ports_and_service_meshes(suite: Suite) -> None:
+    """Ports are kept as they are given; the launcher says which interface a mesh has to reroute, and takes its sidecar's marks."""
+    ports = [{"port": 1500}, {"port": 22, "protocol": "TCP", "name": "ssh"}]
+    spec = guest()
+    spec["domain"]["devices"]["interfaces"] = [{"name": "default", "masquerade": {}, "ports": ports}]
+    vmi = await instance(suite, spec, annotations={"sidecar.istio.io/inject": "true"})
+    marks = (await vmi.pod())["metadata"]["annotations"]
+    assert marks["sidecar.istio.io/inject"] == "true"
+    assert marks["istio.io/reroute-virtual-interfaces"] == "k6t-eth0"
+    kept = (await vmi.vmi())["spec"]["domain"]["devices"]["interfaces"][0]["ports"]
+    assert [one["port"] for one in kept] == [1500, 22]
+
+
+async def test_binding_plugins(suite: Suite) -> None:
+    """A plugin that is registered is a binding of the primary network, with the MAC that is given."""
+    plugin = {"sidecarImage": "registry:5000/kubevirt/network-passt-binding:devel"}
+    await configure(
+        suite, network={"binding": {"passt": {**plugin, "networkAttachmentDefinition": "netbindingpasst"}}}
+    )
+    spec = guest()
+    interface = {"name": "default", "binding": {"name": "passt"}, "macAddress": "02:00:00:00:00:02"}
+    spec["domain"]["devices"]["interfaces"] = [interface]
+    vmi = await instance(suite, spec)
+    (only,) = (await told(vmi)).values()
+    assert only["mac"] == "02:00:00:00:00:02"
+    assert only["ipAddress"]

@@ -22,7 +22,7 @@ _NETWORK_TEXT = (
 def mac_address(vmi: Obj, interface: Obj) -> str:
     """The address given, or one that stays the same however often the guest restarts."""
     if given := interface.get("macAddress"):
-        return str(given)
+        return str(given).lower().replace("-", ":")
     digest = hashlib.sha256(f"{namespace(vmi)}/{name(vmi)}/{interface.get('name')}".encode()).digest()
     return "02:00:00:" + ":".join(f"{byte:02x}" for byte in digest[:3])
 

@@ -2,6 +2,7 @@
 
 import ssl
 from base64 import b64encode
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ _SECRETS = (
     *("kubevirt-virt-handler-certs", "kubevirt-virt-handler-server-certs", "kubevirt-exportproxy-certs"),
     *(f"kubevirt-synchronization-controller-{kind}" for kind in ("certs", "server-certs")),
 )
+_VERSIONS = {"VersionTLS12": ssl.TLSVersion.TLSv1_2, "VersionTLS13": ssl.TLSVersion.TLSv1_3}
 _SERVING = {
     "virt-api": "kubevirt-virt-api-certs",
     "virt-controller": "kubevirt-controller-certs",
@@ -44,14 +46,28 @@ def bundle() -> str:
     return b64encode(_pems(_AUTHORITIES[0])[1].encode()).decode()
 
 
+def is_serving(component: str) -> bool:
+    """Whether a component of KubeVirt has something to show its clients."""
+    return component in _SERVING
+
+
 @cache
-def serving(component: str) -> ssl.SSLContext | None:
-    """What a component of KubeVirt shows its clients; None for others."""
-    if component not in _SERVING:
-        return None
+def serving(component: str, least: str = "", ciphers: tuple[str, ...] = ()) -> ssl.SSLContext:
+    """What it shows them, at the least version and with the ciphers (of TLS 1.2) that the KubeVirt object allows."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(_FOLDER / f"{_SERVING[component]}.pem")
+    if least in _VERSIONS:
+        context.minimum_version = _VERSIONS[least]
+    if ciphers:
+        with suppress(ssl.SSLError):  # none of them is known here: better all than none
+            context.set_ciphers(":".join(map(_cipher, ciphers)))
     return context
+
+
+def _cipher(name: str) -> str:
+    """OpenSSL's name for a cipher that has another in Go: `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`."""
+    short = name.removeprefix("TLS_").replace("_WITH_", "_").removeprefix("RSA_").replace("AES_", "AES")
+    return short.replace("POLY1305_SHA256", "POLY1305").replace("CBC_", "").replace("_", "-")
 
 
 @cache

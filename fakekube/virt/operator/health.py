@@ -3,7 +3,7 @@ for Prometheus, what `figures` tells of them.
 
 Whoever changes the configuration asks them, until all know it. Ours read it from the KubeVirt object whenever they need
 it, so they know the newest. The port speaks TLS, with the component's certificate; so does virt-operator's 8444, where
-its webhooks would be, and says the same.
+its webhooks would be, and says the same. Versions and ciphers are what the KubeVirt object allows.
 Upstream: kubevirt: pkg/healthz/healthz.go, pkg/virt-operator/util/util.go, tests/libkubevirt/config/kvconfig.go
 """
 
@@ -28,12 +28,16 @@ def of_pod(pod: Object, port: int, client: Client) -> Serve | None:
     """What listens on the port, where it is one of KubeVirt's own pods."""
     running = objects.dig(pod, "status", "phase") == "Running"
     component = objects.labels(pod).get("kubevirt.io", "")
-    context = certificates.serving(component) if running else None
-    if context is None or not (port == PORT or (port == WEBHOOKS and component == "virt-operator")):
+    if not running or not certificates.is_serving(component):
+        return None
+    if not (port == PORT or (port == WEBHOOKS and component == "virt-operator")):
         return None
 
     async def serve(socket: WebSocket) -> None:
-        talk, data = Secured(socket, context), b""
+        found = (await client.list(KUBEVIRTS, objects.namespace(pod))).items
+        tls = objects.dig(found, 0, "spec", "configuration", "tlsConfiguration") or {}
+        least, ciphers = tls.get("minTLSVersion") or "", tuple(tls.get("ciphers") or ())
+        talk, data = Secured(socket, certificates.serving(component, least, ciphers)), b""
         while _END not in data and (more := await talk.receive()) is not None:
             data += more.encode() if isinstance(more, str) else more
         measured = await _measured(pod, component, client) if _asked(data) == _METRICS else ""

@@ -33,9 +33,10 @@ class Wire:
         self.to_client.put_nowait(None)
 
 
-async def fetched(serve, request, cut=7):
+async def fetched(serve, request, cut=7, most=ssl.TLSVersion.MAXIMUM_SUPPORTED):
     """What a client gets that trusts everybody, sending its bytes in small pieces."""
     context = ssl.create_default_context()
+    context.maximum_version = most
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     came, due, wire, got = ssl.MemoryBIO(), ssl.MemoryBIO(), Wire(), b""
     client = context.wrap_bio(came, due, server_hostname="localhost")
@@ -120,3 +121,25 @@ async def test_who_else_listens(cluster):
     assert health.of_pod({**pod, "status": {"phase": "Pending"}}, health.PORT, client) is None
     launcher = {**pod, "metadata": {**pod["metadata"], "labels": {"kubevirt.io": "virt-launcher"}}}
     assert health.of_pod(launcher, health.PORT, client) is None
+
+
+async def test_versions_and_ciphers(cluster):
+    """[9306] A client that knows no version, or none of the ciphers, the KubeVirt object allows is turned away."""
+    client = cluster.client()
+    pod, *_ = (await client.list(PODS, "kubevirt", label_selector="kubevirt.io=virt-exportproxy")).items
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    async def greeted(**tls):
+        change = {"spec": {"configuration": {"tlsConfiguration": {"ciphers": None, **tls}}}}
+        await client.patch(KUBEVIRTS, "kubevirt", "kubevirt", change, type="merge")
+        serve = health.of_pod(pod, health.PORT, client)
+        return (await fetched(serve, request, most=ssl.TLSVersion.TLSv1_2))[0]
+
+    fine = b"HTTP/1.1 200 OK"
+    ecdsa, rsa = (f"TLS_ECDHE_{one}_WITH_AES_128_GCM_SHA256" for one in ("ECDSA", "RSA"))
+    assert await greeted() == fine
+    assert await greeted(minTLSVersion="VersionTLS12", ciphers=[ecdsa]) == fine
+    with pytest.raises(ssl.SSLError):
+        await greeted(minTLSVersion="VersionTLS12", ciphers=[rsa])
+    with pytest.raises(ssl.SSLError):
+        await greeted(minTLSVersion="VersionTLS13")
