@@ -1,6 +1,6 @@
 """What virt-operator makes of changes of the KubeVirt object, and which it refuses.
 
-Origin: kubevirt: tests/operator/{operator,operator_readonly,config}.go
+Origin: kubevirt: tests/operator/{operator,operator_readonly,config,lifecycle}.go, tests/infrastructure/certificates.go
 """
 
 from datetime import datetime, timedelta
