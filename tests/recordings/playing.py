@@ -66,9 +66,7 @@ KINDS: dict[str, Resource] = {
     "hpa": AUTOSCALERS,
 }
 _START = datetime(2026, 8, 1, tzinfo=UTC)
-_LAUNCHER = (
-    "quay.io/kubevirt/virt-launcher:"  # the recorded virt-controller was told the same image of no registry
-)
+_REGISTRY = "quay.io/kubevirt/"  # of which the recorded virt-controller was not told
 _PARTS = ("garbage-collector", "virt-operator", "virt-controller", "metrics")
 _POOL_DELAY = 1.0
 _SYNC, _WINDOW = 5.0, 10.0  # how the recorded autoscaler was set
@@ -313,7 +311,7 @@ class _Normal:
         return self._numbers[short, what]
 
     def _told(self, text: str) -> str:
-        text = text.replace(_LAUNCHER, "virt-launcher")
+        text = text.replace(f"{_REGISTRY}virt-launcher", "virt-launcher")
         for word, told in self._words.items():
             if word in text:
                 text = text.replace(word, told)
