@@ -21,7 +21,6 @@ _IMMUTABLE = (
     "deletionGracePeriodSeconds",
 )
 _CHECKED = ("labels", "annotations", "ownerReferences", "finalizers")
-_LISTS_AND_MAPS = ("labels", "annotations", "finalizers", "ownerReferences", "managedFields")
 
 
 def tidy(meta: dict[str, Any]) -> None:
