@@ -63,11 +63,10 @@ DEVIATIONS: Mapping[str, Mapping[str, Deviation]] = {
         "D-20": Deviation("a guest that is going may be deleted, and told of, again", certain=False),
         "D-21": Deviation("who is renewed anyway is seen to be down only a pass later", certain=False),
         "D-22": Deviation("which of several strategies counts is not said", certain=False),
-        "D-23": Deviation("sysprep's answers keep their names before upstream's #17600", certain=False),
     },
     # Anybody's: where upstream is odd, a controller may be as odd or be sensible, and nobody can do both.
     "other": {one.id: _QUIRK for one in load("pool") if one.kind == "quirk"}
-    | {f"D-{number:02}": _SENSIBLE for number in (6, *range(8, 24))}
+    | {f"D-{number:02}": _SENSIBLE for number in (6, *range(8, 23))}
     | {"S-06": _QUIRK},
 }
 

@@ -140,14 +140,6 @@ MUTANTS = (
     Mutant("building", 'if source.get("name") in own_volumes:', "if True:", "P-058"),
     Mutant("building", 'if flags.get("appendIndexToConfigMapRefs") and', "if", "P-059,P-061"),
     Mutant("building", 'elif flags.get("appendIndexToSecretRefs"):', "else:", "P-059,P-060"),
-    Mutant("building", 'elif source := volume.get("sysprep"):', "elif source := {}:", "D-23"),
-    Mutant("building", "if flags.get(flag) and (source", "if (source", "D-23"),
-    Mutant(
-        "building",
-        '"appendIndexToConfigMapRefs"), ("secret"',
-        '"appendIndexToSecretRefs"), ("secret"',
-        "D-23",
-    ),
     Mutant(
         "building",
         '_CLOUD_INIT = ("cloudInitNoCloud", "cloudInitConfigDrive")',
@@ -156,8 +148,8 @@ MUTANTS = (
     ),
     Mutant(
         "building",
-        '_CLOUD_INIT_REFERENCES = ("secretRef", "networkDataSecretRef",',
-        '_CLOUD_INIT_REFERENCES = ("secretRef",',
+        '_CLOUD_INIT_REFERENCES = ("secretRef", "networkDataSecretRef")',
+        '_CLOUD_INIT_REFERENCES = ("secretRef",)',
         "P-062",
     ),
     Mutant("building", '            meta["name"] += suffix', "            pass", "P-055"),

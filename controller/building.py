@@ -14,8 +14,7 @@ from fakekube.machinery.resources import VIRTUAL_MACHINE_POOLS, VIRTUAL_MACHINES
 from fakekube.machinery.wire import Object
 
 _CLOUD_INIT = ("cloudInitNoCloud", "cloudInitConfigDrive")
-_CLOUD_INIT_REFERENCES = ("secretRef", "networkDataSecretRef", "metaDataSecretRef")
-_ANSWERS = (("configMap", "appendIndexToConfigMapRefs"), ("secret", "appendIndexToSecretRefs"))  # of sysprep
+_CLOUD_INIT_REFERENCES = ("secretRef", "networkDataSecretRef")
 
 
 def owner_reference(pool: Object) -> Object:
@@ -100,10 +99,6 @@ def _index_volume(volume: Object, own_volumes: set[str], flags: Mapping[str, Any
     elif source := volume.get("configMap"):
         if flags.get("appendIndexToConfigMapRefs") and source.get("name"):
             source["name"] += suffix
-    elif source := volume.get("sysprep"):
-        for kind, flag in _ANSWERS:
-            if flags.get(flag) and (source.get(kind) or {}).get("name"):
-                source[kind]["name"] += suffix
     elif flags.get("appendIndexToSecretRefs"):
         _index_secrets(volume, suffix)
 

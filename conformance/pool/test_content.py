@@ -156,7 +156,7 @@ async def test_P_063_cloud_init_by_config_drive(world):
 
 
 async def test_P_064_what_is_never_renamed(world):
-    """P-064: Inline data, service accounts and access credentials keep their names under both flags."""
+    """P-064: Inline data, sysprep, service accounts and access credentials keep their names under both flags."""
     credentials = [
         {
             "sshPublicKey": {
@@ -168,6 +168,7 @@ async def test_P_064_what_is_never_renamed(world):
     vmi = vmi_template(
         volumes=[
             disk("inline", cloudInitNoCloud={"userDataBase64": INLINE}),
+            disk("sys", sysprep={"secret": {"name": "answers"}}),
             disk("account", serviceAccount={"serviceAccountName": "robot"}),
         ],
         accessCredentials=credentials,
@@ -176,23 +177,9 @@ async def test_P_064_what_is_never_renamed(world):
     spec = (await made(world, template=template(vmi=vmi), nameGeneration=flags))["template"]["spec"]
     found = {one["name"]: one for one in spec["volumes"]}
     assert found["inline"]["cloudInitNoCloud"]["userDataBase64"] == INLINE
+    assert found["sys"]["sysprep"]["secret"]["name"] == "answers"
     assert found["account"]["serviceAccount"]["serviceAccountName"] == "robot"
     assert spec["accessCredentials"] == credentials
-
-
-@pytest.mark.parametrize(
-    ("kind", "flag", "name"),
-    [
-        ("configMap", "appendIndexToConfigMapRefs", "answers-1"),
-        ("configMap", "appendIndexToSecretRefs", "answers"),
-        ("secret", "appendIndexToSecretRefs", "answers-1"),
-        ("secret", "appendIndexToConfigMapRefs", "answers"),
-    ],
-)
-async def test_D_23_answers_of_its_own(world, kind, flag, name):
-    """D-23: What sysprep answers to Windows is numbered by the flag of what it lies in."""
-    found = await volumes(world, disk("sys", sysprep={kind: {"name": "answers"}}), flags={flag: True})
-    assert found["sys"]["sysprep"][kind]["name"] == name
 
 
 async def test_P_065_the_rest_is_the_template(bare):
