@@ -81,7 +81,8 @@ async def test_keeps_state_over_moves_and_restarts(
 ) -> None:
     """[10818-10821] A shared claim stays the same one; one of a single node is another after a move, and still the only one."""
     if mode == "ReadWriteMany":
-        await guests.configure(suite, vmStateStorageClass=CLASS)
+        await suite.create(CLASSES, storage_class("shared", "nfs.csi.k8s.io"))
+        await guests.configure(suite, vmStateStorageClass="shared")
     guest = await guests.machine(suite, fedora(tpm=tpm, efi=efi))
     await guest.has("AgentConnected")
     before = await stays_with(guest, mode)
@@ -197,22 +198,18 @@ async def test_without_any_class(suite: Suite) -> None:
 
 async def test_mode_of_the_profile(suite: Suite) -> None:
     """What a StorageProfile knows about a class counts more than that somebody has chosen it."""
-    profile = {
-        "apiVersion": "cdi.kubevirt.io/v1beta1",
-        "kind": "StorageProfile",
-        "metadata": {"name": CLASS},
-        "spec": {},
-    }
-    made = await suite.create("/apis/cdi.kubevirt.io/v1beta1/storageprofiles", profile)
     sets = [
         {"accessModes": ["ReadWriteMany"], "volumeMode": "Block"},
         {"accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem"},
     ]
     path = f"/apis/cdi.kubevirt.io/v1beta1/storageprofiles/{CLASS}"
-    body = {**made, "status": {"claimPropertySets": sets}}
-    for at in (path, f"{path}/status"):  # with or without a subresource for it
-        await suite.call("PUT", at, body)
-    assert (await suite.get(path))["status"]["claimPropertySets"] == sets
+    profile = await suite.get(path)
+    await suite.call("PUT", path, {**profile, "spec": {"claimPropertySets": sets}})
+
+    async def known() -> bool:
+        return bool((await suite.get(path))["status"]["claimPropertySets"] == sets)
+
+    await suite.eventually(known, 30)
     await guests.configure(suite, vmStateStorageClass=CLASS)
     guest = await guests.instance(suite, fedora())
     await stays_with(guest, "ReadWriteOnce")

@@ -37,7 +37,7 @@ from fakekube.machinery.resources import (
 )
 from fakekube.machinery.wire import Request, Response
 from fakekube.store.memory import MemoryStore
-from fakekube.virt.cdi.datavolume import DataVolumes
+from fakekube.virt.cdi.app import Cdi
 from fakekube.virt.controller.app import VirtController
 from fakekube.virt.handler.guest import VirtHandler
 from fakekube.virt.operator.crds import crds
@@ -219,7 +219,7 @@ class World:
         self.controller = VirtController(self.client, clock=self.clock, ids=self.ids)
         self.handler = VirtHandler(self.client, clock=self.clock, ids=self.ids, pace=PACES[pace])
         self.kubelet = Kubelet(self.client, self.clock, pod_start)
-        self.cdi = DataVolumes(self.client, clock=self.clock, ids=self.ids, pace=PACES[pace])
+        self.cdi = Cdi(self.client, clock=self.clock, ids=self.ids, pace=PACES[pace])
         self.others = [
             Volumes(self.client, clock=self.clock, ids=self.ids),
             Scheduler(self.client, clock=self.clock, ids=self.ids),

@@ -1,4 +1,4 @@
-"""CDI as one actor: DataVolumes are filled, uploads received; and two Services that take requests.
+"""CDI as one actor: DataVolumes are filled, uploads received, classes of storage described; and two Services that take requests.
 
 Origin: cdi: cmd/cdi-{controller,apiserver,uploadproxy}
 """
@@ -14,6 +14,7 @@ from fakekube.virt.cdi import uploads
 from fakekube.virt.cdi.admission import Admission
 from fakekube.virt.cdi.apiserver import ApiServer
 from fakekube.virt.cdi.datavolume import DataVolumes
+from fakekube.virt.cdi.profiles import Profiles
 
 
 class Cdi:
@@ -31,7 +32,10 @@ class Cdi:
         stages: Sequence[Stage] = (),
     ) -> None:
         tokens = uploads.Tokens(clock, ids)
-        self._volumes = DataVolumes(client, clock=clock, ids=ids, pace=pace, stages=stages)
+        self._profiles = Profiles(client, clock=clock)
+        self._volumes = DataVolumes(
+            client, clock=clock, ids=ids, pace=pace, stages=stages, storage=self._profiles
+        )
         self._targets = uploads.Targets(client, clock=clock)
         self.api = ApiServer(Admission(client), uploads.TokenApi(tokens))
         self.proxy = uploads.Proxy(client, tokens)
@@ -39,10 +43,11 @@ class Cdi:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        return self._volumes.idle and self._targets.controller.idle
+        return self._volumes.idle and self._targets.controller.idle and self._profiles.controller.idle
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._profiles.controller.run())
             tasks.create_task(self._volumes.run())
             tasks.create_task(self._targets.controller.run())

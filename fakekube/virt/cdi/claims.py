@@ -3,7 +3,7 @@
 Origin: cdi: pkg/controller/datavolume/controller-base.go, pkg/controller/datavolume/util.go
 """
 
-from fakekube.machinery.objects import Obj, annotations, dig
+from fakekube.machinery.objects import Obj, annotations, dig, owner_reference
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi.sources import UPLOAD, transfer_of
 
@@ -16,9 +16,20 @@ def is_sized_by_source(volume: Obj) -> bool:
     return dig(volume, "spec", "source", "pvc") is not None and not any(sizes)
 
 
-def claim(volume: Obj, *, default_class: str, source: Obj | None = None) -> Object:
-    """The PersistentVolumeClaim of a DataVolume. `source`: the claim it clones; a clone of no size of its own has that one's."""
-    wanted = dig(volume, "spec", "pvc") or dig(volume, "spec", "storage", default={})
+def owner(volume: Obj) -> Object:
+    """How a claim names its DataVolume."""
+    return owner_reference({"apiVersion": "cdi.kubevirt.io/v1beta1", "kind": "DataVolume", **volume})
+
+
+def wanted_of(volume: Obj) -> Obj:
+    """What a DataVolume says of its claim."""
+    wanted: Obj = dig(volume, "spec", "pvc") or dig(volume, "spec", "storage", default={})
+    return wanted
+
+
+def claim(volume: Obj, wanted: Obj, *, default_class: str, source: Obj | None = None) -> Object:
+    """The PersistentVolumeClaim of a DataVolume, as `wanted`. `source`: the claim it clones; a clone of no size of its own has
+    that one's."""
     resources = dict(wanted.get("resources") or {})
     if not dig(resources, "requests", "storage"):
         size = dig(source, "spec", "resources", "requests", "storage", default="1Gi")
@@ -62,16 +73,7 @@ def claim(volume: Obj, *, default_class: str, source: Obj | None = None) -> Obje
                 "cdi.kubevirt.io/storage.usePopulator": "false",
                 **({"cdi.kubevirt.io/storage.upload.target": ""} if transfer_of(volume) is UPLOAD else {}),
             },
-            "ownerReferences": [
-                {
-                    "apiVersion": "cdi.kubevirt.io/v1beta1",
-                    "kind": "DataVolume",
-                    "name": meta["name"],
-                    "uid": meta["uid"],
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "ownerReferences": [owner(volume)],
         },
         "spec": spec,
     }

@@ -22,6 +22,7 @@ from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
 from fakekube.machinery.errors import AlreadyExists, Forbidden
 from fakekube.machinery.objects import (
+    Obj,
     annotations,
     controller_of,
     dig,
@@ -33,11 +34,12 @@ from fakekube.machinery.objects import (
     split_key,
     uid,
 )
-from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, STORAGE_CLASSES
+from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Object
 from fakekube.virt import storage_classes
-from fakekube.virt.cdi import claims, fates
-from fakekube.virt.cdi.volume_view import FINAL, NAMES, VolumeView
+from fakekube.virt.cdi import claims, fates, profiles
+from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
+from fakekube.virt.cdi.volume_view import FINAL, NAMES, NOT_VALID, OVER_QUOTA, Refusal, VolumeView
 
 _STAGES = Path(__file__).parent / "stages" / "datavolume.yaml"
 _BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"
@@ -65,19 +67,22 @@ class DataVolumes:
         ids: Ids,
         pace: Pace = INSTANT,
         stages: Sequence[Stage] = (),
+        storage: Profiles,
         workers: int = 1,
     ) -> None:
         self._client = client
         self._clock = clock
         self._volumes = Informer(client, DATA_VOLUMES, clock=clock)
         self._claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
-        self._classes = Informer(client, STORAGE_CLASSES, clock=clock)
+        self._classes = storage.classes
+        self._profiles = storage.profiles
         self._recorder = Recorder(client, "datavolume-import-controller", clock=clock, ids=ids)
-        self._over_quota: dict[str, str] = {}  # DataVolumes whose claim the server refused, and its words
+        self._refused: dict[str, Refusal] = {}  # DataVolumes no claim could be made for, and why
         self._claiming = Controller(f"{self.name}: claims", self._see_to_claim, clock=clock, workers=workers)
         self._claiming.source(self._volumes)
         self._claiming.source(self._claims, self._concerned)
-        self._claiming.source(self._classes, lambda _old, _new: ())
+        self._claiming.source(self._classes, self._without_claim)
+        self._claiming.source(self._profiles, self._without_claim)
         self._player = Player(
             client,
             DATA_VOLUMES,
@@ -117,6 +122,10 @@ class DataVolumes:
             keys += [key(one) for one in self._volumes.objects() if _source_key(one) == key(claim)]
         return keys
 
+    def _without_claim(self, _old: Object | None, _new: Object | None) -> Iterable[str]:
+        """DataVolumes that may wait for a class, or for what is known of one."""
+        return [key(one) for one in self._volumes.objects() if not dig(one, "status", "phase")]
+
     # --- what stages are told ------------------------------------------------------------------------------------
 
     def _context(self, volume: Object) -> Mapping[str, Any]:
@@ -130,7 +139,7 @@ class DataVolumes:
             rfc3339(self._clock.now()),
             binds_late=claim is not None and self._binds_late(volume, claim),
             source_missing=bool(source) and source not in self._claims,
-            over_quota=self._over_quota.get(key(volume), ""),
+            refusal=self._refused.get(key(volume)) if claim is None else None,
         )
         return {"volume": view}
 
@@ -145,10 +154,11 @@ class DataVolumes:
     async def _see_to_claim(self, own: str) -> None:
         volume = self._volumes.get(own)
         if volume is None or is_terminating(volume):
-            self._over_quota.pop(own, None)
+            self._refused.pop(own, None)
             return
         claim = self._claims.get(own)
         if claim is not None:
+            self._refused.pop(own, None)
             if not _is_owned(claim, volume):
                 await self._adopt(volume, claim)
         elif not (
@@ -159,21 +169,45 @@ class DataVolumes:
             await self._create_claim(volume)
 
     async def _create_claim(self, volume: Object) -> None:
-        default = storage_classes.default(self._classes.objects())
         source = self._claims.get(_source_key(volume))
         if source is None and claims.is_sized_by_source(volume):
             return  # which may come yet
-        made = claims.claim(volume, default_class=default, source=source)
+        default = storage_classes.default(self._classes.objects())
         try:
-            await self._client.create(PERSISTENT_VOLUME_CLAIMS, made)
+            wanted = self._wanted(volume, default)
+        except ClaimNotValid as error:
+            self._refuse(volume, Refusal(NOT_VALID, error.told, str(error)))
+            return
+        if wanted is None:
+            return
+        try:
+            await self._client.create(
+                PERSISTENT_VOLUME_CLAIMS, claims.claim(volume, wanted, default_class=default, source=source)
+            )
         except AlreadyExists:
             pass  # the cache will show it
         except Forbidden as error:
-            if "exceeded quota" in error.message and self._over_quota.get(key(volume)) != error.message:
-                self._over_quota[key(volume)] = error.message
-                self._player.controller.queue.add(key(volume))
+            if "exceeded quota" in error.message:
+                self._refuse(volume, Refusal(OVER_QUOTA, error.message, error.message))
             raise  # and it is tried again
-        self._over_quota.pop(key(volume), None)
+        self._refused.pop(key(volume), None)
+
+    def _wanted(self, volume: Object, default: str) -> Obj | None:
+        """What its claim is to be like; None while nobody knows yet what its class can. Raises ClaimNotValid."""
+        wanted = claims.wanted_of(volume)
+        if dig(volume, "spec", "pvc") is not None or (wanted.get("accessModes") and wanted.get("volumeMode")):
+            return wanted
+        chosen = wanted.get("storageClassName") or default
+        if chosen not in self._classes:
+            return profiles.completed(wanted, None)
+        profile = self._profiles.get(chosen)
+        return profiles.completed(wanted, profile) if profiles.is_known(profile) else None
+
+    def _refuse(self, volume: Object, why: Refusal) -> None:
+        """Have it told, if it is news."""
+        if self._refused.get(key(volume)) != why:
+            self._refused[key(volume)] = why
+            self._player.controller.queue.add(key(volume))
 
     async def _adopt(self, volume: Object, claim: Object) -> None:
         """A claim that is there already is taken over, when it was made for that or the DataVolume allows it."""
@@ -181,8 +215,7 @@ class DataVolumes:
         allowed = made_for_it or annotations(volume).get(_ADOPT) == "true"
         if not allowed or controller_of(claim) is not None:
             return
-        made = claims.claim(volume, default_class="")["metadata"]["ownerReferences"]
-        patch = {"metadata": {"ownerReferences": [*owners(claim), *made]}}
+        patch = {"metadata": {"ownerReferences": [*owners(claim), claims.owner(volume)]}}
         space, own = split_key(key(claim))
         await self._client.patch(PERSISTENT_VOLUME_CLAIMS, own, space, patch, type="merge")
 

@@ -8,15 +8,15 @@ Names for stages (`stages/datavolume.yaml`); those that say nothing now are abse
     outdated    the status for the present phase, where it differs from what is there
     verb · act · noun · done · running   words: Import, import, `Import into`, `Successfully imported into PVC`, ImportInProgress
     binding     what there is to tell of the claim: once for Pending, once for Bound
-    refusing    what the server said of its claim, if a quota is in the way
+    refusing    what there is to tell of a claim that cannot be made: reason, what it is about, and why
     failing     what there is to tell of an importer that has just failed
 
-States: `overQuota`; with a claim of its own `adopted` (which was there before), `new`, `unbound`, `waits` (for a consumer),
-`sourceless`, `bound`, `scheduled`, `transferring`, `awaiting` (an upload), `uploaded`, `over`.
+States: `overQuota`; `invalid` (no claim can be made of it); with a claim of its own `adopted` (which was there before), `new`,
+`unbound`, `waits` (for a consumer), `sourceless`, `bound`, `scheduled`, `transferring`, `awaiting` (an upload), `uploaded`, `over`.
 Origin: cdi: pkg/controller/datavolume/controller-base.go, conditions.go
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fakekube.lifecycle.view import View
@@ -27,9 +27,20 @@ from fakekube.virt.cdi.claims import CREATED_FOR
 from fakekube.virt.cdi.sources import transfer_of, unreachable, uploaded
 
 FINAL = ("Succeeded", "Failed")
+OVER_QUOTA = "ErrExceededQuota"
+NOT_VALID = "ErrClaimNotValid"
 
 _NOT_FOUND = "Unable to connect to http data source: expected status code 200, got 404. Status: 404 Not Found"
 _BAD_DATA = "Unable to process data: exit status 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a DataVolume has no claim: OVER_QUOTA or NOT_VALID; what is told at once, and the reason in full."""
+
+    reason: str
+    told: str
+    why: str
 
 
 class VolumeView(View):
@@ -43,21 +54,22 @@ class VolumeView(View):
         *,
         binds_late: bool,
         source_missing: bool,
-        over_quota: str = "",
+        refusal: Refusal | None = None,
     ) -> None:
         self._volume = volume
         self._claim = claim
         self._now = now
         self._binds_late = binds_late
         self._source_missing = source_missing
-        self._over_quota = over_quota
+        self._refusal = refusal
         self._status: dict[str, Any] = volume.get("status") or {}
         self._phase = str(self._status.get("phase") or "")
         self.transfer = transfer_of(volume)
         self.fate = fates.of(volume)
         self.error = unreachable(volume)
         if self.fate.ends == "quota":
-            self._over_quota = f'persistentvolumeclaims "{name(volume)}" is forbidden: exceeded quota'
+            text = f'persistentvolumeclaims "{name(volume)}" is forbidden: exceeded quota'
+            self._refusal = Refusal(OVER_QUOTA, text, text)
         if self.error and not self.fate.ends:
             self.fate = replace(self.fate, ends="error")
         self.error = self.error or _NOT_FOUND
@@ -67,8 +79,8 @@ class VolumeView(View):
             return None
         if self._phase in FINAL:
             return "over" if self._claim is not None else None
-        if self._over_quota:
-            return "overQuota"
+        if self._refusal is not None:
+            return "overQuota" if self._refusal.reason == OVER_QUOTA else "invalid"
         if self._claim is None:
             return None
         if annotations(self._claim).get(CREATED_FOR) != uid(self._volume):
@@ -90,27 +102,29 @@ class VolumeView(View):
         return None if self.fate.takes is None else self.fate.takes * share
 
     def outdated(self) -> Object | None:
-        if self.state() is None or not self._phase:
+        state = self.state()
+        if state is None or not (self._phase or state == "invalid"):
             return None
         fresh = self.status(self._phase)
         return fresh if fresh != self._status else None
 
     def binding(self) -> list[dict[str, str]]:
         reason = str(self._bound()["reason"])
-        old: dict[str, Any] = next(
-            (one for one in self._status.get("conditions") or () if one["type"] == "Bound"), {}
-        )
+        old = self._told("Bound")
         if reason == old.get("reason") or reason not in ("Pending", "Bound"):
             return []
         return [{"reason": reason, "message": f"PVC {name(self._volume)} {reason}"}]
 
     def refusing(self) -> list[dict[str, str]]:
-        return [{"message": self._over_quota}] if self._over_quota else []
+        if self._refusal is None:
+            return []
+        old = self._told("Bound")
+        why = self._refusal.why
+        told = {"reason": self._refusal.reason, "about": self._refusal.told, "message": why}
+        return [told] if old.get("message") != why else []
 
     def failing(self) -> list[dict[str, str]]:
-        old: dict[str, Any] = next(
-            (one for one in self._status.get("conditions") or () if one["type"] == "Running"), {}
-        )
+        old = self._told("Running")
         begun = self._phase in (self.transfer.scheduled, self.transfer.in_progress)
         fails = self.fate.ends == "error" and begun and old.get("reason") != "Error"
         return [{"message": self.error}] if fails else []
@@ -118,16 +132,21 @@ class VolumeView(View):
     def status(self, phase: str) -> Object:
         """`status` in a phase."""
         made: Object = dict(self._status)
-        made |= {"phase": phase, "claimName": name(self._volume)}
+        if phase:
+            made |= {"phase": phase, "claimName": name(self._volume)}
         if phase not in ("Failed", self._phase):  # how far it had come, or stages have said since
             made["progress"] = self._progress(phase)
         if self._fails(phase) or phase == "Failed":
             made["restartCount"] = int(made.get("restartCount") or 0) or 1
-        ready = {**self._bound(), "type": "Ready"} if self._over_quota else _ready(phase)
+        ready = {**self._bound(), "type": "Ready"} if self._refusal is not None else _ready(phase)
         wanted = [ready, self._bound(), self._running(phase)]
         old = {one["type"]: one for one in made.get("conditions") or ()}
         made["conditions"] = [_timed(one, old.get(one["type"]), self._now) for one in wanted]
         return made
+
+    def _told(self, kind: str) -> dict[str, Any]:
+        """The condition of that type as it stands; empty if there is none."""
+        return next((one for one in self._status.get("conditions") or () if one["type"] == kind), {})
 
     def _fails(self, phase: str) -> bool:
         return self.fate.ends == "error" and phase == self.transfer.in_progress
@@ -139,8 +158,8 @@ class VolumeView(View):
 
     def _bound(self) -> dict[str, Any]:
         own = name(self._volume)
-        if self._over_quota:
-            said = {"reason": "ErrExceededQuota", "message": self._over_quota}
+        if self._refusal is not None:
+            said = {"reason": self._refusal.reason, "message": self._refusal.why}
             return {"type": "Bound", "status": "False", **said}
         if self._claim is None:
             return {"type": "Bound", "status": "False", "reason": "NotFound", "message": "No PVC found"}

@@ -6,7 +6,7 @@ Origin: kubevirt: pkg/storage/backend-storage/backend-storage.go, pkg/virt-contr
 
 from fakekube.machinery.errors import ApiError, InternalError, NotFound
 from fakekube.machinery.objects import dig, is_terminating, key, labels, name, namespace, split_key
-from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, Resource
+from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, STORAGE_PROFILES
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import names, patches, persistent_state
 from fakekube.virt.controller.conditions import Failure
@@ -14,8 +14,6 @@ from fakekube.virt.controller.informers import BY_MIGRATION
 from fakekube.virt.controller.vmi_pass import Pass
 from fakekube.virt.controller.wiring import Wiring
 from fakekube.virt.controller.writer import Awaited
-
-_PROFILES = Resource("cdi.kubevirt.io", "v1beta1", "storageprofiles", "StorageProfile", namespaced=False)
 
 
 class StateClaims:
@@ -56,7 +54,7 @@ class StateClaims:
         config = self._informers.config()
         chosen = persistent_state.storage_class(config, self._informers.storage_classes.objects())
         try:
-            profile = await self._client.get(_PROFILES, chosen, None)
+            profile = await self._client.get(STORAGE_PROFILES, chosen, None)
         except NotFound:
             profile = None
         mode = persistent_state.access_mode(config, profile)

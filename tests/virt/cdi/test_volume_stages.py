@@ -167,7 +167,7 @@ def test_fate_words(text, fate):
 
 def test_claim():
     """V-098: the claim has the DataVolume's name, CDI's marks and the DataVolume as controller."""
-    made = claims.claim(volume(), default_class="standard")
+    made = claims.claim(volume(), {}, default_class="standard")
     assert made["metadata"]["name"] == "root"
     assert made["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "cdi-controller"
     assert made["metadata"]["annotations"]["cdi.kubevirt.io/createdForDataVolume"] == "dv-uid"
