@@ -14,7 +14,7 @@ from fakekube.machinery.objects import dig, is_terminating, labels, name, namesp
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object
 from fakekube.virt import review
-from fakekube.virt.api import defaults, machine_rules, pool, workloads
+from fakekube.virt.api import defaults, machine_rules, pool, utility_volumes, workloads
 from fakekube.virt.api.accounts import MASTERS, is_component
 from fakekube.virt.api.eviction import Evictions
 from fakekube.virt.api.in_order import InOrder
@@ -116,8 +116,11 @@ class Admission(review.Hooks):
         return review.judged(workloads.instance(asked.obj, config, component=component, known=self._in_order))
 
     async def _instance_update(self, asked: Question) -> Answer:
-        component = self._is_component(asked)
-        return review.judged(workloads.instance_update(asked.obj, asked.old or {}, component=component))
+        component, old = self._is_component(asked), asked.old or {}
+        found = workloads.instance_update(asked.obj, old, component=component)
+        if not found and dig(asked.obj, "spec", "utilityVolumes"):
+            found = utility_volumes.update(asked.obj, old, await self._settings.current())
+        return review.judged(found)
 
     def _is_component(self, asked: Question) -> bool:
         known = is_component(asked.user, self._namespace)

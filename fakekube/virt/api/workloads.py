@@ -8,7 +8,7 @@ from typing import Any
 
 from fakekube.machinery.objects import condition, dig
 from fakekube.machinery.wire import Object
-from fakekube.virt.api import instance_spec, networks, pool
+from fakekube.virt.api import instance_spec, networks, pool, utility_volumes
 from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.machine_spec import MISSING_TEMPLATE
 from fakekube.virt.api.reserved import reserved_labels, template_metadata
@@ -36,6 +36,7 @@ def instance(
             *networks.creation("spec", spec),
             *instance_spec.validate("spec", spec, config),
             *instance_spec.validate_instance("spec", spec),
+            *utility_volumes.creation(spec),
         ]
 
     return [

@@ -167,9 +167,8 @@ def unconsumed(vmi: Obj, claims: Mapping[str, Obj], late: Container[str]) -> dic
     """Volumes plugged in whose claims wait for their first consumer, by claim; `late`: the classes that bind so."""
     return {
         own: volume
-        for volume in instance.volumes(vmi)
-        if instance.is_hotplugged(volume)
-        and (claim := claims.get(own := instance.claim_name(volume))) is not None
+        for volume in instance.plugged(vmi)
+        if (claim := claims.get(own := instance.claim_name(volume))) is not None
         and dig(claim, "status", "phase", default="Pending") == "Pending"
         and dig(claim, "spec", "storageClassName", default="") in late
     }
@@ -188,9 +187,8 @@ def wanted(vmi: Obj, claims: Mapping[str, Obj]) -> list[Object]:
     """Volumes plugged in whose claims are bound."""
     return [
         volume
-        for volume in instance.volumes(vmi)
-        if instance.is_hotplugged(volume)
-        and dig(claims.get(instance.claim_name(volume)), "status", "phase") == "Bound"
+        for volume in instance.plugged(vmi)
+        if dig(claims.get(instance.claim_name(volume)), "status", "phase") == "Bound"
     ]
 
 
@@ -216,7 +214,7 @@ def superfluous(vmi: Obj, current: Object | None, pods: Iterable[Object], *, nee
     """Pods that have had their time: another runs in their place, and the guest uses nothing any more that only they bring."""
     if needed and (current is None or not is_running(current)):
         return []
-    wanted = {volume["name"] for volume in instance.volumes(vmi)}
+    wanted = {volume["name"] for volume in instance.all_volumes(vmi)}
     phases = {one["name"]: one.get("phase") for one in dig(vmi, "status", "volumeStatus", default=())}
     return [
         pod
@@ -234,7 +232,7 @@ def entries(
     vmi: Obj, old: Sequence[Entry], claims: Mapping[str, Obj], attached: Mapping[str, Obj]
 ) -> tuple[list[Entry], list[Event]]:
     """`status.volumeStatus` with the pluggable volumes as they are now, and what to tell of them."""
-    pluggable = {one["name"]: one for one in instance.volumes(vmi) if instance.is_hotplugged(one)}
+    pluggable = {one["name"]: one for one in instance.plugged(vmi)}
     if not pluggable and not any("hotplugVolume" in entry for entry in old):
         return sorted(old, key=_name_of), []
     made, told, seen = [], [], set()

@@ -160,7 +160,7 @@ def _claims_of_vm(vm: Object) -> Iterable[str]:
 
 
 def _claims_of_vmi(vmi: Object) -> Iterable[str]:
-    return _keys(vmi, instance.volumes(vmi))
+    return _keys(vmi, instance.all_volumes(vmi))
 
 
 def _keys(obj: Object, volumes: Iterable[Object]) -> Iterable[str]:

@@ -53,6 +53,21 @@ def volumes(vmi: Obj) -> list[dict[str, Any]]:
     return list(dig(vmi, "spec", "volumes", default=()))
 
 
+def all_volumes(vmi: Obj) -> list[dict[str, Any]]:
+    """The volumes of a guest, and those mounted beside it, as if they were plugged in."""
+    beside = dig(vmi, "spec", "utilityVolumes", default=())
+    as_volumes = [
+        {"name": one["name"], "persistentVolumeClaim": {"claimName": one["claimName"], "hotpluggable": True}}
+        for one in beside
+    ]
+    return [*volumes(vmi), *as_volumes]
+
+
+def plugged(vmi: Obj) -> list[dict[str, Any]]:
+    """What comes to a guest by attachment pods."""
+    return [one for one in all_volumes(vmi) if is_hotplugged(one)]
+
+
 def template_volumes(vm: Obj) -> list[dict[str, Any]]:
     """The volumes of the instances a machine makes."""
     return list(dig(vm, "spec", "template", "spec", "volumes", default=()))

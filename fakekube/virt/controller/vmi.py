@@ -125,7 +125,7 @@ class InstanceController:
         owned = self._informers.pods.by_index(BY_OWNER, uid(vmi))
         seen = Pass(vmi, owned, pods.current(vmi, owned))
         space = namespace(vmi)
-        for volume in instance.volumes(vmi):
+        for volume in instance.all_volumes(vmi):
             if claim := instance.claim_name(volume):
                 if (found := self._informers.claims.get(f"{space}/{claim}")) is not None:
                     seen.claims[claim] = found

@@ -103,7 +103,7 @@ class Attachments:
             for pod in self._pods(launcher, triggers=True)
             for claim in hotplug.brought_by(pod).values()
         }
-        if not there and not any(map(instance.is_hotplugged, instance.volumes(seen.vmi))):
+        if not there and not instance.plugged(seen.vmi):
             return
         late = {name(one) for one in self._classes.objects() if one.get("volumeBindingMode") == _LATE}
         waiting = hotplug.unconsumed(seen.vmi, seen.claims, late)

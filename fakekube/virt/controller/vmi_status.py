@@ -206,7 +206,7 @@ def _refresh_volumes(status: Object, seen: Seen) -> None:
     if not entries or not claims:
         return
     by_volume = {
-        volume["name"]: claims.get(instance.claim_name(volume)) for volume in instance.volumes(seen.vmi)
+        volume["name"]: claims.get(instance.claim_name(volume)) for volume in instance.all_volumes(seen.vmi)
     }
     status["volumeStatus"] = [
         {**entry, "persistentVolumeClaimInfo": claim_info(claim, seen.cdi_config)}

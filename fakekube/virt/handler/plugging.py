@@ -4,6 +4,7 @@ memory dumps, which go into a volume that is plugged in for them. Pure.
 Origin: kubevirt: pkg/virt-handler/vm.go (updateHotplugVolumeStatus), pkg/virt-handler/hotplug-disk/mount.go
 """
 
+from collections.abc import Container
 from datetime import datetime
 
 from fakekube.clock import rfc3339
@@ -19,6 +20,7 @@ def next_step(vmi: Obj, now: datetime) -> tuple[list[Object], list[Event]] | Non
     entries = dig(vmi, "status", "volumeStatus", default=())
     if not any("hotplugVolume" in entry or "memoryDumpVolume" in entry for entry in entries):
         return None
+    beside = {one["name"] for one in dig(vmi, "spec", "utilityVolumes", default=())}
     made, told = [], []
     taken = [entry["target"] for entry in entries if entry.get("target")]
     for entry in entries:
@@ -26,7 +28,7 @@ def next_step(vmi: Obj, now: datetime) -> tuple[list[Object], list[Event]] | Non
         if "memoryDumpVolume" in entry:
             step = _dumping(entry, name(vmi), now)
         if "hotplugVolume" in entry:
-            step = step or _step(entry)
+            step = step or (None if _is_there(entry, beside) else _step(entry))
         if step is not None and step["phase"] == "Ready":
             step["target"] = entry.get("target") or domain.free_target(vmi, entry["name"], taken)
             taken.append(step["target"])
@@ -34,6 +36,11 @@ def next_step(vmi: Obj, now: datetime) -> tuple[list[Object], list[Event]] | Non
         if step is not None:
             told.append((step["reason"], step["message"]))
     return (made, told) if told else None
+
+
+def _is_there(entry: Obj, beside: Container[str]) -> bool:
+    """Whether it is mounted beside the guest: the guest sees nothing of it."""
+    return entry["name"] in beside and entry.get("phase") == "MountedToPod"
 
 
 def _step(entry: Obj) -> Object | None:
