@@ -1,4 +1,4 @@
-"""CDI as one actor: DataVolumes are filled, uploads received, classes of storage described; and two Services that take requests.
+"""CDI as one actor: DataVolumes are filled, uploads received, classes and sources described; and two Services that take requests.
 
 Origin: cdi: cmd/cdi-{controller,apiserver,uploadproxy}
 """
@@ -13,6 +13,7 @@ from fakekube.lifecycle.stage import INSTANT, Pace, Stage
 from fakekube.virt.cdi import uploads
 from fakekube.virt.cdi.admission import Admission
 from fakekube.virt.cdi.apiserver import ApiServer
+from fakekube.virt.cdi.data_sources import DataSources
 from fakekube.virt.cdi.datavolume import DataVolumes
 from fakekube.virt.cdi.profiles import Profiles
 
@@ -36,6 +37,9 @@ class Cdi:
         self._volumes = DataVolumes(
             client, clock=clock, ids=ids, pace=pace, stages=stages, storage=self._profiles
         )
+        self._sources = DataSources(
+            client, clock=clock, volumes=self._volumes.volumes, claims=self._volumes.claims
+        )
         self._targets = uploads.Targets(client, clock=clock)
         self.api = ApiServer(Admission(client), uploads.TokenApi(tokens))
         self.proxy = uploads.Proxy(client, tokens)
@@ -43,11 +47,13 @@ class Cdi:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        return self._volumes.idle and self._targets.controller.idle and self._profiles.controller.idle
+        others = (self._profiles, self._sources, self._targets)
+        return self._volumes.idle and all(one.controller.idle for one in others)
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._profiles.controller.run())
             tasks.create_task(self._volumes.run())
+            tasks.create_task(self._sources.run())
             tasks.create_task(self._targets.controller.run())

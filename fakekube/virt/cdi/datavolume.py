@@ -55,7 +55,8 @@ def standard_stages() -> tuple[Stage, ...]:
 
 
 class DataVolumes:
-    """See the module text. `stages`: somebody's own, beside and in place of the standard ones."""
+    """See the module text. `stages`: somebody's own, beside and in place of the standard ones. `volumes` and `claims` are
+    its caches, which others may look into."""
 
     name = "cdi-controller"
 
@@ -72,15 +73,15 @@ class DataVolumes:
     ) -> None:
         self._client = client
         self._clock = clock
-        self._volumes = Informer(client, DATA_VOLUMES, clock=clock)
-        self._claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
+        self.volumes = Informer(client, DATA_VOLUMES, clock=clock)
+        self.claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self._classes = storage.classes
         self._profiles = storage.profiles
         self._recorder = Recorder(client, "datavolume-import-controller", clock=clock, ids=ids)
         self._refused: dict[str, Refusal] = {}  # DataVolumes no claim could be made for, and why
         self._claiming = Controller(f"{self.name}: claims", self._see_to_claim, clock=clock, workers=workers)
-        self._claiming.source(self._volumes)
-        self._claiming.source(self._claims, self._concerned)
+        self._claiming.source(self.volumes)
+        self._claiming.source(self.claims, self._concerned)
         self._claiming.source(self._classes, self._without_claim)
         self._claiming.source(self._profiles, self._without_claim)
         self._player = Player(
@@ -92,11 +93,11 @@ class DataVolumes:
             pace=pace,
             context=self._context,
             recorder=self._recorder,
-            informer=self._volumes,
+            informer=self.volumes,
             workers=workers,
             name=self.name,
         )
-        self._player.controller.source(self._claims, self._concerned)
+        self._player.controller.source(self.claims, self._concerned)
 
     @property
     def idle(self) -> bool:
@@ -119,17 +120,17 @@ class DataVolumes:
             return ()
         keys = [key(claim)]
         if old is None:
-            keys += [key(one) for one in self._volumes.objects() if _source_key(one) == key(claim)]
+            keys += [key(one) for one in self.volumes.objects() if _source_key(one) == key(claim)]
         return keys
 
     def _without_claim(self, _old: Object | None, _new: Object | None) -> Iterable[str]:
         """DataVolumes that may wait for a class, or for what is known of one."""
-        return [key(one) for one in self._volumes.objects() if not dig(one, "status", "phase")]
+        return [key(one) for one in self.volumes.objects() if not dig(one, "status", "phase")]
 
     # --- what stages are told ------------------------------------------------------------------------------------
 
     def _context(self, volume: Object) -> Mapping[str, Any]:
-        claim = self._claims.get(key(volume))
+        claim = self.claims.get(key(volume))
         if claim is not None and not _is_owned(claim, volume):
             claim = None
         source = _source_key(volume)
@@ -138,7 +139,7 @@ class DataVolumes:
             claim,
             rfc3339(self._clock.now()),
             binds_late=claim is not None and self._binds_late(volume, claim),
-            source_missing=bool(source) and source not in self._claims,
+            source_missing=bool(source) and source not in self.claims,
             refusal=self._refused.get(key(volume)) if claim is None else None,
         )
         return {"volume": view}
@@ -152,11 +153,11 @@ class DataVolumes:
     # --- claims --------------------------------------------------------------------------------------------------
 
     async def _see_to_claim(self, own: str) -> None:
-        volume = self._volumes.get(own)
+        volume = self.volumes.get(own)
         if volume is None or is_terminating(volume):
             self._refused.pop(own, None)
             return
-        claim = self._claims.get(own)
+        claim = self.claims.get(own)
         if claim is not None:
             self._refused.pop(own, None)
             if not _is_owned(claim, volume):
@@ -169,7 +170,7 @@ class DataVolumes:
             await self._create_claim(volume)
 
     async def _create_claim(self, volume: Object) -> None:
-        source = self._claims.get(_source_key(volume))
+        source = self.claims.get(_source_key(volume))
         if source is None and claims.is_sized_by_source(volume):
             return  # which may come yet
         default = storage_classes.default(self._classes.objects())
