@@ -6,7 +6,6 @@ from fakekube.agents.node_server.place import Container
 from fakekube.client.informer import Informer
 from fakekube.machinery.objects import controller_of, dig, labels, namespace, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import launcher_programs
 
 _COMPUTE = "compute"
 
@@ -23,10 +22,14 @@ class Inside:
         """With what a launcher has; other containers as they are."""
         if labels(pod).get("kubevirt.io") != "virt-launcher" or name != _COMPUTE:
             return container
+        from fakekube.virt.handler import launcher_programs  # noqa: PLC0415 - few servers are asked for domains' XML
+
         return launcher_programs.compute(container, self._guest(pod), self._respawned.get(uid(pod), 0))
 
     async def act(self, pod: Object, act: str) -> None:
         """Carry out what has been done in it."""
+        from fakekube.virt.handler import launcher_programs  # noqa: PLC0415 - as above
+
         if act == launcher_programs.RESPAWN:
             self._respawned[uid(pod)] = self._respawned.get(uid(pod), 0) + 1
         guest = self._guest(pod)

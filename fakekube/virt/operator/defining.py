@@ -1,4 +1,5 @@
-"""Keeps KubeVirt's definitions as they were installed: a changed one is put back, a deleted one comes back, empty.
+"""Keeps KubeVirt's definitions as they were installed: a changed one is put back, a deleted one comes back, empty. Unlike
+upstream's, one that was given other versions or schemas is left alone: so somebody brings those of another release.
 
 Which generation of each is the installed one the KubeVirt object remembers, as it does of workloads; so their texts, which are
 long, are read only when one is to be put back. CDI's are nobody's business here.
@@ -31,6 +32,11 @@ def is_astray(found: Obj | None, last: int, kubevirt: Obj) -> bool:
     return bool(version and observed and version != observed)
 
 
+def is_replaced(found: Obj, wanted: Obj) -> bool:
+    """Whether somebody has brought versions or schemas of his own."""
+    return not marking.covers(found["spec"]["versions"], wanted["spec"]["versions"])
+
+
 class Definitions:
     """Works through one client."""
 
@@ -56,5 +62,7 @@ class Definitions:
         if not known:
             return await self._client.create(CRDS, wanted)
         found = await self._client.get(CRDS, own)
+        if is_replaced(found, wanted):
+            return found
         as_it_was = marking.restored(found, wanted)
         return found if as_it_was is found else await self._client.update(CRDS, as_it_was)

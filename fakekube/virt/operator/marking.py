@@ -56,12 +56,12 @@ def restored(known: Object, wanted: Obj) -> Object:
     changed: Object = {
         member: {**(meta.get(member) or {}), **given[member]}
         for member in ("labels", "annotations")
-        if not _covers(meta.get(member) or {}, given.get(member) or {})
+        if not covers(meta.get(member) or {}, given.get(member) or {})
     }
     content: Object = {
         member: _merged(known.get(member), wanted[member])
         for member in _CONTENT.get(wanted["kind"], ())
-        if member in wanted and not _covers(known.get(member), wanted[member])
+        if member in wanted and not covers(known.get(member), wanted[member])
     }
     if not changed and not content:
         return known
@@ -71,17 +71,17 @@ def restored(known: Object, wanted: Obj) -> Object:
     return {**known, **content, "metadata": meta}
 
 
-def _covers(known: Any, wanted: Any) -> bool:
+def covers(known: Any, wanted: Any) -> bool:
     """Whether everything wanted is known; what the server has added to it counts for nothing."""
     if isinstance(wanted, Mapping):
         return isinstance(known, Mapping) and all(
-            _covers(known.get(key), value) for key, value in wanted.items()
+            covers(known.get(key), value) for key, value in wanted.items()
         )
     if isinstance(wanted, list):
         return (
             isinstance(known, list)
             and len(known) == len(wanted)
-            and all(_covers(has, want) for has, want in zip(known, wanted, strict=True))
+            and all(covers(has, want) for has, want in zip(known, wanted, strict=True))
         )
     return bool(known == wanted) or (known is None and not wanted)
 
