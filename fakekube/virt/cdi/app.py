@@ -15,6 +15,7 @@ from fakekube.virt.cdi.admission import Admission
 from fakekube.virt.cdi.apiserver import ApiServer
 from fakekube.virt.cdi.data_sources import DataSources
 from fakekube.virt.cdi.datavolume import DataVolumes
+from fakekube.virt.cdi.import_crons import ImportCrons
 from fakekube.virt.cdi.profiles import Profiles
 
 
@@ -40,6 +41,9 @@ class Cdi:
         self._sources = DataSources(
             client, clock=clock, volumes=self._volumes.volumes, claims=self._volumes.claims
         )
+        self._crons = ImportCrons(
+            client, clock=clock, ids=ids, volumes=self._volumes.volumes, sources=self._sources.sources
+        )
         self._targets = uploads.Targets(client, clock=clock)
         self.api = ApiServer(Admission(client), uploads.TokenApi(tokens))
         self.proxy = uploads.Proxy(client, tokens)
@@ -48,7 +52,7 @@ class Cdi:
     def idle(self) -> bool:
         """Whether there is nothing to do."""
         others = (self._profiles, self._sources, self._targets)
-        return self._volumes.idle and all(one.controller.idle for one in others)
+        return self._volumes.idle and self._crons.idle and all(one.controller.idle for one in others)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -56,4 +60,5 @@ class Cdi:
             tasks.create_task(self._profiles.controller.run())
             tasks.create_task(self._volumes.run())
             tasks.create_task(self._sources.run())
+            tasks.create_task(self._crons.run())
             tasks.create_task(self._targets.controller.run())

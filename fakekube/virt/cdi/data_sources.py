@@ -4,8 +4,7 @@ Origin: cdi: pkg/controller/datasource-controller.go
 """
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller
@@ -25,19 +24,20 @@ State = tuple[str, str, str]  # status, reason, message
 
 
 class DataSources:
-    """An actor, see the module text. `volumes`, `claims`: caches somebody else has, too. Snapshots are followed once needed."""
+    """An actor, see the module text. `volumes`, `claims`: caches somebody else has, too, as others may look into
+    `sources`. Snapshots are followed once needed."""
 
     def __init__(self, client: Client, *, clock: Clock, volumes: Informer, claims: Informer) -> None:
         self._client = client
         self._clock = clock
         self._volumes, self._claims = volumes, claims
-        self._sources = Informer(client, DATA_SOURCES, clock=clock)
-        self._sources.add_index(_STANDS_FOR, lambda one: _keys(one).values())
+        self.sources = Informer(client, DATA_SOURCES, clock=clock)
+        self.sources.add_index(_STANDS_FOR, lambda one: _keys(one).values())
         self._snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
         self._snapshots.on_change(self._snapshot_changed)
         self._snapshots_matter = asyncio.Event()
         self.controller = Controller("datasource-controller", self._reconcile, clock=clock)
-        self.controller.source(self._sources)
+        self.controller.source(self.sources)
         for informer in (volumes, claims):
             self.controller.source(informer, self._standing_for)
 
@@ -50,14 +50,14 @@ class DataSources:
 
     def _standing_for(self, old: Object | None, new: Object | None) -> Iterable[str]:
         changed = new or old
-        return map(key, self._sources.by_index(_STANDS_FOR, key(changed))) if changed is not None else ()
+        return map(key, self.sources.by_index(_STANDS_FOR, key(changed))) if changed is not None else ()
 
     def _snapshot_changed(self, old: Object | None, new: Object | None) -> None:
         for own in self._standing_for(old, new):
             self.controller.queue.add(own)
 
     async def _reconcile(self, own: str) -> None:
-        source = self._sources.get(own)
+        source = self.sources.get(own)
         if source is None:
             return
         keys = _keys(source)
@@ -103,12 +103,18 @@ def judge(keys: dict[str, str], *, volume: Obj | None, claim: Obj | None, snapsh
 def status(source: Obj, state: State, now: str) -> Object:
     """`status` with the condition; what was told of another source is forgotten."""
     wanted = dig(source, "spec", "source", default={})
-    old: dict[str, Any] = {}
-    if dig(source, "status", "source", default={}) == wanted:
-        old = next((one for one in dig(source, "status", "conditions", default=())), {})
-    value, reason, message = state
-    said = {"type": "Ready", "status": value, **({"reason": reason} if reason else {}), "message": message}
-    moved = old.get("lastTransitionTime", now) if old.get("status") == value else now
-    beaten = old.get("lastHeartbeatTime", now) if said.items() <= old.items() else now
-    condition = {**said, "lastHeartbeatTime": beaten, "lastTransitionTime": moved}
-    return {"source": wanted, "conditions": [condition]}
+    same = dig(source, "status", "source", default={}) == wanted
+    old = dig(source, "status", "conditions", default=()) if same else ()
+    return {"source": wanted, "conditions": conditions(old, {"Ready": state}, now)}
+
+
+def conditions(old: Iterable[Obj], said: Mapping[str, State], now: str) -> list[Object]:
+    """Conditions as CDI writes them, by type; the times of those that say the same go on."""
+    known, made = {one["type"]: one for one in old}, []
+    for kind, (value, reason, message) in said.items():
+        was: Obj = known.get(kind, {})
+        new = {"type": kind, "status": value, **({"reason": reason} if reason else {}), "message": message}
+        moved = was.get("lastTransitionTime", now) if was.get("status") == value else now
+        beaten = was.get("lastHeartbeatTime", now) if new.items() <= was.items() else now
+        made.append({**new, "lastHeartbeatTime": beaten, "lastTransitionTime": moved})
+    return made

@@ -21,7 +21,7 @@ from fakekube.virt.cdi import capabilities
 _CLONING = "cdi.kubevirt.io/clone-strategy"  # on a class
 _STRATEGIES = ("copy", "snapshot", "csi-clone")
 _NO_CLASS = "PVC spec is missing accessMode and no storageClass to choose profile"
-_LABELS = {
+LABELS = {
     "app": "containerized-data-importer",
     "app.kubernetes.io/component": "storage",
     "app.kubernetes.io/managed-by": "cdi-controller",
@@ -71,7 +71,7 @@ def empty(own: str) -> Object:
     return {
         "apiVersion": STORAGE_PROFILES.api_version,
         "kind": STORAGE_PROFILES.kind,
-        "metadata": {"name": own, "labels": dict(_LABELS)},
+        "metadata": {"name": own, "labels": dict(LABELS)},
         "spec": {},
     }
 
