@@ -208,10 +208,12 @@ class Index(Generic[T]):
 
     def equivalents(self, resource: ServedResource, subresource: str) -> list[ServedResource]:
         """The other versions in which the same objects are served."""
+        plural, prefix = resource.plural, resource.prefix
         return [
             one
             for one in self._catalog
-            if one is not resource
-            and one.prefix == resource.prefix
+            if one.plural == plural
+            and one is not resource
+            and one.prefix == prefix
             and (not subresource or any(sub.name == subresource for sub in one.subresources))
         ]

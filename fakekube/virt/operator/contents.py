@@ -4,6 +4,7 @@ Who starts a cluster may write the definitions and webhooks among it by itself a
 Origin: kubevirt: pkg/virt-operator/resource/generate/install
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 from fakekube.clock import rfc3339
@@ -67,13 +68,20 @@ RELEASE = Versions().kubevirt
 
 
 def manifests(
-    now: datetime, *, nodes: int = 1, webhook: bool = True, release: str = RELEASE, signed: bool = True
+    now: datetime,
+    *,
+    nodes: int = 1,
+    webhook: bool = True,
+    release: str = RELEASE,
+    signed: bool = True,
+    present: Collection[str] = (),
 ) -> list[Object]:
-    """Everything. Without `webhook`, nothing sends requests to virt-api; `signed` as for `hooks`."""
+    """Everything but the definitions that are `present`. Without `webhook`, nothing sends requests to virt-api; `signed` as
+    for `hooks`."""
     time = rfc3339(now)
     return [
         *components.namespaces(NAMESPACE, CDI_NAMESPACE),
-        *definitions(release),
+        *definitions(release, present),
         *kept(webhook=False, release=release, signed=signed),
         *components.cdi_services(CDI_NAMESPACE),
         *workloads.kubevirt(NAMESPACE, nodes, time, Source(release)),
@@ -84,12 +92,12 @@ def manifests(
     ]
 
 
-def definitions(release: str) -> list[Object]:
-    """Of KubeVirt, marked, and of CDI."""
+def definitions(release: str, present: Collection[str] = ()) -> list[Object]:
+    """Of KubeVirt, marked, and of CDI; without those that are `present`."""
     ours = frozenset(crds.names())
     return [
         marking.marked(one, NAMESPACE, release) if one["metadata"]["name"] in ours else one
-        for one in crds.crds()
+        for one in crds.crds(present)
     ]
 
 

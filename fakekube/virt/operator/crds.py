@@ -3,6 +3,7 @@
 Parsing all of them takes a few milliseconds; the models behind them (`operator/models`) are never imported here.
 """
 
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -14,24 +15,23 @@ _MANIFESTS = Path(__file__).parent / "manifests"
 
 
 @cache
-def texts() -> tuple[bytes, ...]:
-    """The manifests as JSON, ordered by name: what somebody may store or send without decoding it."""
-    return tuple(path.read_bytes() for path in sorted(_MANIFESTS.glob("*.json")))
+def texts() -> Mapping[str, bytes]:
+    """The manifests as JSON, by name and in its order: what somebody may store or send without decoding it."""
+    return {path.stem: path.read_bytes() for path in sorted(_MANIFESTS.glob("*.json"))}
 
 
-def crds() -> list[Object]:
-    """Fresh copies of all definitions, ordered by name."""
-    return [orjson.loads(text) for text in texts()]
+def crds(present: Collection[str] = ()) -> list[Object]:
+    """Fresh copies of all definitions but those that are `present`, ordered by name."""
+    return [orjson.loads(text) for name, text in texts().items() if name not in present]
 
 
 @cache
 def names() -> tuple[str, ...]:
     """The names of KubeVirt's own definitions, in order; CDI's are others'."""
-    found = sorted(path.stem for path in _MANIFESTS.glob("*.json"))
-    return tuple(one for one in found if not one.endswith(".cdi.kubevirt.io"))
+    return tuple(one for one in texts() if not one.endswith(".cdi.kubevirt.io"))
 
 
 def named(name: str) -> Object:
     """A fresh copy of one definition."""
-    found: Object = orjson.loads((_MANIFESTS / f"{name}.json").read_bytes())
+    found: Object = orjson.loads(texts()[name])
     return found

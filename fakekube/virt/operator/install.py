@@ -136,13 +136,17 @@ class VirtOperator:
             return
         names = self._client.metadata_only()
         nodes = len((await self._insist(partial(names.list, NODES))).items)
-        # Definitions are large: not even tried where whoever started the cluster has brought them.
+        # Definitions are large: not even read where whoever started the cluster has brought them.
         defined = {name(one) for one in (await self._insist(partial(names.list, CRDS))).items}
         for obj in contents.manifests(
-            self._clock.now(), nodes=nodes, webhook=self._webhook, release=self._release, signed=self._signed
+            self._clock.now(),
+            nodes=nodes,
+            webhook=self._webhook,
+            release=self._release,
+            signed=self._signed,
+            present=defined,
         ):
-            if obj["kind"] != CRDS.kind or name(obj) not in defined:
-                await self._insist(partial(self._ensure, obj))
+            await self._insist(partial(self._ensure, obj))
         await self._insist(self._settle_first)
         self.installed = True
 
