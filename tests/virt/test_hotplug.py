@@ -104,6 +104,7 @@ async def test_v238_plugged_in_and_out(plug):
     owner = controller_of(pod)
     assert (owner["kind"], owner["name"].startswith("virt-launcher-vm-")) == ("Pod", True)
     assert pod["spec"]["nodeName"] == before["status"]["nodeName"]
+    assert pod["spec"]["containers"][0]["image"] == before["status"]["launcherContainerImageVersion"]
     entry = await plug.entry()
     assert entry["hotplugVolume"] == {"attachPodName": name(pod), "attachPodUID": uid(pod)}
     assert (entry["phase"], entry["reason"], entry["target"]) == ("Ready", "VolumeReady", "sdb")
