@@ -156,22 +156,21 @@ class Cursor:
     def _news(self, channel: Channel) -> Sequence[Event]:
         if self._position > self._log.newest:
             raise FutureRevision(self._log.newest)
-        if self._position >= channel.start:
-            news = channel.after(self._position)[:_MAX_BATCH]
-            if news:
-                self._position = news[-1].revision
-            return news
-        earlier = [
-            event
-            for event in self._log.after(self._position)
-            if event.revision <= channel.start and event.key.startswith(channel.prefix)
-        ]
-        if len(earlier) > _MAX_BATCH:
+        if self._position < channel.start:
+            earlier = [
+                event
+                for event in self._log.after(self._position)
+                if event.revision <= channel.start and event.key.startswith(channel.prefix)
+            ]
             del earlier[_MAX_BATCH:]
-            self._position = earlier[-1].revision
-        else:
-            self._position = channel.start
-        return earlier
+            self._position = earlier[-1].revision if len(earlier) == _MAX_BATCH else channel.start
+            if earlier:
+                return earlier
+        # Whoever joins a channel that others have opened finds events in it.
+        news = channel.after(self._position)[:_MAX_BATCH]
+        if news:
+            self._position = news[-1].revision
+        return news
 
     def nudge(self) -> None:
         """Have the next read say where the watch stands, even when nothing has happened under its prefix."""

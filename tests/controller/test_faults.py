@@ -92,7 +92,7 @@ async def test_a_restart_at_every_write(bare_cluster, world, committed):
     """P-205, P-206: killed at its n-th write, with or without it having happened, a successor brings it to the same end."""
     deaths = await mortal(bare_cluster, committed)
     await life(bare_cluster, world, checked(bare_cluster))
-    assert len(deaths) > 5
+    assert len(deaths) >= 5
     await asyncio.gather(*deaths)
 
 
@@ -185,7 +185,7 @@ REFUSALS = (
 )
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(12))
 async def test_any_request_may_fail(bare_cluster, world, seed):
     """P-204: lists, watches, looks and events fail like writes, in every way, and watches break; the end is the same."""
     cluster = bare_cluster

@@ -222,6 +222,18 @@ async def test_watch(make: Make) -> None:
     ]
 
 
+async def test_late_watch(make: Make) -> None:
+    """A watch from before another one began, with nothing in between, is told what has happened since all the same."""
+    store = make()
+    before = store.revision
+    await store.create("/b/1", b"elsewhere")
+    first = store.watch("/a/", store.revision)
+    assert await anext(first) == Progress(store.revision)
+    await store.create("/a/1", b"")
+    events = await collect(store.watch("/a/", before), store.revision)
+    assert shown(events) == [(store.revision, "/a/1", b"", None)]
+
+
 async def test_watch_waits(make: Make) -> None:
     """A watch that has caught up says so, waits, and is woken by the next write under its prefix."""
     store = make()

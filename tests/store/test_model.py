@@ -194,9 +194,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     # --- watches -------------------------------------------------------------------------------------------
 
-    @rule(target=readers, prefix=PREFIXES)
-    def list_then_watch(self, prefix: str) -> Reader:
-        reader = Reader(self.store, prefix, self.ask(self.store.list(prefix)))
+    @rule(target=readers, prefix=PREFIXES, back=st.integers(0, 6))
+    def list_then_watch(self, prefix: str, back: int) -> Reader:
+        at = max(self.revision - back, self.oldest)
+        reader = Reader(self.store, prefix, self.ask(self.store.list(prefix, at=at)))
         self.opened.append(reader)
         return reader
 
