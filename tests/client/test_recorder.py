@@ -177,8 +177,8 @@ async def test_an_unreachable_server_is_waited_for_in_order(client, recorder, po
     assert [one["reason"] for one in await _events(client)] == ["A", "B"]
 
 
-async def test_events_give_way(client, recorder, pod):
-    """Between two of them everybody else who has something to do comes first: states matter more than news of them."""
+async def _numbers_seen(client, recorder, pod):
+    """How many of three events are there whenever somebody else has a turn while they are sent."""
     for reason in ("Pulled", "Created", "Started"):
         recorder.event(pod, "Normal", reason, "the container")
     sending = asyncio.ensure_future(recorder.flush())
@@ -186,18 +186,17 @@ async def test_events_give_way(client, recorder, pod):
     while not sending.done():
         await asyncio.sleep(0)
         seen.append(len(await _events(client)))
-    assert {1, 2, 3} <= set(seen)
+    return seen
+
+
+async def test_events_give_way(client, recorder, pod):
+    """Between two of them everybody else who has something to do comes first: states matter more than news of them."""
+    assert {1, 2, 3} <= set(await _numbers_seen(client, recorder, pod))
 
 
 async def test_a_crowd_of_events_is_written_at_once(client, recorder, pod, monkeypatch):
     """So many that they take memory do not give way."""
     monkeypatch.setattr("fakekube.client.recorder._CROWD", 2)
-    for reason in ("Pulled", "Created", "Started"):
-        recorder.event(pod, "Normal", reason, "the container")
-    sending = asyncio.ensure_future(recorder.flush())
-    seen = []
-    while not sending.done():
-        await asyncio.sleep(0)
-        seen.append(len(await _events(client)))
+    seen = await _numbers_seen(client, recorder, pod)
     assert 1 not in seen
     assert seen[-1] == 3
