@@ -11,13 +11,13 @@ from typing import Any
 import orjson
 
 from fakekube.api.options import first, parse_query
+from fakekube.machinery.booleans import TRUE
 from fakekube.machinery.errors import NotAcceptable
 from fakekube.machinery.wire import Request, Response
 
 TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 _STREAMS = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
 _OF_PEOPLE = ("curl", "Wget", "Mozilla/5.0")  # how their user agents begin
-_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})  # what Go takes for it
 _KNOWN = re.compile(r"(?:^|,)\s*(?:application/(?:json|yaml)|\*/\*)\s*(?:;|,|$)")
 
 
@@ -78,16 +78,20 @@ def representation(
         if custom or _KNOWN.search(accept):
             raise NotAcceptable(f"only the following media types are accepted: {TYPES}")
         offered = f"{TYPES}, {_STREAMS}" if collection else TYPES
-        raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {offered}", details={})
+        raise unrouted(offered)
     return found
+
+
+def unrouted(offered: str) -> NotAcceptable:
+    """As routes refuse that ask for media types before anything else."""
+    return NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {offered}", details={})
 
 
 def accepts(accept: str, *offered: str) -> None:
     """What routes with representations of their own ask before anything else. Raises NotAcceptable."""
     wanted = {clause.partition(";")[0].strip() for clause in accept.split(",")} if accept else {"*/*"}
     if wanted.isdisjoint({"*/*", *offered}):
-        said = f"406: Not Acceptable\n\nAvailable representations: {', '.join(offered)}"
-        raise NotAcceptable(said, details={})
+        raise unrouted(", ".join(offered))
 
 
 def pretty(request: Request) -> bool:
@@ -96,7 +100,7 @@ def pretty(request: Request) -> bool:
     Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/negotiation/negotiate.go (isPrettyPrint)
     """
     if "pretty=" in request.query and (said := first(parse_query(request.query), "pretty")):
-        return said in _TRUE
+        return said in TRUE
     return (request.headers.get("user-agent") or "").startswith(_OF_PEOPLE)
 
 

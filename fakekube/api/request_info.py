@@ -35,9 +35,8 @@ class RequestInfo:
 def parse(method: str, path: str) -> RequestInfo:
     """Read an address. Never fails: what is not a resource path comes back without `resource`."""
     verb = VERBS.get(method, "")
-    parts = (unquote(path) if "%" in path else path).split("/")[
-        1:
-    ]  # as upstream: an escaped slash is one, too
+    whole = unquote(path) if "%" in path else path  # as upstream: an escaped slash is one, too
+    parts = whole.split("/")[1:]
     if parts and not parts[-1]:
         parts.pop()
     if len(parts) >= 2 and parts[0] == "api":

@@ -125,9 +125,9 @@ def alike(one: Any, other: Any) -> bool:
         return True
     if one != other:
         return False
-    if isinstance(one, (dict, list)):
-        return orjson.dumps(one) == orjson.dumps(other) or _alike_inside(one, other)
-    return (one.__class__ is bool) is (other.__class__ is bool)
+    if isinstance(one, (dict, list)) and orjson.dumps(one) == orjson.dumps(other):
+        return True
+    return _alike_inside(one, other)
 
 
 def _alike_inside(one: Any, other: Any) -> bool:

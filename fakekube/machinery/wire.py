@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+# Begins what is no protocol of a websocket, but its caller's token: pages in browsers can set no other header.
+BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."
+
 
 @dataclass(frozen=True, slots=True)
 class User:

@@ -9,10 +9,9 @@ import base64
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 
-from fakekube.machinery.wire import Response, Upgrade, WebSocket
+from fakekube.machinery.wire import BEARER_PROTOCOL, Response, Upgrade, WebSocket
 
 _BASE64 = "base64.binary.k8s.io"
-_BEARER = "base64url.bearer.authorization.k8s.io."  # no protocol, but who asks
 
 
 def wanted(headers: Mapping[str, str]) -> bool:
@@ -38,7 +37,7 @@ def framed(answer: Response, headers: Mapping[str, str]) -> Upgrade:
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await sending
 
-    return Upgrade(serve, [one for one in offered if one and not one.startswith(_BEARER)])
+    return Upgrade(serve, [one for one in offered if one and not one.startswith(BEARER_PROTOCOL)])
 
 
 async def _send(stream: AsyncIterator[bytes], socket: WebSocket, *, events: bool) -> None:

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fakekube.machinery.errors import Unauthorized
-from fakekube.machinery.wire import User
+from fakekube.machinery.wire import BEARER_PROTOCOL, User
 
 ADMIN = User("kubernetes-admin", ("kubeadm:cluster-admins", "system:masters", "system:authenticated"))
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
-_IN_PROTOCOL = "base64url.bearer.authorization.k8s.io."
 
 
 def bearer(authorization: str) -> str:
@@ -28,7 +27,7 @@ def bearer_of_protocols(offered: str) -> str:
     Origin: k8s: staging/src/k8s.io/apiserver/pkg/authentication/request/websocket/protocol.go
     """
     for one in offered.split(","):
-        name, prefix, coded = one.strip().partition(_IN_PROTOCOL)
+        name, prefix, coded = one.strip().partition(BEARER_PROTOCOL)
         if prefix and not name:
             with contextlib.suppress(ValueError):
                 return base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).decode()

@@ -145,9 +145,7 @@ def _answer(
     chosen = negotiation.choose(request.headers.get("accept", "")) if negotiated else negotiation.PLAIN
     if chosen is None:
         if routed:
-            raise NotAcceptable(
-                f"406: Not Acceptable\n\nAvailable representations: {negotiation.TYPES}", details={}
-            )
+            raise negotiation.unrouted(negotiation.TYPES)
         raise NotAcceptable(f"only the following media types are accepted: {negotiation.TYPES}")
     found = _documents(catalog).get(key, make)
     assert found is not None, f"no document {key}"

@@ -6,6 +6,7 @@ Origin: cdi: pkg/apiserver/webhooks/{datavolume-validate,util}.go, pkg/controlle
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fakekube.machinery.booleans import TRUE
 from fakekube.machinery.objects import Obj, annotations, controller_of, dig, key, name
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
@@ -57,7 +58,7 @@ def destination(claim: Obj, volume: Obj) -> Cause | None:
     notes = annotations(volume)
     made_for_it = annotations(claim).get(_POPULATED_FOR) == name(volume)
     owned = (controller_of(claim) or {}).get("kind") == "DataVolume"
-    if made_for_it or owned or notes.get(_ADOPT) in ("1", "t", "T", "true", "TRUE", "True"):
+    if made_for_it or owned or notes.get(_ADOPT) in TRUE:
         return None
     return duplicate(f"Destination PVC {key(claim)} already exists", "DataVolume.Name")
 
