@@ -3,10 +3,10 @@
 Origin: k8s: staging/src/k8s.io/kube-aggregator/pkg/{apis/apiregistration,registry/apiservice}
 """
 
-from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
 from fakekube.clock import Clock, RealClock, rfc3339
+from fakekube.machinery import field_checks
 from fakekube.machinery.field_errors import invalid, required
 from fakekube.machinery.wire import Object
 
@@ -51,7 +51,7 @@ class ApiServiceStrategy(BuiltinStrategy):
                 required("spec.group", "only v1 may have an empty group and it better be legacy kube")
             )
         if group:
-            found += checks.dns_subdomain(group, "spec.group")
+            found += field_checks.dns_subdomain(group, "spec.group")
         if not version:
             found.append(required("spec.version"))
         for member in ("groupPriorityMinimum", "versionPriority"):

@@ -9,7 +9,7 @@ from fakekube.api.builtins import conversion
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.machinery import names, quantities
+from fakekube.machinery import field_checks, names, quantities
 from fakekube.machinery.field_errors import forbidden, invalid, required
 from fakekube.machinery.wire import Object
 
@@ -94,7 +94,7 @@ def _spec(spec: dict[str, Any]) -> Causes:
         value = target.get(member) or ""
         if not value:
             found.append(required(f"spec.scaleTargetRef.{member}"))
-        found += checks.texts(f"spec.scaleTargetRef.{member}", value, names.path_segment(value))
+        found += field_checks.texts(f"spec.scaleTargetRef.{member}", value, names.path_segment(value))
     found += checks.each(spec.get("metrics"), "spec.metrics", _metric)
     for side in ("scaleUp", "scaleDown"):
         rules = (spec.get("behavior") or {}).get(side)
@@ -105,7 +105,9 @@ def _spec(spec: dict[str, Any]) -> Causes:
 
 def _metric(metric: dict[str, Any], at: str) -> Causes:
     kind = metric.get("type") or ""
-    found = checks.one_of(kind, f"{at}.type", tuple(_SOURCES), missing="must specify a metric source type")
+    found = field_checks.one_of(
+        kind, f"{at}.type", tuple(_SOURCES), missing="must specify a metric source type"
+    )
     if found:
         return found
     wanted = _SOURCES[kind]
@@ -129,7 +131,7 @@ def _metric(metric: dict[str, Any], at: str) -> Causes:
 
 
 def _target(target: dict[str, Any], source: str, at: str) -> Causes:
-    found = checks.one_of(
+    found = field_checks.one_of(
         target.get("type"), f"{at}.target.type", _TARGETS, missing="must specify a metric target type"
     )
     utilization, value, average = (
@@ -168,13 +170,13 @@ def _rules(rules: dict[str, Any], at: str) -> Causes:
     tolerance = rules.get("tolerance")
     if tolerance is not None and quantities.parse(str(tolerance))[0] < 0:
         found.append(invalid(f"{at}.tolerance", tolerance, "must be greater than or equal to 0"))
-    found += checks.one_of(rules.get("selectPolicy"), f"{at}.selectPolicy", _SELECT, missing=None)
+    found += field_checks.one_of(rules.get("selectPolicy"), f"{at}.selectPolicy", _SELECT, missing=None)
     policies = rules.get("policies") or ()
     if not policies:
         found.append(required(f"{at}.policies", "must specify at least one Policy"))
     for index, policy in enumerate(policies):
         place = f"{at}.policies[{index}]"
-        found += checks.one_of(policy.get("type"), f"{place}.type", _POLICIES, missing=None)
+        found += field_checks.one_of(policy.get("type"), f"{place}.type", _POLICIES, missing=None)
         for member in ("value", "periodSeconds"):
             amount = policy.get(member) or 0
             if amount <= 0:

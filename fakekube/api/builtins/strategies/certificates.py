@@ -10,6 +10,7 @@ from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
 from fakekube.clock import Clock, RealClock, rfc3339
+from fakekube.machinery import field_checks
 from fakekube.machinery.field_errors import duplicate, invalid, not_supported, required
 from fakekube.machinery.wire import Object
 
@@ -85,7 +86,7 @@ class SigningRequestStrategy(BuiltinStrategy):
             if not kind:
                 found.append(required(f"{at}.type"))
             allowed = ("True",) if kind in _ALWAYS_TRUE else _STATUSES
-            found += checks.one_of(one.get("status"), f"{at}.status", allowed)
+            found += field_checks.one_of(one.get("status"), f"{at}.status", allowed)
             if kind in seen:
                 found.append(duplicate(f"{at}.type", kind))
             seen.add(kind)
@@ -106,4 +107,4 @@ def _signer(name: str) -> Causes:
     if not slash or not path or domain.count(".") < 1:
         said = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
         return [invalid(at, name, said)]
-    return checks.dns_subdomain(domain, at)
+    return field_checks.dns_subdomain(domain, at)

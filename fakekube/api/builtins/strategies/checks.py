@@ -4,13 +4,14 @@ Origin: k8s: pkg/apis/core/validation/validation.go, staging/src/k8s.io/apimachi
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from fakekube.api.registry import metadata
 from fakekube.machinery import names, quantities
-from fakekube.machinery.field_errors import FieldError, forbidden, invalid, not_supported, required
+from fakekube.machinery.field_checks import texts
+from fakekube.machinery.field_errors import FieldError, invalid
 from fakekube.machinery.wire import Object
 
 Causes = list[FieldError]
@@ -34,21 +35,8 @@ def metadata_again(obj: Object, rule: str) -> Causes:
     return metadata.validate_create(obj, rule=rule, generate_name="")
 
 
-def texts(path: str, value: str, said: Iterable[str]) -> Causes:
-    """One `Invalid value` per text."""
-    return [invalid(path, value, text) for text in said]
-
-
 def dns_label(value: str, path: str) -> Causes:
     return texts(path, value, names.label(value))
-
-
-def dns_subdomain(value: str, path: str) -> Causes:
-    return texts(path, value, names.subdomain(value))
-
-
-def qualified(value: str, path: str) -> Causes:
-    return texts(path, value, names.qualified_name(value))
 
 
 def immutable(new: Any, old: Any, path: str) -> Causes:
@@ -61,13 +49,6 @@ def not_negative(value: Any, path: str) -> Causes:
 
 def quantity_not_negative(value: str, path: str) -> Causes:
     return [] if quantities.parse(value)[0] >= 0 else [invalid(path, value, _NOT_NEGATIVE)]
-
-
-def one_of(value: Any, path: str, allowed: Sequence[str], *, missing: str | None = "") -> Causes:
-    """A value out of a list. `missing` is what is said of an absent one; None allows it."""
-    if value in (None, ""):
-        return [] if missing is None else [required(path, missing)]
-    return [] if value in allowed else [not_supported(path, value, list(allowed))]
 
 
 def port_number(value: Any, path: str) -> Causes:
@@ -184,31 +165,6 @@ def at_most_100_percent(value: Any, path: str) -> Causes:
     if isinstance(value, str) and _PERCENT(value) and int(value[:-1]) > 100:
         return [invalid(path, value, "must not be greater than 100%")]
     return []
-
-
-def label_selector(selector: Mapping[str, Any] | None, path: str) -> Causes:
-    """A LabelSelector: keys, values and operators."""
-    if not selector:
-        return []
-    found = names.check_labels(selector.get("matchLabels") or {}, f"{path}.matchLabels")
-    for index, one in enumerate(selector.get("matchExpressions") or ()):
-        at, operator, values = f"{path}.matchExpressions[{index}]", one.get("operator"), one.get("values")
-        if operator in ("In", "NotIn"):
-            if not values:
-                found.append(required(f"{at}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
-        elif operator in ("Exists", "DoesNotExist"):
-            if values:
-                found.append(
-                    forbidden(
-                        f"{at}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-                    )
-                )
-        else:
-            found.append(invalid(f"{at}.operator", operator or "", "not a valid selector operator"))
-        found += texts(f"{at}.key", one.get("key") or "", names.qualified_name(one.get("key") or ""))
-        for position, value in enumerate(values or ()):
-            found += texts(f"{at}.values[{position}]", value, names.label_value(value))
-    return found
 
 
 def each(items: Sequence[Any] | None, path: str, check: Callable[[Any, str], Causes]) -> Causes:

@@ -12,6 +12,7 @@ import orjson
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
+from fakekube.machinery import field_checks
 from fakekube.machinery.field_errors import FieldError, forbidden, invalid, required, too_long
 from fakekube.machinery.wire import Object
 
@@ -51,14 +52,14 @@ class ConfigMapStrategy(_Immutable):
         if data:
             for key, value in data.items():
                 if not checks.is_config_key(key):
-                    found += checks.texts(f"data[{key}]", key, checks.config_key(key))
+                    found += field_checks.texts(f"data[{key}]", key, checks.config_key(key))
                 if binary and key in binary:
                     found.append(invalid(f"data[{key}]", key, "duplicate of key present in binaryData"))
                 size += len(value) if value.isascii() else len(value.encode())
         if binary:
             for key, value in binary.items():
                 if not checks.is_config_key(key):
-                    found += checks.texts(f"binaryData[{key}]", key, checks.config_key(key))
+                    found += field_checks.texts(f"binaryData[{key}]", key, checks.config_key(key))
                 size += _decoded_size(value)
         if size > _LIMIT:
             found.append(too_long("[]", _LIMIT))
@@ -89,7 +90,7 @@ class SecretStrategy(_Immutable):
         size = 0
         for key, value in data.items():
             if not checks.is_config_key(key):
-                found += checks.texts(f"data[{key}]", key, checks.config_key(key))
+                found += field_checks.texts(f"data[{key}]", key, checks.config_key(key))
             size += _decoded_size(value)
         if size > _LIMIT:
             found.append(too_long("data", _LIMIT))

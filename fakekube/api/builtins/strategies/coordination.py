@@ -3,10 +3,9 @@
 Origin: k8s: pkg/apis/coordination/validation/validation.go
 """
 
-from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.machinery import names
+from fakekube.machinery import field_checks, names
 from fakekube.machinery.field_errors import forbidden, invalid
 from fakekube.machinery.wire import Object
 
@@ -27,7 +26,7 @@ class LeaseStrategy(BuiltinStrategy):
             found.append(invalid("spec.leaseTransitions", transitions, said))
         strategy = spec.get("strategy")
         if strategy and strategy not in _STRATEGIES:
-            found += checks.texts("spec.strategy", strategy, names.qualified_name(strategy))
+            found += field_checks.texts("spec.strategy", strategy, names.qualified_name(strategy))
         if spec.get("preferredHolder") and not strategy:
             said = "may only be specified if `strategy` is defined"
             found.append(forbidden("spec.preferredHolder", said))

@@ -8,6 +8,7 @@ from typing import Any
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
+from fakekube.machinery import field_checks
 from fakekube.machinery.field_errors import invalid
 from fakekube.machinery.wire import Object
 
@@ -33,9 +34,9 @@ class DisruptionBudgetStrategy(BuiltinStrategy):
             if member in spec:
                 found += checks.count_or_percent(spec[member], f"spec.{member}")
                 found += checks.at_most_100_percent(spec[member], f"spec.{member}")
-        found += checks.label_selector(spec.get("selector"), "spec.selector")
+        found += field_checks.label_selector(spec.get("selector"), "spec.selector")
         policy = spec.get("unhealthyPodEvictionPolicy")
-        return found + checks.one_of(policy, "spec.unhealthyPodEvictionPolicy", _POLICIES, missing=None)
+        return found + field_checks.one_of(policy, "spec.unhealthyPodEvictionPolicy", _POLICIES, missing=None)
 
     def validate_update(self, new: Object, old: Object) -> Causes:
         return self.validate_create(new)

@@ -8,7 +8,7 @@ from typing import Any
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.machinery import names
+from fakekube.machinery import field_checks, names
 from fakekube.machinery.field_errors import duplicate, invalid, required, too_many
 from fakekube.machinery.wire import Object
 
@@ -75,7 +75,7 @@ def _address(address: dict[str, Any], at: str) -> Causes:
     if address.get("hostname"):
         found += checks.dns_label(address["hostname"], f"{at}.hostname")
     if address.get("nodeName"):
-        found += checks.dns_subdomain(address["nodeName"], f"{at}.nodeName")
+        found += field_checks.dns_subdomain(address["nodeName"], f"{at}.nodeName")
     return found + checks.ordinary_ip(ip, f"{at}.ip")
 
 
@@ -87,9 +87,9 @@ def _port(port: dict[str, Any], at: str, *, named: bool) -> Causes:
     elif named:
         found.append(required(f"{at}.name"))
     found += checks.port_number(port.get("port"), f"{at}.port")
-    found += checks.one_of(port.get("protocol"), f"{at}.protocol", _PROTOCOLS)
+    found += field_checks.one_of(port.get("protocol"), f"{at}.protocol", _PROTOCOLS)
     if port.get("appProtocol"):
-        found += checks.qualified(port["appProtocol"], f"{at}.appProtocol")
+        found += field_checks.qualified(port["appProtocol"], f"{at}.appProtocol")
     return found
 
 
@@ -113,7 +113,7 @@ class EndpointSliceStrategy(BuiltinStrategy):
 
     def validate_create(self, obj: Object) -> Causes:
         kind = obj.get("addressType") or ""
-        found = checks.one_of(kind, "addressType", _ADDRESS_TYPES)
+        found = field_checks.one_of(kind, "addressType", _ADDRESS_TYPES)
         endpoints = obj.get("endpoints") or ()
         if len(endpoints) > _MAX_ENDPOINTS:
             found.append(too_many("endpoints", len(endpoints), _MAX_ENDPOINTS))
@@ -136,7 +136,7 @@ def _endpoint(endpoint: dict[str, Any], at: str, kind: str) -> Causes:
     for index, address in enumerate(addresses):
         place = f"{at}.addresses[{index}]"
         if kind == "FQDN":
-            found += checks.texts(place, address, names.subdomain(address))
+            found += field_checks.texts(place, address, names.subdomain(address))
         elif kind in ("IPv4", "IPv6"):
             parsed = checks.parse_ip(address)
             if parsed is None:
@@ -145,7 +145,7 @@ def _endpoint(endpoint: dict[str, Any], at: str, kind: str) -> Causes:
                 found.append(invalid(place, address, f"must be an {kind} address"))
             found += [] if parsed is None else checks.ordinary_ip(address, place)
     if endpoint.get("nodeName"):
-        found += checks.dns_subdomain(endpoint["nodeName"], f"{at}.nodeName")
+        found += field_checks.dns_subdomain(endpoint["nodeName"], f"{at}.nodeName")
     if endpoint.get("hostname"):
         found += checks.dns_label(endpoint["hostname"], f"{at}.hostname")
     return found
@@ -163,7 +163,7 @@ def _slice_ports(ports: Any) -> Causes:
         if name in seen:
             found.append(duplicate(f"{at}.name", name))
         seen.add(name)
-        found += checks.one_of(port.get("protocol"), f"{at}.protocol", _PROTOCOLS)
+        found += field_checks.one_of(port.get("protocol"), f"{at}.protocol", _PROTOCOLS)
         if port.get("appProtocol"):
-            found += checks.qualified(port["appProtocol"], f"{at}.appProtocol")
+            found += field_checks.qualified(port["appProtocol"], f"{at}.appProtocol")
     return found

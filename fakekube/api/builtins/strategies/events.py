@@ -9,7 +9,7 @@ from typing import Any
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.machinery import names
+from fakekube.machinery import field_checks, names
 from fakekube.machinery.field_errors import invalid, required
 from fakekube.machinery.wire import Object
 
@@ -83,7 +83,7 @@ def _event(obj: Object, subject: dict[str, Any], controller: str, text: str) -> 
     reporter = obj.get(controller) or ""
     if not reporter:
         found.append(required(controller))
-    found += checks.texts(controller, reporter, names.qualified_name(reporter))
+    found += field_checks.texts(controller, reporter, names.qualified_name(reporter))
     for member in ("reportingInstance", "action", "reason"):
         value = obj.get(member) or ""
         if not value:

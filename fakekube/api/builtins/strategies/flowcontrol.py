@@ -3,9 +3,9 @@
 Origin: k8s: pkg/apis/flowcontrol/{v1/defaults.go,validation/validation.go}
 """
 
-from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
+from fakekube.machinery import field_checks
 from fakekube.machinery.field_errors import forbidden, invalid, required
 from fakekube.machinery.wire import Object
 
@@ -58,7 +58,7 @@ class PriorityLevelStrategy(BuiltinStrategy):
     def validate_create(self, obj: Object) -> Causes:
         spec = obj["spec"]
         kind = spec.get("type") or ""
-        found = checks.one_of(kind, "spec.type", _LEVELS, missing="must be specified")
+        found = field_checks.one_of(kind, "spec.type", _LEVELS, missing="must be specified")
         if kind == "Exempt" and spec.get("limited"):
             found.append(forbidden("spec.limited", "must be nil if the type is not Limited"))
         if kind == "Limited":
@@ -66,7 +66,7 @@ class PriorityLevelStrategy(BuiltinStrategy):
                 found.append(required("spec.limited", "must not be empty when type is Limited"))
             else:
                 response = (spec["limited"].get("limitResponse") or {}).get("type")
-                found += checks.one_of(response, "spec.limited.limitResponse.type", _RESPONSES)
+                found += field_checks.one_of(response, "spec.limited.limitResponse.type", _RESPONSES)
         return found
 
     def validate_update(self, new: Object, old: Object) -> Causes:

@@ -8,7 +8,7 @@ from typing import Any
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.machinery import names, quantities
+from fakekube.machinery import field_checks, names, quantities
 from fakekube.machinery.field_errors import FieldError, duplicate, forbidden, invalid, not_supported
 from fakekube.machinery.wire import Object
 
@@ -52,7 +52,7 @@ class LimitRangeStrategy(BuiltinStrategy):
         for index, item in enumerate(obj["spec"].get("limits") or ()):
             kind, at = item.get("type") or "", f"spec.limits[{index}]"
             if "." in kind or "/" in kind or kind not in _LIMIT_TYPES:
-                found += checks.texts(f"{at}.type", kind, names.qualified_name(kind))
+                found += field_checks.texts(f"{at}.type", kind, names.qualified_name(kind))
                 if kind not in _LIMIT_TYPES and "/" not in kind:
                     said = "must be a standard limit type or fully qualified"
                     found.append(invalid(f"{at}.type", kind, said))
@@ -114,7 +114,7 @@ def _value(text: str) -> int:
 
 
 def _resource_name(name: str, at: str) -> Causes:
-    found = checks.texts(at, name, names.qualified_name(name))
+    found = field_checks.texts(at, name, names.qualified_name(name))
     if "/" not in name and name not in _COMPUTE and not name.startswith("hugepages-"):
         found.append(invalid(at, name, _SAY_STANDARD))
     return found
@@ -153,7 +153,7 @@ def _amounts(amounts: dict[str, str], at: str) -> Causes:
     found: Causes = []
     for name, amount in amounts.items():
         place = f"{at}[{name}]"
-        found += checks.texts(place, name, names.qualified_name(name))
+        found += field_checks.texts(place, name, names.qualified_name(name))
         if "/" not in name and not _is_quota_name(name):
             found.append(invalid(place, name, _SAY_QUOTA))
         found += checks.quantity_not_negative(amount, place)

@@ -6,7 +6,8 @@ Origin: k8s: pkg/apis/core/validation/validation.go (ValidateLoadBalancerStatus)
 from collections.abc import Mapping
 from typing import Any
 
-from fakekube.api.builtins.strategies.checks import Causes, dns_subdomain, parse_ip, valid_ip
+from fakekube.api.builtins.strategies.checks import Causes, parse_ip, valid_ip
+from fakekube.machinery.field_checks import dns_subdomain
 from fakekube.machinery.field_errors import forbidden, invalid, not_supported
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object

@@ -3,9 +3,10 @@
 Origin: k8s: pkg/registry/core/namespace/strategy.go, storage/storage.go
 """
 
-from fakekube.api.builtins.strategies.checks import STATUS_METADATA, Causes, qualified
+from fakekube.api.builtins.strategies.checks import STATUS_METADATA, Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
 from fakekube.machinery import names
+from fakekube.machinery.field_checks import qualified
 from fakekube.machinery.field_errors import invalid
 from fakekube.machinery.wire import Object
 

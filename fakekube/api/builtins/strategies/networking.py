@@ -8,7 +8,7 @@ from typing import Any
 from fakekube.api.builtins.strategies import checks, load_balancers
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.machinery import names
+from fakekube.machinery import field_checks, names
 from fakekube.machinery.field_errors import forbidden, invalid, required
 from fakekube.machinery.wire import Object
 
@@ -55,13 +55,13 @@ class IngressStrategy(BuiltinStrategy):
             for position, host in enumerate(tls.get("hosts") or ()):
                 found += _host(host, f"spec.tls[{index}].hosts[{position}]")
         if spec.get("ingressClassName"):
-            found += checks.dns_subdomain(spec["ingressClassName"], "spec.ingressClassName")
+            found += field_checks.dns_subdomain(spec["ingressClassName"], "spec.ingressClassName")
         return found
 
 
 def _host(host: str, at: str) -> Causes:
     if "*" not in host:
-        return checks.dns_subdomain(host, at)
+        return field_checks.dns_subdomain(host, at)
     if host.startswith("*.") and names.subdomain(host[2:]) == []:
         return []
     said = (
@@ -108,7 +108,9 @@ def _path(path: dict[str, Any], at: str) -> Causes:
         if text and not text.startswith("/"):
             found.append(invalid(f"{at}.path", text, "must be an absolute path"))
     else:
-        found += checks.one_of(kind, f"{at}.pathType", _PATH_TYPES, missing="pathType must be specified")
+        found += field_checks.one_of(
+            kind, f"{at}.pathType", _PATH_TYPES, missing="pathType must be specified"
+        )
     return found + _backend(path.get("backend") or {}, f"{at}.backend")
 
 
@@ -125,7 +127,7 @@ def _backend(backend: dict[str, Any], at: str) -> Causes:
     found = []
     name, port = service.get("name") or "", service.get("port") or {}
     if name:
-        found += checks.texts(f"{at}.service.name", name, names.label(name))
+        found += field_checks.texts(f"{at}.service.name", name, names.label(name))
     else:
         found.append(required(f"{at}.service.name"))
     if port.get("name") and port.get("number"):
@@ -133,7 +135,7 @@ def _backend(backend: dict[str, Any], at: str) -> Causes:
     elif port.get("number"):
         found += checks.port_number(port["number"], f"{at}.service.port.number")
     elif port.get("name"):
-        found += checks.texts(f"{at}.service.port.name", port["name"], checks.port_name(port["name"]))
+        found += field_checks.texts(f"{at}.service.port.name", port["name"], checks.port_name(port["name"]))
     else:
         found.append(required(at, "port name or number is required"))
     return found
@@ -194,7 +196,7 @@ class NetworkPolicyStrategy(BuiltinStrategy):
 
     def validate_create(self, obj: Object) -> Causes:
         spec = obj["spec"]
-        found = checks.label_selector(spec.get("podSelector"), "spec.podSelector")
+        found = field_checks.label_selector(spec.get("podSelector"), "spec.podSelector")
         for direction, side in (("ingress", "from"), ("egress", "to")):
             for index, rule in enumerate(spec.get(direction) or ()):
                 at = f"spec.{direction}[{index}]"
@@ -205,7 +207,7 @@ class NetworkPolicyStrategy(BuiltinStrategy):
             said = "may not specify more than two policyTypes"
             return [*found, invalid("spec.policyTypes", types, said)]
         for index, one in enumerate(types):
-            found += checks.one_of(one, f"spec.policyTypes[{index}]", _POLICY_TYPES)
+            found += field_checks.one_of(one, f"spec.policyTypes[{index}]", _POLICY_TYPES)
         return found
 
     def validate_update(self, new: Object, old: Object) -> Causes:
@@ -213,7 +215,7 @@ class NetworkPolicyStrategy(BuiltinStrategy):
 
 
 def _policy_port(port: dict[str, Any], at: str) -> Causes:
-    found = checks.one_of(port.get("protocol"), f"{at}.protocol", _PROTOCOLS, missing=None)
+    found = field_checks.one_of(port.get("protocol"), f"{at}.protocol", _PROTOCOLS, missing=None)
     number, last = port.get("port"), port.get("endPort")
     if number is None:
         if last is not None:
@@ -234,8 +236,8 @@ def _peer(peer: dict[str, Any], at: str) -> Causes:
     pods, spaces = peer.get("podSelector"), peer.get("namespaceSelector")
     if block is None and pods is None and spaces is None:
         return [required(at, "must specify a peer")]
-    found = checks.label_selector(pods, f"{at}.podSelector")
-    found += checks.label_selector(spaces, f"{at}.namespaceSelector")
+    found = field_checks.label_selector(pods, f"{at}.podSelector")
+    found += field_checks.label_selector(spaces, f"{at}.namespaceSelector")
     if block is None:
         return found
     if pods is not None or spaces is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.machinery import names, quantities
+from fakekube.machinery import field_checks, names, quantities
 from fakekube.machinery.field_errors import duplicate, forbidden, invalid, required
 from fakekube.machinery.wire import Object
 
@@ -98,10 +98,10 @@ def _taints(taints: Any) -> Causes:
     seen: set[tuple[Any, Any]] = set()
     for index, taint in enumerate(taints):
         at, key, value = f"metadata.taints[{index}]", taint.get("key") or "", taint.get("value") or ""
-        found += checks.texts(f"{at}.key", key, names.qualified_name(key))
+        found += field_checks.texts(f"{at}.key", key, names.qualified_name(key))
         if value:
-            found += checks.texts(f"{at}.value", value, names.label_value(value))
-        found += checks.one_of(taint.get("effect"), f"{at}.effect", _EFFECTS)
+            found += field_checks.texts(f"{at}.value", value, names.label_value(value))
+        found += field_checks.one_of(taint.get("effect"), f"{at}.effect", _EFFECTS)
         unique = (key, taint.get("effect"))
         if unique in seen:
             shown = {"key": key, "value": value, "effect": unique[1], "timeAdded": None}

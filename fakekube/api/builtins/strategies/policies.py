@@ -10,7 +10,7 @@ from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategies.webhooks import FAILURE, MATCH, default_match, rule_with_operations
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.machinery import names
+from fakekube.machinery import field_checks, names
 from fakekube.machinery.field_errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from fakekube.machinery.wire import Object
 
@@ -30,7 +30,7 @@ class PolicyStrategy(BuiltinStrategy):
 
     def validate_create(self, obj: Object) -> Causes:
         spec, match = obj["spec"], obj["spec"].get("matchConstraints")
-        found = checks.one_of(spec.get("failurePolicy"), "spec.failurePolicy", FAILURE)
+        found = field_checks.one_of(spec.get("failurePolicy"), "spec.failurePolicy", FAILURE)
         if spec.get("paramKind") is not None:
             found += _param_kind(spec["paramKind"], "spec.paramKind")
         if match is None:
@@ -63,7 +63,7 @@ class MutatingPolicyStrategy(PolicyStrategy):
 
         yield from expression_rules.mutating(obj["spec"])
         reinvocation = obj["spec"].get("reinvocationPolicy")
-        yield from checks.one_of(reinvocation, "spec.reinvocationPolicy", ("Never", "IfNeeded"))
+        yield from field_checks.one_of(reinvocation, "spec.reinvocationPolicy", ("Never", "IfNeeded"))
 
 
 class PolicyBindingStrategy(BuiltinStrategy):
@@ -77,7 +77,7 @@ class PolicyBindingStrategy(BuiltinStrategy):
         spec = obj["spec"]
         name, match = spec.get("policyName") or "", spec.get("matchResources")
         found: Causes = (
-            checks.dns_subdomain(name, "spec.policyName") if name else [required("spec.policyName")]
+            field_checks.dns_subdomain(name, "spec.policyName") if name else [required("spec.policyName")]
         )
         if spec.get("paramRef") is not None:
             found += _param_ref(spec["paramRef"], "spec.paramRef")
@@ -116,9 +116,9 @@ def _default_match_resources(match: dict[str, Any] | None) -> None:
 
 
 def _match_resources(match: dict[str, Any], at: str) -> Causes:
-    found = checks.one_of(match.get("matchPolicy"), f"{at}.matchPolicy", MATCH)
+    found = field_checks.one_of(match.get("matchPolicy"), f"{at}.matchPolicy", MATCH)
     for member in ("namespaceSelector", "objectSelector"):
-        found += checks.label_selector(match.get(member), f"{at}.{member}")
+        found += field_checks.label_selector(match.get(member), f"{at}.{member}")
     for member in ("resourceRules", "excludeResourceRules"):
         found += checks.each(match.get(member), f"{at}.{member}", _named_rule)
     return found
@@ -128,7 +128,7 @@ def _named_rule(rule: dict[str, Any], at: str) -> Causes:
     found: Causes = []
     given = rule.get("resourceNames") or []
     for index, name in enumerate(given):
-        found += checks.texts(f"{at}.resourceNames[{index}]", name, names.path_segment(name))
+        found += field_checks.texts(f"{at}.resourceNames[{index}]", name, names.path_segment(name))
         if name in given[:index]:
             found.append(duplicate(f"{at}.resourceNames[{index}]", name))
     return found + rule_with_operations(rule, at)
@@ -173,15 +173,15 @@ def _param_ref(ref: dict[str, Any], at: str) -> Causes:
     both = "name and selector are mutually exclusive"
     found: Causes = []
     if name:
-        found += checks.texts(f"{at}.name", name, names.path_segment(name))
+        found += field_checks.texts(f"{at}.name", name, names.path_segment(name))
         if selector is not None:
             found.append(forbidden(f"{at}.name", both))
     if selector is not None:
-        found += checks.label_selector(selector, f"{at}.selector")
+        found += field_checks.label_selector(selector, f"{at}.selector")
         if name:
             found.append(forbidden(f"{at}.selector", both))
     elif not name:
         found.append(required(at, "one of name or selector must be specified"))
-    return found + checks.one_of(
+    return found + field_checks.one_of(
         ref.get("parameterNotFoundAction"), f"{at}.parameterNotFoundAction", ("Deny", "Allow")
     )

@@ -8,7 +8,7 @@ from typing import Any
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.machinery import names
+from fakekube.machinery import field_checks, names
 from fakekube.machinery.field_errors import invalid, not_supported, required
 from fakekube.machinery.wire import Object
 
@@ -36,7 +36,7 @@ class RoleStrategy(BuiltinStrategy):
                 if selectors
                 else [required(at, "at least one clusterRoleSelector required if aggregationRule is non-nil")]
             )
-            found += checks.each(selectors, at, checks.label_selector)
+            found += checks.each(selectors, at, field_checks.label_selector)
         return found
 
     def validate_update(self, new: Object, old: Object) -> Causes:
@@ -89,7 +89,7 @@ class BindingStrategy(BuiltinStrategy):
         name = role.get("name") or ""
         if not name:
             found.append(required("roleRef.name"))
-        found += checks.texts("roleRef.name", name, names.path_segment(name))
+        found += field_checks.texts("roleRef.name", name, names.path_segment(name))
         for index, subject in enumerate(obj.get("subjects") or ()):
             found += self._subject(subject, f"subjects[{index}]")
         return found
@@ -106,7 +106,7 @@ class BindingStrategy(BuiltinStrategy):
         match kind:
             case "ServiceAccount":
                 if name:
-                    found += checks.texts(f"{at}.name", name, names.subdomain(name))
+                    found += field_checks.texts(f"{at}.name", name, names.subdomain(name))
                 if group:
                     found.append(not_supported(f"{at}.apiGroup", group, [""]))
                 # A RoleBinding's own namespace could be meant; upstream asks only where there is none.

@@ -6,6 +6,7 @@ Origin: k8s: pkg/apis/scheduling/validation/validation.go, pkg/apis/node/validat
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
+from fakekube.machinery import field_checks
 from fakekube.machinery.field_errors import forbidden, required
 from fakekube.machinery.wire import Object
 
@@ -35,7 +36,7 @@ class PriorityClassStrategy(BuiltinStrategy):
         elif value > HIGHEST:
             said = f"maximum allowed value of a user defined priority is {HIGHEST}"
             found.append(forbidden("value", said))
-        return found + checks.one_of(
+        return found + field_checks.one_of(
             obj.get("preemptionPolicy"), "preemptionPolicy", _PREEMPTION, missing=None
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
-from fakekube.machinery import names, objects
+from fakekube.machinery import field_checks, names, objects
 from fakekube.machinery.field_errors import duplicate, forbidden, invalid, not_supported, required
 from fakekube.machinery.wire import Object
 
@@ -59,7 +59,7 @@ def service(obj: Object) -> Causes:
     for index, ip in enumerate(spec.get("externalIPs") or ()):
         at = f"spec.externalIPs[{index}]"
         found += checks.valid_ip(ip, at) or checks.ordinary_ip(ip, at)
-    found += checks.one_of(kind, "spec.type", _TYPES)
+    found += field_checks.one_of(kind, "spec.type", _TYPES)
     if kind == "ClusterIP":
         found += [
             forbidden(f"spec.ports[{index}].nodePort", "may not be used when `type` is 'ClusterIP'")
@@ -72,9 +72,11 @@ def service(obj: Object) -> Causes:
         found.append(forbidden("spec.allocateLoadBalancerNodePorts", _ONLY_BALANCERS))
     if "loadBalancerClass" in spec:
         at, value = "spec.loadBalancerClass", spec["loadBalancerClass"]
-        found += [forbidden(at, _ONLY_BALANCERS)] if kind != "LoadBalancer" else checks.qualified(value, at)
+        found += (
+            [forbidden(at, _ONLY_BALANCERS)] if kind != "LoadBalancer" else field_checks.qualified(value, at)
+        )
     found += _traffic(spec, kind)
-    found += checks.one_of(
+    found += field_checks.one_of(
         spec.get("trafficDistribution"), "spec.trafficDistribution", _DISTRIBUTIONS, missing=None
     )
     return found
@@ -114,7 +116,9 @@ def _of_type(spec: Spec, kind: str, ports: list[Any], *, headless: bool) -> Caus
             if spec.get(member)
         ]
         name = (spec.get("externalName") or "").removesuffix(".")
-        found += checks.dns_subdomain(name, "spec.externalName") if name else [required("spec.externalName")]
+        found += (
+            field_checks.dns_subdomain(name, "spec.externalName") if name else [required("spec.externalName")]
+        )
     return found
 
 
@@ -131,10 +135,10 @@ def _ports(ports: list[Any]) -> Causes:
         elif len(ports) > 1:
             found.append(required(f"{at}.name"))
         found += checks.port_number(port.get("port"), f"{at}.port")
-        found += checks.one_of(port.get("protocol"), f"{at}.protocol", _PROTOCOLS)
+        found += field_checks.one_of(port.get("protocol"), f"{at}.protocol", _PROTOCOLS)
         found += checks.port_number_or_name(port.get("targetPort"), f"{at}.targetPort")
         if port.get("appProtocol"):
-            found += checks.qualified(port["appProtocol"], f"{at}.appProtocol")
+            found += field_checks.qualified(port["appProtocol"], f"{at}.appProtocol")
     return found
 
 
@@ -164,7 +168,7 @@ def _repeated_ports(ports: list[Any]) -> Causes:
 
 def _affinity(spec: Spec) -> Causes:
     affinity, config = spec.get("sessionAffinity"), spec.get("sessionAffinityConfig")
-    found = checks.one_of(affinity, "spec.sessionAffinity", _AFFINITIES)
+    found = field_checks.one_of(affinity, "spec.sessionAffinity", _AFFINITIES)
     if affinity == "ClientIP":
         seconds = ((config or {}).get("clientIP") or {}).get("timeoutSeconds") or 0
         if not 0 < seconds <= _DAY:
@@ -190,7 +194,7 @@ def cluster_ips(spec: Spec) -> Causes:
     elif ips:
         found.append(invalid(at, ips, "must be empty when `clusterIP` is not specified"))
     policy, families = spec.get("ipFamilyPolicy"), spec.get("ipFamilies") or []
-    found += checks.one_of(policy, "spec.ipFamilyPolicy", _FAMILY_POLICIES, missing=None)
+    found += field_checks.one_of(policy, "spec.ipFamilyPolicy", _FAMILY_POLICIES, missing=None)
     if len(families) > 2:
         found.append(invalid("spec.ipFamilies", families, "may only hold up to 2 values"))
     for index, family in enumerate(families):
@@ -218,7 +222,7 @@ def _traffic(spec: Spec, kind: str) -> Causes:
     found: Causes = []
     outside, needs = spec.get("externalTrafficPolicy"), externally_accessible(spec)
     if needs:
-        found += checks.one_of(outside, "spec.externalTrafficPolicy", _POLICIES)
+        found += field_checks.one_of(outside, "spec.externalTrafficPolicy", _POLICIES)
     elif outside:
         said = "may only be set for externally-accessible services"
         found.append(invalid("spec.externalTrafficPolicy", outside, said))
@@ -230,7 +234,7 @@ def _traffic(spec: Spec, kind: str) -> Causes:
         found += checks.port_number(health, "spec.healthCheckNodePort")
     inside = spec.get("internalTrafficPolicy")
     if kind in _WITH_IP or inside:
-        found += checks.one_of(inside, "spec.internalTrafficPolicy", _POLICIES)
+        found += field_checks.one_of(inside, "spec.internalTrafficPolicy", _POLICIES)
     return found
 
 

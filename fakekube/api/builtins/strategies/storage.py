@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.machinery import names
+from fakekube.machinery import field_checks, names
 from fakekube.machinery.field_errors import duplicate, forbidden, invalid, required, too_long
 from fakekube.machinery.wire import Object
 
@@ -30,13 +30,13 @@ class StorageClassStrategy(BuiltinStrategy):
     def validate_create(self, obj: Object) -> Causes:
         provisioner = str(obj.get("provisioner") or "")
         found = [] if provisioner else [required("provisioner")]
-        found += checks.texts("provisioner", provisioner, names.qualified_name(provisioner.lower()))
+        found += field_checks.texts("provisioner", provisioner, names.qualified_name(provisioner.lower()))
         parameters = obj.get("parameters") or {}
         if len(parameters) > _MAX_PARAMETERS:
             found.append(too_long("parameters", _MAX_PARAMETERS))
         found += [invalid("parameters", key, "field can not be empty.") for key in parameters if not key]
-        found += checks.one_of(obj.get("reclaimPolicy"), "reclaimPolicy", _RECLAIM, missing=None)
-        found += checks.one_of(obj.get("volumeBindingMode"), "volumeBindingMode", _BINDING)
+        found += field_checks.one_of(obj.get("reclaimPolicy"), "reclaimPolicy", _RECLAIM, missing=None)
+        found += field_checks.one_of(obj.get("volumeBindingMode"), "volumeBindingMode", _BINDING)
         return found + _topologies(obj.get("allowedTopologies") or ())
 
     def validate_update(self, new: Object, old: Object) -> Causes:
@@ -64,7 +64,7 @@ def _topologies(terms: Sequence[Object]) -> Causes:
                 for number, value in enumerate(values)
                 if value in values[:number]
             ]
-            found += checks.qualified(key, f"{own}.key")
+            found += field_checks.qualified(key, f"{own}.key")
             if key in keys:
                 found.append(duplicate(f"{own}.key", key))
             keys[key] = set(values)
@@ -92,11 +92,11 @@ class CsiDriverStrategy(BuiltinStrategy):
 
     def validate_create(self, obj: Object) -> Causes:
         spec = obj["spec"]
-        found = checks.one_of(spec.get("fsGroupPolicy"), "spec.fsGroupPolicy", _GROUP_POLICIES)
+        found = field_checks.one_of(spec.get("fsGroupPolicy"), "spec.fsGroupPolicy", _GROUP_POLICIES)
         return found + [
             error
             for mode in spec.get("volumeLifecycleModes") or ()
-            for error in checks.one_of(mode, "spec.volumeLifecycleModes", _LIFE_CYCLES)
+            for error in field_checks.one_of(mode, "spec.volumeLifecycleModes", _LIFE_CYCLES)
         ]
 
     def validate_update(self, new: Object, old: Object) -> Causes:

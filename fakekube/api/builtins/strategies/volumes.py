@@ -10,7 +10,7 @@ from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
 from fakekube.clock import Clock, RealClock, rfc3339
-from fakekube.machinery import quantities
+from fakekube.machinery import field_checks, quantities
 from fakekube.machinery.field_errors import forbidden, invalid, not_supported, required
 from fakekube.machinery.wire import Object
 
@@ -73,7 +73,7 @@ class PersistentVolumeStrategy(BuiltinStrategy):
             found.append(not_supported("spec.capacity", capacity, ["storage"]))
         for name, amount in capacity.items():
             found += _positive(amount, f"spec.capacity[{name}]")
-        found += checks.one_of(
+        found += field_checks.one_of(
             spec.get("persistentVolumeReclaimPolicy"), "spec.persistentVolumeReclaimPolicy", _RECLAIM
         )
         return found + _sources(spec) + _common(spec)
@@ -154,7 +154,7 @@ def claim_spec(spec: Spec, at: str) -> Causes:
     """The spec of a claim, also of one in a pod's ephemeral volume."""
     found = _access_modes(spec, "at least 1 access mode is required", at)
     if spec.get("selector"):
-        found += checks.label_selector(spec["selector"], f"{at}.selector")
+        found += field_checks.label_selector(spec["selector"], f"{at}.selector")
     amount = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
     if amount is None:
         found.append(required(f"{at}.resources[storage]"))
@@ -176,13 +176,15 @@ def _access_modes(spec: Spec, missing: str, at: str = "spec") -> Causes:
 def _common(spec: Spec, at: str = "spec") -> Causes:
     found: Causes = []
     if spec.get("storageClassName"):
-        found += checks.dns_subdomain(spec["storageClassName"], f"{at}.storageClassName")
-    found += checks.one_of(spec.get("volumeMode"), f"{at}.volumeMode", _VOLUME_MODES, missing=None)
+        found += field_checks.dns_subdomain(spec["storageClassName"], f"{at}.storageClassName")
+    found += field_checks.one_of(spec.get("volumeMode"), f"{at}.volumeMode", _VOLUME_MODES, missing=None)
     for member in ("dataSource", "dataSourceRef"):
         if spec.get(member) is not None:
             found += _data_source(spec[member], f"{at}.{member}")
     if spec.get("volumeAttributesClassName"):
-        found += checks.dns_subdomain(spec["volumeAttributesClassName"], f"{at}.volumeAttributesClassName")
+        found += field_checks.dns_subdomain(
+            spec["volumeAttributesClassName"], f"{at}.volumeAttributesClassName"
+        )
     return found
 
 
@@ -192,7 +194,7 @@ def _data_source(source: dict[str, Any], at: str) -> Causes:
     if not group and kind != "PersistentVolumeClaim":
         said = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
         found.append(invalid(at, kind, said))
-    return found + (checks.dns_subdomain(group, f"{at}.apiGroup") if group else [])
+    return found + (field_checks.dns_subdomain(group, f"{at}.apiGroup") if group else [])
 
 
 def _positive(amount: str, at: str) -> Causes:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from fakekube.api.builtins.strategies import checks
 from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategy import BuiltinStrategy
-from fakekube.machinery import names
+from fakekube.machinery import field_checks, names
 from fakekube.machinery.field_errors import duplicate, invalid, not_supported, required
 from fakekube.machinery.wire import Object
 
@@ -66,17 +66,17 @@ def default_match(target: dict[str, Any]) -> None:
 def _webhook(hook: dict[str, Any], at: str) -> Causes:
     found = _domain(hook.get("name") or "", f"{at}.name")
     found += checks.each(hook.get("rules"), f"{at}.rules", rule_with_operations)
-    found += checks.one_of(hook.get("failurePolicy"), f"{at}.failurePolicy", FAILURE, missing=None)
-    found += checks.one_of(hook.get("matchPolicy"), f"{at}.matchPolicy", MATCH, missing=None)
+    found += field_checks.one_of(hook.get("failurePolicy"), f"{at}.failurePolicy", FAILURE, missing=None)
+    found += field_checks.one_of(hook.get("matchPolicy"), f"{at}.matchPolicy", MATCH, missing=None)
     missing = "must specify one of " + ", ".join(_SIDE_EFFECTS)
-    found += checks.one_of(hook.get("sideEffects"), f"{at}.sideEffects", _SIDE_EFFECTS, missing=missing)
+    found += field_checks.one_of(hook.get("sideEffects"), f"{at}.sideEffects", _SIDE_EFFECTS, missing=missing)
     seconds = hook.get("timeoutSeconds")
     if seconds is not None and not 1 <= seconds <= 30:
         said = "the timeout value must be between 1 and 30 seconds"
         found.append(invalid(f"{at}.timeoutSeconds", seconds, said))
     for member in ("namespaceSelector", "objectSelector"):
-        found += checks.label_selector(hook.get(member), f"{at}.{member}")
-    found += checks.one_of(
+        found += field_checks.label_selector(hook.get(member), f"{at}.{member}")
+    found += field_checks.one_of(
         hook.get("reinvocationPolicy"), f"{at}.reinvocationPolicy", _REINVOCATION, missing=None
     )
     found += client_config(hook.get("clientConfig") or {}, f"{at}.clientConfig")
@@ -97,7 +97,7 @@ def _conditions(raws: list[dict[str, Any]] | None, at: str) -> Causes:
 def _domain(name: str, at: str) -> Causes:
     if not name:
         return [required(at)]
-    found = checks.dns_subdomain(name, at)
+    found = field_checks.dns_subdomain(name, at)
     if not found and name.count(".") < 2:
         found.append(invalid(at, name, "should be a domain with at least three segments separated by dots"))
     return found
@@ -110,7 +110,7 @@ def _review_versions(versions: list[str], at: str) -> Causes:
     for index, version in enumerate(versions):
         if version in versions[:index]:
             found.append(invalid(f"{at}[{index}]", version, "duplicate version"))
-        found += checks.texts(f"{at}[{index}]", version, names.label_1035(version))
+        found += field_checks.texts(f"{at}[{index}]", version, names.label_1035(version))
     if not found and not any(version in _VERSIONS for version in versions):
         found.append(invalid(at, versions, f"must include at least one of {', '.join(_VERSIONS)}"))
     return found
@@ -140,7 +140,7 @@ def client_config(config: dict[str, Any], at: str) -> Causes:
         segments = path[1:].removesuffix("/").split("/")
         for index, segment in enumerate(segments):
             said = [f"segment[{index}] may not be empty"] if not segment else names.subdomain(segment)
-            found += checks.texts(f"{at}.service.path", path, said)
+            found += field_checks.texts(f"{at}.service.path", path, said)
     return found
 
 
@@ -200,4 +200,4 @@ def rule_with_operations(rule: dict[str, Any], at: str) -> Causes:
     found += [
         required(f"{at}.resources[{index}]") for index, resource in enumerate(resources) if not resource
     ]
-    return found + checks.one_of(rule.get("scope"), f"{at}.scope", _SCOPES, missing=None)
+    return found + field_checks.one_of(rule.get("scope"), f"{at}.scope", _SCOPES, missing=None)

@@ -7,16 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fakekube.api.builtins.strategies.checks import (
-    Causes,
-    dns_label,
-    one_of,
-    port_name,
-    port_number,
-    texts,
-    valid_ip,
-)
+from fakekube.api.builtins.strategies.checks import Causes, dns_label, port_name, port_number, valid_ip
 from fakekube.api.builtins.strategies.pod_spec import environment, mounts, probes, resources, security
+from fakekube.machinery.field_checks import one_of, texts
 from fakekube.machinery.field_errors import (
     FieldError,
     duplicate,

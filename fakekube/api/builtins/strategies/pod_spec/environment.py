@@ -7,16 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fakekube.api.builtins.strategies.checks import (
-    Causes,
-    config_key,
-    dns_label,
-    dns_subdomain,
-    qualified,
-    texts,
-)
+from fakekube.api.builtins.strategies.checks import Causes, config_key, dns_label
 from fakekube.api.builtins.strategies.pod_spec.paths import no_backsteps
 from fakekube.machinery import quantities
+from fakekube.machinery.field_checks import dns_subdomain, qualified, texts
 from fakekube.machinery.field_errors import invalid, not_supported, required
 
 _is_plain_name = re.compile(r"[ -<>-~]+").fullmatch  # printable ASCII without `=`

@@ -7,13 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from fakekube.api.builtins.strategies.checks import (
-    Causes,
-    not_negative,
-    one_of,
-    port_number,
-    port_number_or_name,
-)
+from fakekube.api.builtins.strategies.checks import Causes, not_negative, port_number, port_number_or_name
+from fakekube.machinery.field_checks import one_of
 from fakekube.machinery.field_errors import forbidden, invalid, not_supported, required
 
 Member = Mapping[str, Any]

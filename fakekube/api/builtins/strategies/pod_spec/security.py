@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from fakekube.api.builtins.strategies.checks import Causes, one_of
+from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategies.pod_spec.paths import descending
+from fakekube.machinery.field_checks import one_of
 from fakekube.machinery.field_errors import (
     duplicate,
     forbidden,

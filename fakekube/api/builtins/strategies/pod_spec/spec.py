@@ -6,17 +6,11 @@ Origin: k8s: pkg/apis/core/validation/validation.go (ValidatePodSpec, validatePo
 from collections.abc import Mapping
 from typing import Any
 
-from fakekube.api.builtins.strategies.checks import (
-    Causes,
-    dns_label,
-    dns_subdomain,
-    one_of,
-    qualified,
-    valid_ip,
-)
+from fakekube.api.builtins.strategies.checks import Causes, dns_label, valid_ip
 from fakekube.api.builtins.strategies.pod_spec import containers, resources, scheduling, security
 from fakekube.api.builtins.strategies.pod_spec.volumes import volumes
-from fakekube.machinery import names
+from fakekube.machinery import names, placing
+from fakekube.machinery.field_checks import dns_subdomain, one_of, qualified
 from fakekube.machinery.field_errors import (
     duplicate,
     forbidden,
@@ -69,7 +63,7 @@ def pod_spec(spec: Member, path: str, *, pod_name: str = "", of_pod: bool = Fals
         said = "ShareProcessNamespace and HostPID cannot both be enabled"
         found.append(invalid(f"{path}.securityContext.shareProcessNamespace", True, said))
     if "affinity" in spec:
-        found += scheduling.affinity(spec["affinity"], f"{path}.affinity")
+        found += placing.affinity(spec["affinity"], f"{path}.affinity")
     if "dnsConfig" in spec or spec.get("dnsPolicy") == "None":
         found += _dns_config(spec, f"{path}.dnsConfig")
     for index, one in enumerate(spec.get("readinessGates") or ()):
@@ -77,7 +71,7 @@ def pod_spec(spec: Member, path: str, *, pod_name: str = "", of_pod: bool = Fals
     if "schedulingGates" in spec:
         found += scheduling.gates(spec["schedulingGates"], f"{path}.schedulingGates")
     if "topologySpreadConstraints" in spec:
-        found += scheduling.spread(spec["topologySpreadConstraints"], f"{path}.topologySpreadConstraints")
+        found += placing.spread(spec["topologySpreadConstraints"], f"{path}.topologySpreadConstraints")
     found += security.host_users(spec, path)
     return found + _identity(spec, path) + _classes(spec, path)
 

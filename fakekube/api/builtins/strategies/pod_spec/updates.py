@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fakekube.api.builtins.strategies import go_diff
-from fakekube.api.builtins.strategies.checks import Causes, parse_ip, qualified, valid_ip
+from fakekube.api.builtins.strategies.checks import Causes, parse_ip, valid_ip
 from fakekube.api.builtins.strategies.pod_spec import internal, resources
 from fakekube.api.builtins.strategies.pod_spec.spec import MIRROR
 from fakekube.machinery import names
+from fakekube.machinery.field_checks import qualified
 from fakekube.machinery.field_errors import forbidden, invalid
 from fakekube.machinery.wire import Object
 

@@ -7,7 +7,7 @@ Origin: k8s: pkg/apis/core/validation/validation.go (ValidateVolumes, validateVo
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from fakekube.api.builtins.strategies.checks import Causes, dns_label, dns_subdomain, one_of
+from fakekube.api.builtins.strategies.checks import Causes, dns_label
 from fakekube.api.builtins.strategies.pod_spec.environment import (
     IN_FILES,
     field_reference,
@@ -15,6 +15,7 @@ from fakekube.api.builtins.strategies.pod_spec.environment import (
 )
 from fakekube.api.builtins.strategies.pod_spec.paths import descending, no_backsteps, not_reserved
 from fakekube.api.builtins.strategies.pod_spec.resources import amount
+from fakekube.machinery.field_checks import dns_subdomain, one_of
 from fakekube.machinery.field_errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 
 Member = Mapping[str, Any]

@@ -6,11 +6,12 @@ Origin: k8s: pkg/apis/batch/v1/defaults.go, pkg/registry/batch/cronjob/strategy.
 import re
 from typing import Any
 
-from fakekube.api.builtins.strategies.checks import Causes, not_negative, one_of
+from fakekube.api.builtins.strategies.checks import Causes, not_negative
 from fakekube.api.builtins.strategies.workloads import job_rules, templates
 from fakekube.api.builtins.strategies.workloads.jobs import default_policies
 from fakekube.api.builtins.strategies.workloads.workload import WorkloadStrategy
 from fakekube.machinery import cron
+from fakekube.machinery.field_checks import one_of
 from fakekube.machinery.field_errors import invalid, not_supported, required
 from fakekube.machinery.wire import Object
 

@@ -6,8 +6,9 @@ Origin: k8s: pkg/apis/batch/validation/validation.go
 from collections.abc import Mapping
 from typing import Any
 
-from fakekube.api.builtins.strategies.checks import Causes, immutable, not_negative, one_of, qualified
+from fakekube.api.builtins.strategies.checks import Causes, immutable, not_negative
 from fakekube.api.builtins.strategies.workloads import templates
+from fakekube.machinery.field_checks import one_of, qualified
 from fakekube.machinery.field_errors import (
     OMITTED,
     duplicate,

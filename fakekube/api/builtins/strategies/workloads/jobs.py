@@ -5,10 +5,11 @@ Origin: k8s: pkg/apis/batch/v1/defaults.go, pkg/registry/batch/job/strategy.go, 
 
 from typing import Any
 
-from fakekube.api.builtins.strategies.checks import Causes, label_selector
+from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategies.workloads import job_rules, statuses, templates
 from fakekube.api.builtins.strategies.workloads.workload import WorkloadStrategy
 from fakekube.machinery import names
+from fakekube.machinery.field_checks import label_selector
 from fakekube.machinery.field_errors import OMITTED, invalid, required
 from fakekube.machinery.wire import Object
 

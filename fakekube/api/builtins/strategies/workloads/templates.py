@@ -6,9 +6,10 @@ Origin: k8s: pkg/apis/core/validation/validation.go (ValidatePodTemplateSpec), p
 from collections.abc import Mapping
 from typing import Any
 
-from fakekube.api.builtins.strategies.checks import Causes, label_selector
+from fakekube.api.builtins.strategies.checks import Causes
 from fakekube.api.builtins.strategies.pod_spec import defaults, spec, warnings
 from fakekube.machinery import names, selectors
+from fakekube.machinery.field_checks import label_selector
 from fakekube.machinery.field_errors import forbidden, invalid, not_supported, required
 from fakekube.machinery.selectors import SelectorError
 from fakekube.machinery.wire import Object
