@@ -5,7 +5,7 @@ import pytest
 
 from fakekube.api import openapi
 from fakekube.api.builtins.tables import resources
-from fakekube.api.extend.custom_resources import served
+from fakekube.api.extend.custom_resources import Definition, served
 from fakekube.api.registry.catalog import Catalog
 from fakekube.machinery.errors import MethodNotAllowed
 from fakekube.machinery.wire import Request
@@ -51,7 +51,7 @@ SPEC = {
 @pytest.fixture
 def catalog():
     found = Catalog(resources())
-    for resource in served({"spec": SPEC}):
+    for resource in served(Definition.of({"spec": SPEC})):
         found.add(resource)
     return found
 
@@ -97,7 +97,7 @@ async def test_hashes_change_with_what_they_name(catalog):
     """A changed schema changes its own document's address and no other's."""
     before = (await read(catalog, "/openapi/v3"))["paths"]
     version = {**SPEC["versions"][0], "schema": {"openAPIV3Schema": {"type": "object"}}}
-    (changed,) = served({"spec": {**SPEC, "versions": [version]}})
+    (changed,) = served(Definition.of({"spec": {**SPEC, "versions": [version]}}))
     catalog.add(changed)
     after = (await read(catalog, "/openapi/v3"))["paths"]
     assert {name for name in after if after[name] != before[name]} == {"apis/life.example.com/v1"}

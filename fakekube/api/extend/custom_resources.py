@@ -3,9 +3,12 @@
 k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/registry/customresource/{strategy,validator}.go, pkg/apiserver/customresource_handler.go
 """
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from fakekube.api.extend import columns, versions
 from fakekube.api.extend.jsonpath import finder
@@ -34,41 +37,62 @@ _MAX_REPLICAS = 2**31 - 1
 _ANYTHING: Mapping[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
-def served(crd: Object) -> list[ServedResource]:
+@dataclass(frozen=True)
+class Definition:
+    """A CRD, and where the schema of a version is read, by its index."""
+
+    crd: Object
+    schema: Callable[[int], Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, crd: Object) -> "Definition":
+        return cls(crd, lambda index: _schema(crd, index))
+
+    @classmethod
+    def kept_as(cls, text: bytes, crd: Object) -> "Definition":
+        """For a CRD whose JSON is kept anyway. Decoded, the schemas take four times that, and most are never asked for."""
+        versions_ = [{k: v for k, v in one.items() if k != "schema"} for one in crd["spec"]["versions"]]
+        outline = {**crd, "spec": {**crd["spec"], "versions": versions_}}
+        return cls(outline, lambda index: _schema(orjson.loads(text), index))
+
+
+def _schema(crd: Object, index: int) -> Mapping[str, Any]:
+    raw: Mapping[str, Any] = dig(
+        crd["spec"]["versions"][index], "schema", "openAPIV3Schema", default=_ANYTHING
+    )
+    return raw
+
+
+def served(definition: Definition) -> list[ServedResource]:
     """One resource per served version, in the order of the CRD. The CRD is accepted, valid and defaulted."""
-    spec = crd["spec"]
-    stored = next((version for version in spec["versions"] if version.get("storage")), spec["versions"][0])
-    edited, terminating = objects.generation(crd) > 1, objects.is_terminating(crd)
     return [
-        _served(spec, version, stored, edited=edited, terminating=terminating)
-        for version in spec["versions"]
+        _served(definition, index)
+        for index, version in enumerate(definition.crd["spec"]["versions"])
         if version.get("served")
     ]
 
 
-def _served(
-    spec: Mapping[str, Any],
-    version: Mapping[str, Any],
-    stored: Mapping[str, Any],
-    *,
-    edited: bool,
-    terminating: bool,
-) -> ServedResource:
+def _served(definition: Definition, index: int) -> ServedResource:
+    crd = definition.crd
+    spec, version = crd["spec"], crd["spec"]["versions"][index]
+    stored = next((at for at, one in enumerate(spec["versions"]) if one.get("storage")), 0)
     names = spec["names"]
     subresources = version.get("subresources") or {}
     scale = _scale(subresources.get("scale"))
     strategy = CustomResourceStrategy(
         names["kind"],
         f"{spec['group']}/{version['name']}",
-        _raw(version),
+        partial(definition.schema, index),
         status="status" in subresources,
         scale=scale,
         selectable=[field["jsonPath"] for field in version.get("selectableFields") or ()],
-        edited=edited,
+        edited=objects.generation(crd) > 1,
     )
-    if terminating:
+    if objects.is_terminating(crd):
         strategy.refusing = (names["plural"], spec["group"])
-    to_storage, from_storage = _converters(strategy, version, stored, edited=edited)
+    to_storage, from_storage = _converters(
+        strategy, None if index == stored else partial(definition.schema, stored)
+    )
     return ServedResource(
         group=spec["group"],
         version=version["name"],
@@ -82,7 +106,7 @@ def _served(
         subresources=_subresources(names["kind"], subresources),
         scale=scale,
         columns=columns.columns(version.get("additionalPrinterColumns")),
-        storage_version=stored["name"],
+        storage_version=spec["versions"][stored]["name"],
         to_storage=to_storage,
         from_storage=from_storage,
         custom=True,
@@ -92,32 +116,25 @@ def _served(
     )
 
 
-def _raw(version: Mapping[str, Any]) -> Mapping[str, Any]:
-    raw: Mapping[str, Any] = dig(version, "schema", "openAPIV3Schema", default=_ANYTHING)
-    return raw
-
-
 def _converters(
-    strategy: "CustomResourceStrategy", version: Mapping[str, Any], stored: Mapping[str, Any], *, edited: bool
+    strategy: "CustomResourceStrategy", stored: Callable[[], Mapping[str, Any]] | None
 ) -> tuple[Converter | None, Converter | None]:
-    """Ways to the stored version and back: each end drops what its schema does not know. Objects of an edited CRD are
-    also brought up to its present schema when they are read; those of an untouched one lie in the store as they are."""
-    if version["name"] == stored["name"]:
-        if not edited:
-            return None, None
-        mine = strategy.structural
-        return None, lambda obj: _refreshed(mine, obj)
-    storage, target = Structural(Schema(_raw(stored))), strategy.structural
+    """Ways to the stored version, unless this is it, and back: each end drops what its schema does not know. Objects of an
+    edited CRD are also brought up to its present schema when they are read; those of an untouched one lie in the store as
+    they are."""
+    if stored is None:
+        return None, (lambda obj: _refreshed(strategy.structural, obj)) if strategy.edited else None
+    storage = cache(lambda: Structural(Schema(stored())))
 
     def to_storage(obj: Object) -> Object:
         converted = copy_of(obj)
-        storage.prune(converted)
+        storage().prune(converted)
         return converted
 
     def from_storage(obj: Object) -> Object:
-        if edited:
-            _refreshed(storage, obj)
-        target.prune(obj)
+        if strategy.edited:
+            _refreshed(storage(), obj)
+        strategy.structural.prune(obj)
         return obj
 
     return to_storage, from_storage
@@ -179,7 +196,7 @@ class CustomResourceStrategy(Strategy):
         self,
         kind: str,
         api_version: str,
-        raw: Mapping[str, Any],
+        read: Callable[[], Mapping[str, Any]],
         *,
         status: bool = False,
         scale: Scale | None = None,
@@ -188,13 +205,21 @@ class CustomResourceStrategy(Strategy):
     ) -> None:
         self.kind = kind
         self.api_version = api_version
-        self.raw = raw
+        self._read = read
         self.edited = edited
         self.status_subresource = status
         self.scale = scale
         self.selectable = {path.lstrip("."): _field(path) for path in selectable}
-        self.structural = Structural(Schema(raw))
         self.refusing: tuple[str, str] | None = None  # plural and group, once the CRD is being deleted
+
+    @cached_property
+    def raw(self) -> Mapping[str, Any]:
+        """The schema as the CRD has it, read when somebody first writes, patches or describes such an object."""
+        return self._read()
+
+    @cached_property
+    def structural(self) -> Structural:
+        return Structural(Schema(self.raw))
 
     @cached_property
     def schema(self) -> Schema | None:  # type: ignore[override]  # made when a patch first asks for it

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from fakekube.api.extend import conversion, crds, custom_resources
+from fakekube.api.extend.custom_resources import Definition
 from fakekube.api.registry import codec, metadata
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.registry import Registry, WriteContext
@@ -31,7 +32,7 @@ class Establishing:
         self._registry = registry
         self._catalog = catalog
         self._services = services or Services()
-        self._known: dict[str, Object] = {}
+        self._known: dict[str, Definition] = {}
         self._served: dict[str, list[ServedResource]] = {}
 
     async def committed(self, resource: ServedResource, crd: Object, deleted: bool) -> None:
@@ -41,15 +42,15 @@ class Establishing:
             self._known.pop(name, None)
             self._withdraw(name)
             return
-        self._known[name] = crd
+        self._known[name] = known = Definition.of(crd)
         if objects.is_terminating(crd):
-            self._serve(crd)  # its instances can still be read and deleted, but no new ones made
+            self._serve(known)  # its instances can still be read and deleted, but no new ones made
             await self._finish(resource, crd)
             return
         settled = await self._settle(resource, crd)
         if settled is not None:
-            crd = self._known[name] = settled
-        self._serve(crd)
+            self._known[name] = known = Definition.of(settled)
+        self._serve(known)
 
     async def load(self, resource: ServedResource) -> None:
         """Serve what is in the store already."""
@@ -84,16 +85,15 @@ class Establishing:
             metadata.fill_create(
                 crd, namespace="", name=name, uid=registry.ids.uid(), now=now, with_generation=True
             )
-            crd["status"] = crds.settled_status(crd, self._known.values(), now)
-            await registry.store.create(
-                resource.key("", name), codec.encode(resource, crd), codec.memo_of(crd)
-            )
-            self._known[name] = crd
-            self._serve(crd)
+            crd["status"] = crds.settled_status(crd, [one.crd for one in self._known.values()], now)
+            text = codec.encode(resource, crd)
+            await registry.store.create(resource.key("", name), text, codec.memo_of(crd))
+            self._known[name] = known = Definition.kept_as(text, crd)
+            self._serve(known)
 
     async def _settle(self, resource: ServedResource, crd: Object) -> Object | None:
         """Write accepted names and conditions, if they differ from what the CRD says."""
-        others = [one for name, one in self._known.items() if name != objects.name(crd)]
+        others = [one.crd for name, one in self._known.items() if name != objects.name(crd)]
         status = crds.settled_status(crd, others, rfc3339(self._registry.clock.now()))
         if status == crd.get("status"):
             return None
@@ -111,9 +111,10 @@ class Establishing:
             self._registry.committed[resource.prefix] = self.committed
         return written.obj
 
-    def _serve(self, crd: Object) -> None:
+    def _serve(self, known: Definition) -> None:
+        crd = known.crd
         name = objects.name(crd)
-        served = custom_resources.served(crd) if objects.condition_is(crd, "Established") else []
+        served = custom_resources.served(known) if objects.condition_is(crd, "Established") else []
         conversion.attach(served, crd, self._services, self._registry.ids)
         kept = {(one.group, one.version, one.plural) for one in served}
         for gone in self._served.get(name, ()):
@@ -159,6 +160,6 @@ class Establishing:
         self, crd_resource: ServedResource, resource: ServedResource, _: Object, deleted: bool
     ) -> None:
         """An instance of a definition that is being deleted was written; if it left, the definition may go too."""
-        crd = self._known.get(f"{resource.plural}.{resource.group}")
-        if deleted and crd is not None and objects.is_terminating(crd):
-            await self._finish(crd_resource, crd)
+        known = self._known.get(f"{resource.plural}.{resource.group}")
+        if deleted and known is not None and objects.is_terminating(known.crd):
+            await self._finish(crd_resource, known.crd)

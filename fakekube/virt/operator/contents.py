@@ -4,7 +4,7 @@ Who starts a cluster may write the definitions and webhooks among it by itself a
 Origin: kubevirt: pkg/virt-operator/resource/generate/install
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from fakekube.clock import rfc3339
@@ -92,13 +92,11 @@ def manifests(
     ]
 
 
-def definitions(release: str, present: Collection[str] = ()) -> list[Object]:
-    """Of KubeVirt, marked, and of CDI; without those that are `present`."""
+def definitions(release: str, present: Collection[str] = ()) -> Iterator[Object]:
+    """Of KubeVirt, marked, and of CDI; without those that are `present`. One by one, since they are large."""
     ours = frozenset(crds.names())
-    return [
-        marking.marked(one, NAMESPACE, release) if one["metadata"]["name"] in ours else one
-        for one in crds.crds(present)
-    ]
+    for one in crds.crds(present):
+        yield marking.marked(one, NAMESPACE, release) if one["metadata"]["name"] in ours else one
 
 
 def kept(*, webhook: bool, release: str, signed: bool) -> list[Object]:

@@ -3,7 +3,7 @@
 Parsing all of them takes a few milliseconds; the models behind them (`operator/models`) are never imported here.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -15,23 +15,24 @@ _MANIFESTS = Path(__file__).parent / "manifests"
 
 
 @cache
-def texts() -> Mapping[str, bytes]:
-    """The manifests as JSON, by name and in its order: what somebody may store or send without decoding it."""
-    return {path.stem: path.read_bytes() for path in sorted(_MANIFESTS.glob("*.json"))}
+def _files() -> Mapping[str, Path]:
+    """The manifests by name, in its order."""
+    return {path.stem: path for path in sorted(_MANIFESTS.glob("*.json"))}
 
 
-def crds(present: Collection[str] = ()) -> list[Object]:
-    """Fresh copies of all definitions but those that are `present`, ordered by name."""
-    return [orjson.loads(text) for name, text in texts().items() if name not in present]
+def crds(present: Collection[str] = ()) -> Iterator[Object]:
+    """Fresh copies of all definitions but those that are `present`, ordered by name, each read when its turn comes:
+    together and decoded they are several megabytes."""
+    return (named(name) for name in _files() if name not in present)
 
 
 @cache
 def names() -> tuple[str, ...]:
     """The names of KubeVirt's own definitions, in order; CDI's are others'."""
-    return tuple(one for one in texts() if not one.endswith(".cdi.kubevirt.io"))
+    return tuple(one for one in _files() if not one.endswith(".cdi.kubevirt.io"))
 
 
 def named(name: str) -> Object:
     """A fresh copy of one definition."""
-    found: Object = orjson.loads(texts()[name])
+    found: Object = orjson.loads(_files()[name].read_bytes())
     return found

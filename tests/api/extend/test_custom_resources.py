@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from fakekube.api.extend import custom_resources, versions
+from fakekube.api.extend.custom_resources import Definition
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import BadRequest
 
@@ -69,7 +71,7 @@ CRD: dict[str, Any] = {
         ],
     },
 }
-BETA, ALPHA, V2 = custom_resources.served(CRD)
+BETA, ALPHA, V2 = custom_resources.served(Definition.of(CRD))
 
 
 def test_what_is_served() -> None:
@@ -204,7 +206,7 @@ def test_versions_share_one_store() -> None:
         fields = {"both": {"type": "string"}, name: {"type": "string"}}
         spec = {"type": "object", "properties": fields}
         version["schema"] = {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}
-    beta, _, v2 = custom_resources.served(crd)
+    beta, _, v2 = custom_resources.served(Definition.of(crd))
     assert (v2.to_storage, v2.from_storage) == (None, None)
     assert beta.to_storage is not None
     assert beta.from_storage is not None
@@ -222,6 +224,22 @@ def test_objects_follow_an_edited_definition() -> None:
     crd["spec"]["versions"][2]["schema"] = {
         "openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}
     }
-    v2 = custom_resources.served(crd)[2]
+    v2 = custom_resources.served(Definition.of(crd))[2]
     assert v2.from_storage is not None
     assert v2.from_storage(item(spec={"gone": 1}))["spec"] == {"c": "new"}
+
+
+def test_a_schema_that_is_kept_as_text_is_read_when_it_is_asked_for():
+    """What is served is the same; the definition that is held has no schemas any more."""
+    held = Definition.kept_as(orjson.dumps(CRD), CRD)
+    assert [list(one) for one in held.crd["spec"]["versions"]] == [
+        [name for name in version if name != "schema"] for version in CRD["spec"]["versions"]
+    ]
+    beta, alpha, v2 = custom_resources.served(held)
+    assert (beta.version, alpha.storage_version) == (BETA.version, ALPHA.storage_version)
+    assert "raw" not in vars(v2.strategy)
+    assert v2.strategy.raw == V2.strategy.raw
+    assert beta.to_storage is not None
+    assert BETA.to_storage is not None
+    obj = item(spec={"a": 1, "gone": 2})
+    assert beta.to_storage(obj) == BETA.to_storage(obj)

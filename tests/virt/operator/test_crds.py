@@ -253,6 +253,6 @@ def test_condition_times_are_nullable():
 
 def test_crds_are_fresh_on_every_call():
     """Callers may change what they get."""
-    first = crds.crds()
-    first[0]["metadata"]["name"] = "changed"
-    assert crds.crds()[0]["metadata"]["name"] != "changed"
+    first = next(crds.crds())
+    first["metadata"]["name"] = "changed"
+    assert next(crds.crds())["metadata"]["name"] != "changed"
