@@ -1,6 +1,6 @@
 """Interfaces of guests as tests/network has them: told in the status, plugged in and out, links set up and down.
 
-Origin: kubevirt: tests/network/{hotplug_bridge,link_state,primary_pod_network,vmi_multus,vmi_networking}.go, tests/libnet/hotplug.go
+Origin: kubevirt: tests/network/{hotplug_bridge,link_state,multiqueue,primary_pod_network,vmi_multus,vmi_networking}.go, tests/libnet/hotplug.go
 """
 
 from typing import Any
@@ -231,6 +231,17 @@ async def test_addresses_of_cards(suite: Suite) -> None:
     ):
         vmi = await made(suite, name, macAddress=given)
         assert (await told(vmi))["default"]["mac"] == told_as
+
+
+@pytest.mark.parametrize(("model", "count"), [("virtio", 3), ("e1000", 1)])
+async def test_queues_are_counted(suite: Suite, model: str, count: int) -> None:
+    """[4599] With several queues asked for, the status says how many the card has."""
+    spec = guest(domain={"cpu": {"cores": 3, "sockets": 1, "threads": 1}})
+    card = {"name": "default", "masquerade": {}, "model": model}
+    spec["domain"]["devices"] = {"networkInterfaceMultiqueue": True, "interfaces": [card]}
+    spec.pop("volumes")
+    vmi = await instance(suite, spec)
+    assert (await told(vmi))["default"]["queueCount"] == count
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from fakekube.virt import multus
 
 _MACHINE_TYPES = {"pc": "pc-i440fx-rhel7.6.0", "q35": "pc-q35-rhel9.6.0"}  # what aliases resolve to
 
+_MOST_QUEUES = 256  # of one interface
 _ALLOW_BRIDGE = "kubevirt.io/allow-pod-bridge-network-live-migration"
 _NETWORK_TEXT = (
     "cannot migrate VMI which does not use masquerade or a migratable plugin to connect to the pod network"
@@ -34,7 +35,8 @@ def interfaces(vmi: Obj, pod: Obj, *, agent: bool) -> list[Object]:
     secondary = {one["name"] for one in networks if multus.is_secondary(one)}
     pod_networks = {one["name"] for one in networks} - secondary
     there = multus.attached(pod)
-    made = []
+    made: list[Object] = []
+    unnamed: list[Object] = []  # what the agent sees, and nobody can tell which of the spec's it is
     for number, interface in enumerate(dig(vmi, "spec", "domain", "devices", "interfaces", default=())):
         own = interface.get("name")
         plug: Object = {}
@@ -45,25 +47,44 @@ def interfaces(vmi: Obj, pod: Obj, *, agent: bool) -> list[Object]:
             if interface.get("state") == multus.ABSENT:
                 made.append({"name": own, "infoSource": "multus-status", **plug})
                 continue
-        entry: Object = {**listed.get(own, {}), "name": own, "mac": mac_address(vmi, interface), **plug}
-        entry |= {"infoSource": "domain", "queueCount": 1, "linkState": interface.get("state") or "up"}
+        entry: Object = {**listed.get(own, {}), "name": own, "infoSource": "domain", **plug}
+        if (
+            "sriov" in interface
+        ):  # the host's own card: the domain knows no address of it but the one that is given
+            entry |= {"mac": mac_address(vmi, interface)} if interface.get("macAddress") else {}
+        else:
+            entry |= {"mac": mac_address(vmi, interface), "queueCount": queues(vmi, interface)}
+            entry["linkState"] = interface.get("state") or "up"
         if own in pod_networks:
             ips = [one["ip"] for one in dig(pod, "status", "podIPs", default=())]
             if ips:
                 entry |= {"ipAddress": ips[0], "ipAddresses": ips}
         if agent:
-            entry |= {"infoSource": "domain, guest-agent", "interfaceName": f"eth{number}"}
+            seen = {"infoSource": "guest-agent", "interfaceName": f"eth{number}"}
+            if "mac" in entry:
+                entry |= {**seen, "infoSource": "domain, guest-agent"}
+            else:
+                unnamed.append({"mac": mac_address(vmi, interface), **seen})
         if plug:
             entry["infoSource"] += ", multus-status"
         made.append(entry)
-    return sorted(made, key=lambda entry: entry["name"] not in pod_networks)
+    return [*sorted(made, key=lambda entry: entry["name"] not in pod_networks), *unnamed]
+
+
+def queues(vmi: Obj, interface: Obj) -> int:
+    """In how many queues packets wait: one, or one for each CPU."""
+    if not dig(vmi, "spec", "domain", "devices", "networkInterfaceMultiqueue"):
+        return 1
+    topology = cpu_topology(vmi)
+    cpus = topology["cores"] * topology["sockets"] * topology["threads"]
+    return min(cpus, _MOST_QUEUES) if interface.get("model", "virtio") == "virtio" else 1
 
 
 def rewired(vmi: Obj, pod: Obj, *, agent: bool) -> list[Object] | None:
     """`status.interfaces` once links are up and down, and interfaces unplugged, as the spec says; None: they are already."""
     fresh = interfaces(vmi, pod, agent=agent)
     told = {one.get("name"): _wire(one) for one in dig(vmi, "status", "interfaces", default=())}
-    if all(told.get(one["name"], _wire(one)) == _wire(one) for one in fresh):
+    if all(told.get(one.get("name"), _wire(one)) == _wire(one) for one in fresh):
         return None
     return fresh
 

@@ -39,7 +39,8 @@ def devices(vmi: Obj, parent: Element, balloon_period: int) -> None:
         _disk(vmi, disk, parent, buses)
     _controllers(vmi, parent, scsi, serial)
     for number, interface in enumerate(wanted.get("interfaces") or ()):
-        _interface(vmi, interface, number, parent)
+        if "sriov" not in interface:
+            _interface(vmi, interface, number, parent)
     if wanted.get("autoattachSerialConsole") is not False:
         _serial(vmi, parent)
     channel = add(parent, "channel", type="unix")
@@ -47,6 +48,9 @@ def devices(vmi: Obj, parent: Element, balloon_period: int) -> None:
     for one in wanted.get("inputs") or ():
         made = add(parent, "input", type=one.get("type", "tablet"), bus=one.get("bus", "usb"))
         add(made, "alias", name=f"ua-{one.get('name', '')}")
+    for number, interface in enumerate(wanted.get("interfaces") or ()):
+        if "sriov" in interface:
+            _passed_through(interface, number, parent)
     if "tpm" in wanted:
         add(add(parent, "tpm", model="tpm-crb"), "backend", type="emulator", version="2.0")
     if wanted.get("autoattachGraphicsDevice") is not False:
@@ -172,16 +176,24 @@ def _interface(vmi: Obj, interface: Obj, number: int, parent: Element) -> None:
     add(made, "mac", address=domain.mac_address(vmi, interface))
     add(made, "target", dev=f"tap{number}", managed="no")
     add(made, "model", type=_VIRTIO if model == "virtio" else model)
-    if dig(vmi, "spec", "domain", "devices", "networkInterfaceMultiqueue"):
-        topology = domain.cpu_topology(vmi)
-        queues = topology["cores"] * topology["sockets"] * topology["threads"]
-        add(made, "driver", name="vhost", queues=str(queues))
+    if dig(vmi, "spec", "domain", "devices", "networkInterfaceMultiqueue") and model == "virtio":
+        add(made, "driver", name="vhost", queues=str(domain.queues(vmi, interface)))
     if order := interface.get("bootOrder"):
         add(made, "boot", order=str(order))
     else:
         add(made, "rom", enabled="no")
     add(made, "link", state=interface.get("state") or "up")
     add(made, "alias", name=f"ua-{interface['name']}")
+    _address(made, number + 1)
+
+
+def _passed_through(interface: Obj, number: int, parent: Element) -> None:
+    """A function of one of the host's own cards."""
+    made = add(parent, "hostdev", mode="subsystem", type="pci", managed="no")
+    _address(add(made, "source"), 0x80 + number)  # somewhere on the host
+    if order := interface.get("bootOrder"):
+        add(made, "boot", order=str(order))
+    add(made, "alias", name=f"ua-sriov-{interface['name']}")
     _address(made, number + 1)
 
 

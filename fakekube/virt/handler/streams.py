@@ -182,10 +182,8 @@ class Streams:
 
     def _machine(self, vmi: Obj, origin: str) -> Machine:
         listed = dig(vmi, "status", "interfaces", default=())
-        interfaces = tuple(
-            (one.get("interfaceName") or f"eth{number}", one.get("mac", ""), one.get("ipAddress", ""))
-            for number, one in enumerate(listed)
-        )
+        told = [(one.get("interfaceName") or f"eth{number}", one) for number, one in enumerate(listed)]
+        interfaces = {own: (own, one.get("mac", ""), one.get("ipAddress", "")) for own, one in told}
         disks = tuple(
             (one["target"], str(dig(one, "persistentVolumeClaimInfo", "capacity", "storage", default="")))
             for one in dig(vmi, "status", "volumeStatus", default=())
@@ -200,7 +198,7 @@ class Streams:
         return Machine(
             hostname(vmi),
             systems.guest_os(vmi, origin),
-            interfaces,
+            tuple(interfaces.values()),
             disks,
             topology=(sockets, each),
             model=HOST_MODEL if model in ("", "host-model", "host-passthrough") else model,

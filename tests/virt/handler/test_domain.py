@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakekube.virt import multus
 from fakekube.virt.handler import domain, fates, labeller, migration
 from fakekube.virt.handler.fates import Fate
 
@@ -87,6 +88,69 @@ def test_mac_address():
         domain.mac_address(vmi(), {"name": "default", "macAddress": "02:aa:bb:cc:dd:ee"})
         == "02:aa:bb:cc:dd:ee"
     )
+
+
+LAUNCHER = {
+    "metadata": {
+        "annotations": {
+            "k8s.v1.cni.cncf.io/networks": '[{"name":"skynet","namespace":"ns","interface":"pod8367cd66fdd"}]'
+        }
+    },
+    "status": {"podIPs": [{"ip": "10.244.0.7"}]},
+}
+
+
+def on_a_card(**given):
+    made = vmi()
+    made["spec"]["domain"]["devices"]["interfaces"] = [MASQUERADE, {"name": "card", "sriov": {}, **given}]
+    made["spec"]["networks"].append({"name": "card", "multus": {"networkName": "skynet"}})
+    return made
+
+
+def test_a_card_passed_through():
+    """A card of the host has neither queues nor a link that KubeVirt knows of; its address is told if the spec gives one."""
+    made = on_a_card(macAddress="DE-AD-00-00-BE-EF")
+    own = multus.pod_interface("card")
+    assert domain.interfaces(made, LAUNCHER, agent=False)[1] == {
+        "name": "card",
+        "mac": "de:ad:00:00:be:ef",
+        "podInterfaceName": own,
+        "infoSource": "domain, multus-status",
+    }
+    assert domain.interfaces(made, LAUNCHER, agent=True)[1] == {
+        "name": "card",
+        "mac": "de:ad:00:00:be:ef",
+        "podInterfaceName": own,
+        "interfaceName": "eth1",
+        "infoSource": "domain, guest-agent, multus-status",
+    }
+
+
+def test_a_card_without_an_address():
+    """What the agent tells of a card whose address nobody knows belongs to no interface of the spec."""
+    made = on_a_card()
+    first, card, seen = domain.interfaces(made, LAUNCHER, agent=True)
+    assert (first["name"], first["infoSource"]) == ("default", "domain, guest-agent")
+    assert card["infoSource"] == "domain, multus-status"
+    assert "mac" not in card
+    assert {"mac", "infoSource", "interfaceName"} == set(seen)
+    assert (seen["infoSource"], seen["interfaceName"]) == ("guest-agent", "eth1")
+    made["status"]["interfaces"] = [first, card, seen]
+    assert domain.rewired(made, LAUNCHER, agent=True) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "several", "count"),
+    [(None, True, 6), ("virtio", True, 6), ("e1000", True, 1), (None, False, 1)],
+)
+def test_queues(model, several, count):
+    """Only virtio interfaces have several queues: one for each CPU, where that is asked for."""
+    interface = {**MASQUERADE, "model": model} if model else MASQUERADE
+    made = vmi(interface)
+    made["spec"]["domain"]["cpu"] = {"sockets": 3, "cores": 2}
+    made["spec"]["domain"]["devices"]["networkInterfaceMultiqueue"] = several
+    (told_of,) = domain.interfaces(made, LAUNCHER, agent=False)
+    assert told_of["queueCount"] == count
 
 
 @pytest.mark.parametrize(
