@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fakekube.machinery.objects import dig
+from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.wire import Object
 
 _ALWAYS = frozenset(
@@ -96,6 +96,12 @@ class ClusterConfig:
                     )
         return ""
 
+    def helper_resources(self, kind: str, usual: Mapping[str, Mapping[str, str]]) -> Object:
+        """Limits and requests of the helper containers of a kind: the usual ones, as far as nothing else is said."""
+        listed = self.raw.get("supportContainerResources") or ()
+        said = next((one.get("resources") or {} for one in listed if one.get("type") == kind), {})
+        return {part: {**values, **(said.get(part) or {})} for part, values in usual.items()}
+
     @property
     def hotplug_ratio(self) -> int:
         return int(dig(self.raw, "liveUpdateConfiguration", "maxHotplugRatio") or 4)
@@ -132,7 +138,7 @@ class ClusterConfig:
         return tuple(chosen or self.raw.get("emulatedMachines") or known[1])
 
 
-def from_object(kubevirt: Object | None) -> ClusterConfig:
+def from_object(kubevirt: Obj | None) -> ClusterConfig:
     """The configuration a KubeVirt object stands for; it counts once the object has a phase."""
     if kubevirt is None or not dig(kubevirt, "status", "phase"):
         return ClusterConfig()

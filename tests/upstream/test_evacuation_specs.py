@@ -142,6 +142,16 @@ async def test_back_off(suite: Suite) -> None:
     assert "MigrationBackoff" not in await vmi.events()
 
 
+async def test_no_back_off(suite: Suite) -> None:
+    """Migrations that are marked so begin at once, however many failed before."""
+    vmi = await guests.instance(suite, guest("cirros", **LIVE), annotations={FAILS: ""})
+    ignored = {**EVACUATION, "kubevirt.io/func-test-ignore-migration-backoff": ""}
+    for _ in range(2):
+        migration = await migrate(vmi, marks=ignored)
+        await migration.is_in("Failed")
+    assert "MigrationBackoff" not in await vmi.events()
+
+
 async def test_old_budgets(suite: Suite) -> None:
     """[7680] What an old virt-controller made for an instance is deleted; what others made is not."""
     vmi = await guests.instance(suite, guest("", **LIVE))

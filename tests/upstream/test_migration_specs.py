@@ -9,8 +9,9 @@ import aiohttp
 import pytest
 
 from fakekube.clock import parse_rfc3339
+from fakekube.virt import quantities
 from tests.upstream import consoles, guests, launchers
-from tests.upstream.conftest import JSON_PATCH, Make, Refused, Suite, conditions
+from tests.upstream.conftest import JSON_PATCH, MERGE_PATCH, Make, Refused, Suite, conditions
 from tests.upstream.guests import NODES, NS, PODS, Guest, guest, migrate, migrated, migration_failed
 
 BLOCKED = "kubevirt.io/func-test-block-migration-target-preparation"
@@ -304,28 +305,127 @@ async def test_cancelling_what_has_nowhere_to_go(suite: Suite) -> None:
     await suite.consistently(no_trace, 30, every=5)
 
 
-@pytest.mark.parametrize("everywhere", [True, False])
-async def test_host_models(suite: Suite, everywhere: bool) -> None:
+HOST_MODEL, MODEL, FEATURE = (
+    f"{one}.node.kubevirt.io/" for one in ("host-model-cpu", "cpu-model-migration", "cpu-feature")
+)
+
+
+async def relabelled(suite: Suite, node: str, marks: dict[str, str | None]) -> None:
+    """A node with other labels than its labeller would have, which is told to leave it alone."""
+    skipped = {"metadata": {"annotations": {"node-labeller.kubevirt.io/skip-node": "true"}}}
+    await suite.patch(f"{NODES}/{node}", skipped, MERGE_PATCH)
+    await guests.label_node(suite, node, marks)
+
+
+async def host_model(suite: Suite, node: str) -> str:
+    marks = (await suite.get(f"{NODES}/{node}"))["metadata"]["labels"]
+    (model,) = [one.removeprefix(HOST_MODEL) for one in marks if one.startswith(HOST_MODEL)]
+    return model
+
+
+@pytest.mark.parametrize("missing", ["", "model of the host", "models of all"])
+async def test_host_models(suite: Suite, missing: str) -> None:
     """[6981] [7505] Targets must offer the source's CPU model; where no node does, the instance is told."""
     vmi = await guests.instance(suite, guest(domain={"cpu": {"model": "host-model"}}))
-    node = await suite.get(f"{NODES}/{await vmi.node()}")
-    prefix = "host-model-cpu.node.kubevirt.io/"
-    (model,) = [one.removeprefix(prefix) for one in node["metadata"]["labels"] if one.startswith(prefix)]
-    if everywhere:
+    own = await vmi.node()
+    model = await host_model(suite, own)
+    if not missing:
         migration = await migrate(vmi)
         await migration.succeeds()
-        selector = (await vmi.pod())["spec"]["nodeSelector"]
-        assert f"cpu-model-migration.node.kubevirt.io/{model}" in selector
+        assert f"{MODEL}{model}" in (await vmi.pod())["spec"]["nodeSelector"]
         return
-    own = node["metadata"]["name"]
-    await suite.patch(
-        f"{NODES}/{own}",
-        {"metadata": {"annotations": {"node-labeller.kubevirt.io/skip-node": "true"}}},
-        "application/merge-patch+json",
-    )
-    await guests.label_node(suite, own, {f"{prefix}{model}": None, f"{prefix}fake-model": "true"})
+    if missing == "model of the host":
+        await relabelled(suite, own, {f"{HOST_MODEL}{model}": None, f"{HOST_MODEL}fake-model": "true"})
+    else:
+        for node in await suite.items(NODES):
+            models = dict.fromkeys(one for one in node["metadata"]["labels"] if one.startswith(MODEL))
+            await relabelled(suite, node["metadata"]["name"], models)
     await migrate(vmi)
     await vmi.is_told("NoSuitableNodesForHostModelMigration")
+
+
+async def test_hosts_of_different_models(suite: Suite) -> None:
+    """A guest finds its way to a newer host and back, having asked everywhere for the CPU of its first one."""
+    first, second = [one["metadata"]["name"] for one in await suite.items(NODES)]
+    newer = {
+        f"{HOST_MODEL}{await host_model(suite, second)}": None,
+        f"{HOST_MODEL}fakeHostModel": "true",
+        "host-model-required-features.node.kubevirt.io/fakeFeature": "true",
+    }
+    await relabelled(suite, second, newer)
+    preferred = {
+        "weight": 1,
+        "preference": {
+            "matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [first]}]
+        },
+    }
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preferred]}}
+    vmi = await guests.instance(
+        suite, guest("fedora", domain={"cpu": {"model": "host-model"}}, affinity=affinity)
+    )
+    assert await vmi.node() == first
+    asked = []
+    for node in (second, first):
+        migration = await migrate(vmi)
+        await migration.succeeds()
+        assert await vmi.node() == node
+        selector = (await vmi.pod())["spec"]["nodeSelector"]
+        asked.append({one: selector[one] for one in selector if one.startswith((MODEL, FEATURE))})
+    assert asked[0] == asked[1]
+    assert f"{MODEL}{await host_model(suite, first)}" in asked[1]
+
+
+async def test_quotas(suite: Suite) -> None:
+    """One that a quota leaves no room for says so in a condition; with more room it goes on at once, and succeeds."""
+    vmi = await guests.instance(suite, guest("cirros", memory="200Mi"))
+    has = (await vmi.pod())["spec"]["containers"][0]["resources"]["requests"]["memory"]
+    quotas = f"/api/v1/namespaces/{NS}/resourcequotas"
+    hard = {"hard": {"requests.memory": str(quantities.whole(has) + 50 * 2**20)}}
+    await suite.create(quotas, {"metadata": {"name": "test-quota"}, "spec": hard})
+    migration = await migrate(vmi)
+
+    async def rejected() -> bool:
+        return conditions(await suite.get(migration.path)).get("migrationRejectedByResourceQuota") == "True"
+
+    await suite.eventually(rejected, 60)
+    await suite.consistently(rejected, 120, every=10)
+    await suite.delete(f"{quotas}/test-quota")
+    await migration.is_in("Running", 20)
+    assert not await rejected()
+    await migration.succeeds()
+
+
+@pytest.mark.parametrize(("size", "memory"), [("2Mi", "64Mi"), ("1Gi", "1Gi")])
+async def test_huge_pages(suite: Suite, size: str, memory: str) -> None:
+    """[6983] [6984] Targets ask for as many huge pages; CPUs and cells of its own hinder no guest either."""
+    for node in await suite.items(NODES):
+        there = {one: {f"hugepages-{size}": "4Gi"} for one in ("capacity", "allocatable")}
+        await suite.patch(f"{NODES}/{node['metadata']['name']}/status", {"status": there}, MERGE_PATCH)
+    pages = {"memory": {"hugepages": {"pageSize": size}}}
+    pinned = {"cpu": {"sockets": 1, "cores": 3, "threads": 1, "dedicatedCpuPlacement": True}}
+    cells = {"cpu": {**pinned["cpu"], "numa": {"guestMappingPassthrough": {}}}}
+    for number, more in enumerate(({}, pinned, cells)):
+        vmi = await guests.instance(suite, guest(memory=memory, domain={**pages, **more}), f"vmi-{number}")
+        migration = await migrate(vmi)
+        await migration.succeeds()
+        await migrated(vmi, migration)
+        resources = (await vmi.pod())["spec"]["containers"][0]["resources"]
+        assert resources["limits"][f"hugepages-{size}"] == memory
+
+
+async def test_threads_and_pages_that_are_reported(suite: Suite) -> None:
+    """A guest that is copied by several threads, and reports the pages it does not need before and after."""
+    marks = {"kubevirt.io/multiThreadedQemuMigration": "4"}
+    vmi = await guests.instance(suite, guest("alpine-with-test-tooling"), annotations=marks)
+    for moves in (True, False):
+        balloon = (await launchers.domain(vmi)).find("devices/memballoon")
+        assert balloon is not None
+        assert balloon.get("freePageReporting") == "on"
+        if moves:
+            migration = await migrate(vmi)
+            await migration.succeeds(180)
+            await migrated(vmi, migration)
+            assert (await vmi.state())["migrationConfiguration"]
 
 
 async def three_nodes(suite_of: Make) -> tuple[Suite, Guest, str, str]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from fakekube.virt import quantities
 from tests.upstream import guests
-from tests.upstream.conftest import Make, Object, Suite, conditions
+from tests.upstream.conftest import MERGE_PATCH, Make, Object, Suite, conditions
 from tests.upstream.guests import NS, PODS, Guest, guest, migrate, migrated
 
 VOLUMES = f"/apis/cdi.kubevirt.io/v1beta1/namespaces/{NS}/datavolumes"
@@ -257,7 +258,14 @@ async def test_migration(suite: Suite) -> None:
     source = (await plug.entry("testvolume"))["hotplugVolume"]["attachPodName"]
     migration = await migrate(plug.guest)
     await migration.succeeds()
-    await migrated(plug.guest, migration)
+    moved = await migrated(plug.guest, migration)
+    (pod,) = await plug.attachments()
+    assert moved["status"]["migrationState"]["targetAttachmentPodUID"] == pod["metadata"]["uid"]
+    assert pod["metadata"]["labels"]["kubevirt.io/migrationJobUID"] == migration.uid
+    told = await suite.items(
+        guests.EVENTS, fieldSelector=f"involvedObject.name={migration.path.rpartition('/')[2]}"
+    )
+    assert f"Created attachment pod {pod['metadata']['name']}" in [one["message"] for one in told]
 
     async def gone() -> bool:
         return (await suite.call("GET", f"{PODS}/{source}"))[0] == 404
@@ -291,6 +299,134 @@ async def test_deleted_attachment_pods(suite: Suite) -> None:
             return bool(found) and found[0]["metadata"]["uid"] != old
 
         await suite.eventually(another, 60)
+
+
+async def test_no_room_for_attachment_pods(suite: Suite) -> None:
+    """What is plugged in stays while a quota keeps its pod from coming back; the guest runs on."""
+    plug = await plugged(suite)
+    await blank(suite, "blank", "Block")
+    assert await plug.add("testvolume", "blank") == ""
+    await plug.ready("testvolume")
+    await suite.create(
+        f"/api/v1/namespaces/{NS}/resourcequotas",
+        {"metadata": {"name": "pods"}, "spec": {"hard": {"pods": "1"}}},
+    )
+    (pod,) = await plug.attachments()
+    await suite.delete(f"{PODS}/{pod['metadata']['name']}", {"gracePeriodSeconds": 0})
+
+    async def undisturbed() -> bool:
+        assert await plug.attachments() == []
+        found = await plug.guest.vm()
+        return (await plug.entry("testvolume"))["phase"] == "Ready" and "Paused" not in conditions(found)
+
+    await suite.consistently(undisturbed, 30, every=5)
+
+
+@pytest.mark.parametrize(("memory", "cpu"), [(1, 1), (1, 4), (2, 4), (2.25, 5.75)])
+async def test_limit_ranges(suite: Suite, memory: float, cpu: float) -> None:
+    """[10002] [10003] [10004] [10005] No container's limits exceed its requests by more than the namespace allows."""
+    helpers = {
+        "limits": {"memory": "80M", "cpu": "100m"},
+        "requests": {"memory": str(-(-80_000_000 // memory)), "cpu": f"{-(-100 // cpu):.0f}m"},
+    }
+    kinds = ("hotplug-disk", "container-disk", "guest-console-log")
+    await guests.configure(
+        suite, supportContainerResources=[{"type": kind, "resources": helpers} for kind in kinds]
+    )
+    ratio = {"memory": str(memory), "cpu": str(cpu)}
+    limit = {"type": "Container", "maxLimitRequestRatio": ratio, "max": {"memory": "1Gi", "cpu": "1"}}
+    await suite.create(
+        f"/api/v1/namespaces/{NS}/limitranges",
+        {"metadata": {"name": "lr"}, "spec": {"limits": [{**limit, "min": {"memory": "1Mi", "cpu": "1m"}}]}},
+    )
+    spec = guest()
+    requests = {"memory": str(-(-134_217_728 // memory)), "cpu": f"{-(-1000 // cpu):.0f}m"}
+    spec["domain"]["resources"] = {"limits": {"memory": "134217728", "cpu": "1"}, "requests": requests}
+    plug = Plug(await guests.machine(suite, spec))
+    await blank(suite, "blank", "Block")
+    assert await plug.add("testvolume", "blank") == ""
+    await plug.ready("testvolume")
+    (attachment,) = await plug.attachments()
+    (container,) = attachment["spec"]["containers"]
+    assert container["resources"]["limits"] == {"memory": "80M", "cpu": "100m"}
+    launcher = await plug.guest.pod()
+    for one in (container, *launcher["spec"]["containers"], *launcher["spec"]["initContainers"]):
+        limits, asked = (one["resources"][part] for part in ("limits", "requests"))
+        for kind, most in (("memory", memory), ("cpu", cpu)):
+            has, wants = (float(quantities.exact(part[kind])) for part in (limits, asked))
+            assert has <= wants * most * 1.001, (one["name"], kind)
+    assert await plug.remove("testvolume") == ""
+    await plug.gone("testvolume")
+
+
+@pytest.mark.parametrize("dedicated", [False, True])
+async def test_io_threads(suite: Suite, dedicated: bool) -> None:
+    """A disk plugged in may have an I/O thread of its own."""
+    plug = Plug(
+        await guests.machine(suite, guest(domain={"ioThreadsPolicy": "auto" if dedicated else "shared"}))
+    )
+    await blank(suite, "blank")
+    disk = {"disk": {"bus": "virtio" if dedicated else "scsi"}, "serial": "testvolume"}
+    if dedicated:
+        disk["dedicatedIOThread"] = True  # type: ignore[assignment]
+    options = {"name": "testvolume", "disk": disk, "volumeSource": {"dataVolume": {"name": "blank"}}}
+    assert await plug.guest.act("addvolume", options, plug.kind) == ""
+    await plug.in_template("testvolume")
+    await plug.ready("testvolume")
+    for spec in (await plug.template(), (await plug.guest.vmi())["spec"]):
+        (found,) = [one for one in spec["domain"]["devices"]["disks"] if one["name"] == "testvolume"]
+        assert found.get("dedicatedIOThread", False) is dedicated
+    await plug.one_attachment()
+    assert await plug.remove("testvolume") == ""
+    await plug.in_template("testvolume", there=False)
+
+
+@pytest.mark.parametrize("running", [False, True])
+async def test_luns(suite: Suite, running: bool) -> None:
+    """SCSI disks are plugged in as LUNs, into machines that run and such that are off."""
+    plug = Plug(await guests.machine(suite, guest(), runStrategy="Always" if running else "Halted"))
+    for own in ("scsipvc", "scsipvc2")[: 1 if running else 2]:
+        claim = {
+            "accessModes": ["ReadWriteOnce"],
+            "volumeMode": "Block",
+            "resources": {"requests": {"storage": "8Mi"}},
+        }
+        await suite.create(CLAIMS, {"metadata": {"name": own}, "spec": claim})
+        source = {"persistentVolumeClaim": {"claimName": own}}
+        options = {"name": own, "disk": {"lun": {"bus": "scsi"}, "serial": own}, "volumeSource": source}
+        assert await plug.guest.act("addvolume", options, plug.kind) == ""
+        await plug.in_template(own)
+        if running:
+            await plug.ready(own)
+            await plug.one_attachment()
+    for own in ("scsipvc", "scsipvc2")[: 1 if running else 2]:
+        assert await plug.remove(own) == ""
+        await plug.in_template(own, there=False)
+
+
+async def test_restarting_with_host_devices(suite: Suite) -> None:
+    """A machine with a device of its node and a block volume plugged in starts again."""
+    device = "example.org/soundcard"
+    permitted = [{"pciVendorSelector": "8086:2668", "resourceName": device}]
+    gates = {"featureGates": ["HostDevices"]}
+    await guests.configure(
+        suite, permittedHostDevices={"pciHostDevices": permitted}, developerConfiguration=gates
+    )
+    for node in await suite.items(guests.NODES):
+        path = f"{guests.NODES}/{node['metadata']['name']}/status"
+        there = {one: {device: "1"} for one in ("capacity", "allocatable")}
+        await suite.patch(path, {"status": there}, MERGE_PATCH)
+    spec = guest()
+    spec["domain"]["devices"]["hostDevices"] = [{"name": "sound0", "deviceName": device}]
+    plug = Plug(await guests.machine(suite, spec))
+    await blank(suite, "blank", "Block")
+    assert await plug.add("hotplug-vol", "blank") == ""
+    await plug.ready("hotplug-vol")
+    assert await plug.guest.act("stop", kind="virtualmachines") == ""
+    await plug.guest.gone()
+    assert await plug.guest.act("start", kind="virtualmachines") == ""
+    await plug.guest.ready()
+    await plug.ready("hotplug-vol")
 
 
 async def test_cdroms(suite: Suite) -> None:

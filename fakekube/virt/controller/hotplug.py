@@ -21,10 +21,12 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, memory_dump, names, patches
+from fakekube.virt.controller.launcher_facts import Settings
 
 ATTACHMENT = "hotplug-disk"  # value of the label kubevirt.io
 OWNER_NAME, OWNER_UID = "kubevirt.io/owner-vmi-name", "kubevirt.io/owner-vmi-uid"
 DETACHING, UNMOUNTED = "Detaching", "UnMountedFromPod"
+_RESOURCES = {"limits": {"cpu": "100m", "memory": "80M"}, "requests": {"cpu": "10m", "memory": "2M"}}
 _DUMPING = ("MemoryDumpInProgress", "MemoryDumpCompleted", "MemoryDumpFailed")
 _AT_NODE = ("AttachedToNode", "MountedToPod", "Ready", *_DUMPING)
 
@@ -118,9 +120,9 @@ def requests_applied(vm: Obj) -> tuple[list[patches.Operation], bool]:
 # From the VMI to attachment pods.
 
 
-def attachment_pod(vmi: Obj, launcher: Obj, volumes: Sequence[Obj], image: str) -> Object:
-    """The pod that brings the claims of volumes to the node of the guest; it goes with the launcher."""
-    node = dig(vmi, "status", "nodeName", default="")
+def attachment_pod(vmi: Obj, launcher: Obj, volumes: Sequence[Obj], settings: Settings) -> Object:
+    """The pod that brings the claims of volumes to the node of a launcher; it goes with the launcher."""
+    node = dig(launcher, "spec", "nodeName", default="")
     term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
     affinity = {
         "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
@@ -142,7 +144,12 @@ def attachment_pod(vmi: Obj, launcher: Obj, volumes: Sequence[Obj], image: str) 
             "tolerations": [{"operator": "Exists"}],
             "terminationGracePeriodSeconds": 0,
             "containers": [
-                {"name": ATTACHMENT, "image": image, "command": ["/usr/bin/container-disk", "--sleep"]}
+                {
+                    "name": ATTACHMENT,
+                    "image": settings.launcher_image,
+                    "command": ["/usr/bin/container-disk", "--sleep"],
+                    "resources": settings.config.helper_resources(ATTACHMENT, _RESOURCES),
+                }
             ],
             "volumes": [
                 *(
@@ -155,9 +162,9 @@ def attachment_pod(vmi: Obj, launcher: Obj, volumes: Sequence[Obj], image: str) 
     }
 
 
-def trigger_pod(vmi: Obj, launcher: Obj, volume: Obj, image: str) -> Object:
+def trigger_pod(vmi: Obj, launcher: Obj, volume: Obj, settings: Settings) -> Object:
     """The pod that a claim of late binding waits for; it does nothing but use it."""
-    made = attachment_pod(vmi, launcher, [volume], image)
+    made = attachment_pod(vmi, launcher, [volume], settings)
     made["metadata"]["annotations"][names.EPHEMERAL_PROVISIONING] = "true"
     made["spec"]["containers"][0]["command"] = ["/bin/bash", "-c", "exit", "0"]
     return made

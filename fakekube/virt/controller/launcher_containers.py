@@ -34,6 +34,14 @@ _HELPER = {
 }
 _AUTOMATIC_RATIO = 2
 _STARTUP_DELAY = 10  # seconds a guest's probes leave libvirt
+_LOG_RESOURCES = {
+    "limits": {"cpu": "15m", "memory": "60M"},
+    "requests": {"cpu": "5m", "memory": "35M"},
+}
+_BINARY_RESOURCES = {
+    "limits": {"cpu": "100m", "memory": "40M"},
+    "requests": {"cpu": "10m", "memory": "1M"},
+}
 _DISK_RESOURCES = {
     "limits": {"cpu": "10m", "memory": "40M"},
     "requests": {"cpu": "1m", "ephemeral-storage": "50M", "memory": "1M"},
@@ -51,13 +59,7 @@ def init_containers(vmi: Obj, settings: Settings, target: Target | None) -> list
                 "command": ["/usr/bin/virt-tail"],
                 "args": ["--logfile", f"/var/run/kubevirt-private/{uid(vmi)}/virt-serial0-log"],
                 "env": [{"name": "VIRT_LAUNCHER_LOG_VERBOSITY", "value": "2"}],
-                "resources": _in_full(
-                    {
-                        "limits": {"cpu": "15m", "memory": "60M"},
-                        "requests": {"cpu": "5m", "memory": "35M"},
-                    },
-                    vmi,
-                ),
+                "resources": _helper("guest-console-log", _LOG_RESOURCES, vmi, settings),
                 "restartPolicy": "Always",
                 "volumeMounts": [
                     {"name": "private", "readOnly": True, "mountPath": "/var/run/kubevirt-private"}
@@ -73,13 +75,7 @@ def init_containers(vmi: Obj, settings: Settings, target: Target | None) -> list
                 "name": "container-disk-binary",
                 "image": settings.launcher_image,
                 "command": ["/usr/bin/cp", "/usr/bin/container-disk", "/init/usr/bin/container-disk"],
-                "resources": _in_full(
-                    {
-                        "limits": {"cpu": "100m", "memory": "40M"},
-                        "requests": {"cpu": "10m", "memory": "1M"},
-                    },
-                    vmi,
-                ),
+                "resources": _helper("container-disk", _BINARY_RESOURCES, vmi, settings),
                 "volumeMounts": [{"name": "virt-bin-share-dir", "mountPath": "/init/usr/bin"}],
                 **_HELPER,
             }
@@ -88,8 +84,9 @@ def init_containers(vmi: Obj, settings: Settings, target: Target | None) -> list
     return made
 
 
-def _in_full(resources: Object, vmi: Obj) -> Object:
-    """With the limits requested in full, where the pod has to be guaranteed them."""
+def _helper(kind: str, usual: dict[str, dict[str, str]], vmi: Obj, settings: Settings) -> Object:
+    """The resources of a container beside the guest's; limits are requested in full where the pod has to be guaranteed them."""
+    resources = settings.config.helper_resources(kind, usual)
     if not is_guaranteed(vmi):
         return resources
     return {**resources, "requests": {**resources["requests"], **resources["limits"]}}
@@ -111,7 +108,7 @@ def _disk_container(vmi: Obj, volume: Obj, settings: Settings) -> Object:
         "image": dig(volume, "containerDisk", "image", default=""),
         "command": command,
         "args": ["--no-op"],
-        "resources": _in_full(_DISK_RESOURCES, vmi),
+        "resources": _helper("container-disk", _DISK_RESOURCES, vmi, settings),
         "volumeMounts": [mount],
         **_HELPER,
         "imagePullPolicy": pull_policy(volume),

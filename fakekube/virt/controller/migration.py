@@ -33,6 +33,7 @@ from fakekube.virt.controller import (
     pods,
 )
 from fakekube.virt.controller.informers import BY_OWNER, BY_VMI, vmi_of
+from fakekube.virt.controller.migration_attachments import TargetAttachments
 from fakekube.virt.controller.migration_settings import MigrationSettings
 from fakekube.virt.controller.migration_target import Targets
 from fakekube.virt.controller.state_claims import StateClaims
@@ -56,6 +57,7 @@ class MigrationController:
         self._vmis = wiring.writer(informers.vmis)
         self._states = StateClaims(wiring)
         self._targets = Targets(wiring, self._vmis, self._states)
+        self._attachments = TargetAttachments(wiring)
         self._settings = MigrationSettings(wiring.client, informers)
         self.controller = wiring.controller(
             "virtualmachineinstancemigration",
@@ -63,6 +65,8 @@ class MigrationController:
             (informers.migrations, self._of_migration),
             (informers.vmis, self._of_vmi),
             (informers.pods, self._of_pod),
+            (informers.attachments, self._of_pod),
+            (informers.quotas, self._rejected),
             reads=(informers.nodes, informers.kubevirts, informers.namespaces),
         )
 
@@ -84,14 +88,25 @@ class MigrationController:
         job = annotations(pod).get(names.MIGRATION_JOB_NAME) if pod else None
         return (f"{namespace(pod)}/{job}",) if pod and job else ()
 
+    def _rejected(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        """Those a quota has kept from beginning, when it changes or goes."""
+        quota = new or old
+        if quota is None or old is None:
+            return ()
+        here = self._informers.migrations.in_namespace(namespace(quota))
+        return [key(one) for one in here if migration_plan.is_rejected(one)]
+
     async def _reconcile(self, own: str) -> Result | None:
         migration = self._informers.migrations.get(own)
         if migration is None:
             self._targets.forget(own)
+            self._attachments.forget(own)
             self._states.forget(own)
             return None
         vmi_key = vmi_of(migration)
-        if self._writer.behind(own) or self._vmis.behind(vmi_key) or self._targets.awaited(own):
+        if self._writer.behind(own) or self._vmis.behind(vmi_key):
+            return None
+        if self._targets.awaited(own) or self._attachments.awaited(own):
             return None
         migration = await self._writer.mark(migration)
         vmi = self._informers.vmis.get(vmi_key)
@@ -120,10 +135,13 @@ class MigrationController:
         if vmi is not None and not migration_plan.is_under_way(migration):
             source = pods.current(vmi, owned)
             known = name(source) if source else known
+        target = mine[0] if mine else None
         return migration_plan.Seen(
             migration=migration,
             vmi=vmi,
-            target=mine[0] if mine else None,
+            target=target,
+            plugs=bool(self._attachments.volumes(vmi)),
+            attachment=self._attachments.of(target),
             source_pod=known,
             now=self._wiring.now(),
             claims=self._states.of_migration(migration, vmi),
@@ -155,6 +173,8 @@ class MigrationController:
         elif phase == migration_plan.SCHEDULED and not state and seen.target is not None:
             if pods.is_ready_for_hand_over(seen.target):
                 await self._hand_over(seen, seen.target)
+        elif phase == migration_plan.PENDING and migration_plan.lacks_attachment(seen):
+            await self._attachments.create(own, seen.migration, seen.vmi, seen.target or {})
         elif phase in (migration_plan.PENDING, migration_plan.SCHEDULING) and seen.target is not None:
             return await self._targets.watch_scheduling(seen, seen.target)
         return None

@@ -13,6 +13,7 @@ from fakekube.virt.controller import migration_plan
 
 EVACUATION = "kubevirt.io/evacuationMigration"
 UPDATE = "kubevirt.io/workloadUpdateMigration"
+_IGNORED = "kubevirt.io/func-test-ignore-migration-backoff"
 _FIRST = 20.0  # seconds, doubled by each further failure in a row
 
 
@@ -20,7 +21,7 @@ def seconds(migration: Object, known: Iterable[Object], now: datetime) -> float:
     """Until `migration` may begin; `known` are all of its VMI. Only the youngest waits, and only for failures in a row."""
     eligible = [one for one in known if EVACUATION in annotations(one) or UPDATE in annotations(one)]
     eligible.sort(key=_age, reverse=True)
-    if len(eligible) < 2 or uid(eligible[0]) != uid(migration):
+    if len(eligible) < 2 or uid(eligible[0]) != uid(migration) or _IGNORED in annotations(migration):
         return 0.0
     wait = 0.0
     for one in eligible[1:]:

@@ -3,6 +3,7 @@
 Origin: kubevirt: pkg/virt-controller/watch/migration/migration.go (updateStatus)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,8 @@ class Seen:
     refusal: str = ""  # why the target could not be made
     claims: tuple[str, str] = ("", "")  # of `persistent_state`: what the guest leaves, what it finds
     taken: bool = False  # the nodes are at another migration of the VMI
+    plugs: bool = False  # something is plugged into the guest
+    attachment: Object | None = None  # the pod that brings it to the target
 
 
 @dataclass(slots=True)
@@ -62,6 +65,11 @@ def is_under_way(migration: Obj) -> bool:
     return phase_of(migration) not in ("", PENDING, SYNCHRONIZING, WAITING, *FINAL)
 
 
+def is_rejected(migration: Obj) -> bool:
+    """Whether a quota keeps it from having a target."""
+    return conditions.find(dig(migration, "status", "conditions", default=()), _REJECTED) is not None
+
+
 def state_of(seen: Seen) -> dict[str, Any]:
     """The VMI's migration state, if it is about this migration."""
     state = dig(seen.vmi, "status", "migrationState", default={})
@@ -71,6 +79,16 @@ def state_of(seen: Seen) -> dict[str, Any]:
 def target_is_down(seen: Seen) -> bool:
     """Whether the launcher the guest is to move to is gone or finished."""
     return seen.target is None or pods.is_finished(seen.target)
+
+
+def lacks_attachment(seen: Seen) -> bool:
+    """Whether the target runs, and what is plugged in is not on its way to it."""
+    ready = seen.target is not None and pods.is_ready_for_hand_over(seen.target)
+    return ready and seen.plugs and seen.attachment is None
+
+
+def _is_attached(seen: Seen) -> bool:
+    return not seen.plugs or (seen.attachment is not None and pods.is_ready_for_hand_over(seen.attachment))
 
 
 def plan(seen: Seen) -> Next:
@@ -141,6 +159,8 @@ def _failure(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Eve
         )
     if state.get("failed"):
         return _failed("source node reported migration failed")
+    if seen.attachment is not None and pods.is_finished(seen.attachment) and not state.get("completed"):
+        return _failed("Migration failed because target attachment pod shutdown during migration")
     if was == "" and seen.taken:
         return _failed("VMI is not eligible for migration because another migration job is in progress.")
     return None
@@ -155,9 +175,11 @@ def _step(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Event]
     if was == "":
         return _first(seen.migration), []
     if was == PENDING:
-        return (SCHEDULING if target is not None else was), []
+        if target is not None and _is_attached(seen):
+            return SCHEDULING, []
+        return was, _unschedulable(seen, target) if target is not None else []
     if was == SCHEDULING and target is not None:
-        if pods.is_ready_for_hand_over(target):
+        if pods.is_ready_for_hand_over(target) and _is_attached(seen):
             return SCHEDULED, []
         return was, _unschedulable(seen, target)
     if was == SCHEDULED and state:
@@ -203,6 +225,8 @@ def hand_over_state(seen: Seen, overhead: str, configuration: dict[str, Any], po
         made["migrationPolicyName"] = policy
     if overhead:
         made["targetMemoryOverhead"] = overhead
+    if seen.attachment is not None:
+        made["targetAttachmentPodUID"] = uid(seen.attachment)
     return made
 
 
@@ -210,23 +234,42 @@ class NoHostModelError(Exception):
     """The source node does not say which CPU model its guests see."""
 
 
-def target_selector(vmi: Obj, source: Obj | None, added: dict[str, str]) -> dict[str, str]:
-    """What the target node must offer, so that the guest finds there what it has. Raises NoHostModelError."""
+def target_selector(
+    vmi: Obj, source: Obj | None, added: dict[str, str], launcher: Obj | None = None
+) -> dict[str, str]:
+    """What the target node must offer, so that the guest finds there what it has. Raises NoHostModelError.
+
+    A guest that has moved before has the CPU of the node it began on: its launcher says which, its node may be another one's.
+    """
     chosen = dict(added)
     marks = dig(source, "metadata", "labels", default={})
     if machine := dig(vmi, "status", "machine", "type"):
         chosen[f"machine-type.node.kubevirt.io/{machine}"] = "true"
     chosen |= {key: value for key, value in marks.items() if key.startswith("cpu-vendor.node.kubevirt.io/")}
     if dig(vmi, "spec", "domain", "cpu", "model") == "host-model":
-        prefix = "host-model-cpu.node.kubevirt.io/"
-        models = [key.removeprefix(prefix) for key in marks if key.startswith(prefix)]
-        if not models:
-            text = f'unable to locate host cpu model, does not contain label "{prefix}" with information'
-            raise NoHostModelError(text)
-        chosen[f"cpu-model-migration.node.kubevirt.io/{models[0]}"] = "true"
-        features = "host-model-required-features.node.kubevirt.io/"
-        for key, value in marks.items():
-            if key.startswith(features):
-                chosen[f"cpu-feature.node.kubevirt.io/{key.removeprefix(features)}"] = value
+        has = dig(launcher, "spec", "nodeSelector", default={})
+        kept = {key: value for key, value in has.items() if key.startswith((_MODEL, _FEATURE))}
+        chosen |= kept or _host_model(marks)
     chosen.pop(names.SCHEDULABLE, None)
     return chosen
+
+
+_MODEL, _FEATURE = "cpu-model-migration.node.kubevirt.io/", "cpu-feature.node.kubevirt.io/"
+_HOST_MODEL, _HOST_FEATURE = (
+    "host-model-cpu.node.kubevirt.io/",
+    "host-model-required-features.node.kubevirt.io/",
+)
+
+
+def _host_model(marks: Mapping[str, str]) -> dict[str, str]:
+    """What other nodes must offer to guests that have the CPU of a node with these labels. Raises NoHostModelError."""
+    models = [key.removeprefix(_HOST_MODEL) for key in marks if key.startswith(_HOST_MODEL)]
+    if not models:
+        text = f'unable to locate host cpu model, does not contain label "{_HOST_MODEL}" with information'
+        raise NoHostModelError(text)
+    features = {
+        f"{_FEATURE}{key.removeprefix(_HOST_FEATURE)}": value
+        for key, value in marks.items()
+        if key.startswith(_HOST_FEATURE)
+    }
+    return {f"{_MODEL}{models[0]}": "true", **features}

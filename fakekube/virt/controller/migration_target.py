@@ -56,14 +56,16 @@ class Targets:
         assert vmi is not None
         source_node = self._informers.nodes.get(dig(vmi, "status", "nodeName", default=""))
         added = dict(dig(migration, "spec", "addedNodeSelector", default={}))
+        source = self._informers.pods.get(f"{namespace(vmi)}/{seen.source_pod}")
         try:
-            selector = migration_plan.target_selector(vmi, source_node, added)
+            selector = migration_plan.target_selector(vmi, source_node, added, source)
         except migration_plan.NoHostModelError as error:
             raise InternalError(str(error)) from None
-        source = self._informers.pods.get(f"{namespace(vmi)}/{seen.source_pod}")
         settings = self._wiring.launcher_settings(namespace(vmi))
         state = await self._states.provide_for(migration, vmi)
-        target = Target(migration, selector, _digests(source, vmi), _selinux_level(vmi))
+        matched = dig(settings.config.raw, "migrations", "matchSELinuxLevelOnMigration") is not False
+        level = _selinux_level(dig(vmi, "status", "selinuxContext", default="")) if matched else ""
+        target = Target(migration, selector, _digests(source, vmi), level)
         try:
             pod = await self._writer.create(launcher_pod.build(vmi, settings, target=target, state=state))
         except ApiError as error:
@@ -150,9 +152,8 @@ def _digests(source: Object | None, vmi: Object) -> dict[str, str]:
         raise InternalError(f"failed to render launch manifest: {reason}: {error}") from None
 
 
-def _selinux_level(vmi: Object) -> str:
+def _selinux_level(context: str) -> str:
     """The categories both launchers share, so that both may open the same files. Raises InternalError."""
-    context = dig(vmi, "status", "selinuxContext", default="")
     if not context:
         raise InternalError("SELinux context not set on VMI status")
-    return str(context.split(":", 3)[3]) if context.count(":") >= 3 else ""
+    return context.split(":", 3)[3] if context.count(":") >= 3 else ""

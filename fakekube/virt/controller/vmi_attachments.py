@@ -29,7 +29,7 @@ class Attachments:
         self._recorder = wiring.recorder
         self._known = wiring.informers.attachments
         self._classes = wiring.informers.storage_classes
-        self._image = wiring.launcher_image
+        self._settings = wiring.launcher_settings
         self._made: dict[str, dict[str, Object]] = {}  # launcher uid → pods not in the cache yet, by uid
         self._deleted: set[str] = set()  # uids of those the cache may still show
         wiring.informers.pods.on_change(self._forget_launcher)
@@ -71,7 +71,7 @@ class Attachments:
         volumes = hotplug.wanted(vmi, seen.claims)
         current = hotplug.present(volumes, pods)
         if volumes and current is None:
-            wanted = hotplug.attachment_pod(vmi, launcher, volumes, self._image())
+            wanted = hotplug.attachment_pod(vmi, launcher, volumes, self._settings(namespace(vmi)))
             current = await self._create(launcher, wanted)
             pods.append(current)
             text = f"Created attachment pod {name(current)}"
@@ -109,7 +109,8 @@ class Attachments:
         waiting = hotplug.unconsumed(seen.vmi, seen.claims, late)
         for claim, volume in waiting.items():
             if claim not in there:
-                await self._create(launcher, hotplug.trigger_pod(seen.vmi, launcher, volume, self._image()))
+                settings = self._settings(namespace(seen.vmi))
+                await self._create(launcher, hotplug.trigger_pod(seen.vmi, launcher, volume, settings))
                 text = f"Created hotplug trigger pod for volume {volume['name']}"
                 self._recorder.event(seen.vmi, NORMAL, "SuccessfulCreate", text)
         for claim, pod in there.items():

@@ -1,5 +1,6 @@
 """Live migrations, replica sets and silent nodes."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery.objects import annotations, condition, dig, name, uid
 from fakekube.machinery.resources import (
     DAEMON_SETS,
+    KUBEVIRTS,
     MIGRATIONS,
     NODES,
     PODS,
@@ -229,6 +231,58 @@ async def test_selinux(world, caplog, context, options):
         assert "SELinux context not set on VMI status" in caplog.text
     else:
         assert targets[0]["spec"]["securityContext"].get("seLinuxOptions") == options
+
+
+async def test_selinux_levels_of_their_own(world):
+    """Where the configuration has it, targets get no level, and none is asked for."""
+    await world.running_vm(interfaces=MOVABLE, networks=NETWORKS)
+    vmi = world.vmi()
+    configuration = {"migrations": {"matchSELinuxLevelOnMigration": False}}
+    kubevirt = await world.client.create(
+        KUBEVIRTS,
+        {
+            "apiVersion": "kubevirt.io/v1",
+            "kind": "KubeVirt",
+            "metadata": {"name": "kubevirt", "namespace": NS},
+            "spec": {"configuration": configuration},
+        },
+    )
+    await world.client.update(KUBEVIRTS, {**kubevirt, "status": {"phase": "Deployed"}}, subresource="status")
+    status = {key: value for key, value in vmi["status"].items() if key != "selinuxContext"}
+    await world.client.update(VIRTUAL_MACHINE_INSTANCES, {**vmi, "status": status})
+    await migrate(world)
+    await world.until(lambda: is_final(world))
+    assert phases(world)[-1] == "Succeeded"
+    assert not any(dig(pod, "spec", "securityContext", "seLinuxOptions") for pod in world.pods())
+
+
+def test_what_is_plugged_in_goes_first():
+    """A migration leaves Pending once the target's attachment pod runs, and fails if that ends before the guest is there."""
+    running = {"metadata": {}, "status": {"phase": "Running"}}
+    seen = migration_plan.Seen(
+        migration={"metadata": {"uid": "m", "namespace": NS}, "spec": {}, "status": {"phase": "Pending"}},
+        vmi={"metadata": {}, "status": {"phase": "Running"}},
+        target={"metadata": {"name": "t"}, "spec": {}, "status": {"phase": "Running"}},
+        source_pod="s",
+        now="now",
+        plugs=True,
+    )
+    assert migration_plan.lacks_attachment(seen)
+    assert migration_plan.plan(seen).status["phase"] == "Pending"
+    waits = replace(seen, attachment={"metadata": {}, "status": {"phase": "Pending"}})
+    assert not migration_plan.lacks_attachment(waits)
+    assert migration_plan.plan(waits).status["phase"] == "Pending"
+    there = replace(seen, attachment=running)
+    assert migration_plan.plan(there).status["phase"] == "Scheduling"
+    ended = migration_plan.plan(replace(seen, attachment={"metadata": {}, "status": {"phase": "Failed"}}))
+    assert ended.status["phase"] == "Failed"
+    assert ended.events == [
+        (
+            "Warning",
+            "FailedMigration",
+            "Migration failed because target attachment pod shutdown during migration",
+        )
+    ]
 
 
 async def test_few_are_kept(world):

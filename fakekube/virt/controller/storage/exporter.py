@@ -14,6 +14,7 @@ from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery.durations import given as seconds
 from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, owner_reference
 from fakekube.machinery.wire import Object
+from fakekube.virt import config
 from fakekube.virt.controller.storage import common
 
 SELECTED = {"kubevirt.io": "virt-exporter"}  # labels of services and pods of all exports
@@ -26,8 +27,10 @@ _TTL = 7200.0
 _DAY = 86_400.0
 _RENEW = 0.2  # of the duration, before its end
 _NANO = 10**9
-_REQUESTS = {"cpu": "100m", "memory": "200Mi"}
-_LIMITS = {"cpu": "1", "memory": "1Gi"}
+_RESOURCES = {
+    "requests": {"cpu": "100m", "memory": "200Mi"},
+    "limits": {"cpu": "1", "memory": "1Gi"},
+}
 _PROXY = "/api/export.kubevirt.io/v1beta1/namespaces/{}/virtualmachineexports/{}"
 
 
@@ -125,7 +128,7 @@ def pod(
             "initialDelaySeconds": 5,
             "periodSeconds": 5,
         },
-        "resources": _resources(kubevirt),
+        "resources": config.from_object(kubevirt).helper_resources("vmexport", _RESOURCES),
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": mounts,
         **({"volumeDevices": devices} if devices else {}),
@@ -147,17 +150,6 @@ def is_outdated(pod: Obj, given: Certificate) -> bool:
     """Whether a pod has ended, or serves with a certificate of other parameters."""
     done = dig(pod, "status", "phase") in ("Succeeded", "Failed")
     return done or annotations(pod).get(_PARAMETERS) != given.text()
-
-
-def _resources(kubevirt: Obj | None) -> Object:
-    for one in dig(kubevirt, "spec", "configuration", "supportContainerResources", default=()):
-        if one.get("type") == "vmexport":
-            chosen = one.get("resources") or {}
-            return {
-                "requests": {**_REQUESTS, **(chosen.get("requests") or {})},
-                "limits": {**_LIMITS, **(chosen.get("limits") or {})},
-            }
-    return {"requests": dict(_REQUESTS), "limits": dict(_LIMITS)}
 
 
 # Links.
