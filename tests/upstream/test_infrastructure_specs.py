@@ -3,17 +3,14 @@
 Origin: kubevirt: tests/infrastructure/{crds,node-labeller,prometheus,taints-and-tolerations,virt-controller-leader-election}.go
 """
 
-from urllib.parse import urlencode
-
-import aiohttp
 import pytest
 
 from tests.upstream import guests
 from tests.upstream.conftest import JSON_PATCH, MERGE_PATCH, Make, Object, Suite, conditions
 from tests.upstream.guests import NODES
+from tests.upstream.scrapes import HERE, inside
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-HERE = "/api/v1/namespaces/kubevirt/pods"
 OBSOLETE = ("486", "pentium", "pentium2", "pentium3", "pentiumpro", "coreduo", "n270", "core2duo", "Conroe")
 OURS = ("virt-handler", "virt-controller", "virt-api", "virt-operator")
 
@@ -162,24 +159,6 @@ async def test_the_leader_goes(suite: Suite) -> None:
     await suite.eventually(another, 90, 5)
     assert conditions(await suite.get(f"{HERE}/{new}"))["Ready"] == "True"
     await guests.instance(suite, guests.guest())
-
-
-async def inside(suite: Suite, pod: str, *command: str) -> str:
-    """What a command in a container says, as `exec` has it."""
-    query = urlencode(
-        [("container", "virt-handler"), ("stdout", "true"), *(("command", one) for one in command)]
-    )
-    url = f"{suite.url}{HERE}/{pod}/exec?{query}"
-    said = b""
-    async with (
-        aiohttp.ClientSession() as session,
-        session.ws_connect(url, protocols=["v5.channel.k8s.io"]) as socket,
-    ):
-        async for message in socket:
-            assert message.type is aiohttp.WSMsgType.BINARY
-            if message.data[0] == 1:
-                said += message.data[1:]
-    return said.decode()
 
 
 async def test_endpoints_of_metrics(suite: Suite) -> None:

@@ -1,4 +1,5 @@
-"""`curl` as containers have it: one GET of what listens on a port of a pod, found by the pod's address; certificates are not judged.
+"""One GET of what listens on a port of a pod: for `curl` as containers have it, which finds the pod by its address, and for the
+API server's proxy. Certificates are not judged.
 
 Nothing beyond the cluster is asked, and redirections lead nowhere.
 """
@@ -7,12 +8,12 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fakekube.agents.node_server.listening import Serve
 from fakekube.agents.node_server.place import Done
 from fakekube.agents.node_server.secured import Secured
-from fakekube.machinery.wire import WebSocket
+from fakekube.machinery.wire import Response, WebSocket
 
 Dial = Callable[[str, int], Awaitable[Serve | None]]  # address and port
 
@@ -52,13 +53,25 @@ async def curl(words: Sequence[str], dial: Dial) -> Done:
     serve = await dial(host, port)
     if serve is None:
         return Done(err=f"curl: (7) Failed to connect to {host} port {port}: Connection refused\n", code=7)
-    path = parts.path or "/"
-    asked = f"{path}?{parts.query}" if parts.query else path
-    request = f"GET {asked} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    answer = await _said(serve, request.encode(), secure=parts.scheme == "https")
-    if _END not in answer:
+    answer = await fetched(serve, parts)
+    if answer is None:
         return Done(err="curl: (52) Empty reply from server\n", code=52)
-    return Done(answer.partition(_END)[2].decode(errors="replace"))
+    return Done(answer.body.decode(errors="replace"))
+
+
+async def fetched(serve: Serve, url: SplitResult) -> Response | None:
+    """What is answered; None: nothing that is HTTP."""
+    path = url.path or "/"
+    asked = f"{path}?{url.query}" if url.query else path
+    request = f"GET {asked} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    answer = await _said(serve, request.encode(), secure=url.scheme == "https")
+    head, end, body = answer.partition(_END)
+    status, *headers = head.decode(errors="replace").split("\r\n")
+    words = status.split(" ")
+    if not end or len(words) < 2 or not words[1].isdigit():
+        return None
+    kinds = [one.partition(":")[2].strip() for one in headers if one.lower().startswith("content-type:")]
+    return Response(int(words[1]), body, kinds[0] if kinds else "")
 
 
 async def _said(serve: Serve, request: bytes, *, secure: bool) -> bytes:

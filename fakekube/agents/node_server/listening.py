@@ -13,6 +13,7 @@ SSH, WEB = 22, (80, 8080)
 _BANNER = b"SSH-2.0-OpenSSH_9.9\r\n"
 _END = b"\r\n\r\n"
 _LONGEST_HEAD = 65536
+_HANDSHAKE = b"\x16\x03"  # how TLS begins
 
 Serve = Callable[[WebSocket], Awaitable[None]]
 
@@ -83,6 +84,8 @@ async def converse(service: Service, socket: WebSocket) -> None:
 
 def http(data: bytes, respond: Respond, *, hangs_up: bool = False) -> Said:
     """HTTP/1.1, as far as `data` goes. Bodies of requests are not read; with `hangs_up` only one is answered."""
+    if data.startswith(_HANDSHAKE):
+        return Said(_page(b"400 Bad Request", b"text/plain", b"", close=True), ends=True)
     output = bytearray()
     while _END in data:
         head, _, data = data.partition(_END)

@@ -4,6 +4,8 @@
     *    /exec/{namespace}/{pod}/{container}                command, stdin, stdout, stderr, tty
     *    /attach/{namespace}/{pod}/{container}
     *    /portForward/{namespace}/{pod}
+    *    /proxy/{namespace}/{pod}/{scheme}:{port}/{path}    what a port of the pod answers to GET; not the kubelet's own: real
+                                                            API servers dial pods themselves
 
 The API server has checked what can be checked without a node. `guests` connects to a port of a pod whose work is done
 elsewhere, by a virtual machine; it answers None where the pod has no such. `inside` knows what commands find in such a pod.
@@ -13,10 +15,10 @@ Upstream: k8s: pkg/kubelet/server/server.go
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import partial
-from urllib.parse import parse_qs, unquote
+from urllib.parse import SplitResult, parse_qs, unquote
 
 from fakekube.agents import containers
-from fakekube.agents.node_server import channels, commands, forwarding, listening, logs
+from fakekube.agents.node_server import channels, commands, fetching, forwarding, listening, logs
 from fakekube.agents.node_server.channels import Run, Talk
 from fakekube.agents.node_server.commands import Asked
 from fakekube.agents.node_server.listening import Serve
@@ -59,6 +61,8 @@ class NodeServer:
             return self._logs(pod, container, query)
         if what == "portForward":
             return self._forward(request, pod)
+        if what == "proxy":
+            return await self._proxy(request, pod, container)
         if not _is_running(pod, container):
             raise InternalError(
                 f'Internal error occurred: unable to upgrade connection: container not found ("{container}")'
@@ -224,6 +228,15 @@ class NodeServer:
             return
 
     # --- ports ---------------------------------------------------------------------------------------------------
+
+    async def _proxy(self, request: Request, pod: Object, where: str) -> Response:
+        scheme, _, port = where.partition(":")
+        serve = await self.dial(pod, int(port)) if port.isdigit() else None
+        tail = request.path.split("/", 5)[5]
+        host = objects.dig(pod, "status", "podIP", default="")
+        url = SplitResult(scheme, f"{host}:{port}", f"/{tail}", request.query, "")
+        answer = await fetching.fetched(serve, url) if serve is not None else None
+        return answer or Response(503, content_type="")
 
     def _forward(self, request: Request, pod: Object) -> Response:
         async def serve(pipe: WebSocket) -> None:

@@ -2,7 +2,7 @@
 
 Everything upstream's API server itself decides is decided here, in its words. Then it dials the kubelet: a Handler in the table
 of services, which answers for all nodes (`agents/node_server`). Where there is none, logs are empty and every other connection
-is refused. Nothing listens behind a proxy.
+is refused.
 Origin: k8s: pkg/registry/core/{pod,service,node}/rest, pkg/registry/core/pod/strategy.go (LogLocation, streamLocation)
 """
 
@@ -96,31 +96,51 @@ async def stream(call: Call) -> Response:
 
 
 async def proxy(call: Call) -> Response:
-    """To what listens behind a pod, a service or a node: nothing does, but for services that are answered in-process."""
+    """To what listens behind a pod or a service: in this process, or in a pod, which the kubelet dials. Nothing does behind a
+    node."""
     kind = call.resource.plural
-    name, port = _name_and_port(call.info.name, "service" if kind == "services" else kind.removesuffix("s"))
+    scheme, name, port = _target(call.info.name, "service" if kind == "services" else kind.removesuffix("s"))
     obj = await _object(call, name)
-    if kind == "pods" and not (obj.get("status") or {}).get("podIP"):
-        raise BadRequest("address not allowed")
-    if kind == "services":
+    pod = name
+    if kind == "pods":
+        if not (obj.get("status") or {}).get("podIP"):
+            raise BadRequest("address not allowed")
+        port = port or _first_port(obj)
+    elif kind == "services":
         _check_port(obj, name, port)
         handler = call.services.find(call.info.namespace, name)
         if handler is not None:
             return await handler(replace(call.request, path=f"/{call.info.tail}"))
-        await _check_endpoints(call, name)
-    raise _unavailable(
-        f"error trying to reach service: nothing listens behind {call.resource.kind.lower()} {name}"
-    )
+        pod, port = await _endpoint(call, obj, port)
+    kubelet = call.services.find(*KUBELET)
+    if kind == "nodes" or kubelet is None or not port:
+        raise _unavailable(
+            f"error trying to reach service: nothing listens behind {call.resource.kind.lower()} {name}"
+        )
+    parts = ("proxy", call.info.namespace, pod, f"{scheme or 'http'}:{port}")
+    path = "/".join(quote(part, safe=":") for part in parts)
+    answer = await kubelet(replace(call.request, path=f"/{path}/{call.info.tail}", user=None))
+    if answer.status == 503 and not answer.body:
+        refused = (
+            f"dial tcp {(obj.get('status') or {}).get('podIP') or pod}:{port}: connect: connection refused"
+        )
+        raise _unavailable(f"error trying to reach service: {refused}")
+    return answer
 
 
-def _name_and_port(text: str, what: str) -> tuple[str, str]:
-    """`name`, `name:port` or `scheme:name:port`."""
+def _target(text: str, what: str) -> tuple[str, str, str]:
+    """Scheme, name and port of `name`, `name:port` or `scheme:name:port`; empty where it is not said."""
     parts = text.split(":")
     if len(parts) > 3 or (len(parts) == 3 and parts[0] not in ("", "http", "https")):
         raise BadRequest(f'invalid {what} request "{text}"')
-    if len(parts) == 3:
-        parts = parts[1:]
-    return parts[0], parts[1] if len(parts) > 1 else ""
+    scheme = parts.pop(0) if len(parts) == 3 else ""
+    return scheme, parts[0], parts[1] if len(parts) > 1 else ""
+
+
+def _first_port(pod: Object) -> str:
+    """The one that is meant where none is named."""
+    ports = (one for container in pod["spec"].get("containers") or () for one in container.get("ports") or ())
+    return str(next((one["containerPort"] for one in ports), ""))
 
 
 def _check_port(service: Object, name: str, port: str) -> None:
@@ -129,12 +149,25 @@ def _check_port(service: Object, name: str, port: str) -> None:
         raise _unavailable(f'no service port {port} found for service "{name}"')
 
 
-async def _check_endpoints(call: Call, name: str) -> None:
+async def _endpoint(call: Call, service: Object, port: str) -> tuple[str, str]:
+    """A pod behind a service, and the port of it that is meant by a name or a number of the service's."""
+    name = str(service["metadata"]["name"])
     resource = call.catalog.find("", "v1", "endpoints")
     entry = resource and await call.registry.store.get(resource.key(call.info.namespace, name))
     endpoints = codec.decode(resource, entry) if resource is not None and entry else {}
-    if not any(subset.get("addresses") for subset in endpoints.get("subsets") or ()):
+    subsets = [one for one in endpoints.get("subsets") or () if one.get("addresses")]
+    if not subsets:
         raise _unavailable(f'no endpoints available for service "{name}"')
+    named = next(
+        (one.get("name", "") for one in service["spec"].get("ports") or () if str(one.get("port")) == port),
+        port,
+    )
+    for subset in subsets:
+        for one in subset.get("ports") or ():
+            if one.get("name", "") == named:
+                pods = [(address.get("targetRef") or {}).get("name", "") for address in subset["addresses"]]
+                return pods[0], str(one["port"])
+    raise _unavailable(f'no endpoints available for service "{name}"')
 
 
 def _unavailable(message: str) -> ApiError:

@@ -1,5 +1,5 @@
 """What KubeVirt's own pods say on their port 8443: that they are well, which version of their configuration they know, and,
-for Prometheus, what `figures` tells of them.
+for Prometheus, what `scraping` finds.
 
 Whoever changes the configuration asks them, until all know it. Ours read it from the KubeVirt object whenever they need
 it, so they know the newest. The port speaks TLS, with the component's certificate; so does virt-operator's 8444, where
@@ -14,10 +14,9 @@ from fakekube.agents.node_server.listening import Said, Serve
 from fakekube.agents.node_server.secured import Secured
 from fakekube.client.client import Client
 from fakekube.machinery import objects
-from fakekube.machinery.errors import NotFound
-from fakekube.machinery.resources import KUBEVIRTS, LEASES, VIRTUAL_MACHINE_INSTANCES
+from fakekube.machinery.resources import KUBEVIRTS
 from fakekube.machinery.wire import Object, WebSocket
-from fakekube.virt.operator import certificates, figures
+from fakekube.virt.operator import certificates, scraping
 
 PORT, WEBHOOKS = 8443, 8444
 _HEALTH, _METRICS = b"healthz", b"metrics"
@@ -40,25 +39,13 @@ def of_pod(pod: Object, port: int, client: Client) -> Serve | None:
         talk, data = Secured(socket, certificates.serving(component, least, ciphers)), b""
         while _END not in data and (more := await talk.receive()) is not None:
             data += more.encode() if isinstance(more, str) else more
-        measured = await _measured(pod, component, client) if _asked(data) == _METRICS else ""
+        measured = await scraping.told(pod, component, client) if _asked(data) == _METRICS else ""
         found = (await client.list(KUBEVIRTS, objects.namespace(pod))).items
         known = objects.resource_version(found[0]) if found else ""
         await talk.send(answer(data, known, measured).output)
         await talk.close()
 
     return serve
-
-
-async def _measured(pod: Object, component: str, client: Client) -> str:
-    try:
-        lease = await client.get(LEASES, component, objects.namespace(pod))
-    except NotFound:
-        lease = {}
-    leads = objects.dig(lease, "spec", "holderIdentity") == objects.name(pod)
-    guests = (await client.list(VIRTUAL_MACHINE_INSTANCES)).items
-    return figures.told(
-        component, objects.dig(pod, "spec", "nodeName", default=""), leads=leads, guests=guests
-    )
 
 
 def _asked(data: bytes) -> bytes:
