@@ -3,6 +3,7 @@
 Origin: kubevirt: tests/libstorage/, tests/storage/, pkg/libdv, pkg/libvmi
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,13 @@ async def set_up(suite: Suite) -> None:
     await suite.cluster.settle()
 
 
-def volume(name: str, *, size: str = "1Gi", storage: str = CLASS, **source: Any) -> Object:
+def volume(
+    name: str, *, size: str = "1Gi", storage: str = CLASS, modes: Sequence[str] = ("ReadWriteOnce",), **source: Any
+) -> Object:
     """A DataVolume, or what a template says of one."""
     requests = {"resources": {"requests": {"storage": size}}, "storageClassName": storage}
     spec = {
-        "storage": {"accessModes": ["ReadWriteOnce"], **requests},
+        "storage": {"accessModes": [*modes], **requests},
         **(source or {"source": {"blank": {}}}),
     }
     return {
@@ -91,11 +94,12 @@ def machine(
     return body
 
 
-def on_template(name: str = "vm", strategy: str = "Halted", **more: Any) -> Object:
+def on_template(
+    name: str = "vm", strategy: str = "Halted", *, modes: Sequence[str] = ("ReadWriteOnce",), **more: Any
+) -> Object:
     """A machine that boots from a DataVolume of its own, imported from a registry."""
-    imported = volume(
-        "dv", source={"registry": {"url": "docker://registry:5000/alpine", "pullMethod": "node"}}
-    )
+    registry = {"registry": {"url": "docker://registry:5000/alpine", "pullMethod": "node"}}
+    imported = volume("dv", modes=modes, source=registry)
     return machine(
         name, strategy, disks={"disk0": {"dataVolume": {"name": "dv"}}}, templates=[imported], **more
     )

@@ -18,6 +18,8 @@ Verb = Literal[
     "userlist",
     "filesystemlist",
     "screenshot",
+    "backup",
+    "redefine-checkpoint",
 ]
 
 

@@ -112,7 +112,7 @@ class Informers:
         """All volumes of a machine, with the one of its persistent state, which no spec names."""
         spec = dig(machine, "spec", "template", "spec", default={})
         listed = list(spec.get("volumes") or ())
-        claim = self.state_of(machine) if persistent_state.is_needed(spec) else None
+        claim = self.state_of(machine) if persistent_state.is_needed(machine) else None
         if claim is not None:
             source = {"claimName": name(claim)}
             listed.append(

@@ -118,7 +118,7 @@ def mounts(vmi: Obj, settings: Settings) -> list[Object]:
     for secret in _credentials(vmi):
         name = f"{secret}{_CREDENTIAL}"
         made.append({"name": name, "mountPath": f"{_SECRETS}/{name}", "readOnly": True})
-    made += persistent_state.mounts(dig(vmi, "spec", default={}))
+    made += persistent_state.mounts(vmi)
     made.append(
         {
             "name": "hotplug-disks",

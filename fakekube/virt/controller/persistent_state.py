@@ -1,4 +1,5 @@
-"""The claim for what outlives a guest beside its disks: the state of a persistent TPM, the variables of a persistent EFI. Pure.
+"""The claim for what outlives a guest beside its disks: the state of a persistent TPM, the variables of a persistent EFI,
+and which blocks have changed, where that is recorded. Pure.
 
 It belongs to no volume of the spec, and is found by its label: who it is of, or the migration it is to be the target's of.
 Origin: kubevirt: pkg/storage/backend-storage/backend-storage.go, pkg/virt-controller/services/rendervolumes.go
@@ -8,7 +9,7 @@ from collections.abc import Iterable
 
 from fakekube.machinery.objects import Obj, dig, name, namespace, owner_reference, owners
 from fakekube.machinery.wire import Object
-from fakekube.virt import storage_classes
+from fakekube.virt import changed_blocks, storage_classes
 from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller import names
 from fakekube.virt.controller.conditions import Failure
@@ -16,6 +17,7 @@ from fakekube.virt.controller.conditions import Failure
 LABEL = "persistent-state-for"
 POD_VOLUME = "vm-state"
 _SIZE = "10Mi"
+_SIZE_WITH_CHANGES = "522Mi"
 _PRIVATE = "/var/run/kubevirt-private"
 _SHARED, _OF_ONE = "ReadWriteMany", "ReadWriteOnce"
 
@@ -29,9 +31,11 @@ def _has_variables(spec: Obj) -> bool:
     return bool(dig(spec, "domain", "firmware", "bootloader", "efi", "persistent"))
 
 
-def is_needed(spec: Obj) -> bool:
-    """Whether an instance of this spec has such a claim."""
-    return _has_tpm(spec) or _has_variables(spec)
+def is_needed(machine: Obj) -> bool:
+    """Whether an instance, or those a machine makes, has such a claim."""
+    whole = machine.get("spec") or {}
+    spec = dig(whole, "template", "spec", default={}) if "template" in whole else whole
+    return _has_tpm(spec) or _has_variables(spec) or changed_blocks.is_on(machine)
 
 
 def volume_name(machine: str) -> str:
@@ -71,9 +75,10 @@ def build(vmi: Obj, labels: dict[str, str], class_: str, mode: str) -> Object:
         "labels": {**labels, "cdi.kubevirt.io/applyStorageProfile": "true"},
         "ownerReferences": list(owners(vmi)) or [own],
     }
+    size = _SIZE_WITH_CHANGES if changed_blocks.is_on(vmi) else _SIZE
     spec = {
         "accessModes": [mode],
-        "resources": {"requests": {"storage": _SIZE}},
+        "resources": {"requests": {"storage": size}},
         "storageClassName": class_,
         "volumeMode": "Filesystem",
     }
@@ -103,14 +108,17 @@ def obstacle(claim: Obj, class_: Obj | None) -> Failure | None:
 # In the launcher.
 
 
-def mounts(spec: Obj) -> list[Object]:
+def mounts(vmi: Obj) -> list[Object]:
     """Where the launcher has what is kept."""
+    spec: Obj = vmi.get("spec") or {}
     places = []
     if _has_tpm(spec):
         places.append(("libvirt/qemu/swtpm", "swtpm"))
         places.append(("var/lib/swtpm-localca", "swtpm-localca"))
     if _has_variables(spec):
         places.append(("libvirt/qemu/nvram", "nvram"))
+    if changed_blocks.is_on(vmi):
+        places.append(("libvirt/qemu/cbt", "cbt"))
     return [{"name": POD_VOLUME, "mountPath": f"{_PRIVATE}/{path}", "subPath": part} for path, part in places]
 
 

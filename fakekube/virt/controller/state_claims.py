@@ -33,7 +33,7 @@ class StateClaims:
     async def is_ready(self, own: str, seen: Pass) -> bool:
         """Whether the instance has what it needs; makes what is missing, and tells what keeps it waiting."""
         vmi = seen.vmi
-        if not persistent_state.is_needed(vmi["spec"]):
+        if not persistent_state.is_needed(vmi):
             return True
         if self._awaited.get(own):
             return False
@@ -69,7 +69,7 @@ class StateClaims:
         state = dig(migration, "status", "migrationState", default={})
         if state.get(persistent_state.TARGET):
             return state.get(persistent_state.SOURCE, ""), state[persistent_state.TARGET]
-        if vmi is None or not persistent_state.is_needed(vmi["spec"]):
+        if vmi is None or not persistent_state.is_needed(vmi):
             return "", ""
         source = persistent_state.current_name(vmi)
         for one in self._informers.claims.by_index(BY_MIGRATION, key(migration)):
@@ -79,7 +79,7 @@ class StateClaims:
 
     async def provide_for(self, migration: Object, vmi: Object) -> str:
         """The claim of the target, or empty if it needs none. Raises InternalError."""
-        if not persistent_state.is_needed(vmi["spec"]):
+        if not persistent_state.is_needed(vmi):
             return ""
         source, target = self.of_migration(migration, vmi)
         if not source:

@@ -18,6 +18,8 @@ from fakekube.machinery.objects import (
     finalizers,
     is_terminating,
     key,
+    labels,
+    name,
     namespace,
     owner_reference,
     split_key,
@@ -25,7 +27,16 @@ from fakekube.machinery.objects import (
     without,
 )
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance, instancetypes, names, patches, run_strategy, vm_status
+from fakekube.virt import config
+from fakekube.virt.controller import (
+    instance,
+    instancetypes,
+    names,
+    patches,
+    run_strategy,
+    tracking,
+    vm_status,
+)
 from fakekube.virt.controller.informers import BY_CLAIM
 from fakekube.virt.controller.vm_data_volumes import DataVolumes
 from fakekube.virt.controller.vm_pass import Pass, Writers
@@ -61,7 +72,9 @@ class VirtualMachineController:
             (informers.data_volumes, self._owners_and_users),
             (informers.claims, self._users),
             (informers.volume_snapshot_classes, self._with_claims),
-            reads=(informers.revisions, informers.kubevirts, informers.storage_classes, informers.namespaces),
+            (informers.kubevirts, self._chosen_anew),
+            (informers.namespaces, self._labelled_anew),
+            reads=(informers.revisions, informers.storage_classes),
             workers=_WORKERS,
         )
 
@@ -73,6 +86,19 @@ class VirtualMachineController:
         return [
             key(vm) for vm in self._informers.vms.objects() if dig(vm, "status", "volumeSnapshotStatuses")
         ]
+
+    def _chosen_anew(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        """All, when it is said anew of which of them changed blocks are recorded."""
+        before, after = (tracking.said(config.from_object(one)) for one in (old, new))
+        return () if before == after else map(key, self._informers.vms.objects())
+
+    def _labelled_anew(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        """Those of a namespace that has got other labels, where these choose whose changed blocks are recorded."""
+        if old is None or new is None or labels(old) == labels(new):
+            return ()
+        if not tracking.by_namespace(self._informers.config()):
+            return ()
+        return map(key, self._informers.vms.in_namespace(name(new)))
 
     def _owners_and_users(self, old: Object | None, new: Object | None) -> Iterable[str]:
         keys = set(self._users(old, new))
@@ -90,7 +116,9 @@ class VirtualMachineController:
             return None
         if self._writers.vms.behind(key) or self._writers.vmis.behind(key):
             return None
-        seen = Pass(key, vm, self._informers.vmis.get(key))
+        space = self._informers.namespaces.get(namespace(vm))
+        tracked = tracking.wish(vm, space, self._informers.config())
+        seen = Pass(key, vm, self._informers.vmis.get(key), tracked)
         await self._claim_instance(seen)
         self._volumes.look(seen)
         if not dig(vm, "status") and seen.vmi is None and not is_terminating(vm):
@@ -211,6 +239,7 @@ class VirtualMachineController:
             claims=seen.claims,
             snapshot_classes=self._informers.snapshot_classes(),
             failure=seen.failure,
+            tracked=seen.tracked,
             creating=seen.creating,
             deleting=seen.deleting,
             restart=seen.restart,

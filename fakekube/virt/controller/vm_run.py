@@ -8,7 +8,14 @@ from fakekube.client.recorder import NORMAL, WARNING, Recorder
 from fakekube.machinery.errors import ApiError, Conflict, NotFound
 from fakekube.machinery.objects import dig, is_terminating, name, namespace, uid
 from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES
-from fakekube.virt.controller import instancetypes, patches, run_strategy, vmi_template, volume_migration
+from fakekube.virt.controller import (
+    instancetypes,
+    patches,
+    run_strategy,
+    tracking,
+    vmi_template,
+    volume_migration,
+)
 from fakekube.virt.controller.vm_pass import Pass, Writers
 from fakekube.virt.controller.vm_revisions import Revisions
 
@@ -43,7 +50,9 @@ class Runner:
             paused = run_strategy.wants_paused_start(vm)
             whole = instancetypes.expanded(vm, seen.sizes)
             made = await self._writers.vmis.create(
-                vmi_template.build(whole, paused=paused, receiver=receiver)
+                vmi_template.build(
+                    whole, paused=paused, receiver=receiver, tracking=tracking.of_instance(vm, seen.tracked)
+                )
             )
         except (ApiError, instancetypes.ConflictError) as error:
             message = f"Error creating virtual machine instance: {error}"

@@ -19,6 +19,7 @@ from fakekube.virt.controller import (
     restart_required,
     run_strategy,
     start_failure,
+    tracking,
     volume_migration,
 )
 
@@ -36,6 +37,7 @@ class Seen:
     failure: conditions.Failure | None = None
     creating: bool = False
     deleting: bool = False
+    tracked: tracking.Wish = tracking.Wish()
     restart: str | None = ""  # message of RestartRequired; empty: not required, None: leave it as it is
 
 
@@ -56,6 +58,7 @@ def compute(seen: Seen, chance: random.Random) -> Object:
         start_failure.following(old.get("startFailure"), vmi, strategy, seen.now, chance),
     )
     _set(status, "volumeSnapshotStatuses", _snapshot_statuses(seen))
+    _set(status, "changedBlockTracking", tracking.of_machine(vm, vmi, seen.tracked))
     if vmi is not None or old.get("runStrategy"):
         _set(status, "runStrategy", strategy)
     if vmi is not None:

@@ -131,7 +131,7 @@ class InstanceController:
                     seen.claims[claim] = found
                 if (known := self._informers.data_volumes.get(f"{space}/{claim}")) is not None:
                     seen.volumes[claim] = known
-        if persistent_state.is_needed(vmi["spec"]):
+        if persistent_state.is_needed(vmi):
             seen.state = self._informers.state_of(vmi)
         if seen.pod is not None:
             seen.attached = self._attachments.of(vmi, seen.pod, seen.claims)

@@ -37,7 +37,7 @@ def revision(vm: Obj) -> Object:
     }
 
 
-def build(vm: Obj, *, paused: bool = False, receiver: bool = False) -> Object:
+def build(vm: Obj, *, paused: bool = False, receiver: bool = False, tracking: str = "") -> Object:
     """The VMI of a VM. Labels and annotations come from the template alone, never from the VM object."""
     template = dig(vm, "spec", "template", default={})
     meta = template.get("metadata") or {}
@@ -53,12 +53,15 @@ def build(vm: Obj, *, paused: bool = False, receiver: bool = False) -> Object:
     }
     if meta.get("labels"):
         metadata["labels"] = dict(meta["labels"])
+    status: Object = {"virtualMachineRevisionName": revision_name(vm), "guestOSInfo": {}}
+    if tracking:
+        status["changedBlockTracking"] = {"state": tracking}
     return {
         "apiVersion": "kubevirt.io/v1",
         "kind": "VirtualMachineInstance",
         "metadata": metadata,
         "spec": _spec(template.get("spec") or {}, name(vm), paused=paused),
-        "status": {"virtualMachineRevisionName": revision_name(vm), "guestOSInfo": {}},
+        "status": status,
     }
 
 

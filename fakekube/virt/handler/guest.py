@@ -26,7 +26,7 @@ from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.objects import dig, key, namespace, uid
 from fakekube.machinery.resources import DATA_VOLUMES, PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import commands, fates, guest_view, launcher, probing, rfb, streams, systems
+from fakekube.virt.handler import backups, commands, fates, guest_view, launcher, probing, rfb, streams, systems
 from fakekube.virt.handler.deeds import Deeds
 from fakekube.virt.handler.guest_view import FINAL
 from fakekube.virt.handler.inside import Inside
@@ -116,6 +116,9 @@ class VirtHandler:
         self._streams = streams.Streams(clock, self.deeds.act)
         self._knowledge.listening = self._streams.listening
         self.inside = Inside(self._vmis, partial(self.deeds.act, deed="panic"))
+        self._backups = backups.Backups(
+            client, clock, self._vmis, pace=pace, reaches=lambda vmi: bool(self._knowledge.guest(vmi))
+        )
         self._hanging_up = Controller("virt-handler: streams", self._streams.hang_up, clock=clock)
         self._hanging_up.source(self._vmis, self._over)
         self._heartbeats.on_change(self._wake)
@@ -130,6 +133,7 @@ class VirtHandler:
             self._guests.controller,
             self._launchers.controller,
             self._hanging_up,
+            self._backups.controller,
             self._heartbeats.controller,
         )
 
@@ -180,6 +184,9 @@ class VirtHandler:
             return {"image": rfb.screenshot()}
         for attempt in range(_ATTEMPTS):
             vmi = await self._client.get(VIRTUAL_MACHINE_INSTANCES, name, namespace)
+            if verb in backups.VERBS:
+                await self._backups.command(vmi, verb, options)
+                return None
             told = commands.answer(vmi, verb)
             if told is not None:
                 return told

@@ -634,4 +634,4 @@ async def test_paths_nobody_serves(cluster):
     await cluster.vm()
     assert (await cluster.refused(f"{VMS}/dance")).code == 404
     assert (await cluster.refused(f"{VMS}/start", method="GET")).code == 405
-    assert (await cluster.refused(f"{VMIS}/backup")).code == 400
+    assert (await cluster.refused(f"{VMIS}/sev/fetchcertchain", method="GET")).code == 400

@@ -28,8 +28,8 @@ def spec(tpm=None, efi=None):
 )
 def test_who_needs_one(given, needed):
     """Only what says so is kept, and a TPM only where there is one."""
-    assert persistent_state.is_needed(given) is needed
-    assert bool(persistent_state.mounts(given)) is needed
+    assert persistent_state.is_needed({"spec": given}) is needed
+    assert bool(persistent_state.mounts({"spec": given})) is needed
 
 
 def test_which_class():

@@ -12,6 +12,7 @@ from fakekube.machinery.errors import ApiError, BadRequest, NotFound
 from fakekube.machinery.objects import condition_is, controller_of, dig
 from fakekube.machinery.resources import NODES, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object, Request, Response
+from fakekube.virt import changed_blocks
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.node import Node, Verb
 from fakekube.virt.api.settings import Settings
@@ -38,6 +39,8 @@ class Instances:
             ("PUT", "unfreeze"): self._unfreeze,
             ("PUT", "reset"): self._reset,
             ("PUT", "softreboot"): self._soft_reboot,
+            ("PUT", "backup"): self._backup,
+            ("PUT", "redefine-checkpoint"): self._redefine_checkpoint,
             ("GET", "guestosinfo"): self._asks("guestosinfo"),
             ("GET", "userlist"): self._asks("userlist"),
             ("GET", "filesystemlist"): self._asks("filesystemlist"),
@@ -106,6 +109,17 @@ class Instances:
                 INSTANCE, own, "VMI neither have the agent connected nor the ACPI feature enabled"
             )
         return await self._told(namespace, own, "softreboot", given)
+
+    async def _backup(self, request: Request, namespace: str, own: str) -> Response:
+        given = replies.options(request.body)
+        await self._running(namespace, own, _VM_NOT_RUNNING)
+        return await self._told(namespace, own, "backup", given)
+
+    async def _redefine_checkpoint(self, request: Request, namespace: str, own: str) -> Response:
+        given = replies.options(request.body)
+        if changed_blocks.state(await self._instance(namespace, own)) != changed_blocks.ENABLED:
+            raise conflicting(INSTANCE, own, "ChangedBlockTracking is not enabled")
+        return await self._told(namespace, own, "redefine-checkpoint", given)
 
     def _asks(self, verb: Verb) -> Operation:
         """A question to the guest agent. Every refusal is 500 with plain text, as upstream has it."""

@@ -135,7 +135,7 @@ def _resources(spec: Obj, taken: Obj | None) -> Object:
 
 def state_claim(restore: Obj, kept: Obj) -> str:
     """The restored claim of what the machine's TPM and firmware had written; or empty."""
-    if not persistent_state.is_needed(dig(kept, "spec", "template", "spec", default={})):
+    if not persistent_state.is_needed(kept):
         return ""
     own = persistent_state.volume_name(name(kept))
     restores = dig(restore, "status", "restores", default=())

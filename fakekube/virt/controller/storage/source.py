@@ -71,7 +71,7 @@ class Sources:
                 yield self._informers.claims.get(f"{namespace(vm)}/{own}") or {}
 
     def _lacks_state(self, vm: Obj) -> bool:
-        needed = persistent_state.is_needed(dig(vm, "spec", "template", "spec", default={}))
+        needed = persistent_state.is_needed(vm)
         return needed and self._informers.state_of(vm) is None
 
     async def lock(self, vm: Object, snapshot: Object) -> None:
