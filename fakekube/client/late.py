@@ -1,4 +1,4 @@
-"""A cache of a custom resource that may be defined later, or never: empty and synced until its definition is established.
+"""Caches that begin late: empty and synced until somebody wants them, or until the resource is defined, and again after that.
 
 Upstream: kubevirt: pkg/storage/snapshot/snapshot_base.go (dynamicInformer)
 """
@@ -14,39 +14,58 @@ from fakekube.machinery.resources import CRDS, Resource
 from fakekube.machinery.wire import Object
 
 
-class LateInformer(Informer):
-    """See the module text. When the definition goes, so does what was known."""
+class WantedInformer(Informer):
+    """A cache for those who may never need it: it follows its resource from `begin` to `end`."""
+
+    def __init__(self, client: Client, resource: Resource, *, clock: Clock) -> None:
+        super().__init__(client, resource, clock=clock)
+        self._wanted = asyncio.Event()
+        self._over = asyncio.Event()
+
+    def begin(self) -> None:
+        self._wanted.set()
+        self._over.clear()
+
+    def end(self) -> None:
+        """What was known is forgotten."""
+        self._wanted.clear()
+        self._over.set()
+
+    async def run(self) -> None:
+        """Follow the resource while it is wanted, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                if not self._wanted.is_set():
+                    self._replace(ObjectList([], "", 0))
+                await self._wanted.wait()
+                following = tasks.create_task(super().run())
+                await self._over.wait()
+                following.cancel()
+
+
+class LateInformer(WantedInformer):
+    """A cache of a custom resource that may be defined later, or never: it follows it while its definition is established."""
 
     def __init__(self, client: Client, resource: Resource, *, clock: Clock) -> None:
         super().__init__(client, resource, clock=clock)
         own = f"metadata.name={resource.plural}.{resource.group}"
         self._definition = Informer(client, CRDS, clock=clock, field_selector=own, transform=without_schemas)
         self._definition.on_change(self._defined)
-        self._established = asyncio.Event()
-        self._gone = asyncio.Event()
 
     @property
     def established(self) -> bool:
         """Whether there is such a resource."""
-        return self._established.is_set()
+        return self._wanted.is_set()
 
     def _defined(self, _old: Object | None, new: Object | None) -> None:
         if new is not None and condition_is(new, "Established"):
-            self._established.set()
-            self._gone.clear()
+            self.begin()
         else:
-            self._established.clear()
-            self._gone.set()
+            self.end()
 
     async def run(self) -> None:
         """Follow the resource while it is defined, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._definition.run())
             await self._definition.wait_synced()
-            while True:
-                if not self.established:
-                    self._replace(ObjectList([], "", 0))
-                await self._established.wait()
-                following = tasks.create_task(super().run())
-                await self._gone.wait()
-                following.cancel()
+            await super().run()

@@ -57,6 +57,15 @@ def given(text: str | None, default: float) -> float:
         return default
 
 
+def spelled(seconds: float) -> str:
+    """As Go writes a duration of whole seconds."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, left = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{left}m{rest}s"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
 def seconds_of(span: float | str | timedelta) -> float:
     """Seconds from a number of them, a timedelta, or a text like `90s`, `1h30m`, `7d`. Raises ValueError, TypeError."""
     if isinstance(span, timedelta):

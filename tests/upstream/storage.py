@@ -37,7 +37,12 @@ async def set_up(suite: Suite) -> None:
 
 
 def volume(
-    name: str, *, size: str = "1Gi", storage: str = CLASS, modes: Sequence[str] = ("ReadWriteOnce",), **source: Any
+    name: str,
+    *,
+    size: str = "1Gi",
+    storage: str = CLASS,
+    modes: Sequence[str] = ("ReadWriteOnce",),
+    **source: Any,
 ) -> Object:
     """A DataVolume, or what a template says of one."""
     requests = {"resources": {"requests": {"storage": size}}, "storageClassName": storage}

@@ -49,7 +49,7 @@ async def enabled(vm: Machine) -> None:
 
 
 async def kept(suite: Suite) -> list[Object]:
-    return [one for one in await suite.items(CLAIMS) if "persistent-state-for" in one["metadata"]["labels"]]
+    return await suite.items(CLAIMS, "persistent-state-for")
 
 
 async def launcher(vm: Machine) -> Object:

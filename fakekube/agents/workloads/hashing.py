@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-_OFFSET, _PRIME, _MASK = 0x811C9DC5, 0x01000193, 0xFFFFFFFF
+from fakekube.machinery.fnv import fnv32, fnv32a
+
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # k8s: apimachinery/pkg/util/rand: SafeEncodeString
 
 
@@ -24,21 +25,6 @@ def of_template(template: Any, collisions: int | None) -> str:
 def of_revision(data: bytes, collisions: int | None) -> str:
     """The hash of a ControllerRevision's data."""
     return spelled(fnv32(data + str(collisions or 0).encode()))
-
-
-def fnv32a(data: bytes) -> int:
-    value = _OFFSET
-    for byte in data:
-        value = ((value ^ byte) * _PRIME) & _MASK
-    return value
-
-
-def fnv32(data: bytes) -> int:
-    """The older of the two: multiplies first."""
-    value = _OFFSET
-    for byte in data:
-        value = ((value * _PRIME) & _MASK) ^ byte
-    return value
 
 
 def spelled(number: int) -> str:

@@ -13,7 +13,7 @@ from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import dig, is_terminating, labels, name, namespace
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object
-from fakekube.virt import review
+from fakekube.virt import changed_blocks, review
 from fakekube.virt.api import defaults, machine_rules, pool, utility_volumes, workloads
 from fakekube.virt.api.accounts import MASTERS, is_component
 from fakekube.virt.api.eviction import Evictions
@@ -64,7 +64,7 @@ class Admission(review.Hooks):
             "/virtualmachinesnapshots-validate": _by(workloads.snapshot),
             "/virtualmachinerestores-validate": self._restore,
             "/virtualmachineexports-validate": _by(workloads.export),
-            "/virtualmachinebackups-validate": _by(workloads.backup),
+            "/virtualmachinebackups-validate": self._backup,
             "/vm-clone-validate-create": _by(workloads.clone),
             "/pod-eviction-validate": evictions.judge,
         }
@@ -139,6 +139,13 @@ class Admission(review.Hooks):
             if other := await self._lookups.restore_under_way(asked.namespace, target):
                 found = [Cause(f'VirtualMachineRestore "{other}" in progress', "spec.target")]
         return review.judged(found)
+
+    async def _backup(self, asked: Question) -> Answer:
+        if not asked.creates:
+            return review.allowed()
+        if not (await self._settings.current()).gate(changed_blocks.GATE):
+            return review.refused("IncrementalBackup feature gate not enabled")
+        return review.judged(workloads.backup(asked.obj, await self._lookups.backups(asked.namespace)))
 
     async def _migration(self, asked: Question) -> Answer:
         spec = asked.obj.get("spec") or {}

@@ -11,6 +11,7 @@ from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import annotations, condition, dig, is_terminating, owners
 from fakekube.machinery.objects import name as name_of
 from fakekube.machinery.resources import (
+    BACKUPS,
     CONTROLLER_REVISIONS,
     MIGRATIONS,
     PERSISTENT_VOLUME_CLAIMS,
@@ -74,6 +75,9 @@ class Lookups:
             if dig(one, "spec", "target") == target and not ended:
                 return name_of(one)
         return ""
+
+    async def backups(self, namespace: str) -> list[Object]:
+        return (await self._client.list(BACKUPS, namespace)).items
 
     async def matched(self, vm: Object, member: str) -> Mapping[str, Any] | None:
         """The spec of the machine's `instancetype` or `preference`, as it was when the machine met it; None when it has none.

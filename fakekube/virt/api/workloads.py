@@ -3,10 +3,10 @@
 Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters, pkg/storage/admitters
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from fakekube.machinery.objects import condition, dig
+from fakekube.machinery.objects import condition, condition_is, dig, name
 from fakekube.machinery.wire import Object
 from fakekube.virt.api import instance_spec, networks, pool, utility_volumes
 from fakekube.virt.api.in_order import InOrder
@@ -21,8 +21,12 @@ RESTRICTED_MIGRATION = "update of Migration object's spec is restricted"
 _LABEL = "kubevirt.io/vmi-name"
 _MACHINE = ("kubevirt.io", "VirtualMachine")
 _SNAPSHOT = ("snapshot.kubevirt.io", "VirtualMachineSnapshot")
-_TRACKER = ("backup.kubevirt.io", "VirtualMachineBackupTracker")
-_CLAIM = ("", "PersistentVolumeClaim")
+_EXPORTED = {  # by kind: what it is called, and its group
+    "PersistentVolumeClaim": ("PVC", ""),
+    "VirtualMachineSnapshot": ("VMSnapshot", "snapshot.kubevirt.io"),
+    "VirtualMachine": ("VM", "kubevirt.io"),
+    "VirtualMachineBackup": ("VirtualMachineBackup", "backup.kubevirt.io"),
+}
 
 
 def instance(
@@ -124,7 +128,30 @@ def restore(obj: Object, old: Object | None) -> list[Cause]:
 
 
 def export(obj: Object, old: Object | None) -> list[Cause]:
-    return _operation(obj, old, "source", (_MACHINE, _SNAPSHOT, _CLAIM))
+    if old is not None:
+        return _unchanged(obj, old)
+    source = dig(obj, "spec", "source", default={})
+    known = _EXPORTED.get(source.get("kind", ""))
+    if known is None:
+        return [Cause("invalid kind", "spec.source.kind")]
+    called, group = known
+    named = "Virtual Machine" if called == "VM" else called
+    found = [] if source.get("name") else [Cause(f"{named} name must not be empty", "spec.source.name")]
+    if (source.get("apiGroup") or "") != group:
+        wanted = f"be {group}" if group else "be missing or blank"
+        found.append(Cause(f"{called} API group must {wanted}", "spec.source.APIGroup"))
+    return found
+
+
+def backup(obj: Object, others: Iterable[Object]) -> list[Cause]:
+    """One at a time of each source. The rest is said by the definition."""
+    for one in others:
+        if name(one) == name(obj):
+            return [Cause(f'VirtualMachineBackup "{name(one)}" already exists', "metadata.name")]
+        ended = condition_is(one, "Complete") or condition_is(one, "Failed")
+        if dig(one, "spec", "source") == dig(obj, "spec", "source") and not ended:
+            return [Cause(f'VirtualMachineBackup "{name(one)}" in progress for source', "spec.source")]
+    return []
 
 
 def clone(obj: Object, old: Object | None) -> list[Cause]:
@@ -134,17 +161,15 @@ def clone(obj: Object, old: Object | None) -> list[Cause]:
     return found
 
 
-def backup(obj: Object, old: Object | None) -> list[Cause]:
-    return _operation(obj, old, "source", (_MACHINE, _TRACKER))
-
-
 def _operation(
     obj: Object, old: Object | None, member: str, known: tuple[tuple[str, str], ...]
 ) -> list[Cause]:
-    if old is not None:
-        same = obj.get("spec") == old.get("spec")
-        return [] if same else [Cause("spec in immutable after creation", "spec")]  # upstream's spelling
-    return list(_reference(obj, member, known))
+    return _unchanged(obj, old) if old is not None else list(_reference(obj, member, known))
+
+
+def _unchanged(obj: Object, old: Object) -> list[Cause]:
+    same = obj.get("spec") == old.get("spec")
+    return [] if same else [Cause("spec in immutable after creation", "spec")]  # upstream's spelling
 
 
 def _reference(obj: Object, member: str, known: tuple[tuple[str, str], ...]) -> Iterator[Cause]:

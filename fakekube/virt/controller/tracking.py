@@ -29,6 +29,9 @@ class Wish:
     chosen: bool = False  # its labels, or its namespace's
 
 
+NOTHING = Wish()
+
+
 def said(config: ClusterConfig) -> tuple[bool, Obj]:
     """What the configuration says of it."""
     return config.gate(changed_blocks.GATE), config.raw.get("changedBlockTrackingLabelSelectors") or {}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instancetypes
 from fakekube.virt.controller.conditions import Failure
-from fakekube.virt.controller.tracking import Wish
+from fakekube.virt.controller.tracking import NOTHING, Wish
 from fakekube.virt.controller.wiring import Wiring
 from fakekube.virt.controller.writer import Writer
 
@@ -17,7 +17,7 @@ class Pass:
     key: str
     vm: Object
     vmi: Object | None
-    tracked: Wish = Wish()
+    tracked: Wish = NOTHING
     volumes: list[Object] = field(default_factory=list)
     claims: dict[str, Object] = field(default_factory=dict)
     creating: bool = False

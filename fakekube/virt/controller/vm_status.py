@@ -37,7 +37,7 @@ class Seen:
     failure: conditions.Failure | None = None
     creating: bool = False
     deleting: bool = False
-    tracked: tracking.Wish = tracking.Wish()
+    tracked: tracking.Wish = tracking.NOTHING
     restart: str | None = ""  # message of RestartRequired; empty: not required, None: leave it as it is
 
 

@@ -26,7 +26,17 @@ from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.objects import dig, key, namespace, uid
 from fakekube.machinery.resources import DATA_VOLUMES, PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import backups, commands, fates, guest_view, launcher, probing, rfb, streams, systems
+from fakekube.virt.handler import (
+    backups,
+    commands,
+    fates,
+    guest_view,
+    launcher,
+    probing,
+    rfb,
+    streams,
+    systems,
+)
 from fakekube.virt.handler.deeds import Deeds
 from fakekube.virt.handler.guest_view import FINAL
 from fakekube.virt.handler.inside import Inside

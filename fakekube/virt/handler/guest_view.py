@@ -34,6 +34,7 @@ from fakekube.clock import rfc3339, rfc3339_micro
 from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import annotations, condition_is, dig, is_terminating
 from fakekube.machinery.wire import Object
+from fakekube.virt import changed_blocks
 from fakekube.virt.handler import copying, domain, plugging, systems
 from fakekube.virt.handler.fates import BLOCKED_TARGET, FAILED_MIGRATION, Fate
 from fakekube.virt.handler.guest_reports import SYNC_ERROR, Reports
@@ -149,7 +150,7 @@ class GuestView(View):
 
     def migration(self) -> str | None:
         step = self._next_step()
-        if step is None or (step.name == "prepare" and (self._launchers.target is None or self._blocked())):
+        if step is None or (step.name == "prepare" and self._waits()):
             return None
         if step.copies:
             return None if self.fate.target_dies else "copied"
@@ -171,8 +172,10 @@ class GuestView(View):
             }
         return {"metadata": meta, "status": status}
 
-    def _blocked(self) -> bool:
-        return BLOCKED_TARGET in annotations(self._vmi)
+    def _waits(self) -> bool:
+        """Whether it cannot begin: for want of a target, or while it is backed up."""
+        blocked = BLOCKED_TARGET in annotations(self._vmi)
+        return self._launchers.target is None or blocked or changed_blocks.job(self._vmi) is not None
 
     def _failure(self) -> str:
         if FAILED_MIGRATION in annotations(self._vmi):

@@ -1,6 +1,7 @@
 """StatefulSets, played in a whole cluster."""
 
-from fakekube.agents.workloads.hashing import fnv32, fnv32a, spelled
+from fakekube.agents.workloads.hashing import spelled
+from fakekube.machinery.fnv import fnv32, fnv32a
 
 CLAIM = {
     "metadata": {"name": "data"},

@@ -1,6 +1,6 @@
-"""What the four parts share: resources of their own, conditions, and how a status is written."""
+"""What the five parts share: resources of their own, conditions, and how a status is written."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fakekube.client.client import Client
@@ -33,9 +33,12 @@ class Part:
         self._recorder = wiring.recorder
         self._clock = wiring.clock
         self._ids = wiring.ids
-        self.objects = Informer(wiring.client, self.resource, clock=wiring.clock)
+        self.objects = self._cache()
         self._writer = wiring.writer(self.objects)
         self.controller = wiring.controller(self.kind, self._look, self.objects)
+
+    def _cache(self) -> Informer:
+        return Informer(self._client, self.resource, clock=self._clock)
 
     async def _look(self, own: str) -> Any:
         obj = self.objects.get(own)
@@ -118,7 +121,10 @@ async def note_on_vm(client: Client, vm: Object, member: str, value: str | None)
     )
 
 
-def named_by(member: str) -> Any:
+Index = Callable[[Object], Iterable[str]]
+
+
+def named_by(member: str) -> Index:
     """An index: namespace/name of what `spec.<member>` names."""
 
     def of(obj: Object) -> Iterable[str]:

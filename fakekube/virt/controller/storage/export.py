@@ -23,6 +23,7 @@ from fakekube.machinery.objects import (
     namespace,
 )
 from fakekube.machinery.resources import (
+    BACKUPS,
     CONFIG_MAPS,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
@@ -50,6 +51,7 @@ class Exports(common.Part):
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring)
         informers = wiring.informers
+        self._backups = self.objects  # until `follow`
         self.objects.add_index("source", common.named_by("source"))
         of_source = common.same_key(self.objects, "source")
         ours = ",".join(f"{label}={value}" for label, value in exporter.SELECTED.items())
@@ -63,9 +65,11 @@ class Exports(common.Part):
         self.controller.source(informers.vmis, self._of_user)
         self.controller.source(informers.kubevirts, lambda _old, _new: map(key, self.objects.objects()))
 
-    def follow(self, snapshots: common.Part) -> None:
-        """Be woken when the snapshot to export is ready."""
+    def follow(self, snapshots: common.Part, backups: common.Part) -> None:
+        """Be woken when the snapshot to export is ready, and when a backup has something to be fetched."""
         self.controller.source(snapshots.objects, common.same_key(self.objects, "source"))
+        self.controller.source(backups.objects, common.same_key(self.objects, "source"))
+        self._backups = backups.objects
 
     def _of_claim(self, old: Object | None, new: Object | None) -> Iterable[str]:
         """A claim is exported itself, with the machines that use it, or has been made for an export."""
@@ -130,6 +134,8 @@ class Exports(common.Part):
             return export_source.of_claim(f"{space}/{own}", claim, self._volume(space, own), used=used)
         if source.get("kind") == "VirtualMachine":
             return await self._offer_of_machine(space, own)
+        if source.get("kind") == BACKUPS.kind:
+            return export_source.of_backup(self._backups.get(f"{space}/{own}"))
         return await self._offer_of_snapshot(obj, space, own)
 
     async def _offer_of_machine(self, space: str, own: str) -> Offer:
@@ -199,6 +205,8 @@ class Exports(common.Part):
             return None
         secret = f"secret-{self._ids.suffix(_SUFFIX)}"
         made = exporter.pod(obj, offer.claims, secret, given=wanted, now=self._clock.now(), kubevirt=kubevirt)
+        if offer.backup is not None:
+            made["spec"]["containers"][0]["env"] += exporter.backup_variables(offer.backup)
         if not await self._make(obj, PODS, made, "ExporterPodCreated", "exporter pod"):
             return None
         data = {"tls.crt": "", "tls.key": ""}
@@ -220,6 +228,8 @@ class Exports(common.Part):
     async def _say(self, obj: Object, offer: Offer, pod: Object | None) -> None:
         said, message = offer.claims_said
         told = [self._told("PVCReady", said == "PVCBound", said, message)]
+        if dig(obj, "spec", "source", "kind") == BACKUPS.kind:
+            told = []
         if dig(obj, "spec", "source", "kind") == "VirtualMachineSnapshot":
             told = [
                 self._told("VolumesCreated", bool(offer.claims), "VolumesCreated" if offer.claims else said)
@@ -234,6 +244,8 @@ class Exports(common.Part):
         else:
             reason, why = offer.obstacle, offer.message
             phase = "Skipped" if offer.empty else "Pending"
+        if offer.told is not None:
+            ready, (reason, why) = not offer.obstacle, offer.told
         told.append(self._told("Ready", ready, reason, why))
         await self._tell(obj, told, phase=phase, links=links, virtualMachineName=offer.machine)
 
@@ -248,7 +260,7 @@ class Exports(common.Part):
         if secret:
             shown = await self._find(SECRETS, space, secret)
             outside = b64decode(dig(shown, "data", "tls.crt", default="")).decode().strip()
-        return exporter.links(obj, offer.claims, authority, host, outside)
+        return exporter.links(obj, offer, authority, host, outside)
 
     def _told(self, type_: str, status: bool, reason: str, message: str = "") -> conditions.Condition:
         return {**self._said(type_, status, reason), **({"message": message} if message else {})}

@@ -6,10 +6,11 @@ Origin: kubevirt: pkg/storage/export/export/{pvc-source,vm-source,vmsnapshot-sou
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fakekube.machinery.objects import Obj, controller_of, dig
+from fakekube.machinery.objects import Obj, condition, controller_of, dig
 from fakekube.machinery.wire import Object
 
 IN_USE = "InUse"
+_BACKUP_READY = "VirtualMachineBackupReady"
 _NOT_POPULATED = "Not all volumes in the Virtual Machine {} are populated"
 
 
@@ -23,10 +24,12 @@ class Offer:
     claims_said: tuple[str, str] = ("Unknown", "")
     empty: bool = False  # there is nothing to export, and nothing to wait for
     machine: str | None = None
+    backup: Object | None = None
+    told: tuple[str, str] | None = None  # of Ready, whatever the pod is like
 
     @property
     def available(self) -> bool:
-        return not self.obstacle and bool(self.claims)
+        return not self.obstacle and bool(self.claims or self.backup)
 
 
 def of_claim(own: str, claim: Object | None, volume: Obj | None, *, used: bool) -> Offer:
@@ -53,6 +56,26 @@ def of_machine(own: str, machine: str, claims: Sequence[Object], *, populated: b
     if runs:
         return Offer(claims, IN_USE, f"Virtual Machine {own} is running", told, machine=machine)
     return Offer(claims, claims_said=told, machine=machine)
+
+
+def of_backup(backup: Object | None) -> Offer:
+    """What a backup that is to be fetched offers, as long as its launcher waits for that."""
+    if backup is None:
+        return _no_backup("VMBackup does not exist yet")
+    if not backup.get("status"):
+        return _no_backup("VMBackup is not progressing")
+    if not dig(backup, "status", "includedVolumes"):
+        return _no_backup("VMBackup has no included volumes")
+    said = condition(backup, "Progressing")
+    if said is None:
+        return _no_backup("VMBackup progressing condition not found")
+    if said["status"] != "True":
+        return _no_backup(said["message"])
+    return Offer(backup=backup, told=(_BACKUP_READY, said["message"]))
+
+
+def _no_backup(why: str) -> Offer:
+    return Offer(obstacle=_BACKUP_READY, message=why, told=(_BACKUP_READY, why))
 
 
 def is_populated(claim: Obj, volume: Obj | None) -> bool:

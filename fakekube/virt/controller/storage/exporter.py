@@ -12,10 +12,11 @@ from typing import Any
 
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery.durations import given as seconds
-from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, owner_reference
+from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, owner_reference, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt import config
 from fakekube.virt.controller.storage import common
+from fakekube.virt.controller.storage.export_source import Offer
 
 SELECTED = {"kubevirt.io": "virt-exporter"}  # labels of services and pods of all exports
 CERTIFICATES = "certificates"  # the volume of the secret that is made anew with every pod
@@ -170,22 +171,22 @@ def external_host(ingresses: Iterable[Obj]) -> tuple[str, str]:
     return "", ""
 
 
-def links(
-    export: Obj, claims: Sequence[Obj], authority: str, host: str = "", external_authority: str = ""
-) -> Object:
+def links(export: Obj, offer: Offer, authority: str, host: str = "", external_authority: str = "") -> Object:
     """`status.links`."""
     inside = f"https://{named(export)}.{namespace(export)}.svc"
-    made = {"internal": _links(export, claims, inside, "internal", authority)}
+    made = {"internal": _links(export, offer, inside, "internal", authority)}
     if host:
         outside = f"https://{host}{_PROXY.format(namespace(export), name(export))}"
-        made["external"] = _links(export, claims, outside, "external", external_authority)
+        made["external"] = _links(export, offer, outside, "external", external_authority)
     return made
 
 
-def _links(export: Obj, claims: Sequence[Obj], base: str, side: str, authority: str) -> Object:
+def _links(export: Obj, offer: Offer, base: str, side: str, authority: str) -> Object:
+    if offer.backup is not None:
+        return {"cert": authority, "backups": _backups(offer.backup, base)}
     volumes = []
     of_snapshot = dig(export, "spec", "source", "kind") == "VirtualMachineSnapshot"
-    for claim in claims:
+    for claim in offer.claims:
         at = f"{base}/volumes/{name(claim)}"
         formats = [{"format": kind, "url": f"{at}/{file}"} for kind, file in _files(claim).items()]
         shown = name(claim).removeprefix(f"{name(export)}-") if of_snapshot else name(claim)
@@ -196,6 +197,37 @@ def _links(export: Obj, claims: Sequence[Obj], base: str, side: str, authority: 
         urls = {"all": f"{manifests}/all", "auth-header-secret": f"{manifests}/secret"}
         made["manifests"] = [{"type": kind, "url": url} for kind, url in urls.items()]
     return made
+
+
+def _backups(backup: Obj, base: str) -> list[Object]:
+    return [
+        {
+            "name": one,
+            "endpoints": [{"endpoint": end, "url": f"{base}{_end(one, end)}"} for end in ("data", "map")],
+        }
+        for one in _included(backup)
+    ]
+
+
+def _included(backup: Obj) -> list[str]:
+    return [one["volumeName"] for one in dig(backup, "status", "includedVolumes", default=())]
+
+
+def _end(volume: str, end: str) -> str:
+    return f"/exports/{volume}/{end}"
+
+
+def backup_variables(backup: Obj) -> list[Object]:
+    """What the pod is told of a backup that is fetched through it."""
+    made: dict[str, str] = {}
+    for index, one in enumerate(_included(backup)):
+        made[f"BACKUP{index}_BACKUP_PATH"] = one
+        made[f"BACKUP{index}_DATA_URI"] = _end(one, "data")
+        made[f"BACKUP{index}_MAP_URI"] = _end(one, "map")
+    made["BACKUP_UID"] = uid(backup)
+    made["BACKUP_TYPE"] = dig(backup, "status", "type", default="")
+    made["BACKUP_CHECKPOINT"] = dig(backup, "status", "checkpointName", default="")
+    return [{"name": key, "value": value} for key, value in made.items()]
 
 
 def _files(claim: Obj) -> Mapping[str, str]:
