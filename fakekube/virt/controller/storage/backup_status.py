@@ -127,7 +127,7 @@ def awaits_redefinition(tracker: Obj) -> bool:
 def is_attached(vmi: Obj, volume: str) -> bool:
     """Whether the claim is mounted beside the guest."""
     entries = dig(vmi, "status", "volumeStatus", default=())
-    found = next((one for one in entries if one["name"] == volume), {})
+    found: Object = next((one for one in entries if one["name"] == volume), {})
     return "hotplugVolume" in found and found.get("phase") == "MountedToPod"
 
 
