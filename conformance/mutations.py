@@ -707,12 +707,7 @@ MUTANTS = (
         "True",
         LAST_MOMENT,
     ),
-    Mutant(
-        "performing",
-        "        except NotFound:\n            return\n",
-        "        except NotFound:\n            raise\n",
-        "P-115",
-    ),
+    Mutant("performing", "client.find(resource, name,", "client.get(resource, name,", "P-115"),
     # building and choosing
     Mutant("building", '{**(domain.get("firmware") or {}), **kept}', "kept", "P-130"),
     Mutant("building", '| ({"annotations": annotations} if annotations else {})', "", "P-050,P-053,P-127"),

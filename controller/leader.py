@@ -135,10 +135,7 @@ class LeaderElection:
             return False
 
     async def _read(self) -> Object | None:
-        try:
-            return await self._client.get(LEASES, self._name, self._namespace)
-        except NotFound:
-            return None
+        return await self._client.find(LEASES, self._name, self._namespace)
 
     async def _take(self, lease: Object | None) -> bool:
         """Write the lease unless it is somebody else's. One that is gone is still whose it was: who held it makes it anew."""

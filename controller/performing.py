@@ -30,7 +30,7 @@ from controller.requests import Behind, Requests
 from controller.spec import FINALIZER, SpecError
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
 from fakekube.machinery import objects
-from fakekube.machinery.errors import AlreadyExists, ApiError, NotFound
+from fakekube.machinery.errors import AlreadyExists, ApiError
 from fakekube.machinery.resources import (
     CONTROLLER_REVISIONS,
     DATA_VOLUMES,
@@ -244,9 +244,8 @@ class Performer:
 
     async def _disown_storage(self, vm: Object, resource: Resource, name: str) -> None:
         """Storage that does not exist, or a cluster without DataVolumes, is nothing to preserve."""
-        try:
-            storage = await self.requests.client.get(resource, name, objects.namespace(vm))
-        except NotFound:
+        storage = await self.requests.client.find(resource, name, objects.namespace(vm))
+        if storage is None:
             return
         uid = objects.uid(vm)
         await self.requests.patch(resource, storage, lambda current: preservation.disowned(current, uid))

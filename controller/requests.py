@@ -39,9 +39,8 @@ class Requests:
 
     async def look(self, resource: Resource, obj: Object) -> Object | None:
         """The object as it is now; one that has its name but another uid is not it."""
-        try:
-            live = await self.client.get(resource, objects.name(obj), objects.namespace(obj))
-        except NotFound:
+        live = await self.client.find(resource, objects.name(obj), objects.namespace(obj))
+        if live is None:
             self.own.gone(self.pool, resource, obj)
             return None
         self.own.wrote(self.pool, resource, obj, live)

@@ -102,9 +102,8 @@ class GuestPorts:
             return
         turn = next(self._turns.setdefault(key, itertools.count()))
         namespace, name, number = found[turn % len(found)]
-        try:
-            pod = await self._client.get(PODS, name, namespace)
-        except NotFound:
+        pod = await self._client.find(PODS, name, namespace)
+        if pod is None:
             return
         serve = await self._dial(pod, number)
         if serve is not None:

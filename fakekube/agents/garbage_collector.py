@@ -206,9 +206,8 @@ class GarbageCollector:
 
     async def _refresh(self, node: Node) -> bool:
         """The cache may have been behind: take what the server has now; whether that is news."""
-        try:
-            live = await self._metadata.get(node.resource, node.name, node.namespace)
-        except NotFound:
+        live = await self._metadata.find(node.resource, node.name, node.namespace)
+        if live is None:
             return True
         known = self._graph.nodes.get(node.uid, node)
         if objects.uid(live) != node.uid or live == known.obj:
@@ -264,11 +263,8 @@ class GarbageCollector:
         resource = self._by_kind.get((group, reference.get("kind") or ""))
         if resource is None or (resource.namespaced and not node.namespace):
             return "unknown"  # a namespaced owner of a cluster-scoped object cannot be looked up: never collected
-        try:
-            live = await self._metadata.get(resource, reference.get("name") or "", node.namespace)
-        except NotFound:
-            live = {}
-        if objects.uid(live) != uid:
+        live = await self._metadata.find(resource, reference.get("name") or "", node.namespace)
+        if live is None or objects.uid(live) != uid:
             if known is None:
                 self._remember_gone(uid)
             return "gone"

@@ -151,10 +151,9 @@ class Namespaces:
 
     async def _delete_one_by_one(self, resource: Resource, namespace: str) -> None:
         for obj in (await self._metadata.list(resource, namespace)).items:
-            try:
-                await self._client.delete(resource, objects.name(obj), namespace, propagation="Background")
-            except NotFound:
-                continue
+            await self._client.delete_if_present(
+                resource, objects.name(obj), namespace, propagation="Background"
+            )
 
     async def _watch_for_less(self, namespace: str, left: Sequence[Resource]) -> None:
         """Look again when something of what was left has gone, or is held by other finalizers."""

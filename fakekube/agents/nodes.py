@@ -21,7 +21,7 @@ from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import CHAOS, INSTANT, Pace, Stage
 from fakekube.machinery import objects
-from fakekube.machinery.errors import AlreadyExists, NotFound
+from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import LEASES, NODES
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object
@@ -137,10 +137,7 @@ class Nodes:
         """Create the nodes that do not exist yet; those that do are left alone."""
         for place, shape in enumerate(self._nodes):
             node = node_object(shape, place, rfc3339(self._clock.now()), self._ids)
-            try:
-                await self._as(shape.name).create(NODES, node)
-            except AlreadyExists:
-                continue
+            await self._as(shape.name).create_if_absent(NODES, node)
         self._registered = True
 
     async def _renew(self, shape: NodeShape) -> None:
@@ -150,9 +147,8 @@ class Nodes:
             patch = {"spec": {"renewTime": now}}
             await client.patch(LEASES, shape.name, LEASE_NAMESPACE, patch, type="merge")
         except NotFound:
-            try:
-                node = await client.get(NODES, shape.name)
-            except NotFound:
+            node = await client.find(NODES, shape.name)
+            if node is None:
                 return  # deregistered: a node without an object has no lease
             owner = {"apiVersion": "v1", "kind": "Node", "name": shape.name, "uid": node["metadata"]["uid"]}
             meta = {"name": shape.name, "namespace": LEASE_NAMESPACE, "ownerReferences": [owner]}

@@ -15,7 +15,7 @@ from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import AlreadyExists, Forbidden, NotFound
+from fakekube.machinery.errors import Forbidden, NotFound
 from fakekube.machinery.resources import CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS
 from fakekube.machinery.wire import Object
 
@@ -75,10 +75,8 @@ class ServiceAccounts:
         try:
             if self._accounts.get(f"{key}/{ACCOUNT}") is None:
                 meta = {"name": ACCOUNT, "namespace": key}
-                await _create(
-                    self._accounts_client,
-                    {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
-                )
+                account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}
+                await self._accounts_client.create_if_absent(SERVICE_ACCOUNTS, account)
             if self._root_ca is not None:
                 await self._publish(key, {"ca.crt": self._root_ca})
         except NotFound:
@@ -97,17 +95,9 @@ class ServiceAccounts:
         if present is None:
             meta = {"name": ROOT_CA, "namespace": namespace, "annotations": _DESCRIPTION}
             bundle = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
-            await _create(self._publisher_client, bundle)
+            await self._publisher_client.create_if_absent(CONFIG_MAPS, bundle)
         elif present.get("data") != data:
             await self._publisher_client.update(CONFIG_MAPS, copy_of(present) | {"data": data})
-
-
-async def _create(client: Client, obj: Object) -> None:
-    resource = CONFIG_MAPS if obj["kind"] == "ConfigMap" else SERVICE_ACCOUNTS
-    try:
-        await client.create(resource, obj)
-    except AlreadyExists:
-        return
 
 
 def _as(client: Client, user: str) -> Client:

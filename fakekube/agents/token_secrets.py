@@ -43,7 +43,7 @@ class TokenSecrets:
             token = await self._token(secret, account)
             await self._client.update(SECRETS, self._filled(secret, account, token))
         except NotFound:
-            await self._remove(secret)
+            await self._client.delete_if_present(SECRETS, objects.name(secret), objects.namespace(secret))
         return None
 
     async def _token(self, secret: Object, account: Object) -> str:
@@ -76,9 +76,3 @@ class TokenSecrets:
         encoded = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
         filled["data"] = (filled.get("data") or {}) | encoded
         return filled
-
-    async def _remove(self, secret: Object) -> None:
-        try:
-            await self._client.delete(SECRETS, objects.name(secret), objects.namespace(secret))
-        except NotFound:
-            return

@@ -6,7 +6,6 @@ Upstream: kubernetes-csi/external-snapshotter: pkg/common-controller/snapshot_co
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -14,7 +13,6 @@ from fakekube.client.informer import Informer
 from fakekube.client.late import LateInformer
 from fakekube.clock import Clock, rfc3339
 from fakekube.machinery import quantities
-from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name, namespace, uid
 from fakekube.machinery.resources import (
     PERSISTENT_VOLUME_CLAIMS,
@@ -104,9 +102,9 @@ class VolumeSnapshots:
         )
         content = f"snapcontent-{uid(snapshot)}"
         made = _content(content, snapshot, claim, chosen)
-        with suppress(AlreadyExists):  # an earlier pass may have got this far
-            await self._client.create(CONTENTS, made)
-        stored = await self._client.get(CONTENTS, content)
+        stored = await self._client.create_if_absent(CONTENTS, made)
+        if stored is None:  # an earlier pass got this far
+            stored = await self._client.get(CONTENTS, content)
         status = {
             "creationTime": int(now.timestamp() * _NANO),
             "readyToUse": True,
@@ -124,12 +122,9 @@ class VolumeSnapshots:
         return {"message": message, "time": rfc3339(self._clock.now())}
 
     async def _drop_content(self, snapshot_uid: str) -> None:
-        try:
-            content = await self._client.get(CONTENTS, f"snapcontent-{snapshot_uid}")
-            if dig(content, "spec", "deletionPolicy") == "Delete":
-                await self._client.delete(CONTENTS, name(content))
-        except NotFound:
-            return
+        content = await self._client.find(CONTENTS, f"snapcontent-{snapshot_uid}")
+        if content is not None and dig(content, "spec", "deletionPolicy") == "Delete":
+            await self._client.delete_if_present(CONTENTS, name(content))
 
 
 def _problem(snapshot: Obj, claim: Obj | None, chosen: Obj | None) -> str:

@@ -18,7 +18,7 @@ from fakekube.client.informer import Informer
 from fakekube.client.recorder import WARNING, Recorder
 from fakekube.clock import Clock
 from fakekube.ids import Ids
-from fakekube.machinery.errors import AlreadyExists, NotFound
+from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name, namespace, uid
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES
 from fakekube.machinery.wire import Object
@@ -145,10 +145,10 @@ class Volumes:
 
     async def _made(self, claim: Object, storage_class: Obj) -> Object:
         volume = volume_objects.volume(claim, storage_class)
-        try:
-            return await self._client.create(PERSISTENT_VOLUMES, volume)
-        except AlreadyExists:
-            return await self._client.get(PERSISTENT_VOLUMES, name(volume))  # an earlier pass got this far
+        made = await self._client.create_if_absent(PERSISTENT_VOLUMES, volume)
+        if made is None:  # an earlier pass got this far
+            made = await self._client.get(PERSISTENT_VOLUMES, name(volume))
+        return made
 
     async def _taken(self, claim: Object, volume: Object) -> Object:
         if dig(volume, "spec", "claimRef", "uid") == uid(claim):
@@ -178,12 +178,11 @@ class Volumes:
         own = dig(claim, "spec", "volumeName", default="")
         volume = self._volumes.get(own)
         if volume is None:
-            try:
-                volume = await self._client.get(PERSISTENT_VOLUMES, own)  # the cache may be behind
-            except NotFound:
-                self._recorder.event(claim, WARNING, "ClaimLost", _LOST)
-                await self._tell(claim, {"phase": "Lost"})
-                return
+            volume = await self._client.find(PERSISTENT_VOLUMES, own)  # the cache may be behind
+        if volume is None:
+            self._recorder.event(claim, WARNING, "ClaimLost", _LOST)
+            await self._tell(claim, {"phase": "Lost"})
+            return
         chosen = self._classes.get(binding.class_of(claim))
         if binding.requested(claim) > binding.size_of(volume) and dig(chosen, "allowVolumeExpansion"):
             size = {"storage": claim["spec"]["resources"]["requests"]["storage"]}

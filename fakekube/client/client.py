@@ -15,7 +15,7 @@ import orjson
 from fakekube.client import answers
 from fakekube.machinery import objects
 from fakekube.machinery.copying import kept_json
-from fakekube.machinery.errors import Expired
+from fakekube.machinery.errors import AlreadyExists, Expired, NotFound
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.wire import Events, Handler, Object, Request, Response, User, WatchEvent, whole
 
@@ -175,6 +175,38 @@ class Client:
         if preconditions:
             options["preconditions"] = preconditions
         return await self._call("DELETE", resource.path(namespace, name), body=_delete_options(options))
+
+    async def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+        """Like `get`, but None where there is no such object, or no such resource. Raises any other refusal."""
+        try:
+            return await self.get(resource, name, namespace)
+        except NotFound:
+            return None
+
+    async def create_if_absent(
+        self, resource: Resource, obj: Object, namespace: str | None = None
+    ) -> Object | None:
+        """Like `create`, but None where the name is taken, by whatever object. Raises any other refusal."""
+        try:
+            return await self.create(resource, obj, namespace)
+        except AlreadyExists:
+            return None
+
+    async def delete_if_present(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        propagation: str | None = None,
+        grace_seconds: int | None = None,
+    ) -> bool:
+        """Like `delete`, but False where there is no such object. Raises any other refusal."""
+        try:
+            await self.delete(resource, name, namespace, propagation=propagation, grace_seconds=grace_seconds)
+        except NotFound:
+            return False
+        return True
 
     async def delete_collection(
         self,

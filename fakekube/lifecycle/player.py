@@ -21,7 +21,7 @@ from fakekube.lifecycle.match import Asked, asked, choose, delay
 from fakekube.lifecycle.script import for_kind
 from fakekube.lifecycle.stage import INSTANT, Apply, Finalizers, Pace, Stage, Write
 from fakekube.machinery import objects
-from fakekube.machinery.errors import AlreadyExists, NotFound
+from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import Resource, split_api_version
 from fakekube.machinery.wire import Object
 
@@ -236,13 +236,8 @@ class Player:
         """Create another object, or patch the one there is, as kwok does."""
         resource = await self._other(client, body)
         where = (objects.namespace(body) or namespace) if resource.namespaced else None
-        if write.subresource is None:
-            try:
-                await client.create(resource, body, where)
-            except AlreadyExists:
-                pass
-            else:
-                return
+        if write.subresource is None and await client.create_if_absent(resource, body, where) is not None:
+            return
         await client.patch(
             resource,
             objects.name(body),

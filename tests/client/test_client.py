@@ -21,6 +21,42 @@ async def test_what_is_created_can_be_read_changed_and_deleted(client, config_ma
         await client.get(CONFIG_MAPS, "a", "ns")
 
 
+async def test_what_need_not_be_there_is_found_or_not(client, config_map):
+    """`find` answers None where `get` raises NotFound, and raises every other refusal."""
+    assert await client.find(CONFIG_MAPS, "a", "ns") is None
+    made = await client.create(CONFIG_MAPS, config_map("a"))
+    assert await client.find(CONFIG_MAPS, "a", "ns") == made
+
+
+async def test_what_is_there_already_is_left_as_it_is(client, config_map):
+    """`create_if_absent` answers with what it made, or with None where the name is taken."""
+    made = await client.create_if_absent(CONFIG_MAPS, config_map("a", data={"k": "1"}))
+    assert made is not None
+    assert made["data"] == {"k": "1"}
+    assert await client.create_if_absent(CONFIG_MAPS, config_map("a", data={"k": "2"})) is None
+    assert await client.get(CONFIG_MAPS, "a", "ns") == made
+
+
+async def test_what_has_gone_already_need_not_be_deleted(api, client, config_map):
+    """`delete_if_present` tells whether there was anything to delete; its options travel as those of `delete`."""
+    await client.create(CONFIG_MAPS, config_map("a"))
+    assert await client.delete_if_present(CONFIG_MAPS, "a", "ns", propagation="Background", grace_seconds=0)
+    sent = orjson.loads(api.requests[-1].body)
+    assert (sent["propagationPolicy"], sent["gracePeriodSeconds"]) == ("Background", 0)
+    assert not await client.delete_if_present(CONFIG_MAPS, "a", "ns")
+
+
+@pytest.mark.parametrize("verb", ["find", "create_if_absent", "delete_if_present"])
+async def test_only_the_one_refusal_is_forgiven(api, client, config_map, verb):
+    """Being forbidden is not being absent: any other refusal is raised by the forgiving verbs, too."""
+    api.fail = [errors.Forbidden("no"), errors.Conflict("no")]
+    asked = (config_map("a"),) if verb == "create_if_absent" else ("a", "ns")
+    with pytest.raises(errors.Forbidden):
+        await getattr(client, verb)(CONFIG_MAPS, *asked)
+    with pytest.raises(errors.Conflict):
+        await getattr(client, verb)(CONFIG_MAPS, *asked)
+
+
 async def test_what_is_sent_as_bytes_is_still_looked_through(config_map):
     """A body written from an object says of itself that it names no member twice; bytes may be anything."""
     seen = []

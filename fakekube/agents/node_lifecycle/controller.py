@@ -133,9 +133,7 @@ class NodeLifecycle:
         name = pod["spec"].get("nodeName") if pod is not None else None
         if pod is None or not name or name in self._nodes:
             return None
-        try:
-            await self._collector.get(NODES, name)
-        except NotFound:
+        if await self._collector.find(NODES, name) is None:
             why = "PodGC: node no longer exists"
             await self._delete(self._collector, pod, "DeletionByPodGC", why, phase="Failed", grace=0)
         return None

@@ -53,9 +53,8 @@ class NodeServer:
     async def __call__(self, request: Request) -> Response:
         what, namespace, name, container = ([*map(unquote, request.path.strip("/").split("/")), ""] * 2)[:4]
         query = parse_qs(request.query, keep_blank_values=True)
-        try:
-            pod = await self._client.get(PODS, name, namespace)
-        except NotFound:
+        pod = await self._client.find(PODS, name, namespace)
+        if pod is None:
             return Response(404, b"pod does not exist\n", "text/plain; charset=utf-8")
         if what == "containerLogs":
             return self._logs(pod, container, query)

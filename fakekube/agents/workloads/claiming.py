@@ -106,8 +106,7 @@ async def _patch(client: Client, resource: Resource, obj: Object, patch: Object)
 
 async def _still_there(client: Client, owner: Object, resource: Resource) -> bool:
     """Asked of the API, not of the cache: whoever is going must adopt nothing."""
-    try:
-        fresh = await client.get(resource, objects.name(owner), objects.namespace(owner))
-    except NotFound:
-        return False
-    return objects.uid(fresh) == objects.uid(owner) and not objects.is_terminating(fresh)
+    fresh = await client.find(resource, objects.name(owner), objects.namespace(owner))
+    return (
+        fresh is not None and objects.uid(fresh) == objects.uid(owner) and not objects.is_terminating(fresh)
+    )

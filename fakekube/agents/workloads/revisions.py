@@ -14,7 +14,6 @@ from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.objects import dig
 from fakekube.machinery.resources import CONTROLLER_REVISIONS
 from fakekube.machinery.wire import Object
@@ -111,15 +110,15 @@ class History:
             return self._noted(await self._client.update(CONTROLLER_REVISIONS, again)), collisions
         while True:
             wanted = self._built(owner, following, collisions)
-            try:
-                return self._noted(await self._client.create(CONTROLLER_REVISIONS, wanted)), collisions
-            except AlreadyExists:
-                present = await self._client.get(
-                    CONTROLLER_REVISIONS, objects.name(wanted), objects.namespace(wanted)
-                )
-                if present.get("data") == data:
-                    return present, collisions
-                collisions += 1
+            made = await self._client.create_if_absent(CONTROLLER_REVISIONS, wanted)
+            if made is not None:
+                return self._noted(made), collisions
+            present = await self._client.get(
+                CONTROLLER_REVISIONS, objects.name(wanted), objects.namespace(wanted)
+            )
+            if present.get("data") == data:
+                return present, collisions
+            collisions += 1
 
     def _built(self, owner: Object, own_number: int, collisions: int) -> Object:
         if not self._by_template:
@@ -134,10 +133,9 @@ class History:
             return
         idle = [one for one in self.of(owner) if objects.name(one) not in live]
         for one in idle[: max(0, len(idle) - limit)]:
-            try:
-                await self._client.delete(CONTROLLER_REVISIONS, objects.name(one), objects.namespace(one))
-            except NotFound:
-                continue
+            await self._client.delete_if_present(
+                CONTROLLER_REVISIONS, objects.name(one), objects.namespace(one)
+            )
 
     def _noted(self, revision: Object) -> Object:
         shown = self._cache.get(objects.key(revision))

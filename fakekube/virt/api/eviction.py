@@ -4,7 +4,7 @@ Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters/pod-evictio
 """
 
 from fakekube.client.client import Client
-from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import annotations, condition_is, dig, labels
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.reviews import Answer, Question
@@ -31,9 +31,8 @@ class Evictions:
         pod_name = asked.name or dig(asked.obj, "metadata", "name") or ""
         if not pod_name.startswith(_PREFIXES):
             return review.allowed()
-        try:
-            pod = await self._client.get(PODS, pod_name, asked.namespace)
-        except NotFound:
+        pod = await self._client.find(PODS, pod_name, asked.namespace)
+        if pod is None:
             return review.allowed()
         vmi = await self._instance_of(pod, asked.namespace)
         if vmi is None or _is_over(vmi) or _is_over(pod):  # a launcher the guest has left may go

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakekube.client.client import Client
-from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import annotations, condition, dig, is_terminating, owners
 from fakekube.machinery.objects import name as name_of
 from fakekube.machinery.resources import (
@@ -19,7 +18,6 @@ from fakekube.machinery.resources import (
     RESTORES,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
-    Resource,
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt.instancetypes import kinds
@@ -32,13 +30,13 @@ class Lookups:
         self._client = client
 
     async def machine(self, namespace: str, name: str) -> Object | None:
-        return await self._find(VIRTUAL_MACHINES, namespace, name)
+        return await self._client.find(VIRTUAL_MACHINES, name, namespace)
 
     async def instance(self, namespace: str, name: str) -> Object | None:
-        return await self._find(VIRTUAL_MACHINE_INSTANCES, namespace, name)
+        return await self._client.find(VIRTUAL_MACHINE_INSTANCES, name, namespace)
 
     async def claim(self, namespace: str, name: str) -> Object | None:
-        return await self._find(PERSISTENT_VOLUME_CLAIMS, namespace, name)
+        return await self._client.find(PERSISTENT_VOLUME_CLAIMS, name, namespace)
 
     async def state_claim(self, namespace: str, machine: str) -> str:
         """The name of the claim that keeps what the machine's TPM and firmware write, or empty."""
@@ -95,9 +93,3 @@ class Lookups:
         obj = await self._client.get(resource, matcher["name"], namespace if resource.namespaced else None)
         spec: Mapping[str, Any] = obj.get("spec") or {}
         return spec
-
-    async def _find(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        try:
-            return await self._client.get(resource, name, namespace)
-        except NotFound:
-            return None

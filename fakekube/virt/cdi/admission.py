@@ -7,7 +7,7 @@ Origin: cdi: pkg/apiserver/webhooks, pkg/operator/resources/namespaced/apiserver
 from typing import NamedTuple
 
 from fakekube.client.client import Client
-from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import dig, is_terminating
 from fakekube.machinery.resources import (
     DATA_SOURCES,
@@ -15,7 +15,6 @@ from fakekube.machinery.resources import (
     NAMESPACES,
     PERSISTENT_VOLUME_CLAIMS,
     VOLUME_SNAPSHOTS,
-    Resource,
 )
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object, User
@@ -130,7 +129,7 @@ class Admission(review.Hooks):
         if not asked.creates and (found := rules.changed(spec, old)):
             return _judged(found)
         if asked.creates and asked.name:
-            claim = await self._find(PERSISTENT_VOLUME_CLAIMS, asked.name, asked.namespace)
+            claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, asked.name, asked.namespace)
             if claim is not None and (found := rules.destination(claim, volume)):
                 return _judged(found)
         found = rules.named(asked.name) or rules.spec(spec)
@@ -143,7 +142,7 @@ class Admission(review.Hooks):
         source, field = spec.get("source"), "spec.source"
         if (reference := spec.get("sourceRef")) is not None:
             space, field = reference.get("namespace") or space, "spec.sourceRef"
-            found = await self._find(DATA_SOURCES, reference["name"], space)
+            found = await self._client.find(DATA_SOURCES, reference["name"], space)
             if wrong := rules.data_source(reference, found, space):
                 return wrong
             source = dig(found, "spec", "source")
@@ -151,15 +150,9 @@ class Admission(review.Hooks):
         if clone is None:
             return None
         resource, rule, member = _CLONES[clone.kind]
-        there = await self._find(resource, clone.name, clone.space)
+        there = await self._client.find(resource, clone.name, clone.space)
         why = rule(there, spec) if there is not None else ""
         return Cause(why, field if reference is not None else f"{field}.{member}") if why else None
-
-    async def _find(self, resource: Resource, name: str, space: str) -> Object | None:
-        try:
-            return await self._client.get(resource, name, space)
-        except NotFound:
-            return None
 
 
 def _judged(found: Cause | None) -> Answer:

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -19,7 +18,7 @@ from fakekube.client.recorder import WARNING, Recorder
 from fakekube.clock import Clock, parse_rfc3339, rfc3339
 from fakekube.ids import Ids
 from fakekube.machinery import cron as schedules
-from fakekube.machinery.errors import AlreadyExists, Conflict, NotFound
+from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.objects import (
     Obj,
     annotations,
@@ -92,7 +91,7 @@ class ImportCrons:
         try:
             await self._follow(made, source)
             if made.volume is not None:
-                await self._create(DATA_VOLUMES, made.volume)
+                await self._client.create_if_absent(DATA_VOLUMES, made.volume)
             if made.cron != cron:
                 cron = await self._client.update(DATA_IMPORT_CRONS, made.cron)
         except (Conflict, NotFound):
@@ -114,14 +113,11 @@ class ImportCrons:
             return None
         if (known := self._volumes.get(f"{namespace(cron)}/{own}")) is not None:
             return known
-        try:
-            return await self._client.get(DATA_VOLUMES, own, namespace(cron))
-        except NotFound:
-            return None
+        return await self._client.find(DATA_VOLUMES, own, namespace(cron))
 
     async def _follow(self, made: "Plan", present: Object | None) -> None:
         if present is None:
-            await self._create(DATA_SOURCES, made.source)
+            await self._client.create_if_absent(DATA_SOURCES, made.source)
             return
         if not labels(present).get(CRON):
             return  # somebody keeps it for himself
@@ -131,21 +127,12 @@ class ImportCrons:
             meta = {**present["metadata"], "labels": wanted}
             await self._client.update(DATA_SOURCES, {**present, "metadata": meta, "spec": spec})
 
-    async def _create(self, resource: Any, obj: Object) -> None:
-        try:
-            await self._client.create(resource, obj)
-        except AlreadyExists:
-            return
-
     async def _clean_up(self, own: str) -> None:
         space, cron = split_key(own)
         for resource, known in ((DATA_SOURCES, self._sources), (DATA_VOLUMES, self._volumes)):
             for one in known.objects():
                 if namespace(one) == space and labels(one).get(CRON) == cron and _GOES_WITH_IT in labels(one):
-                    try:
-                        await self._client.delete(resource, name(one), space)
-                    except NotFound:
-                        continue
+                    await self._client.delete_if_present(resource, name(one), space)
 
 
 def _cron_of(old: Object | None, new: Object | None) -> Iterable[str]:

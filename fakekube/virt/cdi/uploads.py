@@ -124,9 +124,8 @@ class Proxy:
         meant = self._tokens.read(token.strip())
         if meant is None:
             return Response(401, b"", "")
-        try:
-            claim = await self._client.get(PERSISTENT_VOLUME_CLAIMS, meant[1], meant[0])
-        except NotFound:
+        claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, meant[1], meant[0])
+        if claim is None:
             return _unavailable(f"rejecting Upload Request for PVC {meant[1]} that doesn't exist")
         if why := _impossible(claim):
             return _unavailable(why)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
-from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import (
     annotations,
     condition_is,
@@ -119,9 +119,7 @@ class AutomaticMigrations:
         for one in known:
             if UPDATE not in annotations(one) or migration_plan.is_final(one) or is_terminating(one):
                 continue
-            try:
-                await self._client.delete(MIGRATIONS, name(one), namespace(one))
-            except NotFound:
+            if not await self._client.delete_if_present(MIGRATIONS, name(one), namespace(one)):
                 continue
             text = f"Aborted change for vmi: {name(vmi)}"
             self._updates.event(vmi, NORMAL, "SuccessfulChangeAbortion", text)

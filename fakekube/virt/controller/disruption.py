@@ -4,7 +4,6 @@ Origin: kubevirt: pkg/virt-controller/watch/drain/disruptionbudget/disruptionbud
 """
 
 from fakekube.client.informer import Informer
-from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import controller_of, is_terminating, name, namespace
 from fakekube.machinery.resources import BUDGETS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.virt.controller.wiring import Wiring
@@ -24,7 +23,4 @@ class OldBudgets:
         if budget is None or owner is None or is_terminating(budget):
             return
         if owner["kind"] == VIRTUAL_MACHINE_INSTANCES.kind:
-            try:
-                await self._client.delete(BUDGETS, name(budget), namespace(budget))
-            except NotFound:
-                return
+            await self._client.delete_if_present(BUDGETS, name(budget), namespace(budget))

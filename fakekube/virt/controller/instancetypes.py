@@ -14,7 +14,7 @@ from typing import Any
 
 from fakekube.client.client import Client
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import AlreadyExists, ApiError, NotFound
+from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import Obj, dig, name, namespace
 from fakekube.machinery.resources import CONTROLLER_REVISIONS, MACHINE_ACTIONS
 from fakekube.machinery.wire import Object
@@ -99,10 +99,7 @@ class Instancetypes:
         """Delete copies nobody needs any more."""
         for own in revisions:
             self._kept.pop((namespace(vm), own), None)
-            try:
-                await self._client.delete(CONTROLLER_REVISIONS, own, namespace(vm))
-            except NotFound:
-                continue
+            await self._client.delete_if_present(CONTROLLER_REVISIONS, own, namespace(vm))
 
     async def _one(self, vm: Object, member: kinds.Member, matcher: Object) -> tuple[str, str]:
         """The revision that stands for a matcher, and the one it replaces, if any."""
@@ -126,16 +123,15 @@ class Instancetypes:
     async def _keep(self, vm: Object, found: Object, doing: str = "storing") -> str:
         wanted = kept_sizes.revision(vm, found)
         own, spec = name(wanted), wanted["data"]["spec"]
-        try:
-            await self._client.create(CONTROLLER_REVISIONS, wanted)
-        except AlreadyExists:  # an earlier pass may have got this far
+        made = await self._client.create_if_absent(CONTROLLER_REVISIONS, wanted)
+        if made is None:  # an earlier pass may have got this far
             stored = await self._client.get(CONTROLLER_REVISIONS, own, namespace(vm))
             if dig(stored, "data", "spec") != spec:
                 text = (
                     f"error encountered while {doing} instancetype.kubevirt.io controllerRevisions: "
                     f"found existing ControllerRevision with unexpected data: {own}"
                 )
-                raise FailedError(Failure("FailedCreate", text)) from None
+                raise FailedError(Failure("FailedCreate", text))
         self._kept[namespace(vm), own] = spec
         return own
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL, WARNING
-from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import (
     annotations,
     dig,
@@ -284,7 +284,4 @@ class MigrationController:
             key=lambda one: (one["metadata"]["creationTimestamp"], int(one["metadata"]["resourceVersion"]))
         )
         for old in final[: max(0, len(final) - _KEPT)]:
-            try:
-                await self._client.delete(MIGRATIONS, name(old), namespace(old))
-            except NotFound:
-                continue
+            await self._client.delete_if_present(MIGRATIONS, name(old), namespace(old))

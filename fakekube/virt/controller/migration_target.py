@@ -5,7 +5,7 @@ Origin: kubevirt: pkg/virt-controller/watch/migration/migration.go (createTarget
 
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.clock import parse_rfc3339
-from fakekube.machinery.errors import ApiError, InternalError, NotFound
+from fakekube.machinery.errors import ApiError, InternalError
 from fakekube.machinery.objects import (
     annotations,
     condition,
@@ -104,9 +104,7 @@ class Targets:
         """Delete the target, and tell why; the reason has the pod's name put in."""
         if seen.target is None or is_terminating(seen.target) or pods.is_finished(seen.target):
             return
-        try:
-            await self._client.delete(PODS, name(seen.target), namespace(seen.target))
-        except NotFound:
+        if not await self._client.delete_if_present(PODS, name(seen.target), namespace(seen.target)):
             return
         if reason:
             told = reason.format(key(seen.target))

@@ -4,7 +4,7 @@ What one looks like, and when it can be used: `persistent_state`.
 Origin: kubevirt: pkg/storage/backend-storage/backend-storage.go, pkg/virt-controller/watch/{vmi,migration}
 """
 
-from fakekube.machinery.errors import ApiError, InternalError, NotFound
+from fakekube.machinery.errors import ApiError, InternalError
 from fakekube.machinery.objects import dig, is_terminating, key, labels, name, namespace, split_key
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, STORAGE_PROFILES
 from fakekube.machinery.wire import Object
@@ -53,10 +53,7 @@ class StateClaims:
     async def _create(self, own: str, vmi: Object, marks: dict[str, str]) -> Object:
         config = self._informers.config()
         chosen = persistent_state.storage_class(config, self._informers.storage_classes.objects())
-        try:
-            profile = await self._client.get(STORAGE_PROFILES, chosen, None)
-        except NotFound:
-            profile = None
+        profile = await self._client.find(STORAGE_PROFILES, chosen)
         mode = persistent_state.access_mode(config, profile)
         made = await self._writer.create(persistent_state.build(vmi, marks, chosen, mode))
         self._awaited.put(own, made)
@@ -101,13 +98,15 @@ class StateClaims:
             return
         marks = persistent_state.handed_over(claim, dig(migration, "spec", "vmiName", default=""))
         await self._writer.patch(claim, patches.guarded("/metadata/labels", dict(labels(claim)), marks))
-        await self._remove(namespace(migration), state.get(persistent_state.SOURCE, ""))
+        await self._client.delete_if_present(
+            PERSISTENT_VOLUME_CLAIMS, state.get(persistent_state.SOURCE, ""), namespace(migration)
+        )
 
     async def abort(self, migration: Object) -> None:
         """The guest stays: what was made for the target goes."""
         claim = self._of_target(migration, dig(migration, "status", "migrationState", default={}))
         if claim is not None and not is_terminating(claim):
-            await self._remove(namespace(migration), name(claim))
+            await self._client.delete_if_present(PERSISTENT_VOLUME_CLAIMS, name(claim), namespace(migration))
 
     def _of_target(self, migration: Object, state: Object) -> Object | None:
         """The claim that was made for the target, and is still no one else's."""
@@ -116,9 +115,3 @@ class StateClaims:
         if claim is None or self._writer.behind(own):
             return None
         return claim if labels(claim).get(names.MIGRATION_NAME) == name(migration) else None
-
-    async def _remove(self, space: str, own: str) -> None:
-        try:
-            await self._client.delete(PERSISTENT_VOLUME_CLAIMS, own, space)
-        except NotFound:
-            return

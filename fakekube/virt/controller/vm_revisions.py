@@ -5,7 +5,6 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (createVMRevision, getLastV
 
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
-from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.objects import dig, key, name, namespace, uid
 from fakekube.machinery.resources import CONTROLLER_REVISIONS
 from fakekube.machinery.wire import Object
@@ -34,15 +33,9 @@ class Revisions:
         kept = [name(one) for one in self._known.by_index(BY_OWNER, uid(vm))]
         for old in kept:
             if old != wanted and old.startswith("revision-start-vm-"):
-                try:
-                    await self._client.delete(CONTROLLER_REVISIONS, old, namespace(vm))
-                except NotFound:
-                    continue
+                await self._client.delete_if_present(CONTROLLER_REVISIONS, old, namespace(vm))
         if wanted not in kept:
-            try:
-                await self._client.create(CONTROLLER_REVISIONS, vmi_template.revision(vm))
-            except AlreadyExists:
-                return
+            await self._client.create_if_absent(CONTROLLER_REVISIONS, vmi_template.revision(vm))
 
     async def started_from(self, key: str, vmi: Object) -> Object | None:
         """The VM spec a VMI was made from, read once per start."""
@@ -50,9 +43,8 @@ class Revisions:
         known = self._started.get(key)
         if known is not None and known[0] == revision:
             return known[1]
-        try:
-            stored = await self._client.get(CONTROLLER_REVISIONS, revision, namespace(vmi))
-        except NotFound:
+        stored = await self._client.find(CONTROLLER_REVISIONS, revision, namespace(vmi))
+        if stored is None:
             return None
         spec: Object = dig(stored, "data", "spec", default={})
         self._started[key] = (revision, spec)

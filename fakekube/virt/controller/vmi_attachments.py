@@ -5,10 +5,8 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/volume-hotplug.go
 """
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 
 from fakekube.client.recorder import NORMAL
-from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import dig, is_terminating, name, namespace, uid
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object
@@ -77,9 +75,7 @@ class Attachments:
             text = f"Created attachment pod {name(current)}"
             self._recorder.event(vmi, NORMAL, "SuccessfulCreate", text)
         for pod in hotplug.superfluous(vmi, current, pods, needed=bool(volumes)):
-            try:
-                await self._client.delete(PODS, name(pod), namespace(pod))
-            except NotFound:
+            if not await self._client.delete_if_present(PODS, name(pod), namespace(pod)):
                 continue
             self._deleted.add(uid(pod))
             pods = [one for one in pods if one is not pod]
@@ -116,13 +112,11 @@ class Attachments:
         for claim, pod in there.items():
             if claim not in waiting:
                 self._deleted.add(uid(pod))
-                with suppress(NotFound):
-                    await self._client.delete(PODS, name(pod), namespace(pod))
+                await self._client.delete_if_present(PODS, name(pod), namespace(pod))
 
     async def _follow(self, launchers: Iterable[Object]) -> None:
         """The attachment pods of launchers that have ended go, as where a guest has moved away from."""
         for launcher in launchers:
             for pod in self._pods(launcher) if is_finished(launcher) else ():
                 self._deleted.add(uid(pod))
-                with suppress(NotFound):
-                    await self._client.delete(PODS, name(pod), namespace(pod))
+                await self._client.delete_if_present(PODS, name(pod), namespace(pod))

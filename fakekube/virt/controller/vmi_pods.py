@@ -121,9 +121,7 @@ class Launchers:
         self._recorder.event(vmi, NORMAL, "SuccessfulCreate", f"Created virtual machine pod {name(pod)}")
 
     async def _delete_temporary(self, seen: Pass, pod: Object) -> None:
-        try:
-            await self._client.delete(PODS, name(pod), namespace(pod), grace_seconds=0)
-        except NotFound:
+        if not await self._client.delete_if_present(PODS, name(pod), namespace(pod), grace_seconds=0):
             return
         message = f"Deleted WaitForFirstConsumer temporary pod {name(pod)}"
         self._recorder.event(seen.vmi, NORMAL, "SuccessfulDelete", message)

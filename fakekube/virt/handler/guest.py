@@ -22,7 +22,7 @@ from fakekube.ids import Ids
 from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import CHAOS, INSTANT, Pace, Stage
-from fakekube.machinery.errors import Conflict, NotFound
+from fakekube.machinery.errors import Conflict
 from fakekube.machinery.objects import dig, key, namespace, uid
 from fakekube.machinery.resources import DATA_VOLUMES, PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
@@ -230,12 +230,8 @@ class VirtHandler:
     async def _origin(self, vmi: Object) -> str:
         """What the claim a guest boots from was filled with, where a DataVolume tells."""
         claim = systems.boot_claim(vmi)
-        try:
-            return (
-                systems.origin(await self._client.get(DATA_VOLUMES, claim, namespace(vmi))) if claim else ""
-            )
-        except NotFound:
-            return ""
+        volume = await self._client.find(DATA_VOLUMES, claim, namespace(vmi)) if claim else None
+        return systems.origin(volume) if volume is not None else ""
 
     def _probe(self, vmi: Object) -> None:
         """Servers in the guest have come or gone: look at its launchers again."""

@@ -22,7 +22,7 @@ from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import AlreadyExists, ApiError, NotFound
+from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import (
     condition,
     dig,
@@ -166,19 +166,15 @@ class VirtOperator:
         await self._settle(await self._client.get(KUBEVIRTS, "kubevirt", NAMESPACE))
 
     async def _deployed(self) -> bool:
-        try:
-            found = await self._client.get(KUBEVIRTS, "kubevirt", NAMESPACE)
-        except NotFound:
-            return False
+        found = await self._client.find(KUBEVIRTS, "kubevirt", NAMESPACE)
         return bool(dig(found, "status", "phase") == "Deployed")
 
     async def _ensure(self, obj: Object) -> None:
         resource = RESOURCES[obj["kind"]]
         if obj["kind"] == KUBEVIRTS.kind and (await self._client.metadata_only().list(KUBEVIRTS)).items:
             return  # our own webhook would refuse another
-        try:
-            made = await self._client.create(resource, obj)
-        except AlreadyExists:
+        made = await self._client.create_if_absent(resource, obj)
+        if made is None:
             return
         if obj["kind"] in _SPLIT:
             await self._client.update(resource, {**made, "status": obj["status"]}, subresource="status")

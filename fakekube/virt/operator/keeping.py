@@ -6,14 +6,12 @@ Origin: kubevirt: pkg/virt-operator/resource/apply/{core,rbac,admissionregistrat
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery import objects
-from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.resources import CONFIG_MAPS, Resource
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import authorities
@@ -108,11 +106,9 @@ class Keeper:
         return None
 
     async def _put_back(self, resource: Resource, wanted: Object) -> None:
-        try:
-            found = await self._client.get(resource, objects.name(wanted), objects.namespace(wanted) or None)
-        except NotFound:
-            with suppress(AlreadyExists):
-                await self._client.create(resource, wanted)
+        found = await self._client.find(resource, objects.name(wanted), objects.namespace(wanted))
+        if found is None:
+            await self._client.create_if_absent(resource, wanted)
             return
         as_it_was = restored(found, wanted)
         if as_it_was is not found and not objects.is_terminating(found):

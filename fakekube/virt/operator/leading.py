@@ -11,7 +11,6 @@ from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock, rfc3339_micro
-from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import dig, is_terminating, labels, name
 from fakekube.machinery.resources import LEASES, PODS
 from fakekube.machinery.wire import Object
@@ -36,9 +35,8 @@ class Leases:
         candidates = candidates_of(self._pods.objects(), component)
         if not candidates:
             return None
-        try:
-            known = await self._client.get(LEASES, component, self._namespace)
-        except NotFound:
+        known = await self._client.find(LEASES, component, self._namespace)
+        if known is None:
             await self._client.create(LEASES, self._lease(component, candidates[0]))
             return None
         if dig(known, "spec", "holderIdentity") not in candidates:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from fakekube.client.client import Client
 from fakekube.client.recorder import WARNING, Recorder
-from fakekube.machinery.errors import Conflict, NotFound
+from fakekube.machinery.errors import Conflict
 from fakekube.machinery.objects import dig, name
 from fakekube.machinery.resources import BUDGETS, DAEMON_SETS, DEPLOYMENTS, NODES, Resource
 from fakekube.machinery.wire import Object
@@ -96,11 +96,7 @@ class Rollout:
         return [known]
 
     async def _known(self, resource: Resource, made: Object) -> Object | None:
-        try:
-            return await self._client.get(resource, name(made), self._namespace)
-        except NotFound:
-            return None
+        return await self._client.find(resource, name(made), self._namespace)
 
     async def _gone(self, resource: Resource, made: Object) -> None:
-        with suppress(NotFound):
-            await self._client.delete(resource, name(made), self._namespace)
+        await self._client.delete_if_present(resource, name(made), self._namespace)

@@ -4,7 +4,7 @@ Origin: kubevirt: pkg/monitoring/metrics
 """
 
 from fakekube.client.client import Client
-from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import Obj, condition_is, dig, key, name, namespace
 from fakekube.machinery.resources import (
     INSTANCE_ACTIONS,
@@ -47,10 +47,8 @@ async def told(pod: Object, component: str, client: Client) -> str:
 
 
 async def _holder(client: Client, component: str, space: str) -> str:
-    try:
-        return str(dig(await client.get(LEASES, component, space), "spec", "holderIdentity"))
-    except NotFound:
-        return ""
+    holder: str = dig(await client.find(LEASES, component, space), "spec", "holderIdentity", default="")
+    return holder
 
 
 async def _everything(client: Client, kubevirt: Obj) -> World:

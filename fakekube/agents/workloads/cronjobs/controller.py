@@ -78,11 +78,8 @@ class CronJobs(Workload):
         status["active"] = active
 
     async def _exists(self, reference: Object, namespace: str) -> bool:
-        try:
-            found = await self.client.get(JOBS, str(reference.get("name")), namespace)
-        except NotFound:
-            return False
-        return objects.uid(found) == reference.get("uid")
+        found = await self.client.find(JOBS, str(reference.get("name")), namespace)
+        return found is not None and objects.uid(found) == reference.get("uid")
 
     async def _start(self, cron_job: Object, status: Object) -> Result | None:
         spec = cron_job["spec"]

@@ -19,7 +19,7 @@ from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.machinery import objects
-from fakekube.machinery.errors import AlreadyExists, ApiError, NotFound
+from fakekube.machinery.errors import AlreadyExists, ApiError
 from fakekube.machinery.objects import dig
 from fakekube.machinery.resources import DEPLOYMENTS, PODS, REPLICA_SETS
 from fakekube.machinery.wire import Object
@@ -226,10 +226,7 @@ class Deployments(Workload):
 
     async def _forget(self, deployment: Object, old: list[Object]) -> None:
         for rs in planning.forgotten(deployment, old):
-            try:
-                await self.client.delete(REPLICA_SETS, objects.name(rs), objects.namespace(rs))
-            except NotFound:
-                continue
+            await self.client.delete_if_present(REPLICA_SETS, objects.name(rs), objects.namespace(rs))
 
     async def _write_set(self, rs: Object) -> Object:
         return self._fresh_sets.wrote(await self.client.update(REPLICA_SETS, rs))

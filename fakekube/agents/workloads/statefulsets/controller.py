@@ -112,9 +112,7 @@ class StatefulSets(Workload):
     async def _create_claim(self, set_: Object, wanted: Object, pod: str) -> None:
         if planning.keeper(set_, planning.ordinals(set_).start) == "set":
             wanted["metadata"]["ownerReferences"] = [objects.owner_reference(set_)]
-        try:
-            await self.client.create(PERSISTENT_VOLUME_CLAIMS, wanted)
-        except AlreadyExists:
+        if await self.client.create_if_absent(PERSISTENT_VOLUME_CLAIMS, wanted) is None:
             return
         said = f"create Claim {objects.name(wanted)} Pod {pod} in StatefulSet {objects.name(set_)} success"
         self.recorder.event(set_, NORMAL, "SuccessfulCreate", said)

@@ -8,7 +8,7 @@ from typing import Any
 
 from fakekube.client.client import Client
 from fakekube.machinery import answers
-from fakekube.machinery.errors import ApiError, BadRequest, NotFound
+from fakekube.machinery.errors import ApiError, BadRequest
 from fakekube.machinery.objects import condition_is, controller_of, dig
 from fakekube.machinery.resources import NODES, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object, Request, Response
@@ -176,7 +176,7 @@ class Instances:
         if not leaving:
             return replies.empty()
         taint = (await self._settings.current()).drain_taint
-        for one in dig(await self._node_object(leaving), "spec", "taints") or ():
+        for one in dig(await self._client.find(NODES, leaving), "spec", "taints") or ():
             if one.get("key") == taint and one.get("effect") == "NoSchedule":
                 raise BadRequest(f'Node "{leaving}" has NodeDrainTaintKey "{taint}:NoSchedule"')
         path = "/status/evacuationNodeName"
@@ -190,12 +190,6 @@ class Instances:
             except ApiError as error:
                 raise replies.internal(error.message) from None
         return replies.empty()
-
-    async def _node_object(self, own: str) -> Object:
-        try:
-            return await self._client.get(NODES, own)
-        except NotFound:
-            return {}
 
     async def _console(self, _request: Request, namespace: str, own: str) -> Response:
         vmi = await self._instance(namespace, own)

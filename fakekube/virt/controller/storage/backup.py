@@ -234,7 +234,7 @@ class Backups(common.Part):
         """Whether neither claim nor export nor note of it is left at the guest."""
         obj, volume = work.obj, backup_status.target_volume(name(work.obj))
         if backup_status.is_pulled(obj) and self._export(obj) is not None:
-            await self._remove(common.EXPORTS, namespace(obj), name(obj))
+            await self._client.delete_if_present(common.EXPORTS, name(obj), namespace(obj))
         if not backup_status.is_detached(vmi, volume):
             beside = dig(vmi, "spec", "utilityVolumes")
             left = [one for one in beside or () if one["name"] != volume]

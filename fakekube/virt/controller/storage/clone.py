@@ -9,7 +9,6 @@ from fnmatch import fnmatchcase
 import orjson
 
 from fakekube.client.recorder import NORMAL
-from fakekube.machinery.errors import AlreadyExists
 from fakekube.machinery.objects import (
     annotations,
     dig,
@@ -21,7 +20,7 @@ from fakekube.machinery.objects import (
     owner_reference,
     uid,
 )
-from fakekube.machinery.resources import RESTORES, VIRTUAL_MACHINES, Resource
+from fakekube.machinery.resources import RESTORES, VIRTUAL_MACHINES
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance
 from fakekube.virt.controller.storage import common, restoring
@@ -76,7 +75,7 @@ class Clones(common.Part):
         if source.get("kind") == "VirtualMachineSnapshot":
             await self._step(obj, SNAPSHOTTING, snapshotName=own, targetName=self._target(obj))
             return
-        vm = await self._find(VIRTUAL_MACHINES, space, own)
+        vm = await self._client.find(VIRTUAL_MACHINES, own, space)
         if vm is None:
             message = f"Source doesn't exist: VirtualMachine {space}/{own}"
             await self._pend(obj, "SourceDoesNotExist", message)
@@ -88,7 +87,7 @@ class Clones(common.Part):
         snapshot = f"tmp-snapshot-{uid(obj)}"
         wanted = self._owned(obj, common.SNAPSHOTS.api_version, common.SNAPSHOTS.kind, snapshot)
         reference = {"apiGroup": "kubevirt.io", "kind": "VirtualMachine", "name": own}
-        await self._make(common.SNAPSHOTS, {**wanted, "spec": {"source": reference}})
+        await self._client.create_if_absent(common.SNAPSHOTS, {**wanted, "spec": {"source": reference}})
         self._recorder.event(
             obj, NORMAL, "SnapshotCreated", f"created snapshot {snapshot} for clone {name(obj)}"
         )
@@ -106,11 +105,13 @@ class Clones(common.Part):
 
     async def _after_snapshot(self, obj: Object) -> None:
         space = namespace(obj)
-        snapshot = await self._find(common.SNAPSHOTS, space, dig(obj, "status", "snapshotName", default=""))
+        snapshot = await self._client.find(
+            common.SNAPSHOTS, dig(obj, "status", "snapshotName", default=""), space
+        )
         if not dig(snapshot, "status", "readyToUse"):
             return
-        content = await self._find(
-            common.CONTENTS, space, dig(snapshot, "status", "virtualMachineSnapshotContentName", default="")
+        content = await self._client.find(
+            common.CONTENTS, dig(snapshot, "status", "virtualMachineSnapshotContentName", default=""), space
         )
         if content is None:
             return
@@ -129,21 +130,23 @@ class Clones(common.Part):
             "patches": [orjson.dumps(one).decode() for one in differences(obj, kept)]
             + list(dig(obj, "spec", "patches", default=())),
         }
-        await self._make(RESTORES, {**wanted, "spec": spec})
+        await self._client.create_if_absent(RESTORES, {**wanted, "spec": spec})
         self._recorder.event(
             obj, NORMAL, "RestoreCreated", f"created restore {restore} for clone {name(obj)}"
         )
         await self._step(obj, RESTORING, restoreName=restore)
 
     async def _after_restore(self, obj: Object) -> None:
-        restore = await self._find(RESTORES, namespace(obj), dig(obj, "status", "restoreName", default=""))
+        restore = await self._client.find(
+            RESTORES, dig(obj, "status", "restoreName", default=""), namespace(obj)
+        )
         if dig(restore, "status", "complete"):
             self._recorder.event(obj, NORMAL, "RestoreReady", f"restore {name(restore or {})} is ready")
             await self._step(obj, CREATING)
 
     async def _after_creation(self, obj: Object) -> None:
         space, target = namespace(obj), dig(obj, "status", "targetName", default="")
-        if await self._find(VIRTUAL_MACHINES, space, target) is None:
+        if await self._client.find(VIRTUAL_MACHINES, target, space) is None:
             return
         self._recorder.event(
             obj, NORMAL, "TargetVMCreated", f"created target VM {target} for clone {name(obj)}"
@@ -154,15 +157,17 @@ class Clones(common.Part):
     async def _tidy(self, obj: Object) -> None:
         """Snapshot and restore go once nothing is filled from them any more: when every claim is bound."""
         space, restored = namespace(obj), dig(obj, "status", "restoreName", default="")
-        restore = await self._find(RESTORES, space, restored)
+        restore = await self._client.find(RESTORES, restored, space)
         for one in dig(restore, "status", "restores", default=()):
             claim = self._informers.claims.get(f"{space}/{one['persistentVolumeClaim']}")
             if dig(claim, "status", "phase") != "Bound":
                 return
         self._recorder.event(obj, NORMAL, "PVCBound", f"all PVC for clone {name(obj)} are bound")
-        await self._remove(RESTORES, space, restored)
+        await self._client.delete_if_present(RESTORES, restored, space)
         if dig(obj, "spec", "source", "kind") != "VirtualMachineSnapshot":
-            await self._remove(common.SNAPSHOTS, space, dig(obj, "status", "snapshotName", default=""))
+            await self._client.delete_if_present(
+                common.SNAPSHOTS, dig(obj, "status", "snapshotName", default=""), space
+            )
         await self._tell(obj, snapshotName=None, restoreName=None)
 
     async def _step(self, obj: Object, phase: str, **members: str) -> None:
@@ -174,12 +179,6 @@ class Clones(common.Part):
         owner = owner_reference({**obj, "apiVersion": self.resource.api_version, "kind": self.resource.kind})
         meta = {"name": own, "namespace": namespace(obj), "ownerReferences": [owner]}
         return {"apiVersion": api_version, "kind": kind, "metadata": meta}
-
-    async def _make(self, resource: Resource, wanted: Object) -> None:
-        try:
-            await self._client.create(resource, wanted)
-        except AlreadyExists:
-            return
 
 
 def differences(clone: Object, kept: Object) -> list[Object]:

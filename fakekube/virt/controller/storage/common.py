@@ -5,7 +5,6 @@ from typing import Any
 
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
-from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import dig, finalizers, key, name, namespace, without
 from fakekube.machinery.resources import VIRTUAL_MACHINES, Resource
 from fakekube.machinery.wire import Object
@@ -84,27 +83,14 @@ class Part:
             meta = {**obj["metadata"], "finalizers": without(finalizers(obj), finalizer)}
             await self._client.update(self.resource, {**obj, "metadata": meta})
 
-    async def _find(self, resource: Resource, space: str, own: str) -> Object | None:
-        try:
-            return await self._client.get(resource, own, space if resource.namespaced else None)
-        except NotFound:
-            return None
-
-    async def _remove(self, resource: Resource, space: str, own: str) -> None:
-        try:
-            await self._client.delete(resource, own, space)
-        except NotFound:
-            return
-
     async def _note_on_vm(self, vm: Object, member: str, value: str | None) -> None:
         await note_on_vm(self._client, vm, member, value)
 
 
 async def note_on_vm(client: Client, vm: Object, member: str, value: str | None) -> None:
     """Tell in the VM's status what is under way; None: nothing any more."""
-    try:
-        from_api = await client.get(VIRTUAL_MACHINES, name(vm), namespace(vm))
-    except NotFound:
+    from_api = await client.find(VIRTUAL_MACHINES, name(vm), namespace(vm))
+    if from_api is None:
         return
     present = dig(from_api, "status", member)
     if present == value:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fakekube.client.recorder import NORMAL, WARNING
-from fakekube.machinery.errors import AlreadyExists
 from fakekube.machinery.objects import (
     dig,
     finalizers,
@@ -134,10 +133,9 @@ class Contents(common.Part):
                 "volumeSnapshotClassName": chosen,
             },
         }
-        try:
-            made = await self._client.create(VOLUME_SNAPSHOTS, wanted)
-        except AlreadyExists:  # the cache will show it
-            return await self._client.get(VOLUME_SNAPSHOTS, own, namespace(obj))
+        made = await self._client.create_if_absent(VOLUME_SNAPSHOTS, wanted)
+        if made is None:
+            return await self._client.get(VOLUME_SNAPSHOTS, own, namespace(obj))  # the cache will show it
         message = f"Successfully created VolumeSnapshot {own}"
         self._recorder.event(obj, NORMAL, "SuccessfulVolumeSnapshotCreate", message)
         return made

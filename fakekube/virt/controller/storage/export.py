@@ -13,7 +13,6 @@ from fakekube.client.controller import Result, owner_of
 from fakekube.client.informer import Informer
 from fakekube.client.recorder import NORMAL
 from fakekube.clock import rfc3339
-from fakekube.machinery.errors import AlreadyExists
 from fakekube.machinery.objects import (
     condition_is,
     dig,
@@ -95,7 +94,7 @@ class Exports(common.Part):
             return None
         left = (exporter.ends(obj) - self._clock.now()).total_seconds()
         if left <= 0:
-            await self._remove(self.resource, namespace(obj), name(obj))
+            await self._client.delete_if_present(self.resource, name(obj), namespace(obj))
             return None
         if not dig(obj, "status", "phase"):
             obj = await self._begin(obj)
@@ -129,7 +128,7 @@ class Exports(common.Part):
         source, space = dig(obj, "spec", "source", default={}), namespace(obj)
         own = source.get("name", "")
         if source.get("kind") == "PersistentVolumeClaim":
-            claim = await self._find(PERSISTENT_VOLUME_CLAIMS, space, own)
+            claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, own, space)
             used = bool(self._informers.vmis.by_index("claim", f"{space}/{own}"))
             return export_source.of_claim(f"{space}/{own}", claim, self._volume(space, own), used=used)
         if source.get("kind") == "VirtualMachine":
@@ -140,14 +139,14 @@ class Exports(common.Part):
 
     async def _offer_of_machine(self, space: str, own: str) -> Offer:
         where = f"{space}/{own}"
-        vm = await self._find(VIRTUAL_MACHINES, space, own)
+        vm = await self._client.find(VIRTUAL_MACHINES, own, space)
         if vm is None:
             return Offer(obstacle="VMNotFound", message=f"Virtual Machine {where} not found", machine=own)
         claims, populated = [], True
         for volume in self._informers.volumes_of(vm):
             if not (used := instance.claim_name(volume)):
                 continue
-            claim = await self._find(PERSISTENT_VOLUME_CLAIMS, space, used)
+            claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, used, space)
             if claim is not None:
                 claims.append(claim)
                 populated = populated and export_source.is_populated(claim, self._volume(space, used))
@@ -158,13 +157,13 @@ class Exports(common.Part):
         return export_source.of_machine(where, own, claims, populated=populated, runs=runs)
 
     async def _offer_of_snapshot(self, obj: Object, space: str, own: str) -> Offer:
-        snapshot = await self._find(common.SNAPSHOTS, space, own)
+        snapshot = await self._client.find(common.SNAPSHOTS, own, space)
         machine = dig(snapshot, "spec", "source", "name")
         if not dig(snapshot, "status", "readyToUse"):
             text = f"VirtualMachineSnapshot {space}/{own} is not ready to use"
             return Offer(obstacle="Initializing", message=text, machine=machine)
         content = dig(snapshot, "status", "virtualMachineSnapshotContentName", default="")
-        kept = await self._find(common.CONTENTS, space, content)
+        kept = await self._client.find(common.CONTENTS, content, space)
         claims = [
             await self._restored(obj, backup)
             for backup in dig(kept, "spec", "volumeBackups", default=())
@@ -176,9 +175,9 @@ class Exports(common.Part):
         return Offer(claims, machine=machine)
 
     async def _restored(self, obj: Object, backup: Object) -> Object:
-        taken = await self._find(VOLUME_SNAPSHOTS, namespace(obj), backup["volumeSnapshotName"])
+        taken = await self._client.find(VOLUME_SNAPSHOTS, backup["volumeSnapshotName"], namespace(obj))
         wanted = exporter.claim(obj, backup, taken)
-        found = await self._find(PERSISTENT_VOLUME_CLAIMS, namespace(obj), name(wanted))
+        found = await self._client.find(PERSISTENT_VOLUME_CLAIMS, name(wanted), namespace(obj))
         return found or await self._client.create(PERSISTENT_VOLUME_CLAIMS, wanted)
 
     def _volume(self, space: str, own: str) -> Object | None:
@@ -196,10 +195,12 @@ class Exports(common.Part):
                 return None
             if offer.available and not exporter.is_outdated(pod, wanted):
                 return pod
-            await self._remove(PODS, namespace(pod), name(pod))
+            await self._client.delete_if_present(PODS, name(pod), namespace(pod))
             for volume in dig(pod, "spec", "volumes", default=()):
                 if volume["name"] == exporter.CERTIFICATES:
-                    await self._remove(SECRETS, namespace(pod), volume["secret"]["secretName"])
+                    await self._client.delete_if_present(
+                        SECRETS, volume["secret"]["secretName"], namespace(pod)
+                    )
             return None
         if not offer.available:
             return None
@@ -216,9 +217,7 @@ class Exports(common.Part):
         return made
 
     async def _make(self, obj: Object, resource: Resource, wanted: Object, reason: str, what: str) -> bool:
-        try:
-            await self._client.create(resource, wanted)
-        except AlreadyExists:
+        if await self._client.create_if_absent(resource, wanted) is None:
             return False
         self._recorder.event(obj, NORMAL, reason, f"Created {what} {namespace(obj)}/{name(wanted)}")
         return True
@@ -252,13 +251,13 @@ class Exports(common.Part):
     async def _links(self, obj: Object, offer: Offer) -> Object:
         kubevirt = self._informers.kubevirt
         space = namespace(kubevirt) if kubevirt else ""
-        trusted = await self._find(CONFIG_MAPS, space, "kubevirt-export-ca") if space else None
+        trusted = await self._client.find(CONFIG_MAPS, "kubevirt-export-ca", space) if space else None
         authority = dig(trusted, "data", "ca-bundle", default="")
         host, secret, outside = "", "", ""
         if space:
             host, secret = exporter.external_host((await self._client.list(_INGRESSES, space)).items)
         if secret:
-            shown = await self._find(SECRETS, space, secret)
+            shown = await self._client.find(SECRETS, secret, space)
             outside = b64decode(dig(shown, "data", "tls.crt", default="")).decode().strip()
         return exporter.links(obj, offer, authority, host, outside)
 

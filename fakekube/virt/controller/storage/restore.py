@@ -85,7 +85,7 @@ class Restores(Targets):
 
     async def _reconcile(self, obj: Object) -> Result | None:
         space, target = namespace(obj), dig(obj, "spec", "target", "name", default="")
-        vm = await self._find(VIRTUAL_MACHINES, space, target)
+        vm = await self._client.find(VIRTUAL_MACHINES, target, space)
         if is_terminating(obj):
             await self._forget(obj, vm)
             return None
@@ -166,7 +166,7 @@ class Restores(Targets):
 
     async def _snapshot(self, obj: Object) -> Object:
         own = dig(obj, "spec", "virtualMachineSnapshotName", default="")
-        snapshot = await self._find(common.SNAPSHOTS, namespace(obj), own)
+        snapshot = await self._client.find(common.SNAPSHOTS, own, namespace(obj))
         if snapshot is None:
             raise NotYetError(f"VMSnapshot {namespace(obj)}/{own} does not exist")
         return snapshot
@@ -175,7 +175,7 @@ class Restores(Targets):
         if not dig(snapshot, "status", "readyToUse"):
             raise NotYetError(f"VMSnapshot {key(snapshot)} not ready")
         own = dig(snapshot, "status", "virtualMachineSnapshotContentName", default="")
-        content = await self._find(common.CONTENTS, namespace(obj), own)
+        content = await self._client.find(common.CONTENTS, own, namespace(obj))
         if content is None:
             raise NotYetError(f"VMSnapshotContent {namespace(obj)}/{own} does not exist")
         return content
@@ -190,15 +190,15 @@ class Restores(Targets):
         ready = True
         for wanted in dig(obj, "status", "restores", default=()):
             own = wanted["persistentVolumeClaim"]
-            claim = await self._find(PERSISTENT_VOLUME_CLAIMS, namespace(obj), own)
+            claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, own, namespace(obj))
             if claim is None:
                 ready = False
                 backup = backups[wanted["volumeName"]]
-                taken = await self._find(
-                    VOLUME_SNAPSHOTS, namespace(obj), backup.get("volumeSnapshotName", "")
+                taken = await self._client.find(
+                    VOLUME_SNAPSHOTS, backup.get("volumeSnapshotName", ""), namespace(obj)
                 )
                 made = restoring.claim(obj, wanted, backup, kept=kept, vm=vm, taken=taken)
-                await self._create(PERSISTENT_VOLUME_CLAIMS, made)
+                await self._client.create_if_absent(PERSISTENT_VOLUME_CLAIMS, made)
             elif restoring.is_in_place(obj) and not restoring.is_restored(obj, claim):
                 ready = False
                 obj = await self._replace(obj, wanted, claim)
@@ -222,14 +222,14 @@ class Restores(Targets):
             patch = {"metadata": {"annotations": marks}}
             await self._client.patch(DATA_VOLUMES, volume, namespace(obj), patch, type="merge")
         if not is_terminating(claim):
-            await self._remove(PERSISTENT_VOLUME_CLAIMS, namespace(claim), name(claim))
+            await self._client.delete_if_present(PERSISTENT_VOLUME_CLAIMS, name(claim), namespace(claim))
         return obj
 
     # The end.
 
     async def _finish(self, obj: Object, vm: Object) -> None:
         for own in dig(obj, "status", "deletedDataVolumes", default=()):
-            await self._remove(DATA_VOLUMES, namespace(obj), own)
+            await self._client.delete_if_present(DATA_VOLUMES, own, namespace(obj))
         await self._delete_former_state(obj)
         await self._unmark(obj, vm)
         message = f"Successfully completed VirtualMachineRestore {name(obj)}"
@@ -249,7 +249,7 @@ class Restores(Targets):
 
     async def _unmark(self, obj: Object, vm: Object) -> None:
         """Nothing is restored to the VM any more; what was dumped of its memory is of another time."""
-        now = await self._find(VIRTUAL_MACHINES, namespace(vm), name(vm))
+        now = await self._client.find(VIRTUAL_MACHINES, name(vm), namespace(vm))
         if now is None or dig(now, "status", "restoreInProgress") != name(obj):
             return
         patch = {"status": {"restoreInProgress": None, "memoryDumpRequest": None}}
@@ -267,7 +267,7 @@ class Restores(Targets):
         else:
             message = f"VirtualMachineRestore encountered error {text}"
             self._recorder.event(obj, WARNING, "VirtualMachineRestoreError", message)
-        current = await self._find(self.resource, namespace(obj), name(obj))
+        current = await self._client.find(self.resource, name(obj), namespace(obj))
         if current is not None:
             await self._tell(current, said)
 

@@ -5,9 +5,9 @@ Origin: kubevirt: pkg/storage/snapshot/restore.go (vmRestoreTarget)
 
 from typing import Any
 
-from fakekube.machinery.errors import AlreadyExists, NotFound
+from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import annotations, dig, name, namespace, owner_reference, owners
-from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, VIRTUAL_MACHINES, Resource
+from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, VIRTUAL_MACHINES
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, persistent_state
 from fakekube.virt.controller.storage import common, restoring
@@ -71,7 +71,7 @@ class Targets(common.Part):
             own = name(template)
             if own not in restored:
                 continue
-            volume = await self._find(DATA_VOLUMES, namespace(obj), own)
+            volume = await self._client.find(DATA_VOLUMES, own, namespace(obj))
             if volume is not None:
                 ready = ready and dig(volume, "status", "phase") in ("Succeeded", "WaitForFirstConsumer")
                 continue
@@ -85,7 +85,7 @@ class Targets(common.Part):
             if vm is not None:
                 meta["ownerReferences"] = [owner_reference(vm)]
             body = {"apiVersion": DATA_VOLUMES.api_version, "kind": DATA_VOLUMES.kind, "metadata": meta}
-            await self._create(DATA_VOLUMES, {**body, "spec": template.get("spec") or {}})
+            await self._client.create_if_absent(DATA_VOLUMES, {**body, "spec": template.get("spec") or {}})
         return ready
 
     async def _take_over_state(self, obj: Object, kept: Object) -> None:
@@ -108,7 +108,7 @@ class Targets(common.Part):
         marked = f"{CLEANUP}={persistent_state.volume_name(target)}"
         listed = await self._client.list(PERSISTENT_VOLUME_CLAIMS, namespace(obj), label_selector=marked)
         for claim in listed.items:
-            await self._remove(PERSISTENT_VOLUME_CLAIMS, namespace(obj), name(claim))
+            await self._client.delete_if_present(PERSISTENT_VOLUME_CLAIMS, name(claim), namespace(obj))
 
     async def _restore_revisions(self, obj: Object, kept: Object, vm: Object) -> None:
         """The revisions of instancetype and preference that the snapshot keeps are the target's, too."""
@@ -133,18 +133,12 @@ class Targets(common.Part):
             dig(volume, "persistentVolumeClaim", "claimName") for volume in instance.template_volumes(vm)
         ]
         for own in (*named, restoring.state_claim(obj, kept)):
-            claim = await self._find(PERSISTENT_VOLUME_CLAIMS, namespace(vm), own) if own else None
+            claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, own, namespace(vm)) if own else None
             if claim is None or owners(claim) or annotations(claim).get(OWNED_BY_VM) != name(obj):
                 continue
             marks = {mark: value for mark, value in annotations(claim).items() if mark != OWNED_BY_VM}
             meta = {**claim["metadata"], "annotations": marks, "ownerReferences": [owner_reference(vm)]}
             await self._client.update(PERSISTENT_VOLUME_CLAIMS, {**claim, "metadata": meta})
-
-    async def _create(self, resource: Resource, made: Object) -> None:
-        try:
-            await self._client.create(resource, made)
-        except AlreadyExists:
-            return
 
     async def _progress(self, obj: Object, reason: str, unready: str = "") -> Object:
         told = (self._said("Progressing", True, reason), self._said("Ready", False, unready or reason))

@@ -9,7 +9,6 @@ from typing import Any
 
 from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL
-from fakekube.machinery.errors import AlreadyExists
 from fakekube.machinery.objects import dig, is_terminating, name, namespace, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller.storage import common, content, snapshot_status
@@ -71,7 +70,7 @@ class Snapshots(common.Part):
             and snapshot_status.loses_content(obj, kept)
             and not is_terminating(kept)
         ):
-            await self._remove(common.CONTENTS, namespace(obj), name(kept))
+            await self._client.delete_if_present(common.CONTENTS, name(kept), namespace(obj))
         if is_terminating(obj):
             if kept is None or not snapshot_status.loses_content(obj, kept):
                 await self._let_go(obj, _HOLD)
@@ -104,9 +103,7 @@ class Snapshots(common.Part):
             spec["volumeBackups"] = backups
         meta = {"name": own, "namespace": namespace(obj), "finalizers": [content.HOLD]}
         made = {"apiVersion": common.CONTENTS.api_version, "kind": common.CONTENTS.kind, "metadata": meta}
-        try:
-            await self._client.create(common.CONTENTS, {**made, "spec": spec})
-        except AlreadyExists:
+        if await self._client.create_if_absent(common.CONTENTS, {**made, "spec": spec}) is None:
             return
         message = f"Successfully created VirtualMachineSnapshotContent {own}"
         self._recorder.event(obj, NORMAL, "SuccessfulVirtualMachineSnapshotContentCreate", message)

@@ -4,11 +4,9 @@ Origin: kubevirt: pkg/storage/snapshot/source.go
 """
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 
 from fakekube.client.client import Client
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.objects import (
     Obj,
     condition_is,
@@ -85,9 +83,8 @@ class Sources:
         if dig(vm, "status", "snapshotInProgress") != name(snapshot):
             return
         await common.note_on_vm(self._client, vm, "snapshotInProgress", None)
-        try:
-            now = await self._client.get(VIRTUAL_MACHINES, name(vm), namespace(vm))
-        except NotFound:
+        now = await self._client.find(VIRTUAL_MACHINES, name(vm), namespace(vm))
+        if now is None:
             return
         if HOLD in finalizers(now):
             meta = {**now["metadata"], "finalizers": without(finalizers(now), HOLD)}
@@ -164,9 +161,8 @@ class Sources:
 
     async def _started(self, vmi: Obj) -> Object | None:
         own = dig(vmi, "status", "virtualMachineRevisionName", default="")
-        try:
-            stored = await self._client.get(CONTROLLER_REVISIONS, own, namespace(vmi))
-        except NotFound:
+        stored = await self._client.find(CONTROLLER_REVISIONS, own, namespace(vmi))
+        if stored is None:
             return None
         spec: Object | None = dig(stored, "data", "spec")
         return spec
@@ -191,8 +187,7 @@ async def copied_revision(client: Client, space: str, own: str, before: str, own
         "labels": stored["metadata"].get("labels") or {},
         "ownerReferences": [owner_reference(owner)],
     }
-    with suppress(AlreadyExists):
-        await client.create(CONTROLLER_REVISIONS, made)
+    await client.create_if_absent(CONTROLLER_REVISIONS, made)
     return name(made)
 
 
