@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fakekube.client.client import Client
+from fakekube.client.complaints import Complaints
 from fakekube.clock import Clock, rfc3339_micro
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError, Conflict, NotFound
@@ -59,6 +60,7 @@ class LeaderElection:
         self._renew_seconds = renew_seconds
         self._retry_seconds = retry_seconds
         self._on_change = on_change
+        self._complaints = Complaints(log, f"lease {self._lease}")
         self._seen: Object = {}  # the spec seen last, and when it was seen first
         self._seen_at = 0.0
         self._mine: Object | None = None  # the lease as it was answered to the last write, if it is known
@@ -123,16 +125,20 @@ class LeaderElection:
             await asyncio.gather(trying, deadline, return_exceptions=True)
 
     async def _hold(self) -> bool:
-        """Take or renew the lease, once; whether that succeeded."""
+        """Take or renew the lease, once; whether that succeeded. Who may not is told so once, not every two seconds."""
         try:
-            if self._mine is not None:
-                with contextlib.suppress(Conflict, NotFound):
-                    return await self._write(self._mine)
-            return await self._take(await self._read())
+            held = await self._attempt()
         except ApiError as error:
-            level = logging.WARNING if error.code in (401, 403) else logging.INFO
-            log.log(level, "lease %s: %s", self._lease, error)
+            self._complaints.about(error)
             return False
+        self._complaints.over()
+        return held
+
+    async def _attempt(self) -> bool:
+        if self._mine is not None:
+            with contextlib.suppress(Conflict, NotFound):
+                return await self._write(self._mine)
+        return await self._take(await self._read())
 
     async def _read(self) -> Object | None:
         return await self._client.find(LEASES, self._name, self._namespace)

@@ -1,8 +1,12 @@
-"""What goes wrong again and again is logged when it begins, when it becomes something else, and when it is over."""
+"""What goes wrong again and again is logged when it begins, when it becomes something else, and when it is over.
+
+One rule for whoever tries for ever, a cache as a candidate for a lease: what the caller may not do does not mend itself,
+so somebody has to read of it.
+"""
 
 import logging
 
-from fakekube.machinery.errors import ApiError
+from fakekube.machinery.errors import ApiError, NotFound
 
 
 class Complaints:
@@ -14,12 +18,12 @@ class Complaints:
         self._said = ""
 
     def about(self, error: Exception) -> None:
-        """An attempt has failed. What the caller may not do does not mend itself: somebody has to read of it."""
+        """An attempt has failed. A 404 that names no object says that nobody serves the resource."""
         text = f"{self._what}: {error}; trying again"
         level = logging.WARNING
         if isinstance(error, ApiError) and error.code not in (401, 403):
             level = logging.INFO
-        if isinstance(error, ApiError) and error.code == 404:
+        if isinstance(error, NotFound) and not (error.details or {}).get("name"):
             text = f"{self._what} is not served ({error}); waiting until it is"
         self._log.log(logging.DEBUG if text == self._said else level, "%s", text)
         self._said = text

@@ -328,3 +328,28 @@ async def test_who_waits_says_who_leads(replicas, caplog):
     await change(cluster, holderIdentity="thief")
     await cluster.pass_time(3)
     assert caplog.messages.count("lease default/pools is held by thief") == 2, "both have seen it"
+
+
+@pytest.mark.parametrize(("code", "level"), [(403, "WARNING"), (503, "INFO")])
+async def test_a_refused_lease_is_complained_about_once(replicas, caplog, code, level):
+    """What is refused every two seconds is one line, a warning where it does not mend itself; and one when it is over."""
+    cluster, _, second = replicas
+    caplog.set_level("INFO", "controller.leader")
+    second.refused = code
+    await cluster.pass_time(30)
+    second.refused = 0
+    await cluster.pass_time(3)
+    (begun, over) = caplog.records
+    assert (begun.levelname, begun.message.startswith("lease default/pools: ")) == (level, True)
+    assert (over.levelname, over.message) == ("INFO", "lease default/pools: works again")
+
+
+async def test_a_lease_in_a_missing_namespace_is_no_missing_resource(bare_cluster, caplog):
+    """`is not served` is said of resources alone: a 404 that names an object is told as it is."""
+    caplog.set_level("INFO", "controller.leader")
+    client = Client(bare_cluster.api).as_user("admin", "system:masters")
+    election = LeaderElection(
+        client, clock=bare_cluster.clock, namespace="nowhere", name="pools", identity="first"
+    )
+    assert not await election._hold()
+    assert caplog.messages == ['lease nowhere/pools: namespaces "nowhere" not found; trying again']
