@@ -125,12 +125,14 @@ class Client:
         name: str | None = None,
         subresource: str | None = None,
         field_manager: str = "",
+        dry_run: bool = False,
     ) -> Object:
         """POST to the collection, or to a subresource (binding, eviction, token) of the object called `name`."""
         if subresource and name is None:
             name = objects.name(obj)
         path = resource.path(namespace or objects.namespace(obj), name, subresource)
-        return await self._call("POST", path, _given(fieldManager=field_manager), obj)
+        query = _given(fieldManager=field_manager, dryRun="All" if dry_run else "")
+        return await self._call("POST", path, query, obj)
 
     async def update(
         self, resource: Resource, obj: Object, *, subresource: str | None = None, field_manager: str = ""
@@ -149,8 +151,11 @@ class Client:
         subresource: str | None = None,
         field_manager: str = "",
         force: bool = False,
+        dry_run: bool = False,
     ) -> Object:
-        query = _given(fieldManager=field_manager, force="true" if force else "")
+        query = _given(
+            fieldManager=field_manager, force="true" if force else "", dryRun="All" if dry_run else ""
+        )
         path = resource.path(namespace, name, subresource)
         return await self._call("PATCH", path, query, patch, _PATCH_MEDIA_TYPES[type])
 

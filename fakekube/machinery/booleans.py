@@ -3,4 +3,5 @@
 Origin: go: strconv.ParseBool
 """
 
-TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})  # and nothing else
+TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})  # whatever is in neither is no boolean

@@ -5,6 +5,7 @@ Origin: kubevirt: pkg/virtctl/, staging/src/kubevirt.io/client-go/kubevirt/typed
 
 import io
 import json
+import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -305,6 +306,12 @@ async def test_port_forward_ssh_scp(virtctl: Virtctl, kind: str) -> None:
     """`port-forward`, `ssh` and `scp` open a port of a VM or its instance; a closed one is refused with its reason."""
     async with virtctl.stream(f"{SUB}/{kind}/vm/portforward/22/tcp") as socket:
         assert (await socket.receive_bytes(timeout=5)).startswith(b"SSH-2.0-")
+        await socket.send_bytes(b"SSH-2.0-Go\r\n")
+        farewell = await socket.receive_bytes(timeout=5)
+        length, padding, message, why = struct.unpack_from(">IBBI", farewell)
+        assert (length, len(farewell) % 8, padding >= 4) == (len(farewell) - 4, 0, True)
+        assert (message, why, b"nobody can log in" in farewell) == (1, 11, True)
+        assert (await socket.receive(timeout=5)).type == aiohttp.WSMsgType.CLOSE
     status, message = await virtctl.no_stream(f"{SUB}/{kind}/vm/portforward/5432/tcp")
     assert status == 500
     assert "5432" in message

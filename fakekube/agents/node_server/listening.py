@@ -1,8 +1,10 @@
-"""What listens on ports: a banner, a page that tells who answered, an echo. Pure but for `converse`.
+"""What listens on ports: SSH that lets nobody in, a page that tells who answered, an echo. Pure but for `converse`.
 
 A service is a function from the bytes so far to what it answers.
+SSH: RFC 4253, sections 4.2 (who speaks), 6 (packets), 11.1 (farewell).
 """
 
+import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -14,6 +16,8 @@ _BANNER = b"SSH-2.0-OpenSSH_9.9\r\n"
 _END = b"\r\n\r\n"
 _LONGEST_HEAD = 65536
 _HANDSHAKE = b"\x16\x03"  # how TLS begins
+_DISCONNECT, _BY_APPLICATION = 1, 11
+_BLOCK, _LEAST_PADDING = 8, 4
 
 Serve = Callable[[WebSocket], Awaitable[None]]
 
@@ -40,7 +44,24 @@ class Service:
 
 
 ECHO = Service(b"", Said)
-BANNER = Service(_BANNER, Said)  # SSH as far as that; what is said to it comes back
+
+
+def _farewell(text: bytes) -> bytes:
+    """The packet that ends a conversation before anything is encrypted, with its reason."""
+    payload = struct.pack(f">BII{len(text)}sI", _DISCONNECT, _BY_APPLICATION, len(text), text, 0)
+    padding = _BLOCK - (5 + len(payload)) % _BLOCK
+    padding += _BLOCK if padding < _LEAST_PADDING else 0
+    return struct.pack(">IB", 1 + len(payload) + padding, padding) + payload + bytes(padding)
+
+
+_FAREWELL = _farewell(b"nobody can log in here: nothing runs behind this port")
+
+
+def _refuse(data: bytes) -> Said:
+    return Said(_FAREWELL, ends=True) if b"\n" in data else Said(rest=data)
+
+
+NO_SHELL = Service(_BANNER, _refuse)  # a client that has said who it is is told why it has to go
 
 
 def page(hostname: str) -> Service:
@@ -63,7 +84,7 @@ def of_pod(pod: Obj, port: int) -> Service | None:
         if one.get("protocol", "TCP") == "TCP"
     }
     if port == SSH and port in declared:
-        return BANNER
+        return NO_SHELL
     return page(name(pod)) if port in declared or port in WEB else None
 
 

@@ -11,6 +11,7 @@ from fakekube.machinery.objects import annotations, condition, dig, is_terminati
 from fakekube.machinery.objects import name as name_of
 from fakekube.machinery.resources import (
     BACKUPS,
+    CDI_CONFIGS,
     CONTROLLER_REVISIONS,
     MIGRATIONS,
     PERSISTENT_VOLUME_CLAIMS,
@@ -37,6 +38,10 @@ class Lookups:
 
     async def claim(self, namespace: str, name: str) -> Object | None:
         return await self._client.find(PERSISTENT_VOLUME_CLAIMS, name, namespace)
+
+    async def cdi_config(self) -> Object | None:
+        """CDI's configuration, where there is CDI."""
+        return await self._client.find(CDI_CONFIGS, "config")
 
     async def state_claim(self, namespace: str, machine: str) -> str:
         """The name of the claim that keeps what the machine's TPM and firmware write, or empty."""

@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol
 
 from fakekube.machinery.wire import WebSocket
 
-Kind = Literal["console", "vnc", "portforward", "usbredir"]
+Kind = Literal["console", "vnc", "portforward", "usbredir", "vsock"]
 
 Verb = Literal[
     "pause",
@@ -40,5 +40,5 @@ class Node(Protocol):
     async def open(
         self, namespace: str, name: str, kind: Kind, port: int = 0, protocol: str = "tcp"
     ) -> Callable[[WebSocket], Awaitable[None]]:
-        """How to talk to the console, screen, port or USB of the instance; an `ApiError` when nobody is there to talk to."""
+        """How to talk to the console, screen, port, USB or VSOCK of the instance; an `ApiError` when nobody is there to talk to."""
         ...

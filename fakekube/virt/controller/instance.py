@@ -49,6 +49,10 @@ def has_dedicated_cpus(vmi: Obj) -> bool:
     return bool(dig(vmi, "spec", "domain", "cpu", "dedicatedCpuPlacement"))
 
 
+def has_vsock(vmi: Obj) -> bool:
+    return bool(dig(vmi, "spec", "domain", "devices", "autoattachVSOCK"))
+
+
 def volumes(vmi: Obj) -> list[dict[str, Any]]:
     return list(dig(vmi, "spec", "volumes", default=()))
 

@@ -234,6 +234,8 @@ def _resources(vmi: Obj, settings: Settings) -> Object:
     devices = _network_devices(domain, settings)
     if not _is_emulated(settings):
         devices = {"devices.kubevirt.io/kvm": "1", **devices}
+    if instance.has_vsock(vmi):
+        devices["devices.kubevirt.io/vhost-vsock"] = "1"
     devices |= _host_devices(domain)
     requests = {**(given.get("requests") or {})}
     huge = _huge_pages(domain, quantities.whole(requested))

@@ -28,6 +28,7 @@ from fakekube.virt.controller import (
     persistent_state,
     pods,
     vmi_status,
+    vsock,
 )
 from fakekube.virt.controller.informers import BY_CLAIM, BY_OWNER
 from fakekube.virt.controller.vmi_attachments import Attachments
@@ -154,6 +155,7 @@ class InstanceController:
                 provisioning=seen.provisioning,
                 attached=seen.attached,
                 launcher_image=self._wiring.launcher_image(),
+                cid=self._cid(old),
                 cdi_config=self._informers.cdi_configs.get("config"),
                 has_vm=owner is not None and self._owner_exists(own, owner),
             )
@@ -168,6 +170,11 @@ class InstanceController:
             await self._writer.update(new)
         if seen.pod is not None and not instance.is_final(new):
             await self._launchers.mark(own, seen.pod, new)
+
+    def _cid(self, vmi: Object) -> int | None:
+        if not instance.has_vsock(vmi):
+            return None
+        return vsock.cid(vmi, self._informers.vmis.objects())
 
     def _owner_exists(self, own: str, owner: Object) -> bool:
         vm = self._informers.vms.get(own) if owner.get("kind") == "VirtualMachine" else None

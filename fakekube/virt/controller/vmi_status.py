@@ -22,10 +22,9 @@ from fakekube.machinery.objects import (
     without,
 )
 from fakekube.machinery.wire import Object
-from fakekube.virt import quantities
+from fakekube.virt import filesystem_overhead, quantities
 from fakekube.virt.controller import (
     conditions,
-    filesystem_overhead,
     hotplug,
     instance,
     live_update,
@@ -56,6 +55,7 @@ class Seen:
     has_vm: bool = False
     cdi_config: Object | None = None
     attached: Mapping[str, Object] | None = None  # attachment pods by the volume they bring
+    cid: int | None = None  # a VSOCK address for the guest, where it is to have one
     launcher_image: str = ""  # what launchers are made from now; empty: it cannot be told
 
 
@@ -162,6 +162,8 @@ def _hand_over(meta: Object, status: Object, seen: Seen, pod: Object) -> None:
     meta["labels"] = {**(meta.get("labels") or {}), names.NODE_NAME: node}
     if names.MIGRATION_TRANSPORT_UNIX in annotations(pod):
         status["migrationTransport"] = "Unix"
+    if seen.cid is not None:
+        status["VSOCKCID"] = seen.cid
     _set(status, "interfaces", nics.first_statuses(seen.vmi, pod))
     volumes = volume_statuses(seen.vmi, seen.claims or {}, seen.cdi_config)
     _set(status, "volumeStatus", persistent_state.with_entry(volumes, seen.vmi, seen.state))

@@ -62,7 +62,10 @@ def _reach_agent(vmi: Obj, command: str) -> None:
     """Raises InternalError where there is no agent."""
     if not condition_is(vmi, "AgentConnected"):
         said = "LibvirtError(Code=86, Domain=10, Message='Guest agent is not responding: QEMU guest agent is not connected')"
-        raise InternalError(f'Internal error occurred: server error. command {command} failed: "{said}"')
+        raise InternalError(
+            "Internal error occurred: unexpected return code 400 (400 Bad Request), message: "
+            f'server error. command {command} failed: "{said}"'
+        )
 
 
 def _inside_the_guest(vmi: Object, _now: str) -> Object:

@@ -62,6 +62,10 @@ def devices(vmi: Obj, parent: Element, balloon_period: int) -> None:
         action = dig(watchdog, "i6300esb", "action", default="reset")
         add(add(parent, "watchdog", model="i6300esb", action=action), "alias", name=f"ua-{watchdog['name']}")
     _balloon(wanted, parent, next(buses), balloon_period)
+    if cid := dig(vmi, "status", "VSOCKCID"):
+        transitional = wanted.get("useVirtioTransitional")
+        made = add(parent, "vsock", model="virtio-transitional" if transitional else _VIRTIO)
+        add(made, "cid", auto="no", address=str(cid))
     if wanted.get("rng") is not None:
         made = add(parent, "rng", model=_VIRTIO)
         add(made, "backend", "/dev/urandom", model="random")

@@ -13,6 +13,7 @@ from fakekube.agents.node_server.place import EPOCH, Container, Done, Files, Pro
 
 HOST_MODEL = "Intel Xeon Processor (Skylake, IBRS)"
 LISTENING = "/run/listening/"  # what servers have been started, by port
+ECHOING = "/run/vsock/"  # the same for VSOCK: `plain` or `tls`, for all of them echo
 _SYSRQ = "/proc/sysrq-trigger"
 _PANIC = (
     "[{up:12.6f}] sysrq: Trigger a crash",
@@ -109,12 +110,19 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         port = next((word for word in words if word.isdigit()), "")
         if not port or ("l" not in flags and "http.server" not in words):
             return failed("nc: connect: Connection refused")
+        if "--vsock" in words:
+            return Done(wrote={f"{ECHOING}{port}": "plain"})
         text = words[-1]
         if words[-2] == "-c":
             text = shell.line(at, text).out
         if "http.server" in words:
             text = "HTTP/1.0 200 OK\n\n"
         return Done(wrote={f"{LISTENING}{port}": text.replace("\\n", "\n")})
+
+    def echoes(_at: Container, words: list[str], _stdin: str) -> Done:
+        """KubeVirt's own example of who may listen on VSOCK."""
+        port = next((word for word in words if word.isdigit()), "")
+        return Done(wrote={f"{ECHOING}{port}": "tls" if "--use-tls" in words else "plain"})
 
     def service(_at: Container, words: list[str], _stdin: str) -> Done:
         named = [word for word in words if not word.startswith("-")]
@@ -173,6 +181,7 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         "tee": tee,
         "nc": listens,
         "python3": listens,
+        "example-guest-agent": echoes,
         "screen": lambda at, words, stdin: sudo(
             at, [word for word in words if word not in ("-d", "-m")], stdin
         ),
@@ -186,6 +195,7 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         "last": told("\n".join(f"reboot   system boot  {machine.kernel}" for _ in range(machine.boots))),
         "nproc": told(str(machine.cpus)),
         "stty": told(""),
+        "chmod": told(""),
         "dmesg": told(""),
         "sleep": told(""),
         "help": told(

@@ -8,7 +8,7 @@ Origin: kubevirt: pkg/virt-handler/node-labeller/{node_labeller,model}.go, pkg/v
 from collections.abc import Mapping
 from typing import Any
 
-from fakekube.machinery.objects import Obj, annotations, labels
+from fakekube.machinery.objects import Obj, annotations, dig, labels
 
 SCHEDULABLE = "kubevirt.io/schedulable"
 SKIP = "node-labeller.kubevirt.io/skip-node"
@@ -114,7 +114,10 @@ def alarm(configuration: Configuration) -> str:
 
 def devices(configuration: Configuration) -> dict[str, str]:
     """How many guests a node has room for."""
-    return dict.fromkeys(_DEVICES, str(configuration.get("virtualMachineInstancesPerNode") or _MANY))
+    found = dict.fromkeys(_DEVICES, str(configuration.get("virtualMachineInstancesPerNode") or _MANY))
+    if "VSOCK" in (dig(configuration, "developerConfiguration", "featureGates") or ()):
+        found["devices.kubevirt.io/vhost-vsock"] = found[_DEVICES[0]]
+    return found
 
 
 def _obsolete(configuration: Configuration) -> frozenset[str]:

@@ -1,12 +1,12 @@
-"""What listens inside a guest: SSH on 22 as far as its banner, HTTP on 80 and 8080, an echo on the ports its spec declares.
+"""What listens inside a guest: SSH on 22 that lets nobody in, HTTP on 80 and 8080, an echo on the ports its spec declares.
 
 Pure: a service is a function from the bytes so far to what it answers.
 """
 
-from fakekube.agents.node_server.listening import BANNER, ECHO, SSH, WEB, Said, Service, page, saying
+from fakekube.agents.node_server.listening import ECHO, NO_SHELL, SSH, WEB, Said, Service, page, saying
 from fakekube.machinery.objects import Obj, dig
 
-__all__ = ["WEB", "Said", "Service", "service"]
+__all__ = ["ECHO", "WEB", "Said", "Service", "service"]
 
 
 def service(vmi: Obj, hostname: str, port: int, protocol: str, started: str | None = None) -> Service | None:
@@ -16,7 +16,7 @@ def service(vmi: Obj, hostname: str, port: int, protocol: str, started: str | No
     if protocol == "udp":
         return ECHO
     if port == SSH:
-        return BANNER
+        return NO_SHELL
     if port in WEB:
         return page(hostname)
     return ECHO if port in _declared(vmi) else None

@@ -147,6 +147,16 @@ def listening(session: Session) -> Mapping[int, str]:
     }
 
 
+def echoing(session: Session) -> Mapping[int, str]:
+    """The VSOCK ports somebody listens on in the guest: `plain`, or `tls`."""
+    found = guest_programs.ECHOING
+    return {
+        int(path.removeprefix(found)): manner
+        for path, manner in session.files.items()
+        if path.startswith(found) and manner
+    }
+
+
 def _settled(session: Session, done: Done, text: bytes) -> Turn:
     """The next prompt, for the user somebody may have become."""
     session = replace(session, user="root") if done.act == "root" else session

@@ -22,7 +22,7 @@ from fakekube.virt.handler import ports, rfb, shell, systems, usbredir
 from fakekube.virt.handler.guest_programs import HOST_MODEL, Machine
 from fakekube.virt.hostname import hostname
 
-Kind = Literal["console", "vnc", "portforward", "usbredir"]
+Kind = Literal["console", "vnc", "portforward", "usbredir", "vsock"]
 Serve = Callable[[WebSocket], Awaitable[None]]
 Act = Callable[[Object, shell.Deed], Awaitable[None]]
 
@@ -56,6 +56,8 @@ class Streams:
             if self._usb.get(uid(vmi), 0) >= usbredir.SLOTS:
                 raise InternalError("Internal error occurred: dialing virt-handler: websocket: bad handshake")
             return lambda socket: self._device(vmi, socket)
+        if kind == "vsock":
+            return lambda socket: self._vsock(vmi, socket, port, protocol)
         started = self.listening(uid(vmi)).get(port) if protocol == "tcp" else None
         service = ports.service(vmi, hostname(vmi), port, protocol, started)
         if service is None:
@@ -136,6 +138,14 @@ class Streams:
     async def _port(self, vmi: Object, service: ports.Service, socket: WebSocket) -> None:
         with self._known(vmi, socket):
             await converse(service, socket)
+
+    async def _vsock(self, vmi: Object, socket: WebSocket, port: int, protocol: str) -> None:
+        """The node has said yes before it calls: who does not answer, or not in that way, lets the connection break."""
+        session = self._sessions.get(uid(vmi))
+        if session is None or shell.echoing(session).get(port) != protocol:
+            await _cut_off(socket)
+            return
+        await self._port(vmi, ports.ECHO, socket)
 
     async def _device(self, vmi: Object, socket: WebSocket) -> None:
         own = uid(vmi)

@@ -62,12 +62,8 @@ def build(release: str) -> dict[str, str]:
     }
 
 
-def guest_file_systems(release: str) -> dict[str, str]:
-    """Which image `virtctl guestfs` runs."""
-    return {
-        "registry": "quay.io/kubevirt",
-        "tag": release,
-        "digest": "",
-        "imagePrefix": "",
-        "gsImage": "",
-    }
+def guest_file_systems(launcher: str) -> dict[str, str]:
+    """Which image `virtctl guestfs` runs: one that lies beside launchers' own, `registry/prefix-virt-launcher:tag`."""
+    registry, _, own = launcher.rpartition("/")
+    prefix, _, tag = own.partition("virt-launcher:")
+    return {"registry": registry, "tag": tag, "digest": "", "imagePrefix": prefix, "gsImage": ""}

@@ -1,6 +1,6 @@
-"""Volumes plugged in and out, and memory dumps, as decisions: what to change, or why not. Pure.
+"""Volumes plugged in and out as decisions: what to change, or why not. Pure.
 
-Origin: kubevirt: pkg/virt-api/rest/{volumes,memorydump}.go
+Origin: kubevirt: pkg/virt-api/rest/volumes.go
 """
 
 from collections.abc import Mapping
@@ -10,13 +10,11 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.objects import dig, name
 from fakekube.machinery.wire import Object
-from fakekube.virt.api.subresources.replies import conflicting, unknown
+from fakekube.virt.api.subresources.replies import MACHINE, conflicting, options
 from fakekube.virt.config import ClusterConfig
-from fakekube.virt.quantities import whole
 
 Operations = list[dict[str, Any]]
 GATE_TEXT = "Enable DeclarativeHotplugVolumes or HotplugVolumes feature gate to use this API."
-_DUMP_OVERHEAD = 100 * 2**20
 
 
 def check_gates(config: ClusterConfig) -> None:
@@ -27,6 +25,18 @@ def check_gates(config: ClusterConfig) -> None:
 def queues(config: ClusterConfig) -> bool:
     """Whether requests are queued in the machine's status, as before declarative hot-plug."""
     return config.gate("HotplugVolumes")
+
+
+def addition(body: bytes) -> Object:
+    """What a request to add a volume says."""
+    return options(
+        body, "AddVolumeOptions", name="string", disk="v1.Disk", volumeSource="v1.HotplugVolumeSource"
+    )
+
+
+def removal(body: bytes) -> Object:
+    """What a request to remove one says."""
+    return options(body, "RemoveVolumeOptions", name="string")
 
 
 def added(given: Mapping[str, Any]) -> tuple[Object, Object]:
@@ -71,25 +81,25 @@ def add(kind: str, owner: Object, spec: Object, path: str, *, volume: Object, di
             )
     disks = dig(spec, "domain", "devices", "disks") or []
     return [
-        *_replaced(f"{path}/volumes", spec.get("volumes"), [*volumes, volume]),
-        *_replaced(f"{path}/domain/devices/disks", dig(spec, "domain", "devices", "disks"), [*disks, disk]),
+        *replaced(f"{path}/volumes", spec.get("volumes"), [*volumes, volume]),
+        *replaced(f"{path}/domain/devices/disks", dig(spec, "domain", "devices", "disks"), [*disks, disk]),
     ]
 
 
 def remove(kind: str, owner: Object, spec: Object, path: str, label: str) -> Operations:
-    """The patch that removes a volume and its disk from the spec at `path`."""
+    """The patch that removes a volume and its disk from the spec at `path`. Called by its source's name, it stays there."""
     volumes = spec.get("volumes") or []
-    found = next((one for one in volumes if one["name"] == label), None)
+    found = next((one for one in volumes if label in (one["name"], _source(one))), None)
     if found is None:
         raise conflicting(kind, name(owner), f"Unable to remove volume [{label}] because it does not exist")
     if not any((found.get(key) or {}).get("hotpluggable") for key in ("dataVolume", "persistentVolumeClaim")):
         raise conflicting(
-            kind, name(owner), f"Unable to remove volume [{label}] because it is not hotpluggable"
+            kind, name(owner), f"Unable to remove volume [{found['name']}] because it is not hotpluggable"
         )
     disks = dig(spec, "domain", "devices", "disks") or []
     return [
-        *_replaced(f"{path}/volumes", volumes, [one for one in volumes if one["name"] != label]),
-        *_replaced(
+        *replaced(f"{path}/volumes", volumes, [one for one in volumes if one["name"] != label]),
+        *replaced(
             f"{path}/domain/devices/disks",
             dig(spec, "domain", "devices", "disks"),
             [one for one in disks if one["name"] != label],
@@ -98,73 +108,30 @@ def remove(kind: str, owner: Object, spec: Object, path: str, label: str) -> Ope
 
 
 def queued(vm: Object, request: Object) -> Operations:
-    """The patch that queues a request in the machine's status."""
+    """The patch that queues a request in the machine's status. One to remove takes the place of one to add."""
     pending = dig(vm, "status", "volumeRequests")
+    adds = "addVolumeOptions" in request
+    label = request["addVolumeOptions" if adds else "removeVolumeOptions"]["name"]
+    left = []
     for one in pending or ():
-        for member, word in (("addVolumeOptions", "add"), ("removeVolumeOptions", "remove")):
-            before, now = one.get(member), request.get(member)
-            if before and now and before.get("name") == now.get("name"):
-                raise conflicting(
-                    "virtualmachine",
-                    name(vm),
-                    f"{word} volume request for volume [{now['name']}] already exists",
-                )
+        if dig(one, "removeVolumeOptions", "name") == label:
+            text = f"remove volume request for volume [{label}] already exists and is still being processed"
+            raise _busy(vm, f"unable to add volume since a {text}" if adds else f"a {text}")
+        if dig(one, "addVolumeOptions", "name") != label:
+            left.append(one)
+        elif adds:
+            raise _busy(vm, f"add volume request for volume [{label}] already exists")
     if not vm.get("status"):
         return [{"op": "add", "path": "/status", "value": {"volumeRequests": [request]}}]
-    return _replaced("/status/volumeRequests", pending, [*(pending or ()), request])
+    return replaced("/status/volumeRequests", pending, [*left, request])
 
 
-def check_dump(vm: Object, vmi: Object | None, claim: Object | None, claim_name: str) -> None:
-    """Whether memory can be dumped to a claim."""
-    own = name(vm)
-    if vmi is None or dig(vmi, "status", "phase") != "Running":
-        raise conflicting("virtualmachine", own, "VMI is not running")
-    if claim is None:
-        raise unknown("persistentvolumeclaim", claim_name)
-    if dig(claim, "spec", "volumeMode") == "Block":
-        raise conflicting("persistentvolumeclaim", claim_name, "pvc should be filesystem pvc")
-    if (dig(claim, "spec", "accessModes") or ["ReadWriteOnce"])[0] == "ReadOnlyMany":
-        raise conflicting("persistentvolumeclaim", claim_name, "pvc access mode can't be read only")
-    size = dig(claim, "spec", "resources", "requests", "storage")
-    needed = whole(dig(vmi, "spec", "domain", "memory", "guest")) + _DUMP_OVERHEAD
-    if whole(size) < needed:
-        raise conflicting(
-            "persistentvolumeclaim", claim_name, f"pvc size [{size}] should be bigger then [{needed}]"
-        )
-    present = dig(vm, "status", "memoryDumpRequest")
-    if present and present.get("claimName") != claim_name:
-        raise conflicting(
-            "virtualmachine",
-            own,
-            f"can't request memory dump for pvc [{claim_name}] while pvc [{present.get('claimName')}] is still "
-            "associated as the memory dump pvc",
-        )
-    if present and present.get("phase") not in ("Completed", "Failed"):
-        raise conflicting(
-            "virtualmachine", own, f"memory dump request for pvc [{claim_name}] already in progress"
-        )
+def _busy(vm: Object, text: str) -> Exception:
+    return conflicting(MACHINE, name(vm), text)
 
 
-def dump(vm: Object, request: Object) -> Operations:
-    """The patch that asks for a memory dump, or for letting its claim go."""
-    if not vm.get("status"):
-        return [{"op": "add", "path": "/status", "value": {"memoryDumpRequest": request}}]
-    return _replaced("/status/memoryDumpRequest", dig(vm, "status", "memoryDumpRequest"), request)
-
-
-def undumped(vm: Object) -> Object:
-    """The request that lets a memory dump's claim go."""
-    present = dig(vm, "status", "memoryDumpRequest")
-    if not present or present.get("remove"):
-        raise conflicting(
-            "virtualmachine",
-            name(vm),
-            f"can't remove memory dump association for vm {name(vm)}, no association found",
-        )
-    return {**present, "remove": True, "phase": "Dissociating"}
-
-
-def _replaced(path: str, before: Any, after: Any) -> Operations:
+def replaced(path: str, before: Any, after: Any) -> Operations:
+    """The patch that changes one member, while nobody else has."""
     return [
         {"op": "test", "path": path, "value": before},
         {"op": "replace" if before is not None else "add", "path": path, "value": after},

@@ -19,7 +19,7 @@ from fakekube.virt.api.subresources.instances import Instances
 from fakekube.virt.api.subresources.machines import Machines
 
 _ROOT = f"/apis/{discovery.GROUP}"
-_HIGHEST_PORT = 65535
+_WITH_PORT = (2, 3)  # parts of `portforward/{port}[/{protocol}]`
 
 
 @lru_cache(maxsize=1024)
@@ -54,7 +54,7 @@ class Subresources:
         if version not in discovery.VERSIONS:
             raise NotFound("the server could not find the requested resource")
         if len(rest) <= 1:
-            return self._plain(version, rest[0] if rest else "")
+            return await self._plain(version, rest[0] if rest else "")
         if rest[0] != "namespaces":
             raise NotFound("the server could not find the requested resource")
         if len(rest) == 3 and rest[2] == "expand-vm-spec":
@@ -66,13 +66,14 @@ class Subresources:
     def openapi(self) -> Object:
         return swagger.document(self._operations)
 
-    def _plain(self, version: str, page: str) -> Response:
+    async def _plain(self, version: str, page: str) -> Response:
         if not page:
             return answers.json(discovery.resources(version))
         if page == "version":
             return answers.json(discovery.build(self._release))
         if page == "guestfs":
-            return answers.json(discovery.guest_file_systems(self._release))
+            launcher = (await self._settings.current()).launcher_image
+            return answers.json(discovery.guest_file_systems(launcher))
         if page == "healthz":
             return answers.json({"apiserver": {"connectivity": "ok"}})
         raise NotFound("the server could not find the requested resource")
@@ -91,24 +92,15 @@ class Subresources:
         operations = self._operations.get(plural, {})
         subresource = "/".join(tail)
         if tail[0] == "portforward":
-            _check_port(tail[1:])
+            if len(tail) not in _WITH_PORT:
+                raise NotFound("the server could not find the requested resource")
             subresource = tail[0]
         operation = operations.get((request.method, subresource))
         if operation is not None:
             return await operation(request, namespace, own)
         if any(known == subresource for _, known in operations):
             raise _not_allowed()
-        if f"{plural}/{subresource}" in discovery.NAMES:
-            raise BadRequest(f"{subresource} is not available: its feature gate is not enabled")
         raise NotFound("the server could not find the requested resource")
-
-
-def _check_port(tail: tuple[str, ...]) -> None:
-    port = tail[0] if tail else ""
-    if not (port.isdigit() and 0 < int(port) <= _HIGHEST_PORT):
-        raise BadRequest(f'unable to parse "{port}" as a port number')
-    if len(tail) > 1 and tail[1] not in ("tcp", "udp"):
-        raise BadRequest(f"invalid protocol {tail[1]}, only tcp and udp are supported")
 
 
 def _not_allowed() -> MethodNotAllowed:

@@ -61,13 +61,19 @@ def start(vm: Object, vmi: Object | None, *, paused: bool) -> Change | None:
     return _requests(vm, begin)
 
 
-def stop(vm: Object, vmi: Object | None, grace_period: int | None) -> Change:
-    """How to stop."""
-    alive = vmi is not None and dig(vmi, "status", "phase") not in _FINAL
+def lives(vmi: Object | None) -> bool:
+    """Whether there is an instance that has not ended."""
+    return vmi is not None and dig(vmi, "status", "phase") not in _FINAL
+
+
+def stop(vm: Object, vmi: Object | None, grace_period: int | None) -> Change | None:
+    """How to stop; None where there is nothing to write."""
     strategy = run_strategy(vm)
     if strategy in ("Always", "Once"):
         return _run(vm, on=False)
-    if vmi is None or not alive:
+    if strategy not in ("Halted", "Manual", "RerunOnFailure"):
+        return None
+    if vmi is None or not lives(vmi):
         raise _refused(vm, NOT_RUNNING)
     if strategy == "Halted":
         present = dig(vmi, "spec", "terminationGracePeriodSeconds")
@@ -87,8 +93,8 @@ def check_restart(given: dict[str, Any]) -> None:
         raise BadRequest("gracePeriod has to be greater or equal to 0")
 
 
-def restart(vm: Object, vmi: Object | None) -> Change:
-    """How to restart."""
+def check_restartable(vm: Object, vmi: Object | None) -> Object:
+    """The instance that is to be restarted."""
     if condition_is(vm, "VolumesChange"):
         raise _refused(vm, RECOVERY)
     strategy = run_strategy(vm)
@@ -98,12 +104,16 @@ def restart(vm: Object, vmi: Object | None) -> Change:
         )  # upstream's spelling
     if vmi is None:
         raise _refused(vm, f"{NOT_RUNNING}: Halted")
+    return vmi
+
+
+def restart(vm: Object, vmi: Object) -> Change:
+    """How to restart, where that can be."""
     return _requests(vm, _stop(vmi), {"action": "Start"})
 
 
-def grace_period(vmi: Object, seconds: int) -> Operations:
+def grace_period(present: int | None, seconds: int) -> Operations:
     """The patch of an instance that shortens, or prolongs, its end."""
-    present = dig(vmi, "spec", "terminationGracePeriodSeconds")
     path = "/spec/terminationGracePeriodSeconds"
     return [
         {"op": "test", "path": path, "value": present},
