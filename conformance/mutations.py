@@ -697,13 +697,13 @@ MUTANTS = (
     ),
     Mutant(
         "performing",
-        "        if preserve and not held:\n",
-        "        if False:\n",
+        "            if preserve and FINALIZER not in objects.finalizers(vm):\n",
+        "            if False:\n",
         LAST_MOMENT,
     ),
     Mutant(
         "performing",
-        "not held or FINALIZER in objects.finalizers(current)",
+        "not preserve or FINALIZER in objects.finalizers(current)",
         "True",
         LAST_MOMENT,
     ),
@@ -877,7 +877,7 @@ MUTANTS = (
     ),
     Mutant(
         "patches",
-        "    if FINALIZER in held or objects.is_terminating(pool):\n",
+        "    if FINALIZER in held or objects.is_terminating(obj):\n",
         "    if FINALIZER in held:\n",
         "P-030,P-201",
         "the server lets nobody put a finalizer on what is going",

@@ -16,12 +16,12 @@ JsonPatch = list[dict[str, Any]]
 Change = Callable[[Object], JsonPatch | None]
 
 
-def pool_held(pool: Object) -> JsonPatch | None:
+def finalizer_added(obj: Object) -> JsonPatch | None:
     """The pool's finalizer put on, behind those of others."""
-    held = objects.finalizers(pool)
-    if FINALIZER in held or objects.is_terminating(pool):
+    held = objects.finalizers(obj)
+    if FINALIZER in held or objects.is_terminating(obj):
         return None
-    return _replaced(pool, "finalizers", [*held, FINALIZER])
+    return _replaced(obj, "finalizers", [*held, FINALIZER])
 
 
 def finalizer_removed(obj: Object) -> JsonPatch | None:

@@ -93,7 +93,7 @@ class Performer:
     async def perform(self, action: Action) -> None:
         match action:
             case AddPoolFinalizer():
-                await self._patch_pool(patches.pool_held)
+                await self._patch_pool(patches.finalizer_added)
             case RemovePoolFinalizer():
                 await self._patch_pool(patches.finalizer_removed)
             case CreateRevision(name):
@@ -161,15 +161,18 @@ class Performer:
             self._tell(NORMAL, "SuccessfulUpdate", f"Updated VM {objects.key(vm)}")
 
     async def _delete_vm(self, vm: Object, *, preserve: bool) -> None:
-        held = preserve and FINALIZER in objects.finalizers(vm)
-        if preserve and not held:
-            await self._preserve(vm)  # nothing of ours holds the VM, so its storage could go with it at once
-
         def still(current: Object) -> bool:
-            """One that nothing of ours holds any more is deleted in the next pass, once its storage has been seen to."""
-            return self._is_own(current) and (not held or FINALIZER in objects.finalizers(current))
+            """One that nothing of ours holds any more is deleted in the next pass, once it is held again."""
+            return self._is_own(current) and (not preserve or FINALIZER in objects.finalizers(current))
 
         try:
+            if preserve and FINALIZER not in objects.finalizers(vm):
+                # Its storage could go with it at once; and were it parted from it before, the VM controller would
+                # take it back for a VM that is not going yet.
+                tied = await self.requests.patch(VIRTUAL_MACHINES, vm, self._tied)
+                if tied is None:
+                    return
+                vm = tied
             current, deleted = await self.requests.delete(VIRTUAL_MACHINES, vm, still)
         except Exception as error:
             self._tell(WARNING, "FailedDelete", f"Error deleting virtual machine {objects.key(vm)}: {error}")
@@ -249,6 +252,9 @@ class Performer:
             return
         uid = objects.uid(vm)
         await self.requests.patch(resource, storage, lambda current: preservation.disowned(current, uid))
+
+    def _tied(self, vm: Object) -> patches.JsonPatch | None:
+        return patches.finalizer_added(vm) if self._is_own(vm) else None
 
     def _loosened(self, vm: Object) -> patches.JsonPatch | None:
         """A VM that somebody gave back to a pool meanwhile stays held."""

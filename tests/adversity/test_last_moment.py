@@ -110,25 +110,37 @@ async def test_a_vm_taken_out_keeps_its_storage(moment):
     assert not [line for line in moment.asked if "/datavolumes/" in line]
 
 
-async def test_a_vm_that_nothing_holds_is_taken_off_its_storage_first(moment):
-    """Where storage is kept, a VM whose finalizers a person takes off before its DELETE arrives is parted from it, and then deleted."""
+async def test_a_vm_that_nothing_holds_is_held_again_before_it_is_deleted(moment):
+    """Where storage is kept, a VM whose finalizers a person takes off before its DELETE arrives is held again, and parted
+    from its storage when it is going: the VM controller would take it back for one that is not."""
     volume = {"metadata": {"name": "d"}, "spec": {"source": {"blank": {}}}}
     await moment.pool_of(
         2,
         template=moment.world.template(dataVolumeTemplates=[volume]),
         scaleInStrategy={"proactive": {"statePreservation": "Offline", **FROM_THE_TOP}},
     )
+    going = []
 
     async def let_go(_):
         await moment.cluster.change_vm("p-1", {"metadata": {"finalizers": None}})
+        moment.before("PATCH", "/d-1", look)
+
+    async def look(_):
+        going.append(objects.is_terminating(await moment.vm("p-1")))
 
     moment.before("DELETE", "/p-1", let_go)
     await moment.cluster.change_pool(replicas=1)
     await moment.cluster.pass_time(10)
+    assert going == [True]
     assert set(await moment.cluster.vms()) == {"p-0"}
     assert not (await moment.cluster.listed(DATA_VOLUMES))["d-1"]["metadata"].get("ownerReferences")
-    last = [line for line in moment.asked if line.endswith(("/p-1", "/d-1"))][-2:]
-    assert [line.split()[0] for line in last] == ["PATCH", "DELETE"]
+    last = [line for line in moment.asked if line.endswith(("/p-1", "/d-1"))][-4:]
+    assert [line.split()[0] + line[-4:] for line in last] == [
+        "PATCH/p-1",
+        "DELETE/p-1",
+        "PATCH/d-1",
+        "PATCH/p-1",
+    ]
 
 
 async def test_a_vm_taken_out_is_not_changed(moment):

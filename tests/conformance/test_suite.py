@@ -1,6 +1,7 @@
 """The conformance suite as a part of this project: its always-on part passes, its coverage is written down."""
 
 import ast
+import contextlib
 import os
 import re
 import subprocess
@@ -54,6 +55,38 @@ def test_our_controller_passes(tmp_path):
         "it needs nothing from elsewhere"
     )
     assert (tmp_path / "junit.xml").is_file()
+
+
+def test_a_controller_of_another_process_passes(tmp_path):
+    """So does it where KubeVirt and the controller are a socket apart, and each acts on what the other did a moment ago:
+    what VMs keep, lose and leave behind."""
+    config = tmp_path / "kubeconfig"
+    with (
+        process(
+            "fakekube", "up", "--port", "0", "--without", "pool-controller", "--kubeconfig", config
+        ) as server,
+        process("controller", "--kubeconfig", config, "--metrics-port", "0") as controller,
+    ):
+        chosen = ",".join(f"P-{number}" for number in range(105, 119))
+        outcome = run("--kubeconfig", str(config), "--controller", "none", "--select", chosen, "--jobs", "4")
+        assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+        assert (server.poll(), controller.poll()) == (None, None)
+
+
+@contextlib.contextmanager
+def process(module, *arguments):
+    """`python -m module …`, from its first line of output on."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as started:
+        try:
+            assert started.stdout is not None
+            assert started.stdout.readline(), f"{module} ended at once"
+            yield started
+        finally:
+            started.terminate()
+            started.communicate(timeout=30)
 
 
 def test_without_a_controller_it_fails(tmp_path):
