@@ -185,6 +185,90 @@ async def test_guests_have_stages_without_a_virt_handler(tmp_path):
         assert await phase(cluster, "a") == "Running"
 
 
+WITHOUT_KUBELETS = """
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: node-comes-up}
+spec:
+  resourceRef: {apiGroup: v1, kind: Node}
+  selector:
+    matchExpressions:
+    - {key: '.status.conditions.[] | select( .type == "Ready" ) | .status', operator: NotIn, values: ["True"]}
+  next:
+    statusTemplate: |
+      addresses: [{type: InternalIP, address: {{ NodeIP | Quote }}}]
+      allocatable: {cpu: "8", memory: 8Gi, pods: "10"}
+      conditions:
+      {{ range NodeConditions }}
+      - {type: {{ .type }}, status: {{ .status | Quote }}}
+      {{ end }}
+---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: node-breaks-down}
+spec:
+  resourceRef: {apiGroup: v1, kind: Node}
+  selector:
+    matchLabels: {broken: "yes"}
+  weight: 10000
+  delay: {durationMilliseconds: 1000}
+  next:
+    statusTemplate: |
+      conditions: [{type: Ready, status: "False", reason: Broken}]
+---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: node-lives-on}
+spec:
+  resourceRef: {apiGroup: v1, kind: Node}
+  delay: {durationMilliseconds: 600000}
+  next:
+    statusTemplate: |
+      conditions: [{type: Ready, status: "True", lastHeartbeatTime: {{ Now | Quote }}}]
+---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: pod-runs}
+spec:
+  resourceRef: {apiGroup: v1, kind: Pod}
+  selector:
+    matchExpressions:
+    - {key: .status.podIP, operator: DoesNotExist}
+  next:
+    statusTemplate: |
+      hostIP: {{ NodeIPWith .spec.nodeName | Quote }}
+      podIP: {{ PodIPWith .spec.nodeName ( or .spec.hostNetwork false ) | Quote }}
+      phase: Running
+"""
+
+
+async def test_pods_and_nodes_live_by_stages_alone(tmp_path):
+    """Without kubelets of ours, stages of Pods play once a pod is bound, with an address of its own or its node's; a stage
+    that comes to match Nodes by a label has its chance at once, whatever was planned."""
+    file = tmp_path / "all.yaml"
+    file.write_text(WITHOUT_KUBELETS)
+    async with running(file, without=["nodes", "kubelet", "kubevirt"]) as cluster:
+        client = cluster.client()
+        for name, more in (("plain", {}), ("host", {"hostNetwork": True})):
+            spec = {"containers": [{"name": "c", "image": "busybox"}], **more}
+            meta = {"name": name, "namespace": "default"}
+            await client.create(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+        await cluster.advance("1m")
+        assert {one["status"]["phase"] for one in (await client.list(PODS, "default")).items} == {"Pending"}
+        await client.create(NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}})
+        await cluster.advance("1m")
+        node = await client.get(NODES, "n")
+        own = node["status"]["addresses"][0]["address"]
+        assert condition_is(node, "Ready")
+        found = {one["metadata"]["name"]: one["status"] for one in (await client.list(PODS, "default")).items}
+        assert {one["phase"] for one in found.values()} == {"Running"}
+        assert {one["hostIP"] for one in found.values()} == {found["host"]["podIP"]} == {own}
+        assert found["plain"]["podIP"] == "10.244.0.2"
+        await client.patch(NODES, "n", None, {"metadata": {"labels": {"broken": "yes"}}}, type="merge")
+        await cluster.advance("2s")
+        assert not condition_is(await client.get(NODES, "n"), "Ready")
+
+
 async def test_a_kind_may_come_later(tmp_path):
     """Stages for a custom resource wait for its definition."""
     ref = "{apiGroup: example.com/v1, kind: Widget}"

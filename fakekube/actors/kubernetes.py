@@ -132,9 +132,17 @@ def _stages(at: Setting) -> Made:
     from fakekube.lifecycle.stage import PACES
 
     played = {kind for actor, kind in _PLAYERS.items() if actor in at.chosen}
+    pace, pods = PACES[at.pace], []
+    of_pods = [one for one in at.stages if (one.group, one.kind) == _PLAYERS["kubelet"]]
+    if of_pods and "kubelet" not in at.chosen:  # no kubelet of ours, but one that lives by these stages alone
+        from fakekube.agents.kubelet import Kubelet
+
+        client = at.client.sharing()
+        pods = [Kubelet(client, clock=at.clock, ids=at.ids, pace=pace, stages=of_pods, standard=())]
+        played.add(_PLAYERS["kubelet"])
     stages = [one for one in at.stages if (one.group, one.kind) not in played]
     client = at.as_account("kubevirt-handler", "stages")  # who may change statuses of instances
-    return Made(OwnStages(client, clock=at.clock, ids=at.ids, stages=stages, pace=PACES[at.pace]))
+    return Made(OwnStages(client, clock=at.clock, ids=at.ids, stages=stages, pace=pace, beside=pods))
 
 
 _LAUNCHER = "launcher-"  # stages of pods so called are virt-handler's

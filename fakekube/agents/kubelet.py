@@ -53,7 +53,7 @@ def standard_stages(pace: Pace = INSTANT) -> tuple[Stage, ...]:
 
 
 class Kubelet:
-    """An actor. `stages`: somebody's own, beside and in place of the standard ones."""
+    """An actor. `stages`: somebody's own, beside and in place of the `standard` ones; None: of those for the pace."""
 
     name = "kubelet"
 
@@ -67,6 +67,7 @@ class Kubelet:
         ends_elsewhere: Callable[[Object], bool] = never,
         killed: Callable[[str, str], None] = nobody,
         stages: Sequence[Stage] = (),
+        standard: Sequence[Stage] | None = None,
     ) -> None:
         self._clock = clock
         self._client = client
@@ -84,7 +85,7 @@ class Kubelet:
         self._player = Player(
             reader,
             PODS,
-            script.merged(standard_stages(pace), stages),
+            script.merged(standard_stages(pace) if standard is None else standard, stages),
             clock=clock,
             ids=ids,
             pace=pace,
@@ -93,7 +94,7 @@ class Kubelet:
             host=lambda pod: pod["spec"].get("nodeName") or "",
             client_for=self._as_node_of,
             informer=self._pods,
-            keys=None if any(one.kind == PODS.kind for one in stages) else _bound_key,
+            keys=_bound_key,
             name=self.name,
         )
         self._player.controller.source(self._nodes, self._pods_of_changed)

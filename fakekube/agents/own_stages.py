@@ -1,12 +1,14 @@
 """Plays the stages users bring for kinds that no other actor has stages for: VirtualMachines, claims, their own CRDs.
 
-Stages of pods, nodes and guests are played by those who know more about them (`kubelet`, virt-handler), unless those are not there.
+Stages of pods, nodes and guests are played by those who know more about them (`kubelet`, virt-handler), unless those are not there;
+those of pods by a kubelet all the same (`beside`), since what pods report has addresses and a node's identity.
 A kind nobody serves yet is waited for: its CustomResourceDefinition may come later.
 """
 
 import asyncio
 from collections.abc import Sequence
 
+from fakekube.agents.kubelet import Kubelet
 from fakekube.client import discovery
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
@@ -25,7 +27,14 @@ class OwnStages:
     name = "stages"
 
     def __init__(
-        self, client: Client, *, clock: Clock, ids: Ids, stages: Sequence[Stage], pace: Pace = INSTANT
+        self,
+        client: Client,
+        *,
+        clock: Clock,
+        ids: Ids,
+        stages: Sequence[Stage],
+        pace: Pace = INSTANT,
+        beside: Sequence[Kubelet] = (),
     ) -> None:
         self._client = client
         self._clock = clock
@@ -37,17 +46,24 @@ class OwnStages:
         self._missing = dict.fromkeys((one.group, one.kind) for one in self._stages)  # kinds nobody plays yet
         self._news = asyncio.Event()  # more may be served than was
         self._looking = bool(self._stages)
+        self._beside = beside
 
     @property
     def idle(self) -> bool:
         unseen = bool(self._missing) and self._news.is_set()
         quiet = self._recorder.idle and all(one.idle for one in self._players)
+        quiet = quiet and all(one.idle for one in self._beside)
         return quiet and not self._looking and not unseen
 
     async def run(self) -> None:
         """Work until cancelled; with no stages, there is nothing to do."""
-        if not self._stages:
-            return
+        async with asyncio.TaskGroup() as tasks:
+            for one in self._beside:
+                tasks.create_task(one.run(), name=one.name)
+            if self._stages:
+                tasks.create_task(self._play(), name=self.name)
+
+    async def _play(self) -> None:
         crds = Informer(self._client, CRDS, clock=self._clock, transform=discovery.without_schemas)
         crds.on_change(self._changed)
         async with asyncio.TaskGroup() as tasks:

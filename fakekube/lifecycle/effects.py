@@ -96,8 +96,9 @@ def prospects(
     """What would happen to an object if nothing else did, track by track."""
     found, chance = [], _Shortest()
     for track, stages in script.tracks(context).items():
-        stage = choose(stages, obj, context, chance)
-        if stage is not None:
+        lot = choose(stages, obj, context, chance)
+        if lot is not None:
+            stage = lot[0]
             after = delay(stage, asked(stage, obj, context), now, pace, chance)
             bodies = tuple(sent for sent, _ in writes(stage, obj, context))
             told = tuple(events(stage, context))

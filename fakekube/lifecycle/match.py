@@ -29,26 +29,29 @@ def matches(selector: Selector, obj: Object, context: Context) -> bool:
     return True
 
 
+Lot = tuple[Stage, Sequence[Stage]]  # the stage that was drawn, and all it was drawn from
+
+
 def choose(
     stages: Iterable[Stage],
     obj: Object,
     context: Context,
     chance: random.Random,
-    current: Stage | None = None,
-) -> Stage | None:
+    before: Lot | None = None,
+) -> Lot | None:
     """The stage that applies now: of those that match, one drawn by weight; the first, when none has a weight.
 
-    `current` is the one drawn before: the lot is not cast again while it is still among them.
+    The lot cast before holds while its stage still matches and no other has come to match: that one is to have its chance.
     """
     fit = [stage for stage in stages if matches(stage.selector, obj, context)]
     if len(fit) < 2:
-        return fit[0] if fit else None
+        return (fit[0], fit) if fit else None
     weights = [weight(stage, obj, context) for stage in fit]
     if not any(weights):
-        return fit[0]
-    if current is not None and any(one is current for one in fit):
-        return current
-    return chance.choices(fit, weights)[0]
+        return fit[0], fit
+    if before is not None and _among(before[0], fit) and all(_among(one, before[1]) for one in fit):
+        return before[0], fit
+    return chance.choices(fit, weights)[0], fit
 
 
 def weight(stage: Stage, obj: Object, context: Context) -> int:
@@ -115,6 +118,10 @@ def duration(said: Any, now: datetime) -> float | None:
         return max(0.0, (parse_rfc3339(text) - now).total_seconds())
     except ValueError:
         return None
+
+
+def _among(stage: Stage, stages: Sequence[Stage]) -> bool:
+    return any(one is stage for one in stages)  # to compare two stages is to compare all they say
 
 
 def _contains(present: Any, wanted: Any) -> bool:

@@ -38,6 +38,7 @@ class _Plan:
     stage: Stage
     due: float
     asked: Asked
+    among: Sequence[Stage] = ()  # all it was drawn from
 
 
 @dataclass(slots=True)
@@ -165,12 +166,14 @@ class Player:
         for track, stages in self._script.tracks(context).items():
             left = [one for one in stages if one.name not in life.played] if life.played else stages
             plan = life.plans.get(track)
-            stage = choose(left, obj, context, self._ids.random, plan.stage if plan else None)
-            if stage is None:
+            lot = choose(left, obj, context, self._ids.random, (plan.stage, plan.among) if plan else None)
+            if lot is None:
                 continue
+            stage, among = lot
             wanted = asked(stage, obj, context)
             if plan is None or plan.stage is not stage or plan.asked != wanted:
                 plan = self._planned(stage, wanted, hurry=track == hurried)
+            plan.among = among
             if track in spent and plan.due - self._clock.monotonic() <= _SOON:
                 continue
             plans[track] = plan

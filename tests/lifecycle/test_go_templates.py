@@ -114,6 +114,7 @@ def test_refusals_name_file_and_line():
         ("a: {{ add 1 (atoi (index .metadata.annotations `none` | default `4`)) }}", 5),
         ("a: {{ has `x` (append (list `y`) `x`) }}{{ join `-` (concat (list 1) (list 2)) }}", "true1-2"),
         ("a: {{ trunc 2 `abc` }}{{ repeat 2 `d` }}{{ b64enc `e` }}", "abddZQ=="),
+        ("a: {{ len (printf `x%*s` .spec.replicas.Int64 `y`) }}", 4),
         ("a: [{{ range $i := until 3 }}{{ printf `%02d` $i | squote }},{{ end }}]", ["00", "01", "02"]),
         ("a: {{ NodeName }}{{ NodeIP }}", "p192.0.2.1"),
         ("a: {{ PodIPWith .spec.nodeName }}", "10.0.0.7"),

@@ -49,7 +49,7 @@ def test_a_selector_matches_when_all_its_parts_do(selector, matches):
 def test_without_weights_the_first_match_plays():
     """Order in the file decides when nobody has a weight."""
     stages = _stages("selector: {matchLabels: {app: db}}", "weight: 0", "weight: 0")
-    assert match.choose(stages, _pod(), {}, random.Random(1)).name == "s1"
+    assert match.choose(stages, _pod(), {}, random.Random(1))[0].name == "s1"
     assert match.choose(stages[:1], _pod(), {}, random.Random(1)) is None
 
 
@@ -57,7 +57,7 @@ def test_weights_are_odds():
     """Of several matching stages one is drawn in proportion to the weights; weight 0 never is."""
     stages = _stages("weight: 3", "weight: 1", "weight: 0")
     chance = random.Random(7)
-    drawn = [match.choose(stages, _pod(), {}, chance).name for _ in range(4000)]
+    drawn = [match.choose(stages, _pod(), {}, chance)[0].name for _ in range(4000)]
     assert drawn.count("s0") == pytest.approx(3000, rel=0.05)
     assert drawn.count("s2") == 0
 
@@ -66,8 +66,16 @@ def test_the_lot_is_cast_once():
     """While the stage drawn before still matches it stays; once it does not, the lot is cast again."""
     stages = _stages("weight: 1", "weight: 1000", "weight: 1, selector: {matchLabels: {app: db}}")
     chance = random.Random(7)
-    assert match.choose(stages, _pod(), {}, chance, current=stages[0]).name == "s0"
-    assert match.choose(stages, _pod(), {}, chance, current=stages[2]).name == "s1"
+    assert match.choose(stages, _pod(), {}, chance, (stages[0], stages))[0].name == "s0"
+    assert match.choose(stages, _pod(), {}, chance, (stages[2], stages))[0].name == "s1"
+
+
+def test_who_comes_to_match_has_its_chance():
+    """The lot is cast again when a stage matches that was not among those drawn from, as after a label was set."""
+    stages = _stages("weight: 0", "weight: 10000")
+    alone = match.choose(stages[:1], _pod(), {}, random.Random(7))
+    assert alone[0].name == "s0"
+    assert match.choose(stages, _pod(), {}, random.Random(7), alone)[0].name == "s1"
 
 
 def test_an_object_may_bring_its_weight():

@@ -24,6 +24,7 @@ _CONDITIONS = (
     ("NetworkUnavailable", "False", "RouteCreated", "RouteController created a route"),
 )
 _KUBELET_PORT = 10250
+_NODE_IP = "192.168.66.99"  # of nodes that tell none, as kwok's --node-ip
 _MOST = 100_000
 _VERSION = "v0.7.0"  # kwok's, of which this is the form
 
@@ -37,14 +38,17 @@ class Surroundings:
     names: Callable[[str], Any]
 
     def node_ip(self, *_node: Any) -> str:
-        """A node's own address, or that of a pod's node."""
-        if (found := self.names("pod.host")) is not None:
+        """A node's own address, or that of a pod's node; the one of all nodes where it has none."""
+        if found := self.names("pod.host"):
             return str(found)
         listed = dig(self.obj, "status", "addresses", default=())
-        return next((str(one.get("address")) for one in listed if one.get("type") == "InternalIP"), "")
+        return next((str(one.get("address")) for one in listed if one.get("type") == "InternalIP"), _NODE_IP)
 
     def pod_ip(self, *_pod: Any) -> str:
-        return str(self.names("pod.address") or dig(self.obj, "status", "podIP", default=""))
+        """A pod's own address: what it has, or is to have; its node's in the host network."""
+        if found := self.names("pod.address") or dig(self.obj, "status", "podIP"):
+            return str(found)
+        return self.node_ip()
 
     def node_name(self) -> str:
         return str(dig(self.obj, "metadata", "name", default=""))
@@ -121,6 +125,7 @@ def _printf(form: str, *values: Any) -> str:
         verb = found[0][-1]
         if verb == "%":
             return "%"
+        flags = re.sub(r"\*", lambda _star: str(_number(left.pop(0))) if left else "", found[1])
         if not left:
             return f"%!{verb}(MISSING)"
         value = left.pop(0)
@@ -128,9 +133,9 @@ def _printf(form: str, *values: Any) -> str:
             return _quoted(value)
         if verb in "vs":
             value, verb = shown(value), "s"
-        return str(f"%{found[1]}{verb}" % value)
+        return str(f"%{flags}{verb}" % value)
 
-    return re.sub(r"%([-+ 0#]*\d*(?:\.\d+)?)([vsqdxXofeg%])", placed, form)
+    return re.sub(r"%([-+ 0#]*(?:\d*|\*)(?:\.(?:\d+|\*))?)([vsqdxXofeg%])", placed, form)
 
 
 def _mapping(*pairs: Any) -> dict[str, Any]:

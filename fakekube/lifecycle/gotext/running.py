@@ -131,6 +131,10 @@ def _items(value: Any) -> Iterator[tuple[Any, Any]]:
         raise TemplateError(f"range can't iterate over {shown(value)}")
 
 
+# What Go's json.Number can be asked for, as kwok's older files do.
+_OF_NUMBERS: Mapping[str, Callable[[Any], Any]] = {"Int64": int, "Float64": float, "String": shown}
+
+
 def field(value: Value, path: str) -> Value:
     names = path[1:].split(".")
 
@@ -139,9 +143,12 @@ def field(value: Value, path: str) -> Value:
         for name in names:
             if current is None:
                 return None
-            if not isinstance(current, Mapping):
+            if isinstance(current, Mapping):
+                current = current.get(name)
+            elif name in _OF_NUMBERS and isinstance(current, int | float):
+                current = _OF_NUMBERS[name](current)
+            else:
                 raise TemplateError(f"can't evaluate field {name} in {shown(current)}")
-            current = current.get(name)
         return current
 
     return found
