@@ -10,7 +10,19 @@ import pytest
 
 from tests.upstream.conftest import Make, Object, Suite, conditions
 from tests.upstream.guests import VMIS, VMS
-from tests.upstream.storage import CLAIMS, EVENTS, NS, VOLUMES, Machine, machine, set_up, succeeded, volume
+from tests.upstream.storage import (
+    CLAIMS,
+    EVENTS,
+    NS,
+    TAKEN,
+    VOLUMES,
+    Machine,
+    has_event,
+    machine,
+    set_up,
+    succeeded,
+    volume,
+)
 
 ALPINE = "docker://registry:5000/kubevirt/alpine-container-disk-demo:devel"
 NOWHERE = "docker://127.0.0.1/invalid:latest"
@@ -408,3 +420,25 @@ async def test_no_rights_for_what_is_there(guarded: Suite) -> None:
     vm = Machine(guarded, await guarded.create(VMS, body))
     await vm.start()
     await succeeded(guarded, "dv")
+
+
+async def test_snapshot_that_comes_later(suite: Suite) -> None:
+    """A clone waits for its snapshot without a claim, and says so; by a DataSource that points to another one, too."""
+    taken = {"snapshot": {"namespace": NS, "name": "taken"}}
+    sources = VOLUMES.replace("datavolumes", "datasources")
+    typed = {"apiVersion": f"{CDI}/v1beta1", "kind": "DataSource"}
+    await suite.create(sources, {**typed, "metadata": {"name": "gold"}, "spec": {"source": taken}})
+    gold = {"source": {"dataSource": {"namespace": NS, "name": "gold"}}}
+    await suite.create(sources, {**typed, "metadata": {"name": "pointer"}, "spec": gold})
+    reference = {"sourceRef": {"kind": "DataSource", "name": "pointer"}}
+    for name, source in (("direct", {"source": taken}), ("referring", reference)):
+        await suite.create(VOLUMES, volume(name, **source))
+        await has_event(suite, name, "Warning", "CloneWithoutSource")
+        assert (await suite.call("GET", f"{CLAIMS}/{name}"))[0] == 404
+    await suite.create(VOLUMES, volume("root"))
+    await succeeded(suite, "root")
+    spec = {"source": {"persistentVolumeClaimName": "root"}}
+    kind = {"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot"}
+    await suite.create(TAKEN, {**kind, "metadata": {"name": "taken"}, "spec": spec})
+    for name in ("direct", "referring"):
+        await succeeded(suite, name)

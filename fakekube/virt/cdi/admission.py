@@ -4,11 +4,12 @@ Left out: the affinity of CDI's own pods, populators, the token that clones carr
 Origin: cdi: pkg/apiserver/webhooks, pkg/operator/resources/namespaced/apiserver.go
 """
 
+import json
 from typing import NamedTuple
 
 from fakekube.client.client import Client
 from fakekube.machinery.errors import ApiError
-from fakekube.machinery.objects import dig, is_terminating
+from fakekube.machinery.objects import dig, is_terminating, key, namespace
 from fakekube.machinery.resources import (
     DATA_SOURCES,
     DATA_VOLUMES,
@@ -18,9 +19,9 @@ from fakekube.machinery.resources import (
 )
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object, User
-from fakekube.virt import clone_access, review
-from fakekube.virt.causes import Cause
-from fakekube.virt.cdi import rules
+from fakekube.virt import clone_access, data_sources, review
+from fakekube.virt.causes import Cause, not_supported
+from fakekube.virt.cdi import cron_rules, rules
 
 _STILL_THERE = (
     "Rejecting the uninstall request, since there are still DataVolumes present. Either delete all DataVolumes or "
@@ -45,6 +46,9 @@ _VALIDATES, _MUTATES = "ValidatingWebhookConfiguration", "MutatingWebhookConfigu
 _ROWS = (
     _Row(_VALIDATES, "cdi-api-validate", "cdi-validate", ("DELETE",), "cdis"),
     _Row(_VALIDATES, "cdi-api-datavolume-validate", "datavolume-validate", _BOTH, "datavolumes"),
+    _Row(_VALIDATES, "cdi-api-dataimportcron-validate", "dataimportcron-validate", _BOTH, "dataimportcrons"),
+    _Row(_MUTATES, "cdi-api-dataimportcron-mutate", "dataimportcron-mutate", _BOTH, "dataimportcrons"),
+    _Row(_VALIDATES, "cdi-api-datasource-validate", "datasource-validate", _BOTH, "datasources"),
     _Row(_MUTATES, "cdi-api-datavolume-mutate", "datavolume-mutate", _BOTH, "datavolumes"),
 )
 
@@ -88,6 +92,9 @@ class Admission(review.Hooks):
                 "/cdi-validate": self._installation,
                 "/datavolume-validate": self._volume,
                 "/datavolume-mutate": self._may_clone,
+                "/dataimportcron-validate": _cron,
+                "/dataimportcron-mutate": _signed,
+                "/datasource-validate": _source,
             }
         )
 
@@ -121,7 +128,16 @@ class Admission(review.Hooks):
             return None
         space = reference.get("namespace") or space
         found = await self._client.get(DATA_SOURCES, reference.get("name") or "", space)
-        return dict(dig(found, "spec", "source", default={}))
+        return await self._stands_for(found)
+
+    async def _stands_for(self, source: Object) -> Object:
+        """What a DataSource stands for; nothing, where that cannot be told."""
+        own = data_sources.pointed(source)
+        other = await self._client.find(DATA_SOURCES, own.partition("/")[2], namespace(source)) if own else None
+        try:
+            return data_sources.resolved(source, lambda _: other)
+        except data_sources.UnresolvedError:
+            return {}
 
     async def _volume(self, asked: Question) -> Answer:
         volume = asked.obj
@@ -143,9 +159,9 @@ class Admission(review.Hooks):
         if (reference := spec.get("sourceRef")) is not None:
             space, field = reference.get("namespace") or space, "spec.sourceRef"
             found = await self._client.find(DATA_SOURCES, reference["name"], space)
-            if wrong := rules.data_source(reference, found, space):
+            source = await self._stands_for(found) if found is not None else None
+            if wrong := rules.data_source(reference, source, space):
                 return wrong
-            source = dig(found, "spec", "source")
         clone = clone_access.cloned(source, space)
         if clone is None:
             return None
@@ -153,6 +169,29 @@ class Admission(review.Hooks):
         there = await self._client.find(resource, clone.name, clone.space)
         why = rule(there, spec) if there is not None else ""
         return Cause(why, field if reference is not None else f"{field}.{member}") if why else None
+
+
+async def _cron(asked: Question) -> Answer:
+    return _judged(cron_rules.cron(asked.obj, None if asked.creates else asked.old or {}))
+
+
+async def _signed(asked: Question) -> Answer:
+    """A DataImportCron says who has made it."""
+    if not asked.creates:
+        return review.allowed()
+    user: Object = {"username": asked.user}
+    if asked.groups:
+        user["groups"] = list(asked.groups)
+    spec = {**(asked.obj.get("spec") or {}), "createdBy": json.dumps(user, separators=(",", ":"))}
+    return review.changed(asked.obj, {**asked.obj, "spec": spec})
+
+
+async def _source(asked: Question) -> Answer:
+    own = data_sources.pointed(asked.obj)
+    if not own or own != key({**asked.obj, "metadata": {"name": asked.name, "namespace": asked.namespace}}):
+        return review.allowed()
+    text = "DataSource cannot point to itself"
+    return _judged(not_supported(text, "DataSource.Spec.Source.DataSource"))
 
 
 def _judged(found: Cause | None) -> Answer:

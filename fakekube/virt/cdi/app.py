@@ -7,9 +7,11 @@ import asyncio
 from collections.abc import Sequence
 
 from fakekube.client.client import Client
+from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
+from fakekube.machinery.resources import DATA_SOURCES
 from fakekube.virt.cdi import uploads
 from fakekube.virt.cdi.admission import Admission
 from fakekube.virt.cdi.apiserver import ApiServer
@@ -35,15 +37,13 @@ class Cdi:
     ) -> None:
         tokens = uploads.Tokens(clock, ids)
         self._profiles = Profiles(client, clock=clock)
+        sources = Informer(client, DATA_SOURCES, clock=clock)
         self._volumes = DataVolumes(
-            client, clock=clock, ids=ids, pace=pace, stages=stages, storage=self._profiles
+            client, clock=clock, ids=ids, pace=pace, stages=stages, storage=self._profiles, sources=sources
         )
-        self._sources = DataSources(
-            client, clock=clock, volumes=self._volumes.volumes, claims=self._volumes.claims
-        )
-        self._crons = ImportCrons(
-            client, clock=clock, ids=ids, volumes=self._volumes.volumes, sources=self._sources.sources
-        )
+        volumes, claims = self._volumes.volumes, self._volumes.claims
+        self._sources = DataSources(client, clock=clock, volumes=volumes, claims=claims, sources=sources)
+        self._crons = ImportCrons(client, clock=clock, ids=ids, volumes=volumes, sources=sources)
         self._targets = uploads.Targets(client, clock=clock)
         self.api = ApiServer(Admission(client), uploads.TokenApi(tokens))
         self.proxy = uploads.Proxy(client, tokens)

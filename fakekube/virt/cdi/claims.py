@@ -10,12 +10,6 @@ from fakekube.virt.cdi.sources import UPLOAD, transfer_of
 CREATED_FOR = "cdi.kubevirt.io/createdForDataVolume"  # the uid of the DataVolume a claim was made for
 
 
-def is_sized_by_source(volume: Obj) -> bool:
-    """Whether it clones a claim and names no size of its own."""
-    sizes = [dig(volume, "spec", one, "resources", "requests", "storage") for one in ("pvc", "storage")]
-    return dig(volume, "spec", "source", "pvc") is not None and not any(sizes)
-
-
 def owner(volume: Obj) -> Object:
     """How a claim names its DataVolume."""
     return owner_reference({"apiVersion": "cdi.kubevirt.io/v1beta1", "kind": "DataVolume", **volume})
@@ -28,11 +22,12 @@ def wanted_of(volume: Obj) -> Obj:
 
 
 def claim(volume: Obj, wanted: Obj, *, default_class: str, source: Obj | None = None) -> Object:
-    """The PersistentVolumeClaim of a DataVolume, as `wanted`. `source`: the claim it clones; a clone of no size of its own has
-    that one's."""
+    """The PersistentVolumeClaim of a DataVolume, as `wanted`. `source`: the claim or snapshot it clones; a clone of no size of
+    its own has that one's."""
     resources = dict(wanted.get("resources") or {})
     if not dig(resources, "requests", "storage"):
-        size = dig(source, "spec", "resources", "requests", "storage", default="1Gi")
+        size = dig(source, "spec", "resources", "requests", "storage") or dig(source, "status", "restoreSize")
+        size = size or "1Gi"
         resources["requests"] = {**(resources.get("requests") or {}), "storage": size}
     spec: Object = {
         "accessModes": wanted.get("accessModes") or ["ReadWriteOnce"],

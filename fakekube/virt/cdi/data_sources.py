@@ -1,4 +1,5 @@
-"""DataSources tell whether what they stand for is there to be cloned: a claim, once it is filled, or a snapshot.
+"""DataSources tell whether what they stand for is there to be cloned: a claim, once it is filled, or a snapshot; also those
+that point to another one.
 
 Origin: cdi: pkg/controller/datasource-controller.go
 """
@@ -15,8 +16,10 @@ from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.objects import Obj, dig, key, namespace
 from fakekube.machinery.resources import DATA_SOURCES, VOLUME_SNAPSHOTS
 from fakekube.machinery.wire import Object
+from fakekube.virt import data_sources
 
 _STANDS_FOR = "what it stands for"  # the key of a claim or snapshot
+_POINTS_TO = "the DataSource it points to"
 _KINDS = ("pvc", "snapshot")
 _READY = ("True", "Ready", "DataSource is ready to be consumed")
 
@@ -24,20 +27,24 @@ State = tuple[str, str, str]  # status, reason, message
 
 
 class DataSources:
-    """An actor, see the module text. `volumes`, `claims`: caches somebody else has, too, as others may look into
-    `sources`. Snapshots are followed once needed."""
+    """An actor, see the module text. `volumes`, `claims`, `sources`: caches somebody else has, too. Snapshots are followed
+    once needed."""
 
-    def __init__(self, client: Client, *, clock: Clock, volumes: Informer, claims: Informer) -> None:
+    def __init__(
+        self, client: Client, *, clock: Clock, volumes: Informer, claims: Informer, sources: Informer
+    ) -> None:
         self._client = client
         self._clock = clock
         self._volumes, self._claims = volumes, claims
-        self.sources = Informer(client, DATA_SOURCES, clock=clock)
-        self.sources.add_index(_STANDS_FOR, lambda one: _keys(one).values())
+        self._sources = sources
+        sources.add_index(_STANDS_FOR, lambda one: _keys(dig(one, "spec", "source"), namespace(one)).values())
+        sources.add_index(_POINTS_TO, lambda one: (data_sources.pointed(one),))
         self._snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
         self._snapshots.on_change(self._snapshot_changed)
         self._snapshots_matter = asyncio.Event()
         self.controller = Controller("datasource-controller", self._reconcile, clock=clock)
-        self.controller.source(self.sources)
+        self.controller.source(sources)
+        self.controller.source(sources, self._pointing_to)
         for informer in (volumes, claims):
             self.controller.source(informer, self._standing_for)
 
@@ -50,38 +57,52 @@ class DataSources:
 
     def _standing_for(self, old: Object | None, new: Object | None) -> Iterable[str]:
         changed = new or old
-        return map(key, self.sources.by_index(_STANDS_FOR, key(changed))) if changed is not None else ()
+        if changed is None:
+            return
+        for source in self._sources.by_index(_STANDS_FOR, key(changed)):
+            yield key(source)
+            yield from self._pointing_to(None, source)
+
+    def _pointing_to(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        return map(key, self._sources.by_index(_POINTS_TO, key(new or old or {})))
 
     def _snapshot_changed(self, old: Object | None, new: Object | None) -> None:
         for own in self._standing_for(old, new):
             self.controller.queue.add(own)
 
     async def _reconcile(self, own: str) -> None:
-        source = self.sources.get(own)
+        source = self._sources.get(own)
         if source is None:
             return
-        keys = _keys(source)
-        if "snapshot" in keys:
-            self._snapshots_matter.set()
-        state = judge(
-            keys,
-            volume=self._volumes.get(keys.get("pvc", "")),
-            claim=self._claims.get(keys.get("pvc", "")),
-            snapshot=self._snapshots.get(keys.get("snapshot", "")),
-        )
-        wanted = status(source, state, rfc3339(self._clock.now()))
+        try:
+            stands_for = data_sources.resolved(source, self._sources.get)
+            state = self._judged(stands_for, namespace(source))
+        except data_sources.UnresolvedError as error:
+            stands_for, state = {}, ("False", error.reason, str(error))
+        wanted = status(source, stands_for, state, rfc3339(self._clock.now()))
         if wanted != source.get("status"):
             try:
                 await self._client.update(DATA_SOURCES, {**source, "status": wanted})
             except (Conflict, NotFound):
                 return  # the cache will show why
 
+    def _judged(self, stands_for: Obj, space: str) -> State:
+        keys = _keys(stands_for, space)
+        if "snapshot" in keys:
+            self._snapshots_matter.set()
+        return judge(
+            keys,
+            volume=self._volumes.get(keys.get("pvc", "")),
+            claim=self._claims.get(keys.get("pvc", "")),
+            snapshot=self._snapshots.get(keys.get("snapshot", "")),
+        )
 
-def _keys(source: Obj) -> dict[str, str]:
-    """The key of the claim, or else of the snapshot, it stands for, by kind."""
+
+def _keys(stands_for: Obj, space: str) -> dict[str, str]:
+    """The key of the claim, or else of the snapshot, by kind; `space`: the namespace of the DataSource."""
     for kind in _KINDS:
-        if named := dig(source, "spec", "source", kind):
-            return {kind: f"{named.get('namespace') or namespace(source)}/{named.get('name')}"}
+        if named := stands_for.get(kind):
+            return {kind: f"{named.get('namespace') or space}/{named.get('name')}"}
     return {}
 
 
@@ -100,9 +121,8 @@ def judge(keys: dict[str, str], *, volume: Obj | None, claim: Obj | None, snapsh
     return "False", "NoSource", "No source PVC set"
 
 
-def status(source: Obj, state: State, now: str) -> Object:
-    """`status` with the condition; what was told of another source is forgotten."""
-    wanted = dig(source, "spec", "source", default={})
+def status(source: Obj, wanted: Object, state: State, now: str) -> Object:
+    """`status` with the condition, of what it stands for; what was told of something else is forgotten."""
     same = dig(source, "status", "source", default={}) == wanted
     old = dig(source, "status", "conditions", default=()) if same else ()
     return {"source": wanted, "conditions": conditions(old, {"Ready": state}, now)}

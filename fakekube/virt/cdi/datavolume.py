@@ -14,13 +14,14 @@ from typing import Any
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller
 from fakekube.client.informer import Informer
+from fakekube.client.late import LateInformer
 from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
 from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
-from fakekube.machinery.errors import AlreadyExists, Forbidden
+from fakekube.machinery.errors import AlreadyExists, Forbidden, NotFound
 from fakekube.machinery.objects import (
     Obj,
     annotations,
@@ -29,22 +30,23 @@ from fakekube.machinery.objects import (
     is_terminating,
     key,
     name,
-    namespace,
     owners,
     split_key,
     uid,
 )
-from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS
+from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, VOLUME_SNAPSHOTS
 from fakekube.machinery.wire import Object
 from fakekube.virt import storage_classes
 from fakekube.virt.cdi import claims, fates, profiles
 from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
+from fakekube.virt.cdi.sources import Origin, origin_of
 from fakekube.virt.cdi.volume_view import FINAL, NAMES, NOT_VALID, OVER_QUOTA, Refusal, VolumeView
 
 _STAGES = Path(__file__).parent / "stages" / "datavolume.yaml"
 _BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"
 _ADOPT = "cdi.kubevirt.io/allowClaimAdoption"
 _POPULATED_FOR = "cdi.kubevirt.io/storage.populatedFor"  # on a claim: whose it is to be
+_NO_BLOCKS = "DataVolume with ContentType Archive cannot have block volumeMode"
 _PRE_POPULATED = "cdi.kubevirt.io/storage.prePopulated"  # on a DataVolume: somebody else makes its claim
 
 
@@ -69,12 +71,17 @@ class DataVolumes:
         pace: Pace = INSTANT,
         stages: Sequence[Stage] = (),
         storage: Profiles,
+        sources: Informer,
         workers: int = 1,
     ) -> None:
         self._client = client
         self._clock = clock
         self.volumes = Informer(client, DATA_VOLUMES, clock=clock)
         self.claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
+        self._sources = sources
+        self._snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
+        self._snapshots.on_change(self._snapshot_changed)
+        self._snapshots_matter = asyncio.Event()
         self._classes = storage.classes
         self._profiles = storage.profiles
         self._recorder = Recorder(client, "datavolume-import-controller", clock=clock, ids=ids)
@@ -84,6 +91,8 @@ class DataVolumes:
         self._claiming.source(self.claims, self._concerned)
         self._claiming.source(self._classes, self._without_claim)
         self._claiming.source(self._profiles, self._without_claim)
+        self._claiming.source(sources, self._without_claim)
+        self._sourceless: dict[str, Origin] = {}  # DataVolumes that wait for what they are to be clones of
         self._player = Player(
             client,
             DATA_VOLUMES,
@@ -110,6 +119,8 @@ class DataVolumes:
             tasks.create_task(self._recorder.run())
             tasks.create_task(self._claiming.run())
             tasks.create_task(self._player.run())
+            await self._snapshots_matter.wait()
+            tasks.create_task(self._snapshots.run())
 
     # --- whom a change wakes -------------------------------------------------------------------------------------
 
@@ -118,10 +129,15 @@ class DataVolumes:
         claim = new or old
         if claim is None:
             return ()
-        keys = [key(claim)]
-        if old is None:
-            keys += [key(one) for one in self.volumes.objects() if _source_key(one) == key(claim)]
-        return keys
+        return [key(claim), *self._waiting_for("pvc", key(claim))] if old is None else [key(claim)]
+
+    def _waiting_for(self, kind: str, own: str) -> list[str]:
+        return [one for one, origin in self._sourceless.items() if origin == (kind, own)]
+
+    def _snapshot_changed(self, old: Object | None, new: Object | None) -> None:
+        if old is None and new is not None:
+            for own in self._waiting_for("snapshot", key(new)):
+                self._claiming.queue.add(own)
 
     def _without_claim(self, _old: Object | None, _new: Object | None) -> Iterable[str]:
         """DataVolumes that may wait for a class, or for what is known of one."""
@@ -133,13 +149,12 @@ class DataVolumes:
         claim = self.claims.get(key(volume))
         if claim is not None and not _is_owned(claim, volume):
             claim = None
-        source = _source_key(volume)
         view = VolumeView(
             volume,
             claim,
             rfc3339(self._clock.now()),
             binds_late=claim is not None and self._binds_late(volume, claim),
-            source_missing=bool(source) and source not in self.claims,
+            missing=self._sourceless.get(key(volume)) if claim is None else None,
             refusal=self._refused.get(key(volume)) if claim is None else None,
         )
         return {"volume": view}
@@ -155,11 +170,11 @@ class DataVolumes:
     async def _see_to_claim(self, own: str) -> None:
         volume = self.volumes.get(own)
         if volume is None or is_terminating(volume):
-            self._refused.pop(own, None)
+            self._forget(own)
             return
         claim = self.claims.get(own)
         if claim is not None:
-            self._refused.pop(own, None)
+            self._forget(own)
             if not _is_owned(claim, volume):
                 await self._adopt(volume, claim)
         elif not (
@@ -170,9 +185,15 @@ class DataVolumes:
             await self._create_claim(volume)
 
     async def _create_claim(self, volume: Object) -> None:
-        source = self.claims.get(_source_key(volume))
-        if source is None and claims.is_sized_by_source(volume):
-            return  # which may come yet
+        origin = origin_of(volume, self._sources.get)
+        if origin is None and dig(volume, "spec", "sourceRef") is not None:
+            return  # nobody knows yet what it is to be a clone of
+        source = await self._original(origin) if origin is not None else None
+        if origin is not None and source is None:
+            if self._sourceless.get(key(volume)) != origin:
+                self._sourceless[key(volume)] = origin
+                self._player.controller.queue.add(key(volume))
+            return  # it may come yet
         default = storage_classes.default(self._classes.objects())
         try:
             wanted = self._wanted(volume, default)
@@ -191,11 +212,30 @@ class DataVolumes:
             if "exceeded quota" in error.message:
                 self._refuse(volume, Refusal(OVER_QUOTA, error.message, error.message))
             raise  # and it is tried again
-        self._refused.pop(key(volume), None)
+        self._forget(key(volume))
+
+    def _forget(self, own: str) -> None:
+        self._refused.pop(own, None)
+        self._sourceless.pop(own, None)
+
+    async def _original(self, origin: Origin) -> Object | None:
+        """What is to be cloned, if it is there."""
+        if origin.kind == "pvc":
+            return self.claims.get(origin.key)
+        self._snapshots_matter.set()
+        space, own = split_key(origin.key)
+        try:
+            return await self._client.get(VOLUME_SNAPSHOTS, own, space)
+        except NotFound:
+            return None
 
     def _wanted(self, volume: Object, default: str) -> Obj | None:
         """What its claim is to be like; None while nobody knows yet what its class can. Raises ClaimNotValid."""
         wanted = claims.wanted_of(volume)
+        if dig(volume, "spec", "storage") is not None and dig(volume, "spec", "contentType") == "archive":
+            if wanted.get("volumeMode") == "Block":
+                raise ClaimNotValid(_NO_BLOCKS, _NO_BLOCKS)
+            wanted = {**wanted, "volumeMode": "Filesystem"}
         if dig(volume, "spec", "pvc") is not None or (wanted.get("accessModes") and wanted.get("volumeMode")):
             return wanted
         chosen = wanted.get("storageClassName") or default
@@ -219,11 +259,6 @@ class DataVolumes:
         patch = {"metadata": {"ownerReferences": [*owners(claim), claims.owner(volume)]}}
         space, own = split_key(key(claim))
         await self._client.patch(PERSISTENT_VOLUME_CLAIMS, own, space, patch, type="merge")
-
-
-def _source_key(volume: Object) -> str:
-    source = dig(volume, "spec", "source", "pvc")
-    return f"{source.get('namespace') or namespace(volume)}/{source.get('name')}" if source else ""
 
 
 def _is_owned(claim: Object, volume: Object) -> bool:

@@ -110,14 +110,14 @@ def _smaller(ours: Any, theirs: Any) -> str:
 
 
 def data_source(reference: Spec, found: Obj | None, space: str, path: str = "spec") -> Cause | None:
-    """What a DataVolume refers to, in that namespace."""
+    """What a DataVolume refers to, in that namespace: what the DataSource stands for, if there is one."""
     field = f"{path}.sourceRef"
     if found is None:
         said = f"SourceRef {reference.get('kind')}/{space}/{reference.get('name')} not found"
         return Cause(said, field, NOT_FOUND)
-    if any(dig(found, "spec", "source", kind) is not None for kind in ("pvc", "snapshot")):
+    if any(found.get(kind) is not None for kind in ("pvc", "snapshot")):
         return None
-    text = f"Empty source field in '{name(found)}'. DataSource may not be ready yet"
+    text = f"Empty source field in '{reference.get('name')}'. DataSource may not be ready yet"
     return Cause(text, field, "")
 
 

@@ -4,10 +4,13 @@ Origin: cdi: pkg/controller/datavolume/*-controller.go, staging/…/core/v1beta1
 """
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from fakekube.machinery.objects import Obj, annotations, dig
+from fakekube.machinery.objects import Obj, annotations, dig, namespace
+from fakekube.virt import data_sources
 
 POD_PHASE = "cdi.kubevirt.io/storage.pod.phase"  # on a claim: how far the pod is that fills it
 
@@ -39,6 +42,31 @@ def transfer_of(volume: Obj) -> Transfer:
     if "pvc" in source or "snapshot" in source or dig(volume, "spec", "sourceRef"):
         return CLONE
     return IMPORT
+
+
+class Origin(NamedTuple):
+    """What a clone is made of: a `pvc` or a `snapshot`, by its key."""
+
+    kind: str
+    key: str
+
+
+def origin_of(volume: Obj, find: Callable[[str], Obj | None]) -> Origin | None:
+    """What a DataVolume clones, itself or by a DataSource, which `find` finds; None if that is none, or stands for none yet."""
+    space, source = namespace(volume), dig(volume, "spec", "source", default={})
+    if (reference := dig(volume, "spec", "sourceRef")) is not None:
+        space = reference.get("namespace") or space
+        found = find(f"{space}/{reference.get('name')}")
+        if found is None:
+            return None
+        try:
+            source = data_sources.resolved(found, find)
+        except data_sources.UnresolvedError:
+            return None
+    for kind in ("pvc", "snapshot"):
+        if (named := source.get(kind)) is not None:
+            return Origin(kind, f"{named.get('namespace') or space}/{named.get('name')}")
+    return None
 
 
 def uploaded(claim: Obj | None) -> bool:

@@ -9,10 +9,11 @@ Names for stages (`stages/datavolume.yaml`); those that say nothing now are abse
     verb · act · noun · done · running   words: Import, import, `Import into`, `Successfully imported into PVC`, ImportInProgress
     binding     what there is to tell of the claim: once for Pending, once for Bound
     refusing    what there is to tell of a claim that cannot be made: reason, what it is about, and why
+    lacking     what there is to tell of a source that is not there: its kind and name
     failing     what there is to tell of an importer that has just failed
 
-States: `overQuota`; `invalid` (no claim can be made of it); with a claim of its own `adopted` (which was there before), `new`,
-`unbound`, `waits` (for a consumer), `sourceless`, `bound`, `scheduled`, `transferring`, `awaiting` (an upload), `uploaded`, `over`.
+States: `overQuota`; `invalid` (no claim can be made of it); `sourceless` (none is made yet); with a claim of its own `adopted` (which was there before), `new`,
+`unbound`, `waits` (for a consumer), `bound`, `scheduled`, `transferring`, `awaiting` (an upload), `uploaded`, `over`.
 Origin: cdi: pkg/controller/datavolume/controller-base.go, conditions.go
 """
 
@@ -24,7 +25,7 @@ from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, na
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import fates
 from fakekube.virt.cdi.claims import CREATED_FOR
-from fakekube.virt.cdi.sources import transfer_of, unreachable, uploaded
+from fakekube.virt.cdi.sources import Origin, transfer_of, unreachable, uploaded
 
 FINAL = ("Succeeded", "Failed")
 OVER_QUOTA = "ErrExceededQuota"
@@ -53,14 +54,14 @@ class VolumeView(View):
         now: str,
         *,
         binds_late: bool,
-        source_missing: bool,
+        missing: Origin | None = None,
         refusal: Refusal | None = None,
     ) -> None:
         self._volume = volume
         self._claim = claim
         self._now = now
         self._binds_late = binds_late
-        self._source_missing = source_missing
+        self._missing = missing
         self._refusal = refusal
         self._status: dict[str, Any] = volume.get("status") or {}
         self._phase = str(self._status.get("phase") or "")
@@ -82,7 +83,7 @@ class VolumeView(View):
         if self._refusal is not None:
             return "overQuota" if self._refusal.reason == OVER_QUOTA else "invalid"
         if self._claim is None:
-            return None
+            return "sourceless" if self._missing is not None else None
         if annotations(self._claim).get(CREATED_FOR) != uid(self._volume):
             return "adopted"
         waits = self._phase in ("Pending", "WaitForFirstConsumer")
@@ -91,7 +92,7 @@ class VolumeView(View):
         if self._phase == "":
             return "new"
         if waits:
-            return "sourceless" if self._source_missing else "bound"
+            return "bound"
         if self._phase == self.transfer.scheduled:
             return "scheduled"
         if self.transfer.ends:
@@ -103,7 +104,7 @@ class VolumeView(View):
 
     def outdated(self) -> Object | None:
         state = self.state()
-        if state is None or not (self._phase or state == "invalid"):
+        if state is None or not (self._phase or state in ("invalid", "sourceless")):
             return None
         fresh = self.status(self._phase)
         return fresh if fresh != self._status else None
@@ -122,6 +123,11 @@ class VolumeView(View):
         why = self._refusal.why
         told = {"reason": self._refusal.reason, "about": self._refusal.told, "message": why}
         return [told] if old.get("message") != why else []
+
+    def lacking(self) -> list[dict[str, str]]:
+        if self._missing is None or self._status.get("conditions"):
+            return []
+        return [{"kind": self._missing.kind, "name": self._missing.key.partition("/")[2]}]
 
     def failing(self) -> list[dict[str, str]]:
         old = self._told("Running")
@@ -200,6 +206,7 @@ VolumeView.computed = {
     "binding": VolumeView.binding,
     "failing": VolumeView.failing,
     "refusing": VolumeView.refusing,
+    "lacking": VolumeView.lacking,
 }
 
 NAMES = frozenset(f"volume.{key}" for key in VolumeView.computed)

@@ -6,11 +6,11 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleDataVolumes)
 
 from fakekube.client.client import Client
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
-from fakekube.machinery.errors import ApiError
+from fakekube.machinery.errors import ApiError, BadRequest, NotFound
 from fakekube.machinery.objects import controller_of, dig, name, namespace, owner_reference
 from fakekube.machinery.resources import DATA_SOURCES
 from fakekube.machinery.wire import Object
-from fakekube.virt import access, clone_access
+from fakekube.virt import access, clone_access, data_sources
 from fakekube.virt.controller import data_volumes, instance
 from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.vm_pass import Pass
@@ -94,7 +94,20 @@ class DataVolumes:
         if reference.get("kind") == "DataSource":
             space = reference.get("namespace") or namespace(vm)
             source = await self._client.get(DATA_SOURCES, reference.get("name", ""), space)
+            if own := data_sources.pointed(source):
+                source = await self._followed(source, own)
         return data_volumes.resolved(template, source, namespace(vm))
+
+    async def _followed(self, source: Object, own: str) -> Object:
+        """A DataSource that points to another one, as if it stood itself for what that one stands for."""
+        try:
+            other = await self._client.get(DATA_SOURCES, own.partition("/")[2], namespace(source))
+        except NotFound:
+            other = None
+        try:
+            return {**source, "spec": {"source": data_sources.resolved(source, lambda _: other)}}
+        except data_sources.UnresolvedError as error:
+            raise BadRequest(str(error)) from None
 
     async def _unauthorized(self, vm: Object, template: Object) -> str:
         """Why the machine's service account may not clone what the template is to be a clone of."""

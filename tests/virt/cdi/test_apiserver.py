@@ -1,5 +1,7 @@
 """What cdi-apiserver refuses."""
 
+import json
+
 import pytest
 
 from fakekube.clock import ManualClock
@@ -7,6 +9,7 @@ from fakekube.cluster import Cluster
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.resources import (
     CDIS,
+    DATA_IMPORT_CRONS,
     DATA_SOURCES,
     DATA_VOLUMES,
     NAMESPACES,
@@ -108,6 +111,31 @@ async def test_what_is_refused_of_data_volumes():
         said = await refused(client.patch(DATA_VOLUMES, "v", "default", change, type="merge"))
         assert said == " Cannot update DataVolume Spec"
         await client.patch(DATA_VOLUMES, "v", "default", {"metadata": {"labels": {"a": "b"}}}, type="merge")
+
+
+async def test_what_is_refused_of_sources_and_crons():
+    """A DataSource does not point to itself; a DataImportCron imports images, and says who has made it."""
+    async with Cluster(only=["virt-operator", "cdi"], clock=ManualClock(), seed=1) as cluster:
+        await cluster.settle()
+        client = cluster.client()
+
+        def of(kind, name, **spec):
+            meta = {"name": name, "namespace": "default"}
+            return {"apiVersion": "cdi.kubevirt.io/v1beta1", "kind": kind, "metadata": meta, "spec": spec}
+
+        itself = {"dataSource": {"name": "self", "namespace": "default"}}
+        said = await refused(client.create(DATA_SOURCES, of("DataSource", "self", source=itself)))
+        assert said == " DataSource cannot point to itself"
+        template = {"spec": {"source": {"registry": {"url": "docker://quay.io/fedora"}}, "storage": SMALL}}
+        wanted = {"template": template, "schedule": "nonsense", "managedDataSource": "fedora"}
+        said = await refused(client.create(DATA_IMPORT_CRONS, of("DataImportCron", "c", **wanted)))
+        assert said == " Illegal cron schedule"
+        user = client.as_user("jane", "system:masters")
+        made = await user.create(DATA_IMPORT_CRONS, of("DataImportCron", "c", **{**wanted, "schedule": ""}))
+        assert json.loads(made["spec"]["createdBy"])["username"] == "jane"
+        change = {"spec": {"managedDataSource": "other"}}
+        said = await refused(client.patch(DATA_IMPORT_CRONS, "c", "default", change, type="merge"))
+        assert said == " Cannot update DataImportCron Spec"
 
 
 @pytest.mark.parametrize(

@@ -44,17 +44,17 @@ def test_state(keys, there, state):
     assert data_sources.judge(keys, **{"volume": None, "claim": None, "snapshot": None, **there}) == state
 
 
-def source(**of):
-    meta = {"name": "gold", "namespace": NS}
+def source(own="gold", **of):
+    meta = {"name": own, "namespace": NS}
     body = {"apiVersion": "cdi.kubevirt.io/v1beta1", "kind": "DataSource", "metadata": meta}
     return {**body, "spec": {"source": of}}
 
 
 def test_what_was_told_of_another_source_is_forgotten():
     """The times of a condition go on while it says the same of the same source, and only then."""
-    first = data_sources.status(source(pvc={"name": "a"}), READY, "1")
-    again = data_sources.status({**source(pvc={"name": "a"}), "status": first}, READY, "2")
-    other = data_sources.status({**source(pvc={"name": "b"}), "status": first}, READY, "2")
+    first = data_sources.status(source(), {"pvc": {"name": "a"}}, READY, "1")
+    again = data_sources.status({**source(), "status": first}, {"pvc": {"name": "a"}}, READY, "2")
+    other = data_sources.status({**source(), "status": first}, {"pvc": {"name": "b"}}, READY, "2")
     assert again == first
     assert [one["conditions"][0]["lastTransitionTime"] for one in (first, other)] == ["1", "2"]
 
@@ -86,6 +86,29 @@ async def test_follows_its_claim(world):
     assert await told(world) == ("False", "NotFound", "PVC not found")
     await world.client.patch(DATA_SOURCES, "gold", NS, {"spec": {"source": {"pvc": None}}}, type="merge")
     assert await told(world) == ("False", "NoSource", "No source PVC set")
+
+
+async def test_points_to_another(world):
+    """One that points to another one stands for the same, and is ready when that is; but only one step, and at home."""
+    gold = {"name": "gold", "namespace": NS}
+    await world.client.create(DATA_SOURCES, source("pointer", dataSource=gold))
+    text = 'datasources.cdi.kubevirt.io "gold" not found'
+    assert await told(world, "pointer") == ("False", "NotFound", text)
+    await world.client.create(DATA_SOURCES, source(pvc=GOLD))
+    assert await told(world, "pointer") == ("False", "NotFound", "PVC not found")
+    body = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": gold}
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    await world.client.create(PERSISTENT_VOLUME_CLAIMS, {**body, "spec": spec})
+    assert await told(world, "pointer") == READY
+    assert (await world.client.get(DATA_SOURCES, "pointer", NS))["status"]["source"] == {"pvc": GOLD}
+    for own, other, reason in (
+        ("twice", {"name": "pointer", "namespace": NS}, "MaxReferenceDepthReached"),
+        ("self", {"name": "self", "namespace": NS}, "SelfReference"),
+        ("abroad", {"name": "gold", "namespace": "other"}, "CrossNamespaceReference"),
+    ):
+        await world.client.create(DATA_SOURCES, source(own, dataSource=other))
+        assert (await told(world, own))[1] == reason
+        assert (await world.client.get(DATA_SOURCES, own, NS))["status"]["source"] == {}
 
 
 async def test_follows_its_snapshot(world):

@@ -259,7 +259,8 @@ async def test_first_consumer(world):
 
 
 async def test_missing_source(world):
-    """V-103: a clone of a claim that is not there is told by upstream's misspelt event, and made all the same."""
+    """V-103: a clone of a claim that is not there is told by upstream's misspelt event, and made all the same; its own claim
+    is made when the source is there."""
     clone = template(source={"pvc": {"namespace": NS, "name": "golden"}})
     await world.create_vm(strategy="Halted", volumes=ON_VOLUME, dataVolumeTemplates=[clone])
     await world.settle()
@@ -267,17 +268,25 @@ async def test_missing_source(world):
         "Source PVC golden not available: Target PVC root will remain unpopulated until source is created"
     )
     assert world.events("vm", "VirtualMachine")[0][:3] == ("Warning", "SourcePVCNotAvailabe", message)
-    assert volume_of(world)["status"]["phase"] == "Pending"
+    assert "phase" not in volume_of(world)["status"]
+    event = ("Warning", "CloneWithoutSource", "The source pvc golden doesn't exist", 1)
+    assert event in world.events("root", "DataVolume")
+    assert world.informer(PERSISTENT_VOLUME_CLAIMS).get(f"{NS}/root") is None
+    await world.client.create(PERSISTENT_VOLUME_CLAIMS, plain_claim("golden"))
+    for _ in range(40):
+        await world.elapse(1)
+    assert volume_of(world)["status"]["phase"] == "Succeeded"
+
+
+def plain_claim(own):
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    meta = {"name": own, "namespace": NS}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
 
 
 async def test_existing_claim_is_adopted(world):
     """A claim of the DataVolume's name is taken over with its contents, when the DataVolume allows it."""
-    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    meta = {"name": "root", "namespace": NS}
-    await world.client.create(
-        PERSISTENT_VOLUME_CLAIMS,
-        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec},
-    )
+    await world.client.create(PERSISTENT_VOLUME_CLAIMS, plain_claim("root"))
     await world.running_vm(volumes=ON_VOLUME, dataVolumeTemplates=[template()])
     claim = world.informer(PERSISTENT_VOLUME_CLAIMS).get(f"{NS}/root")
     assert claim["metadata"]["ownerReferences"][0]["uid"] == uid(volume_of(world))
@@ -321,3 +330,21 @@ async def test_size_of_a_clone(world):
     notes = made["metadata"]["annotations"]
     assert notes["cdi.kubevirt.io/storage.preallocation.requested"] == "true"
     assert notes["cdi.kubevirt.io/storage.pod.priorityclassname"] == "p0"
+
+
+async def test_archives_are_files(world):
+    """An archive is unpacked into a file system: blocks are refused, and nothing else is taken where nothing is said."""
+    body = volume("files")
+    body["spec"] |= {"contentType": "archive"}
+    body["spec"]["storage"]["volumeMode"] = "Block"
+    await world.client.create(DATA_VOLUMES, body)
+    await world.settle()
+    text = "DataVolume with ContentType Archive cannot have block volumeMode"
+    assert told(volume_of(world, "files"))["Bound"] == ("False", "ErrClaimNotValid", text)
+    assert world.informer(PERSISTENT_VOLUME_CLAIMS).get(f"{NS}/files") is None
+    body = volume("open")
+    body["spec"] |= {"contentType": "archive"}
+    await world.client.create(DATA_VOLUMES, body)
+    await world.settle()
+    made = world.informer(PERSISTENT_VOLUME_CLAIMS).get(f"{NS}/open")
+    assert made["spec"]["volumeMode"] == "Filesystem"

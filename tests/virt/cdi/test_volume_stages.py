@@ -8,7 +8,7 @@ from fakekube.lifecycle.stage import FAST, REALISTIC
 from fakekube.virt.cdi import claims, fates
 from fakekube.virt.cdi.datavolume import standard_stages
 from fakekube.virt.cdi.fates import Fate
-from fakekube.virt.cdi.sources import POD_PHASE
+from fakekube.virt.cdi.sources import POD_PHASE, Origin
 from fakekube.virt.cdi.volume_view import VolumeView
 
 HTTP = {"http": {"url": "http://example/disk.img"}}
@@ -30,9 +30,9 @@ def claim(phase="Bound", **annotations):
     return {"metadata": {"name": "root", "annotations": notes}, "status": {"phase": phase}}
 
 
-def upcoming(given, of=None, *, late=False, missing=False, pace=REALISTIC):
+def upcoming(given, of=None, *, late=False, missing=None, pace=REALISTIC):
     """What comes next: (name of the stage, seconds, the status it writes, what it tells)."""
-    view = VolumeView(given, of, NOW, binds_late=late, source_missing=missing)
+    view = VolumeView(given, of, NOW, binds_late=late, missing=missing)
     context = {"now": NOW, "object": given, "volume": view}
     played = script.for_kind(standard_stages(), "cdi.kubevirt.io", "DataVolume", pace)
     found = effects.prospects(played, given, context, parse_rfc3339(NOW), pace)
@@ -89,10 +89,12 @@ def test_no_claim_yet():
 
 
 def test_a_source_that_is_missing_is_waited_for():
-    """A clone stays Pending, and tells that its claim is bound."""
-    assert walk({"pvc": {"name": "x"}}, missing=True)[-1] == (0.0, "Pending")
-    [(_, _, status, told)] = upcoming(volume("Pending", {"pvc": {"name": "x"}}), claim(), missing=True)
-    assert (status["phase"], told) == ("Pending", [("Bound", "PVC root Bound")])
+    """A clone has no claim and no phase, and tells once why."""
+    given = volume(source={"pvc": {"name": "x"}})
+    [(_, _, status, told)] = upcoming(given, missing=Origin("pvc", "ns/x"))
+    assert "phase" not in status
+    assert told == [("CloneWithoutSource", "The source pvc x doesn't exist")]
+    assert upcoming({**given, "status": status}, missing=Origin("pvc", "ns/x")) == []
 
 
 def test_what_was_there_before_is_taken_over():
