@@ -89,3 +89,37 @@ async def test_realistic(world):
     status = (await world.find(PODS, "p"))["status"]
     assert (status["phase"], status["startTime"]) == ("Running", begun)
     assert await world.names(CONFIG_MAPS, "default") == ["c"]
+
+
+async def test_missing_keys(running):
+    """A volume that names keys waits until they are there, too."""
+    items = {"items": [{"key": "token", "path": "token"}]}
+    await running.pod(nodeName="n1", volumes=[{"name": "key", "secret": {"secretName": "s", **items}}])
+    await secret(running)
+    assert await phase(running) == "Pending"
+    text = 'MountVolume.SetUp failed for volume "key" : references non-existent secret key: token'
+    assert ("FailedMount", text) in await running.events("p")
+    await running.client.patch(SECRETS, "s", "default", {"stringData": {"token": "t"}}, type="merge")
+    assert await phase(running) == "Running"
+
+
+async def test_projected(running):
+    """Of a projected volume all that is missing is told at once; what is optional or everywhere is not."""
+    sources = [
+        {"configMap": {"name": "kube-root-ca.crt"}},
+        {"secret": {"name": "s"}},
+        {"secret": {"name": "other", "optional": True}},
+        {"configMap": {"name": "c", "items": [{"key": "conf", "path": "conf"}]}},
+        {"downwardAPI": {"items": []}},
+    ]
+    await running.config_map("c")
+    await running.pod(nodeName="n1", volumes=[{"name": "all", "projected": {"sources": sources}}])
+    assert await phase(running) == "Pending"
+    text = (
+        'MountVolume.SetUp failed for volume "all" : '
+        '[secret "s" not found, configmap references non-existent config key: conf]'
+    )
+    assert await running.events("p") == [("FailedMount", text)]
+    await secret(running)
+    await running.client.patch(CONFIG_MAPS, "c", "default", {"data": {"conf": "x"}}, type="merge")
+    assert await phase(running) == "Running"

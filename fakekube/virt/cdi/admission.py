@@ -133,7 +133,9 @@ class Admission(review.Hooks):
     async def _stands_for(self, source: Object) -> Object:
         """What a DataSource stands for; nothing, where that cannot be told."""
         own = data_sources.pointed(source)
-        other = await self._client.find(DATA_SOURCES, own.partition("/")[2], namespace(source)) if own else None
+        other = (
+            await self._client.find(DATA_SOURCES, own.partition("/")[2], namespace(source)) if own else None
+        )
         try:
             return data_sources.resolved(source, lambda _: other)
         except data_sources.UnresolvedError:
