@@ -212,17 +212,19 @@ def reconsidered(vmi: Obj) -> Object | None:
 
 
 def migration_method(vmi: Obj) -> str:
-    """BlockMigration as soon as one writable disk is not a shared claim."""
-    read_only = {
-        disk["name"]
-        for disk in dig(vmi, "spec", "domain", "devices", "disks", default=())
-        if "cdrom" in disk or dig(disk, "disk", "readonly", default=False)
+    """BlockMigration as soon as there is a local disk one can write to; upstream means by that all but CD-ROMs."""
+    devices = dig(vmi, "spec", "domain", "devices", default={})
+    elsewhere = {one["name"] for one in devices.get("filesystems") or ()}
+    elsewhere |= {
+        one["name"]
+        for one in devices.get("disks") or ()
+        if "cdrom" in one and dig(one, "cdrom", "readonly", default=True)
     }
-    filesystems = {one["name"] for one in dig(vmi, "spec", "domain", "devices", "filesystems", default=())}
-    shared = _shared_volumes(vmi)
+    if any(True for _ in _disk_reasons(vmi)):
+        return "BlockMigration"
     for volume in dig(vmi, "spec", "volumes", default=()):
-        own = volume["name"]
-        if own not in shared and own not in read_only and own not in filesystems:
+        shared = {"persistentVolumeClaim", "dataVolume", "hostDisk"} & volume.keys()
+        if not shared and volume["name"] not in elsewhere:
             return "BlockMigration"
     return "LiveMigration"
 
@@ -255,6 +257,9 @@ def _disk_reasons(vmi: Obj) -> Iterable[tuple[str, str]]:
                 "shared (using ReadWriteMany access mode)"
             )
             yield "DisksNotLiveMigratable", text
+            return
+        if "hostDisk" in volume and not volume["hostDisk"].get("shared"):
+            yield "DisksNotLiveMigratable", "cannot migrate VMI with non-shared HostDisk"
             return
 
 

@@ -1,0 +1,166 @@
+"""Upstream's functional specs of what guests find on their volumes: files of hosts, shared and missing claims, throwaway and shared files.
+
+Left out: what is in the disks, NFS, nodes with read-only directories, and I/O errors: there are no bytes.
+Origin: kubevirt: tests/storage/{storage,hostdisk}.go, tests/virtiofs/{config,feature_gate}.go
+"""
+
+from typing import Any
+
+import pytest
+
+from fakekube.machinery.objects import dig
+from tests.upstream.conftest import Make, Object, Suite, conditions
+from tests.upstream.guests import PODS, VMIS, configure, guest
+from tests.upstream.storage import CLAIMS, EVENTS, NS, claim, set_up
+
+DOMAIN = "spec.domain.devices"
+
+
+@pytest.fixture
+async def suite(suite_of: Make) -> Suite:
+    suite = await suite_of(pace="realistic")
+    await set_up(suite)
+    return suite
+
+
+def on(source: Object, name: str = "vmi", **disk: Any) -> Object:
+    """A guest with one disk, on this volume."""
+    spec = guest("")
+    spec["domain"]["devices"]["disks"] = [{"name": "disk0", "disk": {"bus": "virtio"}, **disk}]
+    return vmi({**spec, "volumes": [{"name": "disk0", **source}]}, name)
+
+
+def vmi(spec: Object, name: str = "vmi") -> Object:
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachineInstance",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+
+
+async def runs(suite: Suite, body: Object) -> Object:
+    await suite.create(VMIS, body)
+    return await ready(suite, body["metadata"]["name"])
+
+
+async def ready(suite: Suite, name: str) -> Object:
+    async def look() -> Object | None:
+        found = await suite.get(f"{VMIS}/{name}")
+        return found if conditions(found).get("Ready") == "True" else None
+
+    return dict(await suite.eventually(look, 240))
+
+
+async def refused(suite: Suite, body: Object) -> str:
+    status, answer = await suite.call("POST", VMIS, body)
+    assert (status, answer["code"]) == (422, 422), answer
+    return str(answer["message"])
+
+
+async def launcher(suite: Suite, name: str) -> Object:
+    [pod] = [
+        one
+        for one in (await suite.get(PODS))["items"]
+        if one["metadata"]["labels"].get("kubevirt.io/created-by")
+        == (await suite.get(f"{VMIS}/{name}"))["metadata"]["uid"]
+    ]
+    return dict(pod)
+
+
+async def test_files_of_hosts(suite: Suite) -> None:
+    disk = {"path": "/data/disk.img", "type": "DiskOrCreate", "capacity": "1Gi"}
+    assert "HostDisk feature gate is not enabled" in await refused(suite, on({"hostDisk": disk}))
+    await configure(suite, developerConfiguration={"featureGates": ["HostDisk"]})
+    said = await refused(suite, on({"hostDisk": {**disk, "type": "Disk"}}))
+    assert "hostDisk.capacity is allowed to pass only with spec.volumes[0].hostDisk.type equal to" in said
+    assert "has invalid value 'unknown', allowed are" in await refused(
+        suite, on({"hostDisk": {**disk, "type": "unknown"}})
+    )
+    found = await runs(suite, on({"hostDisk": disk}))
+    [live] = [one for one in found["status"]["conditions"] if one["type"] == "LiveMigratable"]
+    assert (live["status"], live["reason"]) == ("False", "DisksNotLiveMigratable")
+    assert live["message"] == "cannot migrate VMI with non-shared HostDisk"
+    [volume] = [one for one in (await launcher(suite, "vmi"))["spec"]["volumes"] if one["name"] == "disk0"]
+    assert volume["hostPath"]["path"] == "/data"
+
+
+async def test_missing_claims(suite: Suite) -> None:
+    await suite.create(VMIS, on({"persistentVolumeClaim": {"claimName": "later"}}))
+    text = f"PVC {NS}/later does not exist, waiting for it to appear"
+
+    async def look() -> Object | None:
+        found = await suite.get(f"{VMIS}/vmi")
+        return found if "PodScheduled" in conditions(found) else None
+
+    found = await suite.eventually(look, 60)
+    assert found["status"]["phase"] == "Pending"
+    told = {
+        one["type"]: (one["status"], one["reason"], one["message"])
+        for one in found["status"]["conditions"]
+        if "message" in one
+    }
+    assert told["PodScheduled"] == ("False", "Unschedulable", text)
+    assert told["Synchronized"] == ("False", "FailedPvcNotFound", text)
+    assert ("FailedPvcNotFound", text) in [
+        (one["reason"], one["message"]) for one in (await suite.get(EVENTS))["items"]
+    ]
+    await suite.create(CLAIMS, claim("later"))
+    assert (await ready(suite, "vmi"))["status"]["phase"] == "Running"
+
+
+async def test_shared_disks(suite: Suite) -> None:
+    """Two guests write to one disk where both call it shareable; the claim may be on files of a node, or a device."""
+    shared = claim("shared")
+    shared["spec"] |= {"accessModes": ["ReadWriteMany"]}
+    await suite.create(CLAIMS, shared)
+    source = {"persistentVolumeClaim": {"claimName": "shared"}}
+    for name in ("one", "two"):
+        found = await runs(suite, on(source, name, shareable=True))
+        [volume] = found["status"]["volumeStatus"]
+        assert volume["persistentVolumeClaimInfo"]["claimName"] == "shared"
+
+
+async def test_throwaway_disks(suite: Suite) -> None:
+    await suite.create(CLAIMS, claim("base"))
+    await runs(suite, on({"ephemeral": {"persistentVolumeClaim": {"claimName": "base"}}}, "ephemeral"))
+    mounted = {one["name"]: one for one in (await launcher(suite, "ephemeral"))["spec"]["volumes"]}
+    assert dig(mounted, "disk0", "persistentVolumeClaim", "claimName") == "base"
+    spec = guest()
+    spec["domain"]["devices"]["disks"].append({"name": "empty", "serial": "FB-fb_18030C10002032", "disk": {}})
+    spec["volumes"].append({"name": "empty", "emptyDisk": {"capacity": "1Gi"}})
+    found = await runs(suite, vmi(spec, "empty"))
+    assert {one["name"]: one["target"] for one in found["status"]["volumeStatus"]} == {
+        "disk0": "vda",
+        "empty": "sda",
+    }
+
+
+async def test_shared_files(suite: Suite) -> None:
+    """Claims are shared with guests where a gate allows it, configuration always is."""
+    await suite.create(CLAIMS, claim("files"))
+    await suite.create(
+        f"/api/v1/namespaces/{NS}/configmaps", {"metadata": {"name": "conf"}, "data": {"a": "b"}}
+    )
+    await suite.create(
+        f"/api/v1/namespaces/{NS}/secrets", {"metadata": {"name": "key"}, "stringData": {"a": "b"}}
+    )
+    claimed = filesystems(files={"persistentVolumeClaim": {"claimName": "files"}})
+    for source in ({"persistentVolumeClaim": {"claimName": "files"}}, {"dataVolume": {"name": "files"}}):
+        assert "virtiofs feature gate is not enabled" in await refused(suite, vmi(filesystems(files=source)))
+    configured = filesystems(
+        conf={"configMap": {"name": "conf"}},
+        key={"secret": {"secretName": "key"}},
+        account={"serviceAccount": {"serviceAccountName": "default"}},
+        told={"downwardAPI": {"fields": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+    )
+    await runs(suite, vmi(configured, "configured"))
+    await configure(suite, developerConfiguration={"featureGates": ["EnableVirtioFsStorageVolumes"]})
+    await runs(suite, vmi(claimed, "claimed"))
+
+
+def filesystems(**volumes: Object) -> Object:
+    spec = guest()
+    spec["domain"]["devices"]["filesystems"] = [{"name": name, "virtiofs": {}} for name in volumes]
+    spec["volumes"] += [{"name": name, **source} for name, source in volumes.items()]
+    return spec
