@@ -3,6 +3,7 @@
 Origin: kubevirt: tests/operator/{operator,operator_readonly,config,lifecycle}.go, tests/infrastructure/certificates.go
 """
 
+import base64
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.upstream import guests, scrapes
 from tests.upstream.conftest import MERGE_PATCH, Object, Suite, conditions
 from tests.upstream.guests import KUBEVIRT, configure
 
@@ -433,36 +435,116 @@ async def test_owners_of_definitions(suite: Suite) -> None:
 SECRETS = ("operator", "virt-api", "controller", "virt-handler", "virt-handler-server")
 
 
-@pytest.mark.parametrize("name", [*(f"kubevirt-{one}-certs" for one in SECRETS), "kubevirt-ca"])
-async def test_destroyed_certificates(suite: Suite, name: str) -> None:
-    """[4099] [4101] [4103]–[4106] A secret that has lost its certificate, or is deleted, gets one again."""
+async def destroyed(suite: Suite, name: str) -> Object:
+    """A secret that has lost its certificate, once it has one again."""
     path = f"{INSTALLED}/secrets/{name}"
     secret = await suite.get(path)
-    emptied = {**secret, "data": {"tls.crt": "", "tls.key": ""}}
-    await suite.call("PUT", path, emptied)
+    await suite.call("PUT", path, {**secret, "data": {"tls.crt": "", "tls.key": ""}})
+    return await whole(suite, path)
 
-    async def whole() -> bool:
+
+async def whole(suite: Suite, path: str) -> Object:
+    async def look() -> Object | None:
         status, found = await suite.call("GET", path)
-        return status == 200 and bool(found["data"]["tls.crt"])
+        return found if status == 200 and found["data"]["tls.crt"] else None
 
-    await suite.eventually(whole, 10)
+    return dict(await suite.eventually(look, 10))
+
+
+@pytest.mark.parametrize("name", [*(f"kubevirt-{one}-certs" for one in SECRETS), "kubevirt-ca"])
+async def test_destroyed_certificates(suite: Suite, name: str) -> None:
+    """[4099] [4101] [4103]–[4106] A secret that has lost its certificate, or is deleted, gets a new one, and keeps its marks."""
+    path = f"{INSTALLED}/secrets/{name}"
+    before = await suite.get(path)
+    second = await destroyed(suite, name)
     await suite.delete(path)
-    await suite.eventually(whole, 10)
+    third = await whole(suite, path)
+    assert len({one["data"]["tls.crt"] for one in (before, second, third)}) == 3
+    assert third["metadata"]["labels"] == before["metadata"]["labels"]
 
 
-async def test_whom_to_trust(suite: Suite) -> None:
-    """[4099] The authority is in the bundle, and where the API server is told whom it may send requests to."""
-    secret = await suite.get(f"{INSTALLED}/secrets/kubevirt-ca")
-    authority = secret["data"]["tls.crt"]
+async def trusted(suite: Suite) -> set[str]:
+    """What webhooks and the aggregated API say whom they are signed by."""
     registered = "/apis/admissionregistration.k8s.io/v1"
+    found = set()
     for path in (
         "validatingwebhookconfigurations/virt-api-validator",
         "mutatingwebhookconfigurations/virt-api-mutator",
     ):
         hooks = (await suite.get(f"{registered}/{path}"))["webhooks"]
-        assert {hook["clientConfig"]["caBundle"] for hook in hooks} == {authority}
+        found |= {hook["clientConfig"]["caBundle"] for hook in hooks}
     service = await suite.get("/apis/apiregistration.k8s.io/v1/apiservices/v1.subresources.kubevirt.io")
-    assert service["spec"]["caBundle"] == authority
+    return found | {service["spec"]["caBundle"]}
+
+
+async def test_whom_to_trust(suite: Suite) -> None:
+    """[4099] A new authority is in the bundle in front of the old one, and where the API server is told whom it may send
+    requests to; certificates are signed by it, and machines start."""
+    old = (await suite.get(f"{INSTALLED}/secrets/kubevirt-ca"))["data"]["tls.crt"]
+    assert await trusted(suite) == {old}
+    new = (await destroyed(suite, "kubevirt-ca"))["data"]["tls.crt"]
+
+    async def follow() -> bool:
+        bundle = (await suite.get(f"{INSTALLED}/configmaps/kubevirt-ca"))["data"]["ca-bundle"]
+        assert bundle.encode().startswith(base64.b64decode(new))
+        return await trusted(suite) == {base64.b64encode(bundle.encode()).decode()}
+
+    await suite.eventually(follow, 10)
+    authority = x509.load_pem_x509_certificate(base64.b64decode(new))
+    for name in (f"kubevirt-{one}-certs" for one in SECRETS):
+        shown = (await suite.get(f"{INSTALLED}/secrets/{name}"))["data"]["tls.crt"]
+        x509.load_pem_x509_certificate(base64.b64decode(shown)).verify_directly_issued_by(authority)
+    await guests.instance(await guests.a_namespace(suite), guests.guest())
+
+
+async def shown(suite: Suite, component: str, port: int) -> set[bytes]:
+    """The certificates that a component's pods show whoever connects to a port of theirs."""
+    pods = await suite.items(f"{INSTALLED}/pods", f"kubevirt.io={component}")
+    return {await scrapes.certificate(suite, pod, port) for pod in pods}
+
+
+async def test_valid_all_the_time(suite: Suite) -> None:
+    """[4100] When the authority is deleted, virt-api and virt-handler show other certificates, all their pods the same."""
+    parts = (("virt-api", 8443), ("virt-handler", 8186))
+    before = [await shown(suite, *one) for one in parts]
+    await suite.delete(f"{INSTALLED}/secrets/kubevirt-ca")
+    await suite.cluster.settle()
+    after = [await shown(suite, *one) for one in parts]
+    for old, new in zip(before, after, strict=True):
+        assert (len(old), len(new), old & new) == (1, 1, set())
+
+
+async def test_rotated_in_time(suite: Suite) -> None:
+    """[6257] Certificates last as long as the strategy says, and are renewed as long before their end; without it they last."""
+    await change(suite, "certificateRotateStrategy", {"selfSigned": ROTATION})
+
+    async def dates(name: str) -> tuple[str, timedelta, datetime]:
+        secret = await suite.get(f"{INSTALLED}/secrets/{name}")
+        found = x509.load_pem_x509_certificate(base64.b64decode(secret["data"]["tls.crt"]))
+        lasts = found.not_valid_after_utc - found.not_valid_before_utc
+        return secret["metadata"]["annotations"]["kubevirt.io/duration"], lasts, found.not_valid_before_utc
+
+    hour = timedelta(hours=1)
+    written, lasts, ca = await dates("kubevirt-ca")
+    assert (written, lasts) == ("24h0m0s", 24 * hour)
+    written, lasts, own = await dates("kubevirt-virt-api-certs")
+    assert (written, lasts) == ("12h0m0s", 12 * hour)
+    await suite.cluster.advance("2h1m")
+    assert (await dates("kubevirt-virt-api-certs"))[2] > own
+    assert (await dates("kubevirt-ca"))[2] == ca
+    await suite.cluster.advance("6h")
+    assert (await dates("kubevirt-ca"))[2] > ca
+
+    async def bundled() -> int:
+        bundle = await suite.get(f"{INSTALLED}/configmaps/kubevirt-ca")
+        return str(bundle["data"]["ca-bundle"]).count("BEGIN CERTIFICATE")
+
+    assert await bundled() == 3  # those of before are trusted for 16 hours
+    await change(suite, "certificateRotateStrategy", None)
+    secret = await suite.get(f"{INSTALLED}/secrets/kubevirt-ca")
+    assert "kubevirt.io/duration" not in secret["metadata"]["annotations"]
+    await suite.cluster.advance("40h")
+    assert await bundled() == 1
 
 
 ADMIN = "/apis/rbac.authorization.k8s.io/v1/clusterroles/kubevirt.io:admin"

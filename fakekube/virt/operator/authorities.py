@@ -8,6 +8,7 @@ import re
 from base64 import b64decode
 from binascii import Error
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n?")
@@ -33,21 +34,47 @@ def _is_in_force(base64: str, now: datetime) -> bool:
     return first <= now <= last
 
 
+def validity(certificate: str) -> tuple[datetime, datetime]:
+    """From when to when a certificate is in force. Raises ValueError for what is none."""
+    try:
+        return _validity(b64decode(pem_of(certificate)))
+    except (IndexError, KeyError, ValueError) as error:
+        raise ValueError("no certificate") from error
+
+
 def _validity(der: bytes) -> tuple[datetime, datetime]:
-    ((_, certificate),) = _elements(der)
-    _, to_be_signed = next(_elements(certificate))
-    parts = [one for one in _elements(to_be_signed) if one[0] != _EXPLICIT_VERSION]
+    ((_, certificate),) = elements(der)
+    _, to_be_signed = next(elements(certificate))
+    parts = [one for one in elements(to_be_signed) if one[0] != _EXPLICIT_VERSION]
     _serial, _algorithm, _issuer, (kind, validity), *_ = parts
     if kind != _SEQUENCE:
         raise ValueError("no validity where there should be one")
     first, last = (
         datetime.strptime(text.decode(), _FORMATS[kind]).replace(tzinfo=UTC)
-        for kind, text in _elements(validity)
+        for kind, text in elements(validity)
     )
     return first, last
 
 
-def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:
+def certificates_in(bundle: str) -> list[str]:
+    """One by one, as PEM; what is none is left out."""
+    found = []
+    for one in _PEM.finditer(bundle):
+        with suppress(ValueError):
+            validity(one.group(0))
+            found.append(f"{one.group(0).rstrip()}\n")
+    return found
+
+
+def pem_of(text: str) -> str:
+    """The first certificate of a text, in base 64. Raises ValueError."""
+    found = _PEM.search(text)
+    if found is None:
+        raise ValueError("no certificate")
+    return found.group(1)
+
+
+def elements(der: bytes) -> Iterator[tuple[int, bytes]]:
     """The elements that stand one behind the other: tag and contents. Raises IndexError where they are cut short."""
     at = 0
     while at < len(der):

@@ -83,6 +83,7 @@ def manifests(
         *components.namespaces(NAMESPACE, CDI_NAMESPACE),
         *definitions(release, present),
         *kept(webhook=False, release=release, signed=signed),
+        *certified(release),
         *components.cdi_services(CDI_NAMESPACE),
         *workloads.kubevirt(NAMESPACE, nodes, time, Source(release)),
         *workloads.cdi(CDI_NAMESPACE, time),
@@ -106,14 +107,19 @@ def kept(*, webhook: bool, release: str, signed: bool) -> list[Object]:
         *components.accounts(NAMESPACE),
         *roles.roles(),
         *components.services(NAMESPACE),
-        *certificates.objects(NAMESPACE),
     ]
     marked = marking.all_marked(objs, NAMESPACE, release)
     return [*marked, *(hooks(release, signed=signed) if webhook else ())]
 
 
-def hooks(release: str, *, signed: bool) -> list[Object]:
-    """What sends requests to virt-api. Where it is ours it is `signed` by our authority; another has its own."""
-    bundle = certificates.bundle() if signed else ""
+def certified(release: str) -> list[Object]:
+    """Secrets with authorities and certificates, and bundles of whom to trust, as they are at first."""
+    return marking.all_marked(certificates.objects(NAMESPACE), NAMESPACE, release)
+
+
+def hooks(release: str, *, signed: bool, bundle: str = "") -> list[Object]:
+    """What sends requests to virt-api. Where it is ours it is `signed` by our authority, at first, then by those of a `bundle`;
+    another has its own."""
+    bundle = (bundle or certificates.bundle()) if signed else ""
     objs = [*webhooks.api_services(NAMESPACE, bundle), *webhooks.configurations(NAMESPACE, bundle)]
     return marking.all_marked(objs, NAMESPACE, release)

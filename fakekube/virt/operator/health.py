@@ -2,8 +2,8 @@
 for Prometheus, what `scraping` finds.
 
 Whoever changes the configuration asks them, until all know it. Ours read it from the KubeVirt object whenever they need
-it, so they know the newest. The port speaks TLS, with the component's certificate; so does virt-operator's 8444, where
-its webhooks would be, and says the same. Versions and ciphers are what the KubeVirt object allows.
+it, so they know the newest. The port speaks TLS, with the certificate that is in the component's secret; so do virt-operator's
+8444, where its webhooks would be, and virt-handler's 8186, and say the same. Versions and ciphers are what the KubeVirt object allows.
 Upstream: kubevirt: pkg/healthz/healthz.go, pkg/virt-operator/util/util.go, tests/libkubevirt/config/kvconfig.go
 """
 
@@ -14,11 +14,13 @@ from fakekube.agents.node_server.listening import Said, Serve
 from fakekube.agents.node_server.secured import Secured
 from fakekube.client.client import Client
 from fakekube.machinery import objects
-from fakekube.machinery.resources import KUBEVIRTS
+from fakekube.machinery.errors import NotFound
+from fakekube.machinery.resources import KUBEVIRTS, SECRETS
 from fakekube.machinery.wire import Object, WebSocket
 from fakekube.virt.operator import certificates, scraping
 
-PORT, WEBHOOKS = 8443, 8444
+PORT, WEBHOOKS, CONSOLES = 8443, 8444, 8186
+_OTHERS = {"virt-operator": WEBHOOKS, "virt-handler": CONSOLES}
 _HEALTH, _METRICS = b"healthz", b"metrics"
 _END = b"\r\n\r\n"
 
@@ -29,14 +31,20 @@ def of_pod(pod: Object, port: int, client: Client) -> Serve | None:
     component = objects.labels(pod).get("kubevirt.io", "")
     if not running or not certificates.is_serving(component):
         return None
-    if not (port == PORT or (port == WEBHOOKS and component == "virt-operator")):
+    if port != PORT and port != _OTHERS.get(component):
         return None
 
     async def serve(socket: WebSocket) -> None:
         found = (await client.list(KUBEVIRTS, objects.namespace(pod))).items
         tls = objects.dig(found, 0, "spec", "configuration", "tlsConfiguration") or {}
         least, ciphers = tls.get("minTLSVersion") or "", tuple(tls.get("ciphers") or ())
-        talk, data = Secured(socket, certificates.serving(component, least, ciphers)), b""
+        try:
+            secret = await client.get(SECRETS, certificates.secret_of(component), objects.namespace(pod))
+            shown = certificates.context(secret, least, ciphers)
+        except (NotFound, ValueError):  # there is nothing to be shown just now
+            await socket.close()
+            return
+        talk, data = Secured(socket, shown), b""
         while _END not in data and (more := await talk.receive()) is not None:
             data += more.encode() if isinstance(more, str) else more
         measured = await scraping.told(pod, component, client) if _asked(data) == _METRICS else ""

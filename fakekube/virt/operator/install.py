@@ -1,7 +1,7 @@
 """virt-operator as an actor: creates what an installation consists of, then follows the KubeVirt object and keeps its status.
 
 Workloads, their budgets and definitions that somebody changes or deletes come back as they were; what else is kept,
-`keeping` tells. `contents` tells what there is to be.
+`keeping` tells, of certificates `certifying`. `contents` tells what there is to be.
 
 What exists already is left as it is when it is installed. A virt-operator that is scaled to nothing rests: whoever wants to try
 something out does that first.
@@ -11,6 +11,7 @@ Origin: kubevirt: pkg/virt-operator/kubevirt.go, pkg/virt-operator/resource/appl
 
 import asyncio
 import logging
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TypeVar
@@ -36,6 +37,7 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import (
     BUDGETS,
+    CONFIG_MAPS,
     CRDS,
     DAEMON_SETS,
     DEPLOYMENTS,
@@ -43,7 +45,17 @@ from fakekube.machinery.resources import (
     NODES,
 )
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator import contents, defining, installation, marking, roles, sources, workloads
+from fakekube.virt.operator import (
+    certificates,
+    contents,
+    defining,
+    installation,
+    marking,
+    roles,
+    sources,
+    workloads,
+)
+from fakekube.virt.operator.certifying import Certifier
 from fakekube.virt.operator.contents import NAMESPACE, RELEASE, RESOURCES
 from fakekube.virt.operator.defining import Definitions
 from fakekube.virt.operator.keeping import Keeper
@@ -56,6 +68,7 @@ T = TypeVar("T")
 LEADING = ("virt-operator", "virt-controller")  # whose pods elect a leader
 _REMEMBERED = (DEPLOYMENTS, DAEMON_SETS, BUDGETS)
 _SPLIT = ("Deployment", "DaemonSet")  # whose status has to be written apart
+_LASTING = "certificateRotateStrategy"
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 30.0  # seconds
 
 _log = logging.getLogger(__name__)
@@ -98,6 +111,7 @@ class VirtOperator:
         self._controller.source(self._made[CRDS.plural], self._strayed)
         self._definitions = Definitions(client, namespace=NAMESPACE, release=release)
         self._signed = signed
+        self._bundle = certificates.bundle() if signed else ""
         self._keeper = Keeper(
             client,
             contents.kept(webhook=webhook, release=release, signed=signed),
@@ -106,6 +120,17 @@ class VirtOperator:
             namespace=NAMESPACE,
             resting=self._rests,
         )
+        self._certifier = Certifier(
+            client,
+            contents.certified(release),
+            clock=clock,
+            ids=ids,
+            namespace=NAMESPACE,
+            kubevirt=lambda: next(iter(self._kubevirts.objects()), {}),
+            resting=self._rests,
+            told=self._trusting,
+        )
+        self._kubevirts.on_change(self._lasting)
         self._leases = Leases(client, leading, clock=clock, namespace=NAMESPACE)
         self.installed = False
         self.begun = asyncio.Event()
@@ -113,7 +138,8 @@ class VirtOperator:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        parts = (self._controller, self._keeper, self._leases.controller, self._recorder)
+        controllers = (self._controller, self._leases.controller, self._certifier.controller)
+        parts = (*controllers, self._keeper, self._recorder)
         return self.installed and all(one.idle for one in parts)
 
     async def run(self) -> None:
@@ -126,12 +152,14 @@ class VirtOperator:
             tasks.create_task(self._recorder.run(), name="virt-operator: events")
             tasks.create_task(self._keeper.run(), name="virt-operator: keeping")
             tasks.create_task(self._leases.controller.run(), name="virt-operator: leases")
+            tasks.create_task(self._certifier.controller.run(), name="virt-operator: certificates")
             tasks.create_task(self._controller.run(), name="virt-operator")
 
     async def install(self) -> None:
         """Create what is missing, however often the server fails. After a restart nothing is: an installation that says it is
         whole, is."""
         if await self._insist(self._deployed):
+            await self._insist(self._trust_as_before)
             self.installed = True
             return
         names = self._client.metadata_only()
@@ -168,6 +196,12 @@ class VirtOperator:
     async def _deployed(self) -> bool:
         found = await self._client.find(KUBEVIRTS, "kubevirt", NAMESPACE)
         return bool(dig(found, "status", "phase") == "Deployed")
+
+    async def _trust_as_before(self) -> None:
+        """Authorities may have been renewed before this restart."""
+        found = await self._client.find(CONFIG_MAPS, certificates.AUTHORITIES[0], NAMESPACE)
+        if text := str(dig(found, "data", certificates.BUNDLE, default="")):
+            self._trusting(b64encode(text.encode()).decode())
 
     async def _ensure(self, obj: Object) -> None:
         resource = RESOURCES[obj["kind"]]
@@ -217,6 +251,17 @@ class VirtOperator:
         definitions = await self._definitions.carry_out(obj)
         return [*await self._rollout.carry_out(obj, now, self._source(obj)), *definitions]
 
+    def _lasting(self, old: Object | None, new: Object | None) -> None:
+        """How long certificates last may have changed."""
+        if old is None or new is None or old["spec"].get(_LASTING) != new["spec"].get(_LASTING):
+            self._certifier.look()
+
+    def _trusting(self, bundle: str) -> None:
+        """Webhooks and aggregated APIs are to be signed by one of these authorities."""
+        if self._webhook and self._signed and bundle != self._bundle:
+            self._bundle = bundle
+            self._keeper.want(contents.hooks(self._release, signed=True, bundle=bundle))
+
     def _of_operator(self) -> Source:
         own = self._made[DEPLOYMENTS.plural].get(f"{NAMESPACE}/{workloads.OPERATOR}")
         return sources.of_operator(own, self._release)
@@ -244,6 +289,7 @@ class VirtOperator:
         woken = old is not None and new is not None and name(new) == workloads.OPERATOR
         if woken and dig(old, "spec", "replicas") == 0 != dig(new, "spec", "replicas"):
             self._keeper.look_again()
+            self._certifier.look()
             return [key(one) for one in self._kubevirts.objects()]
         return [key(one) for one in self._kubevirts.objects() if self._is_to_be_looked_at(one)]
 

@@ -15,7 +15,6 @@ VERSION = "kubevirt.io/install-strategy-version"
 # What of each kind is virt-operator's; of others only the marks.
 _CONTENT = {
     "Service": ("spec",),
-    "Secret": ("data",),
     "APIService": ("spec",),
     "ClusterRole": ("rules",),
     "ClusterRoleBinding": ("subjects",),
