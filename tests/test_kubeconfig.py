@@ -160,6 +160,15 @@ def test_no_file(home: Path) -> None:
         load()
 
 
+def test_a_pod_without_its_account(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there should have been a service account, its place is told, too."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    with pytest.raises(
+        KubeconfigError, match=r"account is not mounted at /var/run/secrets/kubernetes\.io/serviceaccount"
+    ):
+        kubeconfig.load()
+
+
 def test_write(home: Path) -> None:
     """What is written is private, can be read back, and may be replaced by ourselves."""
     path = home / "new" / "config"

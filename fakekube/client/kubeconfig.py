@@ -51,9 +51,11 @@ def load(path: str | os.PathLike[str] | None = None, context: str | None = None)
     files = [Path(path)] if path is not None else _default_files()
     configs = [_read(file) for file in files if path is not None or file.exists()]
     if not configs:
-        if os.environ.get("KUBERNETES_SERVICE_HOST") and (_SERVICE_ACCOUNT / "token").exists():
+        pod = bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+        if pod and (_SERVICE_ACCOUNT / "token").exists():
             return in_cluster()
-        raise KubeconfigError(f"no kubeconfig found: looked at {', '.join(map(str, files))}")
+        lacking = f"; and this pod's service account is not mounted at {_SERVICE_ACCOUNT}" if pod else ""
+        raise KubeconfigError(f"no kubeconfig found: looked at {', '.join(map(str, files))}{lacking}")
     name = context or next((str(one["current-context"]) for one in configs if one.get("current-context")), "")
     if not name:
         there = _names(configs, "contexts")
