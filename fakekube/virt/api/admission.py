@@ -9,7 +9,7 @@ from typing import Any
 from fakekube.client.client import Client
 from fakekube.clock import Clock
 from fakekube.ids import Ids
-from fakekube.machinery.errors import NotFound
+from fakekube.machinery.errors import BadRequest, NotFound
 from fakekube.machinery.objects import dig, is_terminating, labels, name, namespace
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object
@@ -73,8 +73,8 @@ class Admission(review.Hooks):
     async def _mutate_machine(self, asked: Question) -> Answer:
         try:
             vm = await self._inference.resolve(asked.obj, asked.namespace)
-        except NotFound as error:
-            return review.refused_as(error)
+        except BadRequest as error:
+            return review.refused(error.message)
         preference = await self._matched(vm, "preference")
         spec = {"spec": preference} if preference else None
         config = await self._settings.current()

@@ -13,6 +13,10 @@ from fakekube.machinery.wire import Object
 _LABEL = "instancetype.kubevirt.io/default-"
 
 
+class Ignorable(Exception):
+    """Nothing can be inferred from what there is; whoever has asked in vain may live with that."""
+
+
 class Inference:
     """Follows a volume to the object that carries the labels."""
 
@@ -20,7 +24,7 @@ class Inference:
         self._client = client
 
     async def resolve(self, vm: Object, namespace: str) -> Object:
-        """The machine with its matchers named. Raises NotFound where the failure policy is Reject."""
+        """The machine with its matchers named. Raises BadRequest where that fails, unless it is nothing and may be."""
         spec = vm.get("spec") or {}
         wanted = [
             member
@@ -31,57 +35,75 @@ class Inference:
             return vm
         vm = copy_of(vm)
         for member in wanted:
-            matcher = vm["spec"][member]
-            try:
-                found = await self._labels(vm, matcher["inferFromVolume"], namespace)
-                if _LABEL + member not in found:
-                    raise NotFound(
-                        f"unable to find required {_LABEL}{member} label on the volume "
-                        f"{matcher['inferFromVolume']}"
-                    )
-            except (NotFound, BadRequest) as error:
-                if matcher.get("inferFromVolumeFailurePolicy") == "Ignore":
-                    del vm["spec"][member]
-                    continue
-                raise NotFound(error.message, code=400) from None
-            vm["spec"][member] = {"name": found[_LABEL + member]}
-            kind = found.get(f"{_LABEL}{member}-kind")
-            if kind:
-                vm["spec"][member]["kind"] = kind
+            await self._name(vm, member, namespace)
         return vm
 
-    async def _labels(self, vm: Object, volume_name: str, namespace: str) -> dict[str, str]:
+    async def _name(self, vm: Object, member: str, namespace: str) -> None:
+        matcher = vm["spec"][member]
+        optional = matcher.get("inferFromVolumeFailurePolicy") == "Ignore"
+        try:
+            found = await self._of_volume(vm, matcher["inferFromVolume"], namespace, _LABEL + member)
+        except Ignorable as error:
+            if not optional:
+                raise BadRequest(str(error)) from None
+            del vm["spec"][member]
+            return
+        except NotFound as error:
+            raise BadRequest(error.message) from None
+        if optional and member == "instancetype":
+            vm["spec"]["template"]["spec"].get("domain", {}).pop("memory", None)  # was meant for a failure
+        vm["spec"][member] = found
+
+    async def _of_volume(self, vm: Object, own: str, namespace: str, label: str) -> Object:
+        """What a machine's volume says. Raises Ignorable, NotFound and BadRequest."""
         volumes = dig(vm, "spec", "template", "spec", "volumes") or ()
-        volume = next((one for one in volumes if one["name"] == volume_name), None)
+        volume = next((one for one in volumes if one["name"] == own), None)
         if volume is None:
-            raise NotFound(f"unable to find volume {volume_name} to infer defaults")
-        claim = dig(volume, "persistentVolumeClaim", "claimName")
-        if claim:
-            return dict(labels(await self._client.get(PERSISTENT_VOLUME_CLAIMS, claim, namespace)))
-        name = dig(volume, "dataVolume", "name")
-        if not name:
-            raise BadRequest(f"unable to infer defaults from volume {volume_name} as type is not supported")
+            raise BadRequest(f"unable to find volume {own} to infer defaults")
+        if claim := dig(volume, "persistentVolumeClaim", "claimName"):
+            return await self._of_claim(claim, namespace, label)
+        if not (name := dig(volume, "dataVolume", "name")):
+            raise Ignorable(f"unable to infer defaults from volume {own} as type is not supported")
         templates = dig(vm, "spec", "dataVolumeTemplates") or ()
         template = next((one for one in templates if dig(one, "metadata", "name") == name), None)
-        data_volume = template or await self._client.get(DATA_VOLUMES, name, namespace)
-        return await self._labels_of(data_volume, namespace)
+        if template is not None:
+            return await self._of_spec(template.get("spec") or {}, namespace, label)
+        data_volume = await self._client.find(DATA_VOLUMES, name, namespace)
+        if data_volume is None:  # collected as garbage: its claim bears its name
+            return await self._of_claim(name, namespace, label)
+        return _said(data_volume, label) or await self._of_spec(data_volume["spec"], namespace, label)
 
-    async def _labels_of(self, data_volume: Object, namespace: str) -> dict[str, str]:
-        own = labels(data_volume)
-        if any(key.startswith(_LABEL) for key in own):
-            return dict(own)
-        reference = dig(data_volume, "spec", "sourceRef")
-        if reference is not None:
-            space = reference.get("namespace") or namespace
-            source = await self._client.get(DATA_SOURCES, reference["name"], space)
-            if any(key.startswith(_LABEL) for key in labels(source)):
-                return dict(labels(source))
-            claim = dig(source, "spec", "source", "pvc")
-        else:
-            claim = dig(data_volume, "spec", "source", "pvc")
-        if claim is None:
-            raise BadRequest("unable to infer defaults from DataVolume as its source is not supported")
-        found = await self._client.get(
-            PERSISTENT_VOLUME_CLAIMS, claim["name"], claim.get("namespace") or namespace
-        )
-        return dict(labels(found))
+    async def _of_spec(self, spec: Object, namespace: str, label: str) -> Object:
+        """What the source of a DataVolume says."""
+        if claim := dig(spec, "source", "pvc"):
+            return await self._of_claim(claim["name"], claim.get("namespace") or namespace, label)
+        reference = spec.get("sourceRef")
+        if reference is None:
+            raise Ignorable(
+                "unable to infer defaults from DataVolumeSpec as DataVolumeSource is not supported"
+            )
+        if reference.get("kind") != "DataSource":
+            raise Ignorable(
+                f"unable to infer defaults from DataVolumeSourceRef as Kind {reference.get('kind')} is not supported"
+            )
+        space = reference.get("namespace") or namespace
+        source = await self._client.get(DATA_SOURCES, reference["name"], space)
+        if found := _said(source, label):
+            return found
+        if claim := dig(source, "spec", "source", "pvc"):
+            return await self._of_claim(claim["name"], claim.get("namespace") or space, label)
+        raise Ignorable("unable to infer defaults from DataSource that doesn't provide DataVolumeSourcePVC")
+
+    async def _of_claim(self, own: str, namespace: str, label: str) -> Object:
+        if found := _said(await self._client.get(PERSISTENT_VOLUME_CLAIMS, own, namespace), label):
+            return found
+        raise Ignorable(f"unable to find required {label} label on the volume")
+
+
+def _said(obj: Object, label: str) -> Object | None:
+    """The name, and the kind where it is told, by an object's labels."""
+    told = labels(obj)
+    if label not in told:
+        return None
+    kind = told.get(f"{label}-kind")
+    return {"name": told[label], **({"kind": kind} if kind else {})}
