@@ -579,10 +579,110 @@ async def test_vmexport(virtctl: Virtctl) -> None:
     assert (await virtctl.suite.call("GET", f"{CORE}/secrets/secret-out"))[0] == 404
 
 
+def tools(own: str) -> Object:
+    """The pod `guestfs` looks into a claim with, as somebody without rights."""
+    mounts = [
+        {"name": "libguestfs-tmp-dir", "mountPath": "/tmp/guestfs"},
+        {"name": "volume", "mountPath": "/disk"},
+    ]
+    container = {
+        "name": "libguestfs",
+        "image": "quay.io/kubevirt/libguestfs-tools:v1.9.0",
+        "command": ["/entrypoint.sh"],
+        "env": [{"name": "LIBGUESTFS_BACKEND", "value": "direct"}],
+        "resources": {"limits": {"devices.kubevirt.io/kvm": "1"}},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "volumeMounts": mounts,
+        "workingDir": "/disk",
+        "stdin": True,
+        "tty": True,
+    }
+    spec = {
+        "containers": [container],
+        "restartPolicy": "Never",
+        "securityContext": {
+            "runAsNonRoot": True,
+            "fsGroup": 2000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumes": [
+            {"name": "volume", "persistentVolumeClaim": {"claimName": own}},
+            {"name": "libguestfs-tmp-dir", "emptyDir": {}},
+        ],
+    }
+    return {
+        "metadata": {"name": f"libguestfs-tools-{own}", "creationTimestamp": None},
+        "spec": spec,
+        "status": {},
+    }
+
+
 async def test_guestfs(virtctl: Virtctl) -> None:
-    """`guestfs` asks which image to run and whether the claim is in use."""
+    """[6480] `guestfs` asks which image to run, sees whether the claim is in use, and runs a pod with it."""
     answer = await virtctl.suite.get("/apis/subresources.kubevirt.io/v1/guestfs")
     assert {"registry", "tag", "digest", "imagePrefix", "gsImage"} <= answer.keys()
+    assert (answer["registry"], answer["tag"]) == ("quay.io/kubevirt", "v1.9.0")
+    await virtctl.suite.create(f"{CORE}/persistentvolumeclaims", claim("disk"))
+
+    async def users() -> list[str]:
+        return [
+            pod["metadata"]["name"]
+            for pod in await virtctl.suite.items(f"{CORE}/pods")
+            for volume in pod["spec"].get("volumes", ())
+            if volume.get("persistentVolumeClaim", {}).get("claimName") == "disk"
+        ]
+
+    assert await users() == []
+    made = await virtctl.suite.create(f"{CORE}/pods", tools("disk"))
+    path = f"{CORE}/pods/{made['metadata']['name']}"
+
+    async def runs() -> bool:
+        (one,) = (await virtctl.suite.get(path))["status"]["containerStatuses"]
+        return "running" in one["state"]
+
+    await virtctl.suite.eventually(runs, 200)
+    assert await users() == ["libguestfs-tools-disk"], "which a second guestfs is told"
+    await virtctl.suite.delete(path, {})
+
+
+async def test_machine_types(virtctl: Virtctl) -> None:
+    """What a job that moves machines to another chipset does: a stopped one changes, a running one waits for its restart."""
+    old = machine("old", "Halted")
+    old["spec"]["template"]["spec"]["domain"]["machine"] = {"type": "pc-q35-rhel8.6.0"}
+    await virtctl.suite.create(VMS, old)
+    change = {"spec": {"template": {"spec": {"domain": {"machine": {"type": "q35"}}}}}}
+    for name in ("old", "vm"):
+        await virtctl.suite.patch(f"{VMS}/{name}", change, MERGE_PATCH)
+    stored = await virtctl.suite.get(f"{VMS}/old")
+    assert stored["spec"]["template"]["spec"]["domain"]["machine"]["type"] == "q35"
+    running = machine("running")
+    running["spec"]["template"]["spec"]["domain"]["machine"] = {"type": "pc-q35-rhel8.6.0"}
+    await virtctl.suite.create(VMS, running)
+
+    async def status() -> Object:
+        return (await virtctl.suite.get(f"{VMS}/running")).get("status", {})
+
+    async def ready() -> bool:
+        return bool((await status()).get("ready"))
+
+    async def waits() -> bool:
+        told = {one["type"]: one["status"] for one in (await status())["conditions"]}
+        return told.get("RestartRequired") == "True"
+
+    async def moved() -> bool:
+        vmi = await virtctl.suite.get(f"{VMIS}/running")
+        kept = "RestartRequired" in {one["type"] for one in (await status())["conditions"]}
+        return (
+            vmi["spec"]["domain"]["machine"]["type"] == "q35"
+            and vmi["status"]["phase"] == "Running"
+            and not kept
+        )
+
+    await virtctl.suite.eventually(ready, 60)
+    await virtctl.suite.patch(f"{VMS}/running", change, MERGE_PATCH)
+    await virtctl.suite.eventually(waits, 60)
+    assert await virtctl.put(f"{SUB}/virtualmachines/running/restart", {}) == 202
+    await virtctl.suite.eventually(moved, 60)
 
 
 async def test_object_graph(virtctl: Virtctl) -> None:
