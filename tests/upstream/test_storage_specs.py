@@ -154,9 +154,25 @@ async def test_shared_files(suite: Suite) -> None:
         account={"serviceAccount": {"serviceAccountName": "default"}},
         told={"downwardAPI": {"fields": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
     )
-    await runs(suite, vmi(configured, "configured"))
+    found = await runs(suite, vmi(configured, "configured"))
+    running = (await launcher(suite, "configured"))["status"]["containerStatuses"]
+    names = {one["name"] for one in running if one["ready"]}
+    assert names == {"compute", "virtiofs-conf", "virtiofs-key", "virtiofs-account", "virtiofs-told"}
+    assert conditions(found)["LiveMigratable"] == "True"
     await configure(suite, developerConfiguration={"featureGates": ["EnableVirtioFsStorageVolumes"]})
-    await runs(suite, vmi(claimed, "claimed"))
+    found = await runs(suite, vmi(claimed, "claimed"))
+    [live] = [one for one in found["status"]["conditions"] if one["type"] == "LiveMigratable"]
+    assert (live["status"], live["reason"]) == ("False", "DisksNotLiveMigratable")
+    pod = await launcher(suite, "claimed")
+    [sharing] = [one for one in pod["spec"]["containers"] if one["name"] == "virtiofs-files"]
+    assert {"--shared-dir=/files", "--migration-verify-handles"} <= set(sharing["args"])
+    assert {one["name"] for one in sharing["volumeMounts"]} == {"virtiofs-containers", "files"}
+    await suite.delete(f"{VMIS}/claimed")
+
+    async def gone() -> bool:
+        return (await suite.call("GET", f"{VMIS}/claimed"))[0] == 404
+
+    await suite.eventually(gone, 60)
 
 
 def filesystems(**volumes: Object) -> Object:

@@ -11,6 +11,7 @@ from fakekube.machinery.objects import Obj, annotations, dig, labels, name, name
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import launcher_containers, launcher_volumes, names, nics
 from fakekube.virt.controller.launcher_facts import Settings, Target, grace_seconds, memory_overhead
+from fakekube.virt.controller.launcher_filesystems import share
 from fakekube.virt.hostname import hostname
 
 _GRACE_EXTRA = 30  # what the launcher gets beyond the guest's own grace period
@@ -63,6 +64,7 @@ def build(
         pod["metadata"]["annotations"][names.TARGET_IMAGE] = image
         pod["spec"]["containers"][0]["image"] = image
     _identity(pod["spec"], vmi, settings)
+    share(pod["spec"], vmi, settings)
     if not pod["spec"]["initContainers"]:
         del pod["spec"]["initContainers"]
     for copied in (
