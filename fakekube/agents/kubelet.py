@@ -12,13 +12,14 @@ Upstream: k8s: pkg/kubelet/kubelet.go, pkg/kubelet/status/status_manager.go
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from ipaddress import IPv4Network
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from fakekube.agents import killers
+from fakekube.agents.pods.addresses import Addresses, of_pod
+from fakekube.agents.pods.attachments import Attachments
 from fakekube.agents.pods.mounts import Mounts
 from fakekube.agents.pods.view import NAMES, PodView
 from fakekube.client.client import Client
@@ -34,7 +35,6 @@ from fakekube.machinery.resources import NODES, PODS
 from fakekube.machinery.wire import Object
 
 _STAGES = Path(__file__).parent / "stages"
-_DEFAULT_NETWORK = "10.244.0.0/16"  # for nodes that name none
 
 
 def never(_pod: Object) -> bool:
@@ -98,11 +98,14 @@ class Kubelet:
             name=self.name,
         )
         self._player.controller.source(self._nodes, self._pods_of_changed)
-        self._mounts = Mounts(client, clock=clock, wake=self._player.controller.queue.add)
+        wake = self._player.controller.queue.add
+        self._mounts = Mounts(client, clock=clock, wake=wake)
+        self._attachments = Attachments(reader, clock=clock, ids=ids, wake=wake)
+        self._pods.on_change(self._attachments.note)
 
     @property
     def idle(self) -> bool:
-        return self._player.idle and self._recorder.idle
+        return self._player.idle and self._recorder.idle and self._attachments.idle
 
     @property
     def informers(self) -> Sequence[Informer]:
@@ -113,6 +116,7 @@ class Kubelet:
             tasks.create_task(self._recorder.run(), name="kubelet: events")
             tasks.create_task(self._player.run(), name="kubelet: pods")
             tasks.create_task(self._mounts.run(), name="kubelet: mounts")
+            tasks.create_task(self._attachments.run(), name="kubelet: networks")
 
     def _context(self, pod: Object) -> Mapping[str, Any]:
         node = self._nodes.get(pod["spec"].get("nodeName") or "")
@@ -121,8 +125,9 @@ class Kubelet:
             rfc3339(self._clock.now()),
             node=node if node is not None and objects.condition_is(node, "Ready") else None,
             ends_elsewhere=self._ends_elsewhere(pod),
-            address=self._addresses.of,
+            address=partial(of_pod, self._addresses),
             mounts=self._mounts.unmounted,
+            attachments=self._attachments,
         )
         return {"pod": view}
 
@@ -153,53 +158,6 @@ class Kubelet:
         what = killers.victims(new)
         if what and objects.dig(old or {}, "status", "phase") != "Running":
             self._killed(new["spec"].get("nodeName") or "", what)
-
-
-class Addresses:
-    """Pod addresses: per node the next free one of its pod network, round and round."""
-
-    def __init__(self) -> None:
-        self._by_pod: dict[str, str] = {}
-        self._taken: set[str] = set()
-        self._next: dict[str, Iterator[str]] = {}
-
-    def of(self, pod: Object, node: Object) -> str:
-        """The pod's address: the one it has, or a new one."""
-        uid = objects.uid(pod)
-        if known := self._by_pod.get(uid) or objects.dig(pod, "status", "podIP"):
-            return str(known)
-        cidr = objects.dig(node, "spec", "podCIDR") or _DEFAULT_NETWORK
-        addresses = self._next.get(cidr)
-        if addresses is None:
-            addresses = self._next[cidr] = _around(cidr)
-        size = IPv4Network(cidr).num_addresses
-        free = next(
-            (one for one, _ in zip(addresses, range(size), strict=False) if one not in self._taken), None
-        )
-        if free is None:
-            raise RuntimeError(
-                f"no free pod address in {cidr} of node {objects.name(node)}; give it a larger podCIDR"
-            )
-        self.take(uid, free)
-        return free
-
-    def take(self, uid: str, address: str) -> None:
-        self._by_pod[uid] = address
-        self._taken.add(address)
-
-    def release(self, uid: str) -> None:
-        address = self._by_pod.pop(uid, None)
-        if address is not None:
-            self._taken.discard(address)
-
-
-def _around(cidr: str) -> Iterator[str]:
-    """The addresses of a network for ever; the first is the gateway's."""
-    network = IPv4Network(cidr)
-    first, last = int(network.network_address) + 2, int(network.broadcast_address)
-    while True:
-        for number in range(first, last):
-            yield str(network.network_address + (number - int(network.network_address)))
 
 
 def _bound_key(_old: Object | None, new: Object | None) -> Iterable[str]:

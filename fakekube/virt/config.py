@@ -63,6 +63,11 @@ class ClusterConfig:
     def default_interface(self) -> str:
         return str(dig(self.raw, "network", "defaultNetworkInterface") or "bridge")
 
+    def binding(self, name: str) -> Mapping[str, Any] | None:
+        """The network binding plugin registered by this name."""
+        found: Mapping[str, Any] | None = dig(self.raw, "network", "binding", name)
+        return found
+
     @property
     def bridge_on_pod_network(self) -> bool:
         permitted = dig(self.raw, "network", "permitBridgeInterfaceOnPodNetwork")

@@ -1,15 +1,15 @@
-"""How Multus is told which networks a launcher pod is to have, and what their interfaces are called inside. Pure.
+"""Which networks a launcher pod is to have beside the first, which it has, and what their interfaces are called inside. Pure.
 
-Nothing here plugs a network in: a launcher counts as having the networks its annotation names.
 Origin: kubevirt: pkg/network/{multus,namescheme}
 """
 
 import hashlib
-import json
+from collections.abc import Mapping
+from typing import Any
 
-from fakekube.machinery.objects import Obj, annotations
+from fakekube.agents.pods import networks
+from fakekube.machinery.objects import Obj
 
-NETWORKS, DEFAULT_NETWORK = "k8s.v1.cni.cncf.io/networks", "v1.multus-cni.io/default-network"
 ABSENT = "absent"  # state of an interface that is to be unplugged
 _NAME_DIGITS = 11
 
@@ -23,7 +23,11 @@ def is_secondary(network: Obj) -> bool:
     return "multus" in network and not network["multus"].get("default")
 
 
-def attached(pod: Obj) -> dict[str, str]:
-    """The networks a launcher pod has beside the first: name of its interface → network attachment definition."""
-    listed = json.loads(annotations(pod).get(NETWORKS) or "[]")
-    return {str(one.get("interface", "")): str(one.get("name", "")) for one in listed}
+def asked_for(pod: Obj) -> dict[str, str]:
+    """The networks a launcher pod was to have: name of its interface → network attachment definition."""
+    return {one.interface: one.name for one in networks.wanted(pod) if not one.default}
+
+
+def attached(pod: Obj) -> Mapping[str, dict[str, Any]]:
+    """The networks it has: name of its interface → what Multus tells of it."""
+    return {str(one.get("interface")): one for one in networks.there(pod) if not one.get("default")}

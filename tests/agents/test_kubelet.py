@@ -1,7 +1,7 @@
 import pytest
 
 from fakekube.agents.containers import image_names
-from fakekube.agents.kubelet import Addresses, Kubelet, standard_stages
+from fakekube.agents.kubelet import Kubelet, standard_stages
 from fakekube.lifecycle import loading
 from fakekube.lifecycle.stage import FAST, REALISTIC
 from fakekube.machinery.resources import NODES, PODS
@@ -343,23 +343,6 @@ async def test_waiting_costs_nothing(running):
     revision = running.api.store.revision
     await running.advance(86_400)
     assert (len(running.api.store), running.api.store.revision) == (before, revision)
-
-
-def test_addresses_are_not_given_twice():
-    """Every pod has its own address; a released one is used again after a round."""
-    addresses = Addresses()
-    node = {"metadata": {"name": "n"}, "spec": {"podCIDR": "10.0.0.0/29"}}
-
-    def pod(uid):
-        return {"metadata": {"uid": uid}}
-
-    given = [addresses.of(pod(uid), node) for uid in "abcde"]
-    assert given == [f"10.0.0.{number}" for number in range(2, 7)]
-    assert addresses.of(pod("a"), node) == "10.0.0.2"
-    with pytest.raises(RuntimeError, match=r"no free pod address in 10.0.0.0/29 of node n"):
-        addresses.of(pod("f"), node)
-    addresses.release("c")
-    assert addresses.of(pod("f"), node) == "10.0.0.4"
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,19 @@ def of_launcher(given):
     return guest.standard_stages(), ("", "Pod"), {"launcher": view}
 
 
+class Networks:
+    """What Multus says in a golden file."""
+
+    def __init__(self, unattached):
+        self._unattached = unattached
+
+    def unattached(self, _pod):
+        return self._unattached
+
+    def status(self, _pod, address):
+        return f"[attached to all, besides {address}]"
+
+
 def of_pod(given):
     view = PodView(
         given["object"],
@@ -51,6 +64,7 @@ def of_pod(given):
         ends_elsewhere=given.get("endsElsewhere", False),
         address=lambda _pod, _node: "10.244.0.7",
         mounts=lambda _pod: given.get("missing", []),
+        attachments=Networks(given.get("unattached", [])),
     )
     return kubelet.standard_stages(), ("", "Pod"), {"pod": view}
 

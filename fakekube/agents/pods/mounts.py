@@ -6,15 +6,14 @@ as there.
 Upstream: k8s: pkg/volume/{secret,configmap,projected}
 """
 
-import asyncio
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import NamedTuple
 
+from fakekube.agents.pods.needs import Needs
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
-from fakekube.machinery.objects import Obj, dig, key, namespace
+from fakekube.machinery.objects import Obj, dig, namespace
 from fakekube.machinery.resources import CONFIG_MAPS, SECRETS
 from fakekube.machinery.wire import Object
 
@@ -38,24 +37,16 @@ class Mounts:
     """`wake` is told the keys of pods for which something has changed."""
 
     def __init__(self, client: Client, *, clock: Clock, wake: Callable[[str], None]) -> None:
-        self._wake = wake
-        self._wanted = asyncio.Event()
-        self._known = False
-        self._undecided: set[str] = set()  # pods that were asked about before anything was known
-        self._waiting: dict[tuple[str, str], set[str]] = {}  # kind and key of what is missing → pods
-        self._there = {
+        there = {
             kind: Informer(client, resource, clock=clock, transform=_without_contents)
             for kind, resource in (("secret", SECRETS), ("configMap", CONFIG_MAPS))
         }
-        for kind, informer in self._there.items():
-            informer.on_change(partial(self._appeared, kind))
+        self._needs = Needs(there, wake=wake)
 
     def unmounted(self, pod: Object) -> list[dict[str, str]] | None:
         """What the kubelet says of each volume that cannot be mounted; None: that is not known yet, the pod will be woken."""
         volumes = _mounted(pod)
-        if volumes and not self._known:
-            self._wanted.set()
-            self._undecided.add(key(pod))
+        if volumes and self._needs.undecided(pod):
             return None
         told = []
         for volume, wanted in volumes.items():
@@ -68,33 +59,18 @@ class Mounts:
     def _error(self, pod: Object, wanted: _Wanted) -> str:
         """Why it cannot be mounted, or empty; the pod is woken when that may have changed."""
         where = f"{namespace(pod)}/{wanted.name}"
-        found = self._there[wanted.kind].get(where)
+        found = self._needs.find(wanted.kind, where)
         if found is None:
             error = f'{wanted.kind.lower()} "{wanted.name}" not found'
         else:
             lacking = next((one for one in wanted.keys if one not in found["keys"]), None)
             error = _NO_KEY[wanted.kind].format(lacking) if lacking is not None else ""
         if error:
-            self._waiting.setdefault((wanted.kind, where), set()).add(key(pod))
+            self._needs.wait(pod, wanted.kind, where)
         return error
 
     async def run(self) -> None:
-        """Watch, from the first time on that somebody asks."""
-        await self._wanted.wait()
-        async with asyncio.TaskGroup() as tasks:
-            for informer in self._there.values():
-                tasks.create_task(informer.run())
-            for informer in self._there.values():
-                await informer.wait_synced()
-            self._known = True
-            for pod in sorted(self._undecided):
-                self._wake(pod)
-            self._undecided.clear()
-
-    def _appeared(self, kind: str, _old: Object | None, new: Object | None) -> None:
-        if new is not None and self._waiting:
-            for pod in sorted(self._waiting.pop((kind, key(new)), ())):
-                self._wake(pod)
+        await self._needs.run()
 
 
 def _without_contents(obj: Object) -> Object:

@@ -3,6 +3,8 @@
 Names for stages (`stages/pod.yaml`); those that say nothing now are absent:
 
     unmounted   what there is to tell of volumes that cannot be mounted (`mounts`); remount: seconds until it is tried again
+    unattached  what there is to tell of networks it cannot be attached to (`attachments`); reattach: seconds until it is tried
+    attached    the annotation that tells what networks it is attached to, as long as it does not have it
     node        the pod's node, if a kubelet runs there              startable   containers can be started now
     alive       some container runs                                  starting    the containers about to start
     ends        `here`, or `elsewhere`: who decides the end          stopping    the containers that run
@@ -19,11 +21,11 @@ Upstream: k8s: pkg/kubelet/status/generate.go, pkg/kubelet/kubelet_pods.go
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from fakekube.agents import containers, fates, killers
 from fakekube.agents.containers import Status
-from fakekube.agents.pods import conditions
+from fakekube.agents.pods import conditions, networks
 from fakekube.agents.pods.reports import KILLED, Reports
 from fakekube.lifecycle.view import View
 from fakekube.machinery import objects
@@ -33,10 +35,29 @@ _PULL_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrIma
 
 
 _REMOUNTED = 122.0  # the longest of the waits that double, as most are
+_REATTACHED = 15.0  # the longest a kubelet waits after a pass that failed
 
 
 def _mountable(_pod: Object) -> list[dict[str, str]]:
     return []
+
+
+class Attachable(Protocol):
+    """Who knows of a pod's networks; see `attachments`."""
+
+    def unattached(self, pod: Object, /) -> list[dict[str, str]] | None: ...
+    def status(self, pod: Object, address: str, /) -> str: ...
+
+
+class _Attached:
+    def unattached(self, _pod: Object) -> list[dict[str, str]] | None:
+        return []
+
+    def status(self, pod: Object, address: str) -> str:
+        return networks.status(pod, address, {}, lambda _key: None)
+
+
+_ATTACHED = _Attached()
 
 
 class PodView(View):
@@ -51,6 +72,7 @@ class PodView(View):
         ends_elsewhere: bool,
         address: Callable[[Object, Object], str],
         mounts: Callable[[Object], list[dict[str, str]] | None] = _mountable,
+        attachments: Attachable = _ATTACHED,
     ) -> None:
         self._pod = pod
         self._now = now
@@ -58,6 +80,7 @@ class PodView(View):
         self._ends_elsewhere = ends_elsewhere
         self._address = address
         self._mounts = mounts
+        self._attachments = attachments
         self._status: dict[str, Any] = pod.get("status") or {}
 
     @property
@@ -106,16 +129,25 @@ class PodView(View):
         return "Failed" if failed else "Succeeded"
 
     def startable(self) -> bool | None:
-        if self._final() or self._status.get("phase") == "Running":
+        if self._has_started():
             return None
         if self.pulling():
             return None  # whoever said so decides when that is over
-        return True if self._mounts(self._pod) == [] else None
+        mounted = self._mounts(self._pod) == []
+        return True if mounted and self._attachments.unattached(self._pod) == [] else None
 
     def unmounted(self) -> list[dict[str, str]] | None:
-        if self._final() or self._status.get("phase") == "Running":
+        return None if self._has_started() else self._mounts(self._pod) or None
+
+    def unattached(self) -> list[dict[str, str]] | None:
+        if self._has_started() or self._mounts(self._pod) != []:
             return None
-        return self._mounts(self._pod) or None
+        return self._attachments.unattached(self._pod) or None
+
+    def attached(self) -> str | None:
+        if not networks.wanted(self._pod) or networks.there(self._pod) or not self.startable():
+            return None
+        return self._attachments.status(self._pod, self.address() or "")
 
     def pulling(self) -> list[dict[str, str]] | None:
         found = [
@@ -191,6 +223,9 @@ class PodView(View):
         [missing] = self.unpullable()
         return self.reports.unpulled(missing, backed_off=self.fate() == "image-pull-backoff")
 
+    def _has_started(self) -> bool:
+        return self._final() or self._status.get("phase") == "Running"
+
     def _final(self) -> bool:
         return self._status.get("phase") in ("Succeeded", "Failed")
 
@@ -220,6 +255,9 @@ PodView.computed = {
     "startable": PodView.startable,
     "unmounted": PodView.unmounted,
     "remount": lambda _view: _REMOUNTED,
+    "unattached": PodView.unattached,
+    "reattach": lambda _view: _REATTACHED,
+    "attached": PodView.attached,
     "starting": PodView.starting,
     "stopping": PodView.stopping,
     "restarting": PodView.restarting,

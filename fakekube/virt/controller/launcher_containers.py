@@ -8,7 +8,7 @@ from collections import Counter
 from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
-from fakekube.virt.controller import instance, names
+from fakekube.virt.controller import instance, launcher_networks, names
 from fakekube.virt.controller.launcher_facts import (
     Settings,
     Target,
@@ -46,6 +46,8 @@ _DISK_RESOURCES = {
     "limits": {"cpu": "10m", "memory": "40M"},
     "requests": {"cpu": "1m", "ephemeral-storage": "50M", "memory": "1M"},
 }
+_NONE: dict[str, dict[str, str]] = {"limits": {}, "requests": {}}
+_HOOK_RESOURCES = {**_NONE, "limits": {"cpu": "200m", "memory": "64M"}}
 
 
 def init_containers(vmi: Obj, settings: Settings, target: Target | None) -> list[Object]:
@@ -116,7 +118,8 @@ def _disk_container(vmi: Obj, volume: Obj, settings: Settings) -> Object:
 
 
 def containers(vmi: Obj, settings: Settings, *, temporary: bool) -> list[Object]:
-    made = [_compute(vmi, settings, temporary=temporary)]
+    images = launcher_networks.helper_images(vmi, settings.config)
+    made = [_compute(vmi, settings, helpers=len(images), temporary=temporary)]
     if not settings.image_volumes:
         for volume in container_disks(vmi):
             helper = _disk_container(vmi, volume, settings)
@@ -125,14 +128,28 @@ def containers(vmi: Obj, settings: Settings, *, temporary: bool) -> list[Object]
                 "args": ["--copy-path", f"/var/run/kubevirt-ephemeral-disks/{volume['name']}"],
             }
             made.append(helper)
-    return made
+    return [*made, *(_hook(number, image, vmi, settings) for number, image in enumerate(images))]
 
 
-def _compute(vmi: Obj, settings: Settings, *, temporary: bool) -> Object:
+def _hook(number: int, image: str, vmi: Obj, settings: Settings) -> Object:
+    """The container that brings a network binding about."""
+    own = f"hook-sidecar-{number}"
+    return {
+        "name": own,
+        "image": image,
+        "env": [{"name": "CONTAINER_NAME", "value": own}],
+        "resources": _helper("sidecar", _HOOK_RESOURCES if is_guaranteed(vmi) else _NONE, vmi, settings),
+        "volumeMounts": [launcher_networks.hook_mount(own)],
+        **_HELPER,
+        "imagePullPolicy": str(settings.config.raw.get("imagePullPolicy") or "IfNotPresent"),
+    }
+
+
+def _compute(vmi: Obj, settings: Settings, *, helpers: int, temporary: bool) -> Object:
     if temporary:
         command, args = ["/bin/bash"], ["-c", "echo", "bound PVCs"]
     else:
-        command, args = ["/usr/bin/virt-launcher-monitor"], _launcher_arguments(vmi, settings)
+        command, args = ["/usr/bin/virt-launcher-monitor"], _launcher_arguments(vmi, settings, helpers)
     return {
         "name": "compute",
         "image": settings.launcher_image,
@@ -186,7 +203,7 @@ def _probes(vmi: Obj) -> Object:
     return made
 
 
-def _launcher_arguments(vmi: Obj, settings: Settings) -> list[str]:
+def _launcher_arguments(vmi: Obj, settings: Settings, helpers: int) -> list[str]:
     arguments = {
         "--qemu-timeout": "300s",  # upstream adds up to a minute at random
         "--name": name(vmi),
@@ -196,7 +213,7 @@ def _launcher_arguments(vmi: Obj, settings: Settings) -> list[str]:
         "--ephemeral-disk-dir": "/var/run/kubevirt-ephemeral-disks",
         "--container-disk-dir": "/var/run/kubevirt/container-disks",
         "--grace-period-seconds": str(grace_seconds(vmi) + 15),
-        "--hook-sidecars": "0",
+        "--hook-sidecars": str(helpers),
         "--ovmf-path": "/usr/share/edk2/ovmf",
         "--disk-memory-limit": "2097152000",
         "--hypervisor": "kvm",
@@ -237,6 +254,7 @@ def _resources(vmi: Obj, settings: Settings) -> Object:
     if instance.has_vsock(vmi):
         devices["devices.kubevirt.io/vhost-vsock"] = "1"
     devices |= _host_devices(domain)
+    devices |= {own: str(number) for own, number in Counter(settings.cards).items()}
     requests = {**(given.get("requests") or {})}
     huge = _huge_pages(domain, quantities.whole(requested))
     small = quantities.whole(requested) - huge[1] if huge else quantities.whole(requested)

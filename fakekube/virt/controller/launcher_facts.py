@@ -11,10 +11,11 @@ from typing import Any
 from fakekube.machinery.objects import Obj, annotations, dig
 from fakekube.virt import quantities
 from fakekube.virt.config import ClusterConfig
-from fakekube.virt.controller import instance
+from fakekube.virt.controller import instance, launcher_networks
 
 _MEBI = 2**20
 _KILO = 1000
+_DEVICE_SPACE = 2**30  # what devices passed through map beside the guest's memory
 _GRACE_UNSET = 30
 FATE, NOT_GUARANTEED = "fakekube.io/fate", "not-guaranteed"  # the one fate a launcher is made with
 
@@ -28,6 +29,7 @@ class Settings:
     use_emulation: bool = False
     config: ClusterConfig = field(default_factory=ClusterConfig)
     limits: frozenset[str] = frozenset()  # resources the namespace has limited: launchers get a limit, too
+    cards: tuple[str, ...] = ()  # resources the guest's networks are served by, one of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,20 @@ class Target:
 
 
 def memory_overhead(vmi: Obj, config: ClusterConfig) -> int:
-    """Bytes the launcher needs beside the guest's memory: fixed processes, 8Mi per vCPU, page tables; more, if a ratio says so."""
+    """Bytes the launcher needs beside the guest's memory: fixed processes, 8Mi per vCPU, page tables, devices; more, if a ratio or bindings say so."""
     requested = dig(vmi, "spec", "domain", "resources", "requests", "memory")
     page_tables = quantities.whole(requested) // 512 if requested else 0
     needed = 280 * _MEBI + vcpus(vmi) * 8 * _MEBI + page_tables
+    if _locks_memory(vmi):
+        needed += _DEVICE_SPACE
     ratio = Decimal(str(config.raw.get("additionalGuestMemoryOverheadRatio") or 1))
-    return needed + int(-(-needed // _KILO) * (ratio - 1)) * _KILO
+    return needed + int(-(-needed // _KILO) * (ratio - 1)) * _KILO + launcher_networks.overhead(vmi, config)
+
+
+def _locks_memory(vmi: Obj) -> bool:
+    """Whether devices of the node reach into the guest's memory."""
+    devices = dig(vmi, "spec", "domain", "devices", default={})
+    return launcher_networks.passes_a_card(vmi) or bool(devices.get("gpus") or devices.get("hostDevices"))
 
 
 def grace_seconds(vmi: Obj) -> int:

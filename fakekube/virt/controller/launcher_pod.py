@@ -9,7 +9,7 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, annotations, dig, labels, name, namespace, owner_reference, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import launcher_containers, launcher_volumes, names, nics
+from fakekube.virt.controller import launcher_containers, launcher_networks, launcher_volumes, names
 from fakekube.virt.controller.launcher_facts import Settings, Target, grace_seconds, memory_overhead
 from fakekube.virt.controller.launcher_filesystems import share
 from fakekube.virt.hostname import hostname
@@ -107,7 +107,9 @@ def _identity(spec: Object, vmi: Obj, settings: Settings) -> None:
         spec["imagePullSecrets"] = [{"name": one} for one in dict.fromkeys(pulls)]
     accounts = [dig(one, "serviceAccount", "serviceAccountName") for one in listed if "serviceAccount" in one]
     if accounts:
-        spec["serviceAccountName"], spec["automountServiceAccountToken"] = accounts[0], True
+        spec["serviceAccountName"] = accounts[0]
+    if accounts or launcher_networks.has_mesh(vmi):
+        spec["automountServiceAccountToken"] = True
 
 
 def _owner(vmi: Obj) -> dict[str, Any]:
@@ -152,7 +154,7 @@ def _annotations(vmi: Obj, settings: Settings, *, temporary: bool, target: Targe
     if any("masquerade" in one for one in dig(vmi, "spec", "domain", "devices", "interfaces", default=())):
         made["istio.io/reroute-virtual-interfaces"] = "k6t-eth0"
         made["traffic.sidecar.istio.io/kubevirtInterfaces"] = "k6t-eth0"
-    made |= nics.pod_annotations(vmi)
+    made |= launcher_networks.told_to_multus(vmi, settings.config)
     if temporary:
         made[names.EPHEMERAL_PROVISIONING] = "true"
     if target is not None:

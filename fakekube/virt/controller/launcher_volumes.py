@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance, persistent_state
+from fakekube.virt.controller import instance, launcher_networks, persistent_state
 from fakekube.virt.controller.launcher_facts import Settings, Target, container_disks, pull_policy
 
 _EMPTY_DIRS = ("private", "public", "sockets", "virt-bin-share-dir", "libvirt-runtime", "ephemeral-disks")
@@ -88,7 +88,7 @@ def volumes(vmi: Obj, settings: Settings, target: Target | None, state: str = ""
     if state:
         made.append({"name": persistent_state.POD_VOLUME, "persistentVolumeClaim": {"claimName": state}})
     made.append({"name": "hotplug-disks", "emptyDir": {}})
-    return made
+    return made + launcher_networks.volumes(vmi, settings.config)
 
 
 def mounts(vmi: Obj, settings: Settings) -> list[Object]:
@@ -126,7 +126,7 @@ def mounts(vmi: Obj, settings: Settings) -> list[Object]:
             "mountPropagation": "HostToContainer",
         }
     )
-    return made
+    return made + launcher_networks.mounts(vmi, settings.config)
 
 
 def _data(volume: Obj) -> Iterator[tuple[str, str]]:

@@ -61,7 +61,7 @@ class Targets:
             selector = migration_plan.target_selector(vmi, source_node, added, source)
         except migration_plan.NoHostModelError as error:
             raise InternalError(str(error)) from None
-        settings = self._wiring.launcher_settings(namespace(vmi))
+        settings = await self._wiring.settings_for(vmi)
         state = await self._states.provide_for(migration, vmi)
         matched = dig(settings.config.raw, "migrations", "matchSELinuxLevelOnMigration") is not False
         level = _selinux_level(dig(vmi, "status", "selinuxContext", default="")) if matched else ""

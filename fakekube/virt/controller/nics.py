@@ -4,60 +4,64 @@
           True → a migration, whose target pod has it
     out   state absent: VM → VMI → (the node:) gone from the domain → a migration → gone from the specs
 
-Origin: kubevirt: pkg/network/{controllers/vm,migration/evaluator,vmliveupdate/restart,multus/annotation}.go
+Origin: kubevirt: pkg/network/{controllers/vm,migration/evaluator,vmliveupdate/restart}.go
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from fakekube.clock import parse_rfc3339
-from fakekube.machinery.objects import Obj, condition, dig, namespace
+from fakekube.machinery.objects import Obj, condition, dig
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions, instance, names, patches
-from fakekube.virt.multus import ABSENT, DEFAULT_NETWORK, NETWORKS, attached, is_secondary, pod_interface
+from fakekube.virt.multus import ABSENT, asked_for, attached, is_secondary, pod_interface
 
 MIGRATION_REQUIRED = "MigrationRequired"
 _PENDING, _DUE = "AutoMigrationPending", "AutoMigrationDueToLiveUpdate"
 _GRACE = timedelta(seconds=15)  # for whoever could plug an interface without a migration
 _PLUGGABLE = ("bridge", "sriov")
+_MULTUS = "multus-status"
 
 
-def pod_annotations(vmi: Obj) -> dict[str, str]:
-    """What tells Multus which networks the launcher is to have."""
-    spec = vmi["spec"]
-    present = {one["name"]: one for one in _interfaces(spec) if one.get("state") != ABSENT}
-    made, chosen = {}, []
-    for one in spec.get("networks") or ():
-        if one["name"] not in present or "multus" not in one:
-            continue
-        space, _, own = str(one["multus"].get("networkName", "")).rpartition("/")
-        if not is_secondary(one):
-            made[DEFAULT_NETWORK] = str(one["multus"].get("networkName", ""))
-            continue
-        element = {"name": own, "namespace": space or namespace(vmi)}
-        if mac := present[one["name"]].get("macAddress"):
-            element["mac"] = mac
-        chosen.append({**element, "interface": pod_interface(one["name"])})
-    if chosen:
-        made[NETWORKS] = json.dumps(chosen, separators=(",", ":"))
-    return made
-
-
-def first_statuses(vmi: Obj, pod: Obj) -> list[Object]:
-    """`status.interfaces` before the guest runs."""
+def statuses(vmi: Obj, pod: Obj) -> list[Object]:
+    """`status.interfaces` with what Multus tells of the launcher; what the node told is kept, also of what is not in the spec."""
     listed, there = dig(vmi, "spec", "networks", default=()), attached(pod)
-    made: list[Object] = [
-        {"name": one["name"], "podInterfaceName": "eth0"}
-        for one in listed
-        if "pod" in one or dig(one, "multus", "default")
-    ]
-    made.extend(
-        {"name": one["name"], "infoSource": "multus-status", "podInterfaceName": own}
-        for one in listed
-        if is_secondary(one) and (own := pod_interface(one["name"])) in there
-    )
-    return made
+    told: list[Object] = dig(vmi, "status", "interfaces", default=[])
+    known = {one.get("name"): one for one in told}
+    made: list[Object] = []
+    for one in listed:
+        own = one["name"]
+        if "pod" in one or dig(one, "multus", "default"):
+            made.insert(0, {"name": own, **known.get(own, {}), "podInterfaceName": "eth0"})
+        elif is_secondary(one) and ((inside := pod_interface(own)) in there or own in known):
+            entry = {"name": own, **known.get(own, {}), "podInterfaceName": inside}
+            sources = _sources(entry)
+            if inside in there:
+                sources = [*sources, _MULTUS] if _MULTUS not in sources else sources
+            else:
+                sources = [source for source in sources if source != _MULTUS]
+            made.append({**entry, "infoSource": ", ".join(sources)})
+        elif own in known:
+            made.append(known[own])
+    names_of = {one["name"] for one in listed}
+    return made + [one for one in told if one.get("name") not in names_of]
+
+
+def _sources(entry: Obj) -> list[str]:
+    return [one for one in str(entry.get("infoSource", "")).split(", ") if one]
+
+
+def unmet(vmi: Obj) -> list[str] | None:
+    """The networks Multus is to be asked for while the guest runs, by name; None: those it was asked for.
+
+    Whoever watches this could plug them in and out where the guest is (upstream: multus-dynamic-networks-controller).
+    """
+    told = {one.get("name") for one in dig(vmi, "status", "interfaces", default=())}
+    present = [one for one in _interfaces(vmi["spec"]) if one.get("state") != ABSENT]
+    asked = [one for one in present if "sriov" not in one or one["name"] in told]
+    if len(present) == len(_interfaces(vmi["spec"])) and all(one["name"] in told for one in asked):
+        return None
+    return [one["name"] for one in asked]
 
 
 # From the VM to its VMI.
@@ -190,14 +194,14 @@ def _left(told: Obj, now: datetime) -> float:
 def _need(vmi: Obj, pod: Obj | None) -> str:
     told = {one.get("name"): one for one in dig(vmi, "status", "interfaces", default=())}
     secondary = {one["name"]: one for one in dig(vmi, "spec", "networks", default=()) if is_secondary(one)}
-    there = attached(pod) if pod is not None else {}
+    there = asked_for(pod) if pod is not None else {}
     for one in _interfaces(vmi["spec"]):
         if one["name"] not in secondary:
             continue
         known = told.get(one["name"])
         if one.get("state") == ABSENT:
-            sources = str((known or {}).get("infoSource", "")).split(", ")
-            if "multus-status" in sources and "domain" not in sources:
+            sources = _sources(known or {})
+            if _MULTUS in sources and "domain" not in sources:
                 return _PENDING
         elif known is None:
             return _DUE if "sriov" in one else _PENDING

@@ -20,7 +20,15 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import conditions, instance, launcher_pod, names, patches, pods
+from fakekube.virt.controller import (
+    conditions,
+    instance,
+    launcher_networks,
+    launcher_pod,
+    names,
+    patches,
+    pods,
+)
 from fakekube.virt.controller.conditions import Failure
 from fakekube.virt.controller.state_claims import StateClaims
 from fakekube.virt.controller.vmi_pass import Pass
@@ -98,10 +106,11 @@ class Launchers:
             await self._create(own, seen, temporary=waits)
 
     async def _create(self, own: str, seen: Pass, *, temporary: bool) -> None:
-        vmi, settings = seen.vmi, self._wiring.launcher_settings(namespace(seen.vmi))
-        if said := settings.config.forbidden_device(vmi["spec"]):
-            seen.failure = Failure("FailedCreate", f"failed to render launch manifest: {said}")
-            seen.error = InternalError(seen.failure.message)
+        vmi = seen.vmi
+        try:
+            settings = await self._wiring.settings_for(vmi)
+        except InternalError as error:
+            seen.failure, seen.error = Failure("FailedCreate", error.message), error
             return
         state = name(seen.state) if seen.state is not None else ""
         try:
@@ -172,6 +181,7 @@ class Launchers:
             noted[names.TARGET_READY] = arrived
         if dig(vmi, "status", "evacuationNodeName"):
             noted[_LEAVING] = "true"
+        noted |= launcher_networks.told_meanwhile(vmi, pod, self._wiring.informers.config())
         if noted != annotations(pod):
             operations += patches.guarded("/metadata/annotations", annotations(pod), noted)
         if operations:

@@ -121,6 +121,8 @@ def next_instance(seen: Seen) -> Object:
         _hand_over(meta, status, seen, pod)
     if was in (names.SCHEDULED, names.RUNNING):
         _refresh_volumes(status, seen)
+        if pod is not None and (fresh := nics.statuses(vmi, pod)) != (status.get("interfaces") or []):
+            _set(status, "interfaces", fresh)
     elif not names.OBSERVED_VERSIONS.items() <= annotations(vmi).items():
         meta["annotations"] = {**annotations(vmi), **names.OBSERVED_VERSIONS}
     _set(status, "conditions", _conditions(seen, status, phase, pod))
@@ -164,7 +166,7 @@ def _hand_over(meta: Object, status: Object, seen: Seen, pod: Object) -> None:
         status["migrationTransport"] = "Unix"
     if seen.cid is not None:
         status["VSOCKCID"] = seen.cid
-    _set(status, "interfaces", nics.first_statuses(seen.vmi, pod))
+    _set(status, "interfaces", nics.statuses(seen.vmi, pod))
     volumes = volume_statuses(seen.vmi, seen.claims or {}, seen.cdi_config)
     _set(status, "volumeStatus", persistent_state.with_entry(volumes, seen.vmi, seen.state))
 

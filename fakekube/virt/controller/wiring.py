@@ -3,13 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from fakekube.agents.pods.networks import RESOURCE_NAME
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Keys, Reconcile
 from fakekube.client.informer import Informer
 from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
+from fakekube.machinery.errors import InternalError, NotFound
+from fakekube.machinery.objects import Obj, annotations, dig, namespace
+from fakekube.machinery.resources import NETWORK_ATTACHMENT_DEFINITIONS
 from fakekube.machinery.wire import Object
+from fakekube.virt.controller import launcher_networks
 from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.launcher_facts import Settings
 from fakekube.virt.controller.writer import Writer
@@ -27,10 +32,39 @@ class Wiring:
     settings: Settings = field(default_factory=Settings)
 
     def launcher_settings(self, space: str) -> Settings:
-        """What decides about launcher pods in a namespace now."""
+        """What decides about launcher pods in a namespace now, and about those that attach volumes to them."""
         informers = self.informers
         image, limits = self.launcher_image(), informers.limited(space)
         return replace(self.settings, launcher_image=image, config=informers.config(), limits=limits)
+
+    async def settings_for(self, vmi: Obj) -> Settings:
+        """What decides about a VMI's launcher pods now. Raises InternalError where it can have none."""
+        settings, cards = self.launcher_settings(namespace(vmi)), await self._cards(vmi)
+        config = settings.config
+        said = config.forbidden_device(vmi["spec"]) or launcher_networks.unknown_binding(vmi, config)
+        if said:
+            raise InternalError(f"failed to render launch manifest: {said}")
+        return replace(settings, cards=cards)
+
+    async def _cards(self, vmi: Obj) -> tuple[str, ...]:
+        """The resources a VMI's networks say they are served by. Where the type of their definitions is not installed, they
+        need none; while somebody else's webhook is to put these resources in, one that is missing is Multus' affair."""
+        found = []
+        for network in dig(vmi, "spec", "networks", default=()):
+            if "multus" not in network:
+                continue
+            space, own = launcher_networks.definition(vmi, str(network["multus"].get("networkName", "")))
+            try:
+                made = await self.client.get(NETWORK_ATTACHMENT_DEFINITIONS, own, space)
+            except NotFound as error:
+                outside = self.informers.config().gate("ExternalNetResourceInjection")
+                if outside or not (error.details or {}).get("name"):
+                    continue
+                text = f"failed to locate network attachment definition {space}/{own}"
+                raise InternalError(f"failed to render launch manifest: {text}") from None
+            if resource := annotations(made).get(RESOURCE_NAME):
+                found.append(resource)
+        return tuple(found)
 
     def launcher_image(self) -> str:
         """What launchers run from now."""

@@ -66,6 +66,9 @@ def interfaces(vmi: Obj, pod: Obj, *, agent: bool) -> list[Object]:
             else:
                 unnamed.append({"mac": mac_address(vmi, interface), **seen})
         if plug:
+            given = there[plug["podInterfaceName"]].get("ips")
+            if given and "bridge" in interface:  # handed to the guest, as the pod's own address is
+                entry |= {"ipAddress": given[0], "ipAddresses": given}
             entry["infoSource"] += ", multus-status"
         made.append(entry)
     return [*sorted(made, key=lambda entry: entry["name"] not in pod_networks), *unnamed]
@@ -83,8 +86,10 @@ def queues(vmi: Obj, interface: Obj) -> int:
 def rewired(vmi: Obj, pod: Obj, *, agent: bool) -> list[Object] | None:
     """`status.interfaces` once links are up and down, and interfaces unplugged, as the spec says; None: they are already."""
     fresh = interfaces(vmi, pod, agent=agent)
-    told = {one.get("name"): _wire(one) for one in dig(vmi, "status", "interfaces", default=())}
-    if all(told.get(one.get("name"), _wire(one)) == _wire(one) for one in fresh):
+    listed = dig(vmi, "status", "interfaces", default=())
+    told = {one.get("name"): _wire(one) for one in listed}
+    gone = any(one.get("name") and one.get("infoSource") == "" for one in listed)  # from everywhere
+    if not gone and all(told.get(one.get("name"), _wire(one)) == _wire(one) for one in fresh):
         return None
     return fresh
 

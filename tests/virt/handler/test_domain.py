@@ -93,7 +93,7 @@ def test_mac_address():
 LAUNCHER = {
     "metadata": {
         "annotations": {
-            "k8s.v1.cni.cncf.io/networks": '[{"name":"skynet","namespace":"ns","interface":"pod8367cd66fdd"}]'
+            "k8s.v1.cni.cncf.io/network-status": '[{"name":"ns/skynet","interface":"pod8367cd66fdd"}]'
         }
     },
     "status": {"podIPs": [{"ip": "10.244.0.7"}]},

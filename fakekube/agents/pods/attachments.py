@@ -1,0 +1,120 @@
+"""Multus as pods meet it: those that name networks do not start before all of them are defined, and tell of them then.
+
+Without the type NetworkAttachmentDefinition every network is taken for granted. Its definitions are followed from the first pod
+on that names one.
+Upstream: multus-cni: pkg/multus/multus.go (CmdAdd), pkg/k8sclient/k8sclient.go
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+
+from fakekube.agents.pods import networks
+from fakekube.agents.pods.addresses import Addresses
+from fakekube.agents.pods.needs import Needs
+from fakekube.agents.pods.networks import Wanted
+from fakekube.client.client import Client
+from fakekube.client.late import LateInformer
+from fakekube.client.recorder import WARNING, Recorder
+from fakekube.clock import Clock
+from fakekube.ids import Ids
+from fakekube.machinery.objects import dig, name, namespace, uid
+from fakekube.machinery.resources import NETWORK_ATTACHMENT_DEFINITIONS
+from fakekube.machinery.wire import Object
+
+_KIND = "network"
+_LOADING = "error loading k8s delegates k8s args: TryLoadPodDelegates: "
+_OF_POD = "error in getting k8s network for pod: GetNetworkDelegates: failed getting the delegate: "
+_OF_DEFAULT = (
+    "error in loading K8S cluster default network from pod annotation: tryLoadK8sPodDefaultNetwork: "
+    "failed getting the delegate: "
+)
+
+
+class Attachments:
+    """`wake` is told the keys of pods for which something has changed."""
+
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids, wake: Callable[[str], None]) -> None:
+        self._definitions = LateInformer(client, NETWORK_ATTACHMENT_DEFINITIONS, clock=clock)
+        self._needs = Needs({_KIND: self._definitions}, wake=wake)
+        self._recorder = Recorder(client, "multus", clock=clock, ids=ids)
+        self._told: set[tuple[str, str]] = set()  # pods and what they lack, of which Multus has told
+        self._addresses: dict[str, Addresses] = {}  # by network
+
+    @property
+    def idle(self) -> bool:
+        return self._recorder.idle
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._recorder.run())
+            tasks.create_task(self._needs.run())
+
+    def unattached(self, pod: Object) -> list[dict[str, str]] | None:
+        """What the kubelet says of a pod whose network cannot be set up; None: that is not known yet, the pod will be woken."""
+        asked = networks.wanted(pod)
+        if asked and self._needs.undecided(pod):
+            return None
+        missing = [one for one in asked if self._needs.find(_KIND, one.key) is None]
+        if not missing or not self._definitions.established:
+            return []
+        for one in missing:
+            self._needs.wait(pod, _KIND, one.key)
+        gone = missing[0]
+        why = (
+            f"cannot find a network-attachment-definition ({gone.name}) in namespace ({gone.namespace}): "
+            f'{NETWORK_ATTACHMENT_DEFINITIONS.qualified} "{gone.name}" not found'
+        )
+        self._tell(pod, gone, why)
+        text = (
+            "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "
+            f'"{_sandbox(pod)}": plugin type="multus" name="multus-cni-network" failed (add): Multus: '
+            f"[{namespace(pod)}/{name(pod)}/{uid(pod)}]: {_LOADING}{_OF_DEFAULT if gone.default else _OF_POD}"
+            f"getKubernetesDelegate: {why}"
+        )
+        return [{"message": text}]
+
+    def status(self, pod: Object, address: str) -> str:
+        """The annotation to be written when a pod's networks are set up."""
+        ips = {one.interface: self._allocate(pod, one) for one in networks.wanted(pod) if not one.default}
+        return networks.status(pod, address, ips, self._definitions.get)
+
+    def note(self, old: Object | None, new: Object | None) -> None:
+        """A pod has come, changed or gone: which addresses are taken."""
+        pod = new or old or {}
+        if not networks.wanted(pod):
+            return
+        over = new is None or dig(new, "status", "phase") in ("Succeeded", "Failed")
+        if over:
+            self._told = {one for one in self._told if one[0] != uid(pod)}
+        for entry in networks.there(pod):
+            addresses = self._addresses.setdefault(str(entry.get("name")), Addresses())
+            for number, address in enumerate(entry.get("ips") or ()):
+                owner = _owner(pod, str(entry.get("interface")), number)
+                if over:
+                    addresses.release(owner)
+                else:
+                    addresses.take(owner, address)
+
+    def _allocate(self, pod: Object, one: Wanted) -> list[str]:
+        """An address of each range of a network, as far as there are any."""
+        definition = self._definitions.get(one.key) or {}
+        addresses = self._addresses.setdefault(one.key, Addresses())
+        found = [
+            addresses.of(_owner(pod, one.interface, number), cidr)
+            for number, cidr in enumerate(networks.ranges(definition))
+        ]
+        return [address for address in found if address is not None]
+
+    def _tell(self, pod: Object, gone: Wanted, why: str) -> None:
+        if (uid(pod), gone.key) not in self._told:
+            self._told.add((uid(pod), gone.key))
+            self._recorder.event(pod, WARNING, "NoNetworkFound", why)
+
+
+def _owner(pod: Object, interface: str, number: int) -> str:
+    return f"{uid(pod)} {interface} {number}"
+
+
+def _sandbox(pod: Object) -> str:
+    return hashlib.sha256(f"{uid(pod)} sandbox".encode()).hexdigest()

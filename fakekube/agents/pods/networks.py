@@ -1,0 +1,125 @@
+"""Networks a pod is attached to beside the cluster's own, as Multus' annotations tell them: wanted, and there. Pure.
+
+Nothing is plugged in anywhere. Addresses come from the ranges a network's IPAM names, where it names any.
+Upstream: multus-cni: pkg/k8sclient/k8sclient.go; network-attachment-definition-client: pkg/utils/net-attach-def.go
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fakekube.machinery.objects import Obj, annotations, dig, namespace, uid
+
+NETWORKS, DEFAULT_NETWORK = "k8s.v1.cni.cncf.io/networks", "v1.multus-cni.io/default-network"
+STATUS = "k8s.v1.cni.cncf.io/network-status"
+RESOURCE_NAME = "k8s.v1.cni.cncf.io/resourceName"
+_CLUSTER_NETWORK = "kindnet"  # what kind calls it
+_MULTUS_NAMESPACE = "kube-system"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One NetworkAttachmentDefinition a pod asks for, as an interface of this name."""
+
+    namespace: str
+    name: str
+    interface: str
+    mac: str = ""
+    default: bool = False  # in place of the cluster's network
+
+    @property
+    def key(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+def wanted(pod: Obj) -> list[Wanted]:
+    """The default network first, if it is not the cluster's."""
+    found = []
+    if default := annotations(pod).get(DEFAULT_NETWORK):
+        space, _, own = default.rpartition("/")
+        found.append(Wanted(space or _MULTUS_NAMESPACE, own, "eth0", default=True))
+    for number, one in enumerate(_selected(annotations(pod).get(NETWORKS) or ""), 1):
+        interface = one.get("interface") or f"net{number}"
+        space = one.get("namespace") or namespace(pod)
+        found.append(Wanted(space, one.get("name") or "", interface, one.get("mac") or ""))
+    return found
+
+
+def _selected(text: str) -> list[dict[str, Any]]:
+    """Both forms of the annotation: JSON, and `namespace/name@interface, …`."""
+    if text.lstrip().startswith(("[", "{")):
+        try:
+            read = json.loads(text)
+        except ValueError:
+            return []
+        return [one for one in (read if isinstance(read, list) else [read]) if isinstance(one, dict)]
+    made = []
+    for one in filter(None, (part.strip() for part in text.split(","))):
+        path, _, interface = one.partition("@")
+        space, _, own = path.rpartition("/")
+        made.append({"namespace": space, "name": own, "interface": interface})
+    return made
+
+
+def there(pod: Obj) -> list[dict[str, Any]]:
+    """What the pod is attached to, the default network among it."""
+    try:
+        told = json.loads(annotations(pod).get(STATUS) or "[]")
+    except ValueError:
+        return []
+    return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+
+
+def status(
+    pod: Obj, address: str, addresses: Mapping[str, list[str]], definition: Callable[[str], Obj | None]
+) -> str:
+    """The annotation that tells what a pod is attached to. `addresses`: by interface; `definition`: of a network, by its key."""
+    asked = wanted(pod)
+    first: dict[str, Any] = {"name": _CLUSTER_NETWORK, "interface": "eth0", "ips": [address]}
+    for one in asked:
+        if one.default:
+            first["name"] = one.key
+    told = [{**first, "mac": _mac(pod, "eth0"), "default": True, "dns": {}}]
+    for one in asked:
+        if one.default:
+            continue
+        entry: dict[str, Any] = {"name": one.key, "interface": one.interface}
+        if ips := addresses.get(one.interface):
+            entry["ips"] = ips
+        entry |= {"mac": one.mac or _mac(pod, one.interface), "dns": {}}
+        if annotations(definition(one.key) or {}).get(RESOURCE_NAME):
+            card = {"pci-address": _card(pod, one.interface)}
+            entry["device-info"] = {"type": "pci", "version": "1.1.0", "pci": card}
+        told.append(entry)
+    return f"[{','.join(json.dumps(one, indent=4) for one in told)}]"
+
+
+def ranges(definition: Obj) -> Iterator[str]:
+    """The ranges addresses of a network are taken from, one address from each."""
+    try:
+        config = json.loads(dig(definition, "spec", "config") or "{}")
+    except ValueError:
+        return
+    plugins = [config, *(dig(config, "plugins") or ())] if isinstance(config, dict) else ()
+    for ipam in (one["ipam"] for one in plugins if isinstance(one, dict) and one.get("ipam")):
+        for subnet in (ipam.get("subnet"), ipam.get("range")):
+            if subnet:
+                yield str(subnet)
+        yield from (str(group[0]["subnet"]) for group in ipam.get("ranges") or () if group)
+        yield from (str(one["range"]) for one in ipam.get("ipRanges") or ())
+        yield from (str(one["address"]).partition("/")[0] for one in ipam.get("addresses") or ())
+
+
+def _digest(pod: Obj, interface: str) -> bytes:
+    return hashlib.sha256(f"{uid(pod)}/{interface}".encode()).digest()
+
+
+def _mac(pod: Obj, interface: str) -> str:
+    return "0a:58:" + ":".join(f"{byte:02x}" for byte in _digest(pod, interface)[:4])
+
+
+def _card(pod: Obj, interface: str) -> str:
+    bus, slot, function = _digest(pod, interface)[:3]
+    return f"0000:{bus:02x}:{slot % 32:02x}.{function % 8}"
