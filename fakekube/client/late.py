@@ -44,13 +44,15 @@ class WantedInformer(Informer):
 
 
 class LateInformer(WantedInformer):
-    """A cache of a custom resource that may be defined later, or never: it follows it while its definition is established."""
+    """A cache of a custom resource that may be defined later, or never: it follows it while its definition is established.
+
+    `definition` is a cache of that definition alone, for who has to know when there is one."""
 
     def __init__(self, client: Client, resource: Resource, *, clock: Clock) -> None:
         super().__init__(client, resource, clock=clock)
         own = f"metadata.name={resource.plural}.{resource.group}"
-        self._definition = Informer(client, CRDS, clock=clock, field_selector=own, transform=without_schemas)
-        self._definition.on_change(self._defined)
+        self.definition = Informer(client, CRDS, clock=clock, field_selector=own, transform=without_schemas)
+        self.definition.on_change(self._defined)
 
     @property
     def established(self) -> bool:
@@ -66,6 +68,6 @@ class LateInformer(WantedInformer):
     async def run(self) -> None:
         """Follow the resource while it is defined, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._definition.run())
-            await self._definition.wait_synced()
+            tasks.create_task(self.definition.run())
+            await self.definition.wait_synced()
             await super().run()

@@ -177,3 +177,118 @@ async def test_scraped_by_way_of_the_service(suite: Suite) -> None:
     status, said = await suite.call("GET", f"{service}/proxy/metrics")
     assert status == 200
     assert b"kubevirt_info{" in said
+
+
+# Rules, and who finds the pods.
+
+MONITORING = "/apis/monitoring.coreos.com/v1"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+RULES = f"{MONITORING}/namespaces/kubevirt/prometheusrules/prometheus-kubevirt-rules"
+MONITOR = f"{MONITORING}/namespaces/monitoring/servicemonitors/prometheus-kubevirt-rules"
+KINDS = (("PrometheusRule", "prometheusrules"), ("ServiceMonitor", "servicemonitors"))
+
+
+async def define(suite: Suite) -> None:
+    """What prometheus-operator reads, and the account of a Prometheus."""
+    for kind, plural in KINDS:
+        spec = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}
+        version = {"name": "v1", "served": True, "storage": True, "schema": schema}
+        names = {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"}
+        body = {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{plural}.monitoring.coreos.com"},
+            "spec": {
+                "group": "monitoring.coreos.com",
+                "scope": "Namespaced",
+                "names": names,
+                "versions": [version],
+            },
+        }
+        await suite.create(DEFINITIONS, body)
+    await suite.cluster.settle()
+
+
+async def a_prometheus(suite: Suite) -> None:
+    await suite.create("/api/v1/namespaces", {"metadata": {"name": "monitoring"}})
+    accounts = "/api/v1/namespaces/monitoring/serviceaccounts"
+    await suite.create(accounts, {"metadata": {"name": "prometheus-k8s"}})
+    await suite.cluster.settle()
+
+
+async def test_rules(suite: Suite) -> None:
+    """[4614] [8821] [8822] Rules are there once they are defined; alerts have runbooks of their name, and say how bad it is."""
+    await define(suite)
+    groups = (await suite.get(RULES))["spec"]["groups"]
+    assert groups[0]["rules"]
+    alerts = [one for group in groups for one in group["rules"] if "alert" in one]
+    assert {one["alert"] for one in alerts} >= {
+        *("VirtAPIDown", "VirtControllerDown", "VirtOperatorDown", "NoReadyVirtController"),
+        *("NoReadyVirtOperator", "LowVirtAPICount", "LowVirtControllersCount", "LowVirtOperatorCount"),
+        *("KubeVirtVMIExcessiveMigrations", "KubeVirtNoAvailableNodesToRunVMs", "VMCannotBeEvicted"),
+        "OrphanedVirtualMachineInstances",
+    }
+    for one in alerts:
+        assert one["annotations"]["summary"]
+        assert one["annotations"]["runbook_url"].endswith(one["alert"])
+        labels = one["labels"]
+        assert labels["severity"] in ("info", "warning", "critical")
+        assert labels["operator_health_impact"] in ("none", "warning", "critical")
+        assert labels["kubernetes_operator_part_of"] == labels["kubernetes_operator_component"] == "kubevirt"
+    names = {one["record"] for group in groups for one in group["rules"] if "record" in one}
+    assert names >= {"kubevirt_number_of_vms", "kubevirt_virt_operator_up", "kubevirt_vmi_phase_count"}
+
+
+async def test_changed_rules(suite: Suite) -> None:
+    """They are put back, unless virt-operator is scaled to nothing: then, when it comes back."""
+    await define(suite)
+    before = (await suite.get(RULES))["spec"]
+    scale = "/apis/apps/v1/namespaces/kubevirt/deployments/virt-operator/scale"
+
+    async def scaled(replicas: int) -> None:
+        await suite.patch(scale, {"spec": {"replicas": replicas}}, "application/merge-patch+json")
+        await suite.cluster.settle()
+
+    await suite.patch(RULES, [{"op": "replace", "path": "/spec/groups", "value": []}])
+    await suite.cluster.settle()
+    assert (await suite.get(RULES))["spec"] == before
+    await scaled(0)
+    await suite.delete(RULES)
+    await suite.cluster.settle()
+    assert (await suite.call("GET", RULES))[0] == 404
+    await scaled(2)
+    assert (await suite.get(RULES))["spec"] == before
+
+
+async def test_service_monitor(suite: Suite) -> None:
+    """[2936] [4616] Where there is a Prometheus it is told of KubeVirt's namespace and may look there; the namespace says that
+    it wants to be looked at."""
+    await define(suite)
+    assert (await suite.call("GET", MONITOR))[0] == 404
+    await a_prometheus(suite)
+    spec = (await suite.get(MONITOR))["spec"]
+    assert spec["namespaceSelector"] == {"matchNames": ["kubevirt"]}
+    query = ",".join(f"{key}={value}" for key, value in spec["selector"]["matchLabels"].items())
+    (service,) = await suite.items("/api/v1/namespaces/kubevirt/services", query)
+    assert service["metadata"]["name"] == "kubevirt-prometheus-metrics"
+    assert [one["name"] for one in service["spec"]["ports"]] == [spec["endpoints"][0]["port"]]
+    rights = "/apis/rbac.authorization.k8s.io/v1/namespaces/kubevirt/rolebindings/kubevirt-monitoring"
+    (subject,) = (await suite.get(rights))["subjects"]
+    assert (subject["name"], subject["namespace"]) == ("prometheus-k8s", "monitoring")
+    space = await suite.get("/api/v1/namespaces/kubevirt")
+    assert space["metadata"]["labels"]["openshift.io/cluster-monitoring"] == "true"
+
+
+async def test_another_prometheus(suite: Suite) -> None:
+    """The KubeVirt object says which account looks, and where its monitors are to be."""
+    await define(suite)
+    await a_prometheus(suite)
+    await suite.delete(MONITOR)
+    await suite.create("/api/v1/namespaces", {"metadata": {"name": "mine"}})
+    await suite.create("/api/v1/namespaces/mine/serviceaccounts", {"metadata": {"name": "own"}})
+    change = {"monitorNamespace": "mine", "monitorAccount": "own", "serviceMonitorNamespace": "default"}
+    await suite.patch(guests.KUBEVIRT, {"spec": change}, "application/merge-patch+json")
+    await suite.cluster.settle()
+    own = "servicemonitors/prometheus-kubevirt-rules"
+    assert (await suite.get(f"{MONITORING}/namespaces/default/{own}"))["spec"]["endpoints"]

@@ -11,6 +11,8 @@ REGISTRY = "quay.io/kubevirt"
 CDI_REGISTRY, CDI_VERSION = "quay.io/kubevirt", "v1.66.0"
 ACCOUNTS = ("operator", "apiserver", "controller", "handler", "exportproxy", "synchronization-controller")
 
+_MONITORED = {"openshift.io/cluster-monitoring": "true"}
+
 
 def namespaces(kubevirt: str, cdi: str) -> list[Object]:
     pod_security = {
@@ -19,7 +21,7 @@ def namespaces(kubevirt: str, cdi: str) -> list[Object]:
         "pod-security.kubernetes.io/warn": "privileged",
     }
     return [
-        _core("Namespace", kubevirt, labels={"kubevirt.io": "", **pod_security}),
+        _core("Namespace", kubevirt, labels={"kubevirt.io": "", **_MONITORED, **pod_security}),
         _core("Namespace", cdi, labels={"cdi.kubevirt.io": ""}),
     ]
 

@@ -14,7 +14,7 @@ import logging
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -63,12 +63,16 @@ from fakekube.virt.operator.leading import Leases
 from fakekube.virt.operator.rollout import Rollout
 from fakekube.virt.operator.sources import Source
 
+if TYPE_CHECKING:
+    from fakekube.virt.operator.monitoring import Monitoring
+
 T = TypeVar("T")
 
 LEADING = ("virt-operator", "virt-controller")  # whose pods elect a leader
 _REMEMBERED = (DEPLOYMENTS, DAEMON_SETS, BUDGETS)
 _SPLIT = ("Deployment", "DaemonSet")  # whose status has to be written apart
 _LASTING = "certificateRotateStrategy"
+_MONITORED = ".monitoring.coreos.com"
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 30.0  # seconds
 
 _log = logging.getLogger(__name__)
@@ -126,21 +130,26 @@ class VirtOperator:
             clock=clock,
             ids=ids,
             namespace=NAMESPACE,
-            kubevirt=lambda: next(iter(self._kubevirts.objects()), {}),
+            kubevirt=self._in_force,
             resting=self._rests,
             told=self._trusting,
         )
         self._kubevirts.on_change(self._lasting)
         self._leases = Leases(client, leading, clock=clock, namespace=NAMESPACE)
+        self._monitored = asyncio.Event()
+        self._monitoring: Monitoring | None = None
+        self._made[CRDS.plural].on_change(self._defined)
         self.installed = False
         self.begun = asyncio.Event()
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        controllers = (self._controller, self._leases.controller, self._certifier.controller)
-        parts = (*controllers, self._keeper, self._recorder)
-        return self.installed and all(one.idle for one in parts)
+        controllers = [self._controller, self._leases.controller, self._certifier.controller]
+        if self._monitoring is not None:
+            controllers.append(self._monitoring.controller)
+        others = self._keeper.idle and self._recorder.idle
+        return self.installed and others and all(one.idle for one in controllers)
 
     async def run(self) -> None:
         """Install, then look after the KubeVirt objects; until cancelled."""
@@ -153,6 +162,7 @@ class VirtOperator:
             tasks.create_task(self._keeper.run(), name="virt-operator: keeping")
             tasks.create_task(self._leases.controller.run(), name="virt-operator: leases")
             tasks.create_task(self._certifier.controller.run(), name="virt-operator: certificates")
+            tasks.create_task(self._monitor(), name="virt-operator: monitoring")
             tasks.create_task(self._controller.run(), name="virt-operator")
 
     async def install(self) -> None:
@@ -251,10 +261,35 @@ class VirtOperator:
         definitions = await self._definitions.carry_out(obj)
         return [*await self._rollout.carry_out(obj, now, self._source(obj)), *definitions]
 
+    def _defined(self, _old: Object | None, new: Object | None) -> None:
+        """Whether somebody has defined what prometheus-operator reads."""
+        if new is not None and name(new).endswith(_MONITORED):
+            self._monitored.set()
+
+    async def _monitor(self) -> None:
+        """Once there is something to be said to Prometheus."""
+        await self._monitored.wait()
+        from fakekube.virt.operator.monitoring import Monitoring  # noqa: PLC0415 - few have a Prometheus
+
+        self._monitoring = Monitoring(
+            self._client,
+            clock=self._clock,
+            namespace=NAMESPACE,
+            release=self._release,
+            kubevirt=self._in_force,
+            resting=self._rests,
+        )
+        await self._monitoring.controller.run()
+
+    def _in_force(self) -> Object:
+        return next(iter(self._kubevirts.objects()), {})
+
     def _lasting(self, old: Object | None, new: Object | None) -> None:
         """How long certificates last may have changed."""
         if old is None or new is None or old["spec"].get(_LASTING) != new["spec"].get(_LASTING):
             self._certifier.look()
+        if self._monitoring is not None:
+            self._monitoring.look()
 
     def _trusting(self, bundle: str) -> None:
         """Webhooks and aggregated APIs are to be signed by one of these authorities."""
@@ -290,6 +325,8 @@ class VirtOperator:
         if woken and dig(old, "spec", "replicas") == 0 != dig(new, "spec", "replicas"):
             self._keeper.look_again()
             self._certifier.look()
+            if self._monitoring is not None:
+                self._monitoring.look()
             return [key(one) for one in self._kubevirts.objects()]
         return [key(one) for one in self._kubevirts.objects() if self._is_to_be_looked_at(one)]
 

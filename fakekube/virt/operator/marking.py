@@ -21,6 +21,10 @@ _CONTENT = {
     "CustomResourceDefinition": ("spec",),
     "MutatingWebhookConfiguration": ("webhooks",),
     "ValidatingWebhookConfiguration": ("webhooks",),
+    "PrometheusRule": ("spec",),
+    "ServiceMonitor": ("spec",),
+    "Role": ("rules",),
+    "RoleBinding": ("subjects",),
 }
 
 
