@@ -1,9 +1,10 @@
 """Upstream's functional specs of what guests find on their volumes: files of hosts, shared and missing claims, throwaway and shared files.
 
 Left out: what is in the disks, NFS, nodes with read-only directories, and I/O errors: there are no bytes.
-Origin: kubevirt: tests/storage/{storage,hostdisk}.go, tests/virtiofs/{config,feature_gate}.go
+Origin: kubevirt: tests/storage/{storage,hostdisk,reservation}.go, tests/containerdisk_test.go, tests/virtiofs/{config,feature_gate}.go
 """
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from fakekube.machinery.objects import dig
 from tests.upstream.conftest import Make, Object, Suite, conditions
 from tests.upstream.guests import PODS, VMIS, configure, guest
-from tests.upstream.storage import CLAIMS, EVENTS, NS, claim, set_up
+from tests.upstream.storage import CLAIMS, EVENTS, NS, Machine, claim, machine, set_up
 
 DOMAIN = "spec.domain.devices"
 
@@ -180,3 +181,47 @@ def filesystems(**volumes: Object) -> Object:
     spec["domain"]["devices"]["filesystems"] = [{"name": name, "virtiofs": {}} for name in volumes]
     spec["volumes"] += [{"name": name, **source} for name, source in volumes.items()]
     return spec
+
+
+async def test_reservations(suite: Suite) -> None:
+    """Handlers have somebody beside them who reserves SCSI devices, as long as the KubeVirt object wants that."""
+
+    async def helped(wanted: bool) -> bool:
+        handlers = await suite.items("/api/v1/namespaces/kubevirt/pods", "kubevirt.io=virt-handler")
+        found = {
+            (
+                "pr-helper" in {each["name"] for each in one["status"]["containerStatuses"]},
+                conditions(one)["Ready"],
+            )
+            for one in handlers
+        }
+        return found == {(wanted, "True")}
+
+    for enabled in (True, False):
+        await configure(suite, persistentReservationConfiguration={"enabled": enabled})
+        await suite.eventually(partial(helped, enabled), 300)
+
+
+async def test_container_disks(suite: Suite) -> None:
+    """Where in its image a disk lies may be said, but not outside of it; another may be a CD-ROM."""
+    spec = guest()
+    disk = {"image": "registry:5000/kubevirt/cirros-custom-container-disk-demo:devel"}
+    spec["volumes"][0]["containerDisk"] = {**disk, "path": "../test"}
+    status, answer = await suite.call("POST", VMIS, vmi(spec))
+    assert status == 422
+    assert "must be an absolute path to a file without relative components" in answer["message"]
+    assert "denied the request" in answer["message"]
+    spec["volumes"][0]["containerDisk"] = {**disk, "path": "/custom-disk/downloaded"}
+    spec["volumes"].append(
+        {"name": "disk4", "containerDisk": {"image": "registry:5000/kubevirt/virtio:devel"}}
+    )
+    spec["domain"]["devices"]["disks"].append({"name": "disk4", "cdrom": {"bus": "sata"}})
+    found = await runs(suite, vmi(spec))
+    assert {one["name"]: one["target"] for one in found["status"]["volumeStatus"]}["disk4"] == "sda"
+
+
+async def test_the_same_machine_again_and_again(suite: Suite) -> None:
+    vm = await Machine.of(suite, machine())
+    for _ in range(3):
+        await vm.start()
+        await vm.stop()

@@ -38,7 +38,7 @@ def _container(volume: Obj, vmi: Obj, settings: Settings) -> Object:
     if instance.claim_name(volume):
         arguments.append("--migration-verify-handles")
     mounts = [_SOCKETS]
-    if "serviceAccount" not in volume:  # the pod has that anyway
+    if not {"serviceAccount", "containerPath"} & volume.keys():  # the pod has those anyway
         mounts.append({"name": own, "mountPath": directory})
     return {
         "name": f"virtiofs-{own}",
@@ -64,6 +64,8 @@ def _directory(volume: Obj) -> str:
     own = volume["name"]
     if "serviceAccount" in volume:
         return _ACCOUNT
+    if "containerPath" in volume:
+        return str(volume["containerPath"]["path"])
     kind = next((_DIRECTORIES[one] for one in _DIRECTORIES if one in volume), "")
     return f"/var/run/kubevirt-private/{kind}/{own}" if kind else f"/{own}"
 

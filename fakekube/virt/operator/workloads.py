@@ -27,6 +27,14 @@ _CONTAINERS = {"virt-exportproxy": "exportproxy"}  # the name of the component i
 _CDI = ("cdi-operator", "cdi-apiserver", "cdi-deployment", "cdi-uploadproxy")
 _CDI_IMAGES = {"cdi-deployment": "cdi-controller"}
 _REPLICAS = 2
+_RESERVING: tuple[Object, ...] = (  # directories of the node
+    {
+        "name": "pr-helper-socket-vol",
+        "hostPath": {"path": "/var/run/kubevirt/daemons/pr", "type": "DirectoryOrCreate"},
+    },
+    {"name": "dev-dir", "hostPath": {"path": "/dev"}},
+    {"name": "etc-multipath", "hostPath": {"path": "/etc/multipath", "type": "DirectoryOrCreate"}},
+)
 OPERATOR, HANDLER = "virt-operator", "virt-handler"
 GENERATION = "kubevirt.io/generation"
 
@@ -67,6 +75,10 @@ def following(workload: Object, kubevirt: Object, source: Source) -> Object:
         pod["imagePullSecrets"] = secrets
         if own == HANDLER:
             pod["containers"] = [*pod["containers"], _image_holder(source)]
+    settings = given.get("configuration") or {}
+    if own == HANDLER and (settings.get("persistentReservationConfiguration") or {}).get("enabled"):
+        pod["volumes"] = list(_RESERVING)
+        pod["containers"] = [*pod["containers"], _reservation_helper(source)]
     found = {**spec, "template": {**template, "spec": pod}}
     if own != HANDLER:
         found["replicas"] = config.get("replicas") or _REPLICAS
@@ -98,6 +110,31 @@ def _image_holder(source: Source) -> Object:
         "name": "virt-launcher-image-holder",
         "image": source.image("virt-launcher"),
         "command": ["/bin/sh", "-c", "sleep infinity"],
+    }
+
+
+def _reservation_helper(source: Source) -> Object:
+    """Reserves SCSI devices on the node for guests, which may not do so themselves."""
+    sockets, devices, paths = _RESERVING
+    return {
+        "name": "pr-helper",
+        "image": source.image("pr-helper"),
+        "command": ["/usr/bin/qemu-pr-helper"],
+        "args": ["-k", f"{sockets['hostPath']['path']}/pr-helper.sock"],
+        "volumeMounts": [
+            _mounted(sockets, "Bidirectional"),
+            _mounted(devices, "HostToContainer"),
+            _mounted(paths, "Bidirectional"),
+        ],
+        "securityContext": {"runAsUser": 0, "privileged": True},
+    }
+
+
+def _mounted(volume: Object, propagation: str) -> Object:
+    return {
+        "name": volume["name"],
+        "mountPath": volume["hostPath"]["path"],
+        "mountPropagation": propagation,
     }
 
 

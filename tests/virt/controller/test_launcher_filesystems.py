@@ -48,8 +48,10 @@ def test_configuration():
         {"name": "conf", "configMap": {"name": "c"}},
         {"name": "told", "downwardAPI": {"fields": [{"path": "p"}]}},
         {"name": "who", "serviceAccount": {"serviceAccountName": "default"}},
+        {"name": "token", "containerPath": {"path": "/var/run/token"}},
     )
-    conf, told, who = made["containers"][1:]
+    conf, told, who, token = made["containers"][1:]
+    assert ("--shared-dir=/var/run/token" in token["args"], token["volumeMounts"]) == (True, [SOCKETS])
     assert conf["volumeMounts"][1:] == [
         {"name": "conf", "mountPath": "/var/run/kubevirt-private/config-map/conf"}
     ]
