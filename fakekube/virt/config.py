@@ -51,6 +51,13 @@ class ClusterConfig:
         return name in _BETA and name not in (developer.get("disabledFeatureGates") or ())
 
     @property
+    def profiles(self) -> bool:
+        """Whether KubeVirt's components may be profiled; its gate counts where it is listed, though it is always open."""
+        developer = self.raw.get("developerConfiguration") or {}
+        listed = "ClusterProfiler" in (developer.get("featureGates") or ())
+        return listed or bool(developer.get("clusterProfiler"))
+
+    @property
     def live_update(self) -> bool:
         """Whether changes of a machine reach its running instance."""
         return (self.raw.get("vmRolloutStrategy") or "LiveUpdate") == "LiveUpdate"

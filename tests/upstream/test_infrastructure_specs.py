@@ -217,3 +217,40 @@ async def test_metrics_of_guests(suite: Suite) -> None:
         suite, own, "curl", "-k", f"https://{address}:8443/metrics"
     )
     assert not await inside(suite, own, "curl", "-k", f"https://{address}:81/metrics")
+
+
+PROFILER = "/apis/subresources.kubevirt.io/v1"
+
+
+@pytest.mark.parametrize(
+    ("page", "deed"),
+    [("start", "start profiler"), ("stop", "stop profiler"), ("dump", "dump profiler results")],
+)
+async def test_profiler_is_off(suite: Suite, page: str, deed: str) -> None:
+    """Nobody takes profiles unless the KubeVirt object allows it, and the refusal is plain text."""
+    status, said = await suite.call("GET", f"{PROFILER}/{page}-cluster-profiler")
+    assert (status, said.decode()) == (
+        403,
+        f'Unable to {deed}. "ClusterProfiler" feature gate must be enabled',
+    )
+
+
+async def test_profiler(suite: Suite) -> None:
+    """All of KubeVirt's pods are started, stopped and asked for their profiles, a page at a time; one without any of them says nothing."""
+    await guests.configure(suite, developerConfiguration={"clusterProfiler": True})
+    for page in ("start", "stop"):
+        assert (await suite.call("GET", f"{PROFILER}/{page}-cluster-profiler"))[0] == 200
+    dump = f"{PROFILER}/dump-cluster-profiler"
+    wrong = b"failed to parse cluster profiler request: "
+    assert await suite.call("GET", dump) == (400, wrong + b"EOF")
+    text = b"json: cannot unmarshal string into Go struct field ClusterProfilerRequest.pageSize of type int64"
+    assert await suite.call("GET", dump, {"pageSize": "2"}) == (400, wrong + text)
+    pods = await suite.items(HERE, "kubevirt.io")
+    ours = {name for pod in pods if (name := pod["metadata"]["name"]).startswith(OURS)}
+    everything = {"labelSelector": "kubevirt.io"}
+    (_, results) = await suite.call("GET", dump, {**everything, "pageSize": 20})
+    assert results == {"componentResults": {one: {} for one in ours}}
+    (_, first) = await suite.call("GET", dump, {**everything, "pageSize": 1})
+    (_, second) = await suite.call("GET", dump, {**everything, "pageSize": 1, "continue": first["continue"]})
+    assert sorted({*first["componentResults"], *second["componentResults"]}) == sorted(ours)[:2]
+    assert (await suite.call("GET", dump, {"labelSelector": "kubevirt.io=nothing"}))[0] == 204

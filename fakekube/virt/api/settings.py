@@ -15,7 +15,7 @@ class Settings:
 
     def __init__(self, client: Client, *, clock: Clock, namespace: str) -> None:
         self._client = client
-        self._namespace = namespace
+        self.namespace = namespace  # of the installation
         self._informer = Informer(client, KUBEVIRTS, clock=clock, namespace=namespace)
         self._known: tuple[str, ClusterConfig] = ("", ClusterConfig())
 
@@ -32,7 +32,7 @@ class Settings:
 
     async def _ask(self) -> Object | None:
         try:
-            found = await self._client.list(KUBEVIRTS, self._namespace, limit=1)
+            found = await self._client.list(KUBEVIRTS, self.namespace, limit=1)
         except NotFound:  # KubeVirt's definitions are not installed
             return None
         return found.items[0] if found.items else None

@@ -14,12 +14,14 @@ from fakekube.machinery.verbs import OF_MANY, VERBS
 from fakekube.machinery.wire import Request, Response
 from fakekube.virt import access
 from fakekube.virt.api.subresources.discovery import GROUP, VERSIONS
+from fakekube.virt.api.subresources.profiling import DEEDS
 
 _FREE = frozenset(
     f"/apis/{GROUP}{page}"
     for page in (
         "",
-        *(f"/{version}{page}" for version in VERSIONS for page in ("", "/version", "/guestfs", "/healthz")),
+        *(f"/{version}" for version in VERSIONS),
+        *(f"/{version}/{page}" for version in VERSIONS for page in ("version", "guestfs", "healthz", *DEEDS)),
     )
 )  # what everybody may know
 _PARTS_OF_BASE, _PARTS_OF_SUBRESOURCE = 7, 9

@@ -33,6 +33,7 @@ _TYPES: Mapping[str, type] = {
     "[]string": list,
 }  # others are objects
 _SAID: Mapping[type, str] = {bool: "bool", str: "string", list: "array", dict: "object"}
+UNREADABLE = "Can not unmarshal Request body to struct, error: "
 NOT_RUNNING = "VMI is not running"
 DONE = 200
 RECORDED = 202  # the wish is written down; a controller will see to it
@@ -63,7 +64,7 @@ def _mismatch(value: Any, where: str) -> str:
 
 
 def _undecodable(why: str) -> BadRequest:
-    return BadRequest(f"Can not unmarshal Request body to struct, error: {why}")
+    return BadRequest(UNREADABLE + why)
 
 
 def is_dry_run(given: dict[str, Any]) -> bool:

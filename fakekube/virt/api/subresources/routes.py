@@ -13,10 +13,11 @@ from fakekube.machinery.wire import Object, Request, Response
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.node import Node
 from fakekube.virt.api.settings import Settings
-from fakekube.virt.api.subresources import discovery, expanding, swagger
+from fakekube.virt.api.subresources import discovery, expanding, profiling, swagger
 from fakekube.virt.api.subresources.authorizer import Authorizer
 from fakekube.virt.api.subresources.instances import Instances
 from fakekube.virt.api.subresources.machines import Machines
+from fakekube.virt.api.subresources.profiling import Profiling
 
 _ROOT = f"/apis/{discovery.GROUP}"
 _WITH_PORT = (2, 3)  # parts of `portforward/{port}[/{protocol}]`
@@ -37,6 +38,7 @@ class Subresources:
         self._authorizer = Authorizer(client)
         instances = Instances(client, settings, node)
         self._lookups = Lookups(client)
+        self._profiling = Profiling(client, settings)
         self._settings = settings
         self._operations = {
             "virtualmachines": Machines(client, settings, instances).operations,
@@ -54,7 +56,7 @@ class Subresources:
         if version not in discovery.VERSIONS:
             raise NotFound("the server could not find the requested resource")
         if len(rest) <= 1:
-            return await self._plain(version, rest[0] if rest else "")
+            return await self._plain(request, version, rest[0] if rest else "")
         if rest[0] != "namespaces":
             raise NotFound("the server could not find the requested resource")
         if len(rest) == 3 and rest[2] == "expand-vm-spec":
@@ -66,7 +68,7 @@ class Subresources:
     def openapi(self) -> Object:
         return swagger.document(self._operations)
 
-    async def _plain(self, version: str, page: str) -> Response:
+    async def _plain(self, request: Request, version: str, page: str) -> Response:
         if not page:
             return answers.json(discovery.resources(version))
         if page == "version":
@@ -74,6 +76,8 @@ class Subresources:
         if page == "guestfs":
             launcher = (await self._settings.current()).launcher_image
             return answers.json(discovery.guest_file_systems(launcher))
+        if page in profiling.DEEDS:
+            return await self._profiling.answer(request, page)
         if page == "healthz":
             return answers.json({"apiserver": {"connectivity": "ok"}})
         raise NotFound("the server could not find the requested resource")

@@ -6,10 +6,10 @@ Origin: kubevirt: pkg/virt-api/api.go (ConfigureOpenAPIService)
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fakekube.virt.api.subresources import discovery
+from fakekube.virt.api.subresources import discovery, profiling
 
 _DEEPER = {"portforward": ("portforward/{port}", "portforward/{port}/{protocol}")}
-_PLAIN = ("version", "guestfs", "healthz")
+_PLAIN = ("version", "guestfs", "healthz", *profiling.DEEDS)
 _ANSWER = {"200": {"description": "OK"}, "401": {"description": "Unauthorized"}}
 
 
