@@ -58,6 +58,13 @@ def _virt_controller(at: Setting) -> Made:
     return Made(VirtController(client, clock=at.clock, ids=at.ids))
 
 
+def _virt_synchronization_controller(at: Setting) -> Made:
+    from fakekube.virt.synchronization.app import Synchronization
+
+    account, own = "kubevirt-synchronization-controller", "virt-synchronization-controller"
+    return Made(Synchronization(at.as_account(account, own).sharing(), clock=at.clock))
+
+
 def _virt_handler(at: Setting) -> Made:
     from fakekube.lifecycle.stage import PACES
     from fakekube.virt.handler.guest import VirtHandler
@@ -104,6 +111,12 @@ SPECS = (
     ),
     ActorSpec(
         "virt-api", KUBEVIRT, "admits and defaults KubeVirt's objects; start, stop, pause, …", _virt_api
+    ),
+    ActorSpec(
+        "virt-synchronization-controller",
+        KUBEVIRT,
+        "lets guests migrate from one instance to another",
+        _virt_synchronization_controller,
     ),
     ActorSpec("cdi", KUBEVIRT, "fills DataVolumes, takes uploads", _cdi),
     ActorSpec("pool-controller", KUBEVIRT, "keeps VirtualMachinePools at their size", _pool_controller),

@@ -11,7 +11,7 @@ import aiohttp
 
 from fakekube.virt.hostname import hostname
 from tests.upstream.conftest import JSON
-from tests.upstream.guests import SUBRESOURCES, Guest
+from tests.upstream.guests import NS, SUBRESOURCES, Guest
 
 PROMPT = r"(\$ |\# )"
 _SECONDS = 10
@@ -51,7 +51,8 @@ class Expecter:
 
 @asynccontextmanager
 async def console(vmi: Guest) -> AsyncIterator[Expecter]:
-    url = f"{vmi.suite.url}{SUBRESOURCES}/virtualmachineinstances/{vmi.name}/console"
+    where = SUBRESOURCES.replace(NS, vmi.space)
+    url = f"{vmi.suite.url}{where}/virtualmachineinstances/{vmi.name}/console"
     async with (
         aiohttp.ClientSession(headers={"Accept": JSON}) as session,
         session.ws_connect(url, protocols=["plain.kubevirt.io"]) as socket,

@@ -58,9 +58,10 @@ def guest(image: str = "alpine", *, memory: str = "128Mi", **spec: Any) -> Objec
 class Guest:
     """One instance, with or without a machine of the same name."""
 
-    def __init__(self, suite: Suite, name: str) -> None:
-        self.suite, self.name = suite, name
-        self.vm_path, self.path = f"{VMS}/{name}", f"{VMIS}/{name}"
+    def __init__(self, suite: Suite, name: str, space: str = NS) -> None:
+        self.suite, self.name, self.space = suite, name, space
+        self.vm_path, self.path = (one.replace(NS, space) for one in (f"{VMS}/{name}", f"{VMIS}/{name}"))
+        self.pods_path = PODS.replace(NS, space)
 
     async def vmi(self) -> Object:
         return await self.suite.get(self.path)
@@ -112,7 +113,7 @@ class Guest:
     async def pods(self, **query: str) -> list[Object]:
         uid = (await self.vmi())["metadata"]["uid"]
         return await self.suite.items(
-            PODS, f"kubevirt.io=virt-launcher,kubevirt.io/created-by={uid}", **query
+            self.pods_path, f"kubevirt.io=virt-launcher,kubevirt.io/created-by={uid}", **query
         )
 
     async def pod(self) -> Object:
@@ -168,17 +169,19 @@ async def instance(suite: Suite, spec: Object, name: str = "testvmi-abcde", **me
     return made
 
 
-async def machine(suite: Suite, spec: Object, name: str = "testvmi-abcde", **more: Any) -> Guest:
+async def machine(
+    suite: Suite, spec: Object, name: str = "testvmi-abcde", *, space: str = NS, **more: Any
+) -> Guest:
     """A new machine, ready if it is to run."""
     template = {"spec": spec, "metadata": more.pop("template_meta", {})}
     body = {
         "apiVersion": "kubevirt.io/v1",
         "kind": "VirtualMachine",
-        "metadata": {"name": name},
+        "metadata": {"name": name, "annotations": more.pop("marks", {})},
         "spec": {"runStrategy": "Always", "template": template, **more},
     }
-    await suite.create(VMS, body)
-    made = Guest(suite, name)
+    made = Guest(suite, name, space)
+    await suite.create(made.vm_path.rpartition("/")[0], body)
     if body["spec"]["runStrategy"] == "Always":
         await made.ready()
     return made
@@ -189,7 +192,8 @@ class Migration:
 
     def __init__(self, suite: Suite, made: Object) -> None:
         self.suite, self.uid = suite, made["metadata"]["uid"]
-        self.path = f"{MIGRATIONS}/{made['metadata']['name']}"
+        own = made["metadata"]
+        self.path = f"{MIGRATIONS.replace(NS, own['namespace'])}/{own['name']}"
 
     async def phase(self) -> str:
         return str((await self.suite.get(self.path)).get("status", {}).get("phase", ""))
@@ -226,7 +230,8 @@ async def migrate(guest: Guest, *, marks: Object | None = None, **spec: Any) -> 
         "metadata": {"generateName": "test-migration-", "annotations": marks or {}},
         "spec": {"vmiName": guest.name, **spec},
     }
-    return Migration(guest.suite, await guest.suite.create(MIGRATIONS, body))
+    where = MIGRATIONS.replace(NS, guest.space)
+    return Migration(guest.suite, await guest.suite.create(where, body))
 
 
 async def migrated(guest: Guest, migration: Migration) -> Object:

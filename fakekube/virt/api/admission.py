@@ -159,7 +159,7 @@ class Admission(review.Hooks):
         vmi = await self._lookups.instance(asked.namespace, vmi_name)
         if vmi is None:
             return review.refused(f'the VMI "{asked.namespace}/{vmi_name}" does not exist')
-        moves = "kubevirt.io/volume-update-in-progress" in labels(asked.obj)
+        moves = "sendTo" in spec or "kubevirt.io/volume-update-in-progress" in labels(asked.obj)
         refusal = workloads.migration_refusal(vmi, volumes=moves)
         if refusal:
             return review.refused(refusal)

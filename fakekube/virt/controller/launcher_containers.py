@@ -69,7 +69,7 @@ def init_containers(vmi: Obj, settings: Settings, target: Target | None) -> list
                 **_HELPER,
             }
         )
-    if target is not None:  # the images are pinned already, nothing has to resolve them
+    if target is not None and not target.away_from:  # the images are pinned, nothing has to resolve them
         return made
     if not settings.image_volumes and container_disks(vmi):
         made.append(

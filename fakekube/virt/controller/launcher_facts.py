@@ -40,6 +40,7 @@ class Target:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)  # volume name → image pinned by digest
     selinux_level: str = ""
+    away_from: str = ""  # the node the guest of another instance comes from
 
 
 def memory_overhead(vmi: Obj, config: ClusterConfig) -> int:

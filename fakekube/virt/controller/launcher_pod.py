@@ -14,6 +14,7 @@ from fakekube.virt.controller.launcher_facts import Settings, Target, grace_seco
 from fakekube.virt.controller.launcher_filesystems import share
 from fakekube.virt.hostname import hostname
 
+_HOSTNAME = "kubernetes.io/hostname"
 _GRACE_EXTRA = 30  # what the launcher gets beyond the guest's own grace period
 _NOT_INHERITED = (names.LATEST_OBSERVED, names.STORAGE_OBSERVED)
 
@@ -204,8 +205,10 @@ def _affinity(vmi: Obj, target: Target | None) -> Object:
     ]
     if (dig(vmi, "spec", "domain", "cpu", "model") or "host-model") == "host-model":
         lacking.append("node-labeller.kubevirt.io/obsolete-host-model")
-    if lacking:
-        without = [{"key": one, "operator": "DoesNotExist"} for one in lacking]
+    without: list[Object] = [{"key": one, "operator": "DoesNotExist"} for one in lacking]
+    if target is not None and target.away_from:
+        without.append({"key": _HOSTNAME, "operator": "NotIn", "values": [target.away_from]})
+    if without:
         nodes: Object = {**(affinity.get("nodeAffinity") or {})}
         required = dig(nodes, "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms") or [{}]
         terms = [
@@ -214,10 +217,10 @@ def _affinity(vmi: Obj, target: Target | None) -> Object:
         ]
         nodes["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": terms}
         affinity["nodeAffinity"] = nodes
-    if target is not None:
+    if target is not None and not target.away_from:
         elsewhere = {
             "labelSelector": {"matchLabels": {names.CREATED_BY: uid(vmi)}},
-            "topologyKey": "kubernetes.io/hostname",
+            "topologyKey": _HOSTNAME,
         }
         apart: Object = {**(affinity.get("podAntiAffinity") or {})}
         required = apart.get("requiredDuringSchedulingIgnoredDuringExecution") or ()

@@ -78,7 +78,7 @@ def volumes(vmi: Obj, settings: Settings, target: Target | None, state: str = ""
     made += [
         {"name": f"{secret}{_CREDENTIAL}", "secret": {"secretName": secret}} for secret in _credentials(vmi)
     ]
-    if container_disks(vmi) and settings.image_volumes and target is None:
+    if container_disks(vmi) and settings.image_volumes and (target is None or target.away_from):
         made.append(
             {
                 "name": "launcher-volume",

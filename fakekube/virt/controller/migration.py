@@ -23,11 +23,13 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import MIGRATIONS
 from fakekube.machinery.wire import Object
-from fakekube.virt import quantities
+from fakekube.virt import quantities, sides
 from fakekube.virt.controller import (
     instance,
     migration_backoff,
+    migration_phases,
     migration_plan,
+    migration_sides,
     names,
     patches,
     pods,
@@ -132,7 +134,9 @@ class MigrationController:
         owned = self._informers.pods.by_index(BY_OWNER, uid(vmi)) if vmi else []
         mine = [pod for pod in owned if labels(pod).get(names.MIGRATION_JOB_UID) == uid(migration)]
         known = dig(migration, "status", "migrationState", "sourcePod", default="")
-        if vmi is not None and not migration_plan.is_under_way(migration):
+        if sides.arrives(migration):
+            known = sides.of(vmi, sides.SOURCE).get("pod", known)
+        elif vmi is not None and not migration_plan.is_under_way(migration):
             source = pods.current(vmi, owned)
             known = name(source) if source else known
         target = mine[0] if mine else None
@@ -142,6 +146,7 @@ class MigrationController:
             target=target,
             plugs=bool(self._attachments.volumes(vmi)),
             attachment=self._attachments.of(target),
+            addresses=tuple(dig(self._informers.kubevirt, "status", "synchronizationAddresses", default=())),
             source_pod=known,
             now=self._wiring.now(),
             claims=self._states.of_migration(migration, vmi),
@@ -168,16 +173,35 @@ class MigrationController:
             await self._tell_target_is_down(seen, state)
         elif is_terminating(seen.migration):
             await self._abort(seen, phase, state)
-        elif phase == migration_plan.PENDING and seen.target is None:
+        elif sides.id_of(seen.migration) and await self._tell_other_side(seen, seen.vmi, phase):
+            return None
+        elif phase == migration_phases.PENDING and seen.target is None:
             return await self._make_target(own, seen, seen.vmi)
-        elif phase == migration_plan.SCHEDULED and not state and seen.target is not None:
+        elif phase == migration_phases.SCHEDULED and not state and seen.target is not None:
             if pods.is_ready_for_hand_over(seen.target):
                 await self._hand_over(seen, seen.target)
-        elif phase == migration_plan.PENDING and migration_plan.lacks_attachment(seen):
+        elif phase == migration_phases.PENDING and migration_plan.lacks_attachment(seen):
             await self._attachments.create(own, seen.migration, seen.vmi, seen.target or {})
-        elif phase in (migration_plan.PENDING, migration_plan.SCHEDULING) and seen.target is not None:
+        elif phase in (migration_phases.PENDING, migration_phases.SCHEDULING) and seen.target is not None:
             return await self._targets.watch_scheduling(seen, seen.target)
         return None
+
+    async def _tell_other_side(self, seen: migration_plan.Seen, vmi: Object, phase: str) -> bool:
+        """Write down what the other side has to know by now; whether there is nothing more to do here in this phase."""
+        leaves = sides.leaves(seen.migration)
+        if phase in (migration_phases.WAITING, migration_phases.SYNCHRONIZING):
+            made = migration_sides.begun(seen.migration, vmi)
+        elif leaves and phase == migration_phases.SCHEDULING and instance.phase(vmi) == names.RUNNING:
+            node = self._informers.nodes.get(dig(vmi, "status", "nodeName", default=""))
+            made = migration_sides.described(seen.migration, vmi, seen.source_pod, node)
+        else:
+            return leaves
+        known = dig(vmi, "status", "migrationState")
+        if made != known:
+            path = "/status/migrationState"
+            patch = patches.guarded(path, known, made) if known else patches.added(path, made)
+            await self._vmis.patch(vmi, patch)
+        return True
 
     async def _make_target(self, own: str, seen: migration_plan.Seen, vmi: Object) -> float | None:
         known = self._informers.migrations.by_index(BY_VMI, key(vmi))
@@ -192,7 +216,7 @@ class MigrationController:
             return _NEXT_TURN
         if self._settings.too_many(vmi) or self._settings.another_goes_first(seen.migration):
             return _BUSY_RETRY
-        if instance.phase(vmi) == names.RUNNING:
+        if instance.phase(vmi) == names.RUNNING or sides.arrives(seen.migration):
             await self._targets.create(own, replace(seen, vmi=vmi))
         return None
 
@@ -213,12 +237,15 @@ class MigrationController:
     async def _abort(self, seen: migration_plan.Seen, phase: str, state: Object) -> None:
         """The migration is deleted: before the hand-over its pod goes, once memory is copied the nodes are asked to stop."""
         if not state and phase in (
-            migration_plan.PENDING,
-            migration_plan.SCHEDULING,
-            migration_plan.SCHEDULED,
+            migration_phases.PENDING,
+            migration_phases.SCHEDULING,
+            migration_phases.SCHEDULED,
         ):
             await self._targets.delete(seen, "migration canceled and pod {} is deleted")
-        if phase != migration_plan.RUNNING or not state or state.get("abortRequested") or seen.vmi is None:
+        runs = phase == migration_phases.RUNNING or (
+            sides.arrives(seen.migration) and migration_plan.is_handed_over(phase)
+        )
+        if not runs or not state or state.get("abortRequested") or seen.vmi is None:
             return
         path = "/status/migrationState"
         patch = patches.guarded(
@@ -259,10 +286,11 @@ class MigrationController:
         copied = dig(migration, "status", "migrationState", default={})
         if state and not copied.get("migrationUid"):
             return  # the next pass copies it
-        if migration_plan.phase_of(migration) == migration_plan.FAILED and not state:
+        if migration_plan.phase_of(migration) == migration_phases.FAILED and not state:
             await self._targets.delete(seen, "")  # once handed over, the nodes end it
-        if migration_plan.phase_of(migration) == migration_plan.FAILED:
+        if migration_plan.phase_of(migration) == migration_phases.FAILED:
             await self._states.abort(migration)
+            await self._forget_other_side(migration, seen.vmi)
         if names.MIGRATION_FINALIZER in finalizers(migration):
             meta = {
                 **migration["metadata"],
@@ -272,6 +300,13 @@ class MigrationController:
                 del meta["finalizers"]
             await self._writer.update({**migration, "metadata": meta})
         await self._collect(migration)
+
+    async def _forget_other_side(self, migration: Object, vmi: Object | None) -> None:
+        """Nothing has begun: an instance that was about to send or receive its guest is as before."""
+        if vmi is None or not migration_sides.is_forgotten(migration, vmi):
+            return
+        path = "/status/migrationState"
+        await self._vmis.patch(vmi, patches.removed(path, dig(vmi, "status", "migrationState")))
 
     async def _collect(self, migration: Object) -> None:
         vmi_key = vmi_of(migration)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery.objects import annotations, dig, is_terminating, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import migration_plan
+from fakekube.virt.controller import migration_phases, migration_plan
 
 EVACUATION = "kubevirt.io/evacuationMigration"
 UPDATE = "kubevirt.io/workloadUpdateMigration"
@@ -25,9 +25,9 @@ def seconds(migration: Object, known: Iterable[Object], now: datetime) -> float:
         return 0.0
     wait = 0.0
     for one in eligible[1:]:
-        if migration_plan.phase_of(one) == migration_plan.SUCCEEDED:
+        if migration_plan.phase_of(one) == migration_phases.SUCCEEDED:
             break
-        if migration_plan.phase_of(one) == migration_plan.FAILED and not is_terminating(one):
+        if migration_plan.phase_of(one) == migration_phases.FAILED and not is_terminating(one):
             wait = wait * 2 or _FIRST
     failed = _failed_at(eligible[1])
     if not wait or failed is None:
@@ -42,6 +42,6 @@ def _age(migration: Object) -> tuple[str, int]:
 
 def _failed_at(migration: Object) -> datetime | None:
     for entry in dig(migration, "status", "phaseTransitionTimestamps", default=()):
-        if entry.get("phase") == migration_plan.FAILED:
+        if entry.get("phase") == migration_phases.FAILED:
             return parse_rfc3339(entry["phaseTransitionTimestamp"])
     return None

@@ -9,13 +9,30 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, dig, is_terminating, name, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import conditions, instance, live_update, names, persistent_state, pods
+from fakekube.virt import sides
+from fakekube.virt.controller import (
+    conditions,
+    instance,
+    live_update,
+    migration_sides,
+    names,
+    persistent_state,
+    pods,
+)
+from fakekube.virt.controller.migration_phases import (
+    FAILED,
+    FINAL,
+    PENDING,
+    PREPARING,
+    RUNNING,
+    SCHEDULED,
+    SCHEDULING,
+    SUCCEEDED,
+    SYNCHRONIZING,
+    TARGET_READY,
+    WAITING,
+)
 
-PENDING, SCHEDULING, SCHEDULED = "Pending", "Scheduling", "Scheduled"
-SYNCHRONIZING, WAITING = "Synchronizing", names.WAITING_FOR_SYNC  # with another cluster, or namespace
-PREPARING, TARGET_READY, RUNNING = "PreparingTarget", "TargetReady", "Running"
-SUCCEEDED, FAILED = "Succeeded", "Failed"
-FINAL = frozenset((SUCCEEDED, FAILED))
 _REJECTED, _ABORTED = "migrationRejectedByResourceQuota", "migrationAbortRequested"
 _PRIORITIES = {"system-critical": 0, "user-triggered": 1, "system-maintenance": 2}
 _CANCELED = "Migration failed due to being canceled"
@@ -37,6 +54,7 @@ class Seen:
     taken: bool = False  # the nodes are at another migration of the VMI
     plugs: bool = False  # something is plugged into the guest
     attachment: Object | None = None  # the pod that brings it to the target
+    addresses: tuple[str, ...] = ()  # where other sides reach this one
 
 
 @dataclass(slots=True)
@@ -62,7 +80,13 @@ def is_final(migration: Obj) -> bool:
 
 def is_under_way(migration: Obj) -> bool:
     """Whether it has a target, and has not ended."""
-    return phase_of(migration) not in ("", PENDING, SYNCHRONIZING, WAITING, *FINAL)
+    waits = ("", PENDING, SYNCHRONIZING, WAITING, *((SCHEDULING,) if sides.leaves(migration) else ()))
+    return phase_of(migration) not in (*waits, *FINAL)
+
+
+def is_handed_over(phase: str) -> bool:
+    """Whether the nodes have it in hand."""
+    return phase in (PREPARING, TARGET_READY, RUNNING)
 
 
 def is_rejected(migration: Obj) -> bool:
@@ -77,7 +101,9 @@ def state_of(seen: Seen) -> dict[str, Any]:
 
 
 def target_is_down(seen: Seen) -> bool:
-    """Whether the launcher the guest is to move to is gone or finished."""
+    """Whether the launcher the guest is to move to is gone or finished; on the other side that is for others to tell."""
+    if sides.leaves(seen.migration):
+        return False
     return seen.target is None or pods.is_finished(seen.target)
 
 
@@ -113,6 +139,8 @@ def plan(seen: Seen) -> Next:
         aborted = {**conditions.make(_ABORTED, "True"), "lastProbeTime": seen.now}
         status["conditions"] = conditions.put(listed, aborted)
     _tell_of_quota(seen, status, phase)
+    if seen.addresses:
+        status["synchronizationAddresses"] = list(seen.addresses)
     if phase == PENDING and seen.source_pod:
         state_now = status.get("migrationState") or {}
         status["migrationState"] = {**state_now, "sourcePod": seen.source_pod}
@@ -140,16 +168,18 @@ def _tell_of_quota(seen: Seen, status: Object, phase: str) -> None:
 def _failure(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Event]] | None:
     """In upstream's order: the first reason counts."""
     vmi, target = seen.vmi, seen.target
-    handed_over = was in (PREPARING, TARGET_READY, RUNNING)
+    handed_over = is_handed_over(was)
     if vmi is None:
         return _failed("Migration failed because vmi does not exist.")
-    if instance.is_final(vmi):
+    if instance.is_final(vmi) and not sides.sends(vmi):
         return _failed("Migration failed vmi shutdown during migration.")
-    if is_terminating(seen.migration) and not (state or handed_over):
+    known_there = state and not sides.leaves(seen.migration)
+    if is_terminating(seen.migration) and not (known_there or handed_over):
         return _failed(_CANCELED)
     if target is not None and pods.is_finished(target) and not state.get("completed"):
         return _failed("Migration failed because target pod shutdown during migration")
-    if was not in ("", PENDING, SYNCHRONIZING, WAITING) and target is None and not state.get("completed"):
+    made = was not in ("", PENDING, SYNCHRONIZING, WAITING) and not sides.leaves(seen.migration)
+    if made and target is None and not state.get("completed"):
         return _failed("Migration target pod was removed during active migration.")
     if handed_over and not dig(vmi, "status", "migrationState"):
         return _failed("VMI's migration state was cleared during the active migration.")
@@ -173,7 +203,11 @@ def _failed(message: str) -> tuple[str, list[Event]]:
 def _step(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Event]]:
     target = seen.target
     if was == "":
-        return _first(seen.migration), []
+        return migration_sides.first(seen.migration), []
+    if sides.id_of(seen.migration) and seen.vmi is not None:
+        after = migration_sides.next_phase(seen.migration, seen.vmi, was)
+        if after != was or (sides.leaves(seen.migration) and was not in (TARGET_READY, RUNNING)):
+            return after, _handed_over() if was == SCHEDULED and sides.arrives(seen.migration) else []
     if was == PENDING:
         if target is not None and _is_attached(seen):
             return SCHEDULING, []
@@ -183,8 +217,7 @@ def _step(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Event]
             return SCHEDULED, []
         return was, _unschedulable(seen, target)
     if was == SCHEDULED and state:
-        message = "Migration target pod is ready for preparation by virt-handler."
-        return PREPARING, [("Normal", "SuccessfulHandOver", message)]
+        return PREPARING, _handed_over()
     if was == PREPARING and state.get("targetNode") and state.get("targetNodeAddress"):
         return TARGET_READY, []
     if was == TARGET_READY and state.get("startTimestamp"):
@@ -194,10 +227,9 @@ def _step(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Event]
     return was, []
 
 
-def _first(migration: Obj) -> str:
-    """One whose guest leaves for elsewhere, or comes from there, waits for the other side."""
-    spec = migration.get("spec") or {}
-    return WAITING if "receive" in spec else SYNCHRONIZING if "sendTo" in spec else PENDING
+def _handed_over() -> list[Event]:
+    message = "Migration target pod is ready for preparation by virt-handler."
+    return [("Normal", "SuccessfulHandOver", message)]
 
 
 def _unschedulable(seen: Seen, target: Obj) -> list[Event]:
@@ -227,6 +259,8 @@ def hand_over_state(seen: Seen, overhead: str, configuration: dict[str, Any], po
         made["targetMemoryOverhead"] = overhead
     if seen.attachment is not None:
         made["targetAttachmentPodUID"] = uid(seen.attachment)
+    if sides.arrives(seen.migration) and seen.vmi is not None:
+        return migration_sides.received(made, seen.migration, seen.vmi)
     return made
 
 
@@ -249,7 +283,7 @@ def target_selector(
     if dig(vmi, "spec", "domain", "cpu", "model") == "host-model":
         has = dig(launcher, "spec", "nodeSelector", default={})
         kept = {key: value for key, value in has.items() if key.startswith((_MODEL, _FEATURE))}
-        chosen |= kept or _host_model(marks)
+        chosen |= kept or _host_model(marks or sides.of(vmi, sides.SOURCE).get("nodeSelectors", {}))
     chosen.pop(names.SCHEDULABLE, None)
     return chosen
 

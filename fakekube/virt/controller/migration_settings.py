@@ -5,7 +5,7 @@ from typing import Any
 from fakekube.client.client import Client
 from fakekube.machinery.objects import dig, is_terminating, labels, namespace, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import migration_plan, migration_policy, names
+from fakekube.virt.controller import migration_phases, migration_plan, migration_policy, names
 from fakekube.virt.controller.informers import BY_OWNER, MIGRATION_POLICIES, Informers, vmi_of
 
 
@@ -46,7 +46,7 @@ class MigrationSettings:
         """Whether one that is more urgent waits, and could begin as well."""
         rank = migration_plan.urgency(migration)
         for one in self._informers.migrations.objects():
-            if migration_plan.phase_of(one) != migration_plan.PENDING or is_terminating(one):
+            if migration_plan.phase_of(one) != migration_phases.PENDING or is_terminating(one):
                 continue
             if migration_plan.urgency(one) < rank and not self._is_running(one):
                 vmi = self._informers.vmis.get(vmi_of(one))

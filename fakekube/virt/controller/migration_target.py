@@ -18,6 +18,7 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object
+from fakekube.virt import sides
 from fakekube.virt.controller import instance, launcher_pod, migration_plan, names, pods
 from fakekube.virt.controller.launcher_facts import Target
 from fakekube.virt.controller.state_claims import StateClaims
@@ -54,9 +55,12 @@ class Targets:
     async def create(self, own: str, seen: migration_plan.Seen) -> None:
         vmi, migration = seen.vmi, seen.migration
         assert vmi is not None
+        arrives = sides.arrives(migration)
+        other = sides.of(vmi, sides.SOURCE) if arrives else {}
         source_node = self._informers.nodes.get(dig(vmi, "status", "nodeName", default=""))
         added = dict(dig(migration, "spec", "addedNodeSelector", default={}))
-        source = self._informers.pods.get(f"{namespace(vmi)}/{seen.source_pod}")
+        own_source = f"{namespace(vmi)}/{seen.source_pod}"
+        source = None if arrives else self._informers.pods.get(own_source)
         try:
             selector = migration_plan.target_selector(vmi, source_node, added, source)
         except migration_plan.NoHostModelError as error:
@@ -64,8 +68,9 @@ class Targets:
         settings = await self._wiring.settings_for(vmi)
         state = await self._states.provide_for(migration, vmi)
         matched = dig(settings.config.raw, "migrations", "matchSELinuxLevelOnMigration") is not False
-        level = _selinux_level(dig(vmi, "status", "selinuxContext", default="")) if matched else ""
-        target = Target(migration, selector, _digests(source, vmi), level)
+        context = (other or vmi["status"]).get("selinuxContext", "")
+        level = _selinux_level(context) if matched else ""
+        target = Target(migration, selector, _digests(source, vmi), level, other.get("node", ""))
         try:
             pod = await self._writer.create(launcher_pod.build(vmi, settings, target=target, state=state))
         except ApiError as error:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, uid
+from fakekube.virt import sides
 from fakekube.virt.controller import instance, names, start_failure
 from fakekube.virt.controller.conditions import Failure
 
@@ -17,6 +18,9 @@ MANUAL = "Manual"
 HALTED = "Halted"
 ONCE = "Once"
 WAIT_AS_RECEIVER = "WaitAsReceiver"
+
+
+_TOLD_LATER = 2.0  # seconds
 
 
 class InvalidRunStrategyError(ValueError):
@@ -32,7 +36,7 @@ class Decision:
     run_always: bool = False  # put `Always` into the spec: a paused start of a halted VM
     request_start: bool = False  # queue a Start request, so that the VMI is made again once it has gone
     receiver: bool = False  # the VMI is the target of a migration from another cluster
-    restore: str = ""  # put this strategy into the spec: the migration has arrived
+    restore: str = ""  # put this strategy into the spec: a guest has come from another machine, or gone there
     wait: float = 0.0  # look again after so many seconds
     failure: Failure | None = None
 
@@ -88,7 +92,9 @@ def decide(vm: Obj, vmi: Obj | None, now: datetime) -> Decision:
     if strategy == ALWAYS:
         if vmi is None:
             return _start_after_backoff(vm, now)
-        return STOP if final or wants_stop(vm, vmi) else NOTHING
+        if not final and not wants_stop(vm, vmi):
+            return NOTHING
+        return _left(vmi) if sides.takes_part(vmi) else STOP
 
     if strategy == RERUN_ON_FAILURE:
         if vmi is None:
@@ -154,6 +160,12 @@ def remaining_requests(vm: Obj, vmi: Obj | None) -> list[dict[str, Any]]:
 def _start_after_backoff(vm: Obj, now: datetime) -> Decision:
     left = start_failure.seconds_left(vm, now)
     return Decision(wait=left) if left > 0 else START
+
+
+def _left(vmi: Obj) -> Decision:
+    """Its guest has left for another machine, and this one is to stay off; or the nodes have not told yet how that went."""
+    over = dig(vmi, "status", "migrationState", "completed", default=False)
+    return Decision(restore=HALTED) if over else Decision(wait=_TOLD_LATER)
 
 
 def _receive(vm: Obj, vmi: Obj | None) -> Decision:

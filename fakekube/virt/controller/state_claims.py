@@ -8,6 +8,7 @@ from fakekube.machinery.errors import ApiError, InternalError
 from fakekube.machinery.objects import dig, is_terminating, key, labels, name, namespace, split_key
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, STORAGE_PROFILES
 from fakekube.machinery.wire import Object
+from fakekube.virt import sides
 from fakekube.virt.controller import names, patches, persistent_state
 from fakekube.virt.controller.conditions import Failure
 from fakekube.virt.controller.informers import BY_MIGRATION
@@ -68,10 +69,12 @@ class StateClaims:
             return state.get(persistent_state.SOURCE, ""), state[persistent_state.TARGET]
         if vmi is None or not persistent_state.is_needed(vmi):
             return "", ""
-        source = persistent_state.current_name(vmi)
+        source = _left(migration, vmi)
+        if sides.leaves(migration):
+            return source, ""
         for one in self._informers.claims.by_index(BY_MIGRATION, key(migration)):
             return source, name(one)
-        present = self._informers.state_of(vmi)
+        present = self._informers.state_of(vmi) if not sides.arrives(migration) else None
         return source, name(present) if present is not None and persistent_state.is_shared(present) else ""
 
     async def provide_for(self, migration: Object, vmi: Object) -> str:
@@ -98,9 +101,10 @@ class StateClaims:
             return
         marks = persistent_state.handed_over(claim, dig(migration, "spec", "vmiName", default=""))
         await self._writer.patch(claim, patches.guarded("/metadata/labels", dict(labels(claim)), marks))
-        await self._client.delete_if_present(
-            PERSISTENT_VOLUME_CLAIMS, state.get(persistent_state.SOURCE, ""), namespace(migration)
-        )
+        if not sides.arrives(migration):  # the other side keeps its own
+            await self._client.delete_if_present(
+                PERSISTENT_VOLUME_CLAIMS, state.get(persistent_state.SOURCE, ""), namespace(migration)
+            )
 
     async def abort(self, migration: Object) -> None:
         """The guest stays: what was made for the target goes."""
@@ -115,3 +119,10 @@ class StateClaims:
         if claim is None or self._writer.behind(own):
             return None
         return claim if labels(claim).get(names.MIGRATION_NAME) == name(migration) else None
+
+
+def _left(migration: Object, vmi: Object) -> str:
+    """The claim the guest leaves, on whichever side."""
+    if sides.arrives(migration):
+        return str(sides.of(vmi, sides.SOURCE).get("persistentStatePVCName", ""))
+    return persistent_state.current_name(vmi)

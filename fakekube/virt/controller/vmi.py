@@ -46,6 +46,7 @@ _PATCHED: tuple[tuple[str, ...], ...] = (
     ("status", "conditions"),
     ("status", "activePods"),
     ("status", "phase"),
+    ("status", "nodeName"),
     ("status", "launcherContainerImageVersion"),
     ("status", "interfaces"),
 )

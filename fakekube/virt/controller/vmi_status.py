@@ -18,6 +18,7 @@ from fakekube.machinery.objects import (
     dig,
     finalizers,
     is_terminating,
+    labels,
     uid,
     without,
 )
@@ -64,8 +65,8 @@ def next_phase(seen: Seen) -> str:
     vmi, pod = seen.vmi, seen.pod
     now = instance.phase(vmi)
     temporary = pod is not None and pods.is_temporary(pod)
-    if now == names.WAITING_FOR_SYNC or (now in names.UNPROCESSED and instance.is_receiver(vmi)):
-        return names.FAILED if is_terminating(vmi) else names.WAITING_FOR_SYNC
+    if now not in (names.RUNNING, *names.FINAL) and instance.is_receiver(vmi):
+        return _receiving(seen, now)
     if now in names.UNPROCESSED:
         if pod is not None and not temporary:
             return names.SCHEDULING
@@ -82,6 +83,24 @@ def next_phase(seen: Seen) -> str:
     if now in (names.SCHEDULED, names.RUNNING):
         return now if pod is not None else names.FAILED
     return now
+
+
+def _receiving(seen: Seen, now: str) -> str:
+    """The phase of an instance whose guest is to come: it waits for it as often as that fails."""
+    there = seen.pod is not None and not pods.is_ending(seen.pod)
+    if is_terminating(seen.vmi):
+        return now if there and now in (names.SCHEDULED, names.RUNNING) else names.FAILED
+    if not there or seen.pod is None or (now == names.SCHEDULED and has_failed(seen.vmi)):
+        return names.WAITING_FOR_SYNC
+    if now in names.UNPROCESSED or now == names.WAITING_FOR_SYNC:
+        return names.SCHEDULING
+    ready = now == names.SCHEDULING and pods.is_ready_for_hand_over(seen.pod)
+    return names.SCHEDULED if ready else now
+
+
+def has_failed(vmi: Obj) -> bool:
+    """Whether its last migration has."""
+    return bool(dig(vmi, "status", "migrationState", "failed"))
 
 
 def is_new(vmi: Object) -> bool:
@@ -119,6 +138,9 @@ def next_instance(seen: Seen) -> Object:
     _mark_outdated(meta, str(status.get("launcherContainerImageVersion", "")), seen)
     if phase == names.SCHEDULED and was == names.SCHEDULING and pod is not None:
         _hand_over(meta, status, seen, pod)
+    elif phase == names.WAITING_FOR_SYNC and was in (names.SCHEDULED, names.SCHEDULING):
+        status.pop("nodeName", None)
+        meta["labels"] = {key: value for key, value in labels(vmi).items() if key != names.NODE_NAME}
     if was in (names.SCHEDULED, names.RUNNING):
         _refresh_volumes(status, seen)
         if pod is not None and (fresh := nics.statuses(vmi, pod)) != (status.get("interfaces") or []):

@@ -26,6 +26,7 @@ from fakekube.machinery.errors import Conflict
 from fakekube.machinery.objects import dig, key, namespace, uid
 from fakekube.machinery.resources import DATA_VOLUMES, PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
+from fakekube.virt import sides
 from fakekube.virt.handler import (
     backups,
     commands,
@@ -131,6 +132,7 @@ class VirtHandler:
         )
         self._hanging_up = Controller("virt-handler: streams", self._streams.hang_up, clock=clock)
         self._hanging_up.source(self._vmis, self._over)
+        self._vmis.on_change(self._moved)
         self._heartbeats.on_change(self._wake)
 
     @property
@@ -158,12 +160,13 @@ class VirtHandler:
     # What wakes whom.
 
     def _about_guests(self, old: Object | None, new: Object | None) -> Iterable[str]:
-        """Guests that nodes have, and those that have just ended."""
+        """Guests that nodes have, and those that come from another instance; and those that have just ended."""
         vmi = new or old
         if vmi is None:
             return ()
         here = dig(vmi, "status", "phase") in ON_NODE
-        return (key(vmi),) if here or self._everybody else ()
+        own = (key(vmi),) if here or self._everybody else ()
+        return (*own, *(key(one) for one in self._knowledge.receivers_of(vmi)))
 
     def _launchers_of(self, _old: Object | None, new: Object | None) -> Iterable[str]:
         if new is None:
@@ -173,6 +176,14 @@ class VirtHandler:
         if moves or fates.of(new) is not fates.NONE or probing.probes(new):
             return [key(pod) for pod in self._pods.by_index("owner", uid(new))]
         return ()
+
+    def _moved(self, old: Object | None, new: Object | None) -> None:
+        if old is None or new is None or not sides.receives(new):
+            return
+        if dig(old, "status", "phase") != "Running" == dig(new, "status", "phase"):
+            source = self._knowledge.origin_of(new).vmi
+            if source is not None:
+                self._streams.moved(source, uid(new))
 
     def _over(self, old: Object | None, new: Object | None) -> Iterable[str]:
         vmi = new or old

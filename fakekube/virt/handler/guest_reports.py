@@ -8,12 +8,14 @@ from datetime import datetime
 from fakekube.clock import rfc3339
 from fakekube.machinery.objects import conditions, dig
 from fakekube.machinery.wire import Object
+from fakekube.virt import sides
 from fakekube.virt.handler import agent, commands, domain, systems
 
 SYNC_ERROR = (
     "server error. command SyncVMI failed: \"LibvirtError(Code=1, Domain=10, Message='internal error: "
     "process exited while connecting to monitor')\""
 )
+STRANDED = "source VMI failed"
 
 _UNSUPPORTED = "UnsupportedAgent"
 _SYNCHRONIZED = {
@@ -87,11 +89,26 @@ class Reports:
         return {key: value for key, value in self._status.items() if key != "fsFreezeStatus"}
 
     def ended(self, phase: str) -> Object:
-        return {
+        told: Object = {
             **self._status,
             "phase": phase,
             "phaseTransitionTimestamps": self._transitions(phase),
         }
+        if self.is_stranded():
+            told["migrationState"] = {
+                **self._status["migrationState"],
+                "migrationUid": sides.of(self._vmi, sides.SOURCE)["migrationUID"],
+                "failed": True,
+                "completed": True,
+                "endTimestamp": self._now,
+                "failureReason": STRANDED,
+            }
+        return told
+
+    def is_stranded(self) -> bool:
+        """Whether it was about to leave for another instance."""
+        begun = sides.sends(self._vmi) and sides.met(self._vmi)
+        return begun and not dig(self._status, "migrationState", "completed")
 
     def _with_agent(self, status: Object) -> Object:
         connected = {

@@ -4,9 +4,11 @@
 Names for stages (`stages/guest.yaml`); those that say nothing now are absent:
 
     state       starting: its launcher runs, the guest does not yet · running · stopping: told to shut down ·
-                cancelled: the same, before it ran · lost: its launcher has ended without it
+                cancelled: the same, before it ran · lost: its launcher has ended without it ·
+                receiving: its launcher runs, the guest comes from another instance
     running · talking                       the status to write when it runs; the same, its agent connected at once
     failed · succeeded                      … when it has ended
+    stranded    one item if it was about to leave for another instance when it was lost
     boot        `fails` or `refused`: what goes wrong with its start
     untold      exists until the refusal has been told; unsynced: the status that tells it; refusal: its text;
                 retry: seconds until it is tried again
@@ -34,15 +36,16 @@ from fakekube.clock import rfc3339, rfc3339_micro
 from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import annotations, condition_is, dig, is_terminating
 from fakekube.machinery.wire import Object
-from fakekube.virt import changed_blocks
-from fakekube.virt.handler import copying, domain, plugging, systems
-from fakekube.virt.handler.fates import BLOCKED_TARGET, FAILED_MIGRATION, Fate
+from fakekube.virt import changed_blocks, sides
+from fakekube.virt.handler import copying, domain, plugging, systems, two_sides
+from fakekube.virt.handler.fates import BLOCKED_TARGET, FAILED_MIGRATION, NONE, Fate
 from fakekube.virt.handler.guest_reports import SYNC_ERROR, Reports
 from fakekube.virt.handler.migration import Step, next_step
 
 FINAL = ("Succeeded", "Failed")
 
 _SYNC_RETRY = 10.0  # seconds
+_STRANDED = "The VirtualMachineInstance's decentralized migration failed due to the source VMI being failed."
 
 
 @dataclass(slots=True)
@@ -66,17 +69,33 @@ class Launchers:
     ended: bool = False  # the one here has ended
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The instance a guest comes from, as far as there is one, and what it has in store."""
+
+    vmi: Object | None = None
+    fate: Fate = NONE
+
+
 class GuestView(View):
     """The names above for one guest, each computed when it is asked for."""
 
     def __init__(
-        self, vmi: Object, now: datetime, *, fate: Fate, memory: Memory, launchers: Launchers
+        self,
+        vmi: Object,
+        now: datetime,
+        *,
+        fate: Fate,
+        memory: Memory,
+        launchers: Launchers,
+        origin: Origin | None = None,
     ) -> None:
         self._vmi = vmi
         self._moment = now
         self.fate = fate
         self._memory = memory
         self._launchers = launchers
+        self._origin = origin or Origin()
         self._status: Object = vmi.get("status") or {}
         self._step: Step | None = None
 
@@ -86,13 +105,16 @@ class GuestView(View):
 
     def state(self) -> str | None:
         starting = self._status.get("phase") == "Scheduled"
+        receives = starting and sides.receives(self._vmi)
         pod = self._launchers.here
         if pod is None:
-            return "lost" if self._launchers.ended else None
+            return "lost" if self._launchers.ended and not receives else None
         if is_terminating(self._vmi) or (is_terminating(pod) and not starting):
             if self.fate.stuck_in_deletion:
                 return None
             return "cancelled" if starting else "stopping"
+        if receives:
+            return "receiving"
         return "starting" if starting else "running"
 
     # Starting.
@@ -157,14 +179,25 @@ class GuestView(View):
         return "step"
 
     def copying(self) -> float | None:
+        if self._origin.vmi is not None:
+            return copying_takes(self._origin.fate, self._origin.vmi)
         return copying_takes(self.fate, self._vmi)
+
+    def stranded(self) -> list[Object]:
+        return [{"message": _STRANDED}] if self.reports.is_stranded() else []
 
     def moved(self) -> Object | None:
         step = self._next_step()
         if step is None:
             return None
         meta, status = step.vmi["metadata"], step.vmi["status"]
-        if step.name == "complete":
+        if step.name == "leave":
+            status = self.reports.ended("Succeeded")
+        elif step.name == "arrive" and sides.receives(self._vmi):
+            reports = Reports(step.vmi, self._pod(), self._moment)
+            talks = self._origin.vmi is not None and condition_is(self._origin.vmi, "AgentConnected")
+            status = reports.talking() if talks else reports.running()
+        elif step.name == "complete":
             agent = condition_is(self._vmi, "AgentConnected")
             status = {
                 **domain.updated(step.vmi),
@@ -177,11 +210,6 @@ class GuestView(View):
         blocked = BLOCKED_TARGET in annotations(self._vmi)
         return self._launchers.target is None or blocked or changed_blocks.job(self._vmi) is not None
 
-    def _failure(self) -> str:
-        if FAILED_MIGRATION in annotations(self._vmi):
-            return "Failed migration to satisfy functional test condition"
-        return "Live migration failed: the guest's fate" if self.fate.fail_migration else ""
-
     def told_of_step(self, type_: str) -> list[Object]:
         step = self._next_step()
         return [
@@ -193,15 +221,30 @@ class GuestView(View):
     def _next_step(self) -> Step | None:
         if self._step is None and dig(self._status, "migrationState", "migrationUid"):
             target = self._launchers.target
-            self._step = next_step(
-                self._vmi,
-                self._now(),
-                address=dig(target, "status", "hostIP") or dig(target, "status", "podIP", default=""),
-                fails=self._failure(),
-                stuck=self.fate.stuck_migration,
-                takes=self.fate.migration_takes,
-            )
+            address = dig(target, "status", "hostIP") or dig(target, "status", "podIP", default="")
+            if sides.receives(self._vmi):
+                source = two_sides.Source(self._origin.vmi, self._comes_through)
+                self._step = two_sides.coming(self._vmi, self._now(), address, source)
+            elif sides.sends(self._vmi):
+                self._step = two_sides.leaving(self._vmi, self._step_of(self._vmi, self.fate))
+            else:
+                self._step = self._step_of(self._vmi, self.fate, address)
         return self._step
+
+    def _step_of(self, vmi: Object, fate: Fate, address: str = "") -> Step | None:
+        return next_step(
+            vmi,
+            self._now(),
+            address=address,
+            fails=_failure(vmi, fate),
+            stuck=fate.stuck_migration,
+            takes=fate.migration_takes,
+        )
+
+    def _comes_through(self) -> bool:
+        """Whether the guest leaves the other instance, as things are there."""
+        step = self._step_of(self._origin.vmi, self._origin.fate) if self._origin.vmi is not None else None
+        return step is not None and step.name == "arrive"
 
     # Ending.
 
@@ -234,6 +277,13 @@ class GuestView(View):
         return rfc3339(self._moment)
 
 
+def _failure(vmi: Object, fate: Fate) -> str:
+    """What goes wrong with the copying of a guest's memory."""
+    if FAILED_MIGRATION in annotations(vmi):
+        return "Failed migration to satisfy functional test condition"
+    return "Live migration failed: the guest's fate" if fate.fail_migration else ""
+
+
 def moment(memory: Memory, after: float | None) -> str | None:
     """When a guest has run for so long."""
     if after is None or memory.started is None:
@@ -263,6 +313,7 @@ GuestView.computed = {
             "disk",
             "migration",
             "copying",
+            "stranded",
             "moved",
             "grace",
             "hurry",

@@ -13,12 +13,17 @@ from fakekube.lifecycle.match import duration
 from fakekube.machinery.objects import controller_of, dig, key, namespace, uid
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
+from fakekube.virt import sides
 from fakekube.virt.handler import fates, probing
-from fakekube.virt.handler.guest_view import FINAL, GuestView, Launchers, Memory
+from fakekube.virt.handler.guest_view import FINAL, GuestView, Launchers, Memory, Origin
 from fakekube.virt.handler.launcher import LauncherView
 from fakekube.virt.handler.nodes import Heartbeats
 
 ON_NODE = ("Scheduled", "Running")  # phases in which an instance is a node's
+_LEFT, _AWAITED = (
+    "left",
+    "awaited",
+)  # guests that go from one instance to another: by the uid of the one they leave
 _A_SECOND = 1.0  # the resolution of timestamps in objects
 
 
@@ -33,6 +38,8 @@ class Knowledge:
         self.listening: Callable[[str], Collection[int]] = lambda _uid: ()  # ports servers in it listen on
         self.vmis = Informer(client, VIRTUAL_MACHINE_INSTANCES, clock=clock)
         self.vmis.on_change(self._forget)
+        self.vmis.add_index(_LEFT, _uid_of_left)
+        self.vmis.add_index(_AWAITED, _uid_of_awaited)
         self.pods = Informer(client, PODS, clock=clock, label_selector="kubevirt.io=virt-launcher")
         self.pods.add_index("owner", _owner_uid)
 
@@ -54,7 +61,19 @@ class Knowledge:
                 ended = True
         launchers = Launchers(here, target, ended)
         memory = self._remember(vmi, now, fate)
-        return {"guest": GuestView(vmi, now, fate=fate, memory=memory, launchers=launchers)}
+        view = GuestView(vmi, now, fate=fate, memory=memory, launchers=launchers, origin=self.origin_of(vmi))
+        return {"guest": view}
+
+    def origin_of(self, vmi: Object) -> Origin:
+        """Where its guest comes from, if it comes from another instance."""
+        for identity in _uid_of_awaited(vmi):
+            for one in self.vmis.by_index(_LEFT, identity):
+                return Origin(one, fates.of(one))
+        return Origin()
+
+    def receivers_of(self, vmi: Object) -> Iterable[Object]:
+        """The instances its guest is on the way to."""
+        return self.vmis.by_index(_AWAITED, uid(vmi)) if sides.sends(vmi) else ()
 
     def launcher(self, pod: Object) -> Mapping[str, Any]:
         """What stages of a launcher are told; nothing, where its guest is not known."""
@@ -113,3 +132,12 @@ def _running_since(vmi: Object, now: datetime) -> datetime:
 def _owner_uid(obj: Object) -> Iterable[str]:
     owner = controller_of(obj)
     return (owner["uid"],) if owner else ()
+
+
+def _uid_of_left(vmi: Object) -> Iterable[str]:
+    return (uid(vmi),) if sides.sends(vmi) else ()
+
+
+def _uid_of_awaited(vmi: Object) -> Iterable[str]:
+    source = sides.of(vmi, sides.SOURCE).get("virtualMachineInstanceUID") if sides.receives(vmi) else None
+    return (source,) if source else ()

@@ -10,10 +10,10 @@ from fakekube.machinery.objects import Obj, conditions, dig, labels
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler import commands, copying
 
-_TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
+TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
 _NODE = "kubevirt.io/nodeName"
-_ABORTED = "Live migration has been aborted"
-_PORTS = {"41111": 0, "42222": 49152}
+ABORTED = "Live migration has been aborted"
+PORTS = {"41111": 0, "42222": 49152}
 _BY_MONITOR = "PausedByMigrationMonitor"
 
 Event = tuple[str, str, str]  # type, reason, message
@@ -54,28 +54,38 @@ def next_step(
         return _clean(vmi, state)
     if state.get("abortRequested"):
         aborting = ("Normal", "Migrating", "VirtualMachineInstance is aborting migration.")
-        return _failed(vmi, uid, now, _ABORTED, {"abortStatus": "Succeeded"}, aborting)
+        return failed(vmi, uid, now, ABORTED, {"abortStatus": "Succeeded"}, aborting)
     if not state.get("targetNodeAddress"):
-        listening = f"Migration Target is listening at {address}, on ports: {','.join(_PORTS)}"
-        return Step(
-            "prepare",
-            _with_state(vmi, targetNodeAddress=address, targetDirectMigrationNodePorts=_PORTS),
-            (
-                ("Normal", "PreparingTarget", "VirtualMachineInstance Migration Target Prepared."),
-                ("Normal", "PreparingTarget", listening),
-            ),
-        )
+        return prepared(vmi, address)
     if not state.get("startTimestamp"):
         told: Event = ("Normal", "Migrating", "VirtualMachineInstance is migrating.")
-        return Step("start", _with_state(vmi, startTimestamp=now, mode="PreCopy"), (told,))
+        return Step("start", with_state(vmi, startTimestamp=now, mode="PreCopy"), (told,))
     if not state.get("endTimestamp"):
         if stuck:
             text = f"Live migration stuck for {copying.patience(vmi)} seconds and has been aborted"
-            return _failed(vmi, uid, now, text, {"abortStatus": "Succeeded"}, copies=True)
+            return failed(vmi, uid, now, text, {"abortStatus": "Succeeded"}, copies=True)
         if fails:
-            return _failed(vmi, uid, now, fails, {}, copies=True)
+            return failed(vmi, uid, now, fails, {}, copies=True)
         return _slow(vmi, uid, now, takes) or _arrived(vmi, state, now)
-    return Step("complete", _with_state(vmi, completed=True))
+    return Step("complete", with_state(vmi, completed=True))
+
+
+def prepared(vmi: Object, address: str) -> Step:
+    """The node of the target listens."""
+    listening = f"Migration Target is listening at {address}, on ports: {','.join(PORTS)}"
+    return Step(
+        "prepare",
+        with_state(vmi, targetNodeAddress=address, targetDirectMigrationNodePorts=PORTS),
+        (
+            ("Normal", "PreparingTarget", "VirtualMachineInstance Migration Target Prepared."),
+            ("Normal", "PreparingTarget", listening),
+        ),
+    )
+
+
+def migrated(node: str) -> Event:
+    """What is told of a guest that has come."""
+    return ("Normal", "Migrated", f"The VirtualMachineInstance migrated to node {node}.")
 
 
 def _slow(vmi: Object, uid: str, now: str, takes: float | None) -> Step | None:
@@ -83,10 +93,10 @@ def _slow(vmi: Object, uid: str, now: str, takes: float | None) -> Step | None:
     end = copying.too_long(vmi, takes)
     if end == "abort":
         text = f"Live migration is not completed after {copying.acceptable(vmi)} seconds and has been aborted"
-        return _failed(vmi, uid, now, text, {"abortStatus": "Succeeded"}, copies=True)
+        return failed(vmi, uid, now, text, {"abortStatus": "Succeeded"}, copies=True)
     if not end:
         return None
-    changed = _with_state(vmi, mode=end)
+    changed = with_state(vmi, mode=end)
     if end == "Paused":
         text = "VMI was paused by the migration monitor"
         changed = commands.with_condition(changed, commands.paused(_BY_MONITOR, text, now))
@@ -95,7 +105,7 @@ def _slow(vmi: Object, uid: str, now: str, takes: float | None) -> Step | None:
 
 def _arrived(vmi: Object, state: Obj, now: str) -> Step:
     node = state.get("targetNode", "")
-    moved = _with_state(
+    moved = with_state(
         vmi, endTimestamp=now, targetNodeDomainDetected=True, targetNodeDomainReadyTimestamp=now
     )
     status = {
@@ -107,31 +117,32 @@ def _arrived(vmi: Object, state: Obj, now: str) -> Step:
     if any(one.get("reason") == _BY_MONITOR for one in conditions(vmi)):
         status["conditions"] = [one for one in conditions(vmi) if one.get("reason") != _BY_MONITOR]
     meta = {**vmi["metadata"], "labels": {**labels(vmi), _NODE: node}}
-    told: Event = ("Normal", "Migrated", f"The VirtualMachineInstance migrated to node {node}.")
-    return Step("arrive", {**vmi, "metadata": meta, "status": status}, (told,), copies=True)
+    return Step("arrive", {**vmi, "metadata": meta, "status": status}, (migrated(node),), copies=True)
 
 
 def _clean(vmi: Object, state: Obj) -> Step | None:
     """Take the target's label off; the launcher that lost the guest ends."""
-    if _TARGET_NODE not in labels(vmi):
+    if TARGET_NODE not in labels(vmi):
         return None
-    kept = {key: value for key, value in labels(vmi).items() if key != _TARGET_NODE}
+    kept = {key: value for key, value in labels(vmi).items() if key != TARGET_NODE}
     loser = state.get("targetPod") if state.get("failed") else state.get("sourcePod")
     return Step("clean", {**vmi, "metadata": {**vmi["metadata"], "labels": kept}}, ended_pod=str(loser or ""))
 
 
-def _failed(
+def failed(
     vmi: Object, uid: str, now: str, reason: str, more: dict[str, Any], *before: Event, copies: bool = False
 ) -> Step:
+    """The migration is over, and the guest is where it was."""
     told: Event = (
         "Warning",
         "Migrated",
         f"VirtualMachineInstance migration uid {uid} failed. reason:{reason}",
     )
-    changed = _with_state(vmi, failed=True, completed=True, endTimestamp=now, failureReason=reason, **more)
+    changed = with_state(vmi, failed=True, completed=True, endTimestamp=now, failureReason=reason, **more)
     return Step("fail", changed, (*before, told), copies=copies)
 
 
-def _with_state(vmi: Object, **members: Any) -> Object:
+def with_state(vmi: Object, **members: Any) -> Object:
+    """The instance with these members in its migration state."""
     state = {**dig(vmi, "status", "migrationState", default={}), **members}
     return {**vmi, "status": {**vmi["status"], "migrationState": state}}

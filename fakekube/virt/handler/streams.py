@@ -9,7 +9,7 @@ Upstream: kubevirt: pkg/virt-handler/rest/console.go
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 from uuid import NAMESPACE_OID as _BOOTS
 from uuid import uuid5
 
@@ -45,6 +45,7 @@ class Streams:
         self._standing: dict[str, float] = {}  # by VMI uid: clock.monotonic() when it was paused
         self._stood: dict[str, float] = {}  # by VMI uid: seconds of its uptime it was paused
         self._rebooted: dict[str, float] = {}  # by VMI uid: clock.monotonic() of the last reboot
+        self._born: dict[str, str] = {}  # by VMI uid: that of the instance the guest was first
 
     def serve(self, vmi: Object, kind: Kind, port: int = 0, protocol: str = "tcp", origin: str = "") -> Serve:
         """How to talk to a guest. `origin`: what its disk was filled with. Raises InternalError when nothing in it listens."""
@@ -79,10 +80,21 @@ class Streams:
     async def hang_up(self, vmi_uid: str) -> None:
         """The guest is gone."""
         self._rebooted.pop(vmi_uid, None)
-        for known in (self._sessions, self._boots, self._standing, self._stood):
+        kept: tuple[dict[str, Any], ...] = (self._sessions, self._boots, self._standing, self._stood)
+        for known in (*kept, self._born):
             known.pop(vmi_uid, None)
         for socket in self._open.pop(vmi_uid, ()):
             await socket.close()
+
+    def moved(self, source: Object, vmi_uid: str) -> None:
+        """The guest of one instance is another's now, as it was. Who talks to it is cut off with the one it has left."""
+        left, up = uid(source), self._uptime(source)
+        kept: tuple[dict[str, Any], ...] = (self._sessions, self._boots, self._standing, self._stood)
+        for known in kept:
+            if left in known:
+                known[vmi_uid] = known.pop(left)
+        self._rebooted[vmi_uid] = self._clock.monotonic() - self._stood.get(vmi_uid, 0.0) - up
+        self._born[vmi_uid] = self._born.get(left, left)
 
     def rebooted(self, vmi_uid: str) -> None:
         """The guest boots again: nobody is logged in, its uptime begins anew."""
@@ -200,7 +212,7 @@ class Streams:
             if one.get("target")
         )
         boots = self._boots.get(uid(vmi), 0) + 1
-        identity = str(uuid5(_BOOTS, f"{uid(vmi)}{boots}"))
+        identity = str(uuid5(_BOOTS, f"{self._born.get(uid(vmi), uid(vmi))}{boots}"))
         sockets, each = _cpus(vmi)
         wanted = dig(vmi, "spec", "domain", "devices", default={})
         of_interfaces, of_disks = wanted.get("networkInterfaceMultiqueue"), wanted.get("blockMultiQueue")

@@ -53,6 +53,7 @@ from fakekube.virt.operator import (
     marking,
     roles,
     sources,
+    synchronizing,
     workloads,
 )
 from fakekube.virt.operator.certifying import Certifier
@@ -62,13 +63,14 @@ from fakekube.virt.operator.keeping import Keeper
 from fakekube.virt.operator.leading import Leases
 from fakekube.virt.operator.rollout import Rollout
 from fakekube.virt.operator.sources import Source
+from fakekube.virt.operator.synchronizing import Addresses
 
 if TYPE_CHECKING:
     from fakekube.virt.operator.monitoring import Monitoring
 
 T = TypeVar("T")
 
-LEADING = ("virt-operator", "virt-controller")  # whose pods elect a leader
+LEADING = ("virt-operator", "virt-controller", synchronizing.WHO)  # whose pods elect a leader
 _REMEMBERED = (DEPLOYMENTS, DAEMON_SETS, BUDGETS)
 _SPLIT = ("Deployment", "DaemonSet")  # whose status has to be written apart
 _LASTING = "certificateRotateStrategy"
@@ -139,13 +141,15 @@ class VirtOperator:
         self._monitored = asyncio.Event()
         self._monitoring: Monitoring | None = None
         self._made[CRDS.plural].on_change(self._defined)
+        self._addresses = Addresses(client, self._kubevirts, clock=clock, namespace=NAMESPACE)
         self.installed = False
         self.begun = asyncio.Event()
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        controllers = [self._controller, self._leases.controller, self._certifier.controller]
+        watching = (self._leases.controller, self._addresses.controller, self._certifier.controller)
+        controllers = [self._controller, *watching]
         if self._monitoring is not None:
             controllers.append(self._monitoring.controller)
         others = self._keeper.idle and self._recorder.idle
@@ -163,6 +167,7 @@ class VirtOperator:
             tasks.create_task(self._leases.controller.run(), name="virt-operator: leases")
             tasks.create_task(self._certifier.controller.run(), name="virt-operator: certificates")
             tasks.create_task(self._monitor(), name="virt-operator: monitoring")
+            tasks.create_task(self._addresses.controller.run(), name="virt-operator: addresses")
             tasks.create_task(self._controller.run(), name="virt-operator")
 
     async def install(self) -> None:

@@ -14,6 +14,7 @@ FINALIZER = "kubevirt.io/foregroundDeleteKubeVirt"
 ARCHITECTURE = "amd64"
 FILESYSTEM_OVERHEAD = "0.06"
 _OUTDATED = "outdatedVirtualMachineInstanceWorkloads"  # virt-controller counts them
+_ADDRESSES = "synchronizationAddresses"  # where other sides of migrations reach this cluster
 _READY = ("AllComponentsReady", "All components are ready.")
 _CREATED = ("AllResourcesCreated", "All resources were created.")
 _DELETING = ("DeletionInProgress", "Deletion was triggered")
@@ -54,6 +55,7 @@ def deployed(obj: Object, generations: list[Object], now: str, source: Source, o
         "defaultArchitecture": _architecture(obj),
         "outdatedVirtualMachineInstanceWorkloads": dig(obj, "status", _OUTDATED) or 0,
         "generations": generations,
+        **({_ADDRESSES: told} if (told := dig(obj, "status", _ADDRESSES)) else {}),
         "conditions": [
             _condition("Available", _READY, now),
             _condition("Progressing", _READY, now, status="False"),

@@ -138,3 +138,14 @@ def test_requests_are_served_in_order(requests, vmi_object, left):
         run_strategy.remaining_requests(vm("Always", *requests), vmi_object)
         == requests[len(requests) - left :]
     )
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_guest_that_has_left(phase):
+    """Its machine is halted once it is told how its migration to another one ended, and not before."""
+    state = {"sourceState": {"migrationUID": "s"}, "targetState": {"syncAddress": "a"}}
+    gone = vmi(phase)
+    gone["status"]["migrationState"] = state
+    assert run_strategy.decide(vm("Always"), gone, NOW) == Decision(wait=2.0)
+    gone["status"]["migrationState"] = {**state, "completed": True}
+    assert run_strategy.decide(vm("Always"), gone, NOW) == Decision(restore="Halted")

@@ -30,10 +30,13 @@ def test_the_oldest_that_runs():
 
 @pytest.mark.parametrize(
     ("without", "wanted"),
-    [((), {"virt-operator", "virt-controller"}), (("virt-controller",), {"virt-operator"})],
+    [
+        ((), {"virt-operator", "virt-controller", "virt-synchronization-controller"}),
+        (("virt-controller",), {"virt-operator", "virt-synchronization-controller"}),
+    ],
 )
 async def test_who_has_a_lease(without, wanted):
-    """virt-operator and virt-controller; a virt-controller from outside takes its lease by itself."""
+    """Those of whom one does the work; a virt-controller from outside takes its lease by itself."""
     async with Cluster(nodes=1, clock=ManualClock(), seed=1, without=without) as cluster:
         await cluster.settle()
         leases = (await cluster.client().list(LEASES, "kubevirt")).items

@@ -1,0 +1,55 @@
+"""Where other sides of migrations reach this cluster: the pod of virt-synchronization-controller that leads.
+
+Origin: kubevirt: pkg/virt-operator/kubevirt.go (updateSynchronizationAddress)
+"""
+
+from fakekube.client.client import Client
+from fakekube.client.controller import Controller, Result
+from fakekube.client.informer import Informer
+from fakekube.clock import Clock
+from fakekube.machinery.errors import Conflict, NotFound
+from fakekube.machinery.objects import dig, is_terminating, name
+from fakekube.machinery.resources import KUBEVIRTS, PODS
+from fakekube.machinery.wire import Object
+from fakekube.virt.operator.leading import COMPONENT, candidates_of
+
+WHO = "virt-synchronization-controller"
+_PORT = "9185"
+_ADDRESSES = "synchronizationAddresses"
+
+
+class Addresses:
+    """See the module text."""
+
+    def __init__(self, client: Client, kubevirts: Informer, *, clock: Clock, namespace: str) -> None:
+        self._client = client
+        self._kubevirts = kubevirts
+        chosen = f"{COMPONENT}={WHO}"
+        self._pods = Informer(client, PODS, clock=clock, namespace=namespace, label_selector=chosen)
+        self.controller = Controller("virt-operator: addresses", self._reconcile, clock=clock)
+        self.controller.source(kubevirts)
+        self.controller.source(self._pods, lambda _old, _new: (f"{namespace}/kubevirt",))
+
+    async def _reconcile(self, own: str) -> Result | None:
+        obj = self._kubevirts.get(own)
+        if obj is None or is_terminating(obj) or dig(obj, "status", "phase") != "Deployed":
+            return None
+        found, known = self._found(obj), dig(obj, "status", _ADDRESSES) or []
+        if found != known:
+            told = {key: value for key, value in obj["status"].items() if key != _ADDRESSES}
+            if found:
+                told[_ADDRESSES] = found
+            try:
+                await self._client.update(KUBEVIRTS, {**obj, "status": told}, subresource="status")
+            except (Conflict, NotFound):
+                return None  # what was changed meanwhile wakes us again
+        return None
+
+    def _found(self, obj: Object) -> list[str]:
+        leader = next(iter(candidates_of(self._pods.objects(), WHO)), None)
+        port = dig(obj, "spec", "synchronizationPort") or _PORT
+        for pod in self._pods.objects():
+            if name(pod) == leader:
+                addresses = [one["ip"] for one in dig(pod, "status", "podIPs") or ()]
+                return [f"[{one}]:{port}" if ":" in one else f"{one}:{port}" for one in addresses]
+        return []

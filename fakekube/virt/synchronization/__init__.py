@@ -1,0 +1,1 @@
+"""KubeVirt's virt-synchronization-controller."""
