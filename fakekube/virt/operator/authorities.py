@@ -1,6 +1,7 @@
-"""Certificates of authorities in bundles: which of them are in force, and what a bundle is with those of another. Pure.
+"""What is read of keys and certificates: whether they are any, who has signed whom, which are in force, and what a bundle is
+with the certificates of another. Pure.
 
-Of a certificate only its time is read, so that no library of certificates has to be there.
+It is read whenever a cluster begins, so no library of certificates is loaded for it.
 Origin: kubevirt: pkg/virt-operator/resource/apply/certificates.go; RFC 5280, 4.1.2.5
 """
 
@@ -37,21 +38,52 @@ def _is_in_force(base64: str, now: datetime) -> bool:
 def validity(certificate: str) -> tuple[datetime, datetime]:
     """From when to when a certificate is in force. Raises ValueError for what is none."""
     try:
-        return _validity(b64decode(pem_of(certificate)))
+        return _validity(b64decode(_pem_of(certificate)))
     except (IndexError, KeyError, ValueError) as error:
         raise ValueError("no certificate") from error
 
 
+def subject_of(certificate: str) -> bytes:
+    """Whom a certificate is about, in DER. Raises ValueError for what is none."""
+    return _part(certificate, 4)
+
+
+def issuer_of(certificate: str) -> bytes:
+    """Who has signed it."""
+    return _part(certificate, 2)
+
+
+def _part(certificate: str, index: int) -> bytes:
+    try:
+        return _parts(b64decode(_pem_of(certificate)))[index][1]
+    except (IndexError, StopIteration, ValueError) as error:
+        raise ValueError("no certificate") from error
+
+
+def check_key(key: str) -> None:
+    """Raises ValueError for what is no key."""
+    body = "".join(line for line in key.splitlines() if line and not line.startswith("-----"))
+    try:
+        ((_, whole),) = _elements(b64decode(body))
+        _version, _secret, *_ = _elements(whole)
+    except (IndexError, ValueError) as error:
+        raise ValueError("no key") from error
+
+
+def _parts(der: bytes) -> list[tuple[int, bytes]]:
+    """Serial number, algorithm, issuer, validity, subject, …"""
+    ((_, certificate),) = _elements(der)
+    _, to_be_signed = next(_elements(certificate))
+    return [one for one in _elements(to_be_signed) if one[0] != _EXPLICIT_VERSION]
+
+
 def _validity(der: bytes) -> tuple[datetime, datetime]:
-    ((_, certificate),) = elements(der)
-    _, to_be_signed = next(elements(certificate))
-    parts = [one for one in elements(to_be_signed) if one[0] != _EXPLICIT_VERSION]
-    _serial, _algorithm, _issuer, (kind, validity), *_ = parts
+    _serial, _algorithm, _issuer, (kind, validity), *_ = _parts(der)
     if kind != _SEQUENCE:
         raise ValueError("no validity where there should be one")
     first, last = (
         datetime.strptime(text.decode(), _FORMATS[kind]).replace(tzinfo=UTC)
-        for kind, text in elements(validity)
+        for kind, text in _elements(validity)
     )
     return first, last
 
@@ -66,7 +98,7 @@ def certificates_in(bundle: str) -> list[str]:
     return found
 
 
-def pem_of(text: str) -> str:
+def _pem_of(text: str) -> str:
     """The first certificate of a text, in base 64. Raises ValueError."""
     found = _PEM.search(text)
     if found is None:
@@ -74,7 +106,7 @@ def pem_of(text: str) -> str:
     return found.group(1)
 
 
-def elements(der: bytes) -> Iterator[tuple[int, bytes]]:
+def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:
     """The elements that stand one behind the other: tag and contents. Raises IndexError where they are cut short."""
     at = 0
     while at < len(der):

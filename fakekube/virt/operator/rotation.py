@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from fakekube.machinery.durations import given
 from fakekube.machinery.objects import Obj, annotations, dig
-from fakekube.virt.operator import authorities, certificates, issuing
+from fakekube.virt.operator import authorities, certificates
 from fakekube.virt.operator.issuing import Identity
 
 DURATION = "kubevirt.io/duration"
@@ -72,8 +72,8 @@ def identity_of(secret: Obj | None) -> Identity | None:
         key, certificate = (
             b64decode(data.get(one) or "").decode() for one in (certificates.KEY, certificates.CERTIFICATE)
         )
-        issuing.secret_of(key)
-        issuing.subject_of(certificate)
+        authorities.check_key(key)
+        authorities.subject_of(certificate)
     except ValueError:
         return None
     return Identity(key, certificate)
@@ -88,7 +88,7 @@ def left(
         return 0.0
     last = authorities.validity(identity.certificate)[1]
     if signer is not None:
-        if issuing.issuer_of(identity.certificate) != issuing.subject_of(signer.certificate):
+        if authorities.issuer_of(identity.certificate) != authorities.subject_of(signer.certificate):
             return 0.0
         last = min(last, authorities.validity(signer.certificate)[1])
     if terms is None:
@@ -101,7 +101,7 @@ def merged(current: str, bundle: str, others: str, now: datetime, kept: timedelt
     in force; and in how many seconds one of it has to go."""
     found = [one for one in authorities.certificates_in(bundle) if one != current]
     own = sorted(
-        (one for one in found if _OURS in issuing.subject_of(one)),
+        (one for one in found if _OURS in authorities.subject_of(one)),
         key=lambda one: authorities.validity(one)[0],
         reverse=True,
     )[:_MOST]

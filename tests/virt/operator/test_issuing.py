@@ -1,13 +1,13 @@
-"""Certificates made without a library, judged by one, and by TLS."""
+"""Certificates made while a cluster runs, as libraries and TLS see them."""
 
 import ssl
 from datetime import UTC, datetime
 
 import pytest
+from cryptography import x509
 
 from fakekube.virt.operator import authorities, issuing
 
-x509 = pytest.importorskip("cryptography.x509")
 BEGIN, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2126, 1, 1, tzinfo=UTC)
 AUTHORITY = issuing.issued("kubevirt.io@1", [], BEGIN, END, number=2**127 + 12345)
 SERVER = issuing.issued(
@@ -36,8 +36,8 @@ def test_one_that_is_signed():
     assert not found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["virt-api", "localhost"]
-    assert issuing.issuer_of(SERVER.certificate) == issuing.subject_of(AUTHORITY.certificate)
-    assert issuing.subject_of(SERVER.certificate) != issuing.subject_of(AUTHORITY.certificate)
+    assert authorities.issuer_of(SERVER.certificate) == authorities.subject_of(AUTHORITY.certificate)
+    assert authorities.subject_of(SERVER.certificate) != authorities.subject_of(AUTHORITY.certificate)
 
 
 def test_it_opens_tls(tmp_path):
@@ -67,8 +67,10 @@ def test_the_same_number_makes_the_same():
 @pytest.mark.parametrize("text", ["", "x", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
 def test_what_is_no_certificate(text):
     """Is said to be none."""
-    for read in (issuing.subject_of, issuing.issuer_of, authorities.validity):
+    for read in (authorities.subject_of, authorities.issuer_of, authorities.validity):
         with pytest.raises(ValueError, match="no certificate"):
             read(text)
     with pytest.raises(ValueError, match="no key"):
+        authorities.check_key(text)
+    with pytest.raises(ValueError, match=r"key|PEM"):
         issuing.issued("a", [], BEGIN, END, number=1, signer=issuing.Identity(text, AUTHORITY.certificate))
