@@ -141,6 +141,47 @@ async def test_instances_per_node(suite: Suite) -> None:
     assert await room() == before
 
 
+MANAGED, ENABLED = "kubevirt.io/ksm-handler-managed", "kubevirt.io/ksm-enabled"
+FREE = "kubevirt.io/ksm-free-percent-override"
+
+
+async def test_merging_of_pages(suite: Suite) -> None:
+    """Nodes that the selector means merge equal pages when memory is short, and say so; without the setting none does."""
+    for node in await suite.items(NODES):
+        marks = {FREE: "1.0", "kubevirt.io/ksm-pages-decay-override": "-300"}
+        await suite.patch(
+            f"{NODES}/{node['metadata']['name']}", {"metadata": {"annotations": marks}}, MERGE_PATCH
+        )
+
+    async def merge(*wanted: str) -> bool:
+        """Whether what nodes say and what is found on them is that, node by node."""
+        handlers = {
+            one["spec"]["nodeName"]: one["metadata"]["name"]
+            for one in await suite.items(HERE, "kubevirt.io=virt-handler")
+        }
+        for node, one in zip(sorted(handlers), wanted, strict=True):
+            meta = (await suite.get(f"{NODES}/{node}"))["metadata"]
+            assert (meta["labels"].get(ENABLED), meta["annotations"].get(MANAGED)) == (one, one)
+            said = await inside(suite, handlers[node], "cat", "/sys/kernel/mm/ksm/run")
+            assert said == ("1\n" if one == "true" else "0\n")
+        return True
+
+    first = {"matchLabels": {"kubernetes.io/hostname": "node01"}}
+    for selector, wanted in (({}, ("true", "true")), (first, ("true", "false"))):
+        await guests.configure(suite, ksmConfiguration={"nodeLabelSelector": None})
+        await guests.configure(suite, ksmConfiguration={"nodeLabelSelector": selector})
+        await suite.eventually(lambda wanted=wanted: merge(*wanted), 180, 2)
+    await suite.patch(f"{NODES}/node01", {"metadata": {"annotations": {FREE: None}}}, MERGE_PATCH)
+
+    async def idle() -> bool:
+        meta = (await suite.get(f"{NODES}/node01"))["metadata"]
+        return (meta["labels"][ENABLED], meta["annotations"][MANAGED]) == ("true", "false")
+
+    await suite.eventually(idle, 60)
+    await guests.configure(suite, ksmConfiguration=None)
+    await suite.eventually(lambda: merge("false", "false"), 180, 2)
+
+
 async def leader(suite: Suite) -> str:
     lease = await suite.get("/apis/coordination.k8s.io/v1/namespaces/kubevirt/leases/virt-controller")
     return str(lease["spec"]["holderIdentity"])

@@ -126,7 +126,7 @@ class VirtHandler:
         )
         self._streams = streams.Streams(clock, self.deeds.act)
         self._knowledge.listening = self._streams.listening
-        self.inside = Inside(self._vmis, partial(self.deeds.act, deed="panic"))
+        self.inside = Inside(self._vmis, partial(self.deeds.act, deed="panic"), self._heartbeats.merges_on)
         self._backups = backups.Backups(
             client, clock, self._vmis, pace=pace, reaches=lambda vmi: bool(self._knowledge.guest(vmi))
         )

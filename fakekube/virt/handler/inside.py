@@ -1,6 +1,8 @@
-"""Commands in launcher pods: they find the guest that lives there, and what they do to its processes happens to it."""
+"""Commands in launcher pods: they find the guest that lives there, and what they do to its processes happens to it. Those in pods
+of virt-handler find whether their node merges equal pages of memory."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from fakekube.agents.node_server.place import Container
 from fakekube.client.informer import Informer
@@ -8,18 +10,25 @@ from fakekube.machinery.objects import controller_of, dig, labels, namespace, ui
 from fakekube.machinery.wire import Object
 
 _COMPUTE = "compute"
+_MERGING = "/sys/kernel/mm/ksm/run"
 
 
 class Inside:
-    """`commands.Inside` of launchers. `crash` ends a guest."""
+    """`commands.Inside` of such pods. `crash` ends a guest, `merges` tells whether a node merges pages."""
 
-    def __init__(self, vmis: Informer, crash: Callable[[Object], Awaitable[None]]) -> None:
+    def __init__(
+        self, vmis: Informer, crash: Callable[[Object], Awaitable[None]], merges: Callable[[str], bool]
+    ) -> None:
         self._vmis = vmis
+        self._merges = merges
         self._crash = crash
         self._respawned: dict[str, int] = {}  # by pod uid: how often virtqemud has been killed
 
     async def enter(self, pod: Object, name: str, container: Container) -> Container:
-        """With what a launcher has; other containers as they are."""
+        """With what such a pod has; other containers as they are."""
+        if labels(pod).get("kubevirt.io") == "virt-handler":
+            merges = self._merges(dig(pod, "spec", "nodeName", default=""))
+            return replace(container, files={**container.files, _MERGING: "1\n" if merges else "0\n"})
         if labels(pod).get("kubevirt.io") != "virt-launcher" or name != _COMPUTE:
             return container
         from fakekube.virt.handler import launcher_programs  # noqa: PLC0415 - few servers are asked for domains' XML

@@ -2,24 +2,28 @@
 
 Nothing is found on a node: what is told is the same everywhere, and what somebody says of a node otherwise stays until the
 configuration changes. Then, as upstream every few minutes, the labels are made anew, but for nodes that are to be skipped.
-Origin: kubevirt: pkg/virt-handler/node-labeller/{node_labeller,model}.go, pkg/virt-handler/node-labeller/util/util.go
+Origin: kubevirt: pkg/virt-handler/node-labeller/{node_labeller,model}.go, pkg/virt-handler/node-labeller/util/util.go,
+pkg/virt-handler/ksm/ksm.go
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from fakekube.machinery import selectors
 from fakekube.machinery.objects import Obj, annotations, dig, labels
 
 SCHEDULABLE = "kubevirt.io/schedulable"
+MERGES, MERGED_BY_US = "kubevirt.io/ksm-enabled", "kubevirt.io/ksm-handler-managed"
 SKIP = "node-labeller.kubevirt.io/skip-node"
 OBSOLETE = "node-labeller.kubevirt.io/obsolete-host-model"
 
+_FREE = "kubevirt.io/ksm-free-percent-override"
 _HOST = "host-model-cpu.node.kubevirt.io/"
 _MODEL, _MIGRATION = "cpu-model.node.kubevirt.io/", "cpu-model-migration.node.kubevirt.io/"
 _OURS = (
     *(_MODEL, _MIGRATION, _HOST, OBSOLETE, "cpu-feature.node.kubevirt.io/", "cpu-timer.node.kubevirt.io/"),
     *("hyperv.node.kubevirt.io/", "host-model-required-features.node.kubevirt.io/"),
-    *("kubevirt.io/realtime", "kubevirt.io/sev", "kubevirt.io/ksm-enabled"),
+    *("kubevirt.io/realtime", "kubevirt.io/sev"),
 )
 _OLD = frozenset(
     (
@@ -101,6 +105,34 @@ def anew(node: Obj, configuration: Configuration) -> dict[str, str | None]:
     return made | {
         key: value for key, value in told.items() if key.startswith(_OURS) and own.get(key) != value
     }
+
+
+def merging(node: Obj, configuration: Configuration) -> tuple[dict[str, str], dict[str, str]]:
+    """Labels and annotations to be changed: whether equal pages of memory are merged there (KSM), and whether virt-handler has
+    them merged. It does so when memory is short, which it never is here, unless the node's annotation says that no memory is
+    enough. Nodes that were never meant are left alone."""
+    given = configuration.get("ksmConfiguration")
+    told, known = labels(node), annotations(node)
+    if given is None and MERGES not in told:
+        return {}, {}
+    try:
+        meant = selectors.from_object((given or {}).get("nodeLabelSelector")).matches(told)
+    except selectors.SelectorError:
+        meant = False
+    wanted = "true" if meant else "false"
+    running = "true" if meant and _is_short(known.get(_FREE, "")) else "false"
+    return (
+        {MERGES: wanted} if told.get(MERGES) != wanted else {},
+        {MERGED_BY_US: running} if known.get(MERGED_BY_US) != running else {},
+    )
+
+
+def _is_short(text: str) -> bool:
+    """Whether memory counts as short when such a part of it is not free."""
+    try:
+        return float(text) == 1.0
+    except ValueError:
+        return False
 
 
 def alarm(configuration: Configuration) -> str:

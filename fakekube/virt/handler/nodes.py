@@ -55,6 +55,10 @@ class Heartbeats:
         found = self._nodes.get(node)
         return found is None or self._lives(found)
 
+    def merges_on(self, node: str) -> bool:
+        """Whether virt-handler has equal pages merged there."""
+        return annotations(self._nodes.get(node) or {"metadata": {}}).get(labeller.MERGED_BY_US) == "true"
+
     def _lives(self, node: Obj) -> bool:
         own = name(node)
         return lives(node) and (own not in self._housed or any(self._pods.by_index("node", own)))
@@ -94,9 +98,11 @@ class Heartbeats:
         changed: dict[str, str | None] = dict(labeller.missing(node, configuration))
         if anew:
             changed |= labeller.anew(node, configuration)
+        merges, marks = labeller.merging(node, configuration)
+        changed |= merges
         try:
-            if age >= PERIOD or changed:
-                meta = {"labels": changed, "annotations": {HEARTBEAT: rfc3339(now)}}
+            if age >= PERIOD or changed or marks:
+                meta = {"labels": changed, "annotations": {HEARTBEAT: rfc3339(now), **marks}}
                 await self._client.patch(NODES, own, None, {"metadata": meta}, type="merge")
                 age = 0.0
             await self._offer(node, labeller.devices(configuration), anew=anew)

@@ -49,3 +49,24 @@ def test_room():
     """As many guests as the configuration says, or very many."""
     assert set(labeller.devices({}).values()) == {"16k"}
     assert labeller.devices({"virtualMachineInstancesPerNode": 10})["devices.kubevirt.io/kvm"] == "10"
+
+
+def test_merging_of_pages():
+    """A node that was never meant is left alone; a selector that is none means nobody; what is said already is not said again."""
+    node = {"metadata": {"name": "n", "labels": {"a": "b"}, "annotations": {}}}
+    assert labeller.merging(node, {}) == ({}, {})
+    for selector, wanted in ((None, "false"), ({}, "true"), ({"matchLabels": {"a": "c"}}, "false")):
+        found = labeller.merging(node, {"ksmConfiguration": {"nodeLabelSelector": selector}})
+        assert found == ({labeller.MERGES: wanted}, {labeller.MERGED_BY_US: "false"})
+    wrong = {"matchExpressions": [{"key": "a", "operator": "Near"}]}
+    assert labeller.merging(node, {"ksmConfiguration": {"nodeLabelSelector": wrong}})[0] == {
+        labeller.MERGES: "false"
+    }
+    short = {"kubevirt.io/ksm-free-percent-override": "1.0"}
+    meant = {"ksmConfiguration": {"nodeLabelSelector": {}}}
+    node["metadata"]["annotations"] = short
+    assert labeller.merging(node, meant) == ({labeller.MERGES: "true"}, {labeller.MERGED_BY_US: "true"})
+    node["metadata"]["labels"] = {labeller.MERGES: "true"}
+    node["metadata"]["annotations"] = {**short, labeller.MERGED_BY_US: "true"}
+    assert labeller.merging(node, meant) == ({}, {})
+    assert labeller.merging(node, {}) == ({labeller.MERGES: "false"}, {labeller.MERGED_BY_US: "false"})
