@@ -110,10 +110,9 @@ class World:
                 found.setdefault(uid(moment.obj), moment.name)
         return list(found.values())
 
-    def most(self, kind: Kind, counts: Any, since: float = 0.0) -> int:
-        """The most objects of a kind for which `counts` held at any one time."""
+    def counted(self, kind: Kind, counts: Any, since: float = 0.0) -> Iterator[int]:
+        """For how many objects of a kind `counts` held, after each of their changes."""
         now: dict[str, Object] = {}
-        most = 0
         for moment in self.follower.history:
             if moment.kind is not kind:
                 continue
@@ -122,8 +121,11 @@ class World:
             else:
                 now[moment.name] = moment.obj
             if moment.at >= since:
-                most = max(most, sum(map(bool, map(counts, now.values()))))
-        return most
+                yield sum(map(bool, map(counts, now.values())))
+
+    def most(self, kind: Kind, counts: Any, since: float = 0.0) -> int:
+        """The most objects of a kind for which `counts` held at any one time."""
+        return max(self.counted(kind, counts, since), default=0)
 
     # Acting
 

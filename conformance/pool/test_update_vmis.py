@@ -48,17 +48,8 @@ def down(one):
 
 def most_down(world, since, count):
     """The most of `count` guests that were missing, ending or not ready at any one time."""
-    now, worst = {}, 0
-    for moment in world.follower.history:
-        if moment.kind is not VMI:
-            continue
-        if moment.type == "DELETED":
-            now.pop(moment.name, None)
-        else:
-            now[moment.name] = moment.obj
-        if moment.at >= since:
-            worst = max(worst, count - sum(not down(one) for one in now.values()))
-    return worst
+    up = world.counted(VMI, lambda one: not down(one), since)
+    return count - min(up, default=count)
 
 
 @pytest.mark.smoke

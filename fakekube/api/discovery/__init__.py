@@ -7,7 +7,6 @@ k8s: staging/src/k8s.io/apiserver/pkg/endpoints/discovery/aggregated/negotiation
 import hashlib
 from collections.abc import Callable
 from functools import lru_cache
-from weakref import WeakKeyDictionary
 
 import orjson
 
@@ -20,7 +19,7 @@ from fakekube.api.discovery.documents import (
     paths,
     resource_list,
 )
-from fakekube.api.registry.catalog import Catalog
+from fakekube.api.registry.catalog import Catalog, Derived
 from fakekube.machinery.errors import MethodNotAllowed, NotAcceptable, NotFound
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object, Request, Response
@@ -54,8 +53,7 @@ _OURS = Versions()
 class _Documents:
     """Encoded documents of one state of the catalog, each made when first asked for."""
 
-    def __init__(self, revision: int) -> None:
-        self.revision = revision
+    def __init__(self) -> None:
         self._made: dict[str, tuple[bytes, str] | None] = {}
 
     def get(self, key: str, make: Callable[[], Object | None]) -> tuple[bytes, str] | None:
@@ -69,14 +67,7 @@ class _Documents:
         return self._made[key]
 
 
-_kept: WeakKeyDictionary[Catalog, _Documents] = WeakKeyDictionary()
-
-
-def _documents(catalog: Catalog) -> _Documents:
-    documents = _kept.get(catalog)
-    if documents is None or documents.revision != catalog.revision:
-        documents = _kept[catalog] = _Documents(catalog.revision)
-    return documents
+_documents = Derived(_Documents)
 
 
 async def handle(request: Request, catalog: Catalog, versions: Versions = _OURS) -> Response | None:
@@ -147,7 +138,7 @@ def _answer(
         if routed:
             raise negotiation.unrouted(negotiation.TYPES)
         raise NotAcceptable(f"only the following media types are accepted: {negotiation.TYPES}")
-    found = _documents(catalog).get(key, make)
+    found = _documents.of(catalog).get(key, make)
     assert found is not None, f"no document {key}"
     body, tag = found
     headers = [("ETag", tag), ("Vary", "Accept")]

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
-from weakref import WeakKeyDictionary
 
 import orjson
 
 from fakekube.api.discovery.documents import groups
 from fakekube.api.openapi import foreign, gnostic, paths, schemas
-from fakekube.api.registry.catalog import Catalog
+from fakekube.api.registry.catalog import Catalog, Derived
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.types import definitions
 from fakekube.machinery.errors import MethodNotAllowed
@@ -41,8 +40,7 @@ _TEXT = "text/plain; charset=utf-8"
 class _Documents:
     """Bytes of one state of the catalog."""
 
-    def __init__(self, revision: int) -> None:
-        self.revision = revision
+    def __init__(self) -> None:
         self.made: dict[str, bytes] = {}
         self.foreign: dict[str, Object] | None = None
 
@@ -53,19 +51,12 @@ class _Documents:
         return found
 
 
-_kept: WeakKeyDictionary[Catalog, _Documents] = WeakKeyDictionary()
-
-
-def _documents(catalog: Catalog) -> _Documents:
-    documents = _kept.get(catalog)
-    if documents is None or documents.revision != catalog.revision:
-        documents = _kept[catalog] = _Documents(catalog.revision)
-    return documents
+_documents = Derived(_Documents)
 
 
 def _foreign(catalog: Catalog) -> dict[str, Object]:
     """What aggregated APIs say of themselves, by the name of the document it is in."""
-    documents = _documents(catalog)
+    documents = _documents.of(catalog)
     if documents.foreign is None:
         cut = {
             f"apis/{group}/{version}": foreign.of_version(document, group, version)
@@ -82,7 +73,7 @@ def answer(request: Request, catalog: Catalog) -> Response | None:
     if path == "/openapi/v2":
         return _v2(request, catalog)
     if path == "/openapi/v3":
-        body = _documents(catalog).get("v3", lambda: orjson.dumps(index(catalog)))
+        body = _documents.of(catalog).get("v3", lambda: orjson.dumps(index(catalog)))
         return _tagged(request, Response(200, body, _TEXT))
     if path.startswith("/openapi/v3/"):
         return _v3(request, catalog, path.removeprefix("/openapi/v3/"))
@@ -98,7 +89,7 @@ def _tagged(request: Request, response: Response) -> Response:
 
 
 def _v2(request: Request, catalog: Catalog) -> Response:
-    kept = _documents(catalog)
+    kept = _documents.of(catalog)
     asked = request.headers.get("accept", "")
     if _V2_ASKED in asked or _V2_PROTOBUF in asked:
         body = kept.get("v2.pb", lambda: gnostic.encode(v2(catalog)))
@@ -115,7 +106,7 @@ def _v3(request: Request, catalog: Catalog, name: str) -> Response | None:
     asked = parse_qs(request.query).get("hash")
     if asked and asked[0] != current:
         return Response(301, headers=[("Location", f"/openapi/v3/{name}?hash={current}")])
-    body = _documents(catalog).get(name, lambda: orjson.dumps(v3(name, resources, other)))
+    body = _documents.of(catalog).get(name, lambda: orjson.dumps(v3(name, resources, other)))
     headers = [("ETag", f'"{current}"'), ("Vary", "Accept")]
     if asked:  # the address names the content, so it may be kept
         headers.append(("Cache-Control", "public, max-age=31536000, immutable"))

@@ -3,7 +3,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from fakekube.api.registry.strategy import ServedResource
 
@@ -64,3 +65,20 @@ class Catalog:
             if known is None or one.api_version == one.storage_api_version:
                 seen[one.prefix] = one
         yield from seen.values()
+
+
+T = TypeVar("T")
+
+
+class Derived(Generic[T]):
+    """What is made from a catalog, once for each of its states."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._known: WeakKeyDictionary[Catalog, tuple[int, T]] = WeakKeyDictionary()
+
+    def of(self, catalog: Catalog) -> T:
+        known = self._known.get(catalog)
+        if known is None or known[0] != catalog.revision:
+            known = self._known[catalog] = catalog.revision, self._make()
+        return known[1]

@@ -37,22 +37,16 @@ class Verdict:
 def check_preconditions(resource: ServedResource, obj: Object, options: DeleteOptions) -> None:
     """Raises Conflict, in whose text the kind stands where elsewhere the resource does."""
     meta = obj["metadata"]
-    if options.uid and options.uid != meta["uid"]:
-        raise conflict(
-            resource.kind,
-            resource.group,
-            meta["name"],
-            f"the UID in the precondition ({options.uid}) does not match the UID in record ({meta['uid']}). "
-            "The object might have been deleted and then recreated",
-        )
-    if options.version and options.version != meta["resourceVersion"]:
-        raise conflict(
-            resource.kind,
-            resource.group,
-            meta["name"],
-            f"the ResourceVersion in the precondition ({options.version}) does not match the ResourceVersion in record "
-            f"({meta['resourceVersion']}). The object might have been modified",
-        )
+    for what, wanted, present, perhaps in (
+        ("UID", options.uid, meta["uid"], "deleted and then recreated"),
+        ("ResourceVersion", options.version, meta["resourceVersion"], "modified"),
+    ):
+        if wanted and wanted != present:
+            said = (
+                f"the {what} in the precondition ({wanted}) does not match the {what} in record ({present}). "
+                f"The object might have been {perhaps}"
+            )
+            raise conflict(resource.kind, resource.group, meta["name"], said)
 
 
 def finalizers_after(obj: Object, policy: str) -> list[str]:

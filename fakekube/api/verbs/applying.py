@@ -14,8 +14,7 @@ from fakekube.api.registry.registry import Written
 from fakekube.api.schema.duplicates import duplicate_fields
 from fakekube.api.verbs import decoding
 from fakekube.api.verbs.call import Call
-from fakekube.api.verbs.create import admission_of as creation
-from fakekube.api.verbs.create import check_namespace
+from fakekube.api.verbs.create import admitted, check_namespace
 from fakekube.api.verbs.update import admission_of, admit, check_name, keep_other_half
 from fakekube.machinery.errors import ApiError, BadRequest, NotFound, conflict, invalid
 from fakekube.machinery.field_errors import required
@@ -163,9 +162,5 @@ async def _create_applied(call: Call, applied: Object, options: WriteOptions) ->
     check_name(obj, call.info.name)
     _refuse_nulls(call, applied, obj, None)
     resource.strategy.default(obj)
-    attributes, context = creation(call, obj, options, call.info.namespace if resource.namespaced else "")
-    context.recorded = True
-    await call.admission.mutate(attributes)
-    if attributes.obj is None:
-        raise ApiError("admission returned no object")
-    return await call.registry.create(resource, attributes.obj, attributes.namespace, context)
+    namespace = call.info.namespace if resource.namespaced else ""
+    return await admitted(call, obj, options, namespace, recorded=True)

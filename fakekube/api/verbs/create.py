@@ -3,7 +3,7 @@
 from fakekube.api import bodies
 from fakekube.api.admission.attributes import CREATE, Attributes
 from fakekube.api.options import WriteOptions
-from fakekube.api.registry.registry import WriteContext
+from fakekube.api.registry.registry import WriteContext, Written
 from fakekube.api.verbs import decoding
 from fakekube.api.verbs.call import Call
 from fakekube.machinery.errors import BadRequest
@@ -19,16 +19,25 @@ async def create(call: Call) -> Response:
     decoding.check_fields(call, obj, request.body, options)
     namespace = check_namespace(call, obj)
     resource.strategy.default(obj)
-    attributes, context = admission_of(call, obj, options, namespace)
-    attributes.obj = call.registry.record(resource, None, obj, context)
-    context.recorded = True
-    await call.admission.mutate(attributes)
-    assert attributes.obj is not None
-    written = await call.registry.create(resource, attributes.obj, namespace, context)
+    written = await admitted(call, obj, options, namespace)
     return call.written(written, 201, dry_run=options.dry_run)
 
 
-def admission_of(
+async def admitted(
+    call: Call, obj: Object, options: WriteOptions, namespace: str, *, recorded: bool = False
+) -> Written:
+    """The second half of each create, once the object is read and defaulted: admission, then the registry. `recorded`: it
+    says already who owns what of it."""
+    attributes, context = _admission_of(call, obj, options, namespace)
+    if not recorded:
+        attributes.obj = call.registry.record(call.resource, None, obj, context)
+    context.recorded = True
+    await call.admission.mutate(attributes)
+    assert attributes.obj is not None
+    return await call.registry.create(call.resource, attributes.obj, namespace, context)
+
+
+def _admission_of(
     call: Call, obj: Object, options: WriteOptions, namespace: str
 ) -> tuple[Attributes, WriteContext]:
     """What admission gets to see of a create, and the registry's context that ends in admission's second half."""

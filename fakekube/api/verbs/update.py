@@ -6,8 +6,7 @@ from fakekube.api.options import WriteOptions
 from fakekube.api.registry.registry import WriteContext
 from fakekube.api.verbs import decoding
 from fakekube.api.verbs.call import Call
-from fakekube.api.verbs.create import admission_of as creation
-from fakekube.api.verbs.create import check_namespace
+from fakekube.api.verbs.create import admitted, check_namespace
 from fakekube.machinery.errors import BadRequest, NotFound
 from fakekube.machinery.wire import Object, Response
 
@@ -44,12 +43,7 @@ async def update(call: Call) -> Response:
         if not resource.strategy.allow_create_on_update or info.subresource:
             raise
         resource.strategy.default(wanted)
-        creating, context = creation(call, wanted, options, namespace)
-        creating.obj = call.registry.record(resource, None, wanted, context)
-        context.recorded = True
-        await call.admission.mutate(creating)
-        assert creating.obj is not None
-        written = await call.registry.create(resource, creating.obj, namespace, context)
+        written = await admitted(call, wanted, options, namespace)
     return call.written(written, dry_run=options.dry_run)
 
 

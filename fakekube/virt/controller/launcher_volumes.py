@@ -14,6 +14,7 @@ _EMPTY_DIRS = ("private", "public", "sockets", "virt-bin-share-dir", "libvirt-ru
 _SECRETS = "/var/run/kubevirt-private/secret"
 _FILES = {"udata": ("userdata", "userData"), "ndata": ("networkdata", "networkData")}
 _REFERENCES = {"udata": "secretRef", "ndata": "networkDataSecretRef"}
+_PASSED_ON = {"configMap": ("name", "optional"), "secret": ("secretName", "optional")}
 _CREDENTIAL = "-access-cred"
 
 
@@ -36,28 +37,9 @@ def volumes(vmi: Obj, settings: Settings, target: Target | None, state: str = ""
                     },
                 }
             )
-        elif "configMap" in volume:
-            made.append(
-                {
-                    "name": own,
-                    "configMap": {
-                        key: volume["configMap"][key]
-                        for key in ("name", "optional")
-                        if key in volume["configMap"]
-                    },
-                }
-            )
-        elif "secret" in volume:
-            made.append(
-                {
-                    "name": own,
-                    "secret": {
-                        key: volume["secret"][key]
-                        for key in ("secretName", "optional")
-                        if key in volume["secret"]
-                    },
-                }
-            )
+        elif kind := next((one for one in _PASSED_ON if one in volume), ""):
+            members = {key: volume[kind][key] for key in _PASSED_ON[kind] if key in volume[kind]}
+            made.append({"name": own, kind: members})
         elif secret := dig(volume, "sysprep", "secret", "name"):
             made.append({"name": own, "secret": {"secretName": secret}})
         elif config := dig(volume, "sysprep", "configMap", "name"):
