@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fakekube import apply_files
-from fakekube.client import kubeconfig
+from fakekube.client import own_kubeconfig
 from fakekube.client.client import Client
 from fakekube.client.http import HttpTransport
 from fakekube.client.informer import Informer
@@ -229,7 +229,7 @@ async def hold(url: str, demo: Demo) -> None:
     """Stay up until Ctrl-C, for the visitor to try things."""
     with tempfile.TemporaryDirectory(prefix="fakekube-demo-") as folder:
         path = Path(folder, "kubeconfig")
-        kubeconfig.write(path, url)
+        own_kubeconfig.write(path, url)
         demo.say("It stays up; in another terminal:\n")
         for line in (
             f"export KUBECONFIG={path}",

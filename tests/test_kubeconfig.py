@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fakekube.client import kubeconfig
+from fakekube.client import kubeconfig, own_kubeconfig
 from fakekube.client.kubeconfig import KubeconfigError, load
 
 B64 = base64.b64encode
@@ -172,8 +172,8 @@ def test_a_pod_without_its_account(home: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_write(home: Path) -> None:
     """What is written is private, can be read back, and may be replaced by ourselves."""
     path = home / "new" / "config"
-    kubeconfig.write(path, "http://127.0.0.1:1", token="t")
-    kubeconfig.write(path, "https://127.0.0.1:2", ca_data=b"ca", token="t")
+    own_kubeconfig.write(path, "http://127.0.0.1:1", token="t")
+    own_kubeconfig.write(path, "https://127.0.0.1:2", ca_data=b"ca", token="t")
     access = load(path, "fakekube")
     assert (access.server, access.token, access.ca_data) == ("https://127.0.0.1:2", "t", b"ca")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -185,7 +185,7 @@ def test_write_spares_other_files(home: Path) -> None:
     path = save(home / "c", config("mine"))
     before = path.read_bytes()
     with pytest.raises(KubeconfigError, match="add --merge"):
-        kubeconfig.write(path, "http://127.0.0.1:1")
+        own_kubeconfig.write(path, "http://127.0.0.1:1")
     assert path.read_bytes() == before
 
 
@@ -193,7 +193,7 @@ def test_write_to_impossible_place(home: Path) -> None:
     """A place that cannot be written is said in a sentence."""
     (home / "file").touch()
     with pytest.raises(KubeconfigError, match="cannot write"):
-        kubeconfig.write(home / "file" / "config", "http://127.0.0.1:1")
+        own_kubeconfig.write(home / "file" / "config", "http://127.0.0.1:1")
 
 
 def test_merge_and_unmerge(home: Path) -> None:
@@ -203,26 +203,26 @@ def test_merge_and_unmerge(home: Path) -> None:
     real.chmod(0o640)
     link = home / "link"
     link.symlink_to(real)
-    before = kubeconfig.merge(link, "http://127.0.0.1:1", token="t")
+    before = own_kubeconfig.merge(link, "http://127.0.0.1:1", token="t")
     assert before == "mine"
     assert load(link).server == "http://127.0.0.1:1"
-    kubeconfig.merge(link, "http://127.0.0.1:2", token="t")
+    own_kubeconfig.merge(link, "http://127.0.0.1:2", token="t")
     merged = yaml.safe_load(real.read_text())
     assert merged["clusters"][0] == mine["clusters"][0]
     assert [one["name"] for one in merged["contexts"]] == ["mine", "fakekube"]
     assert link.is_symlink()
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
-    kubeconfig.unmerge(link, before, "http://127.0.0.1:1")
+    own_kubeconfig.unmerge(link, before, "http://127.0.0.1:1")
     assert load(link).server == "http://127.0.0.1:2"
-    kubeconfig.unmerge(link, before, "http://127.0.0.1:2")
+    own_kubeconfig.unmerge(link, before, "http://127.0.0.1:2")
     assert yaml.safe_load(real.read_text()) == mine
 
 
 def test_merge_into_nothing(home: Path) -> None:
     """A missing file is made, in a missing folder."""
     path = home / ".kube" / "config"
-    assert kubeconfig.default_file() == path
-    assert kubeconfig.merge(path, "http://127.0.0.1:1") == ""
+    assert own_kubeconfig.default_file() == path
+    assert own_kubeconfig.merge(path, "http://127.0.0.1:1") == ""
     assert load().server == "http://127.0.0.1:1"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -231,9 +231,9 @@ def test_merge_never_overwrites_what_it_cannot_read(home: Path) -> None:
     """An unreadable file, or one locked by kubectl, stays as it is."""
     path = save(home / "c", "a: [")
     with pytest.raises(KubeconfigError, match="not valid YAML"):
-        kubeconfig.merge(path, "http://127.0.0.1:1")
+        own_kubeconfig.merge(path, "http://127.0.0.1:1")
     assert path.read_text() == "a: ["
     (home / "c.lock").touch()
     with pytest.raises(KubeconfigError, match="being changed by somebody else"):
-        kubeconfig.merge(path, "http://127.0.0.1:1")
+        own_kubeconfig.merge(path, "http://127.0.0.1:1")
     assert (home / "c.lock").exists()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakekube import tls
-from fakekube.client import kubeconfig
+from fakekube.client import kubeconfig, own_kubeconfig
 from fakekube.client.http import HttpTransport, Unreachable
 from fakekube.machinery.wire import Request, Response
 from fakekube.server import Server
@@ -105,18 +105,18 @@ async def test_certificates_that_are_renewed(tmp_path: Path) -> None:
     before, after = (tls.identity(folder=tmp_path / name) for name in ("before", "after"))
     path = tmp_path / "kubeconfig"
     async with Server(ok, ssl_context=before.context) as server:
-        kubeconfig.write(path, server.url, ca_data=before.ca_data)
+        own_kubeconfig.write(path, server.url, ca_data=before.ca_data)
         transport = HttpTransport.to(kubeconfig.load(path))
         assert (await transport(Request("GET", "/"))).status == 200
     async with Server(ok, port=server.port, ssl_context=after.context) as server, transport:
         for _ in range(2):
             with pytest.raises(Unreachable, match="certificate"):
                 await transport(Request("GET", "/"))
-        kubeconfig.write(path, "https://elsewhere", ca_data=after.ca_data)
+        own_kubeconfig.write(path, "https://elsewhere", ca_data=after.ca_data)
         for _ in range(2):
             with pytest.raises(Unreachable, match="certificate"):
                 await transport(Request("GET", "/"))
-        kubeconfig.write(path, server.url, ca_data=after.ca_data)
+        own_kubeconfig.write(path, server.url, ca_data=after.ca_data)
         with pytest.raises(Unreachable, match="certificate"):
             await transport(Request("GET", "/"))
         assert (await transport(Request("GET", "/"))).status == 200

@@ -1,7 +1,7 @@
-"""Which addresses stand behind a Service, and how they are spread over objects. Pure.
+"""Which addresses stand behind a Service. Pure.
 
 A Service's pods become `Ready`-aware endpoints, grouped by the ports their containers really listen on; groups become
-the subsets of one Endpoints object and the endpoints of EndpointSlices. Slices that need no change are left alone.
+the subsets of one Endpoints object. How they are spread over EndpointSlices: `endpoint_slices`.
 
 Upstream: k8s: pkg/controller/endpoint/endpoints_controller.go, staging/src/k8s.io/endpointslice/reconciler.go
 """
@@ -9,14 +9,13 @@ Upstream: k8s: pkg/controller/endpoint/endpoints_controller.go, staging/src/k8s.
 import ipaddress
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
 
-MAX_IN_SLICE = 100
 MAX_IN_ENDPOINTS = 1000
 SERVICE_NAME, MANAGED_BY = "kubernetes.io/service-name", "endpointslice.kubernetes.io/managed-by"
 HEADLESS = "service.kubernetes.io/headless"
@@ -34,15 +33,6 @@ class Shape:
 
     family: str
     ports: tuple[Port, ...]
-
-
-@dataclass(slots=True)
-class Changes:
-    """What has to be written."""
-
-    create: list[Object] = field(default_factory=list)
-    update: list[Object] = field(default_factory=list)
-    delete: list[Object] = field(default_factory=list)
 
 
 # --- from pods -------------------------------------------------------------------------------------------------
@@ -149,7 +139,7 @@ def _subset(ready: list[Object], unready: list[Object], ports: tuple[Port, ...])
         if entries:
             subset[member] = sorted(entries, key=lambda one: ipaddress.ip_address(one["ip"]).packed)
     if ports:
-        subset["ports"] = [_port(port, always_named=False) for port in ports]
+        subset["ports"] = [shown_port(port, always_named=False) for port in ports]
     return subset
 
 
@@ -220,101 +210,8 @@ def endpoints_of_subsets(subsets: Iterable[Object]) -> dict[Shape, list[Endpoint
     return found
 
 
-# --- slices ----------------------------------------------------------------------------------------------------
-
-
-def shape_of(slice_: Object) -> Shape:
-    """What the endpoints of a present slice share."""
-    ports = tuple(
-        (
-            one.get("name") or "",
-            one.get("protocol") or "TCP",
-            one.get("port") or 0,
-            one.get("appProtocol") or "",
-        )
-        for one in slice_.get("ports") or ()
-    )
-    return Shape(str(slice_.get("addressType") or "IPv4"), ports)
-
-
-def plan(
-    wanted: Mapping[Shape, Sequence[Endpoint]],
-    present: Iterable[Object],
-    template: Object,
-    *,
-    families: Sequence[str] = (),
-    limit: int = MAX_IN_SLICE,
-) -> Changes:
-    """The fewest writes that make the slices say what is wanted. Each of `families` keeps a slice, empty if need be."""
-    changes = Changes()
-    by_shape: dict[Shape, list[Object]] = {}
-    for slice_ in present:
-        by_shape.setdefault(shape_of(slice_), []).append(slice_)
-    shapes = dict(wanted)
-    for family in families:
-        if not any(shape.family == family for shape in shapes):
-            kept = next((shape for shape in by_shape if shape.family == family), Shape(family, ()))
-            shapes[kept] = []
-    for shape, slices in by_shape.items():
-        if shape not in shapes:
-            changes.delete += slices
-    for shape, endpoints in shapes.items():
-        _fill(changes, shape, endpoints, by_shape.get(shape, []), template=template, limit=limit)
-    return changes
-
-
-def _fill(
-    changes: Changes,
-    shape: Shape,
-    endpoints: Sequence[Endpoint],
-    slices: list[Object],
-    *,
-    template: Object,
-    limit: int,
-) -> None:
-    left = {_identity(one): one for one in endpoints}
-    kept: list[tuple[Object, list[Endpoint], bool]] = []
-    for slice_ in slices:
-        had = slice_.get("endpoints") or []
-        now = [left.pop(_identity(one)) for one in had if _identity(one) in left]
-        kept.append((slice_, now, now != had or not _described(slice_, template)))
-    kept.sort(key=lambda one: not one[2])  # those that are written anyway take the new ones first
-    for slice_, now, touched in kept:
-        room = min(limit - len(now), len(left))
-        taken = room if touched or room == len(left) else 0
-        now += [left.pop(identity) for identity in list(left)[:taken]]
-        changed = touched or taken > 0
-        if not now and (endpoints or slice_ is not slices[0]):
-            changes.delete.append(slice_)
-        elif changed:
-            changes.update.append(_slice(slice_, template, shape, now))
-    rest = list(left.values())
-    for start in range(0, len(rest), limit) if rest or kept else (0,):
-        changes.create.append(_slice(None, template, shape, rest[start : start + limit]))
-
-
-def _identity(endpoint: Endpoint) -> tuple[Any, ...]:
-    return tuple(endpoint["addresses"]), dig(endpoint, "targetRef", "uid")
-
-
-def _described(slice_: Object, template: Object) -> bool:
-    return bool(objects.labels(slice_) == template["metadata"]["labels"])
-
-
-def _slice(slice_: Object | None, template: Object, shape: Shape, endpoints: list[Endpoint]) -> Object:
-    meta = template["metadata"]
-    if slice_ is not None:
-        meta = {**slice_["metadata"], "labels": meta["labels"]}
-    return {
-        **template,
-        "metadata": meta,
-        "addressType": shape.family,
-        "endpoints": endpoints or None,
-        "ports": [_port(port, always_named=True) for port in shape.ports] or None,
-    }
-
-
-def _port(port: Port, *, always_named: bool) -> Object:
+def shown_port(port: Port, *, always_named: bool) -> Object:
+    """A port as Endpoints and slices list it."""
     name, protocol, number, app = port
     shown: Object = {"name": name} if name or always_named else {}
     shown |= {"port": number, "protocol": protocol}

@@ -1,6 +1,6 @@
 """Keeps Endpoints and EndpointSlices behind Services: of ready pods, or mirrored from what somebody wrote by hand.
 
-`endpoint_planning` decides; this module watches and writes. Whoever has no selector keeps their own Endpoints.
+`endpoint_planning` and `endpoint_slices` decide; this module watches and writes. Whoever has no selector keeps their own Endpoints.
 
 Upstream: k8s: pkg/controller/endpoint, pkg/controller/endpointslice, pkg/controller/endpointslicemirroring
 """
@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from fakekube.agents import endpoint_planning as planning
-from fakekube.agents.endpoint_planning import HEADLESS, MANAGED_BY, OVER_CAPACITY, SERVICE_NAME, Changes
+from fakekube.agents.endpoint_planning import HEADLESS, MANAGED_BY, OVER_CAPACITY, SERVICE_NAME
+from fakekube.agents.endpoint_slices import Changes, plan
 from fakekube.agents.identities import as_controller
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -109,7 +110,7 @@ class Endpoints:
         pods = [pod for pod in self._pods.in_namespace(objects.namespace(service)) if _selects(service, pod)]
         zones = {objects.name(node): objects.labels(node).get(_ZONE, "") for node in self._nodes.objects()}
         wanted = planning.endpoints_of_pods(service, pods, zones)
-        changes = planning.plan(
+        changes = plan(
             wanted,
             self._slices_of(key, CONTROLLER),
             _template(service, CONTROLLER, _labels_of(service)),
@@ -171,7 +172,7 @@ class Endpoints:
         copied = {name: v for name, v in objects.annotations(endpoints).items() if name not in _NOT_COPIED}
         if copied:
             template["metadata"]["annotations"] = copied
-        changes = planning.plan(wanted, present, template, limit=_MIRRORED_IN_SLICE)
+        changes = plan(wanted, present, template, limit=_MIRRORED_IN_SLICE)
         await _quietly(lambda: self._write(self._mirror_client, MIRROR, key, changes))
         return None
 

@@ -155,23 +155,23 @@ def _tokens(options: Options) -> tuple[str, ...]:
 @contextlib.contextmanager
 def _kubeconfig(options: Options, url: str, ca_data: bytes | None, token: str) -> Iterator[Path]:
     """The file that leads to the server: our own, removed at the end; the one asked for; or a context in the user's."""
-    from fakekube.client import kubeconfig  # noqa: PLC0415
+    from fakekube.client import own_kubeconfig  # noqa: PLC0415
 
     if options.merge:
-        path = Path(options.kubeconfig) if options.kubeconfig else kubeconfig.default_file()
-        before = kubeconfig.merge(path, url, ca_data=ca_data, token=token)
+        path = Path(options.kubeconfig) if options.kubeconfig else own_kubeconfig.default_file()
+        before = own_kubeconfig.merge(path, url, ca_data=ca_data, token=token)
         try:
             yield path.absolute()
         finally:
-            kubeconfig.unmerge(path, before, url)
+            own_kubeconfig.unmerge(path, before, url)
     elif options.kubeconfig:
         path = Path(options.kubeconfig)
-        kubeconfig.write(path, url, ca_data=ca_data, token=token)
+        own_kubeconfig.write(path, url, ca_data=ca_data, token=token)
         yield path.absolute()
     else:
         with tempfile.TemporaryDirectory(prefix="fakekube-") as folder:
             path = Path(folder, "kubeconfig")
-            kubeconfig.write(path, url, ca_data=ca_data, token=token)
+            own_kubeconfig.write(path, url, ca_data=ca_data, token=token)
             yield path
 
 

@@ -1,23 +1,18 @@
-"""Kubeconfig files: reading the user's way to a cluster, and writing ours. No connections are made here.
+"""Kubeconfig files: the user's way to a cluster. No connections are made here; ours are written by `own_kubeconfig`.
 
-Reading follows kubectl: `$KUBECONFIG` may list several files, the first mention of a name wins, `~/.kube/config` is the
-default, and a pod without any reads its service account. Writing is atomic (a temporary file, renamed) and private.
+As with kubectl, `$KUBECONFIG` may list several files, the first mention of a name wins, `~/.kube/config` is the default,
+and a pod without any reads its service account.
 Origin: k8s: staging/src/k8s.io/client-go/tools/clientcmd/{loader,client_config}.go, rest/config.go: InClusterConfig
 """
 
 import base64
 import binascii
-import contextlib
-import json
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-NAME = "fakekube"  # of the context, the cluster and the user this project writes
-_OURS = "# Written by fakekube; replaced and removed without asking."
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 Config = dict[str, Any]
@@ -43,13 +38,10 @@ class Access:
     )  # reads where this came from anew
 
 
-# --- reading ---------------------------------------------------------------------------------------------------
-
-
 def load(path: str | os.PathLike[str] | None = None, context: str | None = None) -> Access:
     """What `path`, else $KUBECONFIG, else ~/.kube/config, else the pod's service account says. Raises KubeconfigError."""
-    files = [Path(path)] if path is not None else _default_files()
-    configs = [_read(file) for file in files if path is not None or file.exists()]
+    files = [Path(path)] if path is not None else default_files()
+    configs = [read(file) for file in files if path is not None or file.exists()]
     if not configs:
         pod = bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
         if pod and (_SERVICE_ACCOUNT / "token").exists():
@@ -91,12 +83,12 @@ def in_cluster(folder: Path = _SERVICE_ACCOUNT) -> Access:
     )
 
 
-def _default_files() -> list[Path]:
+def default_files() -> list[Path]:
     listed = [Path(one) for one in os.environ.get("KUBECONFIG", "").split(os.pathsep) if one]
     return listed or [Path.home() / ".kube" / "config"]
 
 
-def _read(path: Path) -> Config:
+def read(path: Path) -> Config:
     """A file's content, its relative paths made absolute."""
     import yaml  # noqa: PLC0415 - the server starts without it
 
@@ -195,123 +187,3 @@ def _rotated(path: Path) -> Callable[[], str]:
         return seen[1]
 
     return token
-
-
-# --- writing ---------------------------------------------------------------------------------------------------
-
-
-def write(
-    path: str | os.PathLike[str], server: str, *, ca_data: bytes | None = None, token: str = ""
-) -> None:
-    """A file of our own: one context, named `fakekube`. Raises KubeconfigError before overwriting somebody else's."""
-    path = Path(path)
-    if path.exists() and path.stat().st_size and not path.read_bytes().startswith(_OURS.encode()):
-        raise KubeconfigError(
-            f"{path} exists and was not written by fakekube; add --merge to keep what is in it"
-        )
-    cluster, user = _entries(server, ca_data, token)
-    lines = [_OURS, "apiVersion: v1", "kind: Config", f"current-context: {NAME}", "preferences: {}"]
-    lines += [
-        "contexts:",
-        f"- name: {NAME}",
-        f"  context: {{cluster: {NAME}, user: {NAME}, namespace: default}}",
-    ]
-    for section, entry, content in (("clusters", "cluster", cluster), ("users", "user", user)):
-        lines += [f"{section}:", f"- name: {NAME}", f"  {entry}: {json.dumps(content)}"]
-    _replace(path, "\n".join(lines) + "\n")
-
-
-def merge(path: str | os.PathLike[str], server: str, *, ca_data: bytes | None = None, token: str = "") -> str:
-    """Add our context to a file and make it current; all else stays. The context that was current is returned."""
-    cluster, user = _entries(server, ca_data, token)
-    with _locked(Path(path)) as (config, save):
-        config.setdefault("apiVersion", "v1")
-        config.setdefault("kind", "Config")
-        _put(config, "clusters", "cluster", cluster)
-        _put(config, "users", "user", user)
-        _put(config, "contexts", "context", {"cluster": NAME, "user": NAME, "namespace": "default"})
-        before = str(config.get("current-context") or "")
-        config["current-context"] = NAME
-        save(config)
-    return before if before != NAME else ""
-
-
-def unmerge(path: str | os.PathLike[str], current: str, server: str) -> None:
-    """Take our context out again, unless it leads to another server by now, and go back to `current`."""
-    with _locked(Path(path)) as (config, save):
-        ours: Config = next((one for one in config.get("clusters") or () if one.get("name") == NAME), {})
-        if (ours.get("cluster") or {}).get("server") != server:
-            return
-        for section in ("clusters", "users", "contexts"):
-            config[section] = [one for one in config.get(section) or () if one.get("name") != NAME]
-        if config.get("current-context") == NAME:
-            config["current-context"] = current
-        save(config)
-
-
-def default_file() -> Path:
-    """The file kubectl itself would change: the first of $KUBECONFIG, else ~/.kube/config."""
-    return _default_files()[0]
-
-
-def _entries(server: str, ca_data: bytes | None, token: str) -> tuple[Config, Config]:
-    cluster: Config = {"server": server}
-    if ca_data:
-        cluster["certificate-authority-data"] = base64.b64encode(ca_data).decode()
-    if server.startswith("http:"):
-        cluster["insecure-skip-tls-verify"] = (
-            True  # there is no TLS to verify; JavaScript's client wants it said
-        )
-    return cluster, {"token": token} if token else {}
-
-
-def _put(config: Config, section: str, entry: str, content: Config) -> None:
-    others = [one for one in config.get(section) or () if one.get("name") != NAME]
-    config[section] = [*others, {"name": NAME, entry: content}]
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[tuple[Config, Callable[[Config], None]]]:
-    """A file's raw content and the way to save it, under the lock kubectl itself uses (`<file>.lock`)."""
-    import yaml  # noqa: PLC0415 - the server starts without it
-
-    path = path.resolve()  # a linked file stays a link
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = path.with_name(path.name + ".lock")
-    try:
-        lock.touch(exist_ok=False)
-    except FileExistsError as error:
-        raise KubeconfigError(f"{path} is being changed by somebody else; if not, remove {lock}") from error
-    except OSError as error:
-        raise KubeconfigError(f"cannot write the kubeconfig {path}: {error.strerror}") from error
-    try:
-        if path.exists():
-            _read(path)  # refuses what cannot be understood, so that it is never overwritten
-            config = yaml.safe_load(path.read_text()) or {}
-        else:
-            config = {}
-        yield config, lambda content: _replace(path, yaml.safe_dump(content, sort_keys=False))
-    finally:
-        lock.unlink(missing_ok=True)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write in one step, readable by the owner only (or as the file was before)."""
-    path = path.resolve()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                file.write(text)
-                if path.exists():  # somebody's file: what replaces it must be on the disk before it does
-                    file.flush()
-                    os.fsync(file.fileno())
-            Path(name).chmod(mode)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise KubeconfigError(f"cannot write the kubeconfig {path}: {error.strerror or error}") from error

@@ -18,7 +18,7 @@ import orjson
 
 from fakekube import apply_files, passage
 from fakekube.apply_files import Manifest, ManifestError
-from fakekube.client import kubeconfig
+from fakekube.client import own_kubeconfig
 from fakekube.client.client import Client
 from fakekube.clock import RealClock
 from fakekube.cluster import Cluster
@@ -194,7 +194,7 @@ class Fakekube:
             folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="fakekube-"))
             self.url = server.url
             self._kubeconfig = Path(folder, "kubeconfig")
-            kubeconfig.write(self._kubeconfig, server.url, token="fakekube")  # noqa: S106 - nobody checks it
+            own_kubeconfig.write(self._kubeconfig, server.url, token="fakekube")  # noqa: S106 - nobody checks it
         return self._kubeconfig
 
     async def kubectl(self, arguments: str | Iterable[str], *, stdin: str = "", check: bool = True) -> str:

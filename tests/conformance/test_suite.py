@@ -15,7 +15,7 @@ from conformance.conftest import BARE, FULL
 from conformance.implementations import DEVIATIONS
 from conformance.mutations import MUTANTS, SAFETY, UNSEEN
 from conformance.statements import load
-from fakekube.client import kubeconfig
+from fakekube.client import own_kubeconfig
 
 ROOT = Path(__file__).parents[2]
 FAKEKUBE = [sys.executable, "-m", "fakekube", "conformance"]
@@ -142,7 +142,7 @@ def test_clusters_that_cannot_be_judged_are_one_sentence(tmp_path):
     odd = run("--kubeconfig", str(config), "--select", "P-044", "--jobs", "0")
     assert f"{config} leads to no cluster: it is no kubeconfig" in odd.stderr
     config = tmp_path / "away"
-    kubeconfig.write(config, "http://127.0.0.1:9")
+    own_kubeconfig.write(config, "http://127.0.0.1:9")
     config.write_text(config.read_text().replace(", user: fakekube", ""))  # nobody in particular
     away = run("--kubeconfig", str(config), "--select", "P-044", "--jobs", "0")
     assert (away.returncode, "Traceback" in away.stdout + away.stderr) == (2, False)

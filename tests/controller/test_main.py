@@ -13,7 +13,7 @@ import pytest
 from controller import revisions
 from controller.__main__ import main
 from fakekube.api.apiserver import ApiServer
-from fakekube.client import kubeconfig
+from fakekube.client import own_kubeconfig
 from fakekube.client.client import Client
 from fakekube.ids import Ids
 from fakekube.machinery import objects
@@ -44,7 +44,7 @@ async def bare_api(tmp_path):
     admin = Client(api).as_user("admin", "system:masters")
     async with Server(api) as server:
         path = tmp_path / "kubeconfig"
-        kubeconfig.write(path, server.url)
+        own_kubeconfig.write(path, server.url)
         yield admin, path
         api.close()
 
@@ -203,7 +203,7 @@ async def test_definitions_come_late_and_go_and_come_back(bare_api, world):
 async def test_a_server_that_begins_anew_is_followed(tmp_path, world):
     """Another store behind the same address, whose versions start from 1: what was known before counts for nothing."""
     path, port = tmp_path / "kubeconfig", free_port()
-    kubeconfig.write(path, f"http://127.0.0.1:{port}")
+    own_kubeconfig.write(path, f"http://127.0.0.1:{port}")
     async with started("--kubeconfig", path, "--metrics-port", "-1", "--reconcile-delay", "0.05") as process:
         await said(process, "trying again")
         for seed in range(2):
@@ -237,7 +237,7 @@ async def test_a_token_that_is_rotated(tmp_path, world):
     path = tmp_path / "kubeconfig"
     (tmp_path / "token").write_text("old")
     async with Server(guarded) as server:
-        kubeconfig.write(path, server.url, token="x")
+        own_kubeconfig.write(path, server.url, token="x")
         path.write_text(path.read_text().replace('{"token": "x"}', '{"tokenFile": "token"}'))
         flags = ["--kubeconfig", path, "--metrics-port", "-1", "--reconcile-delay", "0.05", "--leader-elect"]
         async with started(*flags) as process:
