@@ -210,10 +210,12 @@ def reconsidered(vmi: Obj) -> Object | None:
         return None
     told = {one["type"]: one for one in migratability(vmi)}
     listed = list(status.get("conditions") or ())
-    if all(told.get(one["type"], one).get("message") == one.get("message") for one in listed):
+    method = migration_method(vmi)
+    same = all(told.get(one["type"], one).get("message") == one.get("message") for one in listed)
+    if same and status.get("migrationMethod", method) == method:
         return None
     changed = [told.get(one["type"], one) for one in listed]
-    return {**status, "conditions": changed, "migrationMethod": migration_method(vmi)}
+    return {**status, "conditions": changed, "migrationMethod": method}
 
 
 def migration_method(vmi: Obj) -> str:
@@ -225,7 +227,7 @@ def migration_method(vmi: Obj) -> str:
         for one in devices.get("disks") or ()
         if "cdrom" in one and dig(one, "cdrom", "readonly", default=True)
     }
-    if any(True for _ in _disk_reasons(vmi)):
+    if any(True for _ in _disk_reasons(vmi)) or _moved_volumes(vmi):
         return "BlockMigration"
     for volume in dig(vmi, "spec", "volumes", default=()):
         shared = {"persistentVolumeClaim", "dataVolume", "hostDisk"} & volume.keys()
@@ -252,7 +254,7 @@ def _network_reasons(vmi: Obj) -> Iterable[tuple[str, str]]:
 
 
 def _disk_reasons(vmi: Obj) -> Iterable[tuple[str, str]]:
-    shared = _shared_volumes(vmi)
+    shared = _shared_volumes(vmi) | _moved_volumes(vmi)
     for volume in dig(vmi, "spec", "volumes", default=()):
         source = volume.get("persistentVolumeClaim") or volume.get("dataVolume")
         if source and volume["name"] not in shared:
@@ -266,6 +268,11 @@ def _disk_reasons(vmi: Obj) -> Iterable[tuple[str, str]]:
         if "hostDisk" in volume and not volume["hostDisk"].get("shared"):
             yield "DisksNotLiveMigratable", "cannot migrate VMI with non-shared HostDisk"
             return
+
+
+def _moved_volumes(vmi: Obj) -> set[str]:
+    """Those that are to be copied to other claims, by the guest's next migration."""
+    return {one["volumeName"] for one in dig(vmi, "status", "migratedVolumes", default=())}
 
 
 def _shared_volumes(vmi: Obj) -> set[str]:

@@ -70,6 +70,43 @@ def test_claim_not_shared():
     assert (told(shared)[0][1], domain.migration_method(shared)) == ("True", "LiveMigration")
 
 
+def test_claims_on_their_way():
+    """What a migration copies to another claim keeps the guest nowhere, and is copied."""
+    moving = vmi(volume=CLAIM)
+    moving["status"]["migratedVolumes"] = [{"volumeName": CLAIM["name"]}]
+    assert (told(moving)[0][1], domain.migration_method(moving)) == ("True", "BlockMigration")
+    moving = vmi(volume=CLAIM, modes=["ReadWriteMany"])
+    moving["status"]["migratedVolumes"] = [{"volumeName": CLAIM["name"]}]
+    assert domain.migration_method(moving) == "BlockMigration"
+
+
+@pytest.mark.parametrize(
+    ("disk", "method"),
+    [
+        ({"cdrom": {}}, "LiveMigration"),
+        ({"cdrom": {"readonly": False}}, "BlockMigration"),
+        ({"disk": {"readonly": True}}, "BlockMigration"),
+    ],
+)
+def test_disks_nobody_writes_to(disk, method):
+    """Only CD-ROMs are there again without being copied."""
+    found = vmi(volume={"name": "d", "containerDisk": {"image": "i"}})
+    found["spec"]["domain"]["devices"]["disks"] = [{"name": "d", **disk}]
+    assert domain.migration_method(found) == method
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_files_of_the_host(shared):
+    found = vmi(volume={"name": "d", "hostDisk": {"path": "/data/d.img", "shared": shared}})
+    says = told(found)[0]
+    if shared:
+        assert (says[1], domain.migration_method(found)) == ("True", "LiveMigration")
+    else:
+        text = "cannot migrate VMI with non-shared HostDisk"
+        assert says == ("LiveMigratable", "False", "DisksNotLiveMigratable", text)
+        assert domain.migration_method(found) == "BlockMigration"
+
+
 def test_network_first():
     """V-124: of network and disk the network is told."""
     assert told(vmi(BRIDGE, CLAIM))[0][2] == "InterfaceNotLiveMigratable"
