@@ -398,6 +398,14 @@ async def test_a_binding_plugin(suite: Suite) -> None:
     assert (await told(vmi))[0]["ipAddress"] == (await vmi.pod())["status"]["podIP"] != only["ipAddress"]
 
 
+async def test_a_plugin_that_does_not_move(suite: Suite) -> None:
+    """A plugin that says nothing of migrations keeps its guest where it is."""
+    await configure(suite, network={"binding": {"still": {"domainAttachmentType": "tap"}}})
+    vmi = await instance(suite, bound("still"))
+    why = next(one for one in (await vmi.vmi())["status"]["conditions"] if one["type"] == "LiveMigratable")
+    assert (why["status"], why["reason"]) == ("False", "InterfaceNotLiveMigratable")
+
+
 async def test_a_plugin_beside_cpus_of_its_own(suite: Suite) -> None:
     """Where the guest's CPUs are its own, the plugin's helper is guaranteed what it may use."""
     await configure(suite, network={"binding": {"passt": PASST}})

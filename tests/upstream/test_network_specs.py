@@ -185,7 +185,7 @@ async def test_what_needs_a_restart(suite: Suite) -> None:
 
 
 async def test_addresses_are_the_pods(suite: Suite) -> None:
-    """[4153] Whatever the binding, and whether there is an agent or not."""
+    """[4153] V-105: whatever the binding, and whether there is an agent or not; who names no network has the pod's, over a bridge."""
     kinds = {"implicit": None, "bridged": {"bridge": {}}, "masqueraded": {"masquerade": {}}}
     for name, binding in kinds.items():
         for image in ("alpine", "fedora"):
@@ -194,6 +194,9 @@ async def test_addresses_are_the_pods(suite: Suite) -> None:
             if binding is None:
                 del spec["domain"]["devices"]["interfaces"], spec["networks"]
             vmi = await instance(suite, spec, f"{name}-{image}")
+            made = (await vmi.vmi())["spec"]
+            assert made["networks"] == [{"name": "default", "pod": {}}]
+            assert made["domain"]["devices"]["interfaces"][0].keys() == {"name", *(binding or {"bridge"})}
             if image == "fedora":
                 await vmi.has("AgentConnected", seconds=720)
             pod, (first, *_) = await vmi.pod(), (await vmi.vmi())["status"]["interfaces"]

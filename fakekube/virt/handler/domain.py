@@ -4,7 +4,7 @@ Origin: kubevirt: pkg/virt-handler/vm.go, pkg/network/setup/netstat.go, pkg/netw
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fakekube.machinery.objects import Obj, annotations, dig, name, namespace
@@ -18,6 +18,13 @@ _ALLOW_BRIDGE = "kubevirt.io/allow-pod-bridge-network-live-migration"
 _NETWORK_TEXT = (
     "cannot migrate VMI which does not use masquerade or a migratable plugin to connect to the pod network"
 )
+
+
+Movable = Callable[[str], bool]
+
+
+def immovable(_plugin: str) -> bool:
+    return False
 
 
 def mac_address(vmi: Obj, interface: Obj) -> str:
@@ -186,16 +193,17 @@ def cpu_topology(vmi: Obj) -> Object:
     return {part: int(cpu.get(part) or 1) for part in ("cores", "sockets", "threads")}
 
 
-def migratability(vmi: Obj) -> list[dict[str, Any]]:
-    """The conditions LiveMigratable and StorageLiveMigratable; of several reasons against it the first is told."""
-    reasons = [*_network_reasons(vmi), *_disk_reasons(vmi)]
+def migratability(vmi: Obj, movable: Movable = immovable) -> list[dict[str, Any]]:
+    """The conditions LiveMigratable and StorageLiveMigratable; of several reasons against it the first is told. `movable`: whether
+    a binding plugin says that it bears migrations."""
+    network = list(_network_reasons(vmi, movable))
+    reasons = [*network, *_disk_reasons(vmi)]
     live = _told("LiveMigratable", *(reasons[0] if reasons else ("", "")))
-    network = list(_network_reasons(vmi))
     text = ", ".join(f"{reason}: {message}" for reason, message in network)
     return [live, _told("StorageLiveMigratable", "NotMigratable" if network else "", text)]
 
 
-def reconsidered(vmi: Obj) -> Object | None:
+def reconsidered(vmi: Obj, movable: Movable = immovable) -> Object | None:
     """`status` of a running guest that can move where it could not, or the other way round, since its claims are others; None
     where there is nothing to tell. While it moves, and before all claims are known, nothing is."""
     status: Object = vmi.get("status") or {}
@@ -208,7 +216,7 @@ def reconsidered(vmi: Obj) -> Object | None:
     state = status.get("migrationState")
     if not claims <= known or not known or (state is not None and not state.get("completed")):
         return None
-    told = {one["type"]: one for one in migratability(vmi)}
+    told = {one["type"]: one for one in migratability(vmi, movable)}
     listed = list(status.get("conditions") or ())
     method = migration_method(vmi)
     same = all(told.get(one["type"], one).get("message") == one.get("message") for one in listed)
@@ -242,15 +250,19 @@ def _told(type_: str, reason: str, message: str) -> dict[str, Any]:
     return made | ({"reason": reason, "message": message} if reason else {})
 
 
-def _network_reasons(vmi: Obj) -> Iterable[tuple[str, str]]:
+def _network_reasons(vmi: Obj, movable: Movable) -> Iterable[tuple[str, str]]:
     if _ALLOW_BRIDGE in annotations(vmi):
         return
     pod_networks = {one["name"] for one in dig(vmi, "spec", "networks", default=()) if "pod" in one}
     for interface in dig(vmi, "spec", "domain", "devices", "interfaces", default=()):
-        moves = "masquerade" in interface or "passtBinding" in interface or "binding" in interface
-        if interface.get("name") in pod_networks and not moves:
+        moves = "masquerade" in interface or "passtBinding" in interface
+        if interface.get("name") in pod_networks and not moves and not movable(_plugin(interface)):
             yield "InterfaceNotLiveMigratable", _NETWORK_TEXT
             return
+
+
+def _plugin(interface: Obj) -> str:
+    return str(dig(interface, "binding", "name", default=""))
 
 
 def _disk_reasons(vmi: Obj) -> Iterable[tuple[str, str]]:

@@ -29,15 +29,16 @@ _SYNCHRONIZED = {
 class Reports:
     """Statuses of one guest; `pod` is the launcher it runs in, as far as there is one."""
 
-    def __init__(self, vmi: Object, pod: Object, moment: datetime) -> None:
+    def __init__(self, vmi: Object, pod: Object, moment: datetime, movable: domain.Movable) -> None:
         self._vmi = vmi
         self._pod = pod
         self._now = rfc3339(moment)
+        self._movable = movable
         self._status: Object = vmi.get("status") or {}
 
     def running(self) -> Object:
         status: Object = dict(self._status)
-        told = domain.migratability(self._vmi)
+        told = domain.migratability(self._vmi, self._movable)
         if dig(self._vmi, "spec", "startStrategy") == "Paused":
             told.append(commands.paused("PausedByUser", "VMI was paused by user", self._now))
         kinds = {one["type"] for one in told}

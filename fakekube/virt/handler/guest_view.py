@@ -89,6 +89,7 @@ class GuestView(View):
         memory: Memory,
         launchers: Launchers,
         origin: Origin | None = None,
+        movable: domain.Movable = domain.immovable,
     ) -> None:
         self._vmi = vmi
         self._moment = now
@@ -96,12 +97,13 @@ class GuestView(View):
         self._memory = memory
         self._launchers = launchers
         self._origin = origin or Origin()
+        self._movable = movable
         self._status: Object = vmi.get("status") or {}
         self._step: Step | None = None
 
     @property
     def reports(self) -> Reports:
-        return Reports(self._vmi, self._pod(), self._moment)
+        return Reports(self._vmi, self._pod(), self._moment, self._movable)
 
     def state(self) -> str | None:
         starting = self._status.get("phase") == "Scheduled"
@@ -166,7 +168,7 @@ class GuestView(View):
         return None if fresh is None else {**self._status, "interfaces": fresh}
 
     def reconsidered(self) -> Object | None:
-        return domain.reconsidered(self._vmi)
+        return domain.reconsidered(self._vmi, self._movable)
 
     # Migrating.
 
@@ -194,7 +196,7 @@ class GuestView(View):
         if step.name == "leave":
             status = self.reports.ended("Succeeded")
         elif step.name == "arrive" and sides.receives(self._vmi):
-            reports = Reports(step.vmi, self._pod(), self._moment)
+            reports = Reports(step.vmi, self._pod(), self._moment, self._movable)
             talks = self._origin.vmi is not None and condition_is(self._origin.vmi, "AgentConnected")
             status = reports.talking() if talks else reports.running()
         elif step.name == "complete":

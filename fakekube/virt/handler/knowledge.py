@@ -61,7 +61,15 @@ class Knowledge:
                 ended = True
         launchers = Launchers(here, target, ended)
         memory = self._remember(vmi, now, fate)
-        view = GuestView(vmi, now, fate=fate, memory=memory, launchers=launchers, origin=self.origin_of(vmi))
+        view = GuestView(
+            vmi,
+            now,
+            fate=fate,
+            memory=memory,
+            launchers=launchers,
+            origin=self.origin_of(vmi),
+            movable=self._heartbeats.is_movable,
+        )
         return {"guest": view}
 
     def origin_of(self, vmi: Object) -> Origin:

@@ -59,6 +59,10 @@ class Heartbeats:
         """Whether virt-handler has equal pages merged there."""
         return annotations(self._nodes.get(node) or {"metadata": {}}).get(labeller.MERGED_BY_US) == "true"
 
+    def is_movable(self, binding: str) -> bool:
+        """Whether guests with a network binding plugin of this name can be migrated."""
+        return dig(self._configuration(), "network", "binding", binding, "migration") is not None
+
     def _lives(self, node: Obj) -> bool:
         own = name(node)
         return lives(node) and (own not in self._housed or any(self._pods.by_index("node", own)))

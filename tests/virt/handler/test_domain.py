@@ -118,6 +118,15 @@ def test_allowed_bridge():
     assert told(allowed)[0][1] == "True"
 
 
+@pytest.mark.parametrize(("kind", "moves"), [("registered", "True"), ("other", "False")])
+def test_bindings(kind, moves):
+    """A binding plugin keeps its guest where it is unless it is registered as one that bears migrations."""
+    bound = vmi({"name": "default", "binding": {"name": kind}})
+    (live, _) = domain.migratability(bound, lambda plugin: plugin == "registered")
+    assert live["status"] == moves
+    assert live.get("message", NETWORK_TEXT) == NETWORK_TEXT
+
+
 def test_mac_address():
     """The same guest keeps its address over restarts; a given one is used."""
     assert domain.mac_address(vmi(), MASQUERADE) == domain.mac_address(vmi(), MASQUERADE)
