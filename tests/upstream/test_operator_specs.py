@@ -615,3 +615,37 @@ async def test_components_by_gate(suite: Suite) -> None:
     await configure(suite, developerConfiguration=None)
     await suite.eventually(lambda: ready_pods(suite), 60)
     assert (await suite.get(between))["status"]["availableReplicas"] > 0
+
+
+async def test_another_name_and_tag(suite: Suite) -> None:
+    """[3148] [3150] An object of another name installs as well: from the tag it names, then from the one it is changed to."""
+    await suite.delete(KUBEVIRT, {})
+
+    async def gone() -> bool:
+        return [(await suite.call("GET", path))[0] for path in (KUBEVIRT, SET, DEPLOYMENT)] == [404] * 3
+
+    await suite.eventually(gone, 120)
+    kind = KUBEVIRT.rpartition("/")[0]
+    meta = {"name": "kubevirt-alt-install", "namespace": "kubevirt"}
+    body = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "KubeVirt",
+        "metadata": meta,
+        "spec": {"imageTag": "v1.8.9"},
+    }
+    await suite.create(kind, body)
+
+    async def deployed(tag: str) -> bool:
+        found = await suite.get(f"{kind}/kubevirt-alt-install")
+        assert conditions(found)["Available"] == "True"
+        assert conditions(found)["Progressing"] == "False"
+        assert found["status"]["observedKubeVirtVersion"] == tag
+        pods = await suite.items(f"{INSTALLED}/pods", "kubevirt.io=virt-handler")
+        return {one["spec"]["containers"][0]["image"].rpartition(":")[2] for one in pods} == {tag}
+
+    await suite.eventually(lambda: deployed("v1.8.9"), 300)
+    await guests.instance(await guests.a_namespace(suite), guests.guest())
+    await suite.patch(
+        f"{kind}/kubevirt-alt-install", [{"op": "add", "path": "/spec/imageTag", "value": "v1.9.1"}]
+    )
+    await suite.eventually(lambda: deployed("v1.9.1"), 300)
