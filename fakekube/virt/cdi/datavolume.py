@@ -21,7 +21,7 @@ from fakekube.ids import Ids
 from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
-from fakekube.machinery.errors import AlreadyExists, Forbidden, NotFound
+from fakekube.machinery.errors import AlreadyExists, Forbidden
 from fakekube.machinery.objects import (
     Obj,
     annotations,
@@ -224,10 +224,7 @@ class DataVolumes:
             return self.claims.get(origin.key)
         self._snapshots_matter.set()
         space, own = split_key(origin.key)
-        try:
-            return await self._client.get(VOLUME_SNAPSHOTS, own, space)
-        except NotFound:
-            return None
+        return await self._client.find(VOLUME_SNAPSHOTS, own, space)
 
     def _wanted(self, volume: Object, default: str) -> Obj | None:
         """What its claim is to be like; None while nobody knows yet what its class can. Raises ClaimNotValid."""

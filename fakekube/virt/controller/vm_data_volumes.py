@@ -6,7 +6,7 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleDataVolumes)
 
 from fakekube.client.client import Client
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
-from fakekube.machinery.errors import ApiError, BadRequest, NotFound
+from fakekube.machinery.errors import ApiError, BadRequest
 from fakekube.machinery.objects import controller_of, dig, name, namespace, owner_reference
 from fakekube.machinery.resources import DATA_SOURCES
 from fakekube.machinery.wire import Object
@@ -100,10 +100,7 @@ class DataVolumes:
 
     async def _followed(self, source: Object, own: str) -> Object:
         """A DataSource that points to another one, as if it stood itself for what that one stands for."""
-        try:
-            other = await self._client.get(DATA_SOURCES, own.partition("/")[2], namespace(source))
-        except NotFound:
-            other = None
+        other = await self._client.find(DATA_SOURCES, own.partition("/")[2], namespace(source))
         try:
             return {**source, "spec": {"source": data_sources.resolved(source, lambda _: other)}}
         except data_sources.UnresolvedError as error:

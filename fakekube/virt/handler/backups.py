@@ -16,14 +16,13 @@ from fakekube.client.freshness import Freshness
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock, parse_rfc3339, rfc3339
 from fakekube.lifecycle.stage import Pace
-from fakekube.machinery.errors import InternalError, NotFound
+from fakekube.machinery.errors import InternalError
 from fakekube.machinery.objects import Obj, condition_is, dig, key, name, namespace
 from fakekube.machinery.resources import (
     BACKUP_TRACKERS,
     BACKUPS,
     PERSISTENT_VOLUME_CLAIMS,
     VIRTUAL_MACHINE_INSTANCES,
-    Resource,
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt import changed_blocks, quantities
@@ -65,7 +64,7 @@ class Backups:
 
     async def _work(self, own: str, vmi: Object) -> Result | None:
         job: Object = dict(changed_blocks.job(vmi) or {})
-        backup = await self._find(BACKUPS, namespace(vmi), job.get("backupName", ""))
+        backup = await self._client.find(BACKUPS, job.get("backupName", ""), namespace(vmi))
         if backup is None:
             return None
         now = self._clock.now()
@@ -99,8 +98,10 @@ class Backups:
         source = dig(backup, "spec", "source", default={})
         tracker = None
         if source.get("kind") == BACKUP_TRACKERS.kind:
-            tracker = await self._find(BACKUP_TRACKERS, space, source["name"])
-        target = await self._find(PERSISTENT_VOLUME_CLAIMS, space, dig(backup, "spec", "pvcName", default=""))
+            tracker = await self._client.find(BACKUP_TRACKERS, source["name"], space)
+        target = await self._client.find(
+            PERSISTENT_VOLUME_CLAIMS, dig(backup, "spec", "pvcName", default=""), space
+        )
         room = dig(target, "status", "capacity", "storage")
         if room is None or changed_blocks.is_incremental(backup, tracker):
             return True
@@ -130,7 +131,7 @@ class Backups:
         job = changed_blocks.job(vmi)
         if refusal := _mismatch(job, options):
             raise _server_error("AbortVirtualMachineBackup", f"failed to abort backup: {refusal}")
-        backup = await self._find(BACKUPS, namespace(vmi), str(options.get("backupName")))
+        backup = await self._client.find(BACKUPS, str(options.get("backupName")), namespace(vmi))
         pulled = dig(backup, "spec", "mode") == "Pull"
         failure = {} if pulled else _failed("backup aborted: Operation canceled")
         await self._say_job(vmi, {**(job or {}), **_ended(self._clock.now()), **failure})
@@ -144,7 +145,7 @@ class Backups:
             ),
             "",
         )
-        claim = await self._find(PERSISTENT_VOLUME_CLAIMS, namespace(vmi), own) if own else None
+        claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, own, namespace(vmi)) if own else None
         made = checkpoint.get("creationTime")
         if claim is None or (
             made and parse_rfc3339(made) < parse_rfc3339(claim["metadata"]["creationTimestamp"])
@@ -169,12 +170,6 @@ class Backups:
                 VIRTUAL_MACHINE_INSTANCES, name(vmi), namespace(vmi), operations, type="json"
             )
         )
-
-    async def _find(self, resource: Resource, space: str, own: str) -> Object | None:
-        try:
-            return await self._client.get(resource, own, space)
-        except NotFound:
-            return None
 
 
 def _concerned(_old: Object | None, new: Object | None) -> Iterable[str]:
