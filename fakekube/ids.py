@@ -1,11 +1,14 @@
 """Identity as a dependency: uids, name suffixes and every other random choice come from one seedable source."""
 
 import random
-import uuid
 
 # The alphabet of upstream's name generator: no vowels and no look-alikes, so that no words appear.
 # Origin: k8s: staging/src/k8s.io/apimachinery/pkg/util/rand/rand.go
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+
+# What is random in a UUID, and the version and variant that its other bits say (RFC 9562, 5.4).
+_RANDOM = (1 << 128) - 1 & ~(0xF << 76) & ~(0x3 << 62)
+_VERSION_4 = 0x4 << 76 | 0x2 << 62
 
 
 class Ids:
@@ -21,7 +24,10 @@ class Ids:
 
     def uid(self) -> str:
         """A random (version 4) UUID as text."""
-        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+        # As `uuid.UUID` would write it, in half the time, and without loading that module.
+        bits = self.random.getrandbits(128) & _RANDOM | _VERSION_4
+        text = f"{bits:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def suffix(self, length: int = 5) -> str:
         """What the server appends to `metadata.generateName`."""

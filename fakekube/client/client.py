@@ -308,19 +308,11 @@ class Client:
     ) -> Response:
         """Any request: bodies that are not bytes are sent as JSON. Raises ApiError for every answer from 400 on."""
         sent = {"accept": _JSON, "user-agent": self.user_agent}
-        encoded = False
         if body is not None:
             sent["content-type"] = _JSON
-            if not isinstance(body, bytes):
-                body, encoded = kept_json(body), True  # the traffic log may keep it
         if headers:
             sent.update(headers)
-        response = await self.handler(
-            Request(method, path, query, sent, body or b"", self.user, shares=shares, encoded=encoded)
-        )
-        if response.status >= 400:
-            raise await answers.refusal(response)
-        return await whole(response)
+        return await whole(await self._answer(method, path, query, sent, body, shares=shares))
 
     async def _call(
         self,
@@ -331,21 +323,32 @@ class Client:
         media_type: str = _JSON,
     ) -> Object:
         headers = {"accept": self._accept, "user-agent": self.user_agent}
-        data, encoded = b"", False
         if body is not None:
             headers["content-type"] = media_type
-            encoded = not isinstance(body, bytes)
-            data = kept_json(body) if encoded else body
         text = _encoded(query) if query else ""
-        response = await self.handler(
-            Request(method, path, text, headers, data, self.user, shares=self._shares, encoded=encoded)
-        )
-        if response.status >= 400:
-            raise await answers.refusal(response)
+        response = await self._answer(method, path, text, headers, body, shares=self._shares)
         if response.obj is not None:
             return response.obj
         answer: Object = orjson.loads(response.body) if response.body else {}
         return answer
+
+    async def _answer(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: Any, *, shares: bool
+    ) -> Response:
+        """A good one; the others are raised."""
+        sent, data = None, b""
+        if isinstance(body, bytes):
+            data = body
+        elif body is not None:
+            sent, data = body, kept_json(body)  # the traffic log may keep the bytes
+        request = Request(method, path, query, headers, data, self.user, shares=shares, sent=sent)
+        try:
+            response = await self.handler(request)
+        finally:
+            request.sent = None
+        if response.status >= 400:
+            raise await answers.refusal(response)
+        return response
 
     async def _page(self, path: str, query: Mapping[str, str], size: int | None, token: str = "") -> Object:
         paging = _given(limit=str(size or ""), **{"continue": token})

@@ -38,7 +38,7 @@ class Request:
     )
     remote: str = ""
     shares: bool = False  # whoever asks is in this process, and changes nothing of what it is handed
-    encoded: bool = False  # the body was made from an object in this process: JSON that names no member twice
+    sent: Any = None  # what a client in this process made the body from, until it has its answer
 
 
 class ConnectionLost(ConnectionResetError):

@@ -62,7 +62,7 @@ async def test_what_is_sent_as_bytes_is_still_looked_through(config_map):
     seen = []
 
     async def server(request):
-        seen.append((request.body, request.encoded))
+        seen.append((request.body, request.sent))
         return Response(201, b"{}")
 
     sending = Client(server)
@@ -70,7 +70,24 @@ async def test_what_is_sent_as_bytes_is_still_looked_through(config_map):
     await sending.request("POST", "/", body={"k": 1})
     await sending.request("POST", "/", body=b'{"k":1,"k":2}')
     await sending.patch(CONFIG_MAPS, "a", "ns", b'{"k":1,"k":2}', type="merge")
-    assert [encoded for _, encoded in seen] == [True, True, False, False]
+    assert [sent is not None for _, sent in seen] == [True, True, False, False]
+
+
+async def test_what_was_sent_is_let_go_of_with_the_answer(config_map):
+    """A request that is remembered holds its bytes, not the object they were made from; refused or not."""
+    seen = []
+
+    async def server(request):
+        seen.append(request)
+        if len(seen) > 1:
+            raise errors.NotFound("gone")
+        return Response(201, b"{}")
+
+    sending = Client(server)
+    await sending.create(CONFIG_MAPS, config_map("a"))
+    with pytest.raises(errors.NotFound):
+        await sending.update(CONFIG_MAPS, config_map("a"))
+    assert [(request.sent, bool(request.body)) for request in seen] == [(None, True), (None, True)]
 
 
 async def test_refusals_keep_what_the_status_says(api, client, config_map):

@@ -149,13 +149,15 @@ class Webhooks:
         except PatchFailed as failed:
             raise reviews.internal(str(failed)) from None
         changed = patched != view.obj
+        before = attributes.obj or {}
         attributes.obj = await equivalents.in_version(patched, view.resource, attributes.resource)
         if attributes.kind is None:
+            strategy = attributes.resource.strategy
             try:
-                attributes.resource.strategy.prune(attributes.obj)
+                strategy.prune_update(attributes.obj, before)
             except BadRequest as error:
                 raise reviews.internal(error.message) from None
-            attributes.resource.strategy.default(attributes.obj)
+            strategy.default_update(attributes.obj, before)
         return changed
 
     async def _ask(self, hook: Hook, view: _View, attributes: Attributes) -> Answer | None:

@@ -236,10 +236,13 @@ class CustomResourceStrategy(Strategy):
 
     def prune(self, obj: Object) -> Sequence[str]:
         """Raises BadRequest when the metadata cannot be decoded."""
+        return self.prune_update(obj, {})
+
+    def prune_update(self, obj: Object, old: Object) -> Sequence[str]:
         if why := metadata.decode_error(obj):
             version = self.api_version.rpartition("/")[2]
             raise BadRequest(f'{self.kind} in version "{version}" cannot be handled as a {self.kind}: {why}')
-        return self.structural.prune(obj)
+        return self.structural.prune(obj, old)
 
     def default(self, obj: Object) -> None:
         self.structural.default(obj)

@@ -121,6 +121,8 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], kind: Type) -> tuple
                 changed["f:" + name] = inner
             continue
         shared += 1
+        if before is value:
+            continue
         if before != value or (value.__class__ is not str and not alike(before, value)):
             below = fields.get(name) or kind.element or DEDUCED
             more, less = _compare_child(before, value, below)

@@ -87,7 +87,8 @@ def record_update(
 
 def with_entries(obj: Object, metadata: Mapping[str, Any], entries: Sequence[Entry]) -> Object:
     """`obj` with this metadata and these managedFields, or none."""
-    kept = {name: value for name, value in metadata.items() if name != "managedFields"}
+    kept = dict(metadata)
+    kept.pop("managedFields", None)
     if entries:
         kept["managedFields"] = entries
     return {**obj, "metadata": kept}
@@ -111,13 +112,18 @@ def changes(old: Object | None, new: Object, kind: Type) -> tuple[FieldSet, Fiel
 
 
 def _owned(obj: Object) -> dict[str, Any]:
-    return {name: value for name, value in obj.items() if name not in _HEAD}
+    return _without(obj, _HEAD)
 
 
 def _owned_metadata(obj: Object) -> dict[str, Any]:
-    return {
-        name: value for name, value in (obj.get("metadata") or {}).items() if name not in UNOWNED_METADATA
-    }
+    return _without(obj.get("metadata") or {}, UNOWNED_METADATA)
+
+
+def _without(members: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    left = dict(members)
+    for name in names:
+        left.pop(name, None)
+    return left
 
 
 def _entries_to_start_from(

@@ -20,6 +20,7 @@ from fakekube.machinery.wire import Object
 from fakekube.store.interface import Entry
 
 _MARK = b'"resourceVersion":"'
+_NO_VERSION = {"resourceVersion": ""}
 _NOTHING: Mapping[str, str] = {}
 _METADATA = json.JSONDecoder()  # reads one value and leaves the rest alone, which orjson cannot
 
@@ -54,16 +55,12 @@ def encode(resource: ServedResource, obj: Object) -> bytes:
 
 def dump(api_version: str, kind: str, obj: Object) -> bytes:
     """The bytes of an object that is in its stored form already."""
-    meta = obj["metadata"]
-    rest = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata")}
-    return kept_json(
-        {
-            "apiVersion": api_version,
-            "kind": kind,
-            "metadata": {"resourceVersion": "", **{k: v for k, v in meta.items() if k != "resourceVersion"}},
-            **rest,
-        }
-    )
+    head = {
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": {**_NO_VERSION, **obj["metadata"], **_NO_VERSION},
+    }
+    return kept_json({**head, **obj, **head})
 
 
 def decode(resource: ServedResource, entry: Entry) -> Object:
@@ -134,9 +131,8 @@ def _known(resource: ServedResource, entry: Entry) -> Object:
 def shared(resource: ServedResource, entry: Entry, revision: int) -> Object:
     """The object at this version for readers that change nothing, without managedFields."""
     obj = _known(resource, entry)
-    meta = {name: one for name, one in obj["metadata"].items() if name != "managedFields"}
-    meta["resourceVersion"] = str(revision)
-    obj["metadata"] = meta
+    meta = obj["metadata"] = {**obj["metadata"], "resourceVersion": str(revision)}
+    meta.pop("managedFields", None)
     return obj
 
 

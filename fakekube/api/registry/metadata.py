@@ -21,11 +21,12 @@ _IMMUTABLE = (
     "deletionGracePeriodSeconds",
 )
 _CHECKED = ("labels", "annotations", "ownerReferences", "finalizers")
+_EMPTY = (str, list, dict, type(None))
 
 
 def tidy(meta: dict[str, Any]) -> None:
     """Drop empty lists, maps and nulls, which Go's `omitempty` would not print either."""
-    for member in [key for key, value in meta.items() if value is None or value in ("", [], {})]:
+    for member in [key for key, value in meta.items() if not value and value.__class__ in _EMPTY]:
         del meta[member]
     meta.pop("selfLink", None)
 

@@ -207,7 +207,8 @@ class Registry:
         if context.subresource == "status":
             causes += strategy.validate_status_update(new, old)
         elif context.subresource in _SPEC_WRITES:
-            causes += metadata.validate_create(new, rule=strategy.name_rule) * strategy.metadata_rechecks
+            if strategy.metadata_rechecks:
+                causes += metadata.validate_create(new, rule=strategy.name_rule) * strategy.metadata_rechecks
             causes += strategy.validate_update(new, old)
         else:
             causes += strategy.validate_subresource_update(context.subresource, new, old)

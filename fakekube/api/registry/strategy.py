@@ -59,6 +59,10 @@ class Strategy:
         """Remove what the schema does not know, in place; the paths removed, as `unknown field` warnings name them."""
         return ()
 
+    def prune_update(self, new: Object, _old: Object) -> Sequence[str]:
+        """As `prune`, for a change of `old`, whose members have been pruned before; `new` may share some."""
+        return self.prune(new)
+
     def default_update(self, new: Object, _old: Object) -> None:
         """As `default`, for a change of `old`, whose members have been defaulted before; `new` may share some."""
         self.default(new)
@@ -116,9 +120,9 @@ class Strategy:
     def changes_generation(self, new: Object, old: Object) -> bool:
         """Whether this update raises metadata.generation: anything beside metadata and (if separate) status changed."""
         ignored = {"metadata", "status"} if self.status_subresource else {"metadata"}
-        return not alike(
-            {k: v for k, v in new.items() if k not in ignored},
-            {k: v for k, v in old.items() if k not in ignored},
+        return any(
+            name not in ignored and not (name in new and name in old and alike(new[name], old[name]))
+            for name in new.keys() | old.keys()
         )
 
 

@@ -1,7 +1,7 @@
 """Filling in defaults, then dropping nulls that the schema does not allow; whole floats become integers, as Go prints them.
 
 A default replaces a missing member, and a null where null is not allowed; a null that remains without default is removed,
-except inside lists, where validation complains about it.
+except inside lists, where validation complains about it. What a value shares with another that has been defaulted is passed over.
 k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting/{algorithm,prunenulls}.go
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 from fakekube.api.schema.model import ANYTHING, Schema
 from fakekube.machinery.copying import copy_of
 
-Default = Callable[..., None]  # (value[, another of its kind, whose members have been defaulted])
+Default = Callable[..., None]  # (value[, another of its kind that has been defaulted])
 
 _EXACT = 2.0**53
 _NOTHING: Mapping[str, Any] = {}
@@ -64,7 +64,7 @@ def _walk(node: Schema, *, keep: bool) -> Default:
     rest_nullable = additional is None or additional is ANYTHING or additional.nullable
     get = children.get
 
-    def walk(obj: Any, done: Mapping[str, Any] = _NOTHING) -> None:
+    def walk(obj: Any, done: Any = _NOTHING) -> None:
         if type(obj) is not dict:
             if elements is not None and type(obj) is list:
                 elements(obj)
@@ -72,14 +72,15 @@ def _walk(node: Schema, *, keep: bool) -> Default:
         for name, make, keeps_null in defaults:
             if name not in obj or (obj[name] is None and not keeps_null):
                 obj[name] = make()
+        known = done.get if type(done) is dict else _NOTHING.get
         nulls: list[str] | None = None
         for name, value in obj.items():
             if value is None:
                 nulls = [*nulls, name] if nulls else [name]
             elif type(value) is dict or type(value) is list:
                 child = get(name, rest)
-                if child is not None and done.get(name) is not value:
-                    child(value)
+                if child is not None and (before := known(name)) is not value:
+                    child(value, before)
             elif type(value) is float:
                 obj[name] = _settled(value)
         if nulls:
@@ -125,9 +126,9 @@ def _settled(number: float) -> float:
 
 
 def _lazily(children: dict[str, Default | None], name: str, node: Schema, *, keep: bool) -> Default:
-    def first(value: Any) -> None:
+    def first(value: Any, done: Any) -> None:
         compiled = children[name] = defaulter(node, keep=keep)
         if compiled is not None:
-            compiled(value)
+            compiled(value, done)
 
     return first

@@ -1,19 +1,21 @@
 """Removing what the schema does not know, and telling what was removed.
 
 Each node becomes one closure, compiled when a value first reaches it. A closure answers the paths it removed, relative to
-itself, or None; so nothing is spent on paths while there is nothing to tell.
+itself, or None; so nothing is spent on paths while there is nothing to tell. What a value shares with another of its kind,
+which has been pruned before, is not looked at.
 k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning/algorithm.go
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fakekube.api.schema.model import Schema
 
 TYPE_META = frozenset({"apiVersion", "kind", "metadata"})
 
-Prune = Callable[[Any], "list[str] | None"]
+Prune = Callable[..., "list[str] | None"]  # (value[, another of its kind that has been pruned])
 _UNKNOWN = object()
+_NOBODY: Mapping[str, Any] = {}
 
 
 def pruner(node: Schema, *, root: bool = False) -> Prune | None:
@@ -49,9 +51,10 @@ def _walk(node: Schema, *, root: bool) -> Prune:
         rest = pruner(node.additional)
     get = children.get
 
-    def walk(obj: Any) -> list[str] | None:
+    def walk(obj: Any, done: Any = _NOBODY) -> list[str] | None:
         if type(obj) is not dict:
             return elements(obj) if elements is not None and type(obj) is list else None
+        known = done.get if type(done) is dict else _NOBODY.get
         found: list[str] | None = None
         unknown: list[str] | None = None
         for name, value in obj.items():
@@ -60,7 +63,7 @@ def _walk(node: Schema, *, root: bool) -> Prune:
                 continue
             if child is _UNKNOWN:
                 unknown = [*unknown, name] if unknown else [name]
-            elif value and (gone := child(value)):
+            elif value and (before := known(name)) is not value and (gone := child(value, before)):
                 found = found or []
                 found += [f"{name}{path}" if path[:1] == "[" else f"{name}.{path}" for path in gone]
         if unknown:
@@ -72,7 +75,7 @@ def _walk(node: Schema, *, root: bool) -> Prune:
     return walk
 
 
-def _elements(node: Schema) -> Callable[[list[Any]], list[str] | None] | None:
+def _elements(node: Schema) -> Prune | None:
     """Items of a list. Without a schema for them every member of theirs is unknown, unless the list preserves them."""
     items = node.items
     if items is None:
@@ -86,7 +89,7 @@ def _elements(node: Schema) -> Callable[[list[Any]], list[str] | None] | None:
     if element is None:
         return None
 
-    def elements(values: list[Any]) -> list[str] | None:
+    def elements(values: list[Any], _: Any = None) -> list[str] | None:
         found: list[str] | None = None
         for index, value in enumerate(values):
             if value and (gone := element(value)):
@@ -100,9 +103,9 @@ def _elements(node: Schema) -> Callable[[list[Any]], list[str] | None] | None:
 def _lazily(children: dict[str, Any], name: str, node: Schema) -> Prune:
     """Stands in for a child until a value reaches it: KubeVirt's schemas have thousands of nodes, requests use dozens."""
 
-    def first(value: Any) -> list[str] | None:
+    def first(value: Any, done: Any) -> list[str] | None:
         compiled = children[name] = pruner(node)
-        return compiled(value) if compiled else None
+        return compiled(value, done) if compiled else None
 
     return first
 

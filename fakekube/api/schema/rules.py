@@ -93,6 +93,7 @@ class _Node:
     members: "dict[str, _Node]" = field(default_factory=dict)
     rest: "_Node | None" = None
     items: "_Node | None" = None
+    compares: bool = False  # whether a rule here or below reads oldSelf
 
 
 def _build(node: Schema, *, root: bool = False) -> _Node | None:
@@ -105,6 +106,8 @@ def _build(node: Schema, *, root: bool = False) -> _Node | None:
             built.members[name] = below
     built.rest = _build(node.additional) if node.additional is not None else None
     built.items = _build(node.items) if node.items is not None else None
+    children = filter(None, (*built.members.values(), built.rest, built.items))
+    built.compares = any(rule.is_transition for rule in built.rules) or any(one.compares for one in children)
     return built if built.rules or built.members or built.rest or built.items else None
 
 
@@ -165,6 +168,8 @@ class _Run:
                     below, step = node.rest, MapKey(name)
                 if below is not None:
                     before = old.get(name, _ABSENT) if isinstance(old, dict) else _ABSENT
+                    if before is child and type(child) in (dict, list) and not below.compares:
+                        continue  # shared with what is stored: judged then
                     self.node(below, child, before, (*path, step), matched)
         elif isinstance(value, list) and node.items is not None:
             for index, (item, before) in enumerate(_matched_items(value, old, node.schema)):

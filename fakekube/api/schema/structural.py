@@ -48,11 +48,12 @@ class Structural:
     def _glance(self) -> Glance | None:
         return ratcheting.glance(self.schema, root=True)
 
-    def prune(self, obj: Object) -> list[str]:
-        """Remove unknown fields, in place; their paths, in the order warnings name them."""
+    def prune(self, obj: Object, stored: Object | None = None) -> list[str]:
+        """Remove unknown fields, in place; their paths, in the order warnings name them. What is shared with `stored` has
+        none."""
         unknown = metadata.prune(obj.get("metadata"), "metadata")
         prune = pruner(self.schema, root=True)
-        if prune is not None and (gone := prune(obj)):
+        if prune is not None and (gone := prune(obj, stored or {})):
             unknown += sorted(gone)
         return unknown + metadata.prune_embedded(self.schema, obj)
 
@@ -63,7 +64,7 @@ class Structural:
             default(obj)
 
     def default(self, obj: Object, stored: Object | None = None) -> None:
-        """Fill in defaults and drop nulls that are not allowed, in place; members shared with `stored` have been done."""
+        """Fill in defaults and drop nulls that are not allowed, in place; what is shared with `stored` has been done."""
         default = defaulter(self.schema)
         if default is not None:
             default(obj, stored or {})

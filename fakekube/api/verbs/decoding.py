@@ -36,7 +36,7 @@ def prune(call: Call, obj: Object, old: Object | None) -> Sequence[str]:
         elif resource.strategy.shares_parts:
             obj[name] = before
     names = list(changed)
-    complaints = resource.strategy.prune(changed)
+    complaints = resource.strategy.prune_update(changed, old)
     for name in names:
         if name in changed:
             obj[name] = changed[name]
@@ -52,7 +52,7 @@ def check_fields(
     asked = options.validation != "Ignore"
     media = bodies.media_type(call.request.headers.get("content-type") or "") if asked else ""
     found: list[str] = []
-    if media == bodies.JSON and not call.request.encoded:
+    if media == bodies.JSON and call.request.sent is None:
         found += [f'duplicate field "{path}"' for path in duplicate_fields(body, obj)]
     if media == bodies.YAML and options.validation == "Strict":  # warnings of several lines are not sent
         found += _repeated_keys(body)

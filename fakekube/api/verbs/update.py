@@ -7,6 +7,7 @@ from fakekube.api.registry.registry import WriteContext
 from fakekube.api.verbs import decoding
 from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.create import admitted, check_namespace
+from fakekube.machinery.copying import copy_beside
 from fakekube.machinery.errors import BadRequest, NotFound
 from fakekube.machinery.wire import Object, Response
 
@@ -20,7 +21,10 @@ async def update(call: Call) -> Response:
     request, resource, info = call.request, call.resource, call.info
 
     def read(old: Object | None) -> Object:
-        wanted = bodies.decode(request.body, request.headers.get("content-type") or "", resource.kind)
+        if type(request.sent) is dict and old is not None and resource.strategy.shares_parts:
+            wanted = copy_beside(request.sent, old)
+        else:
+            wanted = bodies.decode(request.body, request.headers.get("content-type") or "", resource.kind)
         bodies.check_type(resource, wanted, request.body)
         decoding.check_fields(call, wanted, request.body, options, old)
         check_name(wanted, info.name)

@@ -158,6 +158,30 @@ def test_unchanged_values_are_not_judged() -> None:
     assert failed(item(text="ABCD"), item(text="ABC")) == ['spec.text: Invalid value: "ABCD": got ABCD']
 
 
+def test_what_is_shared_with_the_old_object_meets_rules_about_changes_alone() -> None:
+    """A part that is the stored object's own was judged with it, unless a rule compares it with what it was."""
+    raw = {
+        "type": "object",
+        "properties": {
+            name: {
+                "type": "object",
+                "properties": {"a": {"type": "integer"}},
+                "x-kubernetes-validations": [rule],
+            }
+            for name, rule in (
+                ("plain", {"rule": "self.a / 0 > 0"}),
+                ("change", {"rule": "self.a > oldSelf.a"}),
+            )
+        },
+    }
+    rules = Rules.of(Schema(raw))
+    assert rules is not None
+    part = {"a": 1}
+    assert len(rules.validate({"plain": part})) == 1
+    assert rules.validate({"plain": part}, {"plain": part}) == []
+    assert len(rules.validate({"change": part}, {"change": part})) == 1
+
+
 def test_items_meet_their_old_selves() -> None:
     """Items of a list map are compared with the old item of the same key, wherever it stood."""
     old = item(items=[{"k": "a", "v": 5}, {"k": "b", "v": 1}])

@@ -335,3 +335,22 @@ def test_members_shared_with_the_old_object_are_not_looked_at() -> None:
     assert [one.field for one in schema.validate({"status": "a"}, {"spec": spec})] == ["spec"]
     emb: dict[str, Any] = {"kind": 1}
     assert schema.validate({"spec": spec, "emb": emb}, {"spec": spec, "emb": emb})
+
+
+def test_what_is_shared_with_the_stored_object_is_passed_over() -> None:
+    """Pruning and defaulting look at what is new, at any depth: what is the stored object's own went through both before."""
+    inner = {"type": "object", "properties": {"known": {"type": "string", "default": "d"}}}
+    deep = Structural(
+        Schema(
+            {
+                "type": "object",
+                "properties": {"a": {"type": "object", "properties": {"b": inner, "c": inner}}},
+            }
+        )
+    )
+    kept: dict[str, Any] = {"unknown": 1}  # which a stored object never has: it shows who is looked at
+    new: dict[str, Any] = {"a": {"b": kept, "c": {"unknown": 1}}}
+    stored = {"a": {"b": kept}}
+    assert deep.prune(new, stored) == ["a.c.unknown"]
+    deep.default(new, stored)
+    assert new == {"a": {"b": {"unknown": 1}, "c": {"known": "d"}}}
