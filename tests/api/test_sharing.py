@@ -3,12 +3,14 @@
 import asyncio
 
 import orjson
+import pytest
 
 from fakekube.api.apiserver import ApiServer
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.clock import ManualClock
 from fakekube.machinery.copying import copy_of
+from fakekube.machinery.errors import Invalid
 from fakekube.machinery.resources import CONFIG_MAPS, PODS
 from fakekube.machinery.wire import Object, User
 from tests.api.conftest import Ask, json_of
@@ -61,6 +63,36 @@ async def test_an_update_leaves_earlier_answers_alone(api: ApiServer) -> None:
     status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
     await sharing.patch(PODS, "p", "default", {"status": status}, type="strategic", subresource="status")
     assert made == before
+
+
+async def test_what_a_writer_changes_after_the_answer_is_its_own(api: ApiServer) -> None:
+    """An update keeps parts of the stored object that it was sent, and nothing that the writer made itself."""
+    sharing = Client(api, user=ADMIN).sharing()
+    made = await sharing.create(PODS, copy_of(POD), "default")
+    labels, finalizers = {"x": "y"}, ["a.b/c"]
+    meta = {**made["metadata"], "labels": labels, "finalizers": finalizers}
+    answered = await sharing.update(PODS, {**made, "metadata": meta})
+    assert answered["spec"] is made["spec"]
+    labels["x"] = "z"
+    finalizers.clear()
+    shown = await sharing.get(PODS, "p", "default")
+    assert shown["metadata"]["labels"] == {"x": "y"}
+    assert shown["metadata"]["finalizers"] == ["a.b/c"]
+
+
+async def test_a_refused_update_leaves_what_is_stored_alone(api: ApiServer) -> None:
+    """A pod that is to be on its host's network has its ports defaulted anew; refused, it has not touched the ports there are."""
+    sharing = Client(api, user=ADMIN).sharing()
+    ported = copy_of(POD)
+    ported["spec"]["containers"][0]["ports"] = [{"containerPort": 80}]
+    made = await sharing.create(PODS, ported, "default")
+    changed = {**made["spec"], "hostNetwork": True}
+    with pytest.raises(Invalid):
+        await sharing.update(PODS, {**made, "spec": changed})
+    with pytest.raises(Invalid):
+        await sharing.patch(PODS, "p", "default", {"spec": {"hostNetwork": True}}, type="merge")
+    shown = await sharing.get(PODS, "p", "default")
+    assert shown["spec"]["containers"][0]["ports"] == [{"containerPort": 80, "protocol": "TCP"}]
 
 
 async def test_a_deletion_leaves_earlier_answers_alone(api: ApiServer) -> None:

@@ -12,6 +12,7 @@ from fakekube.api.builtins.strategies.pod_spec.resources import qos_class
 from fakekube.api.builtins.strategies.pod_spec.scheduling import resolve_label_keys
 from fakekube.api.builtins.strategy import BuiltinStrategy
 from fakekube.machinery import names
+from fakekube.machinery.copying import copy_of
 from fakekube.machinery.wire import Object
 
 _ENDED = ("Succeeded", "Failed")
@@ -35,6 +36,8 @@ class PodStrategy(BuiltinStrategy):
         super().default(new)
         spec, status = new["spec"], new.get("status")
         if spec is not old.get("spec"):
+            if old:  # some of it may be the stored pod's own
+                spec = new["spec"] = copy_of(spec)
             defaults.pod(spec)
         if status and status is not old.get("status"):
             _normalize_status(status)
