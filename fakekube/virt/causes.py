@@ -11,6 +11,7 @@ REQUIRED = "FieldValueRequired"
 NOT_SUPPORTED = "FieldValueNotSupported"
 NOT_FOUND = "FieldValueNotFound"
 DUPLICATE = "FieldValueDuplicate"
+FORBIDDEN = "FieldValueForbidden"
 _SHOWN = 10  # more are only counted
 
 

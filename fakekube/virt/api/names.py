@@ -4,61 +4,30 @@ Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters/vmi-create-
 """
 
 import ipaddress
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fakekube.machinery import names
 from fakekube.virt.causes import Cause, not_supported, required
 
 Spec = Mapping[str, Any]
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_LABEL_TEXT = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
-    "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
-_SUBDOMAIN_TEXT = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
-    "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
-_LABEL_LIMIT, _SUBDOMAIN_LIMIT = 63, 253
 _NAMESERVERS, _SEARCHES, _SEARCH_CHARACTERS = 3, 6, 256
 
 
 def hostname(path: str, spec: Spec) -> Iterator[Cause]:
-    name = spec.get("hostname")
-    where = f"{path}.hostname"
-    if not name:
-        return
-    wrong = [] if _LABEL.fullmatch(name) else [_LABEL_TEXT]
-    if len(name) > _LABEL_LIMIT:
-        wrong.append(f"must be no more than {_LABEL_LIMIT} characters")
-    if wrong:
-        yield Cause(
-            f"{where} does not conform to the kubernetes DNS_LABEL rules : {', '.join(reversed(wrong))}",
-            where,
-        )
+    name, where = spec.get("hostname"), f"{path}.hostname"
+    if name and (wrong := names.label(name)):
+        text = ", ".join(wrong)
+        yield Cause(f"{where} does not conform to the kubernetes DNS_LABEL rules : {text}", where)
 
 
 def subdomain(path: str, spec: Spec) -> Iterator[Cause]:
-    wrong = _not_a_subdomain(spec.get("subdomain") or "")
-    where = f"{path}.subdomain"
-    if wrong:
-        yield Cause(
-            f"{where} does not conform to the kubernetes DNS_SUBDOMAIN rules : {', '.join(wrong)}", where
-        )
-
-
-def _not_a_subdomain(name: str) -> list[str]:
-    if not name:
-        return []
-    wrong = [f"must be no more than {_SUBDOMAIN_LIMIT} characters"] if len(name) > _SUBDOMAIN_LIMIT else []
-    if not all(_LABEL.fullmatch(part) for part in name.split(".")):
-        wrong.append(_SUBDOMAIN_TEXT)
-    return wrong
+    name, where = spec.get("subdomain"), f"{path}.subdomain"
+    if name and (wrong := names.subdomain(name)):
+        text = ", ".join(wrong)
+        yield Cause(f"{where} does not conform to the kubernetes DNS_SUBDOMAIN rules : {text}", where)
 
 
 def resolver(path: str, spec: Spec) -> Iterator[Cause]:
@@ -93,7 +62,7 @@ def resolver(path: str, spec: Spec) -> Iterator[Cause]:
             "searchDomains",
         )
     for search in searches:
-        for text in _not_a_subdomain(search):
+        for text in names.subdomain(search):
             yield Cause(text, "searchDomains")
     for option in config.get("options") or ():
         if not option.get("name"):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fakekube.virt.api import disks
 from fakekube.virt.causes import Cause, duplicate, not_supported, required
 from fakekube.virt.config import ClusterConfig
 
@@ -19,7 +20,6 @@ _DISCONTINUED = {
 _MODELS = ("e1000", "e1000e", "igb", "ne2k_pci", "pcnet", "rtl8139", "virtio")
 _NAME = re.compile(r"[A-Za-z0-9-_]+")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2})*")
-_PCI = re.compile(r"[\da-fA-F]{4}:[\da-fA-F]{2}:[0-1][\da-fA-F]\.[0-7]")
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?")
 _HIGHEST_PORT = 65536
 _MAC_BYTES = 6
@@ -165,7 +165,7 @@ def _fields(here: str, interface: Mapping[str, Any], network: Mapping[str, Any])
     elif mac and len(re.split("[:-]", mac)) > _MAC_BYTES:
         yield Cause(f"interface {here}.name has MAC address ({mac}) that is too long.", f"{here}.macAddress")
     pci = interface.get("pciAddress")
-    if pci and not _PCI.fullmatch(pci):
+    if pci and not disks.PCI.fullmatch(pci):
         yield Cause(f"interface {here}.name has malformed PCI address ({pci}).", f"{here}.pciAddress")
     if network.get("pod") is not None:
         yield from _ports(f"{here}.ports", interface.get("ports") or [])

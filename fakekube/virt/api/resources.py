@@ -150,6 +150,10 @@ def cpu_pinning(path: str, spec: Spec) -> Iterator[Cause]:
             placement,
         )
     threads = cpu.get("threads") or 0
+    if threads > 1 and spec.get("architecture") == "arm64":
+        where = f"{path}.architecture"
+        text = f"threads must not be greater than 1 at {path}.domain.cpu.threads (got {threads}) when {where} is arm64"
+        yield Cause(text, where)
     if threads > _MOST_THREADS:
         yield Cause(
             f"Not more than two threads must be provided at {path}.domain.cpu.threads (got {threads}) when "

@@ -5,10 +5,10 @@ Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters/vmi-create-
 
 import base64
 import binascii
-import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fakekube.virt.api import disks
 from fakekube.virt.causes import Cause, required
 from fakekube.virt.config import ClusterConfig
 
@@ -132,11 +132,5 @@ def _host_disk(here: str, disk: Mapping[str, Any], config: ClusterConfig) -> Ite
 def container_disks(path: str, spec: Mapping[str, Any]) -> Iterator[Cause]:
     """Paths inside container disks: absolute, and not the root."""
     for index, volume in enumerate(spec.get("volumes") or ()):
-        given = (volume.get("containerDisk") or {}).get("path")
-        if not given:
-            continue
-        here = f"{path}.volumes[{index}].containerDisk"
-        if given == "/":
-            yield Cause(f"{here} must not point to root", here)
-        elif posixpath.normpath(f"/{given.lstrip('/')}") != given.removesuffix("/"):
-            yield Cause(f"{here} must be an absolute path to a file without relative components", here)
+        if given := (volume.get("containerDisk") or {}).get("path"):
+            yield from disks.file_path(f"{path}.volumes[{index}].containerDisk", given)

@@ -8,7 +8,7 @@ from typing import Any
 
 from fakekube.machinery.objects import condition, condition_is, dig, name
 from fakekube.machinery.wire import Object
-from fakekube.virt.api import instance_spec, networks, pool, utility_volumes
+from fakekube.virt.api import architectures, instance_spec, networks, pool, utility_volumes
 from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.machine_spec import MISSING_TEMPLATE
 from fakekube.virt.api.reserved import reserved_labels, template_metadata
@@ -38,14 +38,16 @@ def instance(
     def judge() -> list[Cause]:
         return [
             *networks.creation("spec", spec),
+            *utility_volumes.creation(spec),
             *instance_spec.validate("spec", spec, config),
             *instance_spec.validate_instance("spec", spec),
-            *utility_volumes.creation(spec),
         ]
 
     return [
         *(known or InOrder()).causes(config, "spec", spec, None, judge),
         *template_metadata("metadata", vmi.get("metadata") or {}, config, component=component),
+        *architectures.hyperv(spec),
+        *architectures.settings("spec", spec),
     ]
 
 
