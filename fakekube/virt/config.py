@@ -4,7 +4,7 @@ Origin: kubevirt: pkg/virt-config/{configuration,virt-config}.go, pkg/virt-confi
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,20 +93,17 @@ class ClusterConfig:
         """Percent of what is requested that guests get."""
         return int(dig(self.raw, "developerConfiguration", "memoryOvercommit") or 100)
 
-    def forbidden_device(self, spec: Object) -> str:
-        """What is said of a device an instance asks for and may not have; empty: all are permitted, or nothing is said."""
+    def forbidden_devices(self, spec: Object) -> Iterator[str]:
+        """What is said of each device an instance asks for and may not have; nothing, where nothing is said of permitted ones."""
         permitted = self.raw.get("permittedHostDevices")
         if permitted is None:
-            return ""
+            return
         kinds = ("pciHostDevices", "mediatedDevices", "usb")
         known = {one.get("resourceName") for kind in kinds for one in permitted.get(kind) or ()}
         for kind, word in (("gpus", "GPU"), ("hostDevices", "HostDevice")):
             for one in dig(spec, "domain", "devices", kind, default=()):
-                if one.get("deviceName") and one["deviceName"] not in known:
-                    return (
-                        f"{word} {one['deviceName']} is not permitted in permittedHostDevices configuration"
-                    )
-        return ""
+                if (own := one.get("deviceName")) and own not in known:
+                    yield f"{word} {own} is not permitted in permittedHostDevices configuration"
 
     def helper_resources(self, kind: str, usual: Mapping[str, Mapping[str, str]]) -> Object:
         """Limits and requests of the helper containers of a kind: the usual ones, as far as nothing else is said."""

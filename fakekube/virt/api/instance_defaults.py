@@ -1,12 +1,13 @@
 """What an instance's spec gets when it says nothing. Changes its argument, and nothing else.
 
-Origin: kubevirt: pkg/defaults/{defaults,amd64-defaults,arm64-defaults,s390x-defaults}.go
+Origin: kubevirt: pkg/defaults/{defaults,hyperv,amd64,arm64,s390x}.go
 """
 
 from typing import Any
 
+from fakekube.virt.api import architectures
 from fakekube.virt.config import ClusterConfig
-from fakekube.virt.quantities import like, times, whole
+from fakekube.virt.quantities import times, whole
 
 Spec = dict[str, Any]
 _MOST_CPUS = 512
@@ -24,7 +25,6 @@ def set_spec_defaults(spec: Spec, config: ClusterConfig) -> None:
     set_machine_type(spec, config)
     _requests(domain, config)
     _memory(domain)
-    _overcommitted(domain, config)
     _topology(domain)
     _pull_policies(spec)
     spec.setdefault("evictionStrategy", config.eviction_strategy)
@@ -42,7 +42,12 @@ def set_instance_defaults(spec: Spec, config: ClusterConfig) -> None:
         _max_sockets(domain, config)
         _max_guest(domain, config, architecture)
     _disks(domain, architecture)
-    _features(domain)
+    _features(domain, architecture)
+    _hyperv(domain)
+    _watchdog(domain["devices"], architecture)
+    if architecture == "arm64" and not (domain.get("firmware") or {}).get("bootloader"):
+        loader = {"efi": {"secureBoot": False}}
+        domain["firmware"] = {**(domain.get("firmware") or {}), "bootloader": loader}
     _inputs(domain)
     for name in ("livenessProbe", "readinessProbe"):
         if spec.get(name) is not None:
@@ -117,16 +122,6 @@ def _memory(domain: dict[str, Any]) -> None:
         domain["memory"] = {**memory, "guest": guest}
 
 
-def _overcommitted(domain: dict[str, Any], config: ClusterConfig) -> None:
-    """Where guests together get more than the nodes have, each requests less than it sees."""
-    guest = (domain.get("memory") or {}).get("guest")
-    resources = domain.get("resources") or {}
-    requests = resources.get("requests") or {}
-    if config.memory_overcommit != 100 and guest is not None and "memory" not in requests:
-        amount = like(whole(guest) * 100 // config.memory_overcommit, guest)
-        domain["resources"] = {**resources, "requests": {**requests, "memory": amount}}
-
-
 def _topology(domain: dict[str, Any]) -> None:
     cpu = domain["cpu"] = dict(domain.get("cpu") or {})
     if not any(cpu.get(part) for part in ("cores", "sockets", "threads")):
@@ -136,15 +131,18 @@ def _topology(domain: dict[str, Any]) -> None:
 
 
 def _max_sockets(domain: dict[str, Any], config: ClusterConfig) -> None:
+    """Sockets can be added where their number is said."""
     cpu = domain["cpu"]
+    sockets = cpu.get("sockets") or 0
     if cpu.get("maxSockets"):
         return
-    sockets = cpu.get("sockets") or 1
-    limit = config.max_cpu_sockets or sockets * config.hotplug_ratio
-    per_socket = (cpu.get("cores") or 1) * (cpu.get("threads") or 1)
-    if limit * per_socket > _MOST_CPUS:
-        limit = _MOST_CPUS // per_socket
-    cpu["maxSockets"] = max(limit, sockets)
+    if not (limit := max(config.max_cpu_sockets, sockets) if config.max_cpu_sockets else 0):
+        limit = sockets * config.hotplug_ratio
+        per_socket = (cpu.get("cores") or 0) * (cpu.get("threads") or 0)
+        if limit * per_socket > _MOST_CPUS:
+            limit = max(_MOST_CPUS // per_socket, sockets)
+    if limit:
+        cpu["maxSockets"] = limit
 
 
 def _max_guest(domain: dict[str, Any], config: ClusterConfig, architecture: str) -> None:
@@ -190,10 +188,39 @@ def _disks(domain: dict[str, Any], architecture: str) -> None:
             disk.setdefault("disk", {}).setdefault("bus", bus)
 
 
-def _features(domain: dict[str, Any]) -> None:
+def _features(domain: dict[str, Any], architecture: str) -> None:
     features = domain.get("features") or {}
     acpi = features.get("acpi") or {}
-    domain["features"] = {**features, "acpi": {"enabled": True, **acpi}}
+    domain["features"] = {**features, "acpi": {"enabled": architecture != "s390x", **acpi}}
+
+
+def _hyperv(domain: dict[str, Any]) -> None:
+    """What Hyper-V's features need is there, unless it was refused; then nothing further is done."""
+    if (given := domain["features"].get("hyperv")) is None:
+        return
+    wanted = domain["features"]["hyperv"] = {**given}
+    for own, needed in architectures.HYPERV_NEEDS:
+        if architectures.is_on(wanted, own) and (wanted.get(needed) or {}).get("enabled") is None:
+            wanted[needed] = {**(wanted.get(needed) or {}), "enabled": True}
+        elif architectures.is_on(wanted, own) and not architectures.is_on(wanted, needed):
+            return
+    if wanted.get("evmcs") is not None and wanted["evmcs"].get("enabled") is not False:
+        listed = domain["cpu"].get("features") or ()
+        features = [{**one, "policy": "require"} if one["name"] == "vmx" else one for one in listed]
+        if not any(one["name"] == "vmx" for one in features):
+            features.append({"name": "vmx", "policy": "require"})
+        domain["cpu"]["features"] = features
+
+
+def _watchdog(devices: dict[str, Any], architecture: str) -> None:
+    """One of the architecture's own kind, which resets the guest."""
+    kind = {"arm64": "", "s390x": "diag288"}.get(architecture, "i6300esb")
+    if devices.get("watchdog") is not None and kind:
+        model = devices["watchdog"].get(kind) or {}
+        devices["watchdog"] = {
+            **devices["watchdog"],
+            kind: {**model, "action": model.get("action") or "reset"},
+        }
 
 
 def _inputs(domain: dict[str, Any]) -> None:

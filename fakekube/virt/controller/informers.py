@@ -1,6 +1,8 @@
 """The caches all of virt-controller's parts share, with the indexes that keep every pass free of scans."""
 
+import re
 from collections.abc import Iterable
+from decimal import Decimal
 
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
@@ -47,6 +49,8 @@ MIGRATION_POLICIES = Resource(
 )
 
 
+_LIMITS_RATIO = "alpha.kubevirt.io/auto-memory-limits-ratio"
+_RATIO, _NUMBER = Decimal(2), re.compile(r"\d+(\.\d+)?")
 _DEFAULT = "snapshot.storage.kubernetes.io/is-default-class"
 
 BY_OWNER = "owner"  # uid of the controlling owner
@@ -133,6 +137,12 @@ class Informers:
         if selector is not None and (own := self.namespaces.get(space)) is not None:
             found |= {"cpu"} if selectors.from_object(selector).matches(labels(own)) else set()
         return frozenset(found)
+
+    def limit_ratio(self, space: str) -> Decimal:
+        """How much more memory launchers of a namespace may take than they request: as it says, where that is a number."""
+        said = labels(self.namespaces.get(space) or {}).get(_LIMITS_RATIO, "")
+        ratio = Decimal(said) if _NUMBER.fullmatch(said) else _RATIO
+        return ratio if ratio >= 1 else _RATIO
 
     def snapshot_classes(self) -> dict[str, str]:
         """By storage class the class its volumes are snapshotted by: that of its driver, or the default one of several."""

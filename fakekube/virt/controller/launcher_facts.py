@@ -1,6 +1,6 @@
 """What a launcher pod is made from beside its VMI, and what its parts all have to know of the VMI. Pure.
 
-Origin: kubevirt: pkg/virt-controller/services/template.go, pkg/hypervisor/kvm/memory.go
+Origin: kubevirt: pkg/virt-controller/services/template.go
 """
 
 from collections.abc import Mapping
@@ -8,15 +8,25 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from fakekube.machinery.objects import Obj, annotations, dig
-from fakekube.virt import quantities
+from fakekube.machinery.objects import Obj, annotations, dig, labels
 from fakekube.virt.config import ClusterConfig
-from fakekube.virt.controller import instance, launcher_networks
+from fakekube.virt.controller import instance
 
-_MEBI = 2**20
-_KILO = 1000
-_DEVICE_SPACE = 2**30  # what devices passed through map beside the guest's memory
 _GRACE_UNSET = 30
+KERNEL = "kernel-boot-volume"
+_VERBOSITY, _TALKATIVE = 2, 5
+_SPOKEN = {"debugLogs": "LIBVIRT_DEBUG_LOGS", "virtiofsdDebugLogs": "VIRTIOFSD_DEBUG_LOGS"}
+XDG: tuple[dict[str, Any], ...] = (
+    {"name": "XDG_CACHE_HOME", "value": "/var/run/kubevirt-private"},
+    {"name": "XDG_CONFIG_HOME", "value": "/var/run/kubevirt-private"},
+    {"name": "XDG_RUNTIME_DIR", "value": "/var/run"},
+)
+SECURED: dict[str, Any] = {
+    "capabilities": {"drop": ["ALL"]},
+    "runAsUser": 107,
+    "runAsNonRoot": True,
+    "allowPrivilegeEscalation": False,
+}  # of all containers but the guest's
 FATE, NOT_GUARANTEED = "fakekube.io/fate", "not-guaranteed"  # the one fate a launcher is made with
 
 
@@ -25,11 +35,13 @@ class Settings:
     """What the KubeVirt configuration decides about launcher pods."""
 
     launcher_image: str = "virt-launcher:v1.9.0"
-    image_volumes: bool = True  # feature gate ImageVolume
+    image_volumes: bool = True  # unless feature gate ImageVolume is closed
     use_emulation: bool = False
     config: ClusterConfig = field(default_factory=ClusterConfig)
     limits: frozenset[str] = frozenset()  # resources the namespace has limited: launchers get a limit, too
     cards: tuple[str, ...] = ()  # resources the guest's networks are served by, one of each
+    limit_ratio: Decimal = Decimal(2)  # of the memory limit they get to what they request
+    claims: Mapping[str, Obj] = field(default_factory=dict)  # those of the guest's volumes, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +55,8 @@ class Target:
     away_from: str = ""  # the node the guest of another instance comes from
 
 
-def memory_overhead(vmi: Obj, config: ClusterConfig) -> int:
-    """Bytes the launcher needs beside the guest's memory: fixed processes, 8Mi per vCPU, page tables, devices; more, if a ratio or bindings say so."""
-    requested = dig(vmi, "spec", "domain", "resources", "requests", "memory")
-    page_tables = quantities.whole(requested) // 512 if requested else 0
-    needed = 280 * _MEBI + vcpus(vmi) * 8 * _MEBI + page_tables
-    if _locks_memory(vmi):
-        needed += _DEVICE_SPACE
-    ratio = Decimal(str(config.raw.get("additionalGuestMemoryOverheadRatio") or 1))
-    return needed + int(-(-needed // _KILO) * (ratio - 1)) * _KILO + launcher_networks.overhead(vmi, config)
-
-
-def _locks_memory(vmi: Obj) -> bool:
-    """Whether devices of the node reach into the guest's memory."""
-    devices = dig(vmi, "spec", "domain", "devices", default={})
-    return launcher_networks.passes_a_card(vmi) or bool(devices.get("gpus") or devices.get("hostDevices"))
+def is_block(claim: Obj | None) -> bool:
+    return bool(dig(claim, "spec", "volumeMode") == "Block")
 
 
 def grace_seconds(vmi: Obj) -> int:
@@ -83,6 +82,26 @@ def is_guaranteed(vmi: Obj) -> bool:
 
 def container_disks(vmi: Obj) -> list[dict[str, Any]]:
     return [volume for volume in instance.volumes(vmi) if "containerDisk" in volume]
+
+
+def images(vmi: Obj) -> list[dict[str, Any]]:
+    """The volumes that are images: disks, and the kernel a guest is booted with."""
+    kernel = dig(vmi, "spec", "domain", "firmware", "kernelBoot", "container")
+    boot = [{"name": KERNEL, "containerDisk": kernel}] if kernel is not None else []
+    return container_disks(vmi) + boot
+
+
+def is_logged(vmi: Obj, settings: Settings) -> dict[str, str]:
+    """The variables that make a launcher say more than usual."""
+    own = labels(vmi)
+    cluster = dig(settings.config.raw, "developerConfiguration", "logVerbosity", "virtLauncher")
+    verbosity = own.get("logVerbosity") or str(cluster or _VERBOSITY)
+    made = {"VIRT_LAUNCHER_LOG_VERBOSITY": verbosity} if verbosity != str(_VERBOSITY) else {}
+    much = verbosity.isdigit() and int(verbosity) > _TALKATIVE
+    for label, variable in _SPOKEN.items():
+        if own.get(label) == "true" or (much and label == "debugLogs"):
+            made[variable] = "1"
+    return made
 
 
 def pull_policy(volume: Obj) -> str:

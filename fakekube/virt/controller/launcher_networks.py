@@ -14,8 +14,6 @@ from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller import nics
 from fakekube.virt.multus import ABSENT, attached, is_secondary, pod_interface
 
-_SOCKETS = "hook-sidecar-sockets"
-_FOLDER = "/var/run/kubevirt-hooks"
 CARDS = "kubevirt.io/network-info"  # annotation of launchers
 _DEVICE = "device-info"
 _CARDS = "network-info-annotation"
@@ -101,25 +99,16 @@ def helper_images(vmi: Obj, config: ClusterConfig) -> list[str]:
     return [str(one["sidecarImage"]) for one in plugins(vmi, config) if one.get("sidecarImage")]
 
 
-def hook_mount(container: str = "") -> Object:
-    """Where helpers and the guest's own container meet."""
-    return {"name": _SOCKETS, "mountPath": _FOLDER, **({"subPath": container} if container else {})}
-
-
 def volumes(vmi: Obj, config: ClusterConfig) -> list[Object]:
-    made: list[Object] = []
-    if helper_images(vmi, config):
-        made.append({"name": _SOCKETS, "emptyDir": {}})
-    if has_cards(vmi, config):
-        field = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{CARDS}']"}
-        made.append({"name": _CARDS, "downwardAPI": {"items": [{"path": "network-info", "fieldRef": field}]}})
-    return made
+    if not has_cards(vmi, config):
+        return []
+    field = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{CARDS}']"}
+    return [{"name": _CARDS, "downwardAPI": {"items": [{"path": "network-info", "fieldRef": field}]}}]
 
 
 def mounts(vmi: Obj, config: ClusterConfig) -> list[Object]:
     """Those of the guest's own container."""
-    made: list[Object] = [hook_mount()] if helper_images(vmi, config) else []
-    return made + ([{"name": _CARDS, "mountPath": "/etc/podinfo"}] if has_cards(vmi, config) else [])
+    return [{"name": _CARDS, "mountPath": "/etc/podinfo"}] if has_cards(vmi, config) else []
 
 
 def overhead(vmi: Obj, config: ClusterConfig) -> int:

@@ -9,13 +9,20 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, annotations, dig, labels, name, namespace, owner_reference, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import launcher_containers, launcher_networks, launcher_volumes, names
-from fakekube.virt.controller.launcher_facts import Settings, Target, grace_seconds, memory_overhead
+from fakekube.virt.controller import (
+    launcher_containers,
+    launcher_networks,
+    launcher_placing,
+    launcher_volumes,
+    names,
+)
+from fakekube.virt.controller.launcher_facts import Settings, Target, grace_seconds, images
 from fakekube.virt.controller.launcher_filesystems import share
+from fakekube.virt.controller.launcher_resources import memory_overhead
 from fakekube.virt.hostname import hostname
 
-_HOSTNAME = "kubernetes.io/hostname"
 _GRACE_EXTRA = 30  # what the launcher gets beyond the guest's own grace period
+_ISTIO = "sidecar.istio.io/inject"
 _NOT_INHERITED = (names.LATEST_OBSERVED, names.STORAGE_OBSERVED)
 
 
@@ -54,8 +61,8 @@ def build(
             "enableServiceLinks": False,
             "securityContext": _security(settings, target),
             "readinessGates": [{"conditionType": names.UNPAUSED}],
-            "nodeSelector": _node_selector(vmi, target),
-            "affinity": _affinity(vmi, target),
+            "nodeSelector": launcher_placing.node_selector(vmi, settings.config, target),
+            "affinity": launcher_placing.affinity(vmi, target),
             "volumes": launcher_volumes.volumes(vmi, settings, target, state),
             "initContainers": launcher_containers.init_containers(vmi, settings, target),
             "containers": launcher_containers.containers(vmi, settings, temporary=temporary),
@@ -76,6 +83,7 @@ def build(
         "dnsPolicy",
         "dnsConfig",
         "subdomain",
+        "resourceClaims",
     ):
         if spec.get(copied):
             pod["spec"][copied] = spec[copied]
@@ -104,9 +112,11 @@ def _identity(spec: Object, vmi: Obj, settings: Settings) -> None:
     if runtime := settings.config.raw.get("defaultRuntimeClass"):
         spec["runtimeClassName"] = runtime
     listed = dig(vmi, "spec", "volumes", default=())
-    if pulls := [one for each in listed if (one := dig(each, "containerDisk", "imagePullSecret"))]:
+    if pulls := [one for each in images(vmi) if (one := dig(each, "containerDisk", "imagePullSecret"))]:
         spec["imagePullSecrets"] = [{"name": one} for one in dict.fromkeys(pulls)]
     accounts = [dig(one, "serviceAccount", "serviceAccountName") for one in listed if "serviceAccount" in one]
+    if own := dig(vmi, "spec", "serviceAccountName"):
+        accounts.insert(0, own)
     if accounts:
         spec["serviceAccountName"] = accounts[0]
     if accounts or launcher_networks.has_mesh(vmi):
@@ -127,6 +137,8 @@ def _labels(vmi: Obj, target: Target | None) -> dict[str, str]:
         names.VM_NAME: hostname(vmi)[:63].rstrip("-."),
         names.VMI_ID: id_label(name(vmi)),
     }
+    if (injected := annotations(vmi).get(_ISTIO)) is not None:
+        made[_ISTIO] = injected
     if target is not None:
         made[names.MIGRATION_JOB_UID] = uid(target.migration)
     return made
@@ -161,69 +173,3 @@ def _annotations(vmi: Obj, settings: Settings, *, temporary: bool, target: Targe
     if target is not None:
         made[names.MIGRATION_JOB_NAME] = name(target.migration)
     return made
-
-
-def _node_selector(vmi: Obj, target: Target | None) -> dict[str, str]:
-    spec = dig(vmi, "spec", default={})
-    chosen: dict[str, str] = {**(spec.get("nodeSelector") or {}), names.SCHEDULABLE: "true"}
-    if architecture := spec.get("architecture"):
-        chosen["kubernetes.io/arch"] = architecture
-    if machine := dig(spec, "domain", "machine", "type"):
-        chosen[f"machine-type.node.kubevirt.io/{machine}"] = "true"
-    cpu = dig(spec, "domain", "cpu", default={})
-    if (model := cpu.get("model")) and model not in ("host-model", "host-passthrough"):
-        chosen[f"cpu-model.node.kubevirt.io/{model}"] = "true"
-    for feature in cpu.get("features") or ():
-        if feature.get("policy") in (None, "", "require"):
-            chosen[f"cpu-feature.node.kubevirt.io/{feature.get('name')}"] = "true"
-    if cpu.get("dedicatedCpuPlacement"):
-        chosen["kubevirt.io/cpumanager"] = "true"
-    if cpu.get("realtime") is not None:
-        chosen["kubevirt.io/realtime"] = "true"
-    security = dig(spec, "domain", "launchSecurity", default={})
-    for kind in ("sev", "tdx"):
-        if kind in security:
-            chosen[f"kubevirt.io/{kind}"] = "true"
-    if "sev" in security and dig(security, "sev", "policy", "encryptedState"):
-        chosen["kubevirt.io/sev-es"] = "true"
-    if "snp" in security:
-        chosen["kubevirt.io/sev-snp"] = "true"
-    if target is not None:
-        chosen = {
-            **target.node_selector,
-            **chosen,
-        }  # a migration narrows the guest's own choice, and never widens it
-    return chosen
-
-
-def _affinity(vmi: Obj, target: Target | None) -> Object:
-    affinity: Object = {**dig(vmi, "spec", "affinity", default={})}
-    lacking = [
-        f"cpu-feature.node.kubevirt.io/{one.get('name')}"
-        for one in dig(vmi, "spec", "domain", "cpu", "features", default=())
-        if one.get("policy") == "forbid"
-    ]
-    if (dig(vmi, "spec", "domain", "cpu", "model") or "host-model") == "host-model":
-        lacking.append("node-labeller.kubevirt.io/obsolete-host-model")
-    without: list[Object] = [{"key": one, "operator": "DoesNotExist"} for one in lacking]
-    if target is not None and target.away_from:
-        without.append({"key": _HOSTNAME, "operator": "NotIn", "values": [target.away_from]})
-    if without:
-        nodes: Object = {**(affinity.get("nodeAffinity") or {})}
-        required = dig(nodes, "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms") or [{}]
-        terms = [
-            {**term, "matchExpressions": [*(term.get("matchExpressions") or ()), *without]}
-            for term in required
-        ]
-        nodes["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": terms}
-        affinity["nodeAffinity"] = nodes
-    if target is not None and not target.away_from:
-        elsewhere = {
-            "labelSelector": {"matchLabels": {names.CREATED_BY: uid(vmi)}},
-            "topologyKey": _HOSTNAME,
-        }
-        apart: Object = {**(affinity.get("podAntiAffinity") or {})}
-        required = apart.get("requiredDuringSchedulingIgnoredDuringExecution") or ()
-        apart["requiredDuringSchedulingIgnoredDuringExecution"] = [*required, elsewhere]
-        affinity["podAntiAffinity"] = apart
-    return affinity

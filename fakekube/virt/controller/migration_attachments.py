@@ -46,7 +46,7 @@ class TargetAttachments:
         return next((one for one in known if not is_terminating(one) and not pods.is_temporary(one)), None)
 
     async def create(self, own: str, migration: Object, vmi: Object, target: Object) -> None:
-        wanted = hotplug.attachment_pod(vmi, target, self.volumes(vmi), self._settings(namespace(vmi)))
+        wanted = hotplug.attachment_pod(vmi, target, self.volumes(vmi), self._settings(vmi))
         wanted["metadata"]["labels"][names.MIGRATION_JOB_UID] = uid(migration)
         wanted["metadata"]["annotations"][names.MIGRATION_JOB_NAME] = name(migration)
         try:

@@ -69,7 +69,7 @@ class Attachments:
         volumes = hotplug.wanted(vmi, seen.claims)
         current = hotplug.present(volumes, pods)
         if volumes and current is None:
-            wanted = hotplug.attachment_pod(vmi, launcher, volumes, self._settings(namespace(vmi)))
+            wanted = hotplug.attachment_pod(vmi, launcher, volumes, self._settings(vmi))
             current = await self._create(launcher, wanted)
             pods.append(current)
             text = f"Created attachment pod {name(current)}"
@@ -105,7 +105,7 @@ class Attachments:
         waiting = hotplug.unconsumed(seen.vmi, seen.claims, late)
         for claim, volume in waiting.items():
             if claim not in there:
-                settings = self._settings(namespace(seen.vmi))
+                settings = self._settings(seen.vmi)
                 await self._create(launcher, hotplug.trigger_pod(seen.vmi, launcher, volume, settings))
                 text = f"Created hotplug trigger pod for volume {volume['name']}"
                 self._recorder.event(seen.vmi, NORMAL, "SuccessfulCreate", text)

@@ -14,7 +14,7 @@ from fakekube.machinery.errors import InternalError, NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, namespace
 from fakekube.machinery.resources import NETWORK_ATTACHMENT_DEFINITIONS
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import launcher_networks
+from fakekube.virt.controller import instance, launcher_networks, launcher_sidecars
 from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.launcher_facts import Settings
 from fakekube.virt.controller.writer import Writer
@@ -31,17 +31,31 @@ class Wiring:
     ids: Ids
     settings: Settings = field(default_factory=Settings)
 
-    def launcher_settings(self, space: str) -> Settings:
-        """What decides about launcher pods in a namespace now, and about those that attach volumes to them."""
-        informers = self.informers
-        image, limits = self.launcher_image(), informers.limited(space)
-        return replace(self.settings, launcher_image=image, config=informers.config(), limits=limits)
+    def launcher_settings(self, vmi: Obj) -> Settings:
+        """What decides about launcher pods of an instance now."""
+        informers, space = self.informers, namespace(vmi)
+        config = informers.config()
+        own = [instance.claim_name(one) for one in instance.volumes(vmi)]
+        claims = {claim: informers.claims.get(f"{space}/{claim}") for claim in own if claim}
+        return replace(
+            self.settings,
+            launcher_image=self.launcher_image(),
+            image_volumes=self.settings.image_volumes and config.gate("ImageVolume"),
+            config=config,
+            limits=informers.limited(space),
+            limit_ratio=informers.limit_ratio(space),
+            claims={claim: found for claim, found in claims.items() if found is not None},
+        )
 
     async def settings_for(self, vmi: Obj) -> Settings:
         """What decides about a VMI's launcher pods now. Raises InternalError where it can have none."""
-        settings, cards = self.launcher_settings(namespace(vmi)), await self._cards(vmi)
+        settings, cards = self.launcher_settings(vmi), await self._cards(vmi)
         config = settings.config
-        said = config.forbidden_device(vmi["spec"]) or launcher_networks.unknown_binding(vmi, config)
+        said = (
+            launcher_sidecars.mistake(vmi)
+            or " ".join(config.forbidden_devices(vmi["spec"]))
+            or launcher_networks.unknown_binding(vmi, config)
+        )
         if said:
             raise InternalError(f"failed to render launch manifest: {said}")
         return replace(settings, cards=cards)

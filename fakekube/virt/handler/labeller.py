@@ -11,6 +11,7 @@ from typing import Any
 
 from fakekube.machinery import selectors
 from fakekube.machinery.objects import Obj, annotations, dig, labels
+from fakekube.virt.config import ClusterConfig
 
 SCHEDULABLE = "kubevirt.io/schedulable"
 MERGES, MERGED_BY_US = "kubevirt.io/ksm-enabled", "kubevirt.io/ksm-handler-managed"
@@ -52,7 +53,13 @@ _MACHINES = (
     "pc-q35-rhel9.2.0",
     "pc-q35-rhel8.6.0",
 )
-_DEVICES = tuple(f"devices.kubevirt.io/{device}" for device in ("kvm", "tun", "vhost-net"))
+_DEVICES = ("kvm", "tun", "vhost-net")
+_GATED = {"VSOCK": "vhost-vsock", "IOMMUFD": "iommufd"}
+_ENCRYPTING = ("sev", "tdx")
+_HYPERV = (
+    *("base", "frequencies", "ipi", "reenlightenment", "reset", "runtime"),
+    *("synic", "synic2", "synictimer", "time", "tlbflush", "vpindex"),
+)
 _MANY = "16k"  # a virt-handler says 1k unless told otherwise; here as many as a node of this size takes pods
 
 CAPABILITIES: dict[str, str] = {
@@ -63,6 +70,7 @@ CAPABILITIES: dict[str, str] = {
     **{f"{_MIGRATION}{model}": "true" for model in _MODELS},
     **{f"cpu-feature.node.kubevirt.io/{feature}": "true" for feature in _FEATURES},
     **{f"host-model-required-features.node.kubevirt.io/{feature}": "true" for feature in ("vmx", "pcid")},
+    **{f"hyperv.node.kubevirt.io/{feature}": "true" for feature in _HYPERV},
     f"{_HOST}{_HOST_MODEL}": "true",
     "cpu-vendor.node.kubevirt.io/Intel": "true",
     "cpu-timer.node.kubevirt.io/tsc-frequency": "2400000000",
@@ -144,12 +152,14 @@ def alarm(configuration: Configuration) -> str:
     return f"This node has {_HOST_MODEL} host-model cpu that is included in ObsoleteCPUModels: map[{listed}]"
 
 
-def devices(configuration: Configuration) -> dict[str, str]:
-    """How many guests a node has room for."""
-    found = dict.fromkeys(_DEVICES, str(configuration.get("virtualMachineInstancesPerNode") or _MANY))
-    if "VSOCK" in (dig(configuration, "developerConfiguration", "featureGates") or ()):
-        found["devices.kubevirt.io/vhost-vsock"] = found[_DEVICES[0]]
-    return found
+def devices(node: Obj, configuration: Configuration) -> dict[str, str]:
+    """How many guests a node has room for: of the kinds that are wanted in the cluster, and that it says it encrypts."""
+    config, own = ClusterConfig(raw=configuration), labels(node)
+    kinds = [*_DEVICES, *(kind for gate, kind in _GATED.items() if config.gate(gate))]
+    kinds += ["pr-helper"] if dig(configuration, "persistentReservationConfiguration", "enabled") else []
+    kinds += [kind for kind in _ENCRYPTING if own.get(f"kubevirt.io/{kind}") == "true"]
+    many = str(configuration.get("virtualMachineInstancesPerNode") or _MANY)
+    return {f"devices.kubevirt.io/{kind}": many for kind in kinds}
 
 
 def _obsolete(configuration: Configuration) -> frozenset[str]:

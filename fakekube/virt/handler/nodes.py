@@ -109,7 +109,7 @@ class Heartbeats:
                 meta = {"labels": changed, "annotations": {HEARTBEAT: rfc3339(now), **marks}}
                 await self._client.patch(NODES, own, None, {"metadata": meta}, type="merge")
                 age = 0.0
-            await self._offer(node, labeller.devices(configuration), anew=anew)
+            await self._offer(node, labeller.devices(node, configuration), anew=anew)
         except NotFound:
             return None
         self._anew.discard(own)

@@ -125,8 +125,11 @@ def test_memory_by_default(domain, memory):
             {"resources": {"limits": {"cpu": "1500m"}}},
             {"cores": 1, "threads": 1, "sockets": 2, "maxSockets": 8},
         ),
-        ({"cpu": {"cores": 2}}, {"cores": 2, "maxSockets": 4}),
-        ({"cpu": {"sockets": 100, "cores": 4}}, {"sockets": 100, "cores": 4, "maxSockets": 128}),
+        ({"cpu": {"cores": 2}}, {"cores": 2}),
+        (
+            {"cpu": {"sockets": 100, "cores": 4, "threads": 1}},
+            {"sockets": 100, "cores": 4, "threads": 1, "maxSockets": 128},
+        ),
     ],
 )
 def test_cpus_by_default(domain, cpu):

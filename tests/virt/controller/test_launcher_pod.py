@@ -2,6 +2,7 @@
 
 import pytest
 
+from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller import launcher_pod
 from fakekube.virt.controller.launcher_pod import Settings, Target
 
@@ -185,3 +186,123 @@ def test_placement_is_the_guests():
     spread = [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
     found = launcher_pod.build(vmi(topologySpreadConstraints=spread), Settings())
     assert found["spec"]["topologySpreadConstraints"] == spread
+
+
+def compute(**kwargs):
+    return build(**kwargs)["spec"]["containers"][0]
+
+
+def test_words_of_launchers():
+    """Labels and the cluster make a launcher say more; annotations filter what libvirt says."""
+
+    def told(labels=None, **raw):
+        found = compute(labels=labels or {}, settings=Settings(config=ClusterConfig(raw=raw)))["env"]
+        plain = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "POD_NAME")
+        return {one["name"]: one["value"] for one in found if one["name"] not in plain}
+
+    assert told() == told({"logVerbosity": "2"}) == {}
+    assert told({"debugLogs": "true"}) == {"LIBVIRT_DEBUG_LOGS": "1"}
+    assert told({"virtiofsdDebugLogs": "true"}) == {"VIRTIOFSD_DEBUG_LOGS": "1"}
+    much = {"VIRT_LAUNCHER_LOG_VERBOSITY": "10", "LIBVIRT_DEBUG_LOGS": "1"}
+    assert told({"logVerbosity": "10"}) == much
+    assert told(developerConfiguration={"logVerbosity": {"virtLauncher": 10}}) == much
+    arguments = compute(annotations={"kubevirt.io/libvirt-log-filters": "1:*"})["args"]
+    assert arguments[arguments.index("--libvirt-log-filters") + 1] == "1:*"
+    assert "--allow-emulation" in compute(settings=Settings(use_emulation=True))["args"]
+
+
+def test_claims():
+    """A claim's filesystem is mounted, its block device is given; what several nodes write is named."""
+
+    def claim(mode, access):
+        return {"spec": {"volumeMode": mode, "accessModes": [access]}}
+
+    claims = {"raw": claim("Block", "ReadWriteMany"), "files": claim("Filesystem", "ReadWriteMany")}
+    listed = [
+        {"name": "a", "persistentVolumeClaim": {"claimName": "raw"}},
+        {"name": "b", "persistentVolumeClaim": {"claimName": "files", "readOnly": True}},
+    ]
+    pod = build(volumes=listed, settings=Settings(claims=claims))["spec"]
+    found = pod["containers"][0]
+    assert found["volumeDevices"] == [{"name": "a", "devicePath": "/dev/a"}]
+    paths = {one["name"]: one["mountPath"] for one in found["volumeMounts"]}
+    assert "a" not in paths
+    assert {"name": "SHARED_FILESYSTEM_PATHS", "value": paths["b"]} in found["env"]
+    source = {"claimName": "files", "readOnly": True}
+    assert {"name": "b", "persistentVolumeClaim": source} in pod["volumes"]
+
+
+@pytest.mark.parametrize(
+    ("volume", "source", "path"),
+    [
+        ({"configMap": {"name": "c"}}, {"configMap": {"name": "c"}}, "config-map/v"),
+        ({"secret": {"secretName": "s"}}, {"secret": {"secretName": "s"}}, "secret/v"),
+        (
+            {"downwardAPI": {"fields": [{"path": "p"}]}},
+            {"downwardAPI": {"items": [{"path": "p"}]}},
+            "downwardapi/v",
+        ),
+        (
+            {"downwardMetrics": {}},
+            {"emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+            "downwardapi-disks",
+        ),
+        (
+            {"hostDisk": {"path": "/data/d.img", "type": "Disk"}},
+            {"hostPath": {"path": "/data", "type": "Directory"}},
+            "vmi-disks/v",
+        ),
+    ],
+)
+def test_sources(volume, source, path):
+    """What disks are made from is a volume of the pod, mounted where virt-launcher looks for it."""
+    pod = build(volumes=[{"name": "v", **volume}])["spec"]
+    assert {"name": "v", **source} in pod["volumes"]
+    mounts = {one["name"]: one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
+    assert mounts["v"] == f"/var/run/kubevirt-private/{path}"
+
+
+def test_kernels():
+    """A kernel comes from an image as disks do, with a secret of its own to pull it."""
+    container = {"image": "registry:5000/kernel:1", "kernelPath": "/boot/vmlinuz", "imagePullSecret": "s"}
+    domain = {"firmware": {"kernelBoot": {"container": container}}}
+    pod = build(domain=domain, volumes=())["spec"]
+    image = {"reference": "registry:5000/kernel:1", "pullPolicy": "IfNotPresent"}
+    assert {"name": "kernel-boot-volume", "image": image} in pod["volumes"]
+    assert pod["imagePullSecrets"] == [{"name": "s"}]
+    assert "volumekernel-boot-volume" in [one["name"] for one in pod["initContainers"]]
+    old = build(domain=domain, volumes=(), settings=Settings(image_volumes=False))["spec"]
+    assert old["containers"][1]["name"] == "volumekernel-boot-volume"
+    assert old["containers"][1]["args"] == ["--copy-path", "/var/run/kubevirt/container-disks/vmi-uid/disk_0"]
+    assert {"name": "container-disks", "emptyDir": {}} in old["volumes"]
+
+
+def test_ports_of_interfaces():
+    """Ports an interface opens are the container's."""
+    ports = [{"name": "http", "port": 80}, {"port": 53, "protocol": "UDP"}]
+    found = compute(domain={"devices": {"interfaces": [{"name": "default", "ports": ports}]}})["ports"]
+    assert found == [
+        {"protocol": "TCP", "containerPort": 80, "name": "http"},
+        {"protocol": "UDP", "containerPort": 53},
+    ]
+
+
+def test_no_disks_later():
+    """A guest that takes no disks later has no directory for them."""
+    pod = build(domain={"devices": {"disableHotplug": True}})["spec"]
+    assert "hotplug-disks" not in [one["name"] for one in pod["volumes"]]
+    assert "hotplug-disks" not in [one["name"] for one in pod["containers"][0]["volumeMounts"]]
+
+
+def test_service_meshes():
+    """Istio finds its mark as a label, too, and a token to identify itself with."""
+    pod = build(annotations={"sidecar.istio.io/inject": "true"})
+    assert pod["metadata"]["labels"]["sidecar.istio.io/inject"] == "true"
+    assert pod["spec"]["automountServiceAccountToken"] is True
+
+
+def test_huge_pages():
+    """A guest on huge pages has their filesystem."""
+    pod = build(domain={"memory": {"guest": "64Mi", "hugepages": {"pageSize": "2Mi"}}})["spec"]
+    assert {"name": "hugepages", "emptyDir": {"medium": "HugePages"}} in pod["volumes"]
+    assert {"name": "hugepages", "mountPath": "/dev/hugepages"} in pod["containers"][0]["volumeMounts"]

@@ -47,8 +47,8 @@ def test_nodes_that_are_skipped():
 
 def test_room():
     """As many guests as the configuration says, or very many."""
-    assert set(labeller.devices({}).values()) == {"16k"}
-    assert labeller.devices({"virtualMachineInstancesPerNode": 10})["devices.kubevirt.io/kvm"] == "10"
+    assert set(labeller.devices({}, {}).values()) == {"16k"}
+    assert labeller.devices({}, {"virtualMachineInstancesPerNode": 10})["devices.kubevirt.io/kvm"] == "10"
 
 
 def test_merging_of_pages():
@@ -70,3 +70,13 @@ def test_merging_of_pages():
     node["metadata"]["annotations"] = {**short, labeller.MERGED_BY_US: "true"}
     assert labeller.merging(node, meant) == ({}, {})
     assert labeller.merging(node, {}) == ({labeller.MERGES: "false"}, {labeller.MERGED_BY_US: "false"})
+
+
+def test_devices_that_are_not_everywhere():
+    """Devices for VSOCK, IOMMUFD and reservations come with the configuration; encryption with the node."""
+    assert "devices.kubevirt.io/sev" not in labeller.devices({}, {})
+    node = {"metadata": {"labels": {"kubevirt.io/sev": "true"}}}
+    gates = {"developerConfiguration": {"featureGates": ["VSOCK"]}}
+    found = labeller.devices(node, {**gates, "persistentReservationConfiguration": {"enabled": True}})
+    kinds = {one.partition("/")[2] for one in found}
+    assert kinds == {"kvm", "tun", "vhost-net", "vhost-vsock", "pr-helper", "sev"}
