@@ -3,14 +3,17 @@
 Origin: kubevirt: pkg/defaults/{defaults,hyperv,amd64,arm64,s390x}.go
 """
 
+from collections.abc import Iterable
 from typing import Any
 
+from fakekube.machinery.objects import dig
 from fakekube.virt.api import architectures
 from fakekube.virt.config import ClusterConfig
 from fakekube.virt.quantities import times, whole
 
 Spec = dict[str, Any]
 _MOST_CPUS = 512
+_RETRIES = 4096  # of spinlocks, before the hypervisor is told
 _GIB = 2**30
 _ALIGNMENT = 2 * 2**20
 _PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
@@ -189,16 +192,33 @@ def _disks(domain: dict[str, Any], architecture: str) -> None:
 
 
 def _features(domain: dict[str, Any], architecture: str) -> None:
-    features = domain.get("features") or {}
-    acpi = features.get("acpi") or {}
-    domain["features"] = {**features, "acpi": {"enabled": architecture != "s390x", **acpi}}
+    """What is named is on, unless it is said to be off; ACPI is there unnamed."""
+    features: Spec = {**(domain.get("features") or {})}
+    features["acpi"] = {"enabled": architecture != "s390x", **(features.get("acpi") or {})}
+    _on(features, ("apic", "smm", "pvspinlock"))
+    if (given := features.get("hyperv")) is not None:
+        hyperv = features["hyperv"] = {**given}
+        _on(hyperv, hyperv)
+        if (locks := hyperv.get("spinlocks")) is not None and locks["enabled"]:
+            hyperv["spinlocks"] = {"spinlocks": _RETRIES, **locks}
+        if dig(hyperv, "synictimer", "direct") is not None:
+            hyperv["synictimer"]["direct"] = {"enabled": True, **hyperv["synictimer"]["direct"]}
+    domain["features"] = features
+    if (timers := dig(domain, "clock", "timer")) is not None:
+        timers = {own: None if one is None else {"present": True, **one} for own, one in timers.items()}
+        domain["clock"] = {**domain["clock"], "timer": timers}
+
+
+def _on(features: Spec, named: Iterable[str]) -> None:
+    for one in named:
+        if features.get(one) is not None:
+            features[one] = {"enabled": True, **features[one]}
 
 
 def _hyperv(domain: dict[str, Any]) -> None:
     """What Hyper-V's features need is there, unless it was refused; then nothing further is done."""
-    if (given := domain["features"].get("hyperv")) is None:
+    if (wanted := domain["features"].get("hyperv")) is None:
         return
-    wanted = domain["features"]["hyperv"] = {**given}
     for own, needed in architectures.HYPERV_NEEDS:
         if architectures.is_on(wanted, own) and (wanted.get(needed) or {}).get("enabled") is None:
             wanted[needed] = {**(wanted.get(needed) or {}), "enabled": True}

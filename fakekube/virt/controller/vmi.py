@@ -19,6 +19,7 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
+from fakekube.virt import tsc
 from fakekube.virt.controller import (
     hotplug,
     instance,
@@ -106,6 +107,9 @@ class InstanceController:
         if vmi_status.is_new(vmi):
             await self._writer.update(vmi_status.marked(vmi))
             return None
+        if instance.is_unprocessed(vmi) and (hinted := self._hinted(vmi)) is not None:
+            await self._writer.update(hinted)
+            return None
         seen = self._look(vmi)
         if is_terminating(vmi):
             await self._launchers.delete(seen)
@@ -122,6 +126,11 @@ class InstanceController:
             raise seen.error
         left = nics.seconds_left(vmi, self._wiring.clock.now())
         return Result(requeue_after=left) if left else None
+
+    def _hinted(self, vmi: Object) -> Object | None:
+        raw = self._informers.config().raw
+        least = dig(raw, "developerConfiguration", "minimumClusterTSCFrequency")
+        return tsc.hinted(vmi, self._informers.nodes.objects(), least)
 
     def _look(self, vmi: Object) -> Pass:
         owned = self._informers.pods.by_index(BY_OWNER, uid(vmi))

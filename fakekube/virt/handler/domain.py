@@ -9,7 +9,7 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, annotations, dig, name, namespace
 from fakekube.machinery.wire import Object
-from fakekube.virt import multus
+from fakekube.virt import multus, tsc
 
 _MACHINE_TYPES = {"pc": "pc-i440fx-rhel7.6.0", "q35": "pc-q35-rhel9.6.0"}  # what aliases resolve to
 
@@ -196,11 +196,11 @@ def cpu_topology(vmi: Obj) -> Object:
 def migratability(vmi: Obj, movable: Movable = immovable) -> list[dict[str, Any]]:
     """The conditions LiveMigratable and StorageLiveMigratable; of several reasons against it the first is told. `movable`: whether
     a binding plugin says that it bears migrations."""
-    network = list(_network_reasons(vmi, movable))
-    reasons = [*network, *_disk_reasons(vmi)]
+    bound = [*_network_reasons(vmi, movable), *_host_reasons(vmi)]
+    reasons = [*bound, *_disk_reasons(vmi)]
     live = _told("LiveMigratable", *(reasons[0] if reasons else ("", "")))
-    text = ", ".join(f"{reason}: {message}" for reason, message in network)
-    return [live, _told("StorageLiveMigratable", "NotMigratable" if network else "", text)]
+    text = ", ".join(f"{reason}: {message}" for reason, message in bound)
+    return [live, _told("StorageLiveMigratable", "NotMigratable" if bound else "", text)]
 
 
 def reconsidered(vmi: Obj, movable: Movable = immovable) -> Object | None:
@@ -263,6 +263,26 @@ def _network_reasons(vmi: Obj, movable: Movable) -> Iterable[tuple[str, str]]:
 
 def _plugin(interface: Obj) -> str:
     return str(dig(interface, "binding", "name", default=""))
+
+
+def _host_reasons(vmi: Obj) -> Iterable[tuple[str, str]]:
+    """What binds the guest to the host it is on."""
+    spec = dig(vmi, "spec", "domain", default={})
+    devices, security = spec.get("devices") or {}, spec.get("launchSecurity")
+    if devices.get("hostDevices") or devices.get("gpus"):
+        yield "HostDeviceNotLiveMigratable", "VMI uses a PCI host devices"
+    if {"sev", "snp"} & (security or {}).keys():
+        yield "SEVNotLiveMigratable", "VMI uses SEV"
+    elif "tdx" in (security or {}):
+        yield "TDXNotLiveMigratable", "VMI uses TDX"
+    if security is not None and dig(vmi, "spec", "architecture") == "s390x":
+        yield "SecureExecutionNotLiveMigratable", "VMI uses Secure Execution"
+    if any(dig(one, "lun", "reservation") for one in devices.get("disks") or ()):
+        yield "PersistentReservationNotLiveMigratable", "VMI uses SCSI persistent reservation"
+    if tsc.is_enlightened(vmi) and not tsc.has_invariant(vmi) and not tsc.is_hinted(vmi):
+        yield "NoTSCFrequencyNotLiveMigratable", tsc.NOT_MIGRATABLE
+    if dig(spec, "features", "hypervPassthrough", "enabled"):
+        yield "HypervPassthroughNotLiveMigratable", "VMI uses hyperv passthrough"
 
 
 def _disk_reasons(vmi: Obj) -> Iterable[tuple[str, str]]:

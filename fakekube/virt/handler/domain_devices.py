@@ -6,10 +6,11 @@ Origin: kubevirt: pkg/virt-launcher/virtwrap/converter
 from collections.abc import Iterable, Iterator
 from xml.etree.ElementTree import Element, SubElement
 
-from fakekube.machinery.objects import Obj, dig, name, namespace
+from fakekube.machinery.objects import Obj, condition_is, dig, name, namespace
 from fakekube.virt.handler import domain
+from fakekube.virt.handler.domain_threads import threads
 
-_VIRTIO = "virtio-non-transitional"
+_NEW, _OLD = "virtio-non-transitional", "virtio-transitional"
 _BEHIND_INTERFACES = 5  # up to there buses are kept for interfaces that are plugged in
 _ISO = {
     "cloudInitNoCloud": "/var/run/kubevirt-ephemeral-disks/cloud-init-data/{namespace}/{vmi}/noCloud.iso",
@@ -34,6 +35,7 @@ def devices(vmi: Obj, parent: Element, balloon_period: int) -> None:
     wanted = dig(vmi, "spec", "domain", "devices", default={})
     buses = iter(range(_BEHIND_INTERFACES, 256))
     scsi, serial = next(buses), next(buses)
+    virtio = _virtio(vmi)
     add(parent, "emulator", "/usr/libexec/qemu-kvm")
     for disk in _disks(vmi):
         _disk(vmi, disk, parent, buses)
@@ -44,7 +46,9 @@ def devices(vmi: Obj, parent: Element, balloon_period: int) -> None:
     if wanted.get("autoattachSerialConsole") is not False:
         _serial(vmi, parent)
     channel = add(parent, "channel", type="unix")
-    add(channel, "target", type="virtio", name="org.qemu.guest_agent.0", state="connected")
+    state = "connected" if condition_is(vmi, "AgentConnected") else "disconnected"
+    add(channel, "target", type="virtio", name="org.qemu.guest_agent.0", state=state)
+    add(channel, "alias", name="channel0")
     for one in wanted.get("inputs") or ():
         made = add(parent, "input", type=one.get("type", "tablet"), bus=one.get("bus", "usb"))
         add(made, "alias", name=f"ua-{one.get('name', '')}")
@@ -61,15 +65,21 @@ def devices(vmi: Obj, parent: Element, balloon_period: int) -> None:
     if watchdog := wanted.get("watchdog"):
         action = dig(watchdog, "i6300esb", "action", default="reset")
         add(add(parent, "watchdog", model="i6300esb", action=action), "alias", name=f"ua-{watchdog['name']}")
-    _balloon(wanted, parent, next(buses), balloon_period)
+    if sound := wanted.get("sound"):
+        made = add(parent, "sound", model=sound.get("model") or "ich9")
+        add(made, "alias", name=f"ua-{sound.get('name', '')}")
+    _balloon(vmi, parent, next(buses), balloon_period)
     if cid := dig(vmi, "status", "VSOCKCID"):
-        transitional = wanted.get("useVirtioTransitional")
-        made = add(parent, "vsock", model="virtio-transitional" if transitional else _VIRTIO)
+        made = add(parent, "vsock", model=virtio)
         add(made, "cid", auto="no", address=str(cid))
     if wanted.get("rng") is not None:
-        made = add(parent, "rng", model=_VIRTIO)
+        made = add(parent, "rng", model=virtio)
         add(made, "backend", "/dev/urandom", model="random")
         _address(made, next(buses))
+
+
+def _virtio(vmi: Obj) -> str:
+    return _OLD if dig(vmi, "spec", "domain", "devices", "useVirtioTransitional") else _NEW
 
 
 def _uid(vmi: Obj) -> str:
@@ -95,13 +105,13 @@ def _disk(vmi: Obj, disk: Obj, parent: Element, buses: Iterator[int]) -> None:
     kind = next((one for one in ("cdrom", "lun") if one in disk), "disk")
     bus = dig(disk, kind, "bus") or ("sata" if kind == "cdrom" else "virtio")
     format_, where, path, backing = _source(vmi, volume, told)
-    model = _VIRTIO if bus == "virtio" else ""
+    model = _virtio(vmi) if bus == "virtio" else ""
     made = add(parent, "disk", type=where, device=kind, model=model)
     attributes = {"cache": disk.get("cache") or "none", "error_policy": disk.get("errorPolicy") or "stop"}
     if format_ == "raw" and where == "block":
         attributes["io"] = disk.get("io") or "native"
-    if iothread := disk.get("dedicatedIOThread"):
-        attributes["iothread"] = "1" if iothread else ""
+    if own in (of := threads(vmi).of):
+        attributes["iothread"] = str(of[own])
     topology = domain.cpu_topology(vmi)
     if dig(vmi, "spec", "domain", "devices", "blockMultiQueue") and bus == "virtio":
         attributes["queues"] = str(topology["cores"] * topology["sockets"] * topology["threads"])
@@ -163,8 +173,8 @@ def _controllers(vmi: Obj, parent: Element, scsi: int, serial: int) -> None:
     )
     usb = usb or "clientPassthrough" in wanted
     add(parent, "controller", type="usb", index="0", model="qemu-xhci" if usb else "none")
-    _address(add(parent, "controller", type="scsi", index="0", model=_VIRTIO), scsi)
-    _address(add(parent, "controller", type="virtio-serial", index="0", model=_VIRTIO), serial)
+    _address(add(parent, "controller", type="scsi", index="0", model=_virtio(vmi)), scsi)
+    _address(add(parent, "controller", type="virtio-serial", index="0", model=_virtio(vmi)), serial)
     add(parent, "controller", type="pci", index="0", model="pcie-root")
     if (
         dig(vmi, "metadata", "annotations", default={}).get("kubevirt.io/placePCIDevicesOnRootComplex")
@@ -179,7 +189,7 @@ def _interface(vmi: Obj, interface: Obj, number: int, parent: Element) -> None:
     made = add(parent, "interface", type="ethernet")
     add(made, "mac", address=domain.mac_address(vmi, interface))
     add(made, "target", dev=f"tap{number}", managed="no")
-    add(made, "model", type=_VIRTIO if model == "virtio" else model)
+    add(made, "model", type=_virtio(vmi) if model == "virtio" else model)
     if dig(vmi, "spec", "domain", "devices", "networkInterfaceMultiqueue") and model == "virtio":
         add(made, "driver", name="vhost", queues=str(domain.queues(vmi, interface)))
     if order := interface.get("bootOrder"):
@@ -212,11 +222,11 @@ def _serial(vmi: Obj, parent: Element) -> None:
         add(made, "alias", name="serial0")
 
 
-def _balloon(wanted: Obj, parent: Element, bus: int, period: int) -> None:
-    if wanted.get("autoattachMemBalloon") is False:
+def _balloon(vmi: Obj, parent: Element, bus: int, period: int) -> None:
+    if dig(vmi, "spec", "domain", "devices", "autoattachMemBalloon") is False:
         add(parent, "memballoon", model="none")
         return
-    made = add(parent, "memballoon", model=_VIRTIO, freePageReporting="on")
+    made = add(parent, "memballoon", model=_virtio(vmi), freePageReporting="on")
     if period:
         add(made, "stats", period=str(period))
     _address(made, bus)

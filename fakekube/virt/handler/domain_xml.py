@@ -5,15 +5,19 @@ Origin: kubevirt: pkg/virt-launcher/virtwrap/converter/converter.go
 """
 
 from uuid import UUID, uuid5
-from xml.etree.ElementTree import Element, indent, tostring
+from xml.etree.ElementTree import Element, indent
+from xml.sax.saxutils import escape
 
-from fakekube.machinery.objects import Obj, dig, name, namespace, uid
+from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, uid
 from fakekube.virt import quantities
-from fakekube.virt.handler import domain
+from fakekube.virt.handler import domain, domain_threads
 from fakekube.virt.handler.domain_devices import add, devices
 
 _OF_NAMES = UUID("6a1a24a1-4061-4607-8bf4-a3963d0c5895")  # which firmware UUIDs are made with
 _BALLOON_PERIOD = 10
+_FREQUENCY = 2400000000
+_QUOTE = {"'": "&apos;"}
+_SIDECARS, _BOARD = "hooks.kubevirt.io/hookSidecars", "smbios.vm.kubevirt.io/baseBoardManufacturer"
 _OVMF = "/usr/share/OVMF"
 
 
@@ -57,12 +61,20 @@ def dumped(vmi: Obj, balloon_period: int = _BALLOON_PERIOD) -> str:
     _processors(vmi, root)
     _firmware(vmi, root)
     _features(spec, root)
-    _clock(spec, root)
+    _clock(spec, root, dig(vmi, "status", "topologyHints", "tscFrequency"))
     for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
         add(root, f"on_{event}", action)
     devices(vmi, add(root, "devices"), balloon_period)
     indent(root)
-    return f"{tostring(root, encoding='unicode')}\n"
+    return f"{_text(root)}\n"
+
+
+def _text(one: Element) -> str:
+    """As libvirt writes it, with single quotes."""
+    attributes = "".join(f" {key}='{escape(value, _QUOTE)}'" for key, value in one.items())
+    inside = escape(one.text or "") + "".join(map(_text, one))
+    made = f"<{one.tag}{attributes}>{inside}</{one.tag}>" if inside else f"<{one.tag}{attributes}/>"
+    return made + (one.tail or "")
 
 
 def _processors(vmi: Obj, root: Element) -> None:
@@ -73,20 +85,40 @@ def _processors(vmi: Obj, root: Element) -> None:
     current = cores * sockets * threads
     most = cores * slots * threads
     add(root, "vcpu", str(most), placement="static", current=str(current) if most != current else "")
-    if dig(vmi, "spec", "domain", "ioThreadsPolicy"):
-        add(root, "iothreads", "1")
+    if number := domain_threads.threads(vmi).number:
+        add(root, "iothreads", str(number))
     if cpu.get("dedicatedCpuPlacement"):
-        tune = add(root, "cputune")
-        for number in range(current):
-            add(tune, "vcpupin", vcpu=str(number), cpuset=str(number))
+        _pinned(cpu, current, number, add(root, "cputune"))
+    numa = "guestMappingPassthrough" in (cpu.get("numa") or {})
+    if numa:
+        tune = add(root, "numatune")
+        add(tune, "memory", mode="strict", nodeset="0")
+        add(tune, "memnode", cellid="0", mode="strict", nodeset="0")
     model = cpu.get("model") or "host-model"
     named = model not in ("host-model", "host-passthrough")
     made = add(root, "cpu", mode="custom" if named else model, match="exact" if named else "")
     if named:
         add(made, "model", model, fallback="forbid")
     add(made, "topology", sockets=str(slots), dies="1", cores=str(cores), threads=str(threads))
+    if numa:
+        listed = f"0-{current - 1}" if current > 1 else "0"
+        add(add(made, "numa"), "cell", id="0", cpus=listed, memory=str(kibibytes(vmi)), unit="KiB")
     for feature in cpu.get("features") or ():
         add(made, "feature", policy=feature.get("policy") or "require", name=feature["name"])
+
+
+def _pinned(cpu: Obj, current: int, threads_: int, tune: Element) -> None:
+    """Each virtual CPU on one of the node's; the emulator, and the threads with it, on one more if it is to be alone."""
+    for number in range(current):
+        add(tune, "vcpupin", vcpu=str(number), cpuset=str(number))
+    if cpu.get("isolateEmulatorThread"):
+        add(tune, "emulatorpin", cpuset=str(current))
+    for number in range(1, threads_ + 1):
+        place = current if cpu.get("isolateEmulatorThread") else number % current
+        add(tune, "iothreadpin", iothread=str(number), cpuset=str(place))
+    if (realtime := cpu.get("realtime")) is not None:
+        mask = realtime.get("mask") or (f"0-{current - 1}" if current > 1 else "0")
+        add(tune, "vcpusched", vcpus=mask, scheduler="fifo", priority="1")
 
 
 def _firmware(vmi: Obj, root: Element) -> None:
@@ -106,6 +138,9 @@ def _firmware(vmi: Obj, root: Element) -> None:
     for key, text in entries.items():
         if text:
             add(system, "entry", text, name=key)
+    marks = annotations(vmi)
+    if _SIDECARS in marks and _BOARD in marks:  # what upstream's example of a sidecar does
+        add(add(told, "baseBoard"), "entry", marks[_BOARD], name="manufacturer")
     if chassis:
         case = add(told, "chassis")
         for key, text in chassis.items():
@@ -139,7 +174,9 @@ def _features(spec: Obj, root: Element) -> None:
         add(made, "acpi")
     if "apic" in wanted:
         add(made, "apic")
-    if hyperv := wanted.get("hyperv"):
+    if dig(wanted, "hypervPassthrough", "enabled"):
+        add(made, "hyperv", mode="passthrough")
+    elif hyperv := wanted.get("hyperv"):
         told = add(made, "hyperv", mode="custom")
         for key, value in hyperv.items():
             state_ = "off" if (value or {}).get("enabled") is False else "on"
@@ -153,7 +190,7 @@ def _features(spec: Obj, root: Element) -> None:
         add(made, "smm", state="off" if dig(wanted, "smm", "enabled") is False else "on")
 
 
-def _clock(spec: Obj, root: Element) -> None:
+def _clock(spec: Obj, root: Element, frequency: int | None) -> None:
     clock = spec.get("clock") or {}
     zone = clock.get("timezone")
     seconds = dig(clock, "utc", "offsetSeconds")
@@ -174,4 +211,4 @@ def _clock(spec: Obj, root: Element) -> None:
         )
     features = dig(spec, "cpu", "features", default=())
     if any(one["name"] == "invtsc" and one.get("policy", "require") == "require" for one in features):
-        add(made, "timer", name="tsc", frequency="2100000000")
+        add(made, "timer", name="tsc", frequency=str(frequency or _FREQUENCY))

@@ -74,6 +74,7 @@ CAPABILITIES: dict[str, str] = {
     f"{_HOST}{_HOST_MODEL}": "true",
     "cpu-vendor.node.kubevirt.io/Intel": "true",
     "cpu-timer.node.kubevirt.io/tsc-frequency": "2400000000",
+    "scheduling.node.kubevirt.io/tsc-frequency-2400000000": "true",
     "cpu-timer.node.kubevirt.io/tsc-scalable": "false",
 }
 

@@ -368,3 +368,41 @@ async def test_eviction_of_other_pods(cluster):
     """Other pods are not KubeVirt's business."""
     await pod_of(cluster, "web-1")
     assert (await evict(cluster, "web-1"))["allowed"]
+
+
+def test_what_is_named_is_on():
+    """Features and timers that are named are on unless they are said to be off; Hyper-V's bring what they need."""
+    features = {
+        "apic": {},
+        "smm": {"enabled": False},
+        "kvm": {"hidden": True},
+        "hyperv": {"spinlocks": {}, "vendorid": {"vendorid": "a"}, "synictimer": {"direct": {}}, "evmcs": {}},
+    }
+    timer = {"hpet": {"present": False}, "pit": {"tickPolicy": "delay"}}
+    domain = defaulted(spec_of({"features": features, "clock": {"utc": {}, "timer": timer}}))["domain"]
+    on = {"enabled": True}
+    assert domain["features"] == {
+        "acpi": on,
+        "apic": on,
+        "smm": {"enabled": False},
+        "kvm": {"hidden": True},
+        "hyperv": {
+            "spinlocks": {**on, "spinlocks": 4096},
+            "vendorid": {**on, "vendorid": "a"},
+            "synictimer": {**on, "direct": on},
+            **dict.fromkeys(("evmcs", "vapic", "synic", "vpindex"), on),
+        },
+    }
+    assert domain["cpu"]["features"] == [{"name": "vmx", "policy": "require"}]
+    assert domain["clock"]["timer"] == {
+        "hpet": {"present": False},
+        "pit": {"present": True, "tickPolicy": "delay"},
+    }
+
+
+def test_watchdogs():
+    """A watchdog is the architecture's, and resets the guest unless it is to do something else."""
+    given = {"devices": {"watchdog": {"name": "a"}}}
+    assert defaulted(spec_of(given))["domain"]["devices"]["watchdog"]["i6300esb"] == {"action": "reset"}
+    other = {"devices": {"watchdog": {"name": "a", "i6300esb": {"action": "poweroff"}}}}
+    assert defaulted(spec_of(other))["domain"]["devices"]["watchdog"]["i6300esb"] == {"action": "poweroff"}

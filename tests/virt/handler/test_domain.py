@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakekube.virt import multus
+from fakekube.virt import multus, tsc
 from fakekube.virt.handler import domain, fates, labeller, migration
 from fakekube.virt.handler.fates import Fate
 
@@ -110,6 +110,48 @@ def test_files_of_the_host(shared):
 def test_network_first():
     """V-124: of network and disk the network is told."""
     assert told(vmi(BRIDGE, CLAIM))[0][2] == "InterfaceNotLiveMigratable"
+
+
+@pytest.mark.parametrize(
+    ("domain_", "reason", "message"),
+    [
+        ({"devices": {"gpus": [{"name": "a"}]}}, "HostDevice", "VMI uses a PCI host devices"),
+        ({"launchSecurity": {"snp": {}}}, "SEV", "VMI uses SEV"),
+        ({"launchSecurity": {"tdx": {}}}, "TDX", "VMI uses TDX"),
+        (
+            {"devices": {"disks": [{"name": "a", "lun": {"reservation": True}}]}},
+            "PersistentReservation",
+            "VMI uses SCSI persistent reservation",
+        ),
+        (
+            {"features": {"hyperv": {"reenlightenment": {"enabled": True}}}},
+            "NoTSCFrequency",
+            tsc.NOT_MIGRATABLE,
+        ),
+        (
+            {"features": {"hypervPassthrough": {"enabled": True}}},
+            "HypervPassthrough",
+            "VMI uses hyperv passthrough",
+        ),
+    ],
+)
+def test_bound_to_the_host(domain_, reason, message):
+    """What a guest has of its host keeps it, and its disks, there."""
+    instance = vmi()
+    instance["spec"]["domain"] |= domain_
+    reason += "NotLiveMigratable"
+    assert told(instance) == [
+        ("LiveMigratable", "False", reason, message),
+        ("StorageLiveMigratable", "False", "NotMigratable", f"{reason}: {message}"),
+    ]
+
+
+def test_secure_execution():
+    """A guest whose memory its host cannot read stays with that host."""
+    instance = vmi()
+    instance["spec"] |= {"architecture": "s390x"}
+    instance["spec"]["domain"]["launchSecurity"] = {}
+    assert told(instance)[0][2:] == ("SecureExecutionNotLiveMigratable", "VMI uses Secure Execution")
 
 
 def test_allowed_bridge():

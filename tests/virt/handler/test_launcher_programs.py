@@ -26,7 +26,7 @@ def run(line, vmi=VMI, respawned=0):
         ("virsh domname 1", "ns_vm\n"),
         ("virsh dominfo ns_vm | grep 'Used memory' | awk '{print $3}'", "65536\n"),
         ("virsh domblklist ns_vm | grep -c vda", "1\n"),
-        ("virsh dumpxml ns_vm | head -n 1", '<domain type="kvm" id="1">\n'),
+        ("virsh dumpxml ns_vm | head -n 1", "<domain type='kvm' id='1'>\n"),
         ("pidof qemu-kvm", "79\n"),
         ("pgrep virtqemud", "22\n"),
         ("cat /proc/79/comm", "qemu-kvm\n"),
