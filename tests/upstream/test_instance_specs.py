@@ -174,6 +174,10 @@ async def test_a_node_whose_handler_is_gone(suite: Suite) -> None:
         return found == []
 
     await suite.eventually(none_there, 90)
+    commands = vmi.path.replace("/apis/kubevirt.io", "/apis/subresources.kubevirt.io")
+    for method, subresource in (("PUT", "pause"), ("GET", "vnc/screenshot")):
+        refusal = await suite.refused(method, f"{commands}/{subresource}")
+        assert (refusal["code"], refusal["message"]) == (400, f"No virt-handler on node {node} found")
     long_ago = rfc3339(suite.cluster.clock.now() - timedelta(minutes=10))
     await suite.patch(f"{NODES}/{node}", {"metadata": {"annotations": {HEARTBEAT: long_ago}}}, STRATEGIC)
     (pod,) = await vmi.pods()

@@ -22,7 +22,7 @@ from fakekube.ids import Ids
 from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import CHAOS, INSTANT, Pace, Stage
-from fakekube.machinery.errors import Conflict
+from fakekube.machinery.errors import BadRequest, Conflict
 from fakekube.machinery.objects import dig, key, namespace, uid
 from fakekube.machinery.resources import DATA_VOLUMES, PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
@@ -201,10 +201,10 @@ class VirtHandler:
 
     async def command(self, namespace: str, name: str, verb: str, options: dict[str, Any]) -> Object | None:
         """Carry out what a subresource asks of a guest; answers only the commands that ask something of its agent."""
-        if verb == "screenshot":
-            return {"image": rfb.screenshot()}
         for attempt in range(_ATTEMPTS):
-            vmi = await self._client.get(VIRTUAL_MACHINE_INSTANCES, name, namespace)
+            vmi = await self._reach(namespace, name)
+            if verb == "screenshot":
+                return {"image": rfb.screenshot()}
             if verb in backups.VERBS:
                 await self._backups.command(vmi, verb, options)
                 return None
@@ -234,9 +234,18 @@ class VirtHandler:
         self, namespace: str, name: str, kind: streams.Kind, port: int = 0, protocol: str = "tcp"
     ) -> streams.Serve:
         """How to talk to a guest's console, screen, port or USB. Raises ApiError."""
-        vmi = await self._client.get(VIRTUAL_MACHINE_INSTANCES, name, namespace)
+        past_node = kind == "portforward"  # virt-api itself dials the guest's address
+        vmi = await self._reach(namespace, name, past_node=past_node)
         origin = await self._origin(vmi) if kind == "console" else ""
         return self._streams.serve(vmi, kind, port, protocol, origin)
+
+    async def _reach(self, namespace: str, name: str, *, past_node: bool = False) -> Object:
+        """The instance. Raises BadRequest where its node has no virt-handler that could be asked."""
+        vmi = await self._client.get(VIRTUAL_MACHINE_INSTANCES, name, namespace)
+        node = _node_of_guest(vmi)
+        if not past_node and not self._heartbeats.is_housed(node):
+            raise BadRequest(f"No virt-handler on node {node} found")
+        return vmi
 
     async def _origin(self, vmi: Object) -> str:
         """What the claim a guest boots from was filled with, where a DataVolume tells."""

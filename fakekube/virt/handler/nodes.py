@@ -63,9 +63,12 @@ class Heartbeats:
         """Whether guests with a network binding plugin of this name can be migrated."""
         return dig(self._configuration(), "network", "binding", binding, "migration") is not None
 
+    def is_housed(self, node: str) -> bool:
+        """Whether there is a virt-handler to be asked."""
+        return node not in self._housed or any(self._pods.by_index("node", node))
+
     def _lives(self, node: Obj) -> bool:
-        own = name(node)
-        return lives(node) and (own not in self._housed or any(self._pods.by_index("node", own)))
+        return lives(node) and self.is_housed(name(node))
 
     def _configured(self, old: Object | None, new: Object | None) -> Iterable[str]:
         """All nodes, when the configuration has changed."""
