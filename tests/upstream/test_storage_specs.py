@@ -11,7 +11,7 @@ import pytest
 
 from fakekube.machinery.objects import dig
 from tests.upstream.conftest import Make, Object, Suite, conditions
-from tests.upstream.guests import PODS, VMIS, configure, guest
+from tests.upstream.guests import PODS, VMIS, Guest, configure, guest, migrate
 from tests.upstream.storage import CLAIMS, EVENTS, NS, Machine, claim, machine, set_up
 
 DOMAIN = "spec.domain.devices"
@@ -225,3 +225,17 @@ async def test_the_same_machine_again_and_again(suite: Suite) -> None:
     for _ in range(3):
         await vm.start()
         await vm.stop()
+
+
+async def test_images_become_volumes_by_migration(suite: Suite) -> None:
+    """Launchers carry images as containers while a gate is shut; guests leave such launchers by migration."""
+    await configure(suite, developerConfiguration={"disabledFeatureGates": ["ImageVolume"]})
+    await runs(suite, vmi(guest()))
+    before = await launcher(suite, "vmi")
+    assert "container-disk-binary" in {one["name"] for one in before["spec"]["initContainers"]}
+    await configure(suite, developerConfiguration={"disabledFeatureGates": []})
+    await (await migrate(Guest(suite, "vmi"))).succeeds()
+    [after] = [
+        one for one in (await suite.get(PODS))["items"] if one["metadata"]["uid"] != before["metadata"]["uid"]
+    ]
+    assert "container-disk-binary" not in {one["name"] for one in after["spec"].get("initContainers", ())}

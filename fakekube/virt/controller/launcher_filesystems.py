@@ -6,12 +6,12 @@ Origin: kubevirt: pkg/virt-controller/services/virtiofs.go, pkg/virtiofs
 from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance
-from fakekube.virt.controller.launcher_facts import Settings, is_guaranteed
+from fakekube.virt.controller.launcher_facts import SECURED, Settings
+from fakekube.virt.controller.launcher_resources import helper
 
 _SOCKETS: Object = {"name": "virtiofs-containers", "mountPath": "/var/run/kubevirt/virtiofs-containers"}
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _DIRECTORIES = {"configMap": "config-map", "secret": "secret", "downwardAPI": "downwardapi"}
-_USUAL = {"limits": {"cpu": "100m", "memory": "80M"}, "requests": {"cpu": "10m", "memory": "1M"}}
 _HOW = ("--sandbox=none", "--cache=auto", "--migration-on-error=guest-error", "--migration-mode=find-paths")
 
 
@@ -21,12 +21,6 @@ def share(pod: Object, vmi: Obj, settings: Settings) -> None:
     if not wanted:
         return
     shared = [one for one in instance.volumes(vmi) if one["name"] in wanted]
-    there = {one["name"] for one in pod["volumes"]}
-    pod["volumes"] += [
-        {"name": one["name"], "downwardAPI": {"items": one["downwardAPI"].get("fields") or []}}
-        for one in shared
-        if "downwardAPI" in one and one["name"] not in there
-    ]
     pod["volumes"].append({"name": _SOCKETS["name"], "emptyDir": {}})
     pod["containers"][0]["volumeMounts"].append(_SOCKETS)
     pod["containers"] += [_container(one, vmi, settings) for one in shared]
@@ -47,16 +41,10 @@ def _container(volume: Obj, vmi: Obj, settings: Settings) -> Object:
         "command": ["/usr/libexec/virtiofsd"],
         "args": arguments,
         "volumeMounts": mounts,
-        "resources": _resources(vmi, settings),
+        "resources": helper("virtiofs", vmi, settings),
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "File",
-        "securityContext": {
-            "capabilities": {"drop": ["ALL"]},
-            "runAsUser": 107,
-            "runAsGroup": 107,
-            "runAsNonRoot": True,
-            "allowPrivilegeEscalation": False,
-        },
+        "securityContext": {**SECURED, "runAsGroup": 107},
     }
 
 
@@ -68,8 +56,3 @@ def _directory(volume: Obj) -> str:
         return str(volume["containerPath"]["path"])
     kind = next((_DIRECTORIES[one] for one in _DIRECTORIES if one in volume), "")
     return f"/var/run/kubevirt-private/{kind}/{own}" if kind else f"/{own}"
-
-
-def _resources(vmi: Obj, settings: Settings) -> Object:
-    made = settings.config.helper_resources("virtiofs", _USUAL)
-    return {**made, "requests": {**made["requests"], **made["limits"]}} if is_guaranteed(vmi) else made

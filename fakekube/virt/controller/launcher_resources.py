@@ -38,6 +38,7 @@ _USUAL: dict[str, dict[str, dict[str, str]]] = {
     },
     "copier": {"limits": {"cpu": "100m", "memory": "40M"}, "requests": {"cpu": "10m", "memory": "1M"}},
     "sidecar": {"limits": {}, "requests": {}},
+    "virtiofs": {"limits": {"cpu": "100m", "memory": "80M"}, "requests": {"cpu": "10m", "memory": "1M"}},
 }
 _KINDS = {"copier": "container-disk"}  # as the configuration knows them
 _GUARANTEED_SIDECAR = {"cpu": "200m", "memory": "64M"}

@@ -9,7 +9,7 @@ SOCKETS = {"name": "virtiofs-containers", "mountPath": "/var/run/kubevirt/virtio
 
 def pod(*volumes, wanted=None, settings=None, **domain):
     made = {
-        "volumes": [{"name": one["name"]} for one in volumes if "downwardAPI" not in one],
+        "volumes": [{"name": one["name"]} for one in volumes],
         "containers": [{"name": "compute", "volumeMounts": []}],
     }
     names = [one["name"] for one in volumes] if wanted is None else wanted
@@ -56,7 +56,6 @@ def test_configuration():
         {"name": "conf", "mountPath": "/var/run/kubevirt-private/config-map/conf"}
     ]
     assert "--shared-dir=/var/run/kubevirt-private/downwardapi/told" in told["args"]
-    assert {"name": "told", "downwardAPI": {"items": [{"path": "p"}]}} in made["volumes"]
     assert "--shared-dir=/var/run/secrets/kubernetes.io/serviceaccount" in who["args"]
     assert who["volumeMounts"] == [SOCKETS]
     assert "--migration-verify-handles" not in conf["args"]
