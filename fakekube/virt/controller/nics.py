@@ -67,6 +67,14 @@ def unmet(vmi: Obj) -> list[str] | None:
 # From the VM to its VMI.
 
 
+def are_alike(vm: Obj, vmi: Obj) -> bool:
+    """Whether both say the same of networks, and of none that it is to go: as nearly always, so that there is nothing to change."""
+    spec, template = vmi["spec"], dig(vm, "spec", "template", "spec", default={})
+    interfaces = _interfaces(spec)
+    same = interfaces == _interfaces(template) and spec.get("networks") == template.get("networks")
+    return same and not any(one.get("state") == ABSENT for one in interfaces)
+
+
 def template_changes(vm: Obj, vmi: Obj) -> list[patches.Operation]:
     """The patch of a VM that forgets interfaces its guest has no longer."""
     spec = dig(vm, "spec", "template", "spec", default={})

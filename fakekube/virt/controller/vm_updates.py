@@ -56,7 +56,7 @@ class Updates:
             return
         if operations := hotplug.template_changes(seen.vm, vmi):
             seen.vmi = vmi = await self._writers.vmis.patch(vmi, operations)
-        if self._config().live_update:
+        if self._config().live_update and not nics.are_alike(seen.vm, vmi):
             await self._plug_interfaces(seen, vmi)
 
     async def _plug_interfaces(self, seen: Pass, vmi: Object) -> None:

@@ -96,3 +96,24 @@ def test_a_launcher_is_told():
 def test_names_of_definitions(named, found):
     """A definition of another namespace is named with it."""
     assert launcher_networks.definition({"metadata": {"namespace": "ns"}}, named) == found
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted", "alike"),
+    [
+        ([bridge("red")], [bridge("red")], True),
+        ([bridge("red", state="down")], [bridge("red", state="down")], True),
+        ([bridge("red")], [bridge("red", state="down")], False),
+        ([bridge("red")], [bridge("red"), bridge("blue")], False),
+        ([bridge("red", state="absent")], [bridge("red", state="absent")], False),
+    ],
+)
+def test_what_is_alike_needs_no_look(own, wanted, alike):
+    """A VM and a VMI that say the same of networks, and of none that it is to go, have nothing to change in each other."""
+    instance, machine = vmi(*own), {"spec": {"template": vmi(*wanted)}}
+    assert nics.are_alike(machine, instance) is alike
+    changes = [
+        *nics.instance_changes(machine, instance, other_networks=True),
+        *nics.template_changes(machine, instance),
+    ]
+    assert bool(changes) is not alike
