@@ -197,9 +197,21 @@ async def test_reservations(suite: Suite) -> None:
         }
         return found == {(wanted, "True")}
 
+    await suite.create(CLAIMS, claim("lun"))
+    lun = on({"persistentVolumeClaim": {"claimName": "lun"}})
+    lun["spec"]["domain"]["devices"]["disks"] = [
+        {"name": "disk0", "lun": {"bus": "scsi", "reservation": True}}
+    ]
+    await suite.create(VMIS, lun)
+
+    async def waits() -> bool:
+        return conditions(await suite.get(f"{VMIS}/vmi")).get("PodScheduled") == "False"
+
+    await suite.eventually(waits, 60)
     for enabled in (True, False):
         await configure(suite, persistentReservationConfiguration={"enabled": enabled})
         await suite.eventually(partial(helped, enabled), 300)
+        assert (await ready(suite, "vmi"))["status"]["phase"] == "Running"
 
 
 async def test_container_disks(suite: Suite) -> None:
