@@ -24,9 +24,10 @@ def running(memory="64Mi", **more):
 
 
 async def up(world, replicas, **spec):
-    """A pool whose guests are all ready; their uids."""
+    """A pool whose guests are all ready, and seen to be; their uids."""
     await world.create(pool(replicas=replicas, **({"template": running()} | spec)))
     await world.size(replicas, ready=replicas)
+    await world.follower.catch_up()  # the pool may have told sooner than the guests' own watch
     return uids(world.vmis)
 
 
