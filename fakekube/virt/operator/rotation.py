@@ -11,7 +11,7 @@ from base64 import b64decode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from fakekube.machinery.durations import given
+from fakekube.machinery.durations import given, spelled
 from fakekube.machinery.objects import Obj, annotations, dig
 from fakekube.virt.operator import authorities, certificates
 from fakekube.virt.operator.issuing import Identity
@@ -31,16 +31,7 @@ class Terms:
 
     @property
     def written(self) -> str:
-        """As Go writes durations."""
-        minutes, seconds = divmod(int(self.lasts), 60)
-        hours, minutes = divmod(minutes, 60)
-        return (
-            f"{hours}h{minutes}m{seconds}s"
-            if hours
-            else f"{minutes}m{seconds}s"
-            if minutes
-            else f"{seconds}s"
-        )
+        return spelled(self.lasts)
 
 
 def terms_of(kubevirt: Obj) -> dict[str, Terms] | None:
