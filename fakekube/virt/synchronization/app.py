@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
+from fakekube.client.late import WantedInformer
 from fakekube.clock import Clock, rfc3339
 from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.objects import dig, finalizers, is_terminating, key, name, namespace, without
@@ -33,7 +34,8 @@ class Synchronization:
         self._migrations = Informer(client, MIGRATIONS, clock=clock)
         self._migrations.add_index(_BY_ID, _id_of)
         self._migrations.add_index(_BY_VMI, _vmi_of)
-        self._vmis = Informer(client, VIRTUAL_MACHINE_INSTANCES, clock=clock)
+        self._vmis = WantedInformer(client, VIRTUAL_MACHINE_INSTANCES, clock=clock)
+        self._migrations.on_change(self._seen)
         self._kubevirts = Informer(client, KUBEVIRTS, clock=clock)
         self._controller = Controller(self.name, self._reconcile, clock=clock)
         self._controller.source(self._migrations, _changed)
@@ -48,6 +50,11 @@ class Synchronization:
     async def run(self) -> None:
         """Work until cancelled."""
         await self._controller.run()
+
+    def _seen(self, _old: Object | None, new: Object | None) -> None:
+        """Instances are followed from the first migration on that has another side."""
+        if new is not None and sides.id_of(new):
+            self._vmis.begin()
 
     def _ids_of(self, old: Object | None, new: Object | None) -> Iterable[str]:
         vmi = new or old
