@@ -9,7 +9,7 @@ import pytest
 
 from tests.upstream import consoles, guests
 from tests.upstream.conftest import Make, Object, Suite, conditions
-from tests.upstream.guests import KUBEVIRT, NS, Guest, Migration, guest, migrate
+from tests.upstream.guests import KUBEVIRT, NS, Guest, Migration, guest, migrate, migrated
 
 OTHER = "kubevirt-test-alternative1"
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id\n"
@@ -60,18 +60,6 @@ async def sent(source: Guest, target: Guest, identity: str) -> tuple[Migration, 
     return sends, await migrate(target, receive={"migrationID": identity})
 
 
-async def arrived(target: Guest, migration: Migration) -> Object:
-    """What the specs look for where the guest has come; the instance."""
-    vmi = await target.vmi()
-    state = vmi["status"]["migrationState"]
-    told = ("startTimestamp", "endTimestamp", "targetNodeDomainReadyTimestamp", "targetNodeAddress")
-    assert all(state.get(one) for one in told), state
-    assert state["targetNode"] == vmi["status"]["nodeName"] != state["sourceNode"]
-    assert (state["completed"], state.get("failed", False)) == (True, False)
-    assert (state["migrationUid"], vmi["status"]["phase"]) == (migration.uid, "Running")
-    return vmi
-
-
 async def has_left(migration: Migration, wanted: str = "Succeeded") -> None:
     """The migration of the side that is left is over; it may have gone with its instance."""
 
@@ -112,7 +100,7 @@ async def test_to_and_fro(suite: Suite) -> None:
         sends, receives = await sent(source, target, f"mig-{number}")
         await receives.succeeds()
         await has_left(sends)
-        vmi = await arrived(target, receives)
+        vmi = await migrated(target, receives)
         await has_strategy(target, "Always", 20)
         for one in (sends, receives):
             await suite.call("DELETE", one.path, {})
@@ -180,7 +168,7 @@ async def test_cancelling(suite: Suite, side: str) -> None:
     sends, receives = await sent(source, target, "mig-again")
     await receives.succeeds()
     await has_left(sends)
-    await arrived(target, receives)
+    await migrated(target, receives)
     await has_strategy(source, "Halted")
 
 
@@ -245,7 +233,7 @@ async def test_nobody_answers(suite: Suite) -> None:
     assert finalizer in (await suite.get(sends.path))["metadata"]["finalizers"]
     await receives.succeeds()
     await has_left(sends)
-    vmi = await arrived(target, receives)
+    vmi = await migrated(target, receives)
     assert wrong not in conditions(vmi)
     assert finalizer not in (await suite.get(receives.path))["metadata"].get("finalizers", ())
 
@@ -290,7 +278,7 @@ async def test_disks(suite: Suite) -> None:
     sends, receives = await sent(source, target, "mig-disks")
     await receives.succeeds()
     await has_left(sends)
-    vmi = await arrived(target, receives)
+    vmi = await migrated(target, receives)
     told = {one["name"]: one for one in vmi["status"]["volumeStatus"]}
     assert all(told[one]["target"] for one in ("disk1", "disk2"))
     async with consoles.console(target) as at:
@@ -309,7 +297,7 @@ async def test_persistent_state(suite: Suite) -> None:
     sends, receives = await sent(source, target, "mig-state")
     await receives.succeeds()
     await has_left(sends)
-    vmi = await arrived(target, receives)
+    vmi = await migrated(target, receives)
     claims = f"/api/v1/namespaces/{OTHER}/persistentvolumeclaims"
     names = [one["metadata"]["name"] for one in await suite.items(claims)]
     assert [name for name in names if name.startswith("persistent-state-for-")] == names
