@@ -7,10 +7,6 @@ Origin: kubevirt: pkg/certificates/triple, pkg/virt-operator/resource/generate/c
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 _KEYS = 2**255  # private keys on P-256 are a little more
 
@@ -43,7 +39,10 @@ def issued(
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
     signing, issuer = key, subject
     if signer is not None:
-        signing = _private(signer.key)
+        theirs = serialization.load_pem_private_key(signer.key.encode(), password=None)
+        if not isinstance(theirs, ec.EllipticCurvePrivateKey):
+            raise ValueError("no key of an elliptic curve")
+        signing = theirs
         issuer = x509.load_pem_x509_certificate(signer.certificate.encode()).subject
     made = (
         x509.CertificateBuilder()
@@ -61,13 +60,3 @@ def issued(
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     private = key.private_bytes(pem, serialization.PrivateFormat.TraditionalOpenSSL, plain)
     return Identity(private.decode(), certificate.public_bytes(pem).decode())
-
-
-def _private(key: str) -> "EllipticCurvePrivateKey":
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-
-    found = serialization.load_pem_private_key(key.encode(), password=None)
-    if not isinstance(found, ec.EllipticCurvePrivateKey):
-        raise ValueError("no key of an elliptic curve")  # noqa: TRY004 - its caller judges texts, not types
-    return found
