@@ -289,7 +289,7 @@ def test_a_running_server_needs_no_pydantic():
 
 async def test_what_is_refused_is_tried_again():
     """A server that fails while KubeVirt is being installed gets it all the same, and the operator lives."""
-    cluster = Cluster(clock=ManualClock())
+    cluster = Cluster(clock=ManualClock(), seed=1)
     cluster.faults.add(client="virt-operator", verb="write", status=500, rate=0.3, times=None)
     async with cluster:
         await cluster.advance("10m")
