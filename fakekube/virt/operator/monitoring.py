@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
-from fakekube.client.informer import Informer
-from fakekube.client.late import LateInformer
+from fakekube.client.late import LateInformer, WantedInformer
 from fakekube.clock import Clock
 from fakekube.machinery.objects import Obj, dig, name, namespace
 from fakekube.machinery.resources import SERVICE_ACCOUNTS, Resource
@@ -48,12 +47,17 @@ class Monitoring:
         self._kubevirt = kubevirt
         self._resting = resting
         self._rules, self._monitors = (LateInformer(client, one, clock=clock) for one in (RULES, MONITORS))
-        self._accounts = Informer(client, SERVICE_ACCOUNTS, clock=clock)
+        self._accounts = WantedInformer(client, SERVICE_ACCOUNTS, clock=clock)  # only monitors need one
         self.controller = Controller("virt-operator: monitoring", self._reconcile, clock=clock)
         for informer in (self._rules, self._monitors):
             self.controller.source(informer, self._ours)
-            informer.definition.on_change(lambda _old, _new: self.look())
+            informer.definition.on_change(self._defined)
         self.controller.source(self._accounts, self._ours)
+        self.look()
+
+    def _defined(self, _old: Object | None, _new: Object | None) -> None:
+        if self._monitors.established:
+            self._accounts.begin()
         self.look()
 
     def look(self) -> None:
