@@ -11,6 +11,7 @@ from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery import errors
 from fakekube.machinery.errors import BadRequest, UnsupportedMediaType
 from fakekube.machinery.field_errors import FieldError, invalid
+from fakekube.machinery.nesting import TOO_DEEP, is_too_deep
 from fakekube.machinery.wire import Object
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
@@ -75,12 +76,17 @@ def decode(body: bytes, content_type: str, kind: str) -> Object:
 
 def _json(body: bytes, kind: str) -> Any:
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        from fakekube.api.patching.go_syntax import error_text  # noqa: PLC0415 - only bad requests need it
+        from fakekube.api.patching.go_syntax import lenient  # noqa: PLC0415 - only bad requests need it
 
-        why = f"{_NO_TYPE}: {error_text(body)}"
-        raise _unrecognized(body, kind, why) from None
+        try:
+            value = lenient(body)
+        except ValueError as error:
+            raise _unrecognized(body, kind, f"{_NO_TYPE}: {error}") from None
+    if is_too_deep(value, body):
+        raise _unrecognized(body, kind, f"{_NO_TYPE}: {TOO_DEEP}")
+    return value
 
 
 def _yaml(body: bytes, kind: str) -> Any:

@@ -18,6 +18,11 @@ from fakekube.machinery.selectors import EVERYTHING, Selector, SelectorError
 Query = Mapping[str, list[str]]
 _EMPTY: Query = {}
 _LONGEST_MANAGER = 128  # bytes
+_INTEGERS = {
+    "ParseInt": (re.compile(r"[+-]?[0-9]+"), range(-(1 << 63), 1 << 63)),
+    "ParseUint": (re.compile(r"[0-9]+"), range(1 << 64)),
+}
+_MOST_DIGITS = 4000  # Python reads no longer numbers, zeros in front or not
 
 
 @lru_cache(maxsize=2048)
@@ -48,9 +53,10 @@ def integer(query: Query, name: str) -> int | None:
     text = first(query, name)
     if not text:
         return None
-    if not re.fullmatch(r"[+-]?\d+", text):
-        raise BadRequest(f"strconv.ParseInt: parsing {show(text)}: invalid syntax")
-    return int(text)
+    try:
+        return _parsed("ParseInt", text)
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +188,14 @@ def _check_match(options: ListOptions) -> None:
 
 def parse_version(text: str) -> int:
     """A resourceVersion in a query. Raises ValueError with Go's words."""
-    if not re.fullmatch(r"\d+", text) or int(text) >= 1 << 64:
-        raise ValueError(f"strconv.ParseUint: parsing {show(text)}: invalid syntax")
-    return int(text)
+    return _parsed("ParseUint", text)
+
+
+def _parsed(function: str, text: str) -> int:
+    """As Go's function of that name does it. Raises ValueError with its words."""
+    syntax, possible = _INTEGERS[function]
+    if not syntax.fullmatch(text):
+        raise ValueError(f"strconv.{function}: parsing {show(text)}: invalid syntax")
+    if len(text) > _MOST_DIGITS or (number := int(text)) not in possible:
+        raise ValueError(f"strconv.{function}: parsing {show(text)}: value out of range")
+    return number

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from tests.api.conftest import Ask, json_of
 
+MERGE, APPLY = "application/merge-patch+json", "application/apply-patch+yaml"
 SECRETS = "/api/v1/namespaces/default/secrets"
 
 
@@ -44,3 +47,36 @@ async def test_repeated_members_are_told(ask: Ask) -> None:
     body = b'{"apiVersion":"v1","kind":"Secret","metadata":{"name":"b"},"type":"x","type":"y"}'
     response = await ask("POST", SECRETS, body)
     assert ("Warning", '299 - "duplicate field \\"type\\""') in response.headers
+
+
+@pytest.mark.parametrize("text", [b"\\ud800", b"\xff", b"\xed\xa0\x80", b"\xe2\x82"])
+async def test_text_that_is_none(ask: Ask, text: bytes) -> None:
+    """Go takes a mark for every byte that is no UTF-8, and for halves of characters; nobody is refused for them."""
+    body = b'{"apiVersion":"v1","kind":"Secret","metadata":{"name":"b"},"type":"%b"}' % text
+    marks = 1 if text.startswith(b"\\") else len(text)
+    made = await ask("POST", SECRETS, body)
+    assert (made.status, json_of(made)["type"]) == (201, "\ufffd" * marks)
+    patched = await ask(
+        "PATCH", f"{SECRETS}/b", b'{"metadata":{"annotations":{"a":"%b"}}}' % text, media=MERGE
+    )
+    assert json_of(patched)["metadata"]["annotations"]["a"] == "\ufffd" * marks
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400"])
+async def test_numbers_no_float_can_hold(ask: Ask, number: str) -> None:
+    """They are refused as Go refuses them."""
+    body = b'{"metadata":{"name":"b"},"type":%b}' % number.encode()
+    answer = json_of(await ask("POST", SECRETS, body))
+    assert answer["code"] == 400
+    assert f"json: cannot unmarshal number {number} into Go value of type float64" in answer["message"]
+
+
+@pytest.mark.parametrize("depth", [260, 900, 5000])
+@pytest.mark.parametrize("fields", ["Ignore", "Strict"])
+async def test_bodies_nested_too_deep(ask: Ask, depth: int, fields: str) -> None:
+    """Bodies nested deeper than can be stored are refused, whether anybody would have looked at their fields or not."""
+    body = b'{"metadata":{"name":"b"},"data":%b1%b}' % (b'{"a":' * depth, b"}" * depth)
+    answer = json_of(await ask("POST", f"{SECRETS}?fieldValidation={fields}", body))
+    assert (answer["code"], "exceeded max depth" in answer["message"]) == (400, True)
+    applied = await ask("PATCH", f"{SECRETS}/b?fieldManager=x", body, media=APPLY)
+    assert (applied.status, b"exceeded max" in applied.body) == (400, True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from fakekube.api.options import parse_query, write_options
-from fakekube.machinery.errors import Invalid
+from fakekube.api.options import integer, parse_query, parse_version, write_options
+from fakekube.machinery.errors import BadRequest, Invalid
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,23 @@ def test_manager_names_come_from_the_user_agent(agent, name):
     """Without a fieldManager the agent's product name counts: printable, as far as 128 bytes go."""
     for query in ("", "dryRun=All"):
         assert write_options("CreateOptions", parse_query(query), agent).manager == name
+
+
+@pytest.mark.parametrize(
+    ("limit", "why"),
+    [
+        ("x", "invalid syntax"),
+        ("\u0661", "invalid syntax"),
+        ("9223372036854775808", "value out of range"),
+        ("9" * 5000, "value out of range"),
+    ],
+)
+def test_numbers_that_are_none(limit, why):
+    """Numbers have the digits Go knows, and 64 bits."""
+    with pytest.raises(BadRequest, match=f'strconv.ParseInt: parsing "{limit}": {why}'):
+        integer(parse_query(f"limit={limit}"), "limit")
+    with pytest.raises(ValueError, match=f'strconv.ParseUint: parsing "{limit}0": {why}'):
+        parse_version(f"{limit}0")
 
 
 def test_managers_of_128_bytes():

@@ -1,6 +1,7 @@
 """YAML as Kubernetes reads it."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -44,7 +45,50 @@ def test_scalars(text: str, value: Any) -> None:
     assert (found, type(found)) == (value, type(value))
 
 
-@pytest.mark.parametrize("text", ["? [x]\n: 1", "a: [", "!!python/object:os.system {}", "a\n\t- b: c:"])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("123456789012345678901234567890", 123456789012345678901234567890.0),
+        ("18446744073709551615", 18446744073709551615),
+        ("1e999", "1e999"),
+        ("9" * 5000, "9" * 5000),
+        ("!!binary aGVsbG8=", "hello"),
+        ("!!set {a, b}", {"a": None, "b": None}),
+        ("!!omap [a: 1]", [{"a": 1}]),
+        ("!!timestamp 2001-12-14", "2001-12-14"),
+    ],
+)
+def test_all_is_json(text: str, value: Any) -> None:
+    """What JSON has no type for becomes what Go makes of it: text, floats, objects and lists."""
+    found = load(text)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: &a [*a]", "anchor value contains itself"),
+        ("a: &a {<<: *a}", "anchor value contains itself"),
+        ("{a: " * 300 + "1" + "}" * 300, "exceeded max depth"),
+        (
+            "a: &a [x, x, x, x, x, x, x, x]\n"
+            + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefghijklm")),
+            "document contains excessive aliasing",
+        ),
+    ],
+)
+def test_what_would_be_too_much_is_refused(text: str, problem: str) -> None:
+    """Few lines cannot stand for a value without end, nor for one that fills the memory."""
+    with pytest.raises(YamlError, match=problem):
+        load(text)
+    with pytest.raises(YamlError, match=problem):
+        list(load_all(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["? [x]\n: 1", "a: [", "!!python/object:os.system {}", "a\n\t- b: c:", "!!map [a]", "!!set a"],
+)
 def test_refused(text: str) -> None:
     """Keys that are no text, syntax errors and foreign tags are refused."""
     with pytest.raises(YamlError):

@@ -9,10 +9,10 @@ import orjson
 
 from fakekube.api.patching import go_syntax
 from fakekube.machinery.errors import BadRequest, TooLarge
+from fakekube.machinery.nesting import TOO_DEEP, is_too_deep
 from fakekube.machinery.wire import Object
 
 MAX_OPERATIONS = 10_000
-MAX_DEPTH = 200  # of a patch: what the JSON encoder can write again, with room for the object around it
 
 _OBJECT = "map[string]interface {}"
 _GO_KINDS: dict[type, str] = {
@@ -72,27 +72,19 @@ def _decoded(body: bytes) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise BadRequest(
-            f"error decoding patch: {go_syntax.error_text(body) or go_syntax.TOO_DEEP}"
-        ) from None
-    check_depth(value)
+        try:
+            value = go_syntax.lenient(body)
+        except ValueError as error:
+            raise BadRequest(f"error decoding patch: {error}") from None
+    if is_too_deep(value, body):
+        raise BadRequest(f"error decoding patch: {TOO_DEEP}")
     return value
 
 
-def check_depth(value: Any, limit: int = MAX_DEPTH) -> None:
+def check_depth(value: Any) -> None:
     """Refuse values nested deeper than can be handled."""
-    level = [value]
-    for _ in range(limit + 1):
-        below: list[Any] = []
-        for one in level:
-            if type(one) is dict:
-                below += [child for child in one.values() if type(child) is dict or type(child) is list]
-            elif type(one) is list:
-                below += [child for child in one if type(child) is dict or type(child) is list]
-        if not below:
-            return
-        level = below
-    raise BadRequest(f"error decoding patch: {go_syntax.TOO_DEEP}")
+    if is_too_deep(value):
+        raise BadRequest(f"error decoding patch: {TOO_DEEP}")
 
 
 def _wrong_kind(value: Any, wanted: str) -> BadRequest:

@@ -1,15 +1,20 @@
-"""Where JSON text breaks, in the words of Go's decoder: the texts of `400 error decoding patch: …`.
+"""What Go's decoder makes of JSON text that a fast parser refused: a value after all, or where it breaks, in that decoder's words.
 
-Only asked after a fast parser refused the text, so it may be slow. It follows the decoder's own states, for each state
-says what that decoder says, and knows nothing of values.
+It may be slow. It follows the decoder's own states, and for each state says what that decoder says.
 
-Origin: go: encoding/json/scanner.go
+Origin: go: encoding/json/{scanner,decode}.go
 """
 
-END = "unexpected end of JSON input"
-TOO_DEEP = "exceeded max depth"
-MAX_DEPTH = 300  # the real decoder goes to 10,000; nothing here could hold such an object
+import json
+import math
+import re
+from typing import Any
 
+from fakekube.machinery.nesting import DEEPEST, TOO_DEEP
+
+END = "unexpected end of JSON input"
+
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _SPACE = " \t\r\n"
 _DIGITS = tuple("0123456789")
 _HEXADECIMAL = tuple("0123456789abcdefABCDEF")
@@ -18,6 +23,39 @@ _LITERALS = {"t": "true", "f": "false", "n": "null"}
 
 class _Broken(Exception):
     """Carries the text of the first error."""
+
+
+def lenient(raw: bytes) -> Any:
+    """The value of text with what Go forgives: bytes that are no UTF-8 and halves of characters, for which it takes U+FFFD.
+
+    Raises ValueError in the decoder's words.
+    """
+    if broken := error_text(raw):
+        raise ValueError(broken)
+    # One mark for each byte; strings alone can hold such bytes, or the text were broken.
+    return _mended(
+        json.loads(raw.decode("utf-8", "surrogateescape"), parse_float=_number_of, parse_int=_number_of)
+    )
+
+
+def _number_of(text: str) -> float:
+    """A number that is no integer of 64 bits is a float; the fast parser refuses those a float cannot hold, as Go does."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"json: cannot unmarshal number {text} into Go value of type float64")
+    return int(text) if text.lstrip("-").isdigit() and abs(number) < 2**63 else number
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return _HALF_CHARACTER.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    return (
+        {_mended(name): _mended(member) for name, member in value.items()}
+        if isinstance(value, dict)
+        else value
+    )
 
 
 def error_text(raw: bytes) -> str:
@@ -53,7 +91,7 @@ def _escaped(character: str) -> str:
 
 def _value(text: str, at: int, depth: int) -> int:
     """The position behind the value that begins at `at`."""
-    if depth > MAX_DEPTH:
+    if depth > DEEPEST:
         raise _Broken(TOO_DEEP)
     first = text[at : at + 1]
     if first == "{":

@@ -28,10 +28,12 @@ from jsonpointer import JsonPointer, JsonPointerException
 
 from fakekube.api.patching.decoding import check_depth
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import Invalid
+from fakekube.machinery.errors import BadRequest, Invalid
+from fakekube.machinery.nesting import TOO_DEEP
 from fakekube.machinery.wire import Object
 
 _ABSENT: Any = object()
+_MOST_COPIED = 3 << 20  # bytes of JSON that all `copy` together may add: each may double what is there
 
 
 def apply(obj: Object, patch: Sequence[Mapping[str, Any]]) -> Object:
@@ -44,8 +46,12 @@ def apply(obj: Object, patch: Sequence[Mapping[str, Any]]) -> Object:
         out = _applied([_operation(one) for one in copy_of(list(patch))], obj)
     except (JsonPatchException, JsonPointerException) as error:
         raise _refused() from error
+    except orjson.JSONEncodeError:
+        raise BadRequest(f"error decoding patch: {TOO_DEEP}") from None
     if not isinstance(out, dict):
         raise _refused()
+    if any("from" in one or isinstance(one.get("value"), (dict, list)) for one in patch):
+        check_depth(out)
     return out
 
 
@@ -172,7 +178,9 @@ class _Copy(CopyOperation):
         if not source.parts:
             raise JsonPatchConflict("the whole document cannot be copied")
         value = _find(source, obj)
-        return _put(self.pointer, obj, None if value is _ABSENT else copy_of(value))
+        text = orjson.dumps(None if value is _ABSENT else value)
+        self.size = len(text)
+        return _put(self.pointer, obj, orjson.loads(text))
 
 
 class _Test(TestOperation):
@@ -207,9 +215,14 @@ def _applied(operations: Sequence[PatchOperation], obj: Any) -> Any:
     """As the library does, but only the way to what changes is copied."""
     out = dict(obj)
     own = {id(out): out}  # what may be changed in place; kept, so that no other object gets its id
+    copied = 0
     for operation in operations:
         _own(out, operation.pointer, own)
         if isinstance(operation, MoveOperation):
             _own(out, _Pointer(operation.operation.get("from") or ""), own)
         out = operation.apply(out)
+        if isinstance(operation, _Copy):
+            copied += operation.size
+            if copied > _MOST_COPIED:
+                raise JsonPatchConflict("too much is copied")
     return out

@@ -18,6 +18,7 @@ from fakekube.api.verbs.create import admitted, check_namespace
 from fakekube.api.verbs.update import admission_of, admit, check_name, keep_other_half
 from fakekube.machinery.errors import ApiError, BadRequest, NotFound, conflict, invalid
 from fakekube.machinery.field_errors import required
+from fakekube.machinery.nesting import is_too_deep
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object, Response
 
@@ -94,7 +95,7 @@ def _plain_json(body: bytes) -> Object | None:
         value: Object = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    return None if duplicate_fields(body, value) else value
+    return None if is_too_deep(value, body) or duplicate_fields(body, value) else value
 
 
 def merged(call: Call, live: Object | None, applied: Object, options: WriteOptions) -> Object:

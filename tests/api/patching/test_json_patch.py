@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fakekube.api.patching import json_patch
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import Invalid
+from fakekube.machinery.errors import BadRequest, Invalid
 
 OBJECT = {
     "metadata": {"annotations": {"a/b": "1", "c~d": "2"}, "finalizers": ["x", "y"]},
@@ -173,3 +173,24 @@ def test_add_then_test_passes(obj, name, value):
         ],
     )
     assert patched == {**obj, name: value}
+
+
+def test_copies_are_limited():
+    """Copying doubles what is there: what all copies add has a limit, and so has how deep they nest."""
+    doubling = {"op": "copy", "from": "/l", "path": "/l/-"}
+    with pytest.raises(Invalid):
+        json_patch.apply({"l": ["x"]}, [doubling] * 100)
+    deepening = {"op": "copy", "from": "/d", "path": "/d/d"}
+    for times in (220, 400):
+        with pytest.raises(BadRequest, match="exceeded max depth"):
+            json_patch.apply({"d": {}}, [deepening] * times)
+    assert json_patch.apply({"d": {}}, [deepening] * 2) == {"d": {"d": {"d": {}}}}
+
+
+def test_what_is_put_together_can_be_too_deep():
+    """Two values that can each be handled may be none when one is put into the other."""
+    nested = {}
+    for _ in range(150):
+        nested = {"a": nested}
+    with pytest.raises(BadRequest, match="exceeded max depth"):
+        json_patch.apply(nested, [{"op": "add", "path": "/a" * 150, "value": nested}])

@@ -1,0 +1,27 @@
+"""How deep values may be nested: as deep as the JSON encoder can write again, with room for what is put around an object.
+
+kube-apiserver's decoder goes to 10,000; here whoever sends more than this is told what is said there beyond that.
+"""
+
+from typing import Any
+
+DEEPEST = 200
+TOO_DEEP = "exceeded max depth"
+
+
+def is_too_deep(value: Any, text: bytes | None = None) -> bool:
+    """Whether there are more containers in each other than can be handled. `text` is the JSON it came from, if it did."""
+    if text is not None and text.count(b"{") + text.count(b"[") <= DEEPEST:
+        return False  # almost always, and told at once
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        below: list[Any] = []
+        for one in level:
+            if type(one) is dict:
+                below += [child for child in one.values() if type(child) is dict or type(child) is list]
+            elif type(one) is list:
+                below += [child for child in one if type(child) is dict or type(child) is list]
+        if not below:
+            return False
+        level = below
+    return True
