@@ -43,7 +43,15 @@ class Cdi:
         )
         volumes, claims = self._volumes.volumes, self._volumes.claims
         self._sources = DataSources(client, clock=clock, volumes=volumes, claims=claims, sources=sources)
-        self._crons = ImportCrons(client, clock=clock, ids=ids, volumes=volumes, sources=sources)
+        self._crons = ImportCrons(
+            client,
+            clock=clock,
+            ids=ids,
+            volumes=volumes,
+            claims=claims,
+            sources=sources,
+            storage=self._profiles,
+        )
         self._targets = uploads.Targets(client, clock=clock)
         self.api = ApiServer(Admission(client), uploads.TokenApi(tokens))
         self.proxy = uploads.Proxy(client, tokens)

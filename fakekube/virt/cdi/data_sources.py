@@ -1,5 +1,5 @@
 """DataSources tell whether what they stand for is there to be cloned: a claim, once it is filled, or a snapshot; also those
-that point to another one.
+that point to another one. What that says of the guests to be made of it they say, too, in its labels.
 
 Origin: cdi: pkg/controller/datasource-controller.go
 """
@@ -13,10 +13,11 @@ from fakekube.client.informer import Informer
 from fakekube.client.late import LateInformer
 from fakekube.clock import Clock, rfc3339
 from fakekube.machinery.errors import Conflict, NotFound
-from fakekube.machinery.objects import Obj, dig, key, namespace
+from fakekube.machinery.objects import Obj, dig, key, labels, namespace
 from fakekube.machinery.resources import DATA_SOURCES, VOLUME_SNAPSHOTS
 from fakekube.machinery.wire import Object
 from fakekube.virt import data_sources
+from fakekube.virt.cdi import marks
 
 _STANDS_FOR = "what it stands for"  # the key of a claim or snapshot
 _POINTS_TO = "the DataSource it points to"
@@ -74,28 +75,30 @@ class DataSources:
         source = self._sources.get(own)
         if source is None:
             return
+        there: Obj | None = None
         try:
             stands_for = data_sources.resolved(source, self._sources.get)
-            state = self._judged(stands_for, namespace(source))
+            state, there = self._judged(stands_for, namespace(source))
         except data_sources.UnresolvedError as error:
             stands_for, state = {}, ("False", error.reason, str(error))
         wanted = status(source, stands_for, state, rfc3339(self._clock.now()))
-        if wanted != source.get("status"):
+        marked = {**labels(source), **marks.carried(labels(there or {}))}
+        if wanted != source.get("status") or marked != labels(source):
+            meta = {**source["metadata"], **({"labels": marked} if marked else {})}
             try:
-                await self._client.update(DATA_SOURCES, {**source, "status": wanted})
+                await self._client.update(DATA_SOURCES, {**source, "metadata": meta, "status": wanted})
             except (Conflict, NotFound):
                 return  # the cache will show why
 
-    def _judged(self, stands_for: Obj, space: str) -> State:
+    def _judged(self, stands_for: Obj, space: str) -> tuple[State, Obj | None]:
+        """Its state, and what it stands for once that is ready."""
         keys = _keys(stands_for, space)
         if "snapshot" in keys:
             self._snapshots_matter.set()
-        return judge(
-            keys,
-            volume=self._volumes.get(keys.get("pvc", "")),
-            claim=self._claims.get(keys.get("pvc", "")),
-            snapshot=self._snapshots.get(keys.get("snapshot", "")),
-        )
+        volume, claim = (known.get(keys.get("pvc", "")) for known in (self._volumes, self._claims))
+        snapshot = self._snapshots.get(keys.get("snapshot", ""))
+        state = judge(keys, volume=volume, claim=claim, snapshot=snapshot)
+        return state, (volume or claim or snapshot) if state == _READY else None
 
 
 def _keys(stands_for: Obj, space: str) -> dict[str, str]:

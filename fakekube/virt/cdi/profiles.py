@@ -17,16 +17,11 @@ from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, na
 from fakekube.machinery.resources import STORAGE_CLASSES, STORAGE_PROFILES
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import capabilities
+from fakekube.virt.cdi.marks import LABELS
 
 _CLONING = "cdi.kubevirt.io/clone-strategy"  # on a class
 _STRATEGIES = ("copy", "snapshot", "csi-clone")
 _NO_CLASS = "PVC spec is missing accessMode and no storageClass to choose profile"
-LABELS = {
-    "app": "containerized-data-importer",
-    "app.kubernetes.io/component": "storage",
-    "app.kubernetes.io/managed-by": "cdi-controller",
-    "cdi.kubevirt.io": "",
-}
 
 
 class ClaimNotValid(Exception):

@@ -2,15 +2,13 @@
 
 import pytest
 
-from fakekube.clock import parse_rfc3339
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.objects import labels, name
+from fakekube.machinery.objects import labels
 from fakekube.machinery.resources import DATA_IMPORT_CRONS, DATA_SOURCES, DATA_VOLUMES
 from fakekube.virt.cdi import import_crons
 
 NS = "default"
 URL = "docker://quay.io/containerdisks/fedora:latest"
-NOW = parse_rfc3339("2026-01-01T00:00:30Z")
 
 
 def cron(url=URL, schedule="0 * * * *", own="gold", **spec):
@@ -26,46 +24,6 @@ def cron(url=URL, schedule="0 * * * *", own="gold", **spec):
 def told(obj):
     return {
         one["type"]: (one["status"], one["reason"], one["message"]) for one in obj["status"]["conditions"]
-    }
-
-
-def test_the_first_import():
-    """The image is looked at once; its import is named by source and digest, and asks for just that image."""
-    made = import_crons.plan(cron(), None, NOW, is_due=True)
-    digest = made.cron["status"]["currentImports"][0]["Digest"]
-    assert name(made.volume) == f"fedora-{digest.removeprefix('sha256:')[:12]}"
-    wanted = f"docker://quay.io/containerdisks/fedora@{digest}"
-    assert made.volume["spec"]["source"]["registry"]["url"] == wanted
-    assert labels(made.volume)["instancetype.kubevirt.io/default-preference"] == "fedora"
-    assert made.source["spec"] == {"source": {}}
-    assert told(made.cron)["UpToDate"][1] == "Outdated"
-
-
-@pytest.mark.parametrize(
-    ("schedule", "last", "wanted"),
-    [
-        ("0 * * * *", None, "2026-01-01T00:00:30Z"),
-        ("0 * * * *", "2026-01-01T00:00:30Z", "2026-01-01T01:00:00Z"),
-        ("", None, None),
-        ("nonsense", "2026-01-01T00:00:30Z", None),
-    ],
-)
-def test_when_it_is_due(schedule, last, wanted):
-    """At once, then as scheduled; without a schedule never."""
-    given = cron(schedule=schedule)
-    if last:
-        given["metadata"]["annotations"] = {"cdi.kubevirt.io/storage.import.lastCronTime": last}
-    found = import_crons.next_time(given, NOW)
-    assert found == (parse_rfc3339(wanted) if wanted else None)
-
-
-def test_an_image_nobody_can_reach():
-    """It has no digest, and there is no import."""
-    made = import_crons.plan(cron("docker://localhost/fedora"), None, NOW, is_due=True)
-    assert made.volume is None
-    assert told(made.cron) == {
-        "Progressing": ("False", "NoImport", "No current import"),
-        "UpToDate": ("False", "NoDigest", "No source digest"),
     }
 
 

@@ -1,0 +1,180 @@
+"""DataImportCrons as what is there of their image determines them."""
+
+import pytest
+
+from fakekube.clock import parse_rfc3339
+from fakekube.machinery.objects import annotations, labels, name
+from fakekube.virt.cdi import cron_plan
+from fakekube.virt.cdi.cron_plan import Seen
+
+NS = "default"
+URL = "docker://quay.io/containerdisks/fedora:latest"
+NOW = parse_rfc3339("2026-01-01T00:00:30Z")
+DIGEST = "cdi.kubevirt.io/storage.import.sourceDesiredDigest"
+NEW = f"sha256:{'ab' * 32}"
+UP_TO_DATE = ("True", "UpToDate", "Latest import is up to date")
+
+
+def cron(url=URL, schedule="0 * * * *", own="gold", **spec):
+    storage = {"resources": {"requests": {"storage": "1Gi"}}}
+    template = {"metadata": {}, "spec": {"source": {"registry": {"url": url}}, "storage": storage}}
+    spec = {"template": template, "schedule": schedule, "managedDataSource": "fedora", **spec}
+    marks = {"instancetype.kubevirt.io/default-preference": "fedora"}
+    meta = {"name": own, "namespace": NS, "labels": marks}
+    body = {"apiVersion": "cdi.kubevirt.io/v1beta1", "kind": "DataImportCron"}
+    return {**body, "metadata": meta, "spec": spec}
+
+
+def told(obj):
+    return {
+        one["type"]: (one["status"], one["reason"], one["message"]) for one in obj["status"]["conditions"]
+    }
+
+
+def test_the_first_import():
+    """The image is looked at once; its import is named by source and digest, and asks for just that image."""
+    made = cron_plan.plan(cron(), Seen(), NOW, is_due=True)
+    digest = made.cron["status"]["currentImports"][0]["Digest"]
+    assert name(made.volume) == f"fedora-{digest.removeprefix('sha256:')[:12]}"
+    wanted = f"docker://quay.io/containerdisks/fedora@{digest}"
+    assert made.volume["spec"]["source"]["registry"]["url"] == wanted
+    assert labels(made.volume)["instancetype.kubevirt.io/default-preference"] == "fedora"
+    assert made.source["spec"] == {"source": {}}
+    assert told(made.cron)["UpToDate"][1] == "Outdated"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "last", "wanted"),
+    [
+        ("0 * * * *", None, "2026-01-01T00:00:30Z"),
+        ("0 * * * *", "2026-01-01T00:00:30Z", "2026-01-01T01:00:00Z"),
+        ("", None, None),
+        ("nonsense", "2026-01-01T00:00:30Z", None),
+    ],
+)
+def test_when_it_is_due(schedule, last, wanted):
+    """At once, then as scheduled; without a schedule never."""
+    given = cron(schedule=schedule)
+    if last:
+        given["metadata"]["annotations"] = {"cdi.kubevirt.io/storage.import.lastCronTime": last}
+    found = cron_plan.next_time(given, NOW)
+    assert found == (parse_rfc3339(wanted) if wanted else None)
+
+
+def test_an_image_nobody_can_reach():
+    """It has no digest, and there is no import."""
+    made = cron_plan.plan(cron("docker://localhost/fedora"), Seen(), NOW, is_due=True)
+    assert made.volume is None
+    assert told(made.cron) == {
+        "Progressing": ("False", "NoImport", "No current import"),
+        "UpToDate": ("False", "NoDigest", "No source digest"),
+    }
+
+
+def test_what_is_passed_on():
+    """What a cron says of the guests to be made of its images its imports say; of pods that are to stay, too."""
+    given = cron()
+    kept = "cdi.kubevirt.io/storage.pod.retainAfterCompletion"
+    given["metadata"]["annotations"] = {kept: "true"}
+    given["spec"]["template"]["metadata"] = {"labels": {"mine": "too"}}
+    made = cron_plan.plan(given, Seen(), NOW, is_due=True).volume
+    assert labels(made)["instancetype.kubevirt.io/default-preference"] == "fedora"
+    assert labels(made)["mine"] == "too"
+    assert annotations(made)[kept] == "true"
+    assert annotations(made)[cron_plan.LAST_USE] == "2026-01-01T00:00:30Z"
+
+
+def imported(**notes):
+    """A cron whose import is under way."""
+    given = cron()
+    made = cron_plan.plan(given, Seen(), NOW, is_due=True).cron
+    made["metadata"]["annotations"] = {**annotations(made), **notes}
+    return made
+
+
+def filled(own, phase="Succeeded", running=None):
+    told = [{"type": "Running", "status": "False", "reason": running}] if running else []
+    return {"metadata": {"name": own, "namespace": NS}, "status": {"phase": phase, "conditions": told}}
+
+
+def claim(own, storage_class="fast", last="", **labels):
+    meta = {"name": own, "namespace": NS, "labels": labels}
+    if last:
+        meta["annotations"] = {cron_plan.LAST_USE: last}
+    spec = {"accessModes": ["ReadWriteOnce"], "volumeMode": "Block", "storageClassName": storage_class}
+    return {"metadata": meta, "spec": spec, "status": {"phase": "Bound"}}
+
+
+@pytest.mark.parametrize(("running", "wanted"), [("Error", True), ("ImagePullFailed", True), (None, False)])
+def test_an_import_that_fails_makes_room(running, wanted):
+    """Once another image is wanted it goes; one that gets on is waited for."""
+    given = imported(**{DIGEST: NEW})
+    own = cron_plan.current(given)["DataVolumeName"]
+    made = cron_plan.plan(given, Seen(filled(own, "ImportInProgress", running)), NOW, is_due=False)
+    assert (made.discarded == own, made.volume) == (wanted, None)
+    assert told(made.cron)["UpToDate"][1] == "Outdated"
+    if wanted:
+        begun = cron_plan.plan(made.cron, Seen(), NOW, is_due=False)
+        assert name(begun.volume) == "fedora-abababababab"
+
+
+def test_an_import_that_is_lost_is_made_again():
+    """Without DataVolume, claim and snapshot there is no import, and the digest asks for one."""
+    given = imported()
+    own = cron_plan.current(given)["DataVolumeName"]
+    assert name(cron_plan.plan(given, Seen(), NOW, is_due=False).volume) == own
+    kept = cron_plan.plan(given, Seen(claim=claim(own)), NOW, is_due=False)
+    assert (kept.volume, kept.used["metadata"]["name"]) == (None, own)
+    given["metadata"]["annotations"][DIGEST] = ""
+    assert told(cron_plan.plan(given, Seen(), NOW, is_due=False).cron)["UpToDate"][1] == "NoDigest"
+
+
+def test_snapshots():
+    """Where a class keeps imports as snapshots one is taken; once it is ready the claim goes, and it is followed."""
+    given = imported()
+    own = cron_plan.current(given)["DataVolumeName"]
+    label = {"instancetype.kubevirt.io/default-preference": "fedora", "other": "no"}
+    there = {"volume": filled(own), "claim": claim(own, **label), "kept_as": "snapshot"}
+    there |= {"storage_class": "fast", "snapshot_class": "quick"}
+    first = cron_plan.plan(given, Seen(**there), NOW, is_due=False)
+    assert first.snapshot["spec"] == {
+        "source": {"persistentVolumeClaimName": own},
+        "volumeSnapshotClassName": "quick",
+    }
+    assert "instancetype.kubevirt.io/default-preference" in labels(first.snapshot)
+    assert "other" not in labels(first.snapshot)
+    assert annotations(first.snapshot)["cdi.kubevirt.io/storage.import.sourceVolumeMode"] == "Block"
+    assert first.source["spec"]["source"] == {"snapshot": {"namespace": NS, "name": own}}
+    assert told(first.cron)["UpToDate"][1] == "Outdated"  # until there is one
+
+    taken = {"metadata": {"name": own, "namespace": NS}, "status": {"readyToUse": False}}
+    second = cron_plan.plan(first.cron, Seen(snapshot=taken, **there), NOW, is_due=False)
+    assert told(second.cron)["UpToDate"][2] == "Snapshot of imported data is progressing"
+    taken["status"]["readyToUse"] = True
+    third = cron_plan.plan(second.cron, Seen(snapshot=taken, **there), NOW, is_due=False)
+    assert (third.claim_goes, told(third.cron)["UpToDate"]) == (own, UP_TO_DATE)
+    alone = {"snapshot": taken, "storage_class": "fast"}
+    kept = cron_plan.plan(third.cron, Seen(kept_as="snapshot", **alone), NOW, is_due=False)
+    assert (kept.used, kept.cron["status"]["sourceFormat"]) == (taken, "snapshot")
+    back = cron_plan.plan(third.cron, Seen(**alone), NOW, is_due=False)
+    assert (back.snapshot_goes, back.again) == (own, True)
+
+
+def test_another_class():
+    """An import moves with its class: the old one goes, and is made again."""
+    first = cron_plan.plan(imported(), Seen(storage_class="fast"), NOW, is_due=False)
+    assert first.discarded == ""
+    moved = cron_plan.plan(first.cron, Seen(storage_class="faster"), NOW, is_due=False)
+    assert (moved.discarded, moved.again) == (cron_plan.current(first.cron)["DataVolumeName"], True)
+    assert cron_plan.plan(moved.cron, Seen(storage_class="faster"), NOW, is_due=False).discarded == ""
+
+
+def test_how_many_are_kept():
+    """Three, if nothing is said, and the current one among them; those used longest ago go."""
+    given = imported()
+    own = cron_plan.current(given)["DataVolumeName"]
+    there = [claim(f"c{day}", last=f"2026-01-0{day}T00:00:00Z") for day in range(1, 5)]
+    assert cron_plan.outdated(given, [claim(own, last="2025"), *there]) == ["c2", "c1"]
+    assert cron_plan.keeps(cron(importsToKeep=1)) == 1
+    assert cron_plan.keeps(cron(importsToKeep=0)) == 0
+    assert cron_plan.keeps(cron(garbageCollect="Never", importsToKeep=1)) is None
