@@ -1,6 +1,6 @@
 """Upstream's functional specs of serial consoles, and the logins all others begin with.
 
-Origin: kubevirt: tests/console/{console,login}.go, tests/compute/console.go
+Origin: kubevirt: tests/console/{console,login}.go, tests/compute/console.go, tests/vnc_test.go
 """
 
 from collections.abc import Awaitable, Callable
@@ -78,6 +78,19 @@ async def test_two_at_a_console(suite: Suite) -> None:
             while (message := await first.socket.receive(timeout=10)).type == aiohttp.WSMsgType.BINARY:
                 pass
             assert message.type == aiohttp.WSMsgType.CLOSED
+
+
+@pytest.mark.parametrize("place", ["vnc", "console"])
+async def test_browsers(suite: Suite, place: str) -> None:
+    """[1612] [1613] [1614] Of the protocols a browser offers the known one is chosen; who offers none is served, too."""
+    vmi = await guests.instance(suite, guest())
+    url = f"{suite.url}{guests.SUBRESOURCES}/virtualmachineinstances/{vmi.name}/{place}"
+    for offered, chosen in (["fantasy.protocol", "plain.kubevirt.io"], "plain.kubevirt.io"), ([], None):
+        async with (
+            aiohttp.ClientSession(headers={"Origin": suite.url}) as session,
+            session.ws_connect(url, protocols=offered) as socket,
+        ):
+            assert socket.protocol == chosen
 
 
 async def test_not_yet(suite_of: Make) -> None:

@@ -1,6 +1,7 @@
 """Upstream's functional specs of what KubeVirt runs on: definitions, labels of nodes, taints, its own pods.
 
-Origin: kubevirt: tests/infrastructure/{crds,node-labeller,prometheus,taints-and-tolerations,virt-controller-leader-election}.go
+Origin: kubevirt: tests/infrastructure/{crds,node-labeller,prometheus,taints-and-tolerations,virt-controller-leader-election}.go,
+tests/virt_control_plane_test.go
 """
 
 import pytest
@@ -41,6 +42,22 @@ async def test_labels_of_nodes(suite: Suite) -> None:
         marks = node["metadata"]["labels"]
         assert [one for one in marks if one.startswith("cpu-vendor.node.kubevirt.io/")]
         assert not [one for one in OBSOLETE if f"cpu-model.node.kubevirt.io/{one}" in marks]
+
+
+@pytest.mark.parametrize("component", ["virt-controller", "virt-api"])
+async def test_evicted_components(suite: Suite, component: str) -> None:
+    """[2806] [2830] [2799] While no node takes another pod, the last one of each component is not evicted."""
+    for node in await suite.items(NODES):
+        await suite.patch(
+            f"{NODES}/{node['metadata']['name']}", {"spec": {"unschedulable": True}}, MERGE_PATCH
+        )
+    assert await suite.get(f"/apis/policy/v1/namespaces/kubevirt/poddisruptionbudgets/{component}-pdb")
+    answers = []
+    for pod in await suite.items(HERE, f"kubevirt.io={component}"):
+        name = pod["metadata"]["name"]
+        body = {"apiVersion": "policy/v1beta1", "kind": "Eviction", "metadata": {"name": name}}
+        answers.append((await suite.call("POST", f"{HERE}/{name}/eviction", body))[0])
+    assert answers == [201, 429]
 
 
 async def test_critical_addons_only(suite: Suite) -> None:

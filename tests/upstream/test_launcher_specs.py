@@ -1,6 +1,6 @@
 """Upstream's functional specs that look into launchers: domains as libvirt tells them, processes, and what kills them.
 
-Origin: kubevirt: tests/libdomain/domain.go, tests/compute/vmidefaults.go, tests/migration/migration.go, tests/vm_test.go
+Origin: kubevirt: tests/libdomain/domain.go, tests/compute/vmidefaults.go, tests/migration/migration.go, tests/{vm,vmi_controller}_test.go
 """
 
 from typing import Any
@@ -120,6 +120,45 @@ async def test_qemu_dies(suite: Suite) -> None:
         return found["metadata"]["uid"] != uid and found["status"].get("phase") == "Running"
 
     await suite.eventually(again, 360)
+
+
+@pytest.mark.parametrize(
+    ("devices", "controllers"),
+    [
+        ({}, ["0"]),
+        ({"disableHotplug": True}, []),
+        ({"disableHotplug": True, "disks": [{"name": "disk0", "disk": {"bus": "scsi"}}]}, ["0"]),
+    ],
+)
+async def test_scsi_controllers(suite: Suite, devices: Any, controllers: list[str]) -> None:
+    """There is one for what may be plugged in, and for disks that need it."""
+    spec = guest()
+    spec["domain"]["devices"] |= devices
+    domain = await launchers.domain(await guests.instance(suite, spec))
+    found = domain.findall("devices/controller[@type='scsi']")
+    assert [one.get("index") for one in found] == controllers
+    assert {one.get("model") for one in found} <= {"virtio-non-transitional"}
+
+
+@pytest.mark.parametrize(
+    ("tpm", "found"),
+    [
+        ({}, [("tpm-tis", None)]),
+        ({"persistent": True}, [("tpm-crb", "yes")]),
+        ({"enabled": False}, []),
+    ],
+)
+async def test_tpms(suite: Suite, tpm: Any, found: list[tuple[str, str | None]]) -> None:
+    """One whose state is kept is of another model, and says so."""
+    spec = guest()
+    spec["domain"]["devices"]["tpm"] = tpm
+    domain = await launchers.domain(await guests.instance(suite, spec))
+    told = [
+        (one.get("model"), backend.get("persistent_state"))
+        for one in domain.findall("devices/tpm")
+        for backend in one
+    ]
+    assert told == found
 
 
 async def test_processes(suite: Suite) -> None:

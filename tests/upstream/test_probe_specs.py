@@ -1,6 +1,7 @@
 """Upstream's functional specs of probes: of ports somebody listens on, or nobody, and of what the agent is asked.
 
-Origin: kubevirt: tests/network/probes.go (before: tests/probes_test.go), tests/compute/guest_agent.go, docs/probes.md
+Origin: kubevirt: tests/network/probes.go (before: tests/probes_test.go),
+tests/compute/{guest_agent,guest_agent_probe_pause,guest_agent_probe_scope,guest_agent_probe_migration}.go, docs/probes.md
 """
 
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.upstream import consoles, guests
-from tests.upstream.conftest import Make, Object, Suite, conditions
+from tests.upstream.conftest import MERGE_PATCH, Make, Object, Suite, conditions
 from tests.upstream.guests import Guest, guest
 
 TCP, HTTP = {"tcpSocket": {"port": 1500}}, {"httpGet": {"port": 1500}}
@@ -142,6 +143,118 @@ async def test_liveness_by_the_agent(suite: Suite, probe: Object, lives: bool) -
     assert await consoles.run(vmi, "systemctl stop qemu-guest-agent")
     await suite.eventually(final, 120)
     await vmi.is_told("Stopped")
+
+
+async def pinged(suite: Suite, times: int = 3, **spec: Any) -> Guest:
+    """A guest whose agent is there, and which ends half a minute after its start when it does not answer."""
+    probe = {"periodSeconds": 5, "initialDelaySeconds": 30, "guestAgentPing": {}, "failureThreshold": times}
+    vmi = await guests.instance(suite, guest("fedora", livenessProbe=probe, **spec))
+    await vmi.has("AgentConnected", seconds=240)
+    return vmi
+
+
+async def spare(vmi: Guest, value: str | None) -> None:
+    change = {"metadata": {"annotations": {"kubevirt.io/pause-guest-agent-probes": value}}}
+    await vmi.suite.patch(vmi.path, change, MERGE_PATCH)
+
+
+async def stop_agent(vmi: Guest) -> None:
+    await consoles.login_to_fedora(vmi)
+    assert await consoles.run(vmi, "sudo systemctl stop qemu-guest-agent")
+    await vmi.has("AgentConnected", "", seconds=120)
+
+
+async def lives(vmi: Guest, seconds: float) -> None:
+    async def running() -> bool:
+        return (await vmi.vmi())["status"]["phase"] == "Running"
+
+    await vmi.suite.consistently(running, seconds, 2)
+
+
+async def ends(vmi: Guest) -> None:
+    async def final() -> bool:
+        return (await vmi.vmi())["status"]["phase"] in ("Failed", "Succeeded")
+
+    await vmi.suite.eventually(final, 120)
+
+
+@pytest.mark.parametrize(("value", "spared"), [("true", True), ("false", False), ("invalid", False)])
+async def test_agents_under_repair(suite: Suite, value: str, spared: bool) -> None:
+    """[CNV82132-001] [CNV82132-006] [CNV82132-008a-c] [CNV82132-009] Nobody pings an agent whose instance says so; else it is told."""
+    vmi = await pinged(suite)
+    await spare(vmi, value)
+    await stop_agent(vmi)
+    if spared:
+        await suite.patch(vmi.path, {"metadata": {"labels": {"reconcile-trigger": "true"}}}, MERGE_PATCH)
+        await lives(vmi, 45)
+        assert "GuestAgentPingFailed" not in await vmi.events()
+        await spare(vmi, None)
+    await ends(vmi)
+    await vmi.is_told("GuestAgentPingFailed")
+
+
+async def test_agents_under_repair_stay_ready(suite: Suite) -> None:
+    """[CNV82132-002] [CNV82132-011] Their guests stay ready, also once they have been paused."""
+    vmi = await probed(suite, "readinessProbe", {"guestAgentPing": {}}, "fedora")
+    await vmi.has("AgentConnected", seconds=240)
+    await vmi.has("Ready", seconds=120)
+    await spare(vmi, "true")
+    await stop_agent(vmi)
+
+    async def ready() -> bool:
+        return conditions(await vmi.vmi())["Ready"] == "True"
+
+    await suite.consistently(ready, 45, 2)
+    assert await vmi.act("pause") == ""
+    await vmi.has("Paused")
+    assert await vmi.act("unpause") == ""
+    await vmi.has("Paused", "")
+    await vmi.has("Ready")
+    await suite.consistently(ready, 30, 2)
+
+
+async def test_commands_are_carried_out_under_repair(suite: Suite) -> None:
+    """[CNV82132-003] Probes that run a command in the guest are no pings."""
+    vmi = await probed(suite, "livenessProbe", {"exec": {"command": ["exit", "1"]}}, "fedora", 90)
+    await spare(vmi, "true")
+    await ends_later(vmi)
+
+
+async def ends_later(vmi: Guest) -> None:
+    await vmi.suite.cluster.advance(60)
+    await ends(vmi)
+
+
+async def test_agents_under_repair_move(suite: Suite) -> None:
+    """[CNV82132-004] [CNV82132-005] The annotation holds where the guest has come to; without it, its agent is pinged there."""
+    vmi = await pinged(suite)
+    await spare(vmi, "true")
+    await stop_agent(vmi)
+    migration = await guests.migrate(vmi)
+    await migration.succeeds()
+    await guests.migrated(vmi, migration)
+    await lives(vmi, 60)
+    await spare(vmi, None)
+    await ends(vmi)
+    other = await guests.instance(suite, (await vmi.vmi())["spec"], "other")
+    await other.has("AgentConnected", seconds=240)
+    await (await guests.migrate(other)).succeeds()
+    await stop_agent(other)
+    await ends(other)
+
+
+async def test_unanswered_pings(suite: Suite) -> None:
+    """Each ping that is not answered is told, even while there may be more of them."""
+    vmi = await pinged(suite, 20)
+    await stop_agent(vmi)
+    await vmi.is_told("GuestAgentPingFailed", seconds=60)
+    await suite.cluster.advance(20)
+    told = await suite.items(
+        guests.EVENTS, fieldSelector=f"involvedObject.name={vmi.name},reason=GuestAgentPingFailed"
+    )
+    assert told[0]["message"] == f"GuestAgentPing probe failed for VMI {vmi.name}"
+    assert told[0]["count"] > 1
+    await lives(vmi, 10)
 
 
 async def test_probed_guests_move(suite: Suite) -> None:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from fakekube.agents.node_server.filters import FILTERS
 from fakekube.agents.node_server.place import Container, Done, Program, failed
 
+_NUMBERS = {"root": 0, "qemu": 107}  # of users; others are the first one somebody has added
+
 
 def known(container: Container, word: str) -> Program | None:
     """The program of a name or a path."""
@@ -54,6 +56,14 @@ def _env(at: Container, words: list[str], _stdin: str) -> Done:
         values = [at.environment[word] for word in words if word in at.environment]
         return Done("".join(f"{one}\n" for one in values), code=0 if len(values) == len(words) else 1)
     return Done("".join(f"{name}={value}\n" for name, value in at.environment.items()))
+
+
+def _id(at: Container, words: list[str], _stdin: str) -> Done:
+    number = _NUMBERS.get(at.user, 1000)
+    asked = {letter for word in words for letter in word.removeprefix("-")}
+    if asked & {"u", "g"}:
+        return Done(f"{at.user if 'n' in asked else number}\n")
+    return Done(f"uid={number}({at.user}) gid={number}({at.user}) groups={number}({at.user})\n")
 
 
 def _uname(at: Container, words: list[str], _stdin: str) -> Done:
@@ -146,7 +156,7 @@ _PROGRAMS: Mapping[str, Program] = {
     "env": _env,
     "false": lambda *_: Done(code=1),
     "hostname": lambda at, _words, _stdin: Done(f"{at.hostname}\n"),
-    "id": lambda at, _words, _stdin: Done(f"uid=0({at.user}) gid=0({at.user})\n"),
+    "id": _id,
     "ls": _ls,
     "mkdir": lambda *_: Done(),
     "pidof": _pidof,

@@ -55,8 +55,10 @@ def devices(vmi: Obj, parent: Element, balloon_period: int) -> None:
     for number, interface in enumerate(wanted.get("interfaces") or ()):
         if "sriov" in interface:
             _passed_through(interface, number, parent)
-    if "tpm" in wanted:
-        add(add(parent, "tpm", model="tpm-crb"), "backend", type="emulator", version="2.0")
+    if (tpm := wanted.get("tpm")) is not None and tpm.get("enabled") is not False:
+        kept = "yes" if tpm.get("persistent") else ""
+        made = add(parent, "tpm", model="tpm-crb" if kept else "tpm-tis")
+        add(made, "backend", type="emulator", version="2.0", persistent_state=kept)
     if wanted.get("autoattachGraphicsDevice") is not False:
         graphics = add(parent, "graphics", type="vnc")
         add(graphics, "listen", type="socket", socket=f"/var/run/kubevirt-private/{_uid(vmi)}/virt-vnc")
@@ -168,12 +170,12 @@ def _source(vmi: Obj, volume: Obj, told: Obj) -> tuple[str, str, str, str]:
 
 def _controllers(vmi: Obj, parent: Element, scsi: int, serial: int) -> None:
     wanted = dig(vmi, "spec", "domain", "devices", default={})
-    usb = any(one.get("bus", "usb") == "usb" for one in wanted.get("inputs") or ()) or any(
-        dig(one, "disk", "bus") == "usb" for one in wanted.get("disks") or ()
-    )
+    buses = set(_buses(wanted))
+    usb = any(one.get("bus", "usb") == "usb" for one in wanted.get("inputs") or ()) or "usb" in buses
     usb = usb or "clientPassthrough" in wanted
     add(parent, "controller", type="usb", index="0", model="qemu-xhci" if usb else "none")
-    _address(add(parent, "controller", type="scsi", index="0", model=_virtio(vmi)), scsi)
+    if not wanted.get("disableHotplug") or "scsi" in buses:
+        _address(add(parent, "controller", type="scsi", index="0", model=_virtio(vmi)), scsi)
     _address(add(parent, "controller", type="virtio-serial", index="0", model=_virtio(vmi)), serial)
     add(parent, "controller", type="pci", index="0", model="pcie-root")
     if (
@@ -182,6 +184,14 @@ def _controllers(vmi: Obj, parent: Element, scsi: int, serial: int) -> None:
     ):
         for index in range(1, 9):
             add(parent, "controller", type="pci", index=str(index), model="pcie-root-port")
+
+
+def _buses(wanted: Obj) -> Iterator[str]:
+    """The buses disks name."""
+    for disk in wanted.get("disks") or ():
+        for kind in ("disk", "lun", "cdrom"):
+            if bus := dig(disk, kind, "bus"):
+                yield bus
 
 
 def _interface(vmi: Obj, interface: Obj, number: int, parent: Element) -> None:

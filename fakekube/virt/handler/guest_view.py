@@ -15,6 +15,7 @@ Names for stages (`stages/guest.yaml`); those that say nothing now are absent:
     bootAfter · agentAt · agentLostAt · crashAt · shutdownAt · errorAt     when that is to happen, where its fate says
     agent       `awaited` or `connected`, of a guest that has one; agentLater: exists if its fate has it come later
     connected · disconnected · paused       the status to write when its agent comes, when it goes, at a disk error
+    unanswered  seconds until its agent will not have answered a ping, where a probe sends such
     disk        the name of its first disk, the one that has errors
     thawAt      when frozen file systems thaw by themselves; thawed: the status then
     plugged     the status in which plugged volumes have got one step further; plugging: what to tell of it
@@ -37,7 +38,7 @@ from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import annotations, condition_is, dig, is_terminating
 from fakekube.machinery.wire import Object
 from fakekube.virt import changed_blocks, sides
-from fakekube.virt.handler import copying, domain, plugging, systems, two_sides
+from fakekube.virt.handler import copying, domain, plugging, probing, systems, two_sides
 from fakekube.virt.handler.fates import BLOCKED_TARGET, FAILED_MIGRATION, NONE, Fate
 from fakekube.virt.handler.guest_reports import SYNC_ERROR, Reports
 from fakekube.virt.handler.migration import Step, next_step
@@ -143,6 +144,9 @@ class GuestView(View):
             return None
         lost = fate.agent_lost_after
         return None if lost is not None and self._age() >= lost else "awaited"
+
+    def unanswered(self) -> float | None:
+        return probing.unanswered(self._vmi, self._pod(), self._moment)
 
     def disk(self) -> str | None:
         return str(dig(self._vmi, "spec", "domain", "devices", "disks", 0, "name", default="")) or None
@@ -308,6 +312,7 @@ GuestView.computed = {
             "boot",
             "untold",
             "agent",
+            "unanswered",
             "plugged",
             "plugging",
             "rewired",

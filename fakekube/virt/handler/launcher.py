@@ -29,6 +29,7 @@ from fakekube.virt.handler.fates import Fate
 from fakekube.virt.handler.guest_view import FINAL, Memory, copying_takes, moment
 
 _TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
+_KEPT = "--keep-after-failure"
 _OF_KUBELETS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 
 Exit = tuple[int, str]  # exit code and reason of a container
@@ -117,8 +118,10 @@ class LauncherView(View):
         if not self.guest or dig(self._pod, "status", "phase") != "Running":
             return None
         phase = dig(self.guest, "status", "phase")
-        if phase in FINAL or self._was_left():
+        if self._was_left():
             return "over"
+        if phase in FINAL:
+            return None if phase == "Failed" and self._is_kept() else "over"
         if phase != "Running":
             return None
         if dig(self._pod, "spec", "nodeName") == dig(self.guest, "status", "nodeName"):
@@ -132,6 +135,11 @@ class LauncherView(View):
             return False
         loser = state.get("targetPod" if state.get("failed") else "sourcePod", "")
         return name(self._pod) == str(loser)
+
+    def _is_kept(self) -> bool:
+        """Whether somebody wants to look into a launcher whose guest has failed."""
+        containers = dig(self._pod, "spec", "containers", default=())
+        return any(_KEPT in (one.get("args") or ()) for one in containers)
 
     def _is_copied_to(self) -> bool:
         state = dig(self.guest, "status", "migrationState", default={})

@@ -1,8 +1,9 @@
 """Probes of a guest, as the kubelet of its launcher carries them out: whether they pass, and when that counts. Pure.
 
 A port that is probed must be listened on, by what every guest has (`ports`) or by a server somebody has started at its
-console. Its agent answers pings, and runs commands: they succeed, but for those that cannot (`false`, `exit 1`).
-Origin: kubevirt: pkg/virt-controller/services/template.go (the delay), k8s: pkg/kubelet/prober
+console. Its agent answers pings, and runs commands: they succeed, but for those that cannot (`false`, `exit 1`). Nobody is pinged
+while the guest is paused, or an annotation says so.
+Origin: kubevirt: pkg/virt-controller/services/template.go (the delay), pkg/virt-launcher/virtwrap (pings), k8s: pkg/kubelet/prober
 """
 
 from collections.abc import Collection, Mapping
@@ -12,12 +13,14 @@ from typing import Any
 from fakekube.agents.node_server import shell
 from fakekube.agents.node_server.place import Container
 from fakekube.clock import parse_rfc3339, rfc3339_micro
-from fakekube.machinery.objects import Obj, condition_is, dig
+from fakekube.machinery.booleans import TRUE
+from fakekube.machinery.objects import Obj, annotations, condition_is, dig
 from fakekube.virt.handler import ports
 
 Probe = Mapping[str, Any]
 
 _STARTUP_DELAY = 10  # what libvirt is given, in addition to the probe's own delay
+_UNPINGED = "kubevirt.io/pause-guest-agent-probes"
 _TELLING = ("exit", "false", "test", "[")  # commands whose outcome follows from themselves
 
 
@@ -30,7 +33,7 @@ def probes(vmi: Obj) -> bool:
 def passes(vmi: Obj, probe: Probe, listening: Collection[int]) -> bool:
     """Whether it would now."""
     if "guestAgentPing" in probe or "exec" in probe:
-        if "guestAgentPing" in probe and condition_is(vmi, "Paused"):
+        if "guestAgentPing" in probe and _is_spared(vmi):
             return True
         return condition_is(vmi, "AgentConnected") and _succeeds(dig(probe, "exec", "command", default=()))
     action = probe.get("httpGet") or probe.get("tcpSocket") or {}
@@ -43,6 +46,22 @@ def passes(vmi: Obj, probe: Probe, listening: Collection[int]) -> bool:
     return ports.service(vmi, "", number, "tcp") is not None and (
         "httpGet" not in probe or number in ports.WEB
     )
+
+
+def _is_spared(vmi: Obj) -> bool:
+    return condition_is(vmi, "Paused") or annotations(vmi).get(_UNPINGED) in TRUE
+
+
+def unanswered(vmi: Obj, pod: Obj, now: datetime) -> float | None:
+    """Seconds until a ping fails, if one will."""
+    if not probes(vmi):
+        return None
+    for kind in ("readinessProbe", "livenessProbe"):
+        probe = dig(vmi, "spec", kind, default={})
+        if "guestAgentPing" in probe and not passes(vmi, probe, ()):
+            first = begins(pod, probe) or now
+            return max((first - now).total_seconds(), float(probe.get("periodSeconds") or 10))
+    return None
 
 
 def _succeeds(command: Collection[str]) -> bool:

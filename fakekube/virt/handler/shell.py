@@ -125,6 +125,9 @@ def _ran(session: Session, line: str, uptime: float) -> Turn:
         done = guest_programs.panicked(machine, uptime)
     after = replace(session, code=done.code, files={**session.files, **done.wrote})
     text = _crlf(done.out + done.err)
+    if done.act in ("poweroff", "reboot"):
+        farewell = systems.manners(machine.system).farewell
+        text = _prompt(after) + _crlf(f"\n{farewell}") + text
     if done.act == "reboot":
         again = booted(machine)
         return Turn(again.session, text + again.output, "reboot")

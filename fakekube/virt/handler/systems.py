@@ -123,8 +123,10 @@ class Manners:
     issue: str = ""  # instead of name and kernel, above the login prompt
     open_to: str = ""  # the user who needs no password
     welcome: str = ""
+    farewell: str = ""  # before it powers off, or boots again
 
 
+_BUSYBOX = "The system is going down NOW!\nSent SIGTERM to all processes\nSent SIGKILL to all processes\n"
 _BRACKETS = Manners(
     lambda user, host, folder, sign: f"[{user}@{host} {folder.rpartition('/')[2] or '/'}]{sign} "
 )
@@ -134,10 +136,12 @@ _MANNERS: Mapping[str, Manners] = {
         issue="Welcome to Alpine Linux 3.20\nKernel 6.6.56-0-virt on an x86_64 (/dev/ttyS0)\n",
         open_to="root",
         welcome="Welcome to Alpine!\n\n",
+        farewell=_BUSYBOX,
     ),
     "cirros": Manners(
         lambda _user, _host, _folder, sign: f"{sign} ",
         issue="login as 'cirros' user. default password: 'gocubsgo'. use 'sudo' for root.",
+        farewell=_BUSYBOX,
     ),
     "ubuntu": Manners(lambda user, host, folder, sign: f"{user}@{host}:{folder}{sign} "),
     "debian": Manners(lambda user, host, folder, sign: f"{user}@{host}:{folder}{sign} "),

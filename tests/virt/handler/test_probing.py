@@ -47,3 +47,25 @@ def test_when_it_counts():
     assert probing.fails_in(POD, probe, NOW) == 100 + 10
     assert probing.fails_in(POD, probe, NOW + timedelta(minutes=5)) == 10
     assert probing.succeeds_at({}, probe) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "spared"), [("true", True), ("1", True), ("false", False), ("yes", False), ("", False)]
+)
+def test_who_is_not_pinged(value, spared):
+    """An annotation spares the agent pings if Go reads it as true, and nothing but pings."""
+    found = {**vmi(), "metadata": {"annotations": {"kubevirt.io/pause-guest-agent-probes": value}}}
+    assert probing.passes(found, {"guestAgentPing": {}}, ()) is spared
+    assert not probing.passes(found, {"exec": {"command": ["true"]}}, ())
+
+
+def test_unanswered_pings():
+    """The first ping is sent when the probe begins, each other one a period later; nothing else is one."""
+    silent = vmi()
+    silent["spec"]["livenessProbe"] = {"guestAgentPing": {}, "initialDelaySeconds": 20, "periodSeconds": 5}
+    assert probing.unanswered(silent, POD, NOW) == 30
+    assert probing.unanswered(silent, POD, NOW + timedelta(minutes=1)) == 5
+    assert probing.unanswered({**silent, "status": vmi("AgentConnected")["status"]}, POD, NOW) is None
+    silent["spec"] = {"livenessProbe": {"tcpSocket": {"port": 1501}}}
+    assert probing.unanswered(silent, POD, NOW) is None
+    assert probing.unanswered(vmi(), POD, NOW) is None
