@@ -53,14 +53,13 @@ from fakekube.virt.operator import (
     marking,
     roles,
     sources,
-    synchronizing,
     workloads,
 )
 from fakekube.virt.operator.certifying import Certifier
 from fakekube.virt.operator.contents import NAMESPACE, RELEASE, RESOURCES
 from fakekube.virt.operator.defining import Definitions
 from fakekube.virt.operator.keeping import Keeper
-from fakekube.virt.operator.leading import Leases
+from fakekube.virt.operator.leading import LEADING, Leases, candidates
 from fakekube.virt.operator.rollout import Rollout
 from fakekube.virt.operator.sources import Source
 from fakekube.virt.operator.synchronizing import Addresses
@@ -70,7 +69,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LEADING = ("virt-operator", "virt-controller", synchronizing.WHO)  # whose pods elect a leader
 _REMEMBERED = (DEPLOYMENTS, DAEMON_SETS, BUDGETS)
 _SPLIT = ("Deployment", "DaemonSet")  # whose status has to be written apart
 _LASTING = "certificateRotateStrategy"
@@ -137,11 +135,12 @@ class VirtOperator:
             told=self._trusting,
         )
         self._kubevirts.on_change(self._lasting)
-        self._leases = Leases(client, leading, clock=clock, namespace=NAMESPACE)
+        pods = candidates(client, clock=clock, namespace=NAMESPACE)
+        self._leases = Leases(client, pods, leading, clock=clock, namespace=NAMESPACE)
         self._monitored = asyncio.Event()
         self._monitoring: Monitoring | None = None
         self._made[CRDS.plural].on_change(self._defined)
-        self._addresses = Addresses(client, self._kubevirts, clock=clock, namespace=NAMESPACE)
+        self._addresses = Addresses(client, self._kubevirts, pods, clock=clock)
         self.installed = False
         self.begun = asyncio.Event()
 

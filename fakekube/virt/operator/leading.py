@@ -16,20 +16,30 @@ from fakekube.machinery.resources import LEASES, PODS
 from fakekube.machinery.wire import Object
 
 COMPONENT = "kubevirt.io"
+SYNCHRONIZATION = "virt-synchronization-controller"
+LEADING = ("virt-operator", "virt-controller", SYNCHRONIZATION)  # whose pods elect a leader
 _SECONDS = 15
 
 
-class Leases:
-    """See the module text; `components` are those who have one."""
+def candidates(client: Client, *, clock: Clock, namespace: str) -> Informer:
+    """A cache of the pods that may lead, for all who ask."""
+    chosen = f"{COMPONENT} in ({','.join(LEADING)})"
+    return Informer(client, PODS, clock=clock, namespace=namespace, label_selector=chosen)
 
-    def __init__(self, client: Client, components: Iterable[str], *, clock: Clock, namespace: str) -> None:
+
+class Leases:
+    """See the module text; `pods` are the candidates, `components` those who have a lease."""
+
+    def __init__(
+        self, client: Client, pods: Informer, components: Iterable[str], *, clock: Clock, namespace: str
+    ) -> None:
         self._client = client
         self._clock = clock
         self._namespace = namespace
-        chosen = f"{COMPONENT} in ({','.join(components)})"
-        self._pods = Informer(client, PODS, clock=clock, namespace=namespace, label_selector=chosen)
+        self._pods = pods
+        self._components = frozenset(components)
         self.controller = Controller("virt-operator: leases", self._reconcile, clock=clock)
-        self.controller.source(self._pods, _component)
+        self.controller.source(pods, self._component)
 
     async def _reconcile(self, component: str) -> Result | None:
         candidates = candidates_of(self._pods.objects(), component)
@@ -44,6 +54,10 @@ class Leases:
             taken = {**known, "spec": self._lease(component, candidates[0], transitions)["spec"]}
             await self._client.update(LEASES, taken)
         return None
+
+    def _component(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        own = labels(new or old or {}).get(COMPONENT, "")
+        return (own,) if own in self._components else ()
 
     def _lease(self, component: str, holder: str, transitions: int = 0) -> Object:
         now = rfc3339_micro(self._clock.now())
@@ -71,8 +85,3 @@ def candidates_of(pods: Iterable[Object], component: str) -> list[str]:
         and not is_terminating(pod)
     ]
     return [own for _, own in sorted(running)]
-
-
-def _component(old: Object | None, new: Object | None) -> Iterable[str]:
-    pod = new or old
-    return (labels(pod)[COMPONENT],) if pod is not None else ()

@@ -3,32 +3,37 @@
 Origin: kubevirt: pkg/virt-operator/kubevirt.go (updateSynchronizationAddress)
 """
 
+from collections.abc import Iterable
+
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery.errors import Conflict, NotFound
-from fakekube.machinery.objects import dig, is_terminating, name
-from fakekube.machinery.resources import KUBEVIRTS, PODS
+from fakekube.machinery.objects import dig, is_terminating, key, labels, name
+from fakekube.machinery.resources import KUBEVIRTS
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator.leading import COMPONENT, candidates_of
+from fakekube.virt.operator.leading import COMPONENT, SYNCHRONIZATION, candidates_of
 
-WHO = "virt-synchronization-controller"
 _PORT = "9185"
 _ADDRESSES = "synchronizationAddresses"
 
 
 class Addresses:
-    """See the module text."""
+    """See the module text; `pods` are the candidates."""
 
-    def __init__(self, client: Client, kubevirts: Informer, *, clock: Clock, namespace: str) -> None:
+    def __init__(self, client: Client, kubevirts: Informer, pods: Informer, *, clock: Clock) -> None:
         self._client = client
         self._kubevirts = kubevirts
-        chosen = f"{COMPONENT}={WHO}"
-        self._pods = Informer(client, PODS, clock=clock, namespace=namespace, label_selector=chosen)
+        self._pods = pods
         self.controller = Controller("virt-operator: addresses", self._reconcile, clock=clock)
         self.controller.source(kubevirts)
-        self.controller.source(self._pods, lambda _old, _new: (f"{namespace}/kubevirt",))
+        self.controller.source(pods, self._asking)
+
+    def _asking(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        if labels(new or old or {}).get(COMPONENT) != SYNCHRONIZATION:
+            return ()
+        return map(key, self._kubevirts.objects())
 
     async def _reconcile(self, own: str) -> Result | None:
         obj = self._kubevirts.get(own)
@@ -46,7 +51,7 @@ class Addresses:
         return None
 
     def _found(self, obj: Object) -> list[str]:
-        leader = next(iter(candidates_of(self._pods.objects(), WHO)), None)
+        leader = next(iter(candidates_of(self._pods.objects(), SYNCHRONIZATION)), None)
         port = dig(obj, "spec", "synchronizationPort") or _PORT
         for pod in self._pods.objects():
             if name(pod) == leader:
