@@ -8,14 +8,12 @@ from fakekube.machinery.wire import Handler
 
 
 def _virt_operator(at: Setting) -> Made:
-    from fakekube.virt.operator import contents, install, validation, webhooks
+    from fakekube.virt.operator import contents, install, leading, validation, webhooks
 
     client = at.as_account("kubevirt-operator", "virt-operator")
     outside = (contents.NAMESPACE, "virt-api") in at.elsewhere
     webhook = "virt-api" in at.chosen or outside
-    leading = [
-        one for one in install.LEADING if one in at.chosen
-    ]  # a virt-controller from outside leads by itself
+    elected = [one for one in leading.LEADING if one in at.chosen]  # one from outside leads by itself
     release = at.versions.kubevirt
     operator = install.VirtOperator(
         client,
@@ -23,7 +21,7 @@ def _virt_operator(at: Setting) -> Made:
         ids=at.ids,
         webhook=webhook,
         release=release,
-        leading=leading,
+        leading=elected,
         signed=not outside,
         rolls={"deployments", "replicasets", "daemonsets", "kubelet", "scheduler"} <= at.chosen,
     )

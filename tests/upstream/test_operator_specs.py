@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.upstream import guests, scrapes
-from tests.upstream.conftest import MERGE_PATCH, Object, Suite, conditions
+from tests.upstream.conftest import MERGE_PATCH, STRATEGIC, Make, Object, Suite, conditions
 from tests.upstream.guests import KUBEVIRT, configure
 
 INSTALLED = "/api/v1/namespaces/kubevirt"
@@ -649,3 +649,91 @@ async def test_another_name_and_tag(suite: Suite) -> None:
         f"{kind}/kubevirt-alt-install", [{"op": "add", "path": "/spec/imageTag", "value": "v1.9.1"}]
     )
     await suite.eventually(lambda: deployed("v1.9.1"), 300)
+
+
+def said(found: Object) -> set[tuple[str, str, str]]:
+    listed = found["status"]["conditions"]
+    return {(one["type"], one["status"], one["reason"]) for one in listed if one["type"] != "Created"}
+
+
+DEPLOYING = {
+    ("Available", "False", "DeploymentInProgress"),
+    ("Progressing", "True", "DeploymentInProgress"),
+    ("Degraded", "False", "DeploymentInProgress"),
+}
+READY = {
+    ("Available", "True", "AllComponentsReady"),
+    ("Progressing", "False", "AllComponentsReady"),
+    ("Degraded", "False", "AllComponentsReady"),
+}
+
+
+async def test_no_place_for_handlers(suite: Suite) -> None:
+    """[4928] KubeVirt is not available while virt-handler may run nowhere, and follows nothing; it stays deployed."""
+    before = await suite.get(KUBEVIRT)
+    assert said(before) == READY
+    await change(suite, "workloads", {"nodePlacement": {"nodeSelector": {"kubevirt-test": "test-label"}}})
+    await suite.cluster.settle()
+    found = await suite.get(KUBEVIRT)
+    assert (found["status"]["phase"], said(found)) == ("Deployed", DEPLOYING)
+    assert found["status"]["observedGeneration"] == before["status"]["observedGeneration"]
+    changed = await change(suite, "workloads", None)
+
+    async def told() -> bool:
+        found = await suite.get(KUBEVIRT)
+        followed = found["status"]["observedGeneration"] == changed["metadata"]["generation"]
+        return followed and said(found) == READY
+
+    await suite.eventually(told, 60)
+
+
+async def test_components_that_stop_working(suite: Suite) -> None:
+    """Without a virt-api that works KubeVirt is not available; five seconds later everybody is told, and when it works again."""
+    away = [{"op": "add", "path": "/spec/unschedulable", "value": True}]
+    for node in ("node01", "node02"):
+        await suite.patch(f"/api/v1/nodes/{node}", away)
+    for pod in await suite.items(f"{INSTALLED}/pods", "kubevirt.io=virt-api"):
+        await suite.delete(f"{INSTALLED}/pods/{pod['metadata']['name']}")
+    await suite.cluster.settle()
+    assert said(await suite.get(KUBEVIRT)) == READY
+    await suite.cluster.advance("5s")
+    found = await suite.get(KUBEVIRT)
+    assert (found["status"]["phase"], said(found)) == ("Deployed", DEPLOYING)
+    for node in ("node01", "node02"):
+        await suite.patch(f"/api/v1/nodes/{node}", [{**away[0], "value": False}])
+
+    async def told() -> bool:
+        return said(await suite.get(KUBEVIRT)) == READY
+
+    await suite.eventually(told, 60)
+
+
+async def test_phases_of_a_new_installation(suite_of: Make) -> None:
+    """An installation is being deployed until its components work, and then deployed."""
+    suite = await suite_of(pace="realistic")
+    await suite.cluster.advance("30s")
+    original = await suite.get(KUBEVIRT)
+    await suite.delete(KUBEVIRT, {})
+    await suite.cluster.advance("60s")
+    meta = {"name": "kubevirt", "namespace": "kubevirt"}
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "KubeVirt", "metadata": meta, "spec": original["spec"]}
+    await suite.create(KUBEVIRT.rpartition("/")[0], body)
+    await suite.cluster.settle()
+    found = await suite.get(KUBEVIRT)
+    assert (found["status"]["phase"], said(found)) == ("Deploying", DEPLOYING)
+
+    async def deployed() -> bool:
+        found = await suite.get(KUBEVIRT)
+        return (found["status"]["phase"], said(found)) == ("Deployed", READY)
+
+    await suite.eventually(deployed, 300)
+
+
+async def test_conditions_keep_their_times(suite: Suite) -> None:
+    """A change of the configuration that stops nothing changes no condition."""
+    before = (await suite.get(KUBEVIRT))["status"]["conditions"]
+    await suite.cluster.advance("1m")
+    await configure(suite, cpuRequest="200m")
+    found = (await suite.get(KUBEVIRT))["status"]
+    assert found["conditions"] == before
+    assert {one["type"]: one["lastTransitionTime"] for one in before}["Created"] is None

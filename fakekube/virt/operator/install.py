@@ -28,19 +28,14 @@ from fakekube.machinery.objects import (
     condition,
     dig,
     finalizers,
-    generation,
     is_terminating,
     key,
     name,
-    namespace,
     without,
 )
 from fakekube.machinery.resources import (
-    BUDGETS,
     CONFIG_MAPS,
     CRDS,
-    DAEMON_SETS,
-    DEPLOYMENTS,
     KUBEVIRTS,
     NODES,
 )
@@ -48,11 +43,10 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.operator import (
     certificates,
     contents,
-    defining,
     installation,
     marking,
+    phases,
     roles,
-    sources,
     workloads,
 )
 from fakekube.virt.operator.certifying import Certifier
@@ -60,8 +54,8 @@ from fakekube.virt.operator.contents import NAMESPACE, RELEASE, RESOURCES
 from fakekube.virt.operator.defining import Definitions
 from fakekube.virt.operator.keeping import Keeper
 from fakekube.virt.operator.leading import LEADING, Leases, candidates
+from fakekube.virt.operator.observing import WITH_PODS, View, is_behind
 from fakekube.virt.operator.rollout import Rollout
-from fakekube.virt.operator.sources import Source
 from fakekube.virt.operator.synchronizing import Addresses
 
 if TYPE_CHECKING:
@@ -69,11 +63,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_REMEMBERED = (DEPLOYMENTS, DAEMON_SETS, BUDGETS)
-_SPLIT = ("Deployment", "DaemonSet")  # whose status has to be written apart
 _LASTING = "certificateRotateStrategy"
 _MONITORED = ".monitoring.coreos.com"
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 30.0  # seconds
+_LOOKS_AGAIN = 5.0  # seconds after a component has stopped working
 
 _log = logging.getLogger(__name__)
 
@@ -96,23 +89,19 @@ class VirtOperator:
         signed: bool = True,
         rolls: bool = True,
     ) -> None:
-        self._rolls = rolls
         self._release = release
         self._recorder = Recorder(client, self.name, clock=clock, ids=ids)
-        self._rollout = Rollout(client, self._recorder, namespace=NAMESPACE, release=release)
+        self._rollout = Rollout(client, self._recorder, namespace=NAMESPACE, release=release, has_pods=rolls)
         self._client = client
         self._clock = clock
         self._webhook = webhook
         self._kubevirts = Informer(client, KUBEVIRTS, clock=clock)
         self._controller = Controller(self.name, self._reconcile, clock=clock)
         self._controller.source(self._kubevirts)
-        self._made = {
-            one.plural: Informer(client, one, clock=clock, namespace=NAMESPACE) for one in _REMEMBERED
-        }
-        for informer in self._made.values():
+        self._view = View(client, clock=clock, namespace=NAMESPACE, release=release, has_pods=rolls)
+        for informer in self._view.made.values():
             self._controller.source(informer, self._strayed)
-        self._made[CRDS.plural] = Informer(client.metadata_only(), CRDS, clock=clock)
-        self._controller.source(self._made[CRDS.plural], self._strayed)
+            self._controller.source(informer, self._turned, delay=_LOOKS_AGAIN)
         self._definitions = Definitions(client, namespace=NAMESPACE, release=release)
         self._signed = signed
         self._bundle = certificates.bundle() if signed else ""
@@ -122,7 +111,7 @@ class VirtOperator:
             RESOURCES,
             clock=clock,
             namespace=NAMESPACE,
-            resting=self._rests,
+            resting=lambda: self._view.rests,
         )
         self._certifier = Certifier(
             client,
@@ -131,7 +120,7 @@ class VirtOperator:
             ids=ids,
             namespace=NAMESPACE,
             kubevirt=self._in_force,
-            resting=self._rests,
+            resting=lambda: self._view.rests,
             told=self._trusting,
         )
         self._kubevirts.on_change(self._lasting)
@@ -139,7 +128,7 @@ class VirtOperator:
         self._leases = Leases(client, pods, leading, clock=clock, namespace=NAMESPACE)
         self._monitored = asyncio.Event()
         self._monitoring: Monitoring | None = None
-        self._made[CRDS.plural].on_change(self._defined)
+        self._view.definitions.on_change(self._defined)
         self._addresses = Addresses(client, self._kubevirts, pods, clock=clock)
         self.installed = False
         self.begun = asyncio.Event()
@@ -174,7 +163,7 @@ class VirtOperator:
         whole, is."""
         if await self._insist(self._deployed):
             await self._insist(self._trust_as_before)
-            self.installed = True
+            self._finish()
             return
         names = self._client.metadata_only()
         nodes = len((await self._insist(partial(names.list, NODES))).items)
@@ -190,7 +179,10 @@ class VirtOperator:
         ):
             await self._insist(partial(self._ensure, obj))
         await self._insist(self._settle_first)
-        self.installed = True
+        self._finish()
+
+    def _finish(self) -> None:
+        self.installed = self._view.complete = True
 
     async def _insist(self, act: Callable[[], Awaitable[T]]) -> T:
         """What comes of `act`, which is tried again after each refusal, and after waits that double."""
@@ -224,12 +216,12 @@ class VirtOperator:
         made = await self._client.create_if_absent(resource, obj)
         if made is None:
             return
-        if obj["kind"] in _SPLIT:
+        if obj["kind"] in WITH_PODS:  # their status has to be written apart
             await self._client.update(resource, {**made, "status": obj["status"]}, subresource="status")
 
     async def _reconcile(self, pointer: str) -> Result | None:
         obj = self._kubevirts.get(pointer)
-        if obj is not None and not self._rests():
+        if obj is not None and not self._view.rests:
             await self._settle(obj)
         return None
 
@@ -240,30 +232,35 @@ class VirtOperator:
             await self._let_go(obj, now)
         elif key(obj) != f"{NAMESPACE}/kubevirt" and self._kubevirts.get(f"{NAMESPACE}/kubevirt") is not None:
             if condition(obj, "Synchronized") is None:
-                await self._write(obj, installation.superfluous(obj, now))
+                await self._write(obj, phases.superfluous(obj, now))
         elif installation.FINALIZER not in finalizers(obj):
             obj = copy_of(obj)
             obj["metadata"]["finalizers"] = [*finalizers(obj), installation.FINALIZER]
             await self._client.update(KUBEVIRTS, obj)
-        elif self._is_retargeted(obj):
-            await self._write(obj, installation.updating(obj, now, self._source(obj)))
-        elif dig(obj, "status", "observedGeneration") != generation(obj) or installation.is_updating(obj):
-            made = await self._carry_out(obj, now)
-            listed, source = installation.generations(made), self._source(obj)
-            if not installation.is_updating(obj) or self._has_rolled_out(made):
-                operator = self._of_operator().version
-                await self._write(obj, installation.deployed(obj, listed, now, source, operator))
-            elif listed != dig(obj, "status", "generations"):
-                await self._write(obj, {**obj["status"], "generations": listed})
-        elif self._astray(obj):
-            listed = installation.generations(await self._carry_out(obj, now))
-            await self._write(obj, {**obj["status"], "generations": listed})
+        elif self._view.is_retargeted(obj):
+            await self._write(obj, phases.updating(obj, now, self._view.source(obj)))
+        elif is_behind(obj) or phases.is_updating(obj) or self._view.astray(obj):
+            await self._write(obj, self._standing(obj, await self._carry_out(obj, now), now))
+        elif self._view.has_turned(obj):
+            await self._write(obj, self._standing(obj, self._view.workloads, now, carried_out=False))
+
+    def _standing(self, obj: Object, made: list[Object], now: str, *, carried_out: bool = True) -> Object:
+        """What is to be said of an installation that consists of this now."""
+        source, operator = self._view.source(obj), self._view.operator.version
+        listed = installation.generations(made) if carried_out else obj["status"]["generations"]
+        if phases.is_updating(obj) and not self._view.has_rolled_out(made):
+            return {**obj["status"], "generations": listed}
+        if self._view.is_ready(made):
+            return phases.deployed(obj, listed, now, source, operator)
+        created = any(name(one) == workloads.API and workloads.is_ready(one) for one in made)
+        status = phases.deploying(obj, now, source, operator, created=created)
+        return {**status, "generations": listed}
 
     async def _carry_out(self, obj: Object, now: str) -> list[Object]:
         """Everything as the KubeVirt object wants it."""
         self._keeper.want(marking.all_marked(roles.following(obj), NAMESPACE, self._release))
         definitions = await self._definitions.carry_out(obj)
-        return [*await self._rollout.carry_out(obj, now, self._source(obj)), *definitions]
+        return [*await self._rollout.carry_out(obj, now, self._view.source(obj)), *definitions]
 
     def _defined(self, _old: Object | None, new: Object | None) -> None:
         """Whether somebody has defined what prometheus-operator reads."""
@@ -281,7 +278,7 @@ class VirtOperator:
             namespace=NAMESPACE,
             release=self._release,
             kubevirt=self._in_force,
-            resting=self._rests,
+            resting=lambda: self._view.rests,
         )
         await self._monitoring.controller.run()
 
@@ -301,30 +298,8 @@ class VirtOperator:
             self._bundle = bundle
             self._keeper.want(contents.hooks(self._release, signed=True, bundle=bundle))
 
-    def _of_operator(self) -> Source:
-        own = self._made[DEPLOYMENTS.plural].get(f"{NAMESPACE}/{workloads.OPERATOR}")
-        return sources.of_operator(own, self._release)
-
-    def _source(self, obj: Object) -> Source:
-        return sources.wanted(obj, self._of_operator())
-
-    def _is_retargeted(self, obj: Object) -> bool:
-        """Whether what is installed is to come from elsewhere than it does, or is about to."""
-        target = dig(obj, "status", "targetDeploymentID")
-        return bool(target) and target != self._source(obj).identity(namespace(obj))[1]
-
-    def _has_rolled_out(self, made: list[Object]) -> bool:
-        """Whether all pods are new. Where nobody makes pods, nothing is waited for."""
-        kinds = (DEPLOYMENTS.kind, DAEMON_SETS.kind)
-        return not self._rolls or all(workloads.has_rolled_out(one) for one in made if one["kind"] in kinds)
-
-    def _rests(self) -> bool:
-        """Whether virt-operator is scaled to nothing."""
-        own = self._made[DEPLOYMENTS.plural].get(f"{NAMESPACE}/{workloads.OPERATOR}")
-        return own is not None and dig(own, "spec", "replicas") == 0
-
     def _strayed(self, old: Object | None, new: Object | None) -> list[str]:
-        """The KubeVirt objects whose workloads are not as they were left; all of them when virt-operator has rested."""
+        """The KubeVirt objects for whom something is to be done; all of them when virt-operator has rested."""
         woken = old is not None and new is not None and name(new) == workloads.OPERATOR
         if woken and dig(old, "spec", "replicas") == 0 != dig(new, "spec", "replicas"):
             self._keeper.look_again()
@@ -332,25 +307,16 @@ class VirtOperator:
             if self._monitoring is not None:
                 self._monitoring.look()
             return [key(one) for one in self._kubevirts.objects()]
-        return [key(one) for one in self._kubevirts.objects() if self._is_to_be_looked_at(one)]
+        return [key(one) for one in self._kubevirts.objects() if self._view.is_to_be_looked_at(one)]
 
-    def _is_to_be_looked_at(self, obj: Object) -> bool:
-        return self._astray(obj) or installation.is_updating(obj) or self._is_retargeted(obj)
-
-    def _astray(self, obj: Object) -> bool:
-        """Whether somebody changed, or deleted, what was made for the KubeVirt object. virt-operator is not its own business."""
-        for one in dig(obj, "status", "generations", default=()):
-            if one["name"] == workloads.OPERATOR or one["resource"] not in self._made:
-                continue
-            found = self._made[one["resource"]].get(f"{one.get('namespace', '')}/{one['name']}".lstrip("/"))
-            if defining.is_astray(found, one["lastGeneration"], obj):
-                return True
-        return False
+    def _turned(self, _old: Object | None, _new: Object | None) -> list[str]:
+        """The KubeVirt objects whose components are not what is said of them."""
+        return [key(one) for one in self._kubevirts.objects() if self._view.has_turned(one)]
 
     async def _let_go(self, obj: Object, now: str) -> None:
         """Let a KubeVirt object be deleted, after its workloads. What else it installed stays."""
         if dig(obj, "status", "phase") != "Deleting":
-            obj = await self._write(obj, installation.deleting(obj, now))
+            obj = await self._write(obj, phases.deleting(obj, now))
             await self._rollout.take_back(now)
         if installation.FINALIZER in finalizers(obj):
             obj = copy_of(obj)
@@ -361,4 +327,6 @@ class VirtOperator:
                 return
 
     async def _write(self, obj: Object, status: Object) -> Object:
+        if status == obj.get("status"):
+            return obj
         return await self._client.update(KUBEVIRTS, {**obj, "status": status}, subresource="status")

@@ -11,6 +11,7 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.operator.sources import Source
 
 VERSION = "kubevirt.io/install-strategy-version"
+MANAGED_BY, US = "app.kubernetes.io/managed-by", "virt-operator"
 
 # What of each kind is virt-operator's; of others only the marks.
 _CONTENT = {

@@ -4,11 +4,8 @@ says. What that means for one of them is `workloads`' business.
 Origin: kubevirt: pkg/virt-operator/resource/apply/{apps,policy}.go
 """
 
-from contextlib import suppress
-
 from fakekube.client.client import Client
 from fakekube.client.recorder import WARNING, Recorder
-from fakekube.machinery.errors import Conflict
 from fakekube.machinery.objects import dig, name
 from fakekube.machinery.resources import BUDGETS, DAEMON_SETS, DEPLOYMENTS, NODES, Resource
 from fakekube.machinery.wire import Object
@@ -23,9 +20,12 @@ _CUSTOM_REPLICAS = (
 
 
 class Rollout:
-    """Works through one client."""
+    """Works through one client. Where workloads have no pods (`has_pods`), they are ready at once."""
 
-    def __init__(self, client: Client, recorder: Recorder, *, namespace: str, release: str) -> None:
+    def __init__(
+        self, client: Client, recorder: Recorder, *, namespace: str, release: str, has_pods: bool
+    ) -> None:
+        self._has_pods = has_pods
         self._client = client
         self._recorder = recorder
         self._namespace = namespace
@@ -66,10 +66,9 @@ class Rollout:
         found = await self._known(resource, made)
         if found is None:
             found = await self._client.create(resource, made)
-            with suppress(Conflict):  # whoever looks after the pods was quicker
-                found = await self._client.update(
-                    resource, {**found, "status": made["status"]}, subresource="status"
-                )
+            if not self._has_pods:
+                status = {**found, "status": made["status"]}
+                found = await self._client.update(resource, status, subresource="status")
         return found
 
     async def _followed(self, known: Object, kubevirt: Object, source: Source, *, custom: bool) -> Object:

@@ -35,7 +35,7 @@ _RESERVING: tuple[Object, ...] = (  # directories of the node
     {"name": "dev-dir", "hostPath": {"path": "/dev"}},
     {"name": "etc-multipath", "hostPath": {"path": "/etc/multipath", "type": "DirectoryOrCreate"}},
 )
-OPERATOR, HANDLER = "virt-operator", "virt-handler"
+OPERATOR, HANDLER, API = "virt-operator", "virt-handler", "virt-api"
 GENERATION = "kubevirt.io/generation"
 
 
@@ -90,6 +90,14 @@ def following(workload: Object, kubevirt: Object, source: Source) -> Object:
         marks[customizing.MARK] = mark
     wanted = {**workload, "metadata": {**meta, "annotations": marks}, "spec": found}
     return customizing.applied(wanted, given) if mark else wanted
+
+
+def is_ready(workload: Object) -> bool:
+    """Whether a component works: one pod of a Deployment is enough, virt-handler has to work wherever it is to, and somewhere."""
+    status = workload.get("status") or {}
+    if workload["kind"] == "DaemonSet":
+        return bool(status.get("desiredNumberScheduled")) and has_rolled_out(workload)
+    return bool(status.get("replicas") and status.get("readyReplicas"))
 
 
 def has_rolled_out(workload: Object) -> bool:
