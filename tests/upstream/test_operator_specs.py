@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.upstream import guests, scrapes
-from tests.upstream.conftest import MERGE_PATCH, STRATEGIC, Make, Object, Suite, conditions
+from tests.upstream.conftest import MERGE_PATCH, Make, Object, Suite, conditions
 from tests.upstream.guests import KUBEVIRT, configure
 
 INSTALLED = "/api/v1/namespaces/kubevirt"

@@ -35,7 +35,7 @@ async def client():
 
 
 def operator(client):
-    return VirtOperator(client, clock=ManualClock(), ids=Ids(1), webhook=False)
+    return VirtOperator(client, clock=ManualClock(), ids=Ids(1), webhook=False, rolls=False)
 
 
 async def eventually(check):
