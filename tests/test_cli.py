@@ -107,6 +107,9 @@ def test_up_ends_at_once(bare: subprocess.Popen[str], number: signal.Signals) ->
             ["run", "--only", "api", "--kubeconfig", "Makefile", "--", "true"],
             "Makefile exists and was not written",
         ),
+        (["up", "--only", "api", "--kubeconfig", "/tmp"], "/tmp: there is something else than a file"),
+        (["up", "--only", "api", "--host", ""], "--host is empty"),
+        (["up", "--only", "api", "--token", ""], "--token must be a word"),
         (["up", "--only", "api", "--apply", "-"], r"standard input:\d: "),
         (["up", "--stages", "Makefile"], r"Makefile:\d+: "),
         (["up", "--only", "api", "--guest-ports"], "--guest-ports needs the actor kubelet"),
@@ -144,6 +147,37 @@ def test_run_returns_the_code(script: str, code: int) -> None:
     """`run` ends with the exit code of its command, as a shell would tell it."""
     done = fakekube("run", "--only", "api", "--", "sh", "-c", script)
     assert (done.returncode, done.stderr) == (code, "")
+
+
+@pytest.mark.parametrize("flags", [(), ("--merge",), ("--kubeconfig", "there")])
+def test_a_full_disk(flags: tuple[str, ...], tmp_path: Path) -> None:
+    """A disk that takes no more is one sentence, whichever file was to be written."""
+    full = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh"]
+    done = subprocess.run(
+        [*full, *FAKEKUBE, "run", "--only", "api", *flags, "true"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        env=os.environ | {"KUBECONFIG": str(tmp_path / "k"), "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch("fakekube: cannot write (a|the) kubeconfig.*\n", done.stderr), done.stderr
+
+
+def test_what_follows_the_command_is_its_own() -> None:
+    """Options behind the command are the command's, so that nobody has to think of `--`."""
+    done = fakekube("run", "--only", "api", "sh", "-c", 'test "$1" = --port', "sh", "--port")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_line_to_paste(tmp_path: Path) -> None:
+    """A shell understands the printed line, whatever the file is called."""
+    process = start("up", "--only", "api", "--kubeconfig", str(tmp_path / "my kc"))
+    assert str(connection(process)[1]) == f"'{tmp_path / 'my kc'}'"
+    process.terminate()
+    process.communicate(timeout=10)
 
 
 def test_run_sets_kubeconfig(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import shlex
 import signal
 import sys
 from typing import Any
@@ -34,13 +35,13 @@ def up(**flags: Any) -> None:
     play(_up(_options(flags)))
 
 
-@main.command(context_settings={"ignore_unknown_options": False})
+@main.command(context_settings={"allow_interspersed_args": False})
 @common
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(command: tuple[str, ...], **flags: Any) -> None:
     """Start, run COMMAND with KUBECONFIG set, stop, and return its exit code.
 
-    Write -- before a COMMAND that has options of its own.
+    What follows COMMAND is for it, options too; a -- before it is only needed where it begins with a dash.
     """
     sys.exit(play(_run(_options(flags), command)))
 
@@ -75,7 +76,7 @@ async def _up(options: Options) -> int:
     with signals(lambda _: ended.set()):
         async with running(options) as (url, kubeconfig):
             click.echo(f"# fakekube {fakekube.__version__} at {url}; Ctrl-C ends it")
-            click.echo(f"export KUBECONFIG={kubeconfig}")
+            click.echo(f"export KUBECONFIG={shlex.quote(str(kubeconfig))}")
             sys.stdout.flush()
             await ended.wait()
     return 0

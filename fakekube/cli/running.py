@@ -45,8 +45,7 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
     from fakekube.server import CannotListen, Server  # noqa: PLC0415
     from fakekube.tls import TlsUnavailable, identity, trust, user_of  # noqa: PLC0415
 
-    if options.client_ca and not options.tls:
-        raise Mistake("--tls-client-ca needs --tls: certificates are shown in its handshake")
+    _check(options)
     try:
         manifests = apply_files.read(options.manifests)
         tls = identity([options.host, *options.allowed_hosts]) if options.tls else None
@@ -109,6 +108,16 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
         raise Mistake(str(error)) from error
 
 
+def _check(options: Options) -> None:
+    """What can be told from the options alone. An empty one is a variable that was not set."""
+    if not options.host:
+        raise Mistake("--host is empty; name an address, or 0.0.0.0 for all of them")
+    if any(token.split() != [token] for token in options.tokens):
+        raise Mistake("--token must be a word: without blanks, and not empty")
+    if options.client_ca and not options.tls:
+        raise Mistake("--tls-client-ca needs --tls: certificates are shown in its handshake")
+
+
 @contextlib.asynccontextmanager
 async def _guest_ports(cluster: "Cluster") -> AsyncIterator[None]:
     """Services' ports on the loopback, for as long as this lasts."""
@@ -169,8 +178,14 @@ def _kubeconfig(options: Options, url: str, ca_data: bytes | None, token: str) -
         own_kubeconfig.write(path, url, ca_data=ca_data, token=token)
         yield path.absolute()
     else:
-        with tempfile.TemporaryDirectory(prefix="fakekube-") as folder:
-            path = Path(folder, "kubeconfig")
+        try:
+            folder = tempfile.TemporaryDirectory(prefix="fakekube-")
+        except OSError as error:
+            raise Mistake(
+                f"cannot write a kubeconfig: {error.strerror}; --kubeconfig says where to"
+            ) from error
+        with folder:
+            path = Path(folder.name, "kubeconfig")
             own_kubeconfig.write(path, url, ca_data=ca_data, token=token)
             yield path
 

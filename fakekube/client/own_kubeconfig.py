@@ -23,10 +23,14 @@ def write(
 ) -> None:
     """A file of our own: one context, named `fakekube`. Raises KubeconfigError before overwriting somebody else's."""
     path = Path(path)
-    if path.exists() and path.stat().st_size and not path.read_bytes().startswith(_OURS.encode()):
-        raise KubeconfigError(
-            f"{path} exists and was not written by fakekube; add --merge to keep what is in it"
-        )
+    with _writing(path):
+        there = path.exists()
+        if there and not path.is_file():
+            raise KubeconfigError(f"cannot write the kubeconfig {path}: there is something else than a file")
+        if there and not _is_ours(path):
+            raise KubeconfigError(
+                f"{path} exists and was not written by fakekube; add --merge to keep what is in it"
+            )
     cluster, user = _entries(server, ca_data, token)
     lines = [_OURS, "apiVersion: v1", "kind: Config", f"current-context: {NAME}", "preferences: {}"]
     lines += [
@@ -94,14 +98,15 @@ def _locked(path: Path) -> Iterator[tuple[Config, Callable[[Config], None]]]:
     import yaml  # noqa: PLC0415 - the server starts without it
 
     path = path.resolve()  # a linked file stays a link
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = path.with_name(path.name + ".lock")
-    try:
-        lock.touch(exist_ok=False)
-    except FileExistsError as error:
-        raise KubeconfigError(f"{path} is being changed by somebody else; if not, remove {lock}") from error
-    except OSError as error:
-        raise KubeconfigError(f"cannot write the kubeconfig {path}: {error.strerror}") from error
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            lock.touch(exist_ok=False)
+        except FileExistsError as error:
+            raise KubeconfigError(
+                f"{path} is being changed by somebody else; if not, remove {lock}"
+            ) from error
     try:
         if path.exists():
             read(path)  # refuses what cannot be understood, so that it is never overwritten
@@ -116,7 +121,7 @@ def _locked(path: Path) -> Iterator[tuple[Config, Callable[[Config], None]]]:
 def _replace(path: Path, text: str) -> None:
     """Write in one step, readable by the owner only (or as the file was before)."""
     path = path.resolve()
-    try:
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -131,5 +136,17 @@ def _replace(path: Path, text: str) -> None:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise KubeconfigError(f"cannot write the kubeconfig {path}: {error.strerror or error}") from error
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether nothing would be lost with the file."""
+    content = path.read_bytes()
+    return not content or content.startswith(_OURS.encode())
