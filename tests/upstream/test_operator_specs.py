@@ -176,7 +176,7 @@ async def test_flags(suite: Suite) -> None:
     await change(suite, "customizeComponents", {"flags": {"controller": {"V": "5", "flag-two": ""}}})
     assert await command() == ["virt-controller", "--v", "5", "--flag-two"]
     await change(suite, "customizeComponents", {})
-    assert await command() is None
+    assert await command() == ["virt-controller"]
 
 
 DEPLOYMENT, SET = f"{APPS}/deployments/virt-controller", f"{APPS}/daemonsets/virt-handler"
@@ -737,3 +737,74 @@ async def test_conditions_keep_their_times(suite: Suite) -> None:
     found = (await suite.get(KUBEVIRT))["status"]
     assert found["conditions"] == before
     assert {one["type"]: one["lastTransitionTime"] for one in before}["Created"] is None
+
+
+async def test_names_of_a_product(suite: Suite) -> None:
+    """Everything tells the product KubeVirt is part of, as far as that can be a label; its pods always tell a version."""
+    mark = "app.kubernetes.io/"
+
+    async def named(path: str) -> dict[str, str]:
+        labels = (await suite.get(path))["metadata"]["labels"]
+        return {key.removeprefix(mark): value for key, value in labels.items() if key.startswith(mark)}
+
+    ours = {"component": "kubevirt", "managed-by": "virt-operator"}
+    version = (await suite.get(KUBEVIRT))["status"]["observedKubeVirtVersion"]
+    assert await named(DEPLOYMENT) == {**ours, "name": "virt-controller", "version": version}
+    assert await named(API) == ours
+    given = {"productName": "cloud", "productVersion": "4.20", "productComponent": "compute"}
+    await suite.patch(KUBEVIRT, {"spec": given}, MERGE_PATCH)
+    await suite.eventually(lambda: ready_pods(suite), 60)
+    product = {**ours, "part-of": "cloud", "version": "4.20", "component": "compute"}
+    assert await named(API) == product
+    assert await named(SET) == product
+    for pod in await suite.items(f"{INSTALLED}/pods", f"{mark}component=compute"):
+        assert await named(f"{INSTALLED}/pods/{pod['metadata']['name']}") == product
+    await suite.patch(KUBEVIRT, {"spec": {"productName": "no label!"}}, MERGE_PATCH)
+    await suite.cluster.settle()
+    assert "part-of" not in await named(SET)
+
+
+async def test_pull_policy_and_room(suite: Suite) -> None:
+    """Components are pulled as the KubeVirt object says, and virt-handler is told how many guests its node takes."""
+
+    async def container(path: str) -> Object:
+        return dict((await suite.get(path))["spec"]["template"]["spec"]["containers"][0])
+
+    assert (await container(SET))["imagePullPolicy"] == "IfNotPresent"
+    await change(suite, "imagePullPolicy", "Always")
+    assert (await container(DEPLOYMENT))["imagePullPolicy"] == "Always"
+    await configure(suite, virtualMachineInstancesPerNode=10)
+    assert (await container(SET))["command"] == ["virt-handler", "--max-devices", "10"]
+
+
+async def test_a_patch_that_does_not_fit(suite: Suite) -> None:
+    """Nothing is installed with it, and everybody is told, until it is gone."""
+    before = await suite.get(DEPLOYMENT)
+    patch = '[{"op":"remove","path":"/spec/nothing"}]'
+    named = {"resourceName": "virt-controller", "resourceType": "Deployment", "type": "json", "patch": patch}
+    await change(suite, "customizeComponents", {"patches": [named]})
+    found = await suite.get(KUBEVIRT)
+    assert conditions(found).items() >= {
+        ("Available", "False"),
+        ("Progressing", "False"),
+        ("Degraded", "True"),
+        ("Synchronized", "False"),
+    }
+    (told,) = {one["message"] for one in found["status"]["conditions"] if one["type"] != "Created"}
+    assert told.startswith("An error occurred during deployment: ")
+    assert (await suite.get(DEPLOYMENT))["spec"] == before["spec"]
+    await change(suite, "customizeComponents", {})
+    assert said(await suite.get(KUBEVIRT)) == READY
+
+
+async def test_customized_services(suite: Suite) -> None:
+    """Patches reach services and webhooks as well, whatever their name, and stay when somebody takes them off."""
+    patch = {"type": "merge", "patch": '{"metadata":{"annotations":{"a":"b"}}}'}
+    patches = [{"resourceName": "*", "resourceType": kind, **patch} for kind in ("Service", "*")]
+    await change(suite, "customizeComponents", {"patches": patches})
+    hooks = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/virt-api-validator"
+    for path in (API, hooks):
+        assert (await suite.get(path))["metadata"]["annotations"]["a"] == "b"
+        await suite.patch(path, [{"op": "remove", "path": "/metadata/annotations/a"}])
+        await suite.cluster.settle()
+        assert (await suite.get(path))["metadata"]["annotations"]["a"] == "b"

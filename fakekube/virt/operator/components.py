@@ -43,11 +43,17 @@ def accounts(namespace: str) -> list[Object]:
 
 def services(kubevirt: str) -> list[Object]:
     metrics = {"prometheus.kubevirt.io": "true"}
+    scraped = _service("kubevirt-prometheus-metrics", kubevirt, metrics, "metrics", name="metrics")
+    scraped["spec"]["clusterIP"] = "None"
+    operator = {"kubevirt.io": "virt-operator"}
+    webhooks = _service("kubevirt-operator-webhook", kubevirt, operator, "webhooks", name="webhooks")
+    for one in (scraped, webhooks):
+        one["metadata"]["labels"] = {"kubevirt.io": "", **metrics}
     return [
         _service("virt-api", kubevirt, {"kubevirt.io": "virt-api"}, 8443),
         _service("virt-exportproxy", kubevirt, {"kubevirt.io": "virt-exportproxy"}, 8443),
-        _service("kubevirt-operator-webhook", kubevirt, {"kubevirt.io": "virt-operator"}, 8444),
-        _service("kubevirt-prometheus-metrics", kubevirt, metrics, "metrics", name="metrics"),
+        webhooks,
+        scraped,
     ]
 
 

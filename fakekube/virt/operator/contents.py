@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from fakekube.clock import rfc3339
+from fakekube.machinery.objects import Obj
 from fakekube.machinery.resources import (
     API_SERVICES,
     CDI_CONFIGS,
@@ -31,6 +32,7 @@ from fakekube.virt.operator import (
     certificates,
     components,
     crds,
+    customizing,
     installation,
     marking,
     roles,
@@ -65,6 +67,7 @@ RESOURCES: dict[str, Resource] = {
     )
 }
 RELEASE = Versions().kubevirt
+NO_SPEC: Obj = {"spec": {}}
 
 
 def manifests(
@@ -100,16 +103,21 @@ def definitions(release: str, present: Collection[str] = ()) -> Iterator[Object]
         yield marking.marked(one, NAMESPACE, release) if one["metadata"]["name"] in ours else one
 
 
-def kept(*, webhook: bool, release: str, signed: bool) -> list[Object]:
-    """What virt-operator puts back when somebody changes it, beside definitions and workloads."""
+def kept(
+    *, webhook: bool, release: str, signed: bool, bundle: str = "", kubevirt: Obj = NO_SPEC
+) -> list[Object]:
+    """What virt-operator puts back when somebody changes it, beside definitions and workloads, as a KubeVirt object wants it.
+    Raises Misfit."""
+    spec = kubevirt["spec"]
     objs = [
         components.priority_class(),
         *components.accounts(NAMESPACE),
-        *roles.roles(),
-        *components.services(NAMESPACE),
+        *roles.following(kubevirt),
+        *(customizing.applied(one, spec) for one in components.services(NAMESPACE)),
     ]
-    marked = marking.all_marked(objs, NAMESPACE, release)
-    return [*marked, *(hooks(release, signed=signed) if webhook else ())]
+    marked = marking.all_marked(objs, NAMESPACE, release, spec)
+    found = hooks(release, signed=signed, bundle=bundle, kubevirt=kubevirt) if webhook else ()
+    return [*marked, *found]
 
 
 def certified(release: str) -> list[Object]:
@@ -117,9 +125,10 @@ def certified(release: str) -> list[Object]:
     return marking.all_marked(certificates.objects(NAMESPACE), NAMESPACE, release)
 
 
-def hooks(release: str, *, signed: bool, bundle: str = "") -> list[Object]:
+def hooks(release: str, *, signed: bool, bundle: str = "", kubevirt: Obj = NO_SPEC) -> list[Object]:
     """What sends requests to virt-api. Where it is ours it is `signed` by our authority, at first, then by those of a `bundle`;
-    another has its own."""
+    another has its own. Raises Misfit."""
     bundle = (bundle or certificates.bundle()) if signed else ""
     objs = [*webhooks.api_services(NAMESPACE, bundle), *webhooks.configurations(NAMESPACE, bundle)]
-    return marking.all_marked(objs, NAMESPACE, release)
+    made = [customizing.applied(one, kubevirt["spec"]) for one in objs]
+    return marking.all_marked(made, NAMESPACE, release, kubevirt["spec"])

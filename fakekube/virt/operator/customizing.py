@@ -8,6 +8,8 @@ import hashlib
 import json
 from typing import Any
 
+import orjson
+
 from fakekube.machinery.objects import Obj, name
 from fakekube.machinery.wire import Object
 from fakekube.virt import json_patch
@@ -15,34 +17,35 @@ from fakekube.virt import json_patch
 MARK = "kubevirt.io/customizer-identifier"
 
 
+class Misfit(ValueError):
+    """A patch that does not fit what it is for: nothing is installed with it."""
+
+
 def identifier(spec: Obj) -> str:
-    """What tells one set of customizations from another; empty: there is none."""
-    given = spec.get("customizeComponents")
-    return (
-        hashlib.sha1(json.dumps(given, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
-        if given
-        else ""
-    )
+    """What tells one set of customizations from another."""
+    given = orjson.dumps(spec.get("customizeComponents") or {}, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha1(given, usedforsecurity=False).hexdigest()
 
 
-def applied(workload: Object, spec: Obj) -> Object:
-    """A workload with the flags and patches that are meant for it. A patch that does not fit is left out."""
-    workload = _flagged(workload, spec)
+def applied(obj: Object, spec: Obj) -> Object:
+    """An object with the flags and patches that are meant for it. Raises Misfit."""
+    obj = _flagged(obj, spec)
     for one in (spec.get("customizeComponents") or {}).get("patches") or ():
-        if one["resourceType"].lower() != workload["kind"].lower() or one["resourceName"] not in (
-            "*",
-            name(workload),
-        ):
+        if not _means(one["resourceType"], obj["kind"]) or not _means(one["resourceName"], name(obj)):
             continue
         try:
-            workload = _patched(workload, json.loads(one["patch"]), one.get("type", ""))
-        except (ValueError, LookupError, TypeError):
-            continue
-    return workload
+            obj = _patched(obj, json.loads(one["patch"]), one.get("type", ""))
+        except (ValueError, LookupError, TypeError) as error:
+            raise Misfit(str(error)) from error
+    return obj
+
+
+def _means(given: str, own: str) -> bool:
+    return given == "*" or given.lower() == own.lower()
 
 
 def _flagged(workload: Object, spec: Obj) -> Object:
-    """Flags become the command of a component, which has no other here; their names are written small."""
+    """Flags become the command of a component, beside its arguments; their names are written small."""
     own = name(workload)
     flags = ((spec.get("customizeComponents") or {}).get("flags") or {}).get(own.removeprefix("virt-"))
     if not flags or own not in ("virt-api", "virt-controller", "virt-handler"):

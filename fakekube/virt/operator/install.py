@@ -13,6 +13,7 @@ import asyncio
 import logging
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,13 +45,13 @@ from fakekube.virt.operator import (
     certificates,
     contents,
     installation,
-    marking,
     phases,
-    roles,
+    pods,
     workloads,
 )
 from fakekube.virt.operator.certifying import Certifier
 from fakekube.virt.operator.contents import NAMESPACE, RELEASE, RESOURCES
+from fakekube.virt.operator.customizing import Misfit
 from fakekube.virt.operator.defining import Definitions
 from fakekube.virt.operator.keeping import Keeper
 from fakekube.virt.operator.leading import LEADING, Leases, candidates
@@ -124,12 +125,12 @@ class VirtOperator:
             told=self._trusting,
         )
         self._kubevirts.on_change(self._lasting)
-        pods = candidates(client, clock=clock, namespace=NAMESPACE)
-        self._leases = Leases(client, pods, leading, clock=clock, namespace=NAMESPACE)
+        leaders = candidates(client, clock=clock, namespace=NAMESPACE)
+        self._leases = Leases(client, leaders, leading, clock=clock, namespace=NAMESPACE)
         self._monitored = asyncio.Event()
         self._monitoring: Monitoring | None = None
         self._view.definitions.on_change(self._defined)
-        self._addresses = Addresses(client, self._kubevirts, pods, clock=clock)
+        self._addresses = Addresses(client, self._kubevirts, leaders, clock=clock)
         self.installed = False
         self.begun = asyncio.Event()
 
@@ -240,7 +241,12 @@ class VirtOperator:
         elif self._view.is_retargeted(obj):
             await self._write(obj, phases.updating(obj, now, self._view.source(obj)))
         elif is_behind(obj) or phases.is_updating(obj) or self._view.astray(obj):
-            await self._write(obj, self._standing(obj, await self._carry_out(obj, now), now))
+            try:
+                made = await self._carry_out(obj, now)
+            except Misfit as error:
+                await self._write(obj, phases.failed(obj, now, str(error)))
+            else:
+                await self._write(obj, self._standing(obj, made, now))
         elif self._view.has_turned(obj):
             await self._write(obj, self._standing(obj, self._view.workloads, now, carried_out=False))
 
@@ -252,13 +258,21 @@ class VirtOperator:
             return {**obj["status"], "generations": listed}
         if self._view.is_ready(made):
             return phases.deployed(obj, listed, now, source, operator)
-        created = any(name(one) == workloads.API and workloads.is_ready(one) for one in made)
+        created = any(name(one) == pods.API and workloads.is_ready(one) for one in made)
         status = phases.deploying(obj, now, source, operator, created=created)
         return {**status, "generations": listed}
 
     async def _carry_out(self, obj: Object, now: str) -> list[Object]:
-        """Everything as the KubeVirt object wants it."""
-        self._keeper.want(marking.all_marked(roles.following(obj), NAMESPACE, self._release))
+        """Everything as the KubeVirt object wants it. Raises Misfit."""
+        self._keeper.want(
+            contents.kept(
+                webhook=self._webhook,
+                release=self._release,
+                signed=self._signed,
+                bundle=self._bundle,
+                kubevirt=obj,
+            )
+        )
         definitions = await self._definitions.carry_out(obj)
         return [*await self._rollout.carry_out(obj, now, self._view.source(obj)), *definitions]
 
@@ -296,11 +310,15 @@ class VirtOperator:
         """Webhooks and aggregated APIs are to be signed by one of these authorities."""
         if self._webhook and self._signed and bundle != self._bundle:
             self._bundle = bundle
-            self._keeper.want(contents.hooks(self._release, signed=True, bundle=bundle))
+            kubevirt = self._in_force() or contents.NO_SPEC
+            with suppress(Misfit):  # which is told elsewhere
+                self._keeper.want(
+                    contents.hooks(self._release, signed=True, bundle=bundle, kubevirt=kubevirt)
+                )
 
     def _strayed(self, old: Object | None, new: Object | None) -> list[str]:
         """The KubeVirt objects for whom something is to be done; all of them when virt-operator has rested."""
-        woken = old is not None and new is not None and name(new) == workloads.OPERATOR
+        woken = old is not None and new is not None and name(new) == pods.OPERATOR
         if woken and dig(old, "spec", "replicas") == 0 != dig(new, "spec", "replicas"):
             self._keeper.look_again()
             self._certifier.look()

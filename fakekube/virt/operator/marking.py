@@ -3,6 +3,7 @@
 Origin: kubevirt: pkg/virt-operator/resource/apply/{reconcile,core}.go
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,6 +13,10 @@ from fakekube.virt.operator.sources import Source
 
 VERSION = "kubevirt.io/install-strategy-version"
 MANAGED_BY, US = "app.kubernetes.io/managed-by", "virt-operator"
+_COMPONENT, _PRODUCT, _VERSION = (f"app.kubernetes.io/{one}" for one in ("component", "part-of", "version"))
+_LABEL = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+
+EMPTY: Obj = {}
 
 # What of each kind is virt-operator's; of others only the marks.
 _CONTENT = {
@@ -38,19 +43,34 @@ def annotations_of(space: str, source: Source) -> dict[str, str]:
     }
 
 
-def marked(obj: Object, space: str, release: str) -> Object:
-    """An object as virt-operator makes it."""
-    own = {"app.kubernetes.io/managed-by": "virt-operator", "app.kubernetes.io/component": "kubevirt"}
+def product(spec: Obj) -> dict[str, str]:
+    """The labels that name the product KubeVirt is part of; what cannot be a label is left out."""
+    given = {
+        _COMPONENT: spec.get("productComponent") or "",
+        _PRODUCT: spec.get("productName") or "",
+        _VERSION: spec.get("productVersion") or "",
+    }
+    named = {key: value for key, value in given.items() if _LABEL.fullmatch(value)}
+    return {_COMPONENT: "kubevirt", **named, MANAGED_BY: US}
+
+
+def labels_of(spec: Obj, source: Source) -> dict[str, str]:
+    """The labels of components and their pods, which always tell a version."""
+    return {_VERSION: source.version, **product(spec)}
+
+
+def marked(obj: Object, space: str, release: str, spec: Obj = EMPTY) -> Object:
+    """An object as virt-operator makes it, for the spec of a KubeVirt object."""
     meta = {
         **obj["metadata"],
-        "labels": {**own, **labels(obj)},
+        "labels": {**labels(obj), **product(spec)},
         "annotations": {**annotations(obj), **annotations_of(space, Source(release))},
     }
     return {**obj, "metadata": meta}
 
 
-def all_marked(objs: Iterable[Object], space: str, release: str) -> list[Object]:
-    return [marked(one, space, release) for one in objs]
+def all_marked(objs: Iterable[Object], space: str, release: str, spec: Obj = EMPTY) -> list[Object]:
+    return [marked(one, space, release, spec) for one in objs]
 
 
 def restored(known: Object, wanted: Obj) -> Object:

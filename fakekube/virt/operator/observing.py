@@ -10,7 +10,7 @@ from fakekube.clock import Clock
 from fakekube.machinery.objects import Obj, dig, generation, labels, name, namespace
 from fakekube.machinery.resources import BUDGETS, CRDS, DAEMON_SETS, DEPLOYMENTS
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator import defining, marking, phases, sources, workloads
+from fakekube.virt.operator import defining, marking, phases, pods, sources, workloads
 from fakekube.virt.operator.sources import Source
 
 WITH_PODS = (DEPLOYMENTS.kind, DAEMON_SETS.kind)
@@ -24,7 +24,7 @@ class View:
     def __init__(self, client: Client, *, clock: Clock, namespace: str, release: str, has_pods: bool) -> None:
         self._release = release
         self._has_pods = has_pods
-        self._operator_key = f"{namespace}/{workloads.OPERATOR}"
+        self._operator_key = f"{namespace}/{pods.OPERATOR}"
         self.complete = False
         self.made = {
             one.plural: Informer(client, one, clock=clock, namespace=namespace) for one in _REMEMBERED
@@ -71,7 +71,7 @@ class View:
     def is_ready(self, made: list[Object]) -> bool:
         """Whether all components work."""
         judged = self._has_pods and self.complete and self._runs
-        others = (one for one in _with_pods(made) if name(one) != workloads.OPERATOR)
+        others = (one for one in _with_pods(made) if name(one) != pods.OPERATOR)
         return not judged or all(workloads.is_ready(one) for one in others)
 
     def has_turned(self, kubevirt: Obj) -> bool:
@@ -84,7 +84,7 @@ class View:
     def astray(self, kubevirt: Obj) -> bool:
         """Whether somebody changed, or deleted, what was made for the KubeVirt object."""
         for one in dig(kubevirt, "status", "generations", default=()):
-            if one["name"] == workloads.OPERATOR or one["resource"] not in self.made:
+            if one["name"] == pods.OPERATOR or one["resource"] not in self.made:
                 continue
             found = self.made[one["resource"]].get(f"{one.get('namespace', '')}/{one['name']}".lstrip("/"))
             if defining.is_astray(found, one["lastGeneration"], kubevirt):

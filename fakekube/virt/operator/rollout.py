@@ -6,13 +6,14 @@ Origin: kubevirt: pkg/virt-operator/resource/apply/{apps,policy}.go
 
 from fakekube.client.client import Client
 from fakekube.client.recorder import WARNING, Recorder
-from fakekube.machinery.objects import dig, name
+from fakekube.machinery.objects import dig, labels, name
 from fakekube.machinery.resources import BUDGETS, DAEMON_SETS, DEPLOYMENTS, NODES, Resource
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator import workloads
+from fakekube.virt.operator import pods, workloads
 from fakekube.virt.operator.sources import Source
 
 _RESOURCES = {one.kind: one for one in (DEPLOYMENTS, DAEMON_SETS)}
+_SCHEDULABLE = "kubevirt.io/schedulable"
 _CUSTOM_REPLICAS = (
     "applying custom number of infra replica. this is an advanced feature that prevents auto-scaling for core kubevirt "
     "components. Please use with caution!"
@@ -34,7 +35,8 @@ class Rollout:
     async def carry_out(self, kubevirt: Object, now: str, source: Source) -> list[Object]:
         """All workloads and budgets as they are afterwards, for a KubeVirt object."""
         replicas = dig(kubevirt, "spec", "infra", "replicas")
-        nodes = len((await self._client.metadata_only().list(NODES)).items)
+        listed = (await self._client.metadata_only().list(NODES)).items
+        nodes = sum(labels(one).get(_SCHEDULABLE) != "false" for one in listed)
         guarded = bool(replicas) or nodes > 1
         found = []
         for made in workloads.kubevirt(self._namespace, nodes, now, source):
@@ -42,8 +44,8 @@ class Rollout:
                 await self._remove(made)
                 continue
             one = await self._present(made)
-            if name(one) != workloads.OPERATOR:
-                one = await self._followed(one, kubevirt, source, custom=bool(replicas))
+            if name(one) != pods.OPERATOR:
+                one = await self._followed(one, kubevirt, source, nodes, custom=bool(replicas))
                 if one["kind"] == DEPLOYMENTS.kind:
                     found.extend(await self._guard(one, guarded=guarded))
             found.append(one)
@@ -52,7 +54,7 @@ class Rollout:
     async def take_back(self, now: str) -> None:
         """Delete all of it but virt-operator."""
         for made in workloads.kubevirt(self._namespace, 0, now, Source(self._release)):
-            if name(made) == workloads.OPERATOR:
+            if name(made) == pods.OPERATOR:
                 continue
             await self._remove(made)
 
@@ -71,8 +73,10 @@ class Rollout:
                 found = await self._client.update(resource, status, subresource="status")
         return found
 
-    async def _followed(self, known: Object, kubevirt: Object, source: Source, *, custom: bool) -> Object:
-        wanted = workloads.following(known, kubevirt, source)
+    async def _followed(
+        self, known: Object, kubevirt: Object, source: Source, nodes: int, *, custom: bool
+    ) -> Object:
+        wanted = workloads.following(known, kubevirt, source, nodes)
         if wanted == known:
             return known
         if custom and wanted["spec"].get("replicas") != known["spec"].get("replicas"):
