@@ -11,7 +11,7 @@ from typing import Any
 from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.wire import Object
 
-_ALWAYS = frozenset(
+ALWAYS_OPEN = frozenset(
     {
         *("LiveMigration", "VMLiveUpdateFeatures", "HotplugNICs", "VolumesUpdateStrategy", "VolumeMigration"),
         *("VMPersistentState", "VMExport", "ExpandDisks", "NUMA", "GPU", "AutoResourceLimitsGate"),
@@ -20,7 +20,7 @@ _ALWAYS = frozenset(
         *("PanicDevices", "PersistentReservation", "ClusterProfiler", "EnableVirtioFsConfigVolumes"),
     }
 )
-_BETA = frozenset(
+OPEN_BY_DEFAULT = frozenset(
     {
         *("Snapshot", "ImageVolume", "DeclarativeHotplugVolumes", "DecentralizedLiveMigration"),
         *("RebootPolicy", "Template", "PasstBinding", "NodeRestriction", "KubevirtSeccompProfile"),
@@ -46,9 +46,9 @@ class ClusterConfig:
     def gate(self, name: str) -> bool:
         """Whether a feature gate is open."""
         developer = self.raw.get("developerConfiguration") or {}
-        if name in _ALWAYS or name in (developer.get("featureGates") or ()):
+        if name in ALWAYS_OPEN or name in (developer.get("featureGates") or ()):
             return True
-        return name in _BETA and name not in (developer.get("disabledFeatureGates") or ())
+        return name in OPEN_BY_DEFAULT and name not in (developer.get("disabledFeatureGates") or ())
 
     @property
     def profiles(self) -> bool:

@@ -270,9 +270,10 @@ async def test_service_monitor(suite: Suite) -> None:
     spec = (await suite.get(MONITOR))["spec"]
     assert spec["namespaceSelector"] == {"matchNames": ["kubevirt"]}
     query = ",".join(f"{key}={value}" for key, value in spec["selector"]["matchLabels"].items())
-    (service,) = await suite.items("/api/v1/namespaces/kubevirt/services", query)
-    assert service["metadata"]["name"] == "kubevirt-prometheus-metrics"
-    assert [one["name"] for one in service["spec"]["ports"]] == [spec["endpoints"][0]["port"]]
+    services = await suite.items("/api/v1/namespaces/kubevirt/services", query)
+    ports = {one["metadata"]["name"]: one["spec"]["ports"][0]["name"] for one in services}
+    assert ports == {"kubevirt-prometheus-metrics": "metrics", "kubevirt-operator-webhook": "webhooks"}
+    assert spec["endpoints"][0]["port"] == "metrics"
     rights = "/apis/rbac.authorization.k8s.io/v1/namespaces/kubevirt/rolebindings/kubevirt-monitoring"
     (subject,) = (await suite.get(rights))["subjects"]
     assert (subject["name"], subject["namespace"]) == ("prometheus-k8s", "monitoring")

@@ -1,7 +1,6 @@
 """What virt-operator refuses in KubeVirt objects: a second one, some changes, and the deletion while there are workloads.
 
 `causes_of` is pure; where components may run, and what there is, the API server is asked.
-Left out: whether ciphers are known, and warnings of feature gates that are open anyhow.
 Origin: kubevirt: pkg/virt-operator/webhooks/{kubevirt-create-admitter,kubevirt-update-admitter,webhook}.go,
 pkg/virt-operator/resource/apply/certificates.go
 """
@@ -26,6 +25,7 @@ from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object, Request, Response
 from fakekube.virt import review
 from fakekube.virt.causes import INVALID, NOT_SUPPORTED, Cause, status
+from fakekube.virt.operator import gates
 
 CREATED, CHANGED, DELETED = (f"/kubevirt-validate-{verb}" for verb in ("create", "update", "delete"))
 
@@ -46,6 +46,17 @@ _TOLERATION_WORDS = {
     "operator": ("Equal", "Exists", "Gt", "Lt"),
 }
 _MARK = {"kubevirt.io/choose-me": ""}
+_AES = ("AES_128_CBC_SHA", "AES_256_CBC_SHA", "AES_128_GCM_SHA256", "AES_256_GCM_SHA384")
+_CIPHERS = frozenset(  # those Go's library thinks well of
+    {
+        *("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"),
+        *(
+            f"TLS_ECDHE_{key}_WITH_{one}"
+            for key in ("ECDSA", "RSA")
+            for one in (*_AES, "CHACHA20_POLY1305_SHA256")
+        ),
+    }
+)
 
 
 class Validator:
@@ -93,7 +104,7 @@ class Validator:
                     await self._client.request("POST", path, query="dryRun=All", body=body)
                 except ApiError as error:
                     causes.append(Cause(error.message))
-        warnings = list(_warnings(new))
+        warnings = list(_warnings(old, new))
         refusal = status(causes) if causes else None
         return Answer(allowed=refusal is None, warnings=warnings, status=refusal)
 
@@ -171,6 +182,11 @@ def _tls(given: Object) -> Iterator[Cause]:
         where = "spec.configuration.tlsConfiguration"
         said = f"You cannot specify ciphers when {where}.minTLSVersion is empty or VersionTLS13"
         yield Cause(said, f"{where}.ciphers", NOT_SUPPORTED)
+        return
+    for at, cipher in enumerate(given.get("ciphers") or ()):
+        if cipher not in _CIPHERS:
+            where = f"spec.configuration.tlsConfiguration.ciphers#{at}"
+            yield Cause(f"{cipher} is not a valid cipher", where, NOT_SUPPORTED)
 
 
 def _seccomp(given: Object) -> Iterator[Cause]:
@@ -187,7 +203,10 @@ def _seccomp(given: Object) -> Iterator[Cause]:
         yield Cause(f"{default} cannot be set when {local} is set", default, INVALID)
 
 
-def _warnings(spec: Object) -> Iterator[str]:
+def _warnings(old: Object, spec: Object) -> Iterator[str]:
+    before, now = (dig(one, "configuration", "developerConfiguration", "featureGates") for one in (old, spec))
+    if (now or []) != (before or []):
+        yield from gates.warnings(now or ())
     devices = dig(spec, "configuration", "mediatedDevicesConfiguration") or {}
     where = "spec.configuration.mediatedDevicesConfiguration"
     if devices.get("mediatedDevicesTypes") is not None:

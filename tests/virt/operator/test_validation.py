@@ -1,5 +1,7 @@
 """What virt-operator refuses in changed KubeVirt objects."""
 
+import json
+
 import pytest
 
 from fakekube.clock import ManualClock
@@ -94,6 +96,10 @@ async def test_impossible_places_are_refused(cluster, member, kind):
         ({"configuration": {"additionalGuestMemoryOverheadRatio": "x"}}, "cannot be parsed into float"),
         ({"configuration": {"tlsConfiguration": {"ciphers": ["a"]}}}, "You cannot specify ciphers when"),
         (
+            {"configuration": {"tlsConfiguration": {"ciphers": ["a"], "minTLSVersion": "VersionTLS12"}}},
+            "a is not a valid cipher",
+        ),
+        (
             {"configuration": {"seccompConfiguration": {"virtualMachineInstanceProfile": {}}}},
             "customProfile needs to be set",
         ),
@@ -115,6 +121,33 @@ def test_what_cannot_be_configured(spec, told):
     """Each mistake is told in upstream's words; the same once it is there is not looked at again where upstream does not."""
     assert told in next(iter(causes_of({}, spec))).message
     assert not list(causes_of({}, {"certificateRotateStrategy": {"selfSigned": {}}, "configuration": {}}))
+
+
+REDUNDANT = (
+    "therefore it can be safely removed and is redundant. For more info, please look at: "
+    "https://github.com/kubevirt/kubevirt/blob/main/docs/deprecation.md"
+)
+
+
+async def test_warnings_of_gates(cluster):
+    """Whoever changes the gates is told how far each feature has come; who leaves them alone is told nothing."""
+    listed = ["NUMA", "Snapshot", "Sidecar", "HotplugVolumes", "Passt", "Nobody's"]
+    spec = {"configuration": {"developerConfiguration": {"featureGates": listed}}}
+    validator = Validator(cluster.client())
+
+    async def told(old, new):
+        asked = {"request": {"uid": "u", "object": {"spec": new}, "oldObject": {"spec": old}}}
+        answer = await validator(Request("POST", PATH, "", {}, json.dumps(asked).encode()))
+        return json.loads(answer.body)["response"].get("warnings", [])
+
+    assert await told({}, spec) == [
+        f'feature gate NUMA is deprecated (feature state is "General Availability"), {REDUNDANT}',
+        'feature gate Snapshot is active (feature state is "Beta")',
+        'feature gate Sidecar is active (feature state is "Alpha")',
+        "HotplugVolumes has been deprecated since v1.9.0 and has been replaced by DeclarativeHotplugVolumes",
+        "Passt network binding is discontinued since v1.3. Please refer to Kubevirt user guide for alternatives.",
+    ]
+    assert await told(spec, spec) == []
 
 
 async def test_reviews_over_http():

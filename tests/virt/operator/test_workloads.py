@@ -16,9 +16,7 @@ def container(own, **spec):
     return template(own, **spec)["spec"]["containers"][0]
 
 
-@pytest.mark.parametrize(
-    ("nodes", "wanted"), [(0, 2), (1, 1), (2, 2), (29, 2), (30, 3), (100, 10)], ids=str
-)
+@pytest.mark.parametrize(("nodes", "wanted"), [(0, 2), (1, 1), (2, 2), (29, 2), (30, 3), (100, 10)], ids=str)
 def test_so_many_virt_apis(nodes, wanted):
     """One for each ten nodes, two at least, but where there is one node."""
     assert workloads.api_replicas(nodes) == wanted
