@@ -96,14 +96,15 @@ def class_of(claim: Obj) -> str:
 
 def requested(claim: Obj) -> int:
     """What a claim asks for, in billionths of a byte."""
-    return _amount(dig(claim, "spec", "resources", "requests", "storage", default="0"))
+    return amount(dig(claim, "spec", "resources", "requests", "storage", default="0"))
 
 
 def size_of(volume: Obj) -> int:
-    return _amount(dig(volume, "spec", "capacity", "storage", default="0"))
+    return amount(dig(volume, "spec", "capacity", "storage", default="0"))
 
 
-def _amount(text: object) -> int:
+def amount(text: object) -> int:
+    """A quantity in billionths; what is none is nothing."""
     try:
         return quantities.parse(str(text))[0]
     except ValueError:

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 
 from fakekube.agents import fates, volume_objects
 from fakekube.agents import volume_binding as binding
+from fakekube.agents import volume_origins as origins
 from fakekube.agents.storage_protection import StorageProtection, claims_of_pod
 from fakekube.agents.volume_release import Release, set_phase
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
 from fakekube.client.recorder import WARNING, Recorder
-from fakekube.clock import Clock
+from fakekube.clock import Clock, parse_rfc3339
 from fakekube.ids import Ids
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name, namespace, uid
@@ -25,6 +26,7 @@ from fakekube.machinery.wire import Object
 
 _BOUND = {"pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-controller": "yes"}
 _CLAIM, _FREE = "claim", "free"
+_LONGEST = 300.0
 _LOST = "Bound claim has lost its PersistentVolume. Data on the volume is lost!"
 
 
@@ -35,6 +37,7 @@ class Volumes:
 
     def __init__(self, client: Client, *, clock: Clock, ids: Ids) -> None:
         self._client = client
+        self._clock = clock
         self._claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self._classes = Informer(client, STORAGE_CLASSES, clock=clock)
         self._volumes = Informer(client, PERSISTENT_VOLUMES, clock=clock)
@@ -113,16 +116,19 @@ class Volumes:
             if _is_bound(claim):
                 await self._look_after(claim)
             elif not fates.stays_unbound(claim):
-                await self._bind(own, claim)
+                return await self._bind(own, claim)
         except NotFound:
             return None  # it has gone meanwhile
         return None
 
-    async def _bind(self, own: str, claim: Object) -> None:
+    async def _bind(self, own: str, claim: Object) -> Result | None:
         chosen = self._classes.get(binding.class_of(claim))
         late = chosen is not None and chosen.get("volumeBindingMode") == binding.LATE
         consumed = not late or self._has_consumer(own, claim)
         decision = binding.decide(claim, chosen, self._candidates(claim), consumed=consumed)
+        lacking = await self._lacking(claim) if isinstance(decision, binding.Make) else ""
+        if lacking:
+            decision = binding.Wait(WARNING, "ProvisioningFailed", lacking)
         if isinstance(decision, binding.Wait):
             if not consumed:
                 self._watch_pods()
@@ -134,6 +140,21 @@ class Volumes:
             await self._complete(claim, await self._made(claim, decision.storage_class))
         else:
             await self._complete(claim, await self._taken(claim, decision.volume))
+        return Result(requeue_after=self._patience(claim)) if lacking else None
+
+    async def _lacking(self, claim: Object) -> str:
+        """What is wrong with that the claim is to be filled from."""
+        named = origins.named(claim)
+        if named is None:
+            return ""
+        resource, own = named
+        found = await self._client.find(resource, own, namespace(claim))
+        return origins.refusal(claim, resource, own, found)
+
+    def _patience(self, claim: Object) -> float:
+        """Seconds until it is looked at again: as long as it has waited."""
+        waited = (self._clock.now() - parse_rfc3339(claim["metadata"]["creationTimestamp"])).total_seconds()
+        return min(max(waited, 1.0), _LONGEST)
 
     def _candidates(self, claim: Object) -> list[Object]:
         """Volumes worth looking at: the one the claim names, or those of its class that nobody has."""

@@ -3,6 +3,7 @@
 import pytest
 
 from fakekube.agents import volume_binding as binding
+from fakekube.agents import volume_origins as origins
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import NotFound
@@ -241,6 +242,84 @@ async def test_claims_grow(world):
     assert grown["status"]["capacity"] == {"storage": "3Gi"}
     made = await world.client.get(PERSISTENT_VOLUMES, grown["spec"]["volumeName"])
     assert made["spec"]["capacity"] == {"storage": "3Gi"}
+
+
+async def test_claims_filled_from_others(world):
+    """A claim waits for the claim it is to be filled from, and says so; it takes as much room, and is looked at again."""
+    source = {"kind": "PersistentVolumeClaim", "name": "source"}
+    await world.create(claim("copy", dataSource=source), claim("small", "1Mi", dataSourceRef=source))
+    said = (
+        'failed to provision volume with StorageClass "standard": error getting handle for DataSource Type '
+    )
+    text = (
+        'PersistentVolumeClaim by Name source: error getting PVC source (namespace "default") from api server: '
+        'persistentvolumeclaim "source" not found'
+    )
+    assert await world.events("copy") == [("Warning", "ProvisioningFailed", said + text)]
+    assert await world.phase("copy") == "Pending"
+    await world.create(claim("source"))
+    await world.cluster.advance(2)
+    assert [await world.phase(one) for one in ("copy", "small")] == ["Bound", "Pending"]
+    assert "requested 1048576 but source is 1073741824" in (await world.events("small"))[-1][2]
+
+
+BOUND = {"spec": {"resources": {"requests": {"storage": "1Gi"}}}, "status": {"phase": "Bound"}}
+TAKEN = {"boundVolumeSnapshotContentName": "x", "readyToUse": True, "restoreSize": "2Gi"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "text"),
+    [
+        ("PersistentVolumeClaim", BOUND, ""),
+        (
+            "PersistentVolumeClaim",
+            {"status": {"phase": "Pending"}},
+            "the PVC DataSource x must have a status of Bound.  Got {Pending [] map[] [] map[] map[] <nil> <nil>}",
+        ),
+        (
+            "PersistentVolumeClaim",
+            {**BOUND, "metadata": {"deletionTimestamp": "now"}},
+            "the PVC DataSource x is currently being deleted",
+        ),
+        (
+            "PersistentVolumeClaim",
+            {**BOUND, "spec": {"volumeMode": "Block"}},
+            origins.MODES.format("Block", "Filesystem"),
+        ),
+        (
+            "VolumeSnapshot",
+            None,
+            'error getting snapshot x from api server: volumesnapshots.snapshot.storage.k8s.io "x" not found',
+        ),
+        ("VolumeSnapshot", {}, "snapshot x not bound"),
+        ("VolumeSnapshot", {"status": {**TAKEN, "readyToUse": False}}, "snapshot x is not Ready"),
+        ("VolumeSnapshot", {"metadata": {"deletionTimestamp": "now"}}, "snapshot x is being deleted"),
+        (
+            "VolumeSnapshot",
+            {"status": TAKEN},
+            "requested volume size 1073741824 is less than the size 2147483648 for the source snapshot x",
+        ),
+    ],
+)
+def test_what_claims_cannot_be_filled_from(kind, found, text):
+    """The provisioner's words; claims and snapshots have to be there, ready, alike, and no larger."""
+    group = {"apiGroup": "snapshot.storage.k8s.io"} if kind == "VolumeSnapshot" else {}
+    made = claim(storageClassName="s", dataSourceRef={"kind": kind, "name": "x", **group})
+    resource, own = origins.named(made)
+    found = found and {"metadata": {}, **found}
+    said = origins.refusal(made, resource, own, found)
+    before = f'failed to provision volume with StorageClass "s": error getting handle for DataSource Type {kind} by Name x: '
+    assert said == (before + text if text else "")
+
+
+def test_what_others_fill():
+    """Claims of populators are theirs."""
+    assert (
+        origins.named(claim(dataSourceRef={"apiGroup": "g", "kind": "PersistentVolumeClaim", "name": "x"}))
+        is None
+    )
+    assert origins.named(claim(dataSourceRef={"apiGroup": "g", "kind": "Populator", "name": "x"})) is None
+    assert origins.named(claim()) is None
 
 
 async def test_a_claim_that_goes_while_it_waits(world):
