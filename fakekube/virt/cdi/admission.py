@@ -1,6 +1,6 @@
 """cdi-apiserver's webhooks: path → verdict. Rules are in the modules beside; here is what they need to know of the cluster.
 
-Left out: the affinity of CDI's own pods, populators, the token that clones carry.
+Left out: the affinity of CDI's own pods, the token that clones carry.
 Origin: cdi: pkg/apiserver/webhooks, pkg/operator/resources/namespaced/apiserver.go
 """
 
@@ -8,8 +8,8 @@ import json
 from typing import NamedTuple
 
 from fakekube.client.client import Client
-from fakekube.machinery.errors import ApiError
-from fakekube.machinery.objects import dig, is_terminating, key, namespace
+from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.objects import annotations, dig, is_terminating, key, namespace
 from fakekube.machinery.resources import (
     DATA_SOURCES,
     DATA_VOLUMES,
@@ -21,7 +21,8 @@ from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object, User
 from fakekube.virt import clone_access, data_sources, review
 from fakekube.virt.causes import Cause, not_supported
-from fakekube.virt.cdi import cron_rules, rules
+from fakekube.virt.cdi import claims, cron_rules, rules
+from fakekube.virt.cdi.configuration import Configuration
 
 _STILL_THERE = (
     "Rejecting the uninstall request, since there are still DataVolumes present. Either delete all DataVolumes or "
@@ -41,6 +42,7 @@ _CLONES = {
     "pvc": (PERSISTENT_VOLUME_CLAIMS, rules.clone_of_claim, "PVC"),
     "snapshot": (VOLUME_SNAPSHOTS, rules.clone_of_snapshot, "Snapshot"),
 }
+_NOT_FILLED = frozenset({claims.PRE_POPULATED, claims.STATIC})  # what a clone is of need not be there
 _BOTH = ("CREATE", "UPDATE")
 _VALIDATES, _MUTATES = "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"
 _ROWS = (
@@ -85,8 +87,9 @@ def _configuration(row: _Row, cdi: str) -> Object:
 class Admission(review.Hooks):
     """All webhooks of cdi-apiserver."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, configuration: Configuration) -> None:
         self._client = client
+        self._configuration = configuration
         super().__init__(
             {
                 "/cdi-validate": self._installation,
@@ -120,7 +123,8 @@ class Admission(review.Hooks):
             user = User(asked.user, tuple(asked.groups))
             why = await clone_access.refusal(self._client, user, clone, asked.namespace)
         except ApiError as error:
-            return review.refused(error.message)
+            expected = isinstance(error, NotFound) and not _NOT_FILLED.isdisjoint(annotations(asked.obj))
+            return review.allowed() if expected else review.refused(error.message)
         return _judged(Cause(why, "spec.source.PVC.namespace") if why else None)
 
     async def _referred(self, reference: Object | None, space: str) -> Object | None:
@@ -148,7 +152,8 @@ class Admission(review.Hooks):
             return _judged(found)
         if asked.creates and asked.name:
             claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, asked.name, asked.namespace)
-            if claim is not None and (found := rules.destination(claim, volume)):
+            gate = self._configuration.has(rules.ADOPTION)
+            if claim is not None and (found := rules.destination(claim, volume, gate=gate)):
                 return _judged(found)
         found = rules.named(asked.name) or rules.spec(spec)
         if found is None and asked.creates:

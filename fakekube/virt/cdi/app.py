@@ -15,6 +15,7 @@ from fakekube.machinery.resources import DATA_SOURCES
 from fakekube.virt.cdi import uploads
 from fakekube.virt.cdi.admission import Admission
 from fakekube.virt.cdi.apiserver import ApiServer
+from fakekube.virt.cdi.configuration import Configuration
 from fakekube.virt.cdi.data_sources import DataSources
 from fakekube.virt.cdi.datavolume import DataVolumes
 from fakekube.virt.cdi.import_crons import ImportCrons
@@ -37,9 +38,17 @@ class Cdi:
     ) -> None:
         tokens = uploads.Tokens(clock, ids)
         self._profiles = Profiles(client, clock=clock)
+        self._configuration = Configuration(client, clock=clock, classes=self._profiles.classes)
         sources = Informer(client, DATA_SOURCES, clock=clock)
         self._volumes = DataVolumes(
-            client, clock=clock, ids=ids, pace=pace, stages=stages, storage=self._profiles, sources=sources
+            client,
+            clock=clock,
+            ids=ids,
+            pace=pace,
+            stages=stages,
+            storage=self._profiles,
+            sources=sources,
+            configuration=self._configuration,
         )
         volumes, claims = self._volumes.volumes, self._volumes.claims
         self._sources = DataSources(client, clock=clock, volumes=volumes, claims=claims, sources=sources)
@@ -53,18 +62,19 @@ class Cdi:
             storage=self._profiles,
         )
         self._targets = uploads.Targets(client, clock=clock)
-        self.api = ApiServer(Admission(client), uploads.TokenApi(tokens))
+        self.api = ApiServer(Admission(client, self._configuration), uploads.TokenApi(tokens))
         self.proxy = uploads.Proxy(client, tokens)
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        others = (self._profiles, self._sources, self._targets)
+        others = (self._configuration, self._profiles, self._sources, self._targets)
         return self._volumes.idle and self._crons.idle and all(one.controller.idle for one in others)
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._configuration.controller.run())
             tasks.create_task(self._profiles.controller.run())
             tasks.create_task(self._volumes.run())
             tasks.create_task(self._sources.run())

@@ -3,11 +3,18 @@
 Origin: cdi: pkg/controller/datavolume/controller-base.go, pkg/controller/datavolume/util.go
 """
 
-from fakekube.machinery.objects import Obj, annotations, dig, owner_reference
+import json
+from collections.abc import Iterable
+
+from fakekube.machinery.objects import Obj, annotations, dig, key, owner_reference
 from fakekube.machinery.wire import Object
-from fakekube.virt.cdi.sources import UPLOAD, transfer_of
+from fakekube.virt.cdi.sources import POPULATION, UPLOAD, transfer_of
 
 CREATED_FOR = "cdi.kubevirt.io/createdForDataVolume"  # the uid of the DataVolume a claim was made for
+PRE_POPULATED = "cdi.kubevirt.io/storage.prePopulated"  # on a DataVolume: somebody else makes its claim
+STATIC = "cdi.kubevirt.io/storage.checkStaticVolume"  # on a DataVolume: a volume kept for its claim is full already
+KEPT = "cdi.kubevirt.io/storage.persistentVolumeList"  # on a claim: such volumes, by name
+_PASSED = ("dataSource", "dataSourceRef", "selector", "volumeAttributesClassName", "volumeName")
 
 
 def owner(volume: Obj) -> Object:
@@ -21,9 +28,24 @@ def wanted_of(volume: Obj) -> Obj:
     return wanted
 
 
-def claim(volume: Obj, wanted: Obj, *, default_class: str, source: Obj | None = None) -> Object:
+def is_kept_for(kept: Obj, volume: Obj) -> bool:
+    """Whether a PersistentVolume that nobody has waits for the claim of a DataVolume."""
+    mine = dig(kept, "spec", "claimRef", default={})
+    named = f"{mine.get('namespace')}/{mine.get('name')}" == key(volume)
+    return named and not mine.get("uid") and dig(kept, "status", "phase") == "Available"
+
+
+def is_kept(claim: Obj) -> bool:
+    """Whether it has got a volume that was kept for it."""
+    own = dig(claim, "spec", "volumeName")
+    return bool(own) and f'"{own}"' in annotations(claim).get(KEPT, "")
+
+
+def claim(
+    volume: Obj, wanted: Obj, *, default_class: str, source: Obj | None = None, kept: Iterable[str] = ()
+) -> Object:
     """The PersistentVolumeClaim of a DataVolume, as `wanted`. `source`: the claim or snapshot it clones; a clone of no size of
-    its own has that one's."""
+    its own has that one's. `kept`: volumes that are full already."""
     resources = dict(wanted.get("resources") or {})
     if not dig(resources, "requests", "storage"):
         size = dig(source, "spec", "resources", "requests", "storage") or dig(source, "status", "restoreSize")
@@ -34,6 +56,7 @@ def claim(volume: Obj, wanted: Obj, *, default_class: str, source: Obj | None = 
         "resources": resources,
         "volumeMode": wanted.get("volumeMode") or "Filesystem",
     }
+    spec |= {member: wanted[member] for member in _PASSED if wanted.get(member) is not None}
     if chosen := wanted.get("storageClassName") or default_class:
         spec["storageClassName"] = chosen
     meta = volume["metadata"]
@@ -44,7 +67,8 @@ def claim(volume: Obj, wanted: Obj, *, default_class: str, source: Obj | None = 
         key: value for key, value in annotations(volume).items() if key.startswith("cdi.kubevirt.io/storage.")
     }
     preallocated = str(bool(dig(volume, "spec", "preallocation", default=False))).lower()
-    priority = dig(volume, "spec", "priorityClassName")
+    priority, listed = dig(volume, "spec", "priorityClassName"), list(kept)
+    populated = transfer_of(volume) is POPULATION
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -65,7 +89,10 @@ def claim(volume: Obj, wanted: Obj, *, default_class: str, source: Obj | None = 
                 "cdi.kubevirt.io/storage.pod.restarts": "0",
                 "cdi.kubevirt.io/storage.preallocation.requested": preallocated,
                 **({"cdi.kubevirt.io/storage.pod.priorityclassname": priority} if priority else {}),
-                "cdi.kubevirt.io/storage.usePopulator": "false",
+                f"cdi.kubevirt.io/{'externalPopulation' if populated else 'storage.usePopulator'}": str(
+                    populated
+                ).lower(),
+                **({KEPT: json.dumps(listed, separators=(",", ":"))} if listed else {}),
                 **({"cdi.kubevirt.io/storage.upload.target": ""} if transfer_of(volume) is UPLOAD else {}),
             },
             "ownerReferences": [owner(volume)],

@@ -34,20 +34,23 @@ from fakekube.machinery.objects import (
     split_key,
     uid,
 )
-from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, VOLUME_SNAPSHOTS
+from fakekube.machinery.resources import (
+    DATA_VOLUMES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    VOLUME_SNAPSHOTS,
+)
 from fakekube.machinery.wire import Object
 from fakekube.virt import storage_classes
-from fakekube.virt.cdi import claims, fates, profiles
+from fakekube.virt.cdi import claims, fates, profiles, rules
+from fakekube.virt.cdi.configuration import Configuration
 from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
 from fakekube.virt.cdi.sources import Origin, origin_of
 from fakekube.virt.cdi.volume_view import FINAL, NAMES, NOT_VALID, OVER_QUOTA, Refusal, VolumeView
 
 _STAGES = Path(__file__).parent / "stages" / "datavolume.yaml"
 _BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"
-_ADOPT = "cdi.kubevirt.io/allowClaimAdoption"
-_POPULATED_FOR = "cdi.kubevirt.io/storage.populatedFor"  # on a claim: whose it is to be
 _NO_BLOCKS = "DataVolume with ContentType Archive cannot have block volumeMode"
-_PRE_POPULATED = "cdi.kubevirt.io/storage.prePopulated"  # on a DataVolume: somebody else makes its claim
 
 
 @cache
@@ -72,6 +75,7 @@ class DataVolumes:
         stages: Sequence[Stage] = (),
         storage: Profiles,
         sources: Informer,
+        configuration: Configuration,
         workers: int = 1,
     ) -> None:
         self._client = client
@@ -79,6 +83,7 @@ class DataVolumes:
         self.volumes = Informer(client, DATA_VOLUMES, clock=clock)
         self.claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self._sources = sources
+        self._configuration = configuration
         self._snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
         self._snapshots.on_change(self._snapshot_changed)
         self._snapshots_matter = asyncio.Event()
@@ -180,13 +185,14 @@ class DataVolumes:
         elif not (
             fates.of(volume).ends == "quota"
             or dig(volume, "status", "phase") in FINAL
-            or annotations(volume).get(_PRE_POPULATED)
+            or annotations(volume).get(claims.PRE_POPULATED)
         ):
             await self._create_claim(volume)
 
     async def _create_claim(self, volume: Object) -> None:
-        origin = origin_of(volume, self._sources.get)
-        if origin is None and dig(volume, "spec", "sourceRef") is not None:
+        kept = await self._kept(volume)
+        origin = origin_of(volume, self._sources.get) if not kept else None
+        if origin is None and not kept and dig(volume, "spec", "sourceRef") is not None:
             return  # nobody knows yet what it is to be a clone of
         source = await self._original(origin) if origin is not None else None
         if origin is not None and source is None:
@@ -204,7 +210,8 @@ class DataVolumes:
             return
         try:
             await self._client.create(
-                PERSISTENT_VOLUME_CLAIMS, claims.claim(volume, wanted, default_class=default, source=source)
+                PERSISTENT_VOLUME_CLAIMS,
+                claims.claim(volume, wanted, default_class=default, source=source, kept=kept),
             )
         except AlreadyExists:
             pass  # the cache will show it
@@ -217,6 +224,13 @@ class DataVolumes:
     def _forget(self, own: str) -> None:
         self._refused.pop(own, None)
         self._sourceless.pop(own, None)
+
+    async def _kept(self, volume: Object) -> list[str]:
+        """Volumes that have been kept for its claim, with their contents, if it asks for those."""
+        if claims.STATIC not in annotations(volume):
+            return []
+        listed = (await self._client.list(PERSISTENT_VOLUMES)).items
+        return [name(one) for one in listed if claims.is_kept_for(one, volume)]
 
     async def _original(self, origin: Origin) -> Object | None:
         """What is to be cloned, if it is there."""
@@ -249,8 +263,7 @@ class DataVolumes:
 
     async def _adopt(self, volume: Object, claim: Object) -> None:
         """A claim that is there already is taken over, when it was made for that or the DataVolume allows it."""
-        made_for_it = annotations(claim).get(_POPULATED_FOR) == name(volume)
-        allowed = made_for_it or annotations(volume).get(_ADOPT) == "true"
+        allowed = rules.may_adopt(claim, volume, gate=self._configuration.has(rules.ADOPTION))
         if not allowed or controller_of(claim) is not None:
             return
         patch = {"metadata": {"ownerReferences": [*owners(claim), claims.owner(volume)]}}

@@ -15,6 +15,7 @@ from fakekube.virt.cdi import source_rules
 
 Spec = Mapping[str, Any]
 
+ADOPTION = "DataVolumeClaimAdoption"  # a feature gate
 CONTENT = "cdi.kubevirt.io/storage.contentType"
 _ADOPT = "cdi.kubevirt.io/allowClaimAdoption"
 _POPULATED_FOR = "cdi.kubevirt.io/storage.populatedFor"
@@ -53,12 +54,18 @@ def changed(new: Spec, old: Spec) -> Cause | None:
     return None if new == old else duplicate("Cannot update DataVolume Spec", "DataVolume.Spec")
 
 
-def destination(claim: Obj, volume: Obj) -> Cause | None:
+def may_adopt(claim: Obj, volume: Obj, *, gate: bool) -> bool:
+    """Whether a claim that is there already is to be the DataVolume's; `gate`: where the DataVolume does not say so itself."""
+    if annotations(claim).get(_POPULATED_FOR) == name(volume):
+        return True
+    said = annotations(volume).get(_ADOPT)
+    return gate if said is None else said in TRUE
+
+
+def destination(claim: Obj, volume: Obj, *, gate: bool = False) -> Cause | None:
     """A claim of the DataVolume's name that is there before it."""
-    notes = annotations(volume)
-    made_for_it = annotations(claim).get(_POPULATED_FOR) == name(volume)
     owned = (controller_of(claim) or {}).get("kind") == "DataVolume"
-    if made_for_it or owned or notes.get(_ADOPT) in TRUE:
+    if owned or may_adopt(claim, volume, gate=gate):
         return None
     return duplicate(f"Destination PVC {key(claim)} already exists", "DataVolume.Name")
 

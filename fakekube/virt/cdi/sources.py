@@ -35,7 +35,20 @@ CLONE = Transfer("Clone", "CSICloneInProgress", "Cloning into", "Successfully cl
 UPLOAD = Transfer("Upload", "UploadReady", "Upload into", "Successfully uploaded into PVC", ends=False)
 
 
+POPULATION = Transfer(
+    "ExternalPopulation", "PendingPopulation", "Population of", "Successfully populated PVC"
+)
+
+
+def populator_of(volume: Obj) -> str:
+    """What fills its claim in CDI's place, by name; empty if nothing does."""
+    wanted = dig(volume, "spec", "pvc") or dig(volume, "spec", "storage", default={})
+    return str(dig(wanted.get("dataSourceRef") or wanted.get("dataSource"), "name", default=""))
+
+
 def transfer_of(volume: Obj) -> Transfer:
+    if populator_of(volume):
+        return POPULATION
     source = dig(volume, "spec", "source", default={})
     if "upload" in source:
         return UPLOAD

@@ -7,13 +7,14 @@ Names for stages (`stages/datavolume.yaml`); those that say nothing now are abse
     pending · waiting · scheduled · inProgress · succeeded · failed   the status to write for each of these
     outdated    the status for the present phase, where it differs from what is there
     verb · act · noun · done · running   words: Import, import, `Import into`, `Successfully imported into PVC`, ImportInProgress
+    populator   what fills the claim in CDI's place
     binding     what there is to tell of the claim: once for Pending, once for Bound
     refusing    what there is to tell of a claim that cannot be made: reason, what it is about, and why
     lacking     what there is to tell of a source that is not there: its kind and name
     failing     what there is to tell of an importer that has just failed
 
-States: `overQuota`; `invalid` (no claim can be made of it); `sourceless` (none is made yet); with a claim of its own `adopted` (which was there before), `new`,
-`unbound`, `waits` (for a consumer), `bound`, `scheduled`, `transferring`, `awaiting` (an upload), `uploaded`, `over`.
+States: `overQuota`; `invalid` (no claim can be made of it); `sourceless` (none is made yet); with a claim of its own `adopted` (which was there before, or its
+volume was), `populated` (by somebody else), `new`, `unbound`, `waits` (for a consumer), `bound`, `scheduled`, `transferring`, `awaiting` (an upload), `uploaded`, `over`.
 Origin: cdi: pkg/controller/datavolume/controller-base.go, conditions.go
 """
 
@@ -24,8 +25,8 @@ from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, name, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import fates
-from fakekube.virt.cdi.claims import CREATED_FOR
-from fakekube.virt.cdi.sources import Origin, transfer_of, unreachable, uploaded
+from fakekube.virt.cdi.claims import CREATED_FOR, is_kept
+from fakekube.virt.cdi.sources import POPULATION, Origin, populator_of, transfer_of, unreachable, uploaded
 
 FINAL = ("Succeeded", "Failed")
 OVER_QUOTA = "ErrExceededQuota"
@@ -57,7 +58,7 @@ class VolumeView(View):
         missing: Origin | None = None,
         refusal: Refusal | None = None,
     ) -> None:
-        self._volume = volume
+        self.volume = volume
         self._claim = claim
         self._now = now
         self._binds_late = binds_late
@@ -76,7 +77,7 @@ class VolumeView(View):
         self.error = self.error or _NOT_FOUND
 
     def state(self) -> str | None:
-        if is_terminating(self._volume):
+        if is_terminating(self.volume):
             return None
         if self._phase in FINAL:
             return "over" if self._claim is not None else None
@@ -84,11 +85,15 @@ class VolumeView(View):
             return "overQuota" if self._refusal.reason == OVER_QUOTA else "invalid"
         if self._claim is None:
             return "sourceless" if self._missing is not None else None
-        if annotations(self._claim).get(CREATED_FOR) != uid(self._volume):
+        if annotations(self._claim).get(CREATED_FOR) != uid(self.volume):
             return "adopted"
         waits = self._phase in ("Pending", "WaitForFirstConsumer")
         if dig(self._claim, "status", "phase") != "Bound":
             return "waits" if self._binds_late and waits else "unbound"
+        if is_kept(self._claim):
+            return "adopted"
+        if self.transfer is POPULATION:
+            return "populated"
         if self._phase == "":
             return "new"
         if waits:
@@ -114,7 +119,7 @@ class VolumeView(View):
         old = self._told("Bound")
         if reason == old.get("reason") or reason not in ("Pending", "Bound"):
             return []
-        return [{"reason": reason, "message": f"PVC {name(self._volume)} {reason}"}]
+        return [{"reason": reason, "message": f"PVC {name(self.volume)} {reason}"}]
 
     def refusing(self) -> list[dict[str, str]]:
         if self._refusal is None:
@@ -139,7 +144,7 @@ class VolumeView(View):
         """`status` in a phase."""
         made: Object = dict(self._status)
         if phase:
-            made |= {"phase": phase, "claimName": name(self._volume)}
+            made |= {"phase": phase, "claimName": name(self.volume)}
         if phase not in ("Failed", self._phase):  # how far it had come, or stages have said since
             made["progress"] = self._progress(phase)
         if self._fails(phase) or phase == "Failed":
@@ -158,12 +163,14 @@ class VolumeView(View):
         return self.fate.ends == "error" and phase == self.transfer.in_progress
 
     def _progress(self, phase: str) -> str:
+        if self.transfer is POPULATION:
+            return "N/A"
         if phase == "Succeeded":
             return "100.0%"
         return "42.00%" if phase == self.transfer.in_progress and self.transfer.ends else "N/A"
 
     def _bound(self) -> dict[str, Any]:
-        own = name(self._volume)
+        own = name(self.volume)
         if self._refusal is not None:
             said = {"reason": self._refusal.reason, "message": self._refusal.why}
             return {"type": "Bound", "status": "False", **said}
@@ -175,7 +182,9 @@ class VolumeView(View):
 
     def _running(self, phase: str) -> dict[str, Any]:
         status, reason, message = "False", "", ""
-        if self._fails(phase):
+        if self.transfer is POPULATION:
+            status = "Unknown"  # there is no pod to run
+        elif self._fails(phase):
             reason, message = "Error", self.error
         elif phase == "Failed":
             reason, message = "Error", _BAD_DATA
@@ -203,6 +212,7 @@ VolumeView.computed = {
     "noun": lambda view: view.transfer.noun,
     "done": lambda view: view.transfer.done,
     "running": lambda view: view.transfer.in_progress,
+    "populator": lambda view: populator_of(view.volume) or None,
     "binding": VolumeView.binding,
     "failing": VolumeView.failing,
     "refusing": VolumeView.refusing,

@@ -49,7 +49,7 @@ def cdi(now: str) -> list[Object]:
         {
             "apiVersion": "cdi.kubevirt.io/v1beta1",
             "kind": "CDI",
-            "metadata": {"name": "cdi"},
+            "metadata": {"name": "cdi", "annotations": {"cdi.kubevirt.io/configAuthority": ""}},
             "spec": {
                 "config": {"featureGates": ["HonorWaitForFirstConsumer"]},
                 "imagePullPolicy": "IfNotPresent",
