@@ -3,7 +3,7 @@
 Upstream: k8s: staging/src/k8s.io/kubelet/pkg/cri/streaming/remotecommand, containerd's CRI
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -29,18 +29,19 @@ class Asked:
     tty: bool = False
 
 
-def container_of(pod: Obj, name: str, now: datetime) -> Container:
-    """What commands in a container can tell."""
+def container_of(
+    pod: Obj, name: str, now: datetime, variables: Mapping[str, str], mounted: Mapping[str, str]
+) -> Container:
+    """What commands in a container can tell. `variables` and `mounted` files: what it is configured with."""
     spec = logs.spec_of(pod, name)
     host = str(dig(pod, "spec", "hostname", default="") or objects.name(pod))
-    given = {one["name"]: value for one in spec.get("env") or () if (value := _value(pod, one)) is not None}
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOSTNAME": host,
         "KUBERNETES_SERVICE_HOST": "10.96.0.1",
         "KUBERNETES_SERVICE_PORT": "443",
         "HOME": "/root",
-        **given,
+        **variables,
     }
     address = dig(pod, "status", "podIP", default="")
     files = {
@@ -48,20 +49,10 @@ def container_of(pod: Obj, name: str, now: datetime) -> Container:
         "/etc/hosts": f"127.0.0.1\tlocalhost\n{address}\t{host}\n",
         "/etc/resolv.conf": f"search {objects.namespace(pod)}.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\n",
         f"{_TOKENS}/namespace": objects.namespace(pod),
+        **mounted,
     }
     main = " ".join([*(spec.get("command") or ()), *(spec.get("args") or ())]) or name
     return Container(host, environment, files, (main, "ps"), now=now)
-
-
-def _value(pod: Obj, variable: Obj) -> str | None:
-    if "valueFrom" not in variable:
-        return str(variable.get("value") or "")
-    path = dig(variable, "valueFrom", "fieldRef", "fieldPath", default="")
-    if path.startswith(("metadata.labels['", "metadata.annotations['")):
-        member, _, key = path.removeprefix("metadata.").partition("['")
-        return str(dig(pod, "metadata", member, key.removesuffix("']"), default=""))
-    found = dig(pod, *path.split("."), default=None) if path else None
-    return None if found is None else str(found)
 
 
 class Inside(Protocol):

@@ -156,7 +156,10 @@ class NodeServer:
             stdin=_true(query, "stdin") or _true(query, "input"),
             tty=_true(query, "tty"),
         )
-        inside = commands.container_of(pod, container, self._clock.now())
+        from fakekube.agents.node_server import mounted  # noqa: PLC0415 - few servers are asked to run commands
+
+        given = await mounted.configuration(self._client, pod, logs.spec_of(pod, container))
+        inside = commands.container_of(pod, container, self._clock.now(), *given)
         if self._inside is not None:
             inside = await self._inside.enter(pod, container, inside)
         if attach:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -9,7 +10,7 @@ from fakekube.agents.node_server import spdy
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import ApiError
-from fakekube.machinery.resources import PODS
+from fakekube.machinery.resources import CONFIG_MAPS, PODS, SECRETS
 
 CONTAINERS = [
     {"name": "c", "image": "x", "ports": [{"containerPort": 7000}], "env": [{"name": "A", "value": "1"}]}
@@ -126,6 +127,69 @@ async def test_commands(pod):
     done = await pod.run("cat", query="stdin=true", typed=[b"\x00ab", b"\x00c", b"\xff\x00"])
     assert done.channel(1) == b"abc"
     assert json.loads(done.channel(3)) == {"metadata": {}, "status": "Success"}
+
+
+CONFIGURED = {
+    "env": [
+        {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "cm", "key": "a"}}},
+        {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "b"}}},
+        {"name": "C", "valueFrom": {"configMapKeyRef": {"name": "cm", "key": "none", "optional": True}}},
+        {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+    ],
+    "envFrom": [{"prefix": "P_", "secretRef": {"name": "s"}}, {"configMapRef": {"name": "cm"}}],
+    "volumeMounts": [
+        {"name": "cm", "mountPath": "/cm/"},
+        {"name": "cm", "mountPath": "/etc/one", "subPath": "a"},
+        {"name": "some", "mountPath": "/some"},
+        {"name": "all", "mountPath": "/all"},
+        {"name": "missing", "mountPath": "/missing"},
+    ],
+}
+VOLUMES = [
+    {"name": "cm", "configMap": {"name": "cm"}},
+    {"name": "some", "secret": {"secretName": "s", "items": [{"key": "b", "path": "deep/b"}]}},
+    {"name": "unused", "secret": {"secretName": "s"}},
+    {"name": "missing", "configMap": {"name": "none", "optional": True}},
+    {
+        "name": "all",
+        "projected": {
+            "sources": [
+                {"secret": {"name": "s"}},
+                {"configMap": {"name": "cm", "items": [{"key": "a", "path": "x"}]}},
+                {"downwardAPI": {"items": [{"path": "marks", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+            ]
+        },
+    },
+]
+
+
+@pytest.mark.parametrize("rbac", [False, True])
+async def test_what_containers_are_configured_with(rbac):
+    """Commands find mounted ConfigMaps, Secrets, fields and all that is projected, and variables that are keys of them."""
+    async with Cluster(only=["kubernetes"], clock=ManualClock(), nodes=1, rbac=rbac) as cluster:
+        client = cluster.client()
+        for kind, name, data in (
+            ("ConfigMap", "cm", {"data": {"a": "1"}, "binaryData": {"n": "Mg=="}}),
+            ("Secret", "s", {"data": {"b": "Mw=="}}),
+        ):
+            meta = {"name": name, "namespace": "default"}
+            obj = {"apiVersion": "v1", "kind": kind, "metadata": meta, **data}
+            await client.create(CONFIG_MAPS if kind == "ConfigMap" else SECRETS, obj)
+        pod = Pod(cluster)
+        spec = {"containers": [{**CONTAINERS[0], **CONFIGURED}], "volumes": VOLUMES}
+        meta = {"name": "p", "namespace": "default", "labels": {"l": "v", "k": "w"}}
+        await client.create(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+        await cluster.advance(1)
+
+        async def says(command):
+            done = await pod.run("sh", "-c", quote(command))
+            return (done.channel(1) + done.channel(2)).decode()
+
+        assert await says("echo $A$B$C $NAME $P_b $a") == "13 p 3 1\n"
+        assert await says("cat /cm/a /cm/n /etc/one /some/deep/b") == "1213"
+        assert await says("cat /all/b /all/x /all/marks") == '31k="w"\nl="v"'
+        assert "No such file" in await says("ls /missing")
+        assert "No such file" in await says("cat /some/b")
 
 
 async def test_a_terminal(pod):
