@@ -114,7 +114,7 @@ def field(obj: Obj, path: str) -> str | None:
 
 def environment(pod: Obj, container: Obj, found: Found) -> dict[str, str]:
     """The variables a container is given: of all keys of something, then its own."""
-    made = {}
+    made = dict[str, str]()
     for one in container.get("envFrom") or ():
         for reference, kind in _REFERENCES:
             if reference in one:

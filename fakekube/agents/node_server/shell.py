@@ -1,7 +1,7 @@
 """A small shell for containers and guests that run nothing: enough for `kubectl exec` to be answered as people expect. Pure.
 
-It knows quotes, `$VARIABLE`, `$?`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>` and `>&2`; what it does not know it refuses. The
-programs are `programs`'.
+It knows quotes, `$VARIABLE`, `$?`, `$(…)`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>`, `>&2` and `*` in absolute paths; what it does
+not know it refuses. The programs are `programs`'.
 """
 
 import re
@@ -18,6 +18,7 @@ _REDIRECTIONS = (">", ">>")
 _TO_ERRORS = "\1"  # stands for >&2
 _PUNCTUATION = frozenset("|&<>")
 _VARIABLE = re.compile(r"\$(\w+|\?|\{\w+\})")
+_SUBSTITUTED = re.compile(r"'[^']*'|\$\(([^()]*)\)")
 _NOTHING = re.compile(r"(2|&)>\s*/dev/null|2>&1|<\s*/dev/null")
 _CTRL_C, _CTRL_D = 0x03, 0x04
 
@@ -57,7 +58,7 @@ def line(container: Container, text: str, code: int = 0) -> Done:
     """One line of a shell. `code` is what the line before returned."""
     total, skip = Done(code=code), False
     try:
-        for words, separator in _parts(_split(text)):
+        for words, separator in _parts(_split(_substituted(container, text))):
             if words and not skip:
                 done = _pipeline(container.after(total.wrote), words, total.code)
                 total = total.then(replace(done, sleep=0.0, code=0) if separator == "&" else done)
@@ -69,6 +70,15 @@ def line(container: Container, text: str, code: int = 0) -> Done:
     except ValueError:
         return place.failed("sh: syntax error: unterminated quoted string", 2)
     return total
+
+
+def _substituted(container: Container, text: str) -> str:
+    """With what commands in `$(…)` say in place of them; what they write is lost."""
+
+    def said(match: re.Match[str]) -> str:
+        return match[0] if match[1] is None else " ".join(line(container, match[1]).out.split())
+
+    return _SUBSTITUTED.sub(said, text) if "$(" in text else text
 
 
 def _split(text: str) -> list[str]:
@@ -120,6 +130,7 @@ def _simple(container: Container, words: list[str], code: int, stdin: str) -> Do
 
     words, target, appends = _redirected(words)
     words = [_VARIABLE.sub(value, word).replace("\0", "$") for word in words]
+    words = [one for word in words for one in _expanded(container, word)]
     to_errors = _TO_ERRORS in words
     words = [word for word in words if word and word != _TO_ERRORS] or ["true"]
     if words[0] in ("exit", "logout"):
@@ -136,6 +147,16 @@ def _simple(container: Container, words: list[str], code: int, stdin: str) -> Do
         wrote = {} if target.startswith("/dev/") else {target: before + done.out}
         return replace(done, out="", wrote={**done.wrote, **wrote})
     return replace(done, out="", err=done.out + done.err) if to_errors else done
+
+
+def _expanded(container: Container, word: str) -> list[str]:
+    """The paths a word stands for; itself where there are none."""
+    if "*" not in word or not word.startswith("/"):
+        return [word]
+    pattern = re.compile(re.escape(word).replace(r"\*", "[^/]*"))
+    deep = word.count("/") + 1
+    paths = {"/".join(path.split("/")[:deep]) for path in container.files}
+    return sorted(one for one in paths if pattern.fullmatch(one)) or [word]
 
 
 def _redirected(words: list[str]) -> tuple[list[str], str, bool]:

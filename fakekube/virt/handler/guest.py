@@ -39,6 +39,7 @@ from fakekube.virt.handler import (
     systems,
 )
 from fakekube.virt.handler.deeds import Deeds
+from fakekube.virt.handler.guest_devices import NOTHING, Contents
 from fakekube.virt.handler.guest_view import FINAL
 from fakekube.virt.handler.inside import Inside
 from fakekube.virt.handler.knowledge import ON_NODE, Knowledge
@@ -236,8 +237,8 @@ class VirtHandler:
         """How to talk to a guest's console, screen, port or USB. Raises ApiError."""
         past_node = kind == "portforward"  # virt-api itself dials the guest's address
         vmi = await self._reach(namespace, name, past_node=past_node)
-        origin = await self._origin(vmi) if kind == "console" else ""
-        return self._streams.serve(vmi, kind, port, protocol, origin)
+        given = await self._given(vmi) if kind == "console" else NOTHING
+        return self._streams.serve(vmi, kind, port, protocol, given)
 
     async def _reach(self, namespace: str, name: str, *, past_node: bool = False) -> Object:
         """The instance. Raises BadRequest where its node has no virt-handler that could be asked."""
@@ -252,6 +253,17 @@ class VirtHandler:
         claim = systems.boot_claim(vmi)
         volume = await self._client.find(DATA_VOLUMES, claim, namespace(vmi)) if claim else None
         return systems.origin(volume) if volume is not None else ""
+
+    async def _given(self, vmi: Object) -> Contents:
+        """What a guest is configured with."""
+        from fakekube.agents.node_server import mounted  # noqa: PLC0415 - few guests are looked into
+        from fakekube.virt.handler import guest_config  # noqa: PLC0415
+
+        origin = await self._origin(vmi)
+        if not guest_config.is_configured(vmi):
+            return Contents(origin)
+        found = await mounted.read(self._client, namespace(vmi), guest_config.wanted(vmi))
+        return guest_config.contents(vmi, origin, found)
 
     def _probe(self, vmi: Object) -> None:
         """Servers in the guest have come or gone: look at its launchers again."""

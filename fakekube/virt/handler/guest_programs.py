@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from fakekube.agents.node_server import programs, shell
 from fakekube.agents.node_server.place import EPOCH, Container, Done, Files, Program, failed
+from fakekube.virt.handler import guest_devices
 
 HOST_MODEL = "Intel Xeon Processor (Skylake, IBRS)"
 LISTENING = "/run/listening/"  # what servers have been started, by port
@@ -38,6 +39,10 @@ class Machine:
     boot: str = ""  # what its firmware, and its kernel of it, say when it boots
     identity: str = ""  # its boot's own
     now: datetime = EPOCH
+    domain: str = ""  # the one its name is in
+    searched: tuple[str, ...] = ()  # domains names are looked for in
+    tpm: bool = False
+    contents: guest_devices.Contents = guest_devices.NOTHING
 
     @property
     def cpus(self) -> int:
@@ -77,9 +82,11 @@ def console(machine: Machine, user: str, wrote: Files, uptime: float) -> Contain
         "/proc/stat": f"btime {int(machine.now.timestamp() - uptime) + machine.boots}\n",
         "/proc/cpuinfo": cpuinfo(machine.cpus, machine.topology[1], machine.model),
     }
+    if machine.searched:
+        files["/etc/resolv.conf"] = f"search {' '.join(machine.searched)}\nnameserver 10.96.0.10\n"
+    files |= guest_devices.files((device for device, _ in machine.disks), tpm=machine.tpm)
     interfaces, disks = machine.queues
     for device, _ in machine.disks:
-        files[f"/dev/{device}"] = ""
         files |= {f"/sys/block/{device}/mq/{number}/nr_tags": "256\n" for number in range(disks)}
     for name, mac, _ in machine.interfaces:
         files[f"/sys/class/net/{name}/address"] = f"{mac}\n"
@@ -93,7 +100,7 @@ def console(machine: Machine, user: str, wrote: Files, uptime: float) -> Contain
         machine.now,
         programs=_programs(machine, uptime),
     )
-    return found.after(wrote)
+    return found.after({**wrote, **machine.contents.keys})
 
 
 def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
@@ -167,10 +174,16 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         parts = {"s": "Linux", "n": machine.hostname, "r": machine.kernel, "v": version}
         return programs.uname({**parts, "m": machine.architecture, "o": "GNU/Linux"}, words)
 
+    def hostname(_at: Container, words: list[str], _stdin: str) -> Done:
+        full = {"-f", "--fqdn"} & set(words) and machine.domain
+        return Done(f"{machine.hostname}.{machine.domain}\n" if full else f"{machine.hostname}\n")
+
     def told(text: str) -> Program:
         return lambda *_: Done(f"{text}\n" if text else "")
 
     return {
+        **guest_devices.programs(machine.contents),
+        "hostname": hostname,
         "poweroff": off,
         "halt": off,
         "shutdown": off,
@@ -196,10 +209,13 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         "nproc": told(str(machine.cpus)),
         "stty": told(""),
         "chmod": told(""),
+        "chown": told(""),
+        "chpasswd": told(""),
+        "passwd": told(""),
         "dmesg": told(""),
         "sleep": told(""),
         "help": told(
-            "ip lsblk nproc panic poweroff reboot shutdown sudo uptime, cat, echo, grep, ls, ps and the like"
+            "ip lsblk mount nproc panic poweroff reboot shutdown sudo uptime, cat, echo, grep, ls, ps and the like"
         ),
     }
 

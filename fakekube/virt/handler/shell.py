@@ -49,9 +49,11 @@ class Turn:
 
 
 def booted(machine: Machine) -> Turn:
-    """The guest has just booted; nobody has sat at its console since."""
-    text = f"{machine.boot}[    0.000000] Linux version {machine.kernel}\n{_greeting(machine)}"
-    return Turn(Session(machine), _crlf(text))
+    """The guest has just booted; nobody has sat at its console since. What it was to do then, it has done."""
+    given = machine.contents
+    done = shell.script(guest_programs.console(machine, "root", given.files, 0.0), given.script)
+    text = f"{machine.boot}[    0.000000] Linux version {machine.kernel}\n{done.out}{done.err}{_greeting(machine)}"
+    return Turn(Session(machine, files={**given.files, **done.wrote}), _crlf(text))
 
 
 def fed(session: Session, data: bytes, uptime: float) -> Turn:

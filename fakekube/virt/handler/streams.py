@@ -10,16 +10,14 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal
-from uuid import NAMESPACE_OID as _BOOTS
-from uuid import uuid5
 
 from fakekube.agents.node_server.listening import converse
 from fakekube.clock import Clock, parse_rfc3339
 from fakekube.machinery.errors import InternalError
-from fakekube.machinery.objects import Obj, dig, name, namespace, uid
+from fakekube.machinery.objects import dig, name, namespace, uid
 from fakekube.machinery.wire import Object, WebSocket
-from fakekube.virt.handler import ports, rfb, shell, systems, usbredir
-from fakekube.virt.handler.guest_programs import HOST_MODEL, Machine
+from fakekube.virt.handler import guest_machine, ports, rfb, shell, usbredir
+from fakekube.virt.handler.guest_devices import NOTHING, Contents
 from fakekube.virt.hostname import hostname
 
 Kind = Literal["console", "vnc", "portforward", "usbredir", "vsock"]
@@ -47,10 +45,12 @@ class Streams:
         self._rebooted: dict[str, float] = {}  # by VMI uid: clock.monotonic() of the last reboot
         self._born: dict[str, str] = {}  # by VMI uid: that of the instance the guest was first
 
-    def serve(self, vmi: Object, kind: Kind, port: int = 0, protocol: str = "tcp", origin: str = "") -> Serve:
-        """How to talk to a guest. `origin`: what its disk was filled with. Raises InternalError when nothing in it listens."""
+    def serve(
+        self, vmi: Object, kind: Kind, port: int = 0, protocol: str = "tcp", given: Contents = NOTHING
+    ) -> Serve:
+        """How to talk to a guest. `given`: what it shows at its console. Raises InternalError when nothing in it listens."""
         if kind == "console":
-            return lambda socket: self._console(vmi, socket, origin)
+            return lambda socket: self._console(vmi, socket, given)
         if kind == "vnc":
             return lambda socket: self._screen(vmi, socket)
         if kind == "usbredir":
@@ -110,20 +110,22 @@ class Streams:
         elif (since := self._standing.pop(vmi_uid, None)) is not None:
             self._stood[vmi_uid] = self._stood.get(vmi_uid, 0.0) + self._clock.monotonic() - since
 
-    async def _console(self, vmi: Object, socket: WebSocket, origin: str) -> None:
+    async def _console(self, vmi: Object, socket: WebSocket, given: Contents) -> None:
         with self._known(vmi, socket, "console") as earlier:
             await _cut_off(earlier)
-            await self._type(vmi, socket, b"", origin)
+            await self._type(vmi, socket, b"", given)
             while (data := await _bytes(socket)) is not None:
-                await self._type(vmi, socket, data, origin)
+                await self._type(vmi, socket, data, given)
 
-    async def _type(self, vmi: Object, socket: WebSocket, data: bytes, origin: str) -> None:
+    async def _type(self, vmi: Object, socket: WebSocket, data: bytes, given: Contents) -> None:
         own, said = uid(vmi), b""
+        boots, born = self._boots.get(own, 0) + 1, self._born.get(own, own)
+        machine = guest_machine.machine(vmi, given, boots, born, self._clock.now())
         session = self._sessions.get(own)
         if session is None:
-            boots = shell.booted(self._machine(vmi, origin))
-            session, said = boots.session, boots.output
-        session = replace(session, machine=self._machine(vmi, origin))
+            begun = shell.booted(machine)
+            session, said = begun.session, begun.output
+        session = replace(session, machine=machine)
         turn = shell.fed(session, data, self._uptime(vmi))
         if turn.deed == "reboot":
             self.rebooted(own)
@@ -202,58 +204,11 @@ class Streams:
                 ).total_seconds() - stood
         return 0.0
 
-    def _machine(self, vmi: Obj, origin: str) -> Machine:
-        listed = dig(vmi, "status", "interfaces", default=())
-        told = [(one.get("interfaceName") or f"eth{number}", one) for number, one in enumerate(listed)]
-        interfaces = {own: (own, one.get("mac", ""), one.get("ipAddress", "")) for own, one in told}
-        disks = tuple(
-            (one["target"], str(dig(one, "persistentVolumeClaimInfo", "capacity", "storage", default="")))
-            for one in dig(vmi, "status", "volumeStatus", default=())
-            if one.get("target")
-        )
-        boots = self._boots.get(uid(vmi), 0) + 1
-        identity = str(uuid5(_BOOTS, f"{self._born.get(uid(vmi), uid(vmi))}{boots}"))
-        sockets, each = _cpus(vmi)
-        wanted = dig(vmi, "spec", "domain", "devices", default={})
-        of_interfaces, of_disks = wanted.get("networkInterfaceMultiqueue"), wanted.get("blockMultiQueue")
-        model = str(dig(vmi, "spec", "domain", "cpu", "model", default=""))
-        return Machine(
-            hostname(vmi),
-            systems.guest_os(vmi, origin),
-            tuple(interfaces.values()),
-            disks,
-            topology=(sockets, each),
-            model=HOST_MODEL if model in ("", "host-model", "host-passthrough") else model,
-            queues=(sockets * each if of_interfaces else 1, sockets * each if of_disks else 1),
-            boots=boots,
-            boot=_firmware(vmi),
-            identity=identity,
-            now=self._clock.now(),
-        )
-
-
-def _cpus(vmi: Obj) -> tuple[int, int]:
-    """Sockets, and CPUs of each."""
-    topology = dig(vmi, "status", "currentCPUTopology") or dig(vmi, "spec", "domain", "cpu", default={})
-    cores, sockets, threads = (int(topology.get(one) or 1) for one in ("cores", "sockets", "threads"))
-    return sockets, cores * threads
-
 
 async def _cut_off(earlier: WebSocket | None) -> None:
     """Without a word, as virt-api breaks off: clients tell that from an end by the missing farewell."""
     if earlier is not None:
         await earlier.close(_BROKEN)
-
-
-def _firmware(vmi: Obj) -> str:
-    """What is seen of it on the serial console."""
-    firmware = dig(vmi, "spec", "domain", "firmware", "bootloader", default={})
-    if dig(firmware, "bios", "useSerial", default=False):
-        return "SeaBIOS (version 1.16.3)\n\niPXE (https://ipxe.org)\n\nBooting from Hard Disk...\n"
-    if "efi" in firmware:
-        secure = dig(firmware, "efi", "secureBoot", default=True)
-        return f"[    0.000000] secureboot: Secure boot {'enabled' if secure else 'disabled'}\n"
-    return ""
 
 
 async def _bytes(socket: WebSocket) -> bytes | None:

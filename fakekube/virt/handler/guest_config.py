@@ -1,0 +1,180 @@
+"""What an instance configures its guest with: disks of ConfigMaps and the like, data for cloud-init, keys. Pure.
+
+There is a cloud-init in every guest. It knows scripts, and of cloud-configs host names, keys, files and commands.
+Origin: kubevirt: pkg/cloud-init, pkg/config, pkg/virt-launcher/virtwrap/access-credentials
+"""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fakekube.agents.node_server import mounted
+from fakekube.machinery.objects import Obj, annotations, condition_is, dig, name, namespace
+from fakekube.virt.handler import guest_programs, systems
+from fakekube.virt.handler.guest_devices import Contents, Disk
+from fakekube.virt.hostname import hostname
+
+_CLOUD_INIT = ("cloudInitNoCloud", "cloudInitConfigDrive")
+_CONFIG = ("configMap", "secret", "serviceAccount", "downwardAPI", "sysprep")
+_INSTANCE = "/var/lib/cloud/data/instance-id"
+_NAMES = {"user": ("userdata", "userData"), "network": ("networkdata", "networkData")}
+
+
+def is_configured(vmi: Obj) -> bool:
+    """Whether there is anything to be read for it."""
+    kinds = {kind for volume in dig(vmi, "spec", "volumes", default=()) for kind in volume}
+    return not kinds.isdisjoint((*_CLOUD_INIT, *_CONFIG)) or "accessCredentials" in (vmi.get("spec") or {})
+
+
+def wanted(vmi: Obj) -> Iterator[mounted.Wanted]:
+    """What has to be read."""
+    for volume in dig(vmi, "spec", "volumes", default=()):
+        for kind in _CLOUD_INIT:
+            for reference in ("secretRef", "networkDataSecretRef"):
+                if found := dig(volume, kind, reference, "name"):
+                    yield "secret", found
+        one = mounted.named(volume.get("sysprep") or volume)
+        if one[1]:
+            yield one
+    for credential in dig(vmi, "spec", "accessCredentials", default=()):
+        if found := _secret_of(credential):
+            yield "secret", found
+
+
+def contents(vmi: Obj, origin: str, found: mounted.Found) -> Contents:
+    """What comes of it."""
+    user = systems.guest_os(vmi, origin)["id"]  # whom cloud-init looks after where its data name nobody
+    disks, script, files, host = {}, "", dict[str, str](), ""
+    targets = {one.get("name"): one.get("target") for one in dig(vmi, "status", "volumeStatus", default=())}
+    for volume in dig(vmi, "spec", "volumes", default=()):
+        disk = _config_disk(vmi, volume, found)
+        for kind in _CLOUD_INIT:
+            if kind in volume:
+                drive = "noCloud" if kind == _CLOUD_INIT[0] else "configDrive"
+                keys = "".join(_keys(vmi, found, drive))
+                data = {one: _data(volume[kind], one, found) for one in _NAMES}
+                disk = _cloud_init_disk(vmi, drive, data)
+                script, files, host = _played(data["user"], user, keys)
+                files[_INSTANCE] = f"{_instance_id(vmi)}\n"
+        if disk is not None and (device := targets.get(volume.get("name"))):
+            disks[device] = disk
+    return Contents(origin, disks, host, script, files, _written_by_the_agent(vmi, found))
+
+
+def _config_disk(vmi: Obj, volume: Obj, found: mounted.Found) -> Disk | None:
+    source = volume.get("sysprep") or volume
+    kind, own = mounted.named(source)
+    if own:
+        label = "unattendCfg" if "sysprep" in volume else dig(source, kind, "volumeLabel") or "cfgdata"
+        return Disk(label, found.get((kind, own), {}))
+    if "downwardAPI" in volume:
+        items = dig(volume, "downwardAPI", "fields", default=())
+        return Disk(dig(volume, "downwardAPI", "volumeLabel") or "cfgdata", mounted.fields(vmi, items))
+    if "serviceAccount" in volume:
+        return Disk("cfgdata", {"namespace": namespace(vmi)})
+    return None
+
+
+def _data(source: Obj, kind: str, found: mounted.Found) -> str:
+    """Plain, as base64, or in a secret."""
+    if plain := source.get(f"{kind}Data"):
+        return str(plain)
+    if encoded := source.get(f"{kind}DataBase64"):
+        return mounted.decoded(encoded)
+    reference = dig(source, "secretRef" if kind == "user" else "networkDataSecretRef", "name", default="")
+    kept = found.get(("secret", reference), {})
+    return next((kept[one] for one in _NAMES[kind] if one in kept), "")
+
+
+def _cloud_init_disk(vmi: Obj, drive: str, data: Mapping[str, str]) -> Disk:
+    size = annotations(vmi).get("kubevirt.io/instancetype-name", "")
+    if drive == "noCloud":
+        meta = {"instance-type": size, "instance-id": _instance_id(vmi), "local-hostname": hostname(vmi)}
+        names, folder, label = ("meta-data", "user-data", "network-config"), "", "cidata"
+    else:
+        uuid = dig(vmi, "spec", "domain", "firmware", "uuid", default="")
+        meta = {
+            "instance_type": size,
+            "instance_id": _instance_id(vmi),
+            "hostname": hostname(vmi),
+            "uuid": uuid,
+        }
+        names, folder = ("meta_data.json", "user_data", "network_data.json"), "openstack/latest/"
+        label = "config-2"
+    told = json.dumps({key: value for key, value in meta.items() if value}, separators=(",", ":"))
+    texts = (told, data["user"], data["network"])
+    return Disk(label, {f"{folder}{own}": text for own, text in zip(names, texts, strict=True) if text})
+
+
+def _instance_id(vmi: Obj) -> str:
+    return f"{name(vmi)}.{namespace(vmi)}"
+
+
+def _played(data: str, user: str, keys: str) -> tuple[str, dict[str, str], str]:
+    """What cloud-init makes of its data: a script that is to run, what it writes, and another host name."""
+    config = _config(data)
+    files = {
+        one["path"]: str(one.get("content", "")) for one in _listed(config, "write_files") if "path" in one
+    }
+    keys += "".join(f"{one}\n" for one in _listed(config, "ssh_authorized_keys"))
+    if keys:
+        files[_keys_of(user)] = keys
+    for one in _listed(config, "users"):
+        if isinstance(one, dict) and (own := _listed(one, "ssh_authorized_keys")):
+            files[_keys_of(str(one.get("name")))] = "".join(f"{key}\n" for key in own)
+    if data.startswith("#!"):
+        return data, files, ""
+    commands = [*_listed(config, "bootcmd"), *_listed(config, "runcmd")]
+    lines = (shlex.join(map(str, one)) if isinstance(one, list) else str(one) for one in commands)
+    return "\n".join(lines), files, str(config.get("hostname") or config.get("fqdn") or "")
+
+
+def _config(data: str) -> Mapping[str, Any]:
+    if not data.startswith("#cloud-config"):
+        return {}
+    from fakekube.machinery import yaml_text  # noqa: PLC0415 - few guests are configured by hand
+
+    try:
+        found = yaml_text.load(data)
+    except yaml_text.YamlError:
+        return {}  # cloud-init says so in its own log, and goes on
+    return found if isinstance(found, dict) else {}
+
+
+def _listed(config: Mapping[str, Any], key: str) -> list[Any]:
+    found = config.get(key)
+    return found if isinstance(found, list) else []
+
+
+def _keys_of(user: str) -> str:
+    return f"{guest_programs.home_of(user)}/.ssh/authorized_keys"
+
+
+def _secret_of(credential: Obj) -> str:
+    for kind in ("sshPublicKey", "userPassword"):
+        if found := dig(credential, kind, "source", "secret", "secretName"):
+            return str(found)
+    return ""
+
+
+def _keys(vmi: Obj, found: mounted.Found, way: str) -> Iterator[str]:
+    """The keys that are to come in that way, a line each."""
+    for credential in dig(vmi, "spec", "accessCredentials", default=()):
+        if way in dig(credential, "sshPublicKey", "propagationMethod", default={}):
+            kept = found.get(("secret", _secret_of(credential)), {})
+            yield from (f"{key.strip()}\n" for key in kept.values())
+
+
+def _written_by_the_agent(vmi: Obj, found: mounted.Found) -> dict[str, str]:
+    if not condition_is(vmi, "AgentConnected"):
+        return {}
+    written = dict[str, str]()
+    for credential in dig(vmi, "spec", "accessCredentials", default=()):
+        method = dig(credential, "sshPublicKey", "propagationMethod", "qemuGuestAgent", default={})
+        kept = found.get(("secret", _secret_of(credential)), {})
+        for user in method.get("users") or ():
+            written[_keys_of(user)] = written.get(_keys_of(user), "") + "".join(
+                f"{key.strip()}\n" for key in kept.values()
+            )
+    return written

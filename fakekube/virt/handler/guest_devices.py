@@ -1,0 +1,110 @@
+"""Disks with configuration on them and the TPM, as programs in a guest find them. Pure.
+
+A register of the TPM is the file Linux has for it: it is kept as long as the guest runs, wherever that is.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from fakekube.agents.node_server.place import Container, Done, Program, failed
+
+CHANNEL = "/sys/class/virtio-ports/vport2p1/name"
+_REGISTERS = "/sys/class/tpm/tpm0/pcr-sha256"
+_EMPTY = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """One that holds configuration: its label, and its files by their paths on it."""
+
+    label: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a guest has on its disks, and has been configured with."""
+
+    origin: str = ""  # what the disk it boots from was filled with
+    disks: Mapping[str, Disk] = field(default_factory=dict)  # by device
+    hostname: str = ""  # where it is to be another one
+    script: str = ""  # what is to run when it boots
+    files: Mapping[str, str] = field(default_factory=dict)  # what is written when it boots
+    keys: Mapping[str, str] = field(default_factory=dict)  # files its agent writes whenever they are others
+
+
+NOTHING = Contents()
+
+
+def files(devices: Iterator[str], *, tpm: bool) -> dict[str, str]:
+    """The devices as files."""
+    made = {f"/dev/{device}": "" for device in devices}
+    return {**made, CHANNEL: "org.qemu.guest_agent.0\n", **(dict.fromkeys(_TPM, "") if tpm else {})}
+
+
+_TPM = ("/dev/tpm0", "/dev/tpmrm0")
+
+
+def programs(contents: Contents) -> Mapping[str, Program]:
+    def mount(at: Container, words: list[str], _stdin: str) -> Done:
+        named = [word for word in words if not word.startswith("-")]
+        if len(named) < 2:
+            return Done("" if named else "/dev/vda1 on / type ext4 (rw)\n")
+        device, folder = named[-2], named[-1].rstrip("/")
+        if device not in at.files:
+            return failed(f"mount: {named[-1]}: special device {device} does not exist.", 32)
+        disk = contents.disks.get(device.removeprefix("/dev/"), Disk("", {}))
+        return Done(wrote={f"{folder}/{path}": text for path, text in disk.files.items()})
+
+    def umount(at: Container, words: list[str], _stdin: str) -> Done:
+        below = f"{words[-1].rstrip('/')}/" if words else ""
+        return Done(wrote={path: None for path in at.files if below and path.startswith(below)})
+
+    def blkid(_at: Container, words: list[str], _stdin: str) -> Done:
+        labels = {device: disk.label for device, disk in contents.disks.items()}
+        if words[:1] != ["-L"]:
+            told = (f'/dev/{device}: LABEL="{label}" TYPE="iso9660"\n' for device, label in labels.items())
+            return Done("".join(told))
+        found = [device for device, label in labels.items() if label == words[-1]]
+        return Done(f"/dev/{found[0]}\n") if found else Done(code=2)
+
+    return {
+        "mount": mount,
+        "umount": umount,
+        "blkid": blkid,
+        "tpm2_pcrread": _read,
+        "tpm2_pcrextend": _extended,
+    }
+
+
+def _read(at: Container, words: list[str], _stdin: str) -> Done:
+    if _TPM[0] not in at.files:
+        return _NO_TPM
+    _, _, listed = (words[-1] if words else "sha256:0").partition(":")
+    rows = (f"    {one:<2}: 0x{_register(at, one).upper()}\n" for one in listed.split(","))
+    return Done("  sha256:\n" + "".join(rows))
+
+
+def _extended(at: Container, words: list[str], _stdin: str) -> Done:
+    from hashlib import sha256  # noqa: PLC0415 - few guests are asked
+
+    if _TPM[0] not in at.files:
+        return _NO_TPM
+    number, _, digest = (words[-1] if words else "").partition(":sha256=")
+    try:
+        added = bytes.fromhex(digest)
+    except ValueError:
+        added = b""
+    if not number.isdigit() or len(added) != len(_EMPTY) // 2:
+        return failed("ERROR: Unable to run tpm2_pcrextend")
+    value = sha256(bytes.fromhex(_register(at, number)) + added).hexdigest()
+    return Done(wrote={f"{_REGISTERS}/{number}": f"{value}\n"})
+
+
+def _register(at: Container, number: str) -> str:
+    return at.files.get(f"{_REGISTERS}/{number}", _EMPTY).strip()
+
+
+_NO_TPM = failed(
+    "ERROR:tcti:src/tss2-tcti/tcti-device.c: Failed to open specified TCTI device file /dev/tpmrm0"
+)

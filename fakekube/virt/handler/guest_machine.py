@@ -1,0 +1,62 @@
+"""The machine a console's shell runs in, as its instance tells it. Pure."""
+
+from datetime import datetime
+from uuid import NAMESPACE_OID as _BOOTS
+from uuid import uuid5
+
+from fakekube.machinery.objects import Obj, dig
+from fakekube.virt.handler import systems
+from fakekube.virt.handler.guest_devices import Contents
+from fakekube.virt.handler.guest_programs import HOST_MODEL, Machine
+from fakekube.virt.hostname import domain, hostname, searched
+
+
+def machine(vmi: Obj, given: Contents, boots: int, born: str, now: datetime) -> Machine:
+    """`born`: the uid of the instance it first was."""
+    listed = dig(vmi, "status", "interfaces", default=())
+    told = [(one.get("interfaceName") or f"eth{number}", one) for number, one in enumerate(listed)]
+    interfaces = {own: (own, one.get("mac", ""), one.get("ipAddress", "")) for own, one in told}
+    disks = tuple(
+        (one["target"], str(dig(one, "persistentVolumeClaimInfo", "capacity", "storage", default="")))
+        for one in dig(vmi, "status", "volumeStatus", default=())
+        if one.get("target")
+    )
+    sockets, each = _cpus(vmi)
+    wanted = dig(vmi, "spec", "domain", "devices", default={})
+    of_interfaces, of_disks = wanted.get("networkInterfaceMultiqueue"), wanted.get("blockMultiQueue")
+    model, tpm = str(dig(vmi, "spec", "domain", "cpu", "model", default="")), wanted.get("tpm")
+    return Machine(
+        given.hostname or hostname(vmi),
+        systems.guest_os(vmi, given.origin),
+        tuple(interfaces.values()),
+        disks,
+        topology=(sockets, each),
+        model=HOST_MODEL if model in ("", "host-model", "host-passthrough") else model,
+        queues=(sockets * each if of_interfaces else 1, sockets * each if of_disks else 1),
+        boots=boots,
+        boot=_firmware(vmi),
+        identity=str(uuid5(_BOOTS, f"{born}{boots}")),
+        now=now,
+        domain=domain(vmi),
+        searched=searched(vmi),
+        tpm=tpm is not None and tpm.get("enabled") is not False,
+        contents=given,
+    )
+
+
+def _cpus(vmi: Obj) -> tuple[int, int]:
+    """Sockets, and CPUs of each."""
+    topology = dig(vmi, "status", "currentCPUTopology") or dig(vmi, "spec", "domain", "cpu", default={})
+    cores, sockets, threads = (int(topology.get(one) or 1) for one in ("cores", "sockets", "threads"))
+    return sockets, cores * threads
+
+
+def _firmware(vmi: Obj) -> str:
+    """What is seen of it on the serial console."""
+    firmware = dig(vmi, "spec", "domain", "firmware", "bootloader", default={})
+    if dig(firmware, "bios", "useSerial", default=False):
+        return "SeaBIOS (version 1.16.3)\n\niPXE (https://ipxe.org)\n\nBooting from Hard Disk...\n"
+    if "efi" in firmware:
+        secure = dig(firmware, "efi", "secureBoot", default=True)
+        return f"[    0.000000] secureboot: Secure boot {'enabled' if secure else 'disabled'}\n"
+    return ""
