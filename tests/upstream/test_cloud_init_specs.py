@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fakekube.virt.handler.guest_programs import home_of
 from tests.upstream import consoles, guests, launchers
 from tests.upstream.conftest import MERGE_PATCH, Make, Object, Suite
 from tests.upstream.consoles import PROMPT, console, returned
@@ -20,6 +21,7 @@ SAID = "printed from cloud-init userdata"
 SCRIPT = f"#!/bin/sh\n\necho '{SAID}'\n"
 NETWORK = "#Test networkData"
 HERE = f"/api/v1/namespaces/{NS}"
+AUTHORIZED = f"{home_of('fedora')}/.ssh/authorized_keys"
 DRIVES = ["cloudInitNoCloud", "cloudInitConfigDrive"]
 
 
@@ -81,7 +83,7 @@ async def test_keys_of_cloud_init(suite: Suite, drive: str) -> None:
     )
     vmi = await guests.instance(suite, with_disk(guest("fedora"), {drive: {"userData": data}}))
     await consoles.login_to_fedora(vmi)
-    assert "test-ssh-key1" in await shows(vmi, "cat /home/fedora/.ssh/authorized_keys")
+    assert "test-ssh-key1" in await shows(vmi, f"cat {AUTHORIZED}")
 
 
 @pytest.mark.parametrize("drive", DRIVES)
@@ -174,7 +176,7 @@ async def test_access_credentials(suite: Suite, way: str) -> None:
     if way == "qemuGuestAgent":
         await vmi.has("AccessCredentialsSynchronized", seconds=120)
     await consoles.login_to_fedora(vmi)
-    found = await shows(vmi, "cat /home/fedora/.ssh/authorized_keys")
+    found = await shows(vmi, f"cat {AUTHORIZED}")
     assert all(f"test-ssh-key{number}" in found for number in (1, 2, 3))
 
 
@@ -188,10 +190,10 @@ async def test_keys_that_change(suite: Suite) -> None:
     spared = {"metadata": {"annotations": {"kubevirt.io/pause-guest-agent-probes": "true"}}}
     await suite.patch(vmi.path, spared, MERGE_PATCH)
     await consoles.login_to_fedora(vmi)
-    assert "test-ssh-key1" in await shows(vmi, "cat /home/fedora/.ssh/authorized_keys")
+    assert "test-ssh-key1" in await shows(vmi, f"cat {AUTHORIZED}")
     rotated = {"data": {"my-key1": encoded("ssh-rsa AAAAB3NzaC1yc2E rotated-key")}}
     await suite.patch(f"{HERE}/secrets/keys", rotated, MERGE_PATCH)
-    assert "rotated-key" in await shows(vmi, "cat /home/fedora/.ssh/authorized_keys")
+    assert "rotated-key" in await shows(vmi, f"cat {AUTHORIZED}")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import pytest
 
 from fakekube.virt.handler import guest_config
+from fakekube.virt.handler.guest_programs import home_of
 from fakekube.virt.hostname import domain, searched
 
 
@@ -31,8 +32,8 @@ def test_cloud_configs():
     )
     assert found.hostname == "h.example.com"
     assert found.files == {
-        "/home/fedora/.ssh/authorized_keys": "k1\n",
-        "/home/u/.ssh/authorized_keys": "k2\nk3\n",
+        f"{home_of('fedora')}/.ssh/authorized_keys": "k1\n",
+        f"{home_of('u')}/.ssh/authorized_keys": "k2\nk3\n",
         "/etc/x": "hello",
         "/var/lib/cloud/data/instance-id": "vm.ns\n",
     }
@@ -107,7 +108,7 @@ def test_keys_come_by_the_agent_while_it_is_there():
     there = {("secret", "s"): {"a": "k1", "b": "k2\n"}}
     assert guest_config.contents(vmi(credentials=[{"sshPublicKey": key}]), "", there).keys == {}
     found = guest_config.contents(vmi(credentials=[{"sshPublicKey": key}], agent=True), "", there)
-    assert found.keys == {f"{home}/.ssh/authorized_keys": "k1\nk2\n" for home in ("/root", "/home/u")}
+    assert found.keys == {f"{home}/.ssh/authorized_keys": "k1\nk2\n" for home in ("/root", home_of("u"))}
 
 
 @pytest.mark.parametrize(
