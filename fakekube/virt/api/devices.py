@@ -27,7 +27,9 @@ def inputs(path: str, spec: Spec) -> Iterator[Cause]:
 
 def gated(path: str, spec: Spec, config: ClusterConfig) -> Iterator[Cause]:
     """What needs an open feature gate, and the eviction strategy, which the cluster may preset."""
-    strategy = spec.get("evictionStrategy") or config.eviction_strategy
+    strategy = spec.get("evictionStrategy")
+    if strategy is None:
+        strategy = config.eviction_strategy
     if strategy not in _EVICTION:
         where = f"{path}.evictionStrategy"
         yield Cause(f"{where} is set with an unrecognized option: {strategy}", where)

@@ -226,7 +226,7 @@ def serial_number(path: str, spec: Mapping[str, Any]) -> Iterator[Cause]:
     where = f"{path}.domain.firmware.serial"
     if not serial:
         return
-    if len(serial) > _LONGEST:
+    if len(serial.encode()) > _LONGEST:
         yield Cause(f"{where} must be less than or equal to {_LONGEST} in length, if specified", where)
     if not _SERIAL.fullmatch(serial):
         yield Cause(

@@ -19,6 +19,7 @@ from fakekube.virt.api import (
     firmware,
     names,
     networks,
+    resource_claims,
     resources,
     volumes,
 )
@@ -41,6 +42,8 @@ def validate(path: str, spec: Spec, config: ClusterConfig) -> list[Cause]:
         *chain.from_iterable(check(path, spec) for check in _BEFORE_NETWORK),
         *architectures.foreign(path, spec, config),
         *networks.networks(path, spec, config),
+        *resource_claims.networks(path, spec, config),
+        *resource_claims.devices(path, spec, config),
         *disks.boot_order(path, spec, config),
         *chain.from_iterable(check(path, spec) for check in _BEFORE_DOMAIN),
         *disks.disks(

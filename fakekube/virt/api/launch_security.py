@@ -3,6 +3,7 @@
 Origin: kubevirt: pkg/virt-api/webhooks/{amd64,s390x}.go
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,10 @@ Spec = Mapping[str, Any]
 _GATES = {"sev": "WorkloadEncryptionSEV", "snp": "WorkloadEncryptionSEV", "tdx": "WorkloadEncryptionTDX"}
 _IDENTITY = ("authorKey", "idBlock", "idAuth")
 _HIGHEST_POLICY = 2**64
+_NUMBER = re.compile(
+    "0[xX]((?:_?[0-9a-fA-F])+)|0[bB]((?:_?[01])+)|0[oO]((?:_?[0-7])+)|(0(?:_?[0-7])*)|([1-9](?:_?[0-9])*)"
+)
+_BASES = (16, 2, 8, 8, 10)
 
 
 def launch_security(path: str, spec: Spec, config: ClusterConfig) -> Iterator[Cause]:
@@ -74,8 +79,8 @@ def _nested_paging(where: str, wanted: Spec, spec: Spec) -> Iterator[Cause]:
 
 def _is_number(text: str) -> bool:
     """Whether it is one of 64 bits, in any of Go's notations."""
-    try:
-        octal = len(text) > 1 and text.isdecimal() and text[0] == "0"
-        return 0 <= int(text, 8 if octal else 0) < _HIGHEST_POLICY and text[0] not in "+-"
-    except ValueError:
+    found = _NUMBER.fullmatch(text)
+    if found is None:
         return False
+    digits, base = next((digits, base) for digits, base in zip(found.groups(), _BASES, strict=True) if digits)
+    return int(digits.replace("_", ""), base) < _HIGHEST_POLICY

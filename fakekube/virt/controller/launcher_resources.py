@@ -90,7 +90,7 @@ def compute(vmi: Obj, settings: Settings) -> Object:
         limits["ephemeral-storage"] = _more(limits["ephemeral-storage"], _DISK_FILES)
     devices = _devices(vmi, settings)
     made: Object = {"limits": limits | devices, "requests": requests | devices}
-    if claims := _claims(domain):
+    if claims := _claims(vmi["spec"]):
         made["claims"] = claims
     return made
 
@@ -196,9 +196,12 @@ def _devices(vmi: Obj, settings: Settings) -> dict[str, str]:
     return made | {own: str(number) for own, number in counts.items()}
 
 
-def _claims(domain: Obj) -> list[Object]:
-    """The requests of resource claims its devices come from."""
-    listed = [one for kind in ("gpus", "hostDevices") for one in dig(domain, "devices", kind, default=())]
+def _claims(spec: Obj) -> list[Object]:
+    """The requests of resource claims its devices come from, and its networks' cards."""
+    listed = [
+        one for kind in ("gpus", "hostDevices") for one in dig(spec, "domain", "devices", kind, default=())
+    ]
+    listed += [one["resourceClaim"] for one in spec.get("networks") or () if "resourceClaim" in one]
     found = [(one["claimName"], one.get("requestName")) for one in listed if one.get("claimName")]
     return [
         {"name": claim, **({"request": request} if request else {})}
