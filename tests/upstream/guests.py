@@ -135,9 +135,8 @@ class Guest:
         self, verb: str, options: Object | None = None, kind: str = "virtualmachineinstances"
     ) -> str:
         """Call a subresource; what it says where it refuses."""
-        status, answer = await self.suite.call(
-            "PUT", f"{SUBRESOURCES}/{kind}/{self.name}/{verb}", options or {}
-        )
+        path = f"{SUBRESOURCES.replace(NS, self.space)}/{kind}/{self.name}/{verb}"
+        status, answer = await self.suite.call("PUT", path, options or {})
         return str(answer["message"]) if status >= 400 else ""
 
     async def events(self, kind: str = "Warning") -> list[str]:

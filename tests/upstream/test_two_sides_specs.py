@@ -287,6 +287,29 @@ async def test_disks(suite: Suite) -> None:
     await has_strategy(target, "Always", 20)
 
 
+@pytest.mark.parametrize("waits_paused", [False, True])
+async def test_paused_guests(suite: Suite, waits_paused: bool) -> None:
+    """[6973] A paused guest comes paused, and can be woken where it has come; one that runs does not
+    stop for a machine whose own guest would start paused."""
+    source = await guests.machine(suite, guest())
+    if not waits_paused:
+        assert await source.act("pause") == ""
+        await source.has("Paused", seconds=30)
+    target = await receiver(suite, guest(startStrategy="Paused") if waits_paused else guest())
+    sends, receives = await sent(source, target, "mig-paused")
+    await receives.succeeds()
+    await has_left(sends)
+    await migrated(target, receives)
+    await target.has("Paused", "" if waits_paused else "True", seconds=0)
+    if waits_paused:
+        return
+    (told,) = [one for one in (await target.vmi())["status"]["conditions"] if one["type"] == "Paused"]
+    assert (told["reason"], told["message"]) == ("PausedByUser", "VMI was paused by user")
+    await is_shown_as(target, "Paused")
+    assert await target.act("unpause") == ""
+    await target.has("Paused", "", seconds=30)
+
+
 async def test_persistent_state(suite: Suite) -> None:
     """A TPM's state lies on a claim of each side; where it has come to, it migrates on and survives a restart."""
     spec = guest()

@@ -11,6 +11,8 @@ from fakekube.machinery.objects import Obj, condition_is, conditions, dig, name
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler import agent, systems
 
+BY_USER = ("PausedByUser", "VMI was paused by user")
+
 
 def paused(reason: str, message: str, now: str) -> Object:
     """The condition of a guest that stands still."""
@@ -45,7 +47,7 @@ def applied(vmi: Object, verb: str, now: str) -> Object:
 def _pause(vmi: Object, now: str) -> Object:
     if condition_is(vmi, "Paused"):
         return vmi
-    return with_condition(vmi, paused("PausedByUser", "VMI was paused by user", now))
+    return with_condition(vmi, paused(*BY_USER, now))
 
 
 def _freeze(vmi: Object, _now: str) -> Object:

@@ -6,10 +6,10 @@ Origin: kubevirt: pkg/virt-handler/vm.go
 from datetime import datetime
 
 from fakekube.clock import rfc3339
-from fakekube.machinery.objects import conditions, dig
+from fakekube.machinery.objects import condition_is, conditions, dig
 from fakekube.machinery.wire import Object
 from fakekube.virt import sides
-from fakekube.virt.handler import agent, commands, domain, systems
+from fakekube.virt.handler import agent, commands, domain, migration, systems
 
 SYNC_ERROR = (
     "server error. command SyncVMI failed: \"LibvirtError(Code=1, Domain=10, Message='internal error: "
@@ -37,10 +37,27 @@ class Reports:
         self._status: Object = vmi.get("status") or {}
 
     def running(self) -> Object:
+        starts_paused = dig(self._vmi, "spec", "startStrategy") == "Paused"
+        return self._running([commands.paused(*commands.BY_USER, self._now)] if starts_paused else [])
+
+    def talking(self) -> Object:
+        return self._with_agent(self.running())
+
+    def arrived(self, source: Object | None) -> Object:
+        """A guest that comes from another instance goes on as it was there; what paused it for the copying is over."""
+        there = [one for one in conditions(source or {}) if one["type"] == "Paused"]
+        stands = [
+            commands.paused(one["reason"], one["message"], self._now)
+            for one in there
+            if one["reason"] != migration.BY_MONITOR
+        ]
+        status = self._running(stands)
+        talks = source is not None and condition_is(source, "AgentConnected")
+        return self._with_agent(status) if talks else status
+
+    def _running(self, stands: list[Object]) -> Object:
         status: Object = dict(self._status)
-        told = domain.migratability(self._vmi, self._movable)
-        if dig(self._vmi, "spec", "startStrategy") == "Paused":
-            told.append(commands.paused("PausedByUser", "VMI was paused by user", self._now))
+        told = [*domain.migratability(self._vmi, self._movable), *stands]
         kinds = {one["type"] for one in told}
         listed = [one for one in conditions(self._vmi) if one["type"] not in kinds]
         status["conditions"] = [*listed, *told]
@@ -57,9 +74,6 @@ class Reports:
         status.setdefault("currentCPUTopology", domain.cpu_topology(self._vmi))
         status.setdefault("guestOSInfo", {})
         return {member: value for member, value in status.items() if value != []}
-
-    def talking(self) -> Object:
-        return self._with_agent(self.running())
 
     def unsynced(self) -> Object:
         told: Object = {

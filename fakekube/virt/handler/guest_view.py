@@ -201,8 +201,7 @@ class GuestView(View):
             status = self.reports.ended("Succeeded")
         elif step.name == "arrive" and sides.receives(self._vmi):
             reports = Reports(step.vmi, self._pod(), self._moment, self._movable)
-            talks = self._origin.vmi is not None and condition_is(self._origin.vmi, "AgentConnected")
-            status = reports.talking() if talks else reports.running()
+            status = reports.arrived(self._origin.vmi)
         elif step.name == "complete":
             agent = condition_is(self._vmi, "AgentConnected")
             status = {

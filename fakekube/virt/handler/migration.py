@@ -14,7 +14,7 @@ TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
 _NODE = "kubevirt.io/nodeName"
 ABORTED = "Live migration has been aborted"
 PORTS = {"41111": 0, "42222": 49152}
-_BY_MONITOR = "PausedByMigrationMonitor"
+BY_MONITOR = "PausedByMigrationMonitor"
 
 Event = tuple[str, str, str]  # type, reason, message
 
@@ -99,7 +99,7 @@ def _slow(vmi: Object, uid: str, now: str, takes: float | None) -> Step | None:
     changed = with_state(vmi, mode=end)
     if end == "Paused":
         text = "VMI was paused by the migration monitor"
-        changed = commands.with_condition(changed, commands.paused(_BY_MONITOR, text, now))
+        changed = commands.with_condition(changed, commands.paused(BY_MONITOR, text, now))
     return Step("hasten", changed, copies=True)
 
 
@@ -114,8 +114,8 @@ def _arrived(vmi: Object, state: Obj, now: str) -> Step:
         if key not in ("launcherContainerImageVersion", "evacuationNodeName")
     }
     status["nodeName"] = node
-    if any(one.get("reason") == _BY_MONITOR for one in conditions(vmi)):
-        status["conditions"] = [one for one in conditions(vmi) if one.get("reason") != _BY_MONITOR]
+    if any(one.get("reason") == BY_MONITOR for one in conditions(vmi)):
+        status["conditions"] = [one for one in conditions(vmi) if one.get("reason") != BY_MONITOR]
     meta = {**vmi["metadata"], "labels": {**labels(vmi), _NODE: node}}
     return Step("arrive", {**vmi, "metadata": meta, "status": status}, (migrated(node),), copies=True)
 
