@@ -143,17 +143,51 @@ async def test_addresses(world):
     await world.installed()
     await world.defined("both", {"plugins": [{"ipam": {"type": "host-local", "ranges": ranges}}]})
     await world.defined("small", {"ipam": {"type": "whereabouts", "range": "10.10.10.0/30"}})
-    await world.defined("one", {"ipam": {"type": "static", "addresses": [{"address": "10.1.1.7/24"}]}})
+    one = {"type": "static", "addresses": [{"address": "10.1.1.7/24"}, {"address": "fd10::7/64"}]}
+    await world.defined("one", {"ipam": one})
     await world.defined("old", {"ipam": {"type": "host-local", "subnet": "10.1.1.0/24"}})
     await world.pod("a", **{NETWORKS: "both,small@s,one,old"})
     ips = {one["interface"]: one.get("ips") for one in await world.told("a") if not one.get("default")}
     first = ["10.10.10.2", "fd10:0:2::2"]
-    assert ips == {"net1": first, "s": ["10.10.10.2"], "net3": ["10.1.1.7"], "net4": ["10.1.1.2"]}
-    await world.pod("b", **{NETWORKS: "both,small"})
-    assert [one.get("ips") for one in (await world.told("b"))[1:]] == [["10.10.10.3", "fd10:0:2::3"], None]
+    assert ips == {"net1": first, "s": ["10.10.10.2"], "net3": ["10.1.1.7", "fd10::7"], "net4": ["10.1.1.2"]}
+    await world.pod("b", **{NETWORKS: "both,one"})
+    found = [one.get("ips") for one in (await world.told("b"))[1:]]
+    assert found == [["10.10.10.3", "fd10:0:2::3"], ["10.1.1.7", "fd10::7"]]
     await world.client.delete(PODS, "a", NS, grace_seconds=0)
     await world.pod("c", **{NETWORKS: "small"})
     assert (await world.told("c"))[1]["ips"] == ["10.10.10.2"]
+
+
+async def test_no_address_is_left(world):
+    """A pod for which a network has no address does not start, and takes none of another one meanwhile; the kubelet tells what
+    the plugin says. It gets the first one that is given back."""
+    await world.installed()
+    await world.defined("free", {"ipam": {"type": "host-local", "subnet": "10.2.2.0/30"}})
+    ranges = [
+        [{"subnet": "10.1.1.0/24", "rangeStart": "10.1.1.8", "rangeEnd": "10.1.1.9"}],
+        [{"subnet": "fd10::/120"}],
+    ]
+    ipam = {"type": "host-local", "ranges": ranges}
+    await world.defined("tight", {"plugins": [{"type": "bridge", "ipam": ipam}, {"type": "tuning"}]})
+    for name in "ab":
+        await world.pod(name, **{NETWORKS: "tight"})
+    await world.pod("c", **{NETWORKS: "free,tight"})
+    assert await world.phase("c") == "Pending"
+    ((_, reason, text, _),) = await world.events()
+    uid = (await world.found("c"))["metadata"]["uid"]
+    assert reason == "FailedCreatePodSandBox"
+    assert text.endswith(
+        f'plugin type="multus" name="multus-cni-network" failed (add): [default/c/{uid}:tight]: error adding container to '
+        'network "tight": plugin type="bridge" failed (add): failed to allocate for range 0: no IP addresses available in '
+        "range set: 10.1.1.8-10.1.1.9"
+    )
+    await world.pod("d", **{NETWORKS: "free"})
+    assert await world.phase("d") == "Running"
+    await world.client.delete(PODS, "d", NS, grace_seconds=0)
+    await world.client.delete(PODS, "b", NS, grace_seconds=0)
+    await world.cluster.settle()
+    assert await world.phase("c") == "Running"
+    assert [one["ips"] for one in (await world.told("c"))[1:]] == [["10.2.2.2"], ["10.1.1.9", "fd10::4"]]
 
 
 async def test_a_card(world):
@@ -192,7 +226,28 @@ def test_any_status(text):
     assert networks.there({"metadata": {"annotations": {STATUS: text}}}) == []
 
 
+@pytest.mark.parametrize(
+    ("ipam", "found"),
+    [
+        ({"subnet": "10.1.1.0/24"}, ["10.1.1.0/24"]),
+        ({"subnet": "10.1.1.0/24", "rangeStart": "10.1.1.20"}, ["10.1.1.20-10.1.1.254"]),
+        ({"subnet": "10.1.1.0/24", "rangeEnd": "10.1.1.20"}, ["10.1.1.1-10.1.1.20"]),
+        ({"ranges": [[{"subnet": "10.1.1.0/30"}, {"subnet": "10.1.2.0/30"}]]}, ["10.1.1.0/30,10.1.2.0/30"]),
+        ({"range": "10.1.1.20-10.1.1.29/24"}, ["10.1.1.20-10.1.1.29"]),
+        ({"range": "10.1.1.0/24", "range_start": "10.1.1.9", "range_end": "10.1.1.9"}, ["10.1.1.9-10.1.1.9"]),
+        ({"ipRanges": [{"range": "10.1.1.0/24"}, {"range": "fd10::/64"}]}, ["10.1.1.0/24", "fd10::/64"]),
+        ({"subnet": "what"}, []),
+        ({"range": "10.1.1.9-10.1.1.1/24"}, []),
+        ({"type": "dhcp"}, []),
+    ],
+)
+def test_ranges_of_plugins(ipam, found):
+    """Ranges are said as each plugin has them said; one that is none gives no addresses."""
+    config = json.dumps({"ipam": ipam})
+    assert [one.range for one in networks.sources({"spec": {"config": config}})] == found
+
+
 @pytest.mark.parametrize("text", ["what", "[]", "1", '{"plugins": [1]}', ""])
 def test_any_configuration(text):
     """A configuration nobody can read has no addresses."""
-    assert list(networks.ranges({"spec": {"config": text}})) == []
+    assert list(networks.sources({"spec": {"config": text}})) == []

@@ -1,7 +1,12 @@
-"""Addresses handed out: of each range the next free one, round and round. A range's first address is its gateway's."""
+"""Addresses handed out: of each range the next free one, round and round.
+
+A range is a subnet, whose first address is its gateway's, or what lies from one address to another (`10.0.0.5-10.0.0.9`), or
+several of these, with commas between.
+"""
 
 from collections.abc import Iterator
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
+from itertools import chain
 
 from fakekube.machinery.objects import Obj, dig, name, uid
 
@@ -34,10 +39,12 @@ class Addresses:
         self._by_owner[owner] = address
         self._taken.add(address)
 
-    def release(self, owner: str) -> None:
+    def release(self, owner: str) -> bool:
+        """Whether it had one."""
         address = self._by_owner.pop(owner, None)
         if address is not None:
             self._taken.discard(address)
+        return address is not None
 
 
 def of_pod(addresses: Addresses, pod: Obj, node: Obj) -> str:
@@ -49,16 +56,39 @@ def of_pod(addresses: Addresses, pod: Obj, node: Obj) -> str:
     return str(known)
 
 
-def _around(cidr: str) -> tuple[Iterator[str], int]:
+def usable(range_: str) -> str:
+    """A range as host-local tells it: from which address to which. Raises ValueError where it is none."""
+    return ",".join(f"{kind(first)}-{kind(last)}" for kind, first, last in map(_bounds, range_.split(",")))
+
+
+def _around(range_: str) -> tuple[Iterator[str], int]:
     """The addresses of a range for ever, and how many it has."""
-    network = ip_network(cidr, strict=False)
-    first, last = int(network.network_address) + 2, int(network.broadcast_address)
-    if network.num_addresses <= 2:
-        first, last = int(network.network_address), int(network.broadcast_address) + 1
-    kind = type(network.network_address)
+    parts = []
+    for one in range_.split(","):
+        kind, first, last = _bounds(one)
+        gateway = first if "-" not in one and last > first else None
+        parts.append((kind, range(first if gateway is None else first + 1, last + 1)))
 
     def forever() -> Iterator[str]:
         while True:
-            yield from (str(kind(number)) for number in range(first, last))
+            yield from chain.from_iterable(map(str, map(kind, numbers)) for kind, numbers in parts)
 
-    return forever(), network.num_addresses
+    return forever(), sum(numbers.stop - numbers.start for _, numbers in parts)
+
+
+def _bounds(one: str) -> tuple[type, int, int]:
+    """Of which family it is, and its first and last address."""
+    if "-" in one:
+        first, last = (ip_address(part.strip()) for part in one.split("-", 1))
+        if first.version != last.version or int(first) > int(last):
+            raise ValueError(f"{one} is no range")
+        return type(first), int(first), int(last)
+    network = ip_network(one, strict=False)
+    first, last = int(network.network_address), int(network.broadcast_address)
+    if network.num_addresses <= 2:
+        return type(network.network_address), first, last
+    return (
+        type(network.network_address),
+        first + 1,
+        last - (network.version == 4),
+    )  # the other has no broadcasts

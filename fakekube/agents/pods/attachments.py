@@ -1,16 +1,18 @@
-"""Multus as pods meet it: those that name networks do not start before all of them are defined, and tell of them then.
+"""Multus as pods meet it: those that name networks do not start before all of them are defined and have addresses for them, and
+tell of them then. Addresses are given out as host-local does it, but once for all nodes; who gets none hears its words.
 
 Without the type NetworkAttachmentDefinition every network is taken for granted. Its definitions are followed from the first pod
 on that names one.
-Upstream: multus-cni: pkg/multus/multus.go (CmdAdd), pkg/k8sclient/k8sclient.go
+Upstream: multus-cni: pkg/multus/multus.go (CmdAdd), pkg/k8sclient/k8sclient.go; plugins: plugins/ipam/host-local
 """
 
 import asyncio
 import hashlib
 from collections.abc import Callable
+from itertools import count
 
 from fakekube.agents.pods import networks
-from fakekube.agents.pods.addresses import Addresses
+from fakekube.agents.pods.addresses import Addresses, usable
 from fakekube.agents.pods.needs import Needs
 from fakekube.agents.pods.networks import Wanted
 from fakekube.client.client import Client
@@ -18,7 +20,7 @@ from fakekube.client.late import LateInformer
 from fakekube.client.recorder import WARNING, Recorder
 from fakekube.clock import Clock
 from fakekube.ids import Ids
-from fakekube.machinery.objects import dig, name, namespace, uid
+from fakekube.machinery.objects import dig, key, name, namespace, uid
 from fakekube.machinery.resources import NETWORK_ATTACHMENT_DEFINITIONS
 from fakekube.machinery.wire import Object
 
@@ -40,6 +42,8 @@ class Attachments:
         self._recorder = Recorder(client, "multus", clock=clock, ids=ids)
         self._told: set[tuple[str, str]] = set()  # pods and what they lack, of which Multus has told
         self._addresses: dict[str, Addresses] = {}  # by network
+        self._short: set[str] = set()  # keys of pods for which there was no address
+        self._wake = wake
 
     @property
     def idle(self) -> bool:
@@ -56,8 +60,17 @@ class Attachments:
         if asked and self._needs.undecided(pod):
             return None
         missing = [one for one in asked if self._needs.find(_KIND, one.key) is None]
-        if not missing or not self._definitions.established:
-            return []
+        if missing and self._definitions.established:
+            return [{"message": _failed(pod, self._undefined(pod, missing))}]
+        for one in asked:
+            if not one.default and (why := self._allocate(pod, one)[1]):
+                self._give_back(pod)
+                self._short.add(key(pod))
+                said = f"[{_called(pod)}:{one.name}]: error adding container to network"
+                return [{"message": _failed(pod, f'{said} "{one.name}": {why}')}]
+        return []
+
+    def _undefined(self, pod: Object, missing: list[Wanted]) -> str:
         for one in missing:
             self._needs.wait(pod, _KIND, one.key)
         gone = missing[0]
@@ -66,17 +79,13 @@ class Attachments:
             f'{NETWORK_ATTACHMENT_DEFINITIONS.qualified} "{gone.name}" not found'
         )
         self._tell(pod, gone, why)
-        text = (
-            "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "
-            f'"{_sandbox(pod)}": plugin type="multus" name="multus-cni-network" failed (add): Multus: '
-            f"[{namespace(pod)}/{name(pod)}/{uid(pod)}]: {_LOADING}{_OF_DEFAULT if gone.default else _OF_POD}"
-            f"getKubernetesDelegate: {why}"
-        )
-        return [{"message": text}]
+        of = _OF_DEFAULT if gone.default else _OF_POD
+        return f"Multus: [{_called(pod)}]: {_LOADING}{of}getKubernetesDelegate: {why}"
 
     def status(self, pod: Object, address: str) -> str:
         """The annotation to be written when a pod's networks are set up."""
-        ips = {one.interface: self._allocate(pod, one) for one in networks.wanted(pod) if not one.default}
+        asked = [one for one in networks.wanted(pod) if not one.default]
+        ips = {one.interface: self._allocate(pod, one)[0] for one in asked}
         return networks.status(pod, address, ips, self._definitions.get)
 
     def note(self, old: Object | None, new: Object | None) -> None:
@@ -87,24 +96,43 @@ class Attachments:
         over = new is None or dig(new, "status", "phase") in ("Succeeded", "Failed")
         if over:
             self._told = {one for one in self._told if one[0] != uid(pod)}
+            self._release(pod)
+            return
         for entry in networks.there(pod):
             addresses = self._addresses.setdefault(str(entry.get("name")), Addresses())
             for number, address in enumerate(entry.get("ips") or ()):
-                owner = _owner(pod, str(entry.get("interface")), number)
-                if over:
-                    addresses.release(owner)
-                else:
-                    addresses.take(owner, address)
+                addresses.take(_owner(pod, str(entry.get("interface")), number), address)
 
-    def _allocate(self, pod: Object, one: Wanted) -> list[str]:
-        """An address of each range of a network, as far as there are any."""
-        definition = self._definitions.get(one.key) or {}
+    def _release(self, pod: Object) -> None:
+        self._give_back(pod)
+        self._short.discard(key(pod))
+        for other in sorted(self._short):
+            self._wake(other)
+        self._short.clear()
+
+    def _give_back(self, pod: Object) -> None:
+        """All addresses of a pod, whether it has told of them or not."""
+        told = ((str(one.get("name")), str(one.get("interface"))) for one in networks.there(pod))
+        for network, interface in (*told, *((one.key, one.interface) for one in networks.wanted(pod))):
+            addresses, number = self._addresses.get(network), count()
+            while addresses and addresses.release(_owner(pod, interface, next(number))):
+                pass
+
+    def _allocate(self, pod: Object, one: Wanted) -> tuple[list[str], str]:
+        """An address of each source of a network, as far as there are any; or why there are none."""
         addresses = self._addresses.setdefault(one.key, Addresses())
-        found = [
-            addresses.of(_owner(pod, one.interface, number), cidr)
-            for number, cidr in enumerate(networks.ranges(definition))
-        ]
-        return [address for address in found if address is not None]
+        found = []
+        for number, source in enumerate(networks.sources(self._definitions.get(one.key) or {})):
+            owner = _owner(pod, one.interface, number)
+            if source.fixed:
+                addresses.take(owner, source.range)
+            address = addresses.of(owner, source.range)
+            if address is None:
+                plugin = f'plugin type="{source.plugin}" failed (add): ' if source.plugin else ""
+                text = f"no IP addresses available in range set: {usable(source.range)}"
+                return [], f"{plugin}failed to allocate for range {number}: {text}"
+            found.append(address)
+        return found, ""
 
     def _tell(self, pod: Object, gone: Wanted, why: str) -> None:
         if (uid(pod), gone.key) not in self._told:
@@ -114,6 +142,18 @@ class Attachments:
 
 def _owner(pod: Object, interface: str, number: int) -> str:
     return f"{uid(pod)} {interface} {number}"
+
+
+def _called(pod: Object) -> str:
+    return f"{namespace(pod)}/{name(pod)}/{uid(pod)}"
+
+
+def _failed(pod: Object, why: str) -> str:
+    """What the kubelet says of a pod Multus does not attach."""
+    return (
+        "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "
+        f'"{_sandbox(pod)}": plugin type="multus" name="multus-cni-network" failed (add): {why}'
+    )
 
 
 def _sandbox(pod: Object) -> str:

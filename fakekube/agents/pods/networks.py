@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fakekube.agents.pods.addresses import usable
 from fakekube.machinery.objects import Obj, annotations, dig, namespace, uid
 
 NETWORKS, DEFAULT_NETWORK = "k8s.v1.cni.cncf.io/networks", "v1.multus-cni.io/default-network"
@@ -96,20 +97,57 @@ def status(
     return f"[{','.join(json.dumps(one, indent=4) for one in told)}]"
 
 
-def ranges(definition: Obj) -> Iterator[str]:
-    """The ranges addresses of a network are taken from, one address from each."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a network's addresses come from; each gives one."""
+
+    range: str  # see `addresses`
+    plugin: str = ""  # the one of a list that asks for them
+    fixed: bool = False  # everybody's is the same
+
+
+def sources(definition: Obj) -> Iterator[Source]:
+    """Those that can be read."""
     try:
         config = json.loads(dig(definition, "spec", "config") or "{}")
     except ValueError:
         return
-    plugins = [config, *(dig(config, "plugins") or ())] if isinstance(config, dict) else ()
-    for ipam in (one["ipam"] for one in plugins if isinstance(one, dict) and one.get("ipam")):
-        for subnet in (ipam.get("subnet"), ipam.get("range")):
-            if subnet:
-                yield str(subnet)
-        yield from (str(group[0]["subnet"]) for group in ipam.get("ranges") or () if group)
-        yield from (str(one["range"]) for one in ipam.get("ipRanges") or ())
-        yield from (str(one["address"]).partition("/")[0] for one in ipam.get("addresses") or ())
+    if not isinstance(config, dict):
+        return
+    for one in (config, *(config.get("plugins") or ())):
+        if not isinstance(one, dict) or not isinstance(one.get("ipam"), dict):
+            continue
+        ipam, plugin = one["ipam"], "" if one is config else str(one.get("type") or "")
+        for address in ipam.get("addresses") or ():
+            yield Source(str(address["address"]).partition("/")[0], plugin, fixed=True)
+        for text in _ranges(ipam):
+            try:
+                usable(text)
+            except ValueError:
+                continue
+            yield Source(text, plugin)
+
+
+def _ranges(ipam: dict[str, Any]) -> Iterator[str]:
+    """As host-local and whereabouts have them."""
+    if ipam.get("subnet"):
+        yield _range(ipam, "subnet", "rangeStart", "rangeEnd")
+    for group in ipam.get("ranges") or ():
+        yield ",".join(_range(one, "subnet", "rangeStart", "rangeEnd") for one in group)
+    for one in (ipam, *(ipam.get("ipRanges") or ())):
+        if one.get("range"):
+            yield _range(one, "range", "range_start", "range_end")
+
+
+def _range(given: dict[str, Any], member: str, start: str, end: str) -> str:
+    within = str(given[member])
+    first, has_both, last = within.rpartition("/")[0].partition("-")
+    if has_both:  # 10.0.0.5-10.0.0.9/24
+        return f"{first}-{last}"
+    if not given.get(start) and not given.get(end):
+        return within
+    first, _, last = usable(within).partition("-")
+    return f"{given.get(start) or first}-{given.get(end) or last}"
 
 
 def _digest(pod: Obj, interface: str) -> bytes:
