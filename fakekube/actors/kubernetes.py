@@ -98,7 +98,8 @@ def _kubelet(at: Setting) -> Made:
             handler.deeds.kill(node, processes)
 
     async def guest(pod: Object, port: int) -> "Serve | None":
-        """A port of KubeVirt's own pods, or of a virtual machine where a virt-handler of ours plays it."""
+        """A port of KubeVirt's own pods, or of a virtual machine where a virt-handler of ours plays it. Raises
+        ConnectionRefusedError where that one lets nobody in."""
         from fakekube.virt.operator import health  # and TLS with it
 
         if (well := health.of_pod(pod, port, at.client)) is not None:
@@ -108,8 +109,8 @@ def _kubelet(at: Setting) -> Made:
             return None
         try:
             return await handler.open(objects.namespace(pod), owner["name"], "portforward", port)
-        except ApiError:
-            return None
+        except ApiError as error:
+            raise ConnectionRefusedError(error.message) from error
 
     pace = PACES[at.pace]
     kubelet = Kubelet(

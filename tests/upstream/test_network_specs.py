@@ -1,15 +1,20 @@
 """Interfaces of guests as tests/network has them: told in the status, plugged in and out, links set up and down.
 
-Origin: kubevirt: tests/network/{hotplug_bridge,link_state,multiqueue,primary_pod_network,vmi_multus,vmi_networking}.go, tests/libnet/hotplug.go
+Origin: kubevirt: tests/network/{hotplug_bridge,link_state,multiqueue,port_forward,primary_pod_network,vmi_multus,vmi_networking}.go,
+tests/libnet/hotplug.go
 """
 
 from typing import Any
 
+import aiohttp
 import pytest
 
+from tests.upstream import consoles
 from tests.upstream.conftest import Make, Object, Suite, conditions
 from tests.upstream.guests import (
     MIGRATIONS,
+    PODS,
+    SUBRESOURCES,
     VMIS,
     Guest,
     Migration,
@@ -290,6 +295,30 @@ async def test_ports_and_service_meshes(suite: Suite) -> None:
     assert marks["istio.io/reroute-virtual-interfaces"] == "k6t-eth0"
     kept = (await vmi.vmi())["spec"]["domain"]["devices"]["interfaces"][0]["ports"]
     assert [one["port"] for one in kept] == [1500, 22]
+
+
+@pytest.mark.parametrize(
+    "declared", [[{"port": 1501}], [], [{"port": 80}]], ids=["declared", "none", "other"]
+)
+async def test_forwarded_ports(suite: Suite, declared: list[Object]) -> None:
+    """What comes for a port reaches a server in a masqueraded guest, unless the guest lists other ports only; the same by way of
+    its launcher."""
+    spec = guest("cirros")
+    spec["domain"]["devices"]["interfaces"] = [{"name": "default", "masquerade": {}, "ports": declared}]
+    vmi = await instance(suite, spec)
+    await consoles.login_to_cirros(vmi)
+    assert await consoles.run(vmi, "nc -klp 1501 -e printf 'Hello World!'&")
+    url = f"{suite.url}{SUBRESOURCES}/virtualmachineinstances/{vmi.name}/portforward/1501/tcp"
+    async with aiohttp.ClientSession() as session:
+        try:
+            async with session.ws_connect(url, protocols=["plain.kubevirt.io"]) as socket:
+                heard = await socket.receive_bytes(timeout=5)
+        except aiohttp.WSServerHandshakeError:
+            heard = b""
+    assert heard == (b"" if declared == [{"port": 80}] else b"Hello World!")
+    pod = (await vmi.pod())["metadata"]["name"]
+    reached = [(await suite.call("GET", f"{PODS}/{pod}:{port}/proxy/"))[0] == 200 for port in (80, 8080)]
+    assert reached == [declared != [{"port": 1501}], not declared]
 
 
 async def test_binding_plugins(suite: Suite) -> None:

@@ -21,7 +21,7 @@ _PORTS = {"http": 80, "https": 443}
 _END = b"\r\n\r\n"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # sockets are kept in sets
 class _End:
     """One end of a connection within this process."""
 
@@ -78,6 +78,7 @@ async def _said(serve: Serve, request: bytes, *, secure: bool) -> bytes:
     near, far = _End(), _End()
     far.coming, far.going = near.going, near.coming
     serving = asyncio.ensure_future(serve(far))
+    serving.add_done_callback(lambda _: near.coming.put_nowait(None))
     socket: WebSocket = Secured(near, _trusting(), server_side=False) if secure else near
     answer = b""
     try:

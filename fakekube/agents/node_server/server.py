@@ -70,7 +70,10 @@ class NodeServer:
 
     async def dial(self, pod: Object, port: int) -> Serve | None:
         """How to talk to what listens on a port of the pod; None where nothing does."""
-        found = await self._guests(pod, port)
+        try:
+            found = await self._guests(pod, port)
+        except ConnectionRefusedError:
+            return None
         if found is not None:
             return found
         service = listening.of_pod(pod, port)

@@ -79,10 +79,10 @@ def _around(range_: str) -> tuple[Iterator[str], int]:
 def _bounds(one: str) -> tuple[type, int, int]:
     """Of which family it is, and its first and last address."""
     if "-" in one:
-        first, last = (ip_address(part.strip()) for part in one.split("-", 1))
-        if first.version != last.version or int(first) > int(last):
+        low, high = (ip_address(part.strip()) for part in one.split("-", 1))
+        if low.version != high.version or int(low) > int(high):
             raise ValueError(f"{one} is no range")
-        return type(first), int(first), int(last)
+        return type(low), int(low), int(high)
     network = ip_network(one, strict=False)
     first, last = int(network.network_address), int(network.broadcast_address)
     if network.num_addresses <= 2:

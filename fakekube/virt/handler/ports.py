@@ -1,16 +1,24 @@
-"""What listens inside a guest: SSH on 22 that lets nobody in, HTTP on 80 and 8080, an echo on the ports its spec declares.
+"""What listens inside a guest: SSH on 22 that lets nobody in, HTTP on 80 and 8080, an echo on the ports its spec declares; and
+what of it is reached from outside: an interface behind its pod's address passes on the ports that it lists, or all.
 
 Pure: a service is a function from the bytes so far to what it answers.
+Origin: kubevirt: pkg/network/setup/masquerade
 """
+
+from collections.abc import Iterator
 
 from fakekube.agents.node_server.listening import ECHO, NO_SHELL, SSH, WEB, Said, Service, page, saying
 from fakekube.machinery.objects import Obj, dig
 
-__all__ = ["ECHO", "WEB", "Said", "Service", "service"]
+__all__ = ["ECHO", "WEB", "Said", "Service", "is_passed_on", "service"]
+
+_BEHIND = {"masquerade", "passtBinding"}  # how an interface is bound behind its pod's address
 
 
 def service(vmi: Obj, hostname: str, port: int, protocol: str, started: str | None = None) -> Service | None:
     """What listens on a port; None: the connection is refused. `started`: what a server says that somebody has started."""
+    if not is_passed_on(vmi, port, protocol):
+        return None
     if started is not None:
         return saying(started)
     if protocol == "udp":
@@ -22,6 +30,16 @@ def service(vmi: Obj, hostname: str, port: int, protocol: str, started: str | No
     return ECHO if port in _declared(vmi) else None
 
 
+def is_passed_on(vmi: Obj, port: int, protocol: str) -> bool:
+    """Whether what comes for a port reaches the guest."""
+    listed = [one for own in _interfaces(vmi) if own.keys() & _BEHIND for one in own.get("ports") or ()]
+    known = {(int(one["port"]), str(one.get("protocol") or "TCP").lower()) for one in listed}
+    return not known or (port, protocol) in known
+
+
 def _declared(vmi: Obj) -> set[int]:
-    interfaces = dig(vmi, "spec", "domain", "devices", "interfaces", default=())
-    return {int(one["port"]) for interface in interfaces for one in interface.get("ports") or ()}
+    return {int(one["port"]) for own in _interfaces(vmi) for one in own.get("ports") or ()}
+
+
+def _interfaces(vmi: Obj) -> Iterator[Obj]:
+    yield from dig(vmi, "spec", "domain", "devices", "interfaces", default=())

@@ -42,7 +42,7 @@ def passes(vmi: Obj, probe: Probe, listening: Collection[int]) -> bool:
         return False
     number = int(port)
     if number in listening:
-        return True
+        return ports.is_passed_on(vmi, number, "tcp")
     return ports.service(vmi, "", number, "tcp") is not None and (
         "httpGet" not in probe or number in ports.WEB
     )

@@ -40,6 +40,15 @@ def test_what_passes(probe, true, passes):
     assert probing.passes(vmi(*true), probe, {1500}) is passes
 
 
+def test_ports_that_are_passed_on():
+    """A port that an interface behind its pod's address does not list is probed in vain, whoever listens there."""
+    listed = [{"name": "default", "masquerade": {}, "ports": [{"port": 1500}]}]
+    guest = {"spec": {"domain": {"devices": {"interfaces": listed}}}}
+    assert probing.passes(guest, {"tcpSocket": {"port": 1500}}, {1500})
+    assert not probing.passes(guest, {"tcpSocket": {"port": 1501}}, {1501})
+    assert not probing.passes(guest, {"httpGet": {"port": 80}}, ())
+
+
 def test_when_it_counts():
     """Ten seconds after its own delay a probe begins; it has failed when it did so often enough in a row."""
     probe = {"initialDelaySeconds": 90, "periodSeconds": 5, "failureThreshold": 3}
