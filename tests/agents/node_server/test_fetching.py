@@ -19,7 +19,7 @@ async def dial(address, port):
         raise ConnectionError
 
     async def keep_a_list(socket):
-        assert socket in {socket}
+        assert len({socket, socket}) == 1
         await listening.converse(listening.page("b"), socket)
 
     return {81: keep_a_list, 82: fail}.get(port, hang_up)
