@@ -67,17 +67,18 @@ class NodeController:
         await self._client.patch(NODES, name(node), None, patch, type="strategic")
 
     async def _tell_of_orphans(self, node: Object) -> bool:
-        """Tell of guests on a node without a virt-handler pod. Without exactly one DaemonSet nothing more is done."""
+        """Tell of guests on a node without a virt-handler pod, unless one is still to come. Nothing more is done where there is
+        none, and not exactly one DaemonSet of them."""
         if not self._informers.vmis.by_index(BY_NODE, name(node)):
             return True
-        sets = await self._client.list(DAEMON_SETS, label_selector=_HANDLER)
-        if len(sets.items) != 1:
+        here = f"spec.nodeName={name(node)}"
+        if (await self._client.list(PODS, label_selector=_HANDLER, field_selector=here)).items:
+            return True
+        sets = (await self._client.list(DAEMON_SETS, label_selector=_HANDLER)).items
+        if len(sets) != 1:
             log.error("shouuld only be running one virt-handler DaemonSet")  # sic
             return False
-        found = await self._client.list(
-            PODS, label_selector=_HANDLER, field_selector=f"spec.nodeName={name(node)}"
-        )
-        if not found.items:
+        if _has_settled(sets[0]):
             message = (
                 "virt-handler is not present, there are orphaned vmis on this node. "
                 "Run virt-handler on this node to migrate or remove them."
@@ -106,6 +107,14 @@ class NodeController:
             dig(pod, "spec", "nodeName") == node and not pods.is_finished(pod) and not _all_exited(pod)
             for pod in self._informers.pods.by_index(BY_OWNER, uid(vmi))
         )
+
+
+def _has_settled(daemon_set: Object) -> bool:
+    desired, *present = (
+        dig(daemon_set, "status", member, default=0)
+        for member in ("desiredNumberScheduled", "currentNumberScheduled", "numberReady")
+    )
+    return desired in present
 
 
 def _all_exited(pod: Object) -> bool:

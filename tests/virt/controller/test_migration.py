@@ -452,28 +452,70 @@ async def test_silent_node(world):
         assert vmi["status"]["nodeName"] == "node02"
 
 
-async def test_lost_guest(world):
-    """V-218, F-24: on a silent node a guest whose launcher has ended is lost."""
-    await world.running_vm(strategy="Once")
-    meta = {"name": "virt-handler", "namespace": NS, "labels": {"kubevirt.io": "virt-handler"}}
-    labels = {"kubevirt.io": "virt-handler"}
-    pod = {
-        "metadata": {"labels": labels},
-        "spec": {"containers": [{"name": "virt-handler", "image": "virt-handler"}]},
+HANDLER = {"kubevirt.io": "virt-handler"}
+HANDLING = {"containers": [{"name": "virt-handler", "image": "virt-handler"}]}
+
+
+async def has_handlers(world, **status):
+    """A DaemonSet of virt-handlers, and how far it has come."""
+    spec = {
+        "selector": {"matchLabels": HANDLER},
+        "template": {"metadata": {"labels": HANDLER}, "spec": HANDLING},
     }
-    spec = {"selector": {"matchLabels": labels}, "template": pod}
-    await world.client.create(
-        DAEMON_SETS, {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": meta, "spec": spec}
+    meta = {"name": "virt-handler", "namespace": NS, "labels": HANDLER}
+    made = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": meta, "spec": spec}
+    found = await world.client.create(DAEMON_SETS, made)
+    await world.client.update(
+        DAEMON_SETS, {**found, "status": {**found["status"], **status}}, subresource="status"
     )
+
+
+async def loses_its_launcher(world):
+    """On a node that is silent."""
     await silence(world)
     (pod,) = world.pods()
     status = launcher.ended(pod, launcher.COMPLETED, rfc3339(world.clock.now()))
     await world.client.update(PODS, {**pod, "status": status}, subresource="status")
+
+
+def is_lost(world):
+    vmi = world.vmi()["status"]
+    return (vmi["phase"], vmi.get("reason")) == ("Failed", "NodeUnresponsive")
+
+
+def orphans_told(world):
+    return any("there are orphaned vmis on this node" in one[2] for one in world.events("node01", "Node"))
+
+
+@pytest.mark.parametrize(
+    ("desired", "current", "told"), [(0, 0, True), (2, 2, True), (2, 1, False)], ids=["none", "all", "some"]
+)
+async def test_lost_guest(world, desired, current, told):
+    """V-218, F-24: on a silent node a guest whose launcher has ended is lost. That nobody is there to look after guests is told,
+    unless somebody is still to come."""
+    await world.running_vm(strategy="Once")
+    await has_handlers(
+        world, desiredNumberScheduled=desired, currentNumberScheduled=current, numberReady=current
+    )
+    await loses_its_launcher(world)
     await world.elapse(400)
-    assert (world.vmi()["status"]["phase"], world.vmi()["status"]["reason"]) == ("Failed", "NodeUnresponsive")
+    assert is_lost(world)
     message = "virt-handler on node node01 is not responsive, marking VMI as failed"
-    told = [one[:3] for one in world.events("vm", "VirtualMachineInstance")]
-    assert ("Normal", "NodeUnresponsive", message) in told
+    events = [one[:3] for one in world.events("vm", "VirtualMachineInstance")]
+    assert ("Normal", "NodeUnresponsive", message) in events
+    assert orphans_told(world) is told
+
+
+async def test_lost_guest_of_a_handler(world):
+    """V-218: where there is a virt-handler, silent as it is, nobody looks at what it belongs to, and no guest is an orphan."""
+    await world.running_vm(strategy="Once")
+    meta = {"name": "handler", "namespace": NS, "labels": HANDLER}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {**HANDLING, "nodeName": "node01"}}
+    await world.client.create(PODS, pod)
+    await loses_its_launcher(world)
+    await world.elapse(400)
+    assert is_lost(world)
+    assert not orphans_told(world)
 
 
 async def test_node_without_heartbeat(world):
