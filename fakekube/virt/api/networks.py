@@ -19,8 +19,8 @@ _DISCONTINUED = {
 }
 _MODELS = ("e1000", "e1000e", "igb", "ne2k_pci", "pcnet", "rtl8139", "virtio")
 _NAME = re.compile(r"[A-Za-z0-9-_]+")
-_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2})*")
-_PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?")
+_MAC_PART = re.compile("[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}")
+_PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?")
 _HIGHEST_PORT = 65536
 _MAC_BYTES = 6
 
@@ -104,7 +104,7 @@ def _binding(
     if count != 1:
         yield Cause(
             f"logical {name} interface must have exactly one binding method or binding plugin",
-            f"{here}.binding",
+            here,
         )
     if interface.get("masquerade") is not None:
         if network.get("pod") is None:
@@ -119,6 +119,11 @@ def _binding(
         yield Cause(
             "Bridge on pod network configuration is not enabled under kubevirt-config", f"{here}.name"
         )
+    if interface.get("passtBinding") is not None:
+        if not config.gate("PasstBinding"):
+            yield Cause("PasstBinding feature gate is not enabled", f"{here}.name")
+        if network.get("pod") is None:
+            yield Cause("PasstBinding interface only implemented with pod network", f"{here}.name")
 
 
 def _names(
@@ -160,15 +165,24 @@ def _fields(here: str, interface: Mapping[str, Any], network: Mapping[str, Any])
             f"interface {here}.name uses model {model} that is not supported.", f"{here}.model"
         )
     mac = interface.get("macAddress")
-    if mac and not _MAC.fullmatch(mac):
+    if mac and not _mac_bytes(mac):
         yield Cause(f"interface {here}.name has malformed MAC address ({mac}).", f"{here}.macAddress")
-    elif mac and len(re.split("[:-]", mac)) > _MAC_BYTES:
+    elif mac and _mac_bytes(mac) > _MAC_BYTES:
         yield Cause(f"interface {here}.name has MAC address ({mac}) that is too long.", f"{here}.macAddress")
     pci = interface.get("pciAddress")
     if pci and not disks.PCI.fullmatch(pci):
         yield Cause(f"interface {here}.name has malformed PCI address ({pci}).", f"{here}.pciAddress")
     if network.get("pod") is not None:
         yield from _ports(f"{here}.ports", interface.get("ports") or [])
+
+
+def _mac_bytes(mac: str) -> int:
+    """How many bytes it has, as Go reads it: each after a colon, each after a hyphen, or every two after a dot; 0: it is none."""
+    separator = next((one for one in ":-." if one in mac), " ")
+    parts, digits = mac.split(separator), 4 if separator == "." else 2
+    right = all(len(part) == digits and _MAC_PART.fullmatch(part) for part in parts)
+    count = len(parts) * digits // 2
+    return count if right and count in (6, 8, 20) else 0
 
 
 def _ports(field: str, ports: list[dict[str, Any]]) -> Iterator[Cause]:
