@@ -1,7 +1,9 @@
 """Upstream's functional specs of evictions: blocked or let through, told, moved away, and drained nodes.
 
-Origin: kubevirt: tests/migration/{eviction_strategy,evacuation}.go
+Origin: kubevirt: tests/migration/{eviction_strategy,evacuation}.go, pkg/virt-controller/watch/{vm,vmi}
 """
+
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,7 @@ from tests.upstream.guests import (
 FAILS = "kubevirt.io/func-test-force-launcher-migration-failure"
 EVACUATION = {"kubevirt.io/evacuationMigration": "node"}
 LEAVING = "descheduler.alpha.kubernetes.io/eviction-in-progress"
+SPARED, OUTDATED = "descheduler.alpha.kubernetes.io/prefer-no-eviction", "kubevirt.io/outdatedLauncherImage"
 LIVE = {"evictionStrategy": "LiveMigrate"}
 
 
@@ -99,6 +102,38 @@ async def test_marks_on_the_launcher(suite: Suite) -> None:
     target = await vmi.pod()
     assert f"{PODS}/{target['metadata']['name']}" != source
     assert LEAVING not in target["metadata"]["annotations"]
+
+
+async def test_spared_by_a_descheduler(suite: Suite) -> None:
+    """What a machine's template says to a descheduler reaches its running guest and that one's launcher, and goes again; nobody
+    asks for a restart. So does the mark of an old release."""
+    vmi = await guests.machine(suite, guest("cirros"), template_meta={"annotations": {SPARED: "true"}})
+
+    async def told(member: str, own: str) -> tuple[Any, Any]:
+        return tuple(one["metadata"][member].get(own) for one in (await vmi.vmi(), await vmi.pod()))  # type: ignore[return-value]
+
+    assert await told("annotations", SPARED) == ("true", "true")
+    for wanted in ("false", None, ""):
+        marks = {"spec": {"template": {"metadata": {"annotations": {SPARED: wanted}}}}}
+        await suite.patch(vmi.vm_path, marks, MERGE_PATCH)
+
+        async def followed(wanted: str | None = wanted) -> bool:
+            return await told("annotations", SPARED) == (wanted, wanted)
+
+        await suite.eventually(followed, 30)
+    assert "RestartRequired" not in conditions(await vmi.vm())
+    pod = f"{PODS}/{(await vmi.pod())['metadata']['name']}"
+    await suite.patch(
+        pod, {"metadata": {"labels": {OUTDATED: ""}, "annotations": {SPARED: "x"}}}, MERGE_PATCH
+    )
+
+    async def put_right() -> bool:
+        return await told("labels", OUTDATED) == (None, None) and await told("annotations", SPARED) == (
+            "",
+            "",
+        )
+
+    await suite.eventually(put_right, 30)
 
 
 async def test_marks_while_it_fails(suite: Suite) -> None:

@@ -25,6 +25,7 @@ HEARTBEAT: Final = "kubevirt.io/heartbeat"
 KEEP_LAUNCHER: Final = "kubevirt.io/keep-launcher-alive-after-failure"
 TARGET_IMAGE: Final = "kubevirt.io/func-test-migration-target-image-override"
 FAIL_FAST: Final = "kubevirt.io/func-test-virt-launcher-fail-fast"
+PREFER_NO_EVICTION: Final = "descheduler.alpha.kubernetes.io/prefer-no-eviction"
 
 # Labels.
 CREATED_BY: Final = "kubevirt.io/created-by"

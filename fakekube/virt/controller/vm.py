@@ -161,6 +161,7 @@ class VirtualMachineController:
             return
         await self._updates.plug(seen)
         await self._updates.dump(seen)
+        await self._updates.mark(seen)
         await self._updates.move(seen)
         await self._updates.compare(seen)
         ready = await self._volumes.provide(seen, halted=halted)

@@ -94,6 +94,20 @@ class Updates:
                 {**claim, "metadata": {**claim["metadata"], "annotations": marked}}
             )
 
+    async def mark(self, seen: Pass) -> None:
+        """What the template says of eviction to a descheduler holds for the guest it has, too."""
+        vmi, own = seen.vmi, names.PREFER_NO_EVICTION
+        if vmi is None or is_terminating(vmi) or instance.is_final(vmi):
+            return
+        wanted = dig(seen.vm, "spec", "template", "metadata", "annotations", default={}).get(own)
+        known = annotations(vmi)
+        if wanted == known.get(own):
+            return
+        marked = {key: value for key, value in known.items() if key != own}
+        marked |= {own: wanted} if wanted is not None else {}
+        operations = patches.guarded("/metadata/annotations", known, marked)
+        seen.vmi = await self._writers.vmis.patch(vmi, operations)
+
     async def move(self, seen: Pass) -> None:
         """Volumes whose claims are to be others: on their way, back again, or not without a restart."""
         vm, vmi = seen.vm, seen.vmi

@@ -3,6 +3,8 @@
 Origin: kubevirt: pkg/virt-controller/watch/vmi/{vmi,lifecycle}.go
 """
 
+from collections.abc import Mapping
+
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery.errors import ApiError, InternalError, NotFound
@@ -170,12 +172,14 @@ class Launchers:
         self._awaited.put(key(vmi), pod)
 
     async def mark(self, own: str, pod: Object, vmi: Object) -> None:
-        """The pod carries the name of its guest's node, since when a guest that moved is there, and that it is to leave."""
+        """The pod carries the name of its guest's node, since when a guest that moved is there, and that it is to leave; it
+        follows its instance in what that says of its release and of eviction."""
         if is_terminating(pod) or names.NODE_NAME not in labels(vmi):
             return
-        marked = {**labels(pod), names.NODE_NAME: labels(vmi)[names.NODE_NAME]}
+        marked = _followed(labels(pod), labels(vmi), names.NODE_NAME, names.OUTDATED_LAUNCHER)
         operations = patches.guarded("/metadata/labels", labels(pod), marked) if marked != labels(pod) else []
-        noted = {key: value for key, value in annotations(pod).items() if key != _LEAVING}
+        noted = _followed(annotations(pod), annotations(vmi), names.PREFER_NO_EVICTION)
+        noted.pop(_LEAVING, None)
         arrived = _arrived(vmi, pod)
         if arrived and names.TARGET_READY not in noted:
             noted[names.TARGET_READY] = arrived
@@ -190,6 +194,12 @@ class Launchers:
 
 
 _LEAVING = "descheduler.alpha.kubernetes.io/eviction-in-progress"
+
+
+def _followed(own: Mapping[str, str], leader: Mapping[str, str], *keys: str) -> dict[str, str]:
+    """One's own marks, with those under certain keys as somebody else has them, or has them not."""
+    kept = {key: value for key, value in own.items() if key not in keys}
+    return {**kept, **{key: leader[key] for key in keys if key in leader}}
 
 
 def _arrived(vmi: Object, pod: Object) -> str:
