@@ -377,6 +377,34 @@ def test_strict_mode_and_plain_asyncio_fixtures(suite):
     ).assert_outcomes(passed=1)
 
 
+def test_a_project_without_configuration(suite):
+    """Coroutines that ask for a cluster need no mark and no mode, directly or by a fixture; others are left alone."""
+    run = suite(
+        """
+        @pytest.fixture
+        def kit(afakekube):
+            return afakekube
+
+        async def test_directly(afakekube):
+            assert await afakekube.list("ns")
+
+        class TestIn:
+            @pytest.mark.parametrize("kind", ["ns", "crd"])
+            async def test_by_a_fixture(self, kit, kind):
+                assert await kit.list(kind)
+
+        def test_not_waiting(afakekube):
+            assert afakekube.client
+
+        @pytest.mark.xfail(reason="nobody runs it")
+        async def test_without():
+            pass
+        """,
+        ini=INI.replace("asyncio_mode = auto\n", ""),
+    )
+    run.assert_outcomes(passed=4, xfailed=1)
+
+
 def test_the_same_tests_run_on_another_cluster(suite):
     """`--fakekube-kubeconfig` leads them to a cluster over HTTP, each in its own namespace; what needs our time is skipped."""
     with fakekube.Server(clock="flowing") as other:
