@@ -808,3 +808,80 @@ async def test_customized_services(suite: Suite) -> None:
         await suite.patch(path, [{"op": "remove", "path": "/metadata/annotations/a"}])
         await suite.cluster.settle()
         assert (await suite.get(path))["metadata"]["annotations"]["a"] == "b"
+
+
+KINDS = tuple(
+    f"/apis/instancetype.kubevirt.io/v1beta1/virtualmachinecluster{one}s"
+    for one in ("instancetype", "preference")
+)
+
+
+async def deployment(suite: Suite, enabled: bool | None) -> None:
+    await configure(suite, commonInstancetypesDeployment=None if enabled is None else {"enabled": enabled})
+    await suite.cluster.settle()
+
+
+async def ours(suite: Suite) -> list[int]:
+    chosen = "app.kubernetes.io/component=kubevirt,app.kubernetes.io/managed-by=virt-operator"
+    return [len(await suite.items(kind, chosen)) for kind in KINDS]
+
+
+async def test_common_instancetypes(suite: Suite) -> None:
+    """They come when the KubeVirt object says so and go when it says no; where it says nothing any more they stay."""
+    assert await ours(suite) == [0, 0]
+    await deployment(suite, True)
+    there = await ours(suite)
+    assert there == [65, 54]
+    await deployment(suite, None)
+    assert await ours(suite) == there
+    await deployment(suite, False)
+    assert await ours(suite) == [0, 0]
+
+
+async def test_common_instancetypes_are_kept(suite: Suite) -> None:
+    """Those of the same names are adopted, others that bear our labels go, changes are undone; machines are made of them."""
+    someone = {"app.kubernetes.io/component": "something", "app.kubernetes.io/managed-by": "someone"}
+    named = tuple(zip(KINDS, ("u1.medium", "fedora"), ("Instancetype", "Preference"), strict=True))
+    version = "instancetype.kubevirt.io/v1beta1"
+
+    async def create(path: str, kind: str, meta: Object, spec: Object) -> Object:
+        body = {"apiVersion": version, "kind": f"VirtualMachineCluster{kind}", "metadata": meta, "spec": spec}
+        return await suite.create(path, body)
+
+    for path, name, kind in named:
+        own = {"cpu": {"guest": 3}, "memory": {"guest": "1Gi"}} if kind == "Instancetype" else {}
+        await create(path, kind, {"name": name, "labels": someone}, own)
+    await deployment(suite, True)
+    for path, name, kind in named:
+        before = await suite.get(f"{path}/{name}")
+        labels = before["metadata"]["labels"]
+        assert labels["app.kubernetes.io/managed-by"] == "virt-operator"
+        made = await create(path, kind, {"generateName": "mine-", "labels": labels}, before["spec"])
+        change = {"metadata": {"labels": {"test": "modified"}, "annotations": {"test": "modified"}}}
+        await suite.patch(f"{path}/{name}", change, MERGE_PATCH)
+        await suite.cluster.settle()
+        assert (await suite.call("GET", f"{path}/{made['metadata']['name']}"))[0] == 404
+        after = await suite.get(f"{path}/{name}")
+        assert [after["metadata"][one] for one in ("labels", "annotations")] == [
+            before["metadata"][one] for one in ("labels", "annotations")
+        ]
+    assert (await suite.get(f"{KINDS[0]}/u1.medium"))["spec"]["cpu"]["guest"] == 1
+    await guests.a_namespace(suite)
+    vm = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": "vm"},
+        "spec": {
+            "runStrategy": "Always",
+            "instancetype": {"name": "u1.medium"},
+            "preference": {"name": "fedora"},
+            "template": {"spec": {"domain": {"devices": {}}}},
+        },
+    }
+    await suite.create(f"/apis/kubevirt.io/v1/namespaces/{guests.NS}/virtualmachines", vm)
+
+    async def running() -> bool:
+        vmi = await suite.get(f"{guests.VMIS}/vm")
+        return vmi["status"]["phase"] == "Running" and vmi["spec"]["domain"]["memory"]["guest"] == "4Gi"
+
+    await suite.eventually(running, 60)

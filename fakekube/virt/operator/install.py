@@ -15,7 +15,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -58,9 +58,6 @@ from fakekube.virt.operator.leading import LEADING, Leases, candidates
 from fakekube.virt.operator.observing import WITH_PODS, View, is_behind
 from fakekube.virt.operator.rollout import Rollout
 from fakekube.virt.operator.synchronizing import Addresses
-
-if TYPE_CHECKING:
-    from fakekube.virt.operator.monitoring import Monitoring
 
 T = TypeVar("T")
 
@@ -127,8 +124,8 @@ class VirtOperator:
         self._kubevirts.on_change(self._lasting)
         leaders = candidates(client, clock=clock, namespace=NAMESPACE)
         self._leases = Leases(client, leaders, leading, clock=clock, namespace=NAMESPACE)
-        self._monitored = asyncio.Event()
-        self._monitoring: Monitoring | None = None
+        self._monitored, self._common = asyncio.Event(), asyncio.Event()
+        self._late: list[_Late] = []
         self._view.definitions.on_change(self._defined)
         self._addresses = Addresses(client, self._kubevirts, leaders, clock=clock)
         self.installed = False
@@ -138,9 +135,7 @@ class VirtOperator:
     def idle(self) -> bool:
         """Whether there is nothing to do."""
         watching = (self._leases.controller, self._addresses.controller, self._certifier.controller)
-        controllers = [self._controller, *watching]
-        if self._monitoring is not None:
-            controllers.append(self._monitoring.controller)
+        controllers = [self._controller, *watching, *(one.controller for one in self._late)]
         others = self._keeper.idle and self._recorder.idle
         return self.installed and others and all(one.idle for one in controllers)
 
@@ -155,7 +150,8 @@ class VirtOperator:
             tasks.create_task(self._keeper.run(), name="virt-operator: keeping")
             tasks.create_task(self._leases.controller.run(), name="virt-operator: leases")
             tasks.create_task(self._certifier.controller.run(), name="virt-operator: certificates")
-            tasks.create_task(self._monitor(), name="virt-operator: monitoring")
+            for wanted, part in ((self._monitored, _monitoring), (self._common, _commons)):
+                tasks.create_task(self._begin_late(wanted, part), name=f"virt-operator: {part.__name__}")
             tasks.create_task(self._addresses.controller.run(), name="virt-operator: addresses")
             tasks.create_task(self._controller.run(), name="virt-operator")
 
@@ -281,12 +277,10 @@ class VirtOperator:
         if new is not None and name(new).endswith(_MONITORED):
             self._monitored.set()
 
-    async def _monitor(self) -> None:
-        """Once there is something to be said to Prometheus."""
-        await self._monitored.wait()
-        from fakekube.virt.operator.monitoring import Monitoring  # noqa: PLC0415 - few have a Prometheus
-
-        self._monitoring = Monitoring(
+    async def _begin_late(self, wanted: asyncio.Event, part: Callable[[], Callable[..., "_Late"]]) -> None:
+        """Once it is wanted."""
+        await wanted.wait()
+        made = part()(
             self._client,
             clock=self._clock,
             namespace=NAMESPACE,
@@ -294,17 +288,20 @@ class VirtOperator:
             kubevirt=self._in_force,
             resting=lambda: self._view.rests,
         )
-        await self._monitoring.controller.run()
+        self._late.append(made)
+        await made.controller.run()
 
     def _in_force(self) -> Object:
         return next(iter(self._kubevirts.objects()), {})
 
     def _lasting(self, old: Object | None, new: Object | None) -> None:
-        """How long certificates last may have changed."""
+        """How long certificates last may have changed, and what is wanted beside components."""
         if old is None or new is None or old["spec"].get(_LASTING) != new["spec"].get(_LASTING):
             self._certifier.look()
-        if self._monitoring is not None:
-            self._monitoring.look()
+        if dig(new, "spec", "configuration", "commonInstancetypesDeployment", "enabled"):
+            self._common.set()
+        for one in self._late:
+            one.look()
 
     def _trusting(self, bundle: str) -> None:
         """Webhooks and aggregated APIs are to be signed by one of these authorities."""
@@ -322,8 +319,8 @@ class VirtOperator:
         if woken and dig(old, "spec", "replicas") == 0 != dig(new, "spec", "replicas"):
             self._keeper.look_again()
             self._certifier.look()
-            if self._monitoring is not None:
-                self._monitoring.look()
+            for one in self._late:
+                one.look()
             return [key(one) for one in self._kubevirts.objects()]
         return [key(one) for one in self._kubevirts.objects() if self._view.is_to_be_looked_at(one)]
 
@@ -348,3 +345,24 @@ class VirtOperator:
         if status == obj.get("status"):
             return obj
         return await self._client.update(KUBEVIRTS, {**obj, "status": status}, subresource="status")
+
+
+class _Late(Protocol):
+    """What few clusters want: it is loaded where it is."""
+
+    controller: Controller
+
+    def look(self) -> None:
+        """At everything."""
+
+
+def _monitoring() -> Callable[..., _Late]:
+    from fakekube.virt.operator.monitoring import Monitoring  # noqa: PLC0415 - few have a Prometheus
+
+    return Monitoring
+
+
+def _commons() -> Callable[..., _Late]:
+    from fakekube.virt.operator.commons import Commons  # noqa: PLC0415 - few want them
+
+    return Commons

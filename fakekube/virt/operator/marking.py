@@ -13,7 +13,7 @@ from fakekube.virt.operator.sources import Source
 
 VERSION = "kubevirt.io/install-strategy-version"
 MANAGED_BY, US = "app.kubernetes.io/managed-by", "virt-operator"
-_COMPONENT, _PRODUCT, _VERSION = (f"app.kubernetes.io/{one}" for one in ("component", "part-of", "version"))
+COMPONENT, _PRODUCT, _VERSION = (f"app.kubernetes.io/{one}" for one in ("component", "part-of", "version"))
 _LABEL = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
 EMPTY: Obj = {}
@@ -46,12 +46,12 @@ def annotations_of(space: str, source: Source) -> dict[str, str]:
 def product(spec: Obj) -> dict[str, str]:
     """The labels that name the product KubeVirt is part of; what cannot be a label is left out."""
     given = {
-        _COMPONENT: spec.get("productComponent") or "",
+        COMPONENT: spec.get("productComponent") or "",
         _PRODUCT: spec.get("productName") or "",
         _VERSION: spec.get("productVersion") or "",
     }
     named = {key: value for key, value in given.items() if _LABEL.fullmatch(value)}
-    return {_COMPONENT: "kubevirt", **named, MANAGED_BY: US}
+    return {COMPONENT: "kubevirt", **named, MANAGED_BY: US}
 
 
 def labels_of(spec: Obj, source: Source) -> dict[str, str]:
