@@ -3,19 +3,17 @@
 Workloads, their budgets and definitions that somebody changes or deletes come back as they were; what else is kept,
 `keeping` tells, of certificates `certifying`. `contents` tells what there is to be.
 
-What exists already is left as it is when it is installed. A virt-operator that is scaled to nothing rests: whoever wants to try
+A virt-operator that is scaled to nothing rests: whoever wants to try
 something out does that first.
 
 Origin: kubevirt: pkg/virt-operator/kubevirt.go, pkg/virt-operator/resource/apply
 """
 
 import asyncio
-import logging
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -24,7 +22,7 @@ from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import (
     condition,
     dig,
@@ -36,9 +34,7 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import (
     CONFIG_MAPS,
-    CRDS,
     KUBEVIRTS,
-    NODES,
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import (
@@ -53,20 +49,16 @@ from fakekube.virt.operator.certifying import Certifier
 from fakekube.virt.operator.contents import NAMESPACE, RELEASE, RESOURCES
 from fakekube.virt.operator.customizing import Misfit
 from fakekube.virt.operator.defining import Definitions
+from fakekube.virt.operator.installing import Installer
 from fakekube.virt.operator.keeping import Keeper
 from fakekube.virt.operator.leading import LEADING, Leases, candidates
-from fakekube.virt.operator.observing import WITH_PODS, View, is_behind
+from fakekube.virt.operator.observing import View, is_behind
 from fakekube.virt.operator.rollout import Rollout
 from fakekube.virt.operator.synchronizing import Addresses
 
-T = TypeVar("T")
-
 _LASTING = "certificateRotateStrategy"
 _MONITORED = ".monitoring.coreos.com"
-_FIRST_WAIT, _LONGEST_WAIT = 0.1, 30.0  # seconds
 _LOOKS_AGAIN = 5.0  # seconds after a component has stopped working
-
-_log = logging.getLogger(__name__)
 
 
 class VirtOperator:
@@ -130,6 +122,7 @@ class VirtOperator:
         self._addresses = Addresses(client, self._kubevirts, leaders, clock=clock)
         self.installed = False
         self.begun = asyncio.Event()
+        self._installer = Installer(client, clock=clock, refused=self.begun)
 
     @property
     def idle(self) -> bool:
@@ -156,65 +149,29 @@ class VirtOperator:
             tasks.create_task(self._controller.run(), name="virt-operator")
 
     async def install(self) -> None:
-        """Create what is missing, however often the server fails. After a restart nothing is: an installation that says it is
-        whole, is."""
-        if await self._insist(self._deployed):
-            await self._insist(self._trust_as_before)
-            self._finish()
-            return
-        names = self._client.metadata_only()
-        nodes = len((await self._insist(partial(names.list, NODES))).items)
-        # Definitions are large: not even read where whoever started the cluster has brought them.
-        defined = {name(one) for one in (await self._insist(partial(names.list, CRDS))).items}
-        for obj in contents.manifests(
-            self._clock.now(),
-            nodes=nodes,
-            webhook=self._webhook,
-            release=self._release,
-            signed=self._signed,
-            present=defined,
-        ):
-            await self._insist(partial(self._ensure, obj))
-        await self._insist(self._settle_first)
-        self._finish()
-
-    def _finish(self) -> None:
+        """Create what is missing. After a restart nothing is: an installation that says it is whole, is."""
+        insist = self._installer.insist
+        if (found := await insist(self._deployed)) is not None:
+            await insist(self._trust_as_before)
+            with suppress(Misfit):  # which has been told
+                self._keep(found)
+        else:
+            await self._installer.install(webhook=self._webhook, release=self._release, signed=self._signed)
+            await insist(self._settle_first)
         self.installed = self._view.complete = True
-
-    async def _insist(self, act: Callable[[], Awaitable[T]]) -> T:
-        """What comes of `act`, which is tried again after each refusal, and after waits that double."""
-        wait = _FIRST_WAIT
-        while True:
-            try:
-                return await act()
-            except ApiError as error:
-                _log.warning("installing KubeVirt: %s; again in %g s", error, wait)
-                self.begun.set()
-                await self._clock.sleep(wait)
-                wait = min(2 * wait, _LONGEST_WAIT)
 
     async def _settle_first(self) -> None:
         await self._settle(await self._client.get(KUBEVIRTS, "kubevirt", NAMESPACE))
 
-    async def _deployed(self) -> bool:
+    async def _deployed(self) -> Object | None:
         found = await self._client.find(KUBEVIRTS, "kubevirt", NAMESPACE)
-        return bool(dig(found, "status", "phase") == "Deployed")
+        return found if dig(found, "status", "phase") == "Deployed" else None
 
     async def _trust_as_before(self) -> None:
         """Authorities may have been renewed before this restart."""
         found = await self._client.find(CONFIG_MAPS, certificates.AUTHORITIES[0], NAMESPACE)
         if text := str(dig(found, "data", certificates.BUNDLE, default="")):
             self._trusting(b64encode(text.encode()).decode())
-
-    async def _ensure(self, obj: Object) -> None:
-        resource = RESOURCES[obj["kind"]]
-        if obj["kind"] == KUBEVIRTS.kind and (await self._client.metadata_only().list(KUBEVIRTS)).items:
-            return  # our own webhook would refuse another
-        made = await self._client.create_if_absent(resource, obj)
-        if made is None:
-            return
-        if obj["kind"] in WITH_PODS:  # their status has to be written apart
-            await self._client.update(resource, {**made, "status": obj["status"]}, subresource="status")
 
     async def _reconcile(self, pointer: str) -> Result | None:
         obj = self._kubevirts.get(pointer)
@@ -260,6 +217,12 @@ class VirtOperator:
 
     async def _carry_out(self, obj: Object, now: str) -> list[Object]:
         """Everything as the KubeVirt object wants it. Raises Misfit."""
+        self._keep(obj)
+        definitions = await self._definitions.carry_out(obj)
+        return [*await self._rollout.carry_out(obj, now, self._view.source(obj)), *definitions]
+
+    def _keep(self, obj: Object) -> None:
+        """From now on what is kept is to be as the KubeVirt object wants it. Raises Misfit."""
         self._keeper.want(
             contents.kept(
                 webhook=self._webhook,
@@ -269,8 +232,6 @@ class VirtOperator:
                 kubevirt=obj,
             )
         )
-        definitions = await self._definitions.carry_out(obj)
-        return [*await self._rollout.carry_out(obj, now, self._view.source(obj)), *definitions]
 
     def _defined(self, _old: Object | None, new: Object | None) -> None:
         """Whether somebody has defined what prometheus-operator reads."""

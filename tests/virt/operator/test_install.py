@@ -202,6 +202,34 @@ async def _done(actor):
     return actor.idle
 
 
+async def test_a_restart_keeps_what_was_wanted(client):
+    """What the KubeVirt object says of roles and products holds for a virt-operator that begins anew."""
+
+    async def follows():
+        service = await client.get(RESOURCES["Service"], "virt-api", "kubevirt")
+        role = await client.get(RESOURCES["ClusterRole"], "kubevirt.io:admin")
+        component = service["metadata"]["labels"]["app.kubernetes.io/component"]
+        joins = role["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-admin"]
+        kubevirt = await client.get(KUBEVIRTS, "kubevirt", "kubevirt")
+        observed = kubevirt["status"]["observedGeneration"] == kubevirt["metadata"]["generation"]
+        return observed and (component, joins) == ("compute", "false")
+
+    first = operator(client)
+    task = asyncio.ensure_future(first.run())
+    await eventually(lambda: _done(first))
+    spec = {"productComponent": "compute", "configuration": {"roleAggregationStrategy": "Manual"}}
+    await client.patch(KUBEVIRTS, "kubevirt", "kubevirt", {"spec": spec}, type="merge")
+    await eventually(follows)
+    task.cancel()
+    second = operator(client)
+    task = asyncio.ensure_future(second.run())
+    await eventually(lambda: _done(second))
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    assert await follows()
+    task.cancel()
+
+
 async def test_second_installation_does_nothing(client):
     """A second KubeVirt object is told that there is one already."""
     actor = operator(client)
