@@ -7,6 +7,7 @@ for every test), `kubeconfig`, `kubectl`. What they are is `fakekube.testing`'s.
 from collections.abc import Callable, Generator, Iterator
 from importlib import import_module
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -122,14 +123,31 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Add to a failed test what happened in its clusters."""
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Add to a failed test what happened in its clusters, and show its own lines only: `--full-trace` has ours as well."""
+    if call.excinfo is not None and requested.KITS in item.stash and not item.config.getoption("fulltrace"):
+        call.excinfo = _their_lines(call.excinfo)
     report = yield
     if report.when == "call" and report.failed:
         for kit, server in item.stash.get(requested.KITS, ()):
             if kit.is_ours:
                 report.sections.append(("fakekube", _told(kit, server)))
     return report
+
+
+def _their_lines(found: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:
+    """The same error, without the frames of ours and those between our threads."""
+    theirs: list[TracebackType] = []
+    entry: TracebackType | None = found.tb
+    while entry is not None:
+        module = str(entry.tb_frame.f_globals.get("__name__"))
+        if not module.startswith(("fakekube.", "concurrent.futures.")):
+            theirs.append(entry)
+        entry = entry.tb_next
+    shown: TracebackType | None = None
+    for one in reversed(theirs):
+        shown = TracebackType(shown, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return found if shown is None else pytest.ExceptionInfo.from_exc_info((found.type, found.value, shown))
 
 
 def _told(kit: "Fakekube", server: "Server | None") -> str:

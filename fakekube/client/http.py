@@ -6,6 +6,7 @@ retries refusals of the server (informers, controllers) retries this as well.
 """
 
 import contextlib
+import os
 import ssl
 import tempfile
 from collections.abc import AsyncGenerator, Callable
@@ -178,7 +179,10 @@ def _streams(request: Request) -> bool:
 
 
 def _unreachable(url: str, error: Exception) -> Unreachable:
-    return Unreachable(f"cannot reach {url}: {str(error) or type(error).__name__}")
+    cause = getattr(error, "os_error", None)  # aiohttp's own text is about its parameters
+    number = 0 if cause is None or isinstance(cause, ssl.SSLError) else cause.errno or 0
+    why = os.strerror(number) if number > 0 else str(error) or type(error).__name__
+    return Unreachable(f"cannot reach {url}: {why}")
 
 
 def tls_context(

@@ -405,6 +405,25 @@ def test_a_project_without_configuration(suite):
     run.assert_outcomes(passed=4, xfailed=1)
 
 
+def test_a_mistake_is_shown_where_it_was_made(suite):
+    """Lines of the test lead to its failure, and none of what it called; `--full-trace` has them all."""
+    code = """
+        def test_blocking(fakekube):
+            fakekube.wait("ns/default", "phase=Active")
+
+        async def test_not_blocking(afakekube):
+            await afakekube.get("ns/nowhere")
+        """
+    short = suite(code)
+    short.assert_outcomes(failed=2)
+    short.stdout.fnmatch_lines(
+        ["*Unclear: cannot wait for 'phase=Active'*", '*NotFound: namespaces "nowhere" not found']
+    )
+    short.stdout.no_fnmatch_line("*threaded.py*")
+    short.stdout.no_fnmatch_line("*client.py*")
+    suite(code, "--full-trace").stdout.fnmatch_lines(["*client.py*"])
+
+
 def test_the_same_tests_run_on_another_cluster(suite):
     """`--fakekube-kubeconfig` leads them to a cluster over HTTP, each in its own namespace; what needs our time is skipped."""
     with fakekube.Server(clock="flowing") as other:
