@@ -9,8 +9,11 @@ from fakekube.machinery.errors import ApiError
 from fakekube.machinery.wire import Object
 
 if TYPE_CHECKING:
+    from asyncio import Event
+
     from fakekube.agents.node_server.commands import Inside
     from fakekube.agents.node_server.listening import Serve
+    from fakekube.agents.node_server.logs import Line
     from fakekube.agents.node_server.place import Container
     from fakekube.virt.handler.deeds import Deeds
 
@@ -158,7 +161,7 @@ _PLAYERS: Mapping[str, tuple[str, str]] = {
 
 
 class _Launchers:
-    """Commands in launchers, where a virt-handler of ours plays their guests."""
+    """Commands in launchers, and what they write, where a virt-handler of ours plays their guests."""
 
     def __init__(self, at: Setting) -> None:
         self._at = at
@@ -171,6 +174,14 @@ class _Launchers:
         handler = self._at.made.get("virt-handler")
         if isinstance(handler, _Opens):
             await handler.inside.act(pod, act)
+
+    async def said(self, pod: Object, name: str) -> "list[Line] | None":
+        handler = self._at.made.get("virt-handler")
+        return await handler.inside.said(pod, name) if isinstance(handler, _Opens) else None
+
+    def more(self, pod: Object, name: str) -> "Event | None":
+        handler = self._at.made.get("virt-handler")
+        return handler.inside.more(pod, name) if isinstance(handler, _Opens) else None
 
 
 @runtime_checkable

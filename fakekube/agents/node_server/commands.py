@@ -3,6 +3,7 @@
 Upstream: k8s: staging/src/k8s.io/kubelet/pkg/cri/streaming/remotecommand, containerd's CRI
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -56,13 +57,19 @@ def container_of(
 
 
 class Inside(Protocol):
-    """Who knows more of a container than its pod says, and what commands do to it."""
+    """Who knows more of a container than its pod says, what it has written, and what commands do to it."""
 
     async def enter(self, pod: Object, name: str, container: Container) -> Container:
         """The place commands run in."""
 
     async def act(self, pod: Object, act: str) -> None:
         """Carry out what a command has done (`Done.act`)."""
+
+    async def said(self, pod: Object, name: str) -> list[logs.Line] | None:
+        """What a container has written, where that does not follow from its pod."""
+
+    def more(self, pod: Object, name: str) -> asyncio.Event | None:
+        """Set when there is more of it than now."""
 
 
 def executing(

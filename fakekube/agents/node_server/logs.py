@@ -1,7 +1,7 @@
 """What a container has written: a short log that follows from the pod alone, so that it is the same whenever it is asked for. Pure.
 
 The annotation `log.fakekube.io/<container>` is a container's log instead, line by line. A launcher's `compute` tells of its
-guest's start, `guest-console-log` shows the guest's console.
+guest's start; `guest-console-log` shows the guest's console, as far as somebody knows what is said there, and else some boot.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -107,8 +107,10 @@ def run_of(
     return parse_rfc3339(begun), end, int((ended or {}).get("exitCode") or 0)
 
 
-def lines(pod: Obj, container: str, *, previous: bool = False) -> list[Line]:
-    """The whole log of a run."""
+def lines(
+    pod: Obj, container: str, *, previous: bool = False, said: Sequence[Line] | None = None
+) -> list[Line]:
+    """The whole log of a run. `said`: what is known to have been written."""
     run = run_of(pod, container, previous=previous)
     if run is None:
         return []
@@ -116,6 +118,8 @@ def lines(pod: Obj, container: str, *, previous: bool = False) -> list[Line]:
     given = objects.annotations(pod).get(f"{ANNOTATION}{container}")
     if given is not None:
         return [Line(start, text) for text in given.splitlines()]
+    if said is not None:
+        return [line for line in said if line.moment >= start and (end is None or line.moment <= end)]
     launcher = objects.labels(pod).get("kubevirt.io") == "virt-launcher"
     if launcher and container == "compute":
         found = _launcher(pod, start)
@@ -126,8 +130,8 @@ def lines(pod: Obj, container: str, *, previous: bool = False) -> list[Line]:
         found = _plain(pod, container, start)
     if end is not None:
         found = [line for line in found if line.moment <= end]
-        said = "finished" if code == 0 else f"failed with exit code {code}"
-        found.append(Line(end, f"{container}: {said}"))
+        how = "finished" if code == 0 else f"failed with exit code {code}"
+        found.append(Line(end, f"{container}: {how}"))
     return found
 
 

@@ -12,24 +12,23 @@ elsewhere, by a virtual machine; it answers None where the pod has no such. `ins
 Upstream: k8s: pkg/kubelet/server/server.go
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
 from functools import partial
 from urllib.parse import SplitResult, parse_qs, unquote
 
 from fakekube.agents import containers
 from fakekube.agents.node_server import channels, commands, fetching, forwarding, listening, logs
-from fakekube.agents.node_server.channels import Run, Talk
+from fakekube.agents.node_server.channels import Run
 from fakekube.agents.node_server.commands import Asked
 from fakekube.agents.node_server.listening import Serve
+from fakekube.agents.node_server.log_reading import LogReading, Query, is_running, true
 from fakekube.client.client import Client
-from fakekube.clock import Clock, parse_rfc3339, rfc3339
+from fakekube.clock import Clock, rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError, Conflict, InternalError, NotFound
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object, Request, Response, Upgrade, WebSocket
 
-Query = Mapping[str, list[str]]
 Guests = Callable[[Object, int], Awaitable[Serve | None]]
 
 _SPDY = "spdy/3.1"
@@ -49,6 +48,7 @@ class NodeServer:
         self._clock = clock
         self._guests = guests
         self._inside = inside
+        self._logs = LogReading(self._client, clock, inside)
 
     async def __call__(self, request: Request) -> Response:
         what, namespace, name, container = ([*map(unquote, request.path.strip("/").split("/")), ""] * 2)[:4]
@@ -57,12 +57,12 @@ class NodeServer:
         if pod is None:
             return Response(404, b"pod does not exist\n", "text/plain; charset=utf-8")
         if what == "containerLogs":
-            return self._logs(pod, container, query)
+            return await self._logs.answer(pod, container, query)
         if what == "portForward":
             return self._forward(request, pod)
         if what == "proxy":
             return await self._proxy(request, pod, container)
-        if not _is_running(pod, container):
+        if not is_running(pod, container):
             raise InternalError(
                 f'Internal error occurred: unable to upgrade connection: container not found ("{container}")'
             )
@@ -86,69 +86,6 @@ class NodeServer:
         found = await self._client.list(PODS, field_selector=f"status.podIP={address},status.phase=Running")
         return await self.dial(found.items[0], port) if found.items else None
 
-    # --- logs ----------------------------------------------------------------------------------------------------
-
-    def _logs(self, pod: Object, container: str, query: Query) -> Response:
-        options = self._options(query)
-        found = logs.chosen(logs.lines(pod, container, previous=options.previous), options)
-        body = logs.text_of(found, options)
-        if _first(query, "follow") != "true" or options.previous:
-            return Response(200, body, "text/plain")
-        return Response(200, content_type="text/plain", stream=self._follow(pod, container, options, body))
-
-    def _options(self, query: Query) -> logs.Options:
-        since = None
-        if text := _first(query, "sinceTime"):
-            since = parse_rfc3339(text)
-        elif text := _first(query, "sinceSeconds"):
-            since = self._clock.now() - timedelta(seconds=int(text))
-        tail, limit = _first(query, "tailLines"), _first(query, "limitBytes")
-        return logs.Options(
-            tail=int(tail) if tail else None,
-            limit=int(limit) if limit else None,
-            since=since,
-            timestamps=_first(query, "timestamps") == "true",
-            previous=_first(query, "previous") == "true",
-        )
-
-    async def _follow(
-        self, pod: Object, container: str, options: logs.Options, body: bytes
-    ) -> AsyncIterator[bytes]:
-        """What there is, then what comes until the container ends or the pod goes."""
-        sent = len(logs.lines(pod, container))
-        left = None if options.limit is None else options.limit - len(body)
-        yield body
-        if not _is_running(pod, container):
-            return
-        async for changed in self._changes(pod):
-            run = logs.lines(changed, container)
-            fresh, sent = run[sent:], max(sent, len(run))
-            data = logs.text_of(fresh, options)
-            if left is not None:
-                data, left = data[:left], left - len(data)
-            if data:
-                yield data
-            if not _is_running(changed, container) or (left is not None and left <= 0):
-                return
-
-    async def _changes(self, pod: Object) -> AsyncIterator[Object]:
-        """The pod whenever it has changed, until it goes."""
-        name, space = objects.name(pod), objects.namespace(pod)
-        watch = self._client.watch(
-            PODS,
-            space,
-            resource_version=objects.resource_version(pod),
-            field_selector=f"metadata.name={name}",
-        )
-        try:
-            async for kind, changed in watch:
-                if kind == "DELETED":
-                    return
-                if kind != "BOOKMARK":
-                    yield changed
-        finally:
-            await watch.aclose()
-
     # --- commands ------------------------------------------------------------------------------------------------
 
     async def _command(
@@ -156,8 +93,8 @@ class NodeServer:
     ) -> Response:
         asked = Asked(
             query.get("command") or (),
-            stdin=_true(query, "stdin") or _true(query, "input"),
-            tty=_true(query, "tty"),
+            stdin=true(query, "stdin") or true(query, "input"),
+            tty=true(query, "tty"),
         )
         from fakekube.agents.node_server import mounted  # noqa: PLC0415 - few servers are asked to run commands
 
@@ -166,7 +103,7 @@ class NodeServer:
         if self._inside is not None:
             inside = await self._inside.enter(pod, container, inside)
         if attach:
-            watching = self._until_ended(pod, container)
+            watching = self._logs.until_ended(pod, container)
             run = commands.attached(inside, asked, watching, partial(self._end, pod, container))
         elif asked.words:
             act = partial(self._act, pod)
@@ -179,7 +116,7 @@ class NodeServer:
                 *(["stdin"] if asked.stdin else ()),
                 *(["resize"] if asked.tty else ["stderr"]),
             }
-            streams = {one for one in streams if one not in ("stdout", "stderr") or _true(query, one)}
+            streams = {one for one in streams if one not in ("stdout", "stderr") or true(query, one)}
             return _spdy(
                 _offered(request, channels.SPDY_VERSIONS),
                 lambda pipe: channels.over_spdy(pipe, streams, run),
@@ -190,23 +127,6 @@ class NodeServer:
     async def _act(self, pod: Object, act: str) -> None:
         if self._inside is not None:
             await self._inside.act(pod, act)
-
-    def _until_ended(self, pod: Object, container: str) -> Run:
-        """Somebody looks on until the container ends."""
-
-        async def run(talk: Talk) -> Object:
-            said = len(logs.lines(pod, container))
-            async for changed in self._changes(pod):
-                found = logs.lines(changed, container)
-                for line in found[said:]:
-                    await talk.write(f"{line.text}\n".encode())
-                said = max(said, len(found))
-                if not _is_running(changed, container):
-                    ended = logs.run_of(changed, container)
-                    return commands.verdict(ended[2] if ended else 0)
-            return commands.verdict(0)
-
-        return run
 
     async def _end(self, pod: Object, container: str, code: int) -> None:
         """What ran in a container has ended; what follows from that is the kubelet's business."""
@@ -273,17 +193,5 @@ def _upgrade(request: Request) -> str:
     return (request.headers.get("upgrade") or "").lower()
 
 
-def _first(query: Query, name: str) -> str:
-    return (query.get(name) or [""])[0]
-
-
-def _true(query: Query, name: str) -> bool:
-    return _first(query, name) in ("true", "1")
-
-
 def _runs(pod: Object) -> bool:
     return bool(objects.dig(pod, "status", "phase") == "Running")
-
-
-def _is_running(pod: Object, container: str) -> bool:
-    return bool((logs.status_of(pod, container).get("state") or {}).get("running"))

@@ -14,6 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from fakekube.agents.node_server.logs import Line
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, owner_of
 from fakekube.client.recorder import Recorder
@@ -127,7 +128,13 @@ class VirtHandler:
         )
         self._streams = streams.Streams(clock, self.deeds.act)
         self._knowledge.listening = self._streams.listening
-        self.inside = Inside(self._vmis, partial(self.deeds.act, deed="panic"), self._heartbeats.merges_on)
+        self.inside = Inside(
+            self._vmis,
+            crash=partial(self.deeds.act, deed="panic"),
+            merges=self._heartbeats.merges_on,
+            said=self._console_log,
+            more=self._streams.transcripts.more,
+        )
         self._backups = backups.Backups(
             client, clock, self._vmis, pace=pace, reaches=lambda vmi: bool(self._knowledge.guest(vmi))
         )
@@ -179,6 +186,8 @@ class VirtHandler:
         return ()
 
     def _moved(self, old: Object | None, new: Object | None) -> None:
+        if old is not None and new is None:
+            self._streams.transcripts.forget(uid(old))
         if old is None or new is None or not sides.receives(new):
             return
         if dig(old, "status", "phase") != "Running" == dig(new, "status", "phase"):
@@ -264,6 +273,9 @@ class VirtHandler:
             return Contents(origin)
         found = await mounted.read(self._client, namespace(vmi), guest_config.wanted(vmi))
         return guest_config.contents(vmi, origin, found)
+
+    async def _console_log(self, vmi: Object) -> list[Line]:
+        return self._streams.console_log(vmi, await self._given(vmi))
 
     def _probe(self, vmi: Object) -> None:
         """Servers in the guest have come or gone: look at its launchers again."""

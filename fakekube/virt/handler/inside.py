@@ -1,25 +1,37 @@
 """Commands in launcher pods: they find the guest that lives there, and what they do to its processes happens to it. Those in pods
-of virt-handler find whether their node merges equal pages of memory."""
+of virt-handler find whether their node merges equal pages of memory. A launcher's log of its guest's console is what is said there.
+"""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from fakekube.agents.node_server.logs import Line
 from fakekube.agents.node_server.place import Container
 from fakekube.client.informer import Informer
 from fakekube.machinery.objects import controller_of, dig, labels, namespace, uid
 from fakekube.machinery.wire import Object
 
-_COMPUTE = "compute"
+_COMPUTE, _CONSOLE = "compute", "guest-console-log"
 _MERGING = "/sys/kernel/mm/ksm/run"
 
 
 class Inside:
-    """`commands.Inside` of such pods. `crash` ends a guest, `merges` tells whether a node merges pages."""
+    """`commands.Inside` of such pods. `crash` ends a guest, `merges` tells whether a node merges pages, `said` what has been said at
+    a guest's console, and `more` when there is more."""
 
     def __init__(
-        self, vmis: Informer, crash: Callable[[Object], Awaitable[None]], merges: Callable[[str], bool]
+        self,
+        vmis: Informer,
+        *,
+        crash: Callable[[Object], Awaitable[None]],
+        merges: Callable[[str], bool],
+        said: Callable[[Object], Awaitable[list[Line]]],
+        more: Callable[[str], asyncio.Event],
     ) -> None:
         self._vmis = vmis
+        self._said = said
+        self._more = more
         self._merges = merges
         self._crash = crash
         self._respawned: dict[str, int] = {}  # by pod uid: how often virtqemud has been killed
@@ -35,6 +47,20 @@ class Inside:
 
         return launcher_programs.compute(container, self._guest(pod), self._respawned.get(uid(pod), 0))
 
+    async def said(self, pod: Object, name: str) -> list[Line] | None:
+        """What a container has written, where that does not follow from its pod."""
+        vmi = (
+            self._instance(pod)
+            if name == _CONSOLE and labels(pod).get("kubevirt.io") == "virt-launcher"
+            else None
+        )
+        return None if vmi is None else await self._said(vmi)
+
+    def more(self, pod: Object, name: str) -> asyncio.Event | None:
+        """Set when there is more of it than now."""
+        vmi = self._instance(pod) if name == _CONSOLE else None
+        return None if vmi is None else self._more(uid(vmi))
+
     async def act(self, pod: Object, act: str) -> None:
         """Carry out what has been done in it."""
         from fakekube.virt.handler import launcher_programs  # noqa: PLC0415 - as above
@@ -47,9 +73,13 @@ class Inside:
 
     def _guest(self, pod: Object) -> Object | None:
         """The guest, where it runs in this launcher now."""
-        owner = controller_of(pod)
-        vmi = self._vmis.get(f"{namespace(pod)}/{owner['name']}") if owner else None
-        if vmi is None or owner is None or uid(vmi) != owner["uid"]:
+        vmi = self._instance(pod)
+        if vmi is None:
             return None
         here = dig(vmi, "status", "nodeName") == dig(pod, "spec", "nodeName")
         return vmi if here and dig(vmi, "status", "phase") == "Running" else None
+
+    def _instance(self, pod: Object) -> Object | None:
+        owner = controller_of(pod)
+        vmi = self._vmis.get(f"{namespace(pod)}/{owner['name']}") if owner else None
+        return vmi if vmi is not None and owner is not None and uid(vmi) == owner["uid"] else None

@@ -9,15 +9,19 @@ Upstream: kubevirt: pkg/virt-handler/rest/console.go
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Literal
 
 from fakekube.agents.node_server.listening import converse
+from fakekube.agents.node_server.logs import Line
 from fakekube.clock import Clock, parse_rfc3339
 from fakekube.machinery.errors import InternalError
 from fakekube.machinery.objects import dig, name, namespace, uid
 from fakekube.machinery.wire import Object, WebSocket
 from fakekube.virt.handler import guest_machine, ports, rfb, shell, usbredir
 from fakekube.virt.handler.guest_devices import NOTHING, Contents
+from fakekube.virt.handler.guest_programs import Machine
+from fakekube.virt.handler.transcripts import Transcripts
 from fakekube.virt.hostname import hostname
 
 Kind = Literal["console", "vnc", "portforward", "usbredir", "vsock"]
@@ -44,6 +48,7 @@ class Streams:
         self._stood: dict[str, float] = {}  # by VMI uid: seconds of its uptime it was paused
         self._rebooted: dict[str, float] = {}  # by VMI uid: clock.monotonic() of the last reboot
         self._born: dict[str, str] = {}  # by VMI uid: that of the instance the guest was first
+        self.transcripts = Transcripts()
 
     def serve(
         self, vmi: Object, kind: Kind, port: int = 0, protocol: str = "tcp", given: Contents = NOTHING
@@ -119,21 +124,36 @@ class Streams:
 
     async def _type(self, vmi: Object, socket: WebSocket, data: bytes, given: Contents) -> None:
         own, said = uid(vmi), b""
-        boots, born = self._boots.get(own, 0) + 1, self._born.get(own, own)
-        machine = guest_machine.machine(vmi, given, boots, born, self._clock.now())
+        machine, now = self._machine(vmi, given), self._clock.now()
         session = self._sessions.get(own)
         if session is None:
             begun = shell.booted(machine)
             session, said = begun.session, begun.output
+            first = self.transcripts.of(own) is None
+            self.transcripts.add(own, said, (_running_since(vmi) if first else None) or now)
         session = replace(session, machine=machine)
         turn = shell.fed(session, data, self._uptime(vmi))
         if turn.deed == "reboot":
             self.rebooted(own)
         self._sessions[own] = turn.session
+        self.transcripts.add(own, turn.output, now)
         if said or turn.output:
             await socket.send(said + turn.output)
         if turn.deed:
             await self._act(vmi, turn.deed)
+
+    def console_log(self, vmi: Object, given: Contents) -> list[Line]:
+        """What a guest has said at its console since it has run first."""
+        said, since = self.transcripts.of(uid(vmi)), _running_since(vmi)
+        if said is not None or since is None:
+            return said or []
+        text = shell.booted(self._machine(vmi, given)).output.decode()
+        return [Line(since, one.replace("\r", "")) for one in text.split("\n")[:-1]]
+
+    def _machine(self, vmi: Object, given: Contents) -> Machine:
+        own = uid(vmi)
+        boots, born = self._boots.get(own, 0) + 1, self._born.get(own, own)
+        return guest_machine.machine(vmi, given, boots, born, self._clock.now())
 
     async def _screen(self, vmi: Object, socket: WebSocket) -> None:
         with self._known(vmi, socket, "vnc") as earlier:
@@ -197,12 +217,15 @@ class Streams:
         stood = self._stood.get(uid(vmi), 0.0)
         if (since := self._rebooted.get(uid(vmi))) is not None:
             return self._clock.monotonic() - since - stood
-        for one in dig(vmi, "status", "phaseTransitionTimestamps", default=()):
-            if one.get("phase") == "Running":
-                return (
-                    self._clock.now() - parse_rfc3339(one["phaseTransitionTimestamp"])
-                ).total_seconds() - stood
-        return 0.0
+        running = _running_since(vmi)
+        return (self._clock.now() - running).total_seconds() - stood if running is not None else 0.0
+
+
+def _running_since(vmi: Object) -> datetime | None:
+    for one in dig(vmi, "status", "phaseTransitionTimestamps", default=()):
+        if one.get("phase") == "Running":
+            return parse_rfc3339(one["phaseTransitionTimestamp"])
+    return None
 
 
 async def _cut_off(earlier: WebSocket | None) -> None:
