@@ -29,13 +29,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do next: the VMI as it is to be stored, what to tell, and which launcher has had its day."""
+    """One thing to do next: the VMI as it is to be stored, and what to tell."""
 
     name: str
     vmi: Object
     events: tuple[Event, ...] = ()
     copies: bool = False  # comes after the copying of the memory
-    ended_pod: str = ""
 
 
 def next_step(
@@ -51,7 +50,7 @@ def next_step(
         return None
     uid = state["migrationUid"]
     if state.get("completed"):
-        return _clean(vmi, state)
+        return _clean(vmi)
     if state.get("abortRequested"):
         aborting = ("Normal", "Migrating", "VirtualMachineInstance is aborting migration.")
         return failed(vmi, uid, now, ABORTED, {"abortStatus": "Succeeded"}, aborting)
@@ -120,13 +119,12 @@ def _arrived(vmi: Object, state: Obj, now: str) -> Step:
     return Step("arrive", {**vmi, "metadata": meta, "status": status}, (migrated(node),), copies=True)
 
 
-def _clean(vmi: Object, state: Obj) -> Step | None:
-    """Take the target's label off; the launcher that lost the guest ends."""
+def _clean(vmi: Object) -> Step | None:
+    """Take the target's label off."""
     if TARGET_NODE not in labels(vmi):
         return None
     kept = {key: value for key, value in labels(vmi).items() if key != TARGET_NODE}
-    loser = state.get("targetPod") if state.get("failed") else state.get("sourcePod")
-    return Step("clean", {**vmi, "metadata": {**vmi["metadata"], "labels": kept}}, ended_pod=str(loser or ""))
+    return Step("clean", {**vmi, "metadata": {**vmi["metadata"], "labels": kept}})
 
 
 def failed(
