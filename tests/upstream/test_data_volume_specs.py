@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.upstream.conftest import Make, Object, Suite, conditions
+from tests.upstream.conftest import MERGE_PATCH, Make, Object, Suite, conditions
 from tests.upstream.guests import VMIS, VMS
 from tests.upstream.storage import (
     CLAIMS,
@@ -17,6 +17,7 @@ from tests.upstream.storage import (
     TAKEN,
     VOLUMES,
     Machine,
+    claim,
     has_event,
     machine,
     set_up,
@@ -30,6 +31,7 @@ OTHER = "kubevirt-test-alternative1"
 ACCOUNT = "kubevirt-admin"
 RBAC = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{OTHER}"
 CDI = "cdi.kubevirt.io"
+INSTALLED = f"/apis/{CDI}/v1beta1/cdis/cdi"
 DENIED = "insufficient permissions in clone source namespace"
 
 
@@ -42,6 +44,11 @@ async def suite(suite_of: Make) -> Suite:
 
 def imported(name: str = "dv", url: str = ALPINE, **more: Any) -> Object:
     return volume(name, source={"registry": {"url": url}}, **more)
+
+
+async def late_class(suite: Suite) -> None:
+    late = {"metadata": {"name": "late"}, "provisioner": "x", "volumeBindingMode": "WaitForFirstConsumer"}
+    await suite.create("/apis/storage.k8s.io/v1/storageclasses", late)
 
 
 async def create_volume(suite: Suite, body: Object, space: str = NS) -> Object:
@@ -89,12 +96,7 @@ async def test_started_and_stopped(suite: Suite) -> None:
 
 async def test_late_binding(suite: Suite) -> None:
     """[5252] Where a class waits for its consumer the DataVolume says so, and the instance sets off the import."""
-    late = {
-        "metadata": {"name": "late"},
-        "provisioner": "x",
-        "volumeBindingMode": "WaitForFirstConsumer",
-    }
-    await suite.create("/apis/storage.k8s.io/v1/storageclasses", late)
+    await late_class(suite)
     await create_volume(suite, imported(storage="late"))
 
     async def waits() -> bool:
@@ -104,6 +106,30 @@ async def test_late_binding(suite: Suite) -> None:
     await suite.create(VMIS, instance())
     await succeeded(suite, "dv")
     await reaches(suite, "testvmi-abcde", "Running")
+
+
+@pytest.mark.parametrize("asked", ["", "true", None])
+async def test_bound_at_once(suite: Suite, asked: str | None) -> None:
+    """Where somebody asks for that, by an annotation of whatever value or for all of CDI, no consumer is waited for: images
+    are imported, and claims can be uploaded to."""
+    await late_class(suite)
+    notes = {} if asked is None else {"cdi.kubevirt.io/storage.bind.immediate.requested": asked}
+    if asked is None:
+        await suite.patch(INSTALLED, {"spec": {"config": {"featureGates": []}}}, MERGE_PATCH)
+        await suite.cluster.settle()
+    made = volume("dv", storage="late")
+    made["metadata"]["annotations"] = notes
+    await suite.create(VOLUMES, made)
+    await succeeded(suite, "dv")
+    target = claim("target", storage="late")
+    target["metadata"]["annotations"] = {**notes, "cdi.kubevirt.io/storage.upload.target": ""}
+    await suite.create(CLAIMS, target)
+
+    async def ready() -> bool:
+        found = (await suite.get(f"{CLAIMS}/target"))["metadata"]["annotations"]
+        return found.get("cdi.kubevirt.io/storage.pod.ready") == "true"
+
+    await suite.eventually(ready, 60)
 
 
 async def test_many_at_once(suite: Suite) -> None:

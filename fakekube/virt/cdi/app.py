@@ -16,6 +16,7 @@ from fakekube.virt.cdi import uploads
 from fakekube.virt.cdi.admission import Admission
 from fakekube.virt.cdi.apiserver import ApiServer
 from fakekube.virt.cdi.configuration import Configuration
+from fakekube.virt.cdi.consuming import Consumers
 from fakekube.virt.cdi.data_sources import DataSources
 from fakekube.virt.cdi.datavolume import DataVolumes
 from fakekube.virt.cdi.import_crons import ImportCrons
@@ -39,6 +40,7 @@ class Cdi:
         tokens = uploads.Tokens(clock, ids)
         self._profiles = Profiles(client, clock=clock)
         self._configuration = Configuration(client, clock=clock, classes=self._profiles.classes)
+        consumers = Consumers(client, classes=self._profiles.classes, configuration=self._configuration)
         sources = Informer(client, DATA_SOURCES, clock=clock)
         self._volumes = DataVolumes(
             client,
@@ -49,6 +51,7 @@ class Cdi:
             storage=self._profiles,
             sources=sources,
             configuration=self._configuration,
+            consumers=consumers,
         )
         volumes, claims = self._volumes.volumes, self._volumes.claims
         self._sources = DataSources(client, clock=clock, volumes=volumes, claims=claims, sources=sources)
@@ -61,7 +64,7 @@ class Cdi:
             sources=sources,
             storage=self._profiles,
         )
-        self._targets = uploads.Targets(client, clock=clock)
+        self._targets = uploads.Targets(client, clock=clock, consumers=consumers)
         self.api = ApiServer(Admission(client, self._configuration), uploads.TokenApi(tokens))
         self.proxy = uploads.Proxy(client, tokens)
 

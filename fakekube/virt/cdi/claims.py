@@ -10,6 +10,7 @@ from fakekube.machinery.objects import Obj, annotations, dig, key, owner_referen
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi.sources import POPULATION, UPLOAD, transfer_of
 
+BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"  # with whatever value: no consumer is awaited
 CREATED_FOR = "cdi.kubevirt.io/createdForDataVolume"  # the uid of the DataVolume a claim was made for
 PRE_POPULATED = "cdi.kubevirt.io/storage.prePopulated"  # on a DataVolume: somebody else makes its claim
 STATIC = "cdi.kubevirt.io/storage.checkStaticVolume"  # on a DataVolume: a volume kept for its claim is full already

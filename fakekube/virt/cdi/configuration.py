@@ -44,9 +44,10 @@ class Configuration:
         for informer in (self._cdis, self._configs, self._ingresses, classes):
             self.controller.source(informer, lambda _old, _new: (NAME,))
 
-    def has(self, gate: str) -> bool:
-        """Whether a feature gate of CDI is open."""
-        return gate in dig(self._configs.get(NAME), "spec", "featureGates", default=())
+    def has(self, gate: str, *, default: bool = False) -> bool:
+        """Whether a feature gate of CDI is open; `default`: where CDI is not installed."""
+        config = self._configs.get(NAME)
+        return default if config is None else gate in dig(config, "spec", "featureGates", default=())
 
     async def _reconcile(self, own: str) -> None:
         cdi = next((one for one in self._cdis.objects() if dig(one, "status", "phase") != "Error"), None)

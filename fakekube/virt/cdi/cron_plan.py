@@ -13,6 +13,7 @@ from fakekube.machinery import cron as schedules
 from fakekube.machinery.objects import Obj, annotations, condition, dig, labels, name, namespace
 from fakekube.machinery.resources import DATA_SOURCES, DATA_VOLUMES, VOLUME_SNAPSHOTS
 from fakekube.machinery.wire import Object
+from fakekube.virt.cdi.claims import BIND_NOW
 from fakekube.virt.cdi.data_sources import State, conditions
 from fakekube.virt.cdi.marks import LABELS, RECOMMENDED, carried
 from fakekube.virt.cdi.sources import unreachable
@@ -24,7 +25,6 @@ LAST_USE = "cdi.kubevirt.io/storage.import.lastUseTime"
 _DIGEST = "cdi.kubevirt.io/storage.import.sourceDesiredDigest"
 _LAST_TIME = "cdi.kubevirt.io/storage.import.lastCronTime"
 _CLASS = "cdi.kubevirt.io/storage.import.storageClass"
-_BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"
 _RETAIN = "cdi.kubevirt.io/storage.pod.retainAfterCompletion"
 _MODE = "cdi.kubevirt.io/storage.import.sourceVolumeMode"  # on a snapshot: what its claim was like
 _DEFAULTS = "instancetype.kubevirt.io/default-"
@@ -237,7 +237,7 @@ def _import(cron: Obj, digest: str, now: datetime) -> Object:
             "annotations": {
                 **(meta.get("annotations") or {}),
                 **notes,
-                _BIND_NOW: "true",
+                BIND_NOW: "true",
                 LAST_USE: rfc3339(now),
             },
         },

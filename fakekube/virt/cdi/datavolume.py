@@ -44,12 +44,12 @@ from fakekube.machinery.wire import Object
 from fakekube.virt import storage_classes
 from fakekube.virt.cdi import claims, fates, profiles, rules
 from fakekube.virt.cdi.configuration import Configuration
+from fakekube.virt.cdi.consuming import Consumers
 from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
 from fakekube.virt.cdi.sources import Origin, origin_of
 from fakekube.virt.cdi.volume_view import FINAL, NAMES, NOT_VALID, OVER_QUOTA, Refusal, VolumeView
 
 _STAGES = Path(__file__).parent / "stages" / "datavolume.yaml"
-_BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"
 _NO_BLOCKS = "DataVolume with ContentType Archive cannot have block volumeMode"
 
 
@@ -76,6 +76,7 @@ class DataVolumes:
         storage: Profiles,
         sources: Informer,
         configuration: Configuration,
+        consumers: Consumers,
         workers: int = 1,
     ) -> None:
         self._client = client
@@ -84,6 +85,7 @@ class DataVolumes:
         self.claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self._sources = sources
         self._configuration = configuration
+        self._consumers = consumers
         self._snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
         self._snapshots.on_change(self._snapshot_changed)
         self._snapshots_matter = asyncio.Event()
@@ -158,17 +160,11 @@ class DataVolumes:
             volume,
             claim,
             rfc3339(self._clock.now()),
-            binds_late=claim is not None and self._binds_late(volume, claim),
+            binds_late=claim is not None and self._consumers.awaited(claim),
             missing=self._sourceless.get(key(volume)) if claim is None else None,
             refusal=self._refused.get(key(volume)) if claim is None else None,
         )
         return {"volume": view}
-
-    def _binds_late(self, volume: Object, claim: Object) -> bool:
-        if annotations(volume).get(_BIND_NOW) == "true":
-            return False
-        chosen = self._classes.get(dig(claim, "spec", "storageClassName", default=""))
-        return chosen is not None and chosen.get("volumeBindingMode") == "WaitForFirstConsumer"
 
     # --- claims --------------------------------------------------------------------------------------------------
 
@@ -180,7 +176,9 @@ class DataVolumes:
         claim = self.claims.get(own)
         if claim is not None:
             self._forget(own)
-            if not _is_owned(claim, volume):
+            if _is_owned(claim, volume):
+                await self._consumers.stand_in(claim)
+            else:
                 await self._adopt(volume, claim)
         elif not (
             fates.of(volume).ends == "quota"

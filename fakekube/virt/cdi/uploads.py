@@ -23,6 +23,7 @@ from fakekube.machinery.objects import annotations, dig, is_terminating, name, n
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Object, Request, Response
 from fakekube.virt.cdi import sources
+from fakekube.virt.cdi.consuming import Consumers
 
 GROUP, VERSION = "upload.cdi.kubevirt.io", "v1beta1"
 _ROOT = f"/apis/{GROUP}"
@@ -151,8 +152,9 @@ def _impossible(claim: Object) -> str:
 class Targets:
     """An actor: says of claims for uploads that somebody is ready to receive, once they are bound."""
 
-    def __init__(self, client: Client, *, clock: Clock) -> None:
+    def __init__(self, client: Client, *, clock: Clock, consumers: Consumers) -> None:
         self._client = client
+        self._consumers = consumers
         self._claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self.controller = Controller("upload-controller", self._reconcile, clock=clock)
         self.controller.source(self._claims, self._target)
@@ -164,10 +166,11 @@ class Targets:
         claim = self._claims.get(key)
         if claim is None or is_terminating(claim) or sources.uploaded(claim) or _READY in annotations(claim):
             return None
-        if dig(claim, "status", "phase") != "Bound":
-            return None
         marks = {"metadata": {"annotations": {sources.POD_PHASE: "Running", _READY: "true"}}}
         try:
+            if dig(claim, "status", "phase") != "Bound":
+                await self._consumers.stand_in(claim)
+                return None
             await self._client.patch(
                 PERSISTENT_VOLUME_CLAIMS, name(claim), namespace(claim), marks, type="merge"
             )
