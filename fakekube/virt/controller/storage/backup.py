@@ -1,7 +1,8 @@
 """Backups: their claim is mounted beside the guest, whose launcher writes it, or offers it by an export; then all of it goes.
 
-What is told of it is `backup_status`'s, what the launcher does `handler.backups`'. Whoever has the gate shut follows nothing.
-Origin: kubevirt: pkg/storage/cbt/{backup,backup_target_pvc,pull_mode}.go
+What is told of it is `backup_status`'s, what is done to the guest `backup_guest`'s, its export `backup_export`'s, what the launcher
+does `handler.backups`'. Whoever has the gate shut follows nothing.
+Origin: kubevirt: pkg/storage/cbt/backup.go
 """
 
 from collections.abc import Iterable
@@ -10,32 +11,27 @@ from fakekube.client.controller import Result, owner_of
 from fakekube.client.informer import Informer
 from fakekube.client.late import WantedInformer
 from fakekube.client.recorder import NORMAL, WARNING
-from fakekube.clock import parse_rfc3339
-from fakekube.machinery import durations
 from fakekube.machinery.errors import ApiError, InternalError
 from fakekube.machinery.objects import (
     Obj,
-    controller_of,
     dig,
     is_terminating,
     key,
     name,
     namespace,
-    owner_reference,
     uid,
 )
-from fakekube.machinery.resources import BACKUP_TRACKERS, BACKUPS, INSTANCE_ACTIONS
+from fakekube.machinery.resources import BACKUP_TRACKERS, BACKUPS
 from fakekube.machinery.wire import Object
 from fakekube.virt import changed_blocks, config
-from fakekube.virt.controller import patches
-from fakekube.virt.controller.storage import backup_status, common
+from fakekube.virt.controller.storage import backup_export, backup_status, common
+from fakekube.virt.controller.storage.backup_export import Offers
+from fakekube.virt.controller.storage.backup_guest import Guests
+from fakekube.virt.controller.storage.backup_pass import Work
 from fakekube.virt.controller.storage.backup_tracker import Trackers
 from fakekube.virt.controller.wiring import Wiring
 
 HOLD = "backup.kubevirt.io/vmbackup-protection"
-_JOB = "/status/changedBlockTracking/backupStatus"
-_BESIDE = "/spec/utilityVolumes"
-_TTL = 7200.0
 _MACHINE, _TRACKER = "machine", "tracker"
 
 
@@ -51,8 +47,8 @@ class Backups(common.Part):
         super().__init__(wiring)
         informers = wiring.informers
         self._known = self._late[1]
-        self._vmis = wiring.writer(informers.vmis)
-        self._exports: Informer | None = None
+        self._guests = Guests(wiring)
+        self._offers = Offers(wiring)
         self.trackers = Trackers(wiring, self._known)
         self.objects.add_index(_MACHINE, _source("VirtualMachine"))
         self.objects.add_index(_TRACKER, _source(BACKUP_TRACKERS.kind))
@@ -66,7 +62,7 @@ class Backups(common.Part):
 
     def follow(self, exports: common.Part) -> None:
         """Be woken by the exports backups are fetched from."""
-        self._exports = exports.objects
+        self._offers.follow(exports.objects)
         self.controller.source(exports.objects, owner_of(BACKUPS.kind))
 
     def _cache(self) -> Informer:
@@ -89,7 +85,7 @@ class Backups(common.Part):
             if is_terminating(obj):
                 await self._let_go(obj, HOLD)
             return None
-        work = _Work(obj, self._now())
+        work = Work(obj, self._now())
         error: ApiError | None = None
         try:
             await self._sync(work)
@@ -99,10 +95,10 @@ class Backups(common.Part):
         if error is not None:
             raise error
         if backup_status.is_pulled(obj) and not backup_status.is_over({"status": work.status}):
-            return Result(requeue_after=left) if (left := self._left(obj)) > 0 else None
+            return Result(requeue_after=left) if (left := self._offers.left(obj)) > 0 else None
         return None
 
-    async def _sync(self, work: "_Work") -> None:
+    async def _sync(self, work: Work) -> None:
         obj = work.obj
         source, space = dig(obj, "spec", "source", default={}), namespace(obj)
         machine = source.get("name", "")
@@ -113,7 +109,7 @@ class Backups(common.Part):
                 return
             machine = dig(work.tracker, "spec", "source", "name", default="")
         own = f"{space}/{machine}"
-        if self._vmis.behind(own):
+        if self._guests.behind(own):
             return
         vmi = self._informers.vmis.get(own)
         job = changed_blocks.job(vmi)
@@ -126,7 +122,7 @@ class Backups(common.Part):
 
     # Before the launcher works on it.
 
-    async def _begin(self, work: "_Work", machine: str, vmi: Object | None) -> None:
+    async def _begin(self, work: Work, machine: str, vmi: Object | None) -> None:
         obj = work.obj
         if is_terminating(obj):
             if vmi is None:
@@ -148,7 +144,7 @@ class Backups(common.Part):
             return
         await self._start(work, vmi)
 
-    async def _start(self, work: "_Work", vmi: Object) -> None:
+    async def _start(self, work: Work, vmi: Object) -> None:
         obj = work.obj = await self._hold(work.obj, HOLD)
         space, target = namespace(obj), dig(obj, "spec", "pvcName", default="")
         claim = self._informers.claims.get(f"{space}/{target}")
@@ -160,7 +156,7 @@ class Backups(common.Part):
             raise InternalError(text)
         volume = backup_status.target_volume(name(obj))
         if not backup_status.is_attached(vmi, volume):
-            await self._attach(vmi, volume, target)
+            await self._guests.attach(vmi, volume, target)
             return
         options = {
             "mode": dig(obj, "spec", "mode") or "Push",
@@ -171,29 +167,14 @@ class Backups(common.Part):
         if changed_blocks.is_incremental(obj, work.tracker):
             kind = "Incremental"
             options["incremental"] = dig(work.tracker, "status", "latestCheckpoint", "name")
-        await self._ask(vmi, obj, "Start", **options)
-        created = obj["metadata"]["creationTimestamp"]
-        await self._vmis.patch(vmi, patches.added(_JOB, {"backupName": name(obj), "startTimestamp": created}))
+        await self._guests.ask(vmi, obj, "Start", **options)
+        await self._guests.note(vmi, obj)
         work.progressing(*backup_status.IN_PROGRESS)
         work.status |= {"type": kind, "startTimestamp": work.now}
 
-    async def _attach(self, vmi: Object, volume: str, claim: str) -> None:
-        beside = dig(vmi, "spec", "utilityVolumes")
-        if any(one["name"] == volume for one in beside or ()):
-            return
-        wanted = [*(beside or ()), {"name": volume, "claimName": claim, "type": "Backup"}]
-        change = patches.guarded(_BESIDE, beside, wanted) if beside else patches.added(_BESIDE, wanted)
-        await self._vmis.patch(vmi, change)
-
-    async def _ask(self, vmi: Object, obj: Object, command: str, **options: object) -> None:
-        path = INSTANCE_ACTIONS.path(namespace(vmi), name(vmi), "backup")
-        started = obj["metadata"]["creationTimestamp"]
-        body = {"backupName": name(obj), "cmd": command, "backupStartTime": started, **options}
-        await self._client.request("PUT", path, body=body)
-
     # While it does, and after.
 
-    async def _accompany(self, work: "_Work", vmi: Object, job: Obj) -> None:
+    async def _accompany(self, work: Work, vmi: Object, job: Obj) -> None:
         phase = dig(vmi, "status", "phase", default="")
         if phase != "Running" or is_terminating(vmi):
             if await self._cleaned(work, vmi):
@@ -207,15 +188,15 @@ class Backups(common.Part):
             work.status |= {"includedVolumes": job["volumes"], "checkpointName": job.get("checkpointName")}
         work.status = backup_status.quiesced(work.status, job, work.now)
 
-    async def _abort(self, work: "_Work", vmi: Object, message: str) -> None:
-        await self._ask(vmi, work.obj, "Abort")
+    async def _abort(self, work: Work, vmi: Object, message: str) -> None:
+        await self._guests.ask(vmi, work.obj, "Abort")
         told = dig(work.status, "conditions", default=())
         if all(one["reason"] != "Aborting" for one in told if one["type"] == "Progressing"):
             kind = NORMAL if backup_status.is_pulled(work.obj) else WARNING
             self._recorder.event(work.obj, kind, "VirtualMachineBackupAborting", message)
         work.progressing("Aborting", message)
 
-    async def _conclude(self, work: "_Work", vmi: Object, job: Obj) -> None:
+    async def _conclude(self, work: Work, vmi: Object, job: Obj) -> None:
         checkpoint = job.get("checkpointName")
         if work.tracker is not None and checkpoint and not job.get("failed"):
             latest = {"name": checkpoint, "creationTime": job.get("startTimestamp")}
@@ -230,75 +211,40 @@ class Backups(common.Part):
         work.status["includedVolumes"] = job.get("volumes") or None
         work.status = backup_status.quiesced(work.status, job, work.now)
 
-    async def _cleaned(self, work: "_Work", vmi: Object) -> bool:
+    async def _cleaned(self, work: Work, vmi: Object) -> bool:
         """Whether neither claim nor export nor note of it is left at the guest."""
-        obj, volume = work.obj, backup_status.target_volume(name(work.obj))
-        if backup_status.is_pulled(obj) and self._export(obj) is not None:
-            await self._client.delete_if_present(common.EXPORTS, name(obj), namespace(obj))
-        if not backup_status.is_detached(vmi, volume):
-            beside = dig(vmi, "spec", "utilityVolumes")
-            left = [one for one in beside or () if one["name"] != volume]
-            if left != list(beside or ()):
-                change = patches.guarded(_BESIDE, beside, left) if left else patches.removed(_BESIDE, beside)
-                await self._vmis.patch(vmi, change)
+        obj = work.obj
+        if backup_status.is_pulled(obj):
+            await self._offers.withdraw(obj)
+        if not await self._guests.detach(vmi, backup_status.target_volume(name(obj))):
             return False
-        if (job := changed_blocks.job(vmi)) is not None:
-            await self._vmis.patch(vmi, patches.removed(_JOB, dict(job)))
+        await self._guests.forget(vmi)
         return True
 
-    def _fail(self, work: "_Work", reason: str, message: str) -> None:
+    def _fail(self, work: Work, reason: str, message: str) -> None:
         work.status = backup_status.failed(work.status, reason, message, work.now)
         self._recorder.event(work.obj, WARNING, "VirtualMachineBackupFailed", message)
 
     # To be fetched.
 
-    async def _offer(self, work: "_Work", vmi: Object) -> None:
+    async def _offer(self, work: Work, vmi: Object) -> None:
         obj = work.obj
-        if self._left(obj) <= 0:
+        if self._offers.left(obj) <= 0:
             await self._abort(work, vmi, f"{backup_status.EXPIRED}: {backup_status.ABORTING}")
             return
-        export = self._export(obj)
+        export = await self._offers.of(obj)
         if export is None:
-            await self._client.create(common.EXPORTS, self._wanted_export(obj))
             work.progressing(*backup_status.PREPARING_EXPORT)
             work.status["endpointCert"] = None
-        elif dig(controller_of(export), "uid") != uid(obj):
-            text = f"VMExport {name(export)} already exists but is not owned by backup {name(obj)}"
-            raise InternalError(text)
         elif work.status.get("exportUID") == uid(export):
             work.status = backup_status.pulled_from(work.status, export, work.now)
-        elif service := dig(export, "status", "serviceName"):
-            host = f"{service}.{namespace(export)}.svc"
-            address = {"exportServerAddr": f"{host}:443", "exportServerName": f"{host}.cluster.local"}
-            await self._ask(vmi, obj, "Export", mode="Pull", **address)
+        elif address := backup_export.address(export):
+            await self._guests.ask(vmi, obj, "Export", mode="Pull", **address)
             work.status["exportUID"] = uid(export)
 
-    def _wanted_export(self, obj: Object) -> Object:
-        owner = owner_reference({**obj, "apiVersion": BACKUPS.api_version, "kind": BACKUPS.kind})
-        meta = {"name": name(obj), "namespace": namespace(obj), "ownerReferences": [owner]}
-        spec = {
-            "source": {"apiGroup": BACKUPS.group, "kind": BACKUPS.kind, "name": name(obj)},
-            "tokenSecretRef": dig(obj, "spec", "tokenSecretRef"),
-            "ttlDuration": durations.spelled(self._left(obj)),
-        }
-        kind = {"apiVersion": common.EXPORTS.api_version, "kind": common.EXPORTS.kind}
-        return {**kind, "metadata": meta, "spec": spec}
-
-    def _export(self, obj: Object) -> Object | None:
-        return self._exports.get(key(obj)) if self._exports is not None else None
-
-    def _left(self, obj: Object) -> float:
-        """For how long it may still be fetched."""
-        span = durations.given(dig(obj, "spec", "ttlDuration"), _TTL)
-        return (
-            span - (self._clock.now() - parse_rfc3339(obj["metadata"]["creationTimestamp"])).total_seconds()
-        )
-
-    async def _write(self, work: "_Work") -> None:
+    async def _write(self, work: Work) -> None:
         """What has changed of the status, whoever else writes the object meanwhile."""
-        old = work.obj.get("status") or {}
-        changes = {member: value for member, value in work.status.items() if old.get(member) != value}
-        if not changes or work.gone:
+        if not (changes := work.changes) or work.gone:
             return
         obj, change = work.obj, {"status": changes}
         self._writer.wrote(
@@ -306,22 +252,6 @@ class Backups(common.Part):
                 BACKUPS, name(obj), namespace(obj), change, type="merge", subresource="status"
             )
         )
-
-
-class _Work:
-    """One pass over one backup: what was seen, and the status it is to have."""
-
-    def __init__(self, obj: Object, now: str) -> None:
-        self.obj, self.now = obj, now
-        self.status: Object = dict(obj.get("status") or {})
-        self.tracker: Object | None = None
-        self.gone = False
-
-    def initializing(self, why: str) -> None:
-        self.progressing("Initializing", why)
-
-    def progressing(self, reason: str, message: str) -> None:
-        self.status = backup_status.progressing(self.status, reason, message, self.now)
 
 
 def _source(kind: str) -> common.Index:
