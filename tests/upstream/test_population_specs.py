@@ -158,3 +158,18 @@ async def test_claims_that_are_in_the_way(suite: Suite, gate: bool) -> None:
     notes = {"cdi.kubevirt.io/allowClaimAdoption": "false"} if gate else {}
     refused = await suite.refused("POST", VOLUMES, target("import", "default", **notes))
     assert f"Destination PVC {NS}/testdv already exists" in refused["message"]
+
+
+async def test_claims_that_are_deleted(suite: Suite) -> None:
+    """The claim of a DataVolume comes back, and is filled again."""
+    await suite.create(VOLUMES, volume("dv"))
+    await succeeded(suite, "dv")
+    old = uid(await suite.get(f"{CLAIMS}/dv"))
+    await suite.delete(f"{CLAIMS}/dv")
+
+    async def another() -> bool:
+        status, found = await suite.call("GET", f"{CLAIMS}/dv")
+        return status == 200 and uid(found) != old
+
+    await suite.eventually(another, 60)
+    await succeeded(suite, "dv")

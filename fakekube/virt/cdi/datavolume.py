@@ -160,6 +160,7 @@ class DataVolumes:
             volume,
             claim,
             rfc3339(self._clock.now()),
+            gone=key(volume) not in self.claims,
             binds_late=claim is not None and self._consumers.awaited(claim),
             missing=self._sourceless.get(key(volume)) if claim is None else None,
             refusal=self._refused.get(key(volume)) if claim is None else None,

@@ -14,7 +14,8 @@ Names for stages (`stages/datavolume.yaml`); those that say nothing now are abse
     failing     what there is to tell of an importer that has just failed
 
 States: `overQuota`; `invalid` (no claim can be made of it); `sourceless` (none is made yet); with a claim of its own `adopted` (which was there before, or its
-volume was), `populated` (by somebody else), `new`, `unbound`, `waits` (for a consumer), `bound`, `scheduled`, `transferring`, `awaiting` (an upload), `uploaded`, `over`.
+volume was), `populated` (by somebody else), `new`, `unbound`, `waits` (for a consumer), `bound`, `scheduled`, `transferring`, `awaiting` (an upload), `uploaded`, `over`;
+`lost` (it has gone after all, and another one is to be filled).
 Origin: cdi: pkg/controller/datavolume/controller-base.go, conditions.go
 """
 
@@ -25,7 +26,7 @@ from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, name, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import fates
-from fakekube.virt.cdi.claims import CREATED_FOR, is_kept
+from fakekube.virt.cdi.claims import CREATED_FOR, PRE_POPULATED, is_kept
 from fakekube.virt.cdi.sources import POPULATION, Origin, populator_of, transfer_of, unreachable, uploaded
 
 FINAL = ("Succeeded", "Failed")
@@ -46,7 +47,8 @@ class Refusal:
 
 
 class VolumeView(View):
-    """The names above for one DataVolume, each computed when it is asked for. `claim`: its own, if there is one."""
+    """The names above for one DataVolume, each computed when it is asked for. `claim`: its own, if there is one; `gone`: there
+    is not even somebody else's."""
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class VolumeView(View):
         now: str,
         *,
         binds_late: bool,
+        gone: bool = False,
         missing: Origin | None = None,
         refusal: Refusal | None = None,
     ) -> None:
@@ -62,6 +65,7 @@ class VolumeView(View):
         self._claim = claim
         self._now = now
         self._binds_late = binds_late
+        self._gone = gone and PRE_POPULATED not in annotations(volume)
         self._missing = missing
         self._refusal = refusal
         self._status: dict[str, Any] = volume.get("status") or {}
@@ -80,7 +84,9 @@ class VolumeView(View):
         if is_terminating(self.volume):
             return None
         if self._phase in FINAL:
-            return "over" if self._claim is not None else None
+            if self._claim is not None:
+                return "over"
+            return "lost" if self._gone and self._phase == "Succeeded" else None
         if self._refusal is not None:
             return "overQuota" if self._refusal.reason == OVER_QUOTA else "invalid"
         if self._claim is None:
@@ -109,7 +115,7 @@ class VolumeView(View):
 
     def outdated(self) -> Object | None:
         state = self.state()
-        if state is None or not (self._phase or state in ("invalid", "sourceless")):
+        if state in (None, "lost") or not (self._phase or state in ("invalid", "sourceless")):
             return None
         fresh = self.status(self._phase)
         return fresh if fresh != self._status else None

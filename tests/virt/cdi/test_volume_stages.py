@@ -30,9 +30,9 @@ def claim(phase="Bound", **annotations):
     return {"metadata": {"name": "root", "annotations": notes}, "status": {"phase": phase}}
 
 
-def upcoming(given, of=None, *, late=False, missing=None, pace=REALISTIC):
+def upcoming(given, of=None, *, late=False, missing=None, gone=False, pace=REALISTIC):
     """What comes next: (name of the stage, seconds, the status it writes, what it tells)."""
-    view = VolumeView(given, of, NOW, binds_late=late, missing=missing)
+    view = VolumeView(given, of, NOW, binds_late=late, missing=missing, gone=gone)
     context = {"now": NOW, "object": given, "volume": view}
     played = script.for_kind(standard_stages(), "cdi.kubevirt.io", "DataVolume", pace)
     found = effects.prospects(played, given, context, parse_rfc3339(NOW), pace)
@@ -95,6 +95,19 @@ def test_a_source_that_is_missing_is_waited_for():
     assert "phase" not in status
     assert told == [("CloneWithoutSource", "The source pvc x doesn't exist")]
     assert upcoming({**given, "status": status}, missing=Origin("pvc", "ns/x")) == []
+
+
+@pytest.mark.parametrize(
+    ("phase", "gone", "wanted"),
+    [("Succeeded", True, ["Pending"]), ("Succeeded", False, []), ("Failed", True, [])],
+)
+def test_a_claim_that_is_lost_is_filled_anew(phase, gone, wanted):
+    """A volume that was filled begins again once its claim has gone; not for a claim that is somebody else's."""
+    found = upcoming(volume(phase), gone=gone)
+    assert [one[2]["phase"] for one in found] == wanted
+    prepopulated = volume(phase)
+    prepopulated["metadata"]["annotations"][claims.PRE_POPULATED] = "x"
+    assert upcoming(prepopulated, gone=gone) == []
 
 
 def test_what_was_there_before_is_taken_over():
