@@ -1,12 +1,12 @@
 """CDI's functional specs of its configuration: scratch space, the address of uploads, the share of file systems.
 
 Left out: routes, which OpenShift has.
-Origin: cdi: tests/cdiconfig_test.go; pkg/controller/config-controller_test.go
+Origin: cdi: tests/{cdiconfig,operator}_test.go; pkg/controller/config-controller_test.go
 """
 
 import pytest
 
-from tests.upstream.conftest import MERGE_PATCH, Object, Suite
+from tests.upstream.conftest import MERGE_PATCH, Object, Suite, conditions
 
 CDI = "/apis/cdi.kubevirt.io/v1beta1"
 INSTALLED, CONFIG = f"{CDI}/cdis/cdi", f"{CDI}/cdiconfigs/config"
@@ -122,3 +122,26 @@ async def test_the_rest(suite: Suite) -> None:
     await suite.delete(CONFIG)
     assert await told(suite, "preallocation") is True
     assert (await suite.get(CONFIG))["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "cdi-controller"
+
+
+async def test_installed_again(suite: Suite) -> None:
+    """CDI is deployed as often as somebody creates its object, and its configuration is kept."""
+    await say(suite, preallocation=True)
+    for version in ("v1beta1", "v1alpha1"):
+        await suite.cluster.settle()
+        await suite.delete(INSTALLED)
+        made = {
+            "apiVersion": f"cdi.kubevirt.io/{version}",
+            "kind": "CDI",
+            "metadata": {"name": "cdi"},
+            "spec": {},
+        }
+        await suite.create(f"/apis/cdi.kubevirt.io/{version}/cdis", made)
+
+        async def deployed() -> bool:
+            told = conditions(await suite.get(INSTALLED))
+            return told == {"Available": "True", "Progressing": "False", "Degraded": "False"}
+
+        await suite.eventually(deployed, 60)
+        assert (await suite.get(INSTALLED))["spec"]["config"]["preallocation"] is True
+        assert await told(suite, "preallocation") is True

@@ -23,6 +23,7 @@ from tests.upstream.storage import (
     volume,
 )
 
+CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 PERSISTENT = "/api/v1/persistentvolumes"
 CDI = "/apis/cdi.kubevirt.io/v1beta1/cdis/cdi"
 POPULATOR = {"apiGroup": "cdi.sample.populator", "kind": "SamplePopulator", "name": "sample-populator"}
@@ -147,6 +148,35 @@ async def test_claims_that_are_there(suite: Suite, way: str, gate: bool) -> None
     found = await suite.get(f"{CLAIMS}/testdv")
     assert (uid(found), [one["uid"] for one in owners(found)]) == (own, [uid(made)])
     assert found["spec"]["storageClassName"] == CLASS
+    filled = await suite.get(f"{VOLUMES}/testdv")
+    assert annotations(filled)["cdi.kubevirt.io/storage.prePopulated"] == "testdv"
+    assert filled["status"]["progress"] == "N/A"
+
+
+async def test_claims_filled_for_it(suite: Suite) -> None:
+    """[4961] A claim that says for which DataVolume it has been filled is taken over."""
+    made = claim("dv")
+    made["metadata"]["annotations"] = {"cdi.kubevirt.io/storage.populatedFor": "dv"}
+    await suite.create(CLAIMS, made)
+    await suite.create(VOLUMES, volume("dv", source={"http": {"url": "http://localhost/nothing"}}))
+
+    async def told() -> bool:
+        found = await suite.get(f"{VOLUMES}/dv")
+        named = annotations(found).get("cdi.kubevirt.io/storage.prePopulated") == "dv"
+        return named and (found["status"]["phase"], found["status"]["progress"]) == ("Succeeded", "N/A")
+
+    await suite.eventually(told, 60)
+
+
+async def test_claims_that_come_between(suite: Suite) -> None:
+    """A claim that is made before the DataVolume's own is in the way, and the DataVolume says so until it has gone."""
+    await suite.create(VOLUMES, volume("dv", storage="later", modes=[]))
+    await suite.cluster.settle()
+    await suite.create(CLAIMS, claim("dv"))
+    await has_event(suite, "dv", "Warning", "ErrResourceExists")
+    await suite.create(CLASSES, {"metadata": {"name": "later"}, "provisioner": "kubernetes.io/rbd"})
+    await suite.delete(f"{CLAIMS}/dv")
+    await succeeded(suite, "dv")
 
 
 @pytest.mark.parametrize("gate", [True, False])

@@ -6,13 +6,13 @@ Origin: cdi: pkg/controller/datavolume/controller-base.go, pkg/controller/datavo
 import json
 from collections.abc import Iterable
 
-from fakekube.machinery.objects import Obj, annotations, dig, key, owner_reference
+from fakekube.machinery.objects import Obj, annotations, dig, key, owner_reference, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi.sources import POPULATION, UPLOAD, transfer_of
 
 BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"  # with whatever value: no consumer is awaited
 CREATED_FOR = "cdi.kubevirt.io/createdForDataVolume"  # the uid of the DataVolume a claim was made for
-PRE_POPULATED = "cdi.kubevirt.io/storage.prePopulated"  # on a DataVolume: somebody else makes its claim
+PRE_POPULATED = "cdi.kubevirt.io/storage.prePopulated"  # on a DataVolume: the claim somebody else makes, or has made, for it
 STATIC = "cdi.kubevirt.io/storage.checkStaticVolume"  # on a DataVolume: a volume kept for its claim is full already
 KEPT = "cdi.kubevirt.io/storage.persistentVolumeList"  # on a claim: such volumes, by name
 _PASSED = ("dataSource", "dataSourceRef", "selector", "volumeAttributesClassName", "volumeName")
@@ -40,6 +40,11 @@ def is_kept(claim: Obj) -> bool:
     """Whether it has got a volume that was kept for it."""
     own = dig(claim, "spec", "volumeName")
     return bool(own) and f'"{own}"' in annotations(claim).get(KEPT, "")
+
+
+def came_filled(claim: Obj, volume: Obj) -> bool:
+    """Whether a DataVolume has taken it over with its contents, or those of its volume."""
+    return annotations(claim).get(CREATED_FOR) != uid(volume) or is_kept(claim)
 
 
 def claim(

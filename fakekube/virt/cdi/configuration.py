@@ -1,9 +1,10 @@
 """CDI's configuration: what the CDI object says of it, and what follows from that, from storage classes and from ingresses.
+One that somebody creates is deployed at once.
 
     CDI spec.config ──► CDIConfig spec ──► CDIConfig status, which importers, virt-controller and virtctl read
 
 Left out: routes and the proxy of a whole cluster, which OpenShift has.
-Origin: cdi: pkg/controller/config-controller.go
+Origin: cdi: pkg/controller/config-controller.go, pkg/operator/controller
 """
 
 import re
@@ -13,11 +14,12 @@ from typing import Any
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller
 from fakekube.client.informer import Informer
-from fakekube.clock import Clock
+from fakekube.clock import Clock, rfc3339
 from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, labels, name
 from fakekube.machinery.resources import CDI_CONFIGS, CDIS, Resource
 from fakekube.machinery.wire import Object
+from fakekube.virt import deployed_cdi
 from fakekube.virt.cdi.marks import RECOMMENDED
 
 NAME = "config"
@@ -36,6 +38,7 @@ class Configuration:
 
     def __init__(self, client: Client, *, clock: Clock, classes: Informer) -> None:
         self._client = client
+        self._clock = clock
         self._classes = classes
         self._cdis = Informer(client, CDIS, clock=clock)
         self._configs = Informer(client, CDI_CONFIGS, clock=clock)
@@ -50,13 +53,14 @@ class Configuration:
         return default if config is None else gate in dig(config, "spec", "featureGates", default=())
 
     async def _reconcile(self, own: str) -> None:
-        cdi = next((one for one in self._cdis.objects() if dig(one, "status", "phase") != "Error"), None)
+        cdi, present = next(iter(self._cdis.objects()), None), self._configs.get(own)
         if cdi is None:
             return
-        present = self._configs.get(own)
         wanted = configured(present or _empty(), cdi, self._classes.objects(), self._ingresses.objects())
         try:
-            if present is None:
+            if not dig(cdi, "status", "phase"):
+                await self._client.update(CDIS, installed(cdi, present, rfc3339(self._clock.now())))
+            elif present is None:
                 await self._client.create_if_absent(CDI_CONFIGS, wanted)
             elif wanted != present:
                 await self._client.update(CDI_CONFIGS, wanted)
@@ -67,6 +71,14 @@ class Configuration:
 def _empty() -> Object:
     kind = {"apiVersion": CDI_CONFIGS.api_version, "kind": CDI_CONFIGS.kind}
     return {**kind, "metadata": {"name": NAME}, "spec": {}}
+
+
+def installed(cdi: Object, config: Obj | None, now: str) -> Object:
+    """A CDI object somebody has just created, once it is deployed: it takes over the configuration there is."""
+    notes = {**annotations(cdi), _DECIDES: ""}
+    spec = {**({"config": config["spec"]} if config is not None else {}), **(cdi.get("spec") or {})}
+    meta = {**cdi["metadata"], "annotations": notes}
+    return {**cdi, "metadata": meta, "spec": spec, "status": deployed_cdi.status(now)}
 
 
 def configured(config: Object, cdi: Obj, classes: Iterable[Obj], ingresses: Iterable[Obj]) -> Object:

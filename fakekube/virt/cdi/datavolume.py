@@ -15,7 +15,7 @@ from fakekube.client.client import Client
 from fakekube.client.controller import Controller
 from fakekube.client.informer import Informer
 from fakekube.client.late import LateInformer
-from fakekube.client.recorder import Recorder
+from fakekube.client.recorder import WARNING, Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
 from fakekube.lifecycle import loading, script
@@ -177,10 +177,12 @@ class DataVolumes:
         claim = self.claims.get(own)
         if claim is not None:
             self._forget(own)
-            if _is_owned(claim, volume):
-                await self._consumers.stand_in(claim)
-            else:
+            if not _is_owned(claim, volume):
                 await self._adopt(volume, claim)
+            elif claims.came_filled(claim, volume):
+                await self._say_filled(volume, claim)
+            else:
+                await self._consumers.stand_in(claim)
         elif not (
             fates.of(volume).ends == "quota"
             or dig(volume, "status", "phase") in FINAL
@@ -263,11 +265,22 @@ class DataVolumes:
     async def _adopt(self, volume: Object, claim: Object) -> None:
         """A claim that is there already is taken over, when it was made for that or the DataVolume allows it."""
         allowed = rules.may_adopt(claim, volume, gate=self._configuration.has(rules.ADOPTION))
-        if not allowed or controller_of(claim) is not None:
+        if controller_of(claim) is not None:
+            return
+        if not allowed:
+            text = f'Resource "{name(claim)}" already exists and is not managed by DataVolume'
+            self._recorder.event(volume, WARNING, "ErrResourceExists", text)
             return
         patch = {"metadata": {"ownerReferences": [*owners(claim), claims.owner(volume)]}}
         space, own = split_key(key(claim))
         await self._client.patch(PERSISTENT_VOLUME_CLAIMS, own, space, patch, type="merge")
+
+    async def _say_filled(self, volume: Object, claim: Object) -> None:
+        """A DataVolume names the claim that had been filled before."""
+        if dig(claim, "status", "phase") == "Bound" and claims.PRE_POPULATED not in annotations(volume):
+            space, own = split_key(key(volume))
+            note = {"metadata": {"annotations": {claims.PRE_POPULATED: name(claim)}}}
+            await self._client.patch(DATA_VOLUMES, own, space, note, type="merge")
 
 
 def _is_owned(claim: Object, volume: Object) -> bool:

@@ -23,10 +23,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fakekube.lifecycle.view import View
-from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, name, uid
+from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, name
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import fates
-from fakekube.virt.cdi.claims import CREATED_FOR, PRE_POPULATED, is_kept
+from fakekube.virt.cdi.claims import PRE_POPULATED, came_filled
 from fakekube.virt.cdi.sources import POPULATION, Origin, populator_of, transfer_of, unreachable, uploaded
 
 FINAL = ("Succeeded", "Failed")
@@ -91,13 +91,11 @@ class VolumeView(View):
             return "overQuota" if self._refusal.reason == OVER_QUOTA else "invalid"
         if self._claim is None:
             return "sourceless" if self._missing is not None else None
-        if annotations(self._claim).get(CREATED_FOR) != uid(self.volume):
+        if came_filled(self._claim, self.volume):
             return "adopted"
         waits = self._phase in ("Pending", "WaitForFirstConsumer")
         if dig(self._claim, "status", "phase") != "Bound":
             return "waits" if self._binds_late and waits else "unbound"
-        if is_kept(self._claim):
-            return "adopted"
         if self.transfer is POPULATION:
             return "populated"
         if self._phase == "":
@@ -169,7 +167,7 @@ class VolumeView(View):
         return self.fate.ends == "error" and phase == self.transfer.in_progress
 
     def _progress(self, phase: str) -> str:
-        if self.transfer is POPULATION:
+        if self.transfer is POPULATION or self.state() == "adopted":
             return "N/A"
         if phase == "Succeeded":
             return "100.0%"

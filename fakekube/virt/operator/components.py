@@ -8,7 +8,7 @@ from typing import Any
 from fakekube.machinery.wire import Object
 
 REGISTRY = "quay.io/kubevirt"
-CDI_REGISTRY, CDI_VERSION = "quay.io/kubevirt", "v1.66.0"
+CDI_REGISTRY = "quay.io/kubevirt"
 ACCOUNTS = ("operator", "apiserver", "controller", "handler", "exportproxy", "synchronization-controller")
 
 _MONITORED = {"openshift.io/cluster-monitoring": "true"}

@@ -6,7 +6,7 @@ Origin: kubevirt: manifests/release/kubevirt-cr.yaml.in, cdi: pkg/operator/contr
 
 from fakekube.machinery.objects import generation, name, namespace
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator.components import CDI_VERSION
+from fakekube.virt import deployed_cdi
 
 FINALIZER = "kubevirt.io/foregroundDeleteKubeVirt"
 FILESYSTEM_OVERHEAD = "0.06"
@@ -44,7 +44,6 @@ def generations(made: list[Object]) -> list[Object]:
 
 def cdi(now: str) -> list[Object]:
     """CDI, and the configuration the importers and virt-controller read."""
-    condition = {"lastHeartbeatTime": now, "lastTransitionTime": now}
     return [
         {
             "apiVersion": "cdi.kubevirt.io/v1beta1",
@@ -56,17 +55,7 @@ def cdi(now: str) -> list[Object]:
                 "infra": {},
                 "workload": {},
             },
-            "status": {
-                "phase": "Deployed",
-                "operatorVersion": CDI_VERSION,
-                "targetVersion": CDI_VERSION,
-                "observedVersion": CDI_VERSION,
-                "conditions": [
-                    {"type": "Available", "status": "True", "reason": "DeployCompleted", **condition},
-                    {"type": "Progressing", "status": "False", **condition},
-                    {"type": "Degraded", "status": "False", **condition},
-                ],
-            },
+            "status": deployed_cdi.status(now),
         },
         {
             "apiVersion": "cdi.kubevirt.io/v1beta1",

@@ -9,9 +9,9 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, annotations, generation, name, namespace
 from fakekube.machinery.wire import Object
-from fakekube.virt import config
+from fakekube.virt import config, deployed_cdi
 from fakekube.virt.operator import customizing, pods
-from fakekube.virt.operator.components import CDI_REGISTRY, CDI_VERSION
+from fakekube.virt.operator.components import CDI_REGISTRY
 from fakekube.virt.operator.pods import API, CONTROLLER, HANDLER, OPERATOR, PROXY, SYNCHRONIZATION
 from fakekube.virt.operator.sources import Source
 
@@ -121,7 +121,7 @@ def _cdi_spec(name: str) -> Object:
         "app.kubernetes.io/component": "storage",
         "app.kubernetes.io/managed-by": "cdi-operator",
     }
-    image = f"{CDI_REGISTRY}/{_CDI_IMAGES.get(name, name)}:{CDI_VERSION}"
+    image = f"{CDI_REGISTRY}/{_CDI_IMAGES.get(name, name)}:{deployed_cdi.VERSION}"
     pod = {
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
