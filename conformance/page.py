@@ -81,7 +81,7 @@ def _requests(asked: list[list[Any]]) -> str:
         f"<td>{escape(message)}"
         for at, client, what, status, message in asked
     )
-    return f"<details><summary>{len(asked)} writes</summary><table>{lines}</table></details>"
+    return f"<details><summary>{len(asked)} write{'s'[: len(asked) > 1]}</summary><table>{lines}</table></details>"
 
 
 def _picture(rows: list[Mapping[str, Any]]) -> str:

@@ -59,7 +59,7 @@ class View:
         self.pools = Informer(client, VIRTUAL_MACHINE_POOLS, clock=CLOCK)
         self.vms = Informer(client, VIRTUAL_MACHINES, clock=CLOCK)
         self.vmis = Informer(client, VIRTUAL_MACHINE_INSTANCES, clock=CLOCK)
-        self.events = Informer(client, EVENTS, clock=CLOCK)
+        self.events = Informer(client, EVENTS, clock=CLOCK, namespace=NAMESPACE)
         self.informers = (self.pools, self.vms, self.vmis, self.events)
         self.step = "starting"
         self.changed = asyncio.Event()
