@@ -885,3 +885,21 @@ async def test_common_instancetypes_are_kept(suite: Suite) -> None:
         return vmi["status"]["phase"] == "Running" and vmi["spec"]["domain"]["memory"]["guest"] == "4Gi"
 
     await suite.eventually(running, 60)
+
+
+async def test_settings_that_are_installed_anew(suite_of: Make) -> None:
+    """Secrets to pull with make another installation: it is told of while pods are replaced, and is the same version."""
+    suite = await suite_of(pace="realistic")
+    await suite.cluster.advance("30s")
+    before = (await suite.get(KUBEVIRT))["status"]
+    await suite.patch(KUBEVIRT, [{"op": "add", "path": "/spec/imagePullSecrets", "value": [{"name": "key"}]}])
+    await suite.cluster.settle()
+    found = await suite.get(KUBEVIRT)
+    assert {one[1:] for one in said(found)} == {("True", "UpdateInProgress")}
+    assert "Created" not in conditions(found)
+    assert found["status"]["phase"] == "Deployed"
+    await suite.eventually(lambda: ready_pods(suite), 300)
+    found = await suite.get(KUBEVIRT)
+    assert said(found) == READY
+    assert found["status"]["observedDeploymentID"] != before["observedDeploymentID"]
+    assert found["status"]["observedKubeVirtVersion"] == before["observedKubeVirtVersion"]

@@ -72,13 +72,16 @@ _COMPONENTS = {
 
 
 def template(own: str, space: str, source: Source, kubevirt: Obj) -> Object:
-    """The pods of a component as a KubeVirt object wants them; virt-operator's own follow none."""
+    """The pods of a component as a KubeVirt object wants them; virt-operator's own follow none, and nobody's marks are on them."""
     given: Obj = {} if own == OPERATOR else kubevirt.get("spec") or {}
     component = _COMPONENTS[own]
-    labels = {
-        "kubevirt.io": own,
-        **({"prometheus.kubevirt.io": "true"} if component.scraped else {}),
-        **marking.labels_of(given, source),
+    meta: Object = {
+        "labels": {
+            "kubevirt.io": own,
+            **({"prometheus.kubevirt.io": "true"} if component.scraped else {}),
+            **({"name": own} if own == OPERATOR else marking.labels_of(given, source)),
+        },
+        "annotations": {} if own == OPERATOR else marking.annotations_of(space, source),
     }
     containers = [_container(own, component, source, given)]
     pod: Object = {
@@ -96,7 +99,6 @@ def template(own: str, space: str, source: Source, kubevirt: Obj) -> Object:
     if own == HANDLER and dig(given, "configuration", "persistentReservationConfiguration", "enabled"):
         pod["volumes"] = list(_RESERVING)
         containers.append(_reservation_helper(source, given))
-    meta = {"labels": labels, "annotations": marking.annotations_of(space, source)}
     config = given.get("workloads" if own == HANDLER else "infra") or {}
     return {"metadata": meta, "spec": _placed(pod, config.get("nodePlacement") or {})}
 

@@ -19,6 +19,7 @@ _GATES = {PROXY: "VMExport", SYNCHRONIZATION: "DecentralizedLiveMigration"}
 _CDI = ("cdi-operator", "cdi-apiserver", "cdi-deployment", "cdi-uploadproxy")
 _CDI_IMAGES = {"cdi-deployment": "cdi-controller"}
 _REPLICAS = 2
+_PODS_ONLY = ("prometheus.kubevirt.io", "name")  # labels
 GENERATION = "kubevirt.io/generation"
 
 
@@ -149,7 +150,7 @@ def _workload(kind: str, name: str, namespace: str, spec: Object, status: dict[s
 
 def _labels(own: str, spec: Object) -> dict[str, str]:
     of_pods = spec["template"]["metadata"]["labels"]
-    found = {key: value for key, value in of_pods.items() if not key.startswith("prometheus")}
+    found = {key: value for key, value in of_pods.items() if key not in _PODS_ONLY}
     return found if own in (OPERATOR, HANDLER) else {**found, "app.kubernetes.io/name": own}
 
 

@@ -1,5 +1,7 @@
 """Where images come from."""
 
+import json
+
 import pytest
 
 from fakekube.virt.operator import sources
@@ -40,3 +42,33 @@ def test_each_source_is_another_installation():
         Source(*one).identity("kubevirt")[1] for one in (("v1",), ("v2",), ("v1", "x"), ("v1", "x", "y"))
     }
     assert len(marks) == 4
+
+
+@pytest.mark.parametrize(
+    ("spec", "another"),
+    [
+        ({"imagePullPolicy": "IfNotPresent", "infra": {"replicas": 3}, "configuration": {}}, False),
+        ({"imagePullPolicy": "Always"}, True),
+        ({"imagePullSecrets": [{"name": "x"}]}, True),
+        ({"uninstallStrategy": "BlockUninstallIfWorkloadsExist"}, True),
+        ({"productVersion": "1"}, True),
+        ({"configuration": {"migrations": {"network": "x"}}}, True),
+        ({"configuration": {"roleAggregationStrategy": "Manual"}}, False),
+        (
+            {
+                "configuration": {
+                    "roleAggregationStrategy": "Manual",
+                    "developerConfiguration": {"featureGates": ["OptOutRoleAggregation"]},
+                }
+            },
+            True,
+        ),
+    ],
+)
+def test_what_makes_another_installation(spec, another):
+    """Some settings are part of what is installed, others are not."""
+    usual = Source("v1")
+    made = sources.wanted({"spec": spec}, usual)
+    assert (made.identity("kubevirt") != usual.identity("kubevirt")) is another
+    config, identifier = made.identity("kubevirt")
+    assert json.loads(config)["id"] == identifier
