@@ -903,3 +903,20 @@ async def test_settings_that_are_installed_anew(suite_of: Make) -> None:
     assert said(found) == READY
     assert found["status"]["observedDeploymentID"] != before["observedDeploymentID"]
     assert found["status"]["observedKubeVirtVersion"] == before["observedKubeVirtVersion"]
+
+
+async def test_where_synchronization_controllers_run(suite: Suite) -> None:
+    """Their place is a matter of its own; the others stay where they are."""
+
+    async def nodes(component: str) -> set[str]:
+        pods = await suite.items(f"{INSTALLED}/pods", f"kubevirt.io={component}")
+        return {one["spec"].get("nodeName", "") for one in pods if "deletionTimestamp" not in one["metadata"]}
+
+    place = {"nodePlacement": {"nodeSelector": {"kubernetes.io/hostname": "node02"}}}
+    await change(suite, "synchronizationPlacement", place)
+
+    async def moved() -> bool:
+        return await nodes("virt-synchronization-controller") == {"node02"}
+
+    await suite.eventually(moved, 60)
+    assert await nodes("virt-controller") == {"node01", "node02"}

@@ -100,6 +100,8 @@ def template(own: str, space: str, source: Source, kubevirt: Obj) -> Object:
         pod["volumes"] = list(_RESERVING)
         containers.append(_reservation_helper(source, given))
     config = given.get("workloads" if own == HANDLER else "infra") or {}
+    if own == SYNCHRONIZATION:
+        config = given.get("synchronizationPlacement") or config
     return {"metadata": meta, "spec": _placed(pod, config.get("nodePlacement") or {})}
 
 

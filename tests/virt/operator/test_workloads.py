@@ -64,6 +64,18 @@ def test_places():
     assert "affinity" not in template(pods.HANDLER)["spec"]
 
 
+def test_a_place_of_its_own():
+    """virt-synchronization-controller may run elsewhere than the others."""
+
+    def selected(own, **spec):
+        return template(own, **spec)["spec"]["nodeSelector"].get("a")
+
+    here, there = ({"nodePlacement": {"nodeSelector": {"a": one}}} for one in ("here", "there"))
+    assert selected(pods.SYNCHRONIZATION, infra=here) == "here"
+    assert selected(pods.SYNCHRONIZATION, infra=here, synchronizationPlacement=there) == "there"
+    assert selected(pods.API, infra=here, synchronizationPlacement=there) == "here"
+
+
 def test_services_of_metrics():
     """Each pod is scraped by itself, so their service has no address; that of webhooks is found in the same way."""
     found = {one["metadata"]["name"]: one for one in components.services("kubevirt")}
