@@ -1,7 +1,7 @@
 """Upstream's functional specs of what guests are configured with: cloud-init, keys, disks of ConfigMaps and Secrets, names, TPMs.
 
 Left out: sizes of the images all that lies on, tagged devices, names in caches of DNS.
-Origin: kubevirt: tests/{vmi_cloudinit,config,vmi_tpm}_test.go, tests/compute/{credentials,guest_agent_probe_scope}.go,
+Origin: kubevirt: tests/{vmi_cloudinit,vmi_lifecycle,config,vmi_tpm}_test.go, tests/compute/{credentials,guest_agent_probe_scope}.go,
 tests/network/vmi_subdomain.go
 """
 
@@ -139,6 +139,31 @@ async def test_separate_secrets(suite: Suite, user: str, network: str) -> None:
     uuid = (await vmi.vmi())["spec"]["domain"]["firmware"]["uuid"]
     told = f'{{"instance_id":"{vmi.name}.{NS}","hostname":"{vmi.name}","uuid":"{uuid}"}}'
     assert told in await shows(vmi, "cat /mnt/openstack/latest/meta_data.json")
+
+
+@pytest.mark.parametrize("reference", ["secretRef", "networkDataSecretRef"])
+async def test_missing_secrets(suite: Suite, reference: str) -> None:
+    """[1629] [1630] The launcher waits for the secret, and says so; once that is there the guest starts."""
+    data = {"userData": SCRIPT, "networkData": NETWORK}
+    del data["userData" if reference == "secretRef" else "networkData"]
+    spec = with_disk(guest("cirros"), {"cloudInitNoCloud": {**data, reference: {"name": "nonexistent"}}})
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": {"name": "vmi"}}
+    await suite.create(guests.VMIS, {**body, "spec": spec})
+    vmi = Guest(suite, "vmi")
+
+    async def warned() -> str:
+        (pod,) = await vmi.pods()
+        assert pod["metadata"]["annotations"]["kubevirt.io/domain"] == "vmi"
+        about = f"involvedObject.name={pod['metadata']['name']},reason=FailedMount"
+        return "".join(one["message"] for one in await suite.items(guests.EVENTS, fieldSelector=about))
+
+    assert 'secret "nonexistent" not found' in await suite.eventually(warned, 60)
+    assert (await vmi.vmi())["status"]["phase"] == "Scheduling"
+    await secret(suite, "nonexistent", userdata=SCRIPT, networkdata=NETWORK)
+    await vmi.is_in("Running")
+    await vmi.is_told("Started", "Normal")
+    async with console(vmi) as at:
+        await at.says("\n", SAID)
 
 
 async def test_instance_ids(suite: Suite) -> None:

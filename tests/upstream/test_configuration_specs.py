@@ -1,7 +1,7 @@
 """Guests and their launchers by configuration: of the instance, of its namespace, of the cluster.
 
 Origin: kubevirt: tests/compute/{vmi-configuration/*,vmidefaults,credentials}.go, tests/{security_features,vmi_gpu,hostdev}_test.go,
-tests/operator/config.go
+tests/usb/usb.go, tests/operator/config.go
 """
 
 from typing import Any
@@ -150,8 +150,17 @@ async def test_seccomp_and_runtime(here: Suite) -> None:
     assert pod["spec"]["runtimeClassName"] == "fake-runtime"
 
 
-@pytest.mark.parametrize(("kind", "word"), [("gpus", "GPU"), ("hostDevices", "HostDevice")])
-async def test_host_devices(here: Suite, kind: str, word: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "word", "way"),
+    [
+        ("gpus", "GPU", {"pciHostDevices": [{"pciVendorSelector": "10DE:1EB8"}]}),
+        ("gpus", "GPU", {"mediatedDevices": [{"mdevNameSelector": "GRID T4-1B"}]}),
+        ("hostDevices", "HostDevice", {"pciHostDevices": [{"pciVendorSelector": "10DE:1EB8"}]}),
+        ("hostDevices", "HostDevice", {"mediatedDevices": [{"mdevNameSelector": "GRID T4-1B"}]}),
+        ("hostDevices", "HostDevice", {"usb": [{"selectors": [{"vendor": "46f4", "product": "0001"}]}]}),
+    ],
+)
+async def test_host_devices(here: Suite, kind: str, word: str, way: dict[str, list[Object]]) -> None:
     """One that is not permitted is told in the instance; one that is goes to the launcher as a resource of the node."""
     await configure(here, developerConfiguration={"featureGates": ["HostDevices"]}, permittedHostDevices={})
     name = "vendor.com/device"
@@ -168,7 +177,9 @@ async def test_host_devices(here: Suite, kind: str, word: str) -> None:
     assert said == (
         f"failed to render launch manifest: {word} {name} is not permitted in permittedHostDevices configuration"
     )
-    permitted = {"pciHostDevices": [{"pciVendorSelector": "10DE:1EB8", "resourceName": name}]}
+    permitted = {
+        listed: [{**one, "resourceName": name} for one in devices] for listed, devices in way.items()
+    }
     await configure(here, permittedHostDevices=permitted)
     for node in ("node01", "node02"):
         change = {"status": {"capacity": {name: "1"}, "allocatable": {name: "1"}}}

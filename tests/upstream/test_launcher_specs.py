@@ -1,6 +1,6 @@
 """Upstream's functional specs that look into launchers: domains as libvirt tells them, processes, and what kills them.
 
-Origin: kubevirt: tests/libdomain/domain.go, tests/compute/vmidefaults.go, tests/migration/migration.go, tests/{vm,vmi_controller}_test.go
+Origin: kubevirt: tests/libdomain/domain.go, tests/compute/vmidefaults.go, tests/migration/migration.go, tests/{vm,vmi_controller,vmi_lifecycle}_test.go
 """
 
 from typing import Any
@@ -159,6 +159,30 @@ async def test_tpms(suite: Suite, tpm: Any, found: list[tuple[str, str | None]])
         for backend in one
     ]
     assert told == found
+
+
+@pytest.mark.parametrize("emulated", [False, True])
+async def test_emulation(suite: Suite, emulated: bool) -> None:
+    """[1643]-[1648] Nodes offer KVM, and launchers take it; with software in its place they need none, and say so."""
+    await guests.configure(suite, developerConfiguration={"useEmulation": emulated})
+    for node in await suite.items(guests.NODES):
+        told = node["status"]
+        assert "devices.kubevirt.io/kvm" in told["allocatable"].keys() & told["capacity"].keys()
+    vmi = await guests.instance(suite, guest())
+    pod = await vmi.pod()
+    (compute,) = [one for one in pod["spec"]["containers"] if one["name"] == "compute"]
+    limits = compute["resources"]["limits"]
+    assert ("devices.kubevirt.io/kvm" in limits) is not emulated
+    assert "devices.kubevirt.io/tun" in limits
+    assert ("--allow-emulation" in compute["args"]) is emulated
+    assert (await launchers.domain(vmi)).get("type") == ("qemu" if emulated else "kvm")
+
+
+async def test_groups(suite: Suite) -> None:
+    """Volumes are the group's that QEMU runs as."""
+    vmi = await guests.instance(suite, guest())
+    group = int(await launchers.run(vmi, "id", "-g", "qemu"))
+    assert (await vmi.pod())["spec"]["securityContext"]["fsGroup"] == group
 
 
 async def test_processes(suite: Suite) -> None:

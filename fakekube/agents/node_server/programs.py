@@ -59,11 +59,12 @@ def _env(at: Container, words: list[str], _stdin: str) -> Done:
 
 
 def _id(at: Container, words: list[str], _stdin: str) -> Done:
-    number = _NUMBERS.get(at.user, 1000)
-    asked = {letter for word in words for letter in word.removeprefix("-")}
+    user = next((word for word in words if not word.startswith("-")), at.user)
+    number = _NUMBERS.get(user, 1000)
+    asked = {letter for word in words if word.startswith("-") for letter in word[1:]}
     if asked & {"u", "g"}:
-        return Done(f"{at.user if 'n' in asked else number}\n")
-    return Done(f"uid={number}({at.user}) gid={number}({at.user}) groups={number}({at.user})\n")
+        return Done(f"{user if 'n' in asked else number}\n")
+    return Done(f"uid={number}({user}) gid={number}({user}) groups={number}({user})\n")
 
 
 def _uname(at: Container, words: list[str], _stdin: str) -> Done:

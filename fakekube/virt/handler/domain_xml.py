@@ -42,10 +42,10 @@ def kibibytes(vmi: Obj) -> int:
     return quantities.whole(told) // 1024
 
 
-def dumped(vmi: Obj, balloon_period: int = _BALLOON_PERIOD) -> str:
+def dumped(vmi: Obj, balloon_period: int = _BALLOON_PERIOD, *, emulated: bool = False) -> str:
     """The XML of a running guest."""
     spec = dig(vmi, "spec", "domain", default={})
-    root = Element("domain", {"type": "kvm", "id": "1"})
+    root = Element("domain", {"type": "qemu" if emulated else "kvm", "id": "1"})
     add(root, "name", domain_name(vmi))
     add(root, "uuid", identity(vmi))
     metadata = add(add(root, "metadata"), "kubevirt", xmlns="http://kubevirt.io")

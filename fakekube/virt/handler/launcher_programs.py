@@ -5,6 +5,7 @@ Acts are told, and others carry them out: `crash` ends the guest as if QEMU had 
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from fakekube.agents.node_server.place import Container, Done, Program, failed
 from fakekube.machinery.objects import Obj, dig
@@ -13,6 +14,7 @@ from fakekube.virt.handler import domain, domain_xml, guest_programs
 CRASH, RESPAWN = "crash", "respawn"
 _QEMU = "/usr/libexec/qemu-kvm"
 _VERSION = "11.0.0"
+_EMULATED = "--allow-emulation"  # asked of launchers that have no KVM
 
 
 def compute(container: Container, vmi: Obj | None, respawned: int) -> Container:
@@ -30,11 +32,14 @@ def compute(container: Container, vmi: Obj | None, respawned: int) -> Container:
         program = line.partition(" ")[0].rpartition("/")[2]
         files[f"/proc/{number}/comm"] = f"{program[:15]}\n"
         files[f"/proc/{number}/cmdline"] = line.replace(" ", "\0")
-    own = {**container.programs, **_programs(vmi, processes)}
+    dumped = partial(domain_xml.dumped, emulated=_EMULATED in container.processes[0])
+    own = {**container.programs, **_programs(vmi, processes, {**_OF_DOMAIN, "dumpxml": dumped})}
     return replace(container, files={**container.files, **files}, programs=own, user="qemu")
 
 
-def _programs(vmi: Obj | None, processes: Mapping[int, str]) -> Mapping[str, Program]:
+def _programs(
+    vmi: Obj | None, processes: Mapping[int, str], of_domain: Mapping[str, Callable[[Obj], str]]
+) -> Mapping[str, Program]:
     def named(words: list[str]) -> list[int]:
         """Processes by the names that are given: a part of the name does for pgrep and pkill."""
         wanted = [word for word in words if not word.startswith("-") and not word.isdigit()]
@@ -71,11 +76,11 @@ def _programs(vmi: Obj | None, processes: Mapping[int, str]) -> Mapping[str, Pro
         "pgrep": lambda _at, words, _stdin: listed(named(words), "\n"),
         "pidof": lambda _at, words, _stdin: listed(named(words), " "),
         "ps": ps,
-        "virsh": lambda _at, words, _stdin: _virsh(vmi, words),
+        "virsh": lambda _at, words, _stdin: _virsh(vmi, words, of_domain),
     }
 
 
-def _virsh(vmi: Obj | None, words: list[str]) -> Done:
+def _virsh(vmi: Obj | None, words: list[str], of_domain: Mapping[str, Callable[[Obj], str]]) -> Done:
     rest, quiet = list[str](), False
     given = iter(words)
     for word in given:
@@ -90,7 +95,7 @@ def _virsh(vmi: Obj | None, words: list[str]) -> Done:
     verb, *arguments = rest
     if verb in ("list", "version", "uri"):
         return _HOST[verb](vmi, [*arguments, *(["--quiet"] if quiet else [])])
-    told = _OF_DOMAIN.get(verb)
+    told = of_domain.get(verb)
     if told is None:
         return failed(f"error: unknown command: '{verb}'")
     wanted = next((one for one in arguments if not one.startswith("-")), "")
@@ -159,5 +164,4 @@ _OF_DOMAIN: Mapping[str, Callable[[Obj], str]] = {
     "domname": domain_xml.domain_name,
     "domstate": lambda vmi: f"{domain_xml.state(vmi)}\n",
     "domuuid": domain_xml.identity,
-    "dumpxml": domain_xml.dumped,
 }

@@ -31,6 +31,7 @@ AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
         ("echo $(cat /etc/hostname | wc -l) '$(x)' $(nope)b", "1 $(x) b\n", "", 0),
         ("ls /etc/host* && ls /none*", "/etc/hostname\n", "ls: /none*: No such file or directory\n", 1),
         ("cat /*/hostname | grep -c .; echo a*", "1\na*\n", "", 0),
+        ("id -g qemu", "107\n", "", 0),
         ("id -u; id -un; id", "0\nroot\nuid=0(root) gid=0(root) groups=0(root)\n", "", 0),
         ("printf 'a\\na\\nb\\n' | uniq | tail -1", "b\n", "", 0),
         ("printf 'x a\\nx b\\n' | grep -m1 -E 'x[[:space:]]+'", "x a\n", "", 0),
