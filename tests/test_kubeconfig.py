@@ -237,3 +237,17 @@ def test_merge_never_overwrites_what_it_cannot_read(home: Path) -> None:
     with pytest.raises(KubeconfigError, match="being changed by somebody else"):
         own_kubeconfig.merge(path, "http://127.0.0.1:1")
     assert (home / "c.lock").exists()
+
+
+def test_our_file_stays_ours_when_kubectl_has_changed_it(home: Path) -> None:
+    """kubectl drops comments: a file that leads to us alone is replaced all the same, one with another way is not."""
+    file = home / "ours"
+    own_kubeconfig.write(file, "http://127.0.0.1:1")
+    changed = yaml.safe_load(file.read_text())
+    changed["contexts"][0]["context"]["namespace"] = "demo"
+    own_kubeconfig.write(save(file, changed), "http://127.0.0.1:2")
+    assert load(file).server == "http://127.0.0.1:2"
+    changed["users"].append({"name": "mine", "user": {"token": "precious"}})
+    for theirs in (changed, {"apiVersion": "v1"}, "text", {"clusters": "x"}):
+        with pytest.raises(KubeconfigError, match="was not written by fakekube"):
+            own_kubeconfig.write(save(file, theirs), "http://127.0.0.1:3")

@@ -49,7 +49,7 @@ _RETIRED = frozenset(
 
 def media_type(content_type: str) -> str:
     """The type without parameters; JSON where nothing is said."""
-    return content_type.partition(";")[0].strip().lower() or JSON
+    return content_type.partition(";")[0].strip().lower() if content_type else JSON
 
 
 def decode(body: bytes, content_type: str, kind: str) -> Object:

@@ -15,6 +15,7 @@ from pathlib import Path
 from fakekube.client.kubeconfig import Config, KubeconfigError, default_files, read
 
 NAME = "fakekube"  # of the context, the cluster and the user
+_SECTIONS = ("clusters", "users", "contexts")
 _OURS = "# Written by fakekube; replaced and removed without asking."
 
 
@@ -64,7 +65,7 @@ def unmerge(path: str | os.PathLike[str], current: str, server: str) -> None:
         ours: Config = next((one for one in config.get("clusters") or () if one.get("name") == NAME), {})
         if (ours.get("cluster") or {}).get("server") != server:
             return
-        for section in ("clusters", "users", "contexts"):
+        for section in _SECTIONS:
             config[section] = [one for one in config.get(section) or () if one.get("name") != NAME]
         if config.get("current-context") == NAME:
             config["current-context"] = current
@@ -147,6 +148,13 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether nothing would be lost with the file."""
+    """Whether nothing would be lost with the file: it says so, or kubectl has changed it since and leads to us alone."""
     content = path.read_bytes()
-    return not content or content.startswith(_OURS.encode())
+    if not content or content.startswith(_OURS.encode()):
+        return True
+    try:
+        config = read(path)
+    except KubeconfigError:
+        return False
+    entries = [one for section in _SECTIONS for one in config.get(section) or ()]
+    return bool(entries) and all(one.get("name") == NAME for one in entries)

@@ -80,3 +80,9 @@ async def test_bodies_nested_too_deep(ask: Ask, depth: int, fields: str) -> None
     assert (answer["code"], "exceeded max depth" in answer["message"]) == (400, True)
     applied = await ask("PATCH", f"{SECRETS}/b?fieldManager=x", body, media=APPLY)
     assert (applied.status, b"exceeded max" in applied.body) == (400, True)
+
+
+async def test_a_content_type_that_names_none(ask: Ask) -> None:
+    """Nothing said is JSON; parameters without a type are no type."""
+    assert (await ask("POST", SECRETS, {"metadata": {"name": "a"}}, media="")).status == 201
+    assert (await ask("POST", SECRETS, {"metadata": {"name": "b"}}, media="; q=1")).status == 415
