@@ -10,6 +10,10 @@ from typing import Any
 from fakekube.agents.pods import networks
 from fakekube.machinery.objects import Obj
 
+NETWORKS = networks.NETWORKS
+MIGRATION = (
+    "migration0"  # how virt-handler's pods call the network that guests migrate over, if they have one
+)
 ABSENT = "absent"  # state of an interface that is to be unplugged
 _NAME_DIGITS = 11
 
@@ -31,3 +35,8 @@ def asked_for(pod: Obj) -> dict[str, str]:
 def attached(pod: Obj) -> Mapping[str, dict[str, Any]]:
     """The networks it has: name of its interface → what Multus tells of it."""
     return {str(one.get("interface")): one for one in networks.there(pod) if not one.get("default")}
+
+
+def migration_address(pod: Obj) -> str:
+    """Where a virt-handler is reached for migrations; empty, where it has no network of its own for them, or no address there."""
+    return str(next(iter(attached(pod).get(MIGRATION, {}).get("ips") or ()), ""))

@@ -1,7 +1,7 @@
 """Networks beside the cluster's own, where Multus is installed: definitions, cards of nodes, what plugins bring along.
 
 Origin: kubevirt: tests/network/{vmi_multus,vmi_pod_iface_name,sriov,hotplug_sriov,nad_live_update,bindingplugin,
-bindingplugin_passt,bindingplugin_macvtap,vmi_istio,vmi_networking_ordered}.go, tests/libnet
+bindingplugin_passt,bindingplugin_macvtap,vmi_istio,vmi_networking_ordered}.go, tests/migration/migration.go, tests/libnet
 """
 
 import json
@@ -35,7 +35,7 @@ from tests.upstream.guests import (
 _MULTUS = Path(__file__).parents[2] / "examples/multus.yaml"
 CARD = "kubevirt.io/sriov_net"
 OTHER = "kubevirt-test-alternative1"
-STATUS = "k8s.v1.cni.cncf.io/network-status"
+STATUS, NETWORKS = "k8s.v1.cni.cncf.io/network-status", "k8s.v1.cni.cncf.io/networks"
 DEVICES = "/domain/devices/interfaces"
 SHUT = {"developerConfiguration": {"disabledFeatureGates": ["ExternalNetResourceInjection"]}}
 
@@ -319,6 +319,33 @@ async def attach(vm: Guest) -> list[str]:
     mark = {"metadata": {"annotations": {STATUS: json.dumps([first, *there])}}}
     await vm.suite.patch(f"{PODS}/{pod['metadata']['name']}", mark, MERGE_PATCH)
     return [one["name"] for one in asked]
+
+
+async def test_a_network_for_migrations(suite: Suite) -> None:
+    """Guests migrate over the network their cluster has for that: virt-handlers are on it, and listen there; until they are not."""
+    ipam = {"type": "host-local", "subnet": "172.21.42.0/24"}
+    await define(suite, "migration-bridge", space="kubevirt", ipam=ipam)
+    vmi = await instance(suite, guest())
+    handlers = f"{PODS.replace(NS, 'kubevirt')}"
+
+    async def networks() -> list[str | None]:
+        found = await suite.items(handlers, "kubevirt.io=virt-handler", fieldSelector="status.phase=Running")
+        return [one["metadata"].get("annotations", {}).get(NETWORKS) for one in found]
+
+    for wanted in ("migration-bridge", None):
+        await configure(suite, migrations={"network": wanted})
+
+        async def replaced(wanted: str | None = wanted) -> bool:
+            return await networks() == [wanted and f"{wanted}@migration0"] * 2
+
+        await suite.eventually(replaced, 300)
+        migration = await migrate(vmi)
+        await migration.succeeds()
+        address = (await migrated(vmi, migration))["status"]["migrationState"]["targetNodeAddress"]
+        assert address.startswith("172.21.42.") is bool(wanted)
+    for one in ("daemonsets/virt-handler", "deployments/virt-controller"):
+        meta = (await suite.get(f"/apis/apps/v1/namespaces/kubevirt/{one}"))["metadata"]
+        assert NETWORKS not in meta["annotations"]
 
 
 async def test_plugged_in_place(suite: Suite) -> None:

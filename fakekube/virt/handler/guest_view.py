@@ -68,6 +68,7 @@ class Launchers:
     here: Object | None
     target: Object | None = None
     ended: bool = False  # the one here has ended
+    address: str = ""  # the target's node, on the network for migrations, if there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,8 @@ class GuestView(View):
     def _next_step(self) -> Step | None:
         if self._step is None and dig(self._status, "migrationState", "migrationUid"):
             target = self._launchers.target
-            address = dig(target, "status", "hostIP") or dig(target, "status", "podIP", default="")
+            own = dig(target, "status", "hostIP") or dig(target, "status", "podIP", default="")
+            address = self._launchers.address or own
             if sides.receives(self._vmi):
                 source = two_sides.Source(self._origin.vmi, self._comes_through)
                 self._step = two_sides.coming(self._vmi, self._now(), address, source)

@@ -59,7 +59,8 @@ class Knowledge:
                 target = pod if where == onward and target is None else target
             elif phase in FINAL and where == node:
                 ended = True
-        launchers = Launchers(here, target, ended)
+        address = self._heartbeats.migration_address(onward) if target is not None else ""
+        launchers = Launchers(here, target, ended, address)
         memory = self._remember(vmi, now, fate)
         view = GuestView(
             vmi,

@@ -16,6 +16,7 @@ from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, name
 from fakekube.machinery.resources import KUBEVIRTS, NODES, PODS
 from fakekube.machinery.wire import Object
+from fakekube.virt import multus
 from fakekube.virt.handler import labeller
 
 HEARTBEAT = "kubevirt.io/heartbeat"
@@ -66,6 +67,10 @@ class Heartbeats:
     def is_housed(self, node: str) -> bool:
         """Whether there is a virt-handler to be asked."""
         return node not in self._housed or any(self._pods.by_index("node", node))
+
+    def migration_address(self, node: str) -> str:
+        """Where guests that migrate there are sent, if over a network of its own."""
+        return next(filter(None, map(multus.migration_address, self._pods.by_index("node", node))), "")
 
     def _lives(self, node: Obj) -> bool:
         return lives(node) and self.is_housed(name(node))

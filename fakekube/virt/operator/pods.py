@@ -10,6 +10,7 @@ from typing import Any
 
 from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.wire import Object
+from fakekube.virt import multus
 from fakekube.virt.operator import marking
 from fakekube.virt.operator.sources import Source
 
@@ -99,6 +100,9 @@ def template(own: str, space: str, source: Source, kubevirt: Obj) -> Object:
     if own == HANDLER and dig(given, "configuration", "persistentReservationConfiguration", "enabled"):
         pod["volumes"] = list(_RESERVING)
         containers.append(_reservation_helper(source, given))
+    network = dig(given, "configuration", "migrations", "network")
+    if own == HANDLER and network:
+        meta["annotations"] = {**meta["annotations"], multus.NETWORKS: f"{network}@{multus.MIGRATION}"}
     config = given.get("workloads" if own == HANDLER else "infra") or {}
     if own == SYNCHRONIZATION:
         config = given.get("synchronizationPlacement") or config

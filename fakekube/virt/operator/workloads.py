@@ -10,7 +10,7 @@ from typing import Any
 from fakekube.machinery.objects import Obj, annotations, generation, name, namespace
 from fakekube.machinery.wire import Object
 from fakekube.virt import config, deployed_cdi
-from fakekube.virt.operator import customizing, pods
+from fakekube.virt.operator import customizing, marking, pods
 from fakekube.virt.operator.components import CDI_REGISTRY
 from fakekube.virt.operator.pods import API, CONTROLLER, HANDLER, OPERATOR, PROXY, SYNCHRONIZATION
 from fakekube.virt.operator.sources import Source
@@ -64,7 +64,7 @@ def following(workload: Object, kubevirt: Object, source: Source, nodes: int) ->
     if own != HANDLER:
         usual = api_replicas(nodes) if own == API else _REPLICAS
         spec["replicas"] = (given.get("infra") or {}).get("replicas") or usual
-    marks = {**annotations(workload), **spec["template"]["metadata"]["annotations"]}
+    marks = {**annotations(workload), **marking.annotations_of(namespace(workload), source)}
     marks |= {GENERATION: str(generation(kubevirt)), customizing.MARK: customizing.identifier(given)}
     meta = {**workload["metadata"], "labels": _labels(own, spec), "annotations": marks}
     return customizing.applied({**workload, "metadata": meta, "spec": spec}, given)
