@@ -61,6 +61,7 @@ class Admission(review.Hooks):
             "/vmipreset-validate": _by(lambda obj, _old: workloads.preset(obj)),
             "/migration-validate-create": self._migration,
             "/migration-validate-update": _by(lambda obj, old: workloads.migration_update(obj, old or {})),
+            "/migration-policy-validate-create": _by(lambda obj, _old: workloads.migration_policy(obj)),
             "/virtualmachinesnapshots-validate": _by(workloads.snapshot),
             "/virtualmachinerestores-validate": self._restore,
             "/virtualmachineexports-validate": _by(workloads.export),

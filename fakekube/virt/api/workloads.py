@@ -8,6 +8,7 @@ from typing import Any
 
 from fakekube.machinery.objects import condition, condition_is, dig, name
 from fakekube.machinery.wire import Object
+from fakekube.virt import quantities
 from fakekube.virt.api import architectures, instance_spec, networks, pool, utility_volumes
 from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.machine_spec import MISSING_TEMPLATE
@@ -105,6 +106,16 @@ def migration_update(obj: Object, old: Object) -> list[Cause]:
     if before and before != after:
         return [Cause("selector label can't be modified on an in-flight migration", "metadata.labels")]
     return []
+
+
+def migration_policy(obj: Object) -> list[Cause]:
+    """What a policy limits is not less than nothing."""
+    spec: Mapping[str, Any] = obj.get("spec") or {}
+    return [
+        Cause("must not be negative", f"spec.{member}")
+        for member in ("completionTimeoutPerGiB", "bandwidthPerMigration")
+        if quantities.exact(spec.get(member) or 0) < 0
+    ]
 
 
 def migration_refusal(vmi: Object, *, volumes: bool = False) -> str:

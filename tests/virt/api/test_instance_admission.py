@@ -16,6 +16,7 @@ from fakekube.machinery.wire import Request
 from fakekube.virt.api import defaults, workloads
 from fakekube.virt.api.instance_defaults import set_instance_defaults
 from fakekube.virt.config import ClusterConfig
+from fakekube.virt.controller.informers import MIGRATION_POLICIES
 
 NS = "default"
 CONFIG = ClusterConfig("amd64")
@@ -224,6 +225,33 @@ def test_hotplug_limits_stay():
         "CPU topology maxSockets changed",
         "Memory maxGuest changed",
     ]
+
+
+async def test_policies_of_migrations(cluster):
+    """What a policy limits may be nothing, and not less; changes are judged as well."""
+    meta = {"name": "p"}
+    policy = {"apiVersion": "migrations.kubevirt.io/v1alpha1", "kind": "MigrationPolicy", "metadata": meta}
+    spec = {"selectors": {}, "completionTimeoutPerGiB": 0, "bandwidthPerMigration": "0Mi"}
+    made = await cluster.client.create(MIGRATION_POLICIES, {**policy, "spec": spec})
+    for wrong in (
+        {"completionTimeoutPerGiB": -1},
+        {"bandwidthPerMigration": "-1Mi"},
+        {"bandwidthPerMigration": "-1m"},
+    ):
+        (member,) = wrong
+        for attempt in (
+            cluster.client.create(
+                MIGRATION_POLICIES, {**policy, "metadata": {"name": "q"}, "spec": spec | wrong}
+            ),
+            cluster.client.update(MIGRATION_POLICIES, {**made, "spec": spec | wrong}),
+        ):
+            with pytest.raises(Invalid) as refused:
+                await attempt
+            assert refused.value.message == (
+                'admission webhook "migration-policy-validator.kubevirt.io" denied the request: must not be negative'
+            )
+            (cause,) = refused.value.details["causes"]
+            assert (cause["reason"], cause["field"]) == ("FieldValueInvalid", f"spec.{member}")
 
 
 async def test_replica_set_selector(cluster):
