@@ -58,10 +58,15 @@ class Admission(review.Hooks):
             "/virtualmachineinstances-validate-update": self._instance_update,
             "/virtualmachinereplicaset-validate": self._replica_set,
             "/virtualmachinepool-validate": self._pool,
-            "/vmipreset-validate": _by(lambda obj, _old: workloads.preset(obj)),
+            "/vmipreset-validate": _alone(workloads.preset),
             "/migration-validate-create": self._migration,
             "/migration-validate-update": _by(lambda obj, old: workloads.migration_update(obj, old or {})),
-            "/migration-policy-validate-create": _by(lambda obj, _old: workloads.migration_policy(obj)),
+            **{
+                f"/virtualmachine{where}{kind}s-validate": _alone(rule)
+                for kind, rule in (("instancetype", workloads.size), ("preference", workloads.preference))
+                for where in ("", "cluster")
+            },
+            "/migration-policy-validate-create": _alone(workloads.migration_policy),
             "/virtualmachinesnapshots-validate": _by(workloads.snapshot),
             "/virtualmachinerestores-validate": self._restore,
             "/virtualmachineexports-validate": _by(workloads.export),
@@ -186,6 +191,11 @@ class Admission(review.Hooks):
         vmi = await self._lookups.instance(dig(vm, "metadata", "namespace") or "", name(vm))
         state = dig(vmi, "status", "migrationState") if vmi else None
         return state is not None and not state.get("completed")
+
+
+def _alone(rule: Callable[[Object], list[Cause]]) -> review.Hook:
+    """A hook whose rule does not even ask what was before."""
+    return _by(lambda obj, _old: rule(obj))
 
 
 def _by(rule: Rule) -> review.Hook:

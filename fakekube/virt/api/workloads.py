@@ -1,4 +1,4 @@
-"""Validating webhooks of instances, replica sets, migrations and storage operations. Pure.
+"""Validating webhooks of instances, sizes, replica sets, migrations and storage operations. Pure.
 
 Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters, pkg/storage/admitters
 """
@@ -15,11 +15,13 @@ from fakekube.virt.api.machine_spec import MISSING_TEMPLATE
 from fakekube.virt.api.reserved import reserved_labels, template_metadata
 from fakekube.virt.causes import Cause, not_supported, required
 from fakekube.virt.config import ClusterConfig
+from fakekube.virt.instancetypes import applying
 
 RESTRICTED_SPEC = "update of VMI object is restricted"
 RESTRICTED_LABELS = "modification of the following reserved kubevirt.io/ labels on a VMI object is prohibited"
 RESTRICTED_MIGRATION = "update of Migration object's spec is restricted"
 _LABEL = "kubevirt.io/vmi-name"
+_THREADS = 2  # of a core
 _MACHINE = ("kubevirt.io", "VirtualMachine")
 _SNAPSHOT = ("snapshot.kubevirt.io", "VirtualMachineSnapshot")
 _EXPORTED = {  # by kind: what it is called, and its group
@@ -130,6 +132,27 @@ def migration_refusal(vmi: Object, *, volumes: bool = False) -> str:
             f"Cannot migrate VMI, Reason: {found.get('reason') or ''}, Message: {found.get('message') or ''}"
         )
     return ""
+
+
+def size(obj: Object) -> list[Cause]:
+    """What a size says of memory fits together; what is a percentage, its definition says."""
+    memory = dig(obj, "spec", "memory", default={})
+    if not memory.get("overcommitPercent") or memory.get("hugepages") is None:
+        return []
+    own, other = (f"spec.memory.{member}" for member in ("overcommitPercent", "hugepages"))
+    return [Cause(f"{own} and {other} should not be requested together.", own)]
+
+
+def preference(obj: Object) -> list[Cause]:
+    """CPUs that are spread over cores and threads are so two by two."""
+    spec = obj.get("spec") or {}
+    if dig(spec, "cpu", "spreadOptions") is None or applying.preferred_topology(spec) != "spread":
+        return []
+    ratio, across = applying.spread(spec)
+    if across != "CoresThreads" or ratio == _THREADS:
+        return []
+    text = "only a ratio of 2 (1 core 2 threads) is allowed when spreading vCPUs over cores and threads"
+    return [Cause(text, "spec.cpu.spreadOptions.ratio")]
 
 
 def snapshot(obj: Object, old: Object | None) -> list[Cause]:

@@ -19,6 +19,7 @@ SNAPSHOT = ("snapshot.kubevirt.io", ("v1beta1",))
 BACKUP = ("backup.kubevirt.io", ("v1alpha1",))
 EXPORT = ("export.kubevirt.io", ("v1",))
 CLONE = ("clone.kubevirt.io", ("v1alpha1", "v1beta1"))
+SIZES = ("instancetype.kubevirt.io", ("v1beta1",))
 POLICY = ("migrations.kubevirt.io", ("v1alpha1",))
 PODS = ("", ("v1",))
 CREATE, UPDATE, DELETE, BOTH, ANY = ("CREATE",), ("UPDATE",), ("DELETE",), ("CREATE", "UPDATE"), ("*",)
@@ -105,6 +106,16 @@ VALIDATING: tuple[Row, ...] = (
         BOTH,
         EXPORT,
         "virtualmachineexports",
+    ),
+    *(
+        (
+            f"virtualmachine{kind}-validator.instancetype",
+            f"/virtualmachine{kind}s-validate",
+            BOTH,
+            SIZES,
+            f"virtualmachine{kind}s",
+        )
+        for kind in ("instancetype", "clusterinstancetype", "preference", "clusterpreference")
     ),
     ("migration-policy-validator", "/migration-policy-validate-create", BOTH, POLICY, "migrationpolicies"),
     ("vm-clone-validator", "/vm-clone-validate-create", BOTH, CLONE, "virtualmachineclones"),

@@ -17,6 +17,12 @@ from fakekube.virt.api import defaults, workloads
 from fakekube.virt.api.instance_defaults import set_instance_defaults
 from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller.informers import MIGRATION_POLICIES
+from fakekube.virt.instancetypes.kinds import (
+    CLUSTER_INSTANCETYPES,
+    CLUSTER_PREFERENCES,
+    INSTANCETYPES,
+    PREFERENCES,
+)
 
 NS = "default"
 CONFIG = ClusterConfig("amd64")
@@ -252,6 +258,52 @@ async def test_policies_of_migrations(cluster):
             )
             (cause,) = refused.value.details["causes"]
             assert (cause["reason"], cause["field"]) == ("FieldValueInvalid", f"spec.{member}")
+
+
+@pytest.mark.parametrize("resource", [INSTANCETYPES, CLUSTER_INSTANCETYPES])
+async def test_sizes(cluster, resource):
+    """A size whose memory is overcommitted has none in huge pages."""
+    body = {"apiVersion": "instancetype.kubevirt.io/v1beta1", "kind": resource.kind}
+    meta = {"name": "s", **({"namespace": NS} if resource.namespaced else {})}
+    spec = {"cpu": {"guest": 1}, "memory": {"guest": "1Gi", "hugepages": {"pageSize": "2Mi"}}}
+    made = await cluster.client.create(resource, {**body, "metadata": meta, "spec": spec})
+    wrong = {**spec, "memory": {**spec["memory"], "overcommitPercent": 10}}
+    with pytest.raises(Invalid) as refused:
+        await cluster.client.update(resource, {**made, "spec": wrong})
+    own = "spec.memory.overcommitPercent"
+    assert refused.value.message == (
+        f'admission webhook "{resource.kind.lower()}-validator.instancetype.kubevirt.io" denied the request: '
+        f"{own} and spec.memory.hugepages should not be requested together."
+    )
+    assert refused.value.details["causes"][0]["field"] == own
+
+
+@pytest.mark.parametrize(
+    ("cpu", "right"),
+    [
+        ({"preferredCPUTopology": "spread", "spreadOptions": {"across": "CoresThreads", "ratio": 4}}, False),
+        (
+            {"preferredCPUTopology": "preferSpread", "spreadOptions": {"across": "CoresThreads", "ratio": 1}},
+            False,
+        ),
+        ({"preferredCPUTopology": "spread", "spreadOptions": {"across": "CoresThreads"}}, True),
+        ({"preferredCPUTopology": "spread", "spreadOptions": {"across": "SocketsCores", "ratio": 4}}, True),
+        ({"preferredCPUTopology": "cores", "spreadOptions": {"across": "CoresThreads", "ratio": 4}}, True),
+        ({"preferredCPUTopology": "spread"}, True),
+    ],
+)
+@pytest.mark.parametrize("resource", [PREFERENCES, CLUSTER_PREFERENCES])
+async def test_preferences(cluster, resource, cpu, right):
+    """CPUs spread over cores and threads have two threads for each core."""
+    body = {"apiVersion": "instancetype.kubevirt.io/v1beta1", "kind": resource.kind, "spec": {"cpu": cpu}}
+    meta = {"name": "p", **({"namespace": NS} if resource.namespaced else {})}
+    if right:
+        await cluster.client.create(resource, {**body, "metadata": meta})
+        return
+    text = "only a ratio of 2 .1 core 2 threads. is allowed when spreading vCPUs over cores and threads"
+    with pytest.raises(Invalid, match=text) as refused:
+        await cluster.client.create(resource, {**body, "metadata": meta})
+    assert refused.value.details["causes"][0]["field"] == "spec.cpu.spreadOptions.ratio"
 
 
 async def test_replica_set_selector(cluster):
