@@ -16,6 +16,7 @@ from fakekube.api.admission.plugins.limit_ranger import LimitRanger
 from fakekube.api.admission.plugins.pod_defaults import DefaultTolerationSeconds, Priority, RuntimeClass
 from fakekube.api.admission.plugins.requester import Requester
 from fakekube.api.admission.plugins.resource_quota import ResourceQuota
+from fakekube.api.admission.plugins.service_account import ServiceAccount
 from fakekube.api.admission.plugins.storage_protection import StorageProtection
 from fakekube.api.builtins.strategies.apiservices import ApiServiceStrategy
 from fakekube.api.builtins.strategies.certificates import SigningRequestStrategy
@@ -51,9 +52,11 @@ def equip(catalog: Catalog, registry: Registry, rbac: Rbac | None = None) -> Equ
         elif isinstance(resource.strategy, ServiceStrategy):
             resource.strategy.addresses = addresses
     ranges, priorities, runtimes, classes = Followed(), Followed(), Followed(), Followed()
+    accounts = Followed()
     plugin = Concerned(
         [
             LimitRanger(ranges),
+            ServiceAccount(accounts, registry.ids),
             Priority(priorities),
             RuntimeClass(runtimes),
             DefaultTolerationSeconds(),
@@ -73,6 +76,7 @@ def equip(catalog: Catalog, registry: Registry, rbac: Rbac | None = None) -> Equ
         ("", "v1", "services"): follow_service,
         ("", "v1", "limitranges"): ranges.committed,
         ("", "v1", "resourcequotas"): quota.committed,
+        ("", "v1", "serviceaccounts"): accounts.committed,
         ("scheduling.k8s.io", "v1", "priorityclasses"): priorities.committed,
         ("node.k8s.io", "v1", "runtimeclasses"): runtimes.committed,
         ("storage.k8s.io", "v1", "storageclasses"): classes.committed,

@@ -19,6 +19,8 @@ Names for stages (`stages/guest.yaml`); those that say nothing now are absent:
     disk        the name of its first disk, the one that has errors
     thawAt      when frozen file systems thaw by themselves; thawed: the status then
     plugged     the status in which plugged volumes have got one step further; plugging: what to tell of it
+    left        the status in which volumes have gone that its spec has no more; leaving: what to tell of it;
+                leaves: seconds until then, unless somebody says that they are detaching
     reconsidered    the status in which it can migrate, or cannot any more, since its claims are others
     rewired     the status in which links are up or down, and interfaces unplugged, as its spec says
     migration   the next step: `step`, or `copied` when the memory has to be copied before it; copying: for how long
@@ -42,10 +44,12 @@ from fakekube.virt.handler import copying, domain, plugging, probing, systems, t
 from fakekube.virt.handler.fates import BLOCKED_TARGET, FAILED_MIGRATION, NONE, Fate
 from fakekube.virt.handler.guest_reports import SYNC_ERROR, Reports
 from fakekube.virt.handler.migration import Step, next_step
+from fakekube.virt.handler.plugging import Step as Volumes
 
 FINAL = ("Succeeded", "Failed")
 
 _SYNC_RETRY = 10.0  # seconds
+_REFRESH = 1.0  # seconds, after which plugged volumes are looked at again
 _STRANDED = "The VirtualMachineInstance's decentralized migration failed due to the source VMI being failed."
 
 
@@ -160,12 +164,19 @@ class GuestView(View):
         return rfc3339_micro(self._memory.thaws) if frozen and self._memory.thaws else None
 
     def plugged(self) -> Object | None:
-        step = plugging.next_step(self._vmi, self._moment)
-        return None if step is None else {**self._status, "volumeStatus": step[0]}
+        return self._with_volumes(plugging.next_step(self._vmi, self._moment))
 
     def plugging(self) -> list[Object]:
-        step = plugging.next_step(self._vmi, self._moment)
-        return [{"reason": reason, "message": text} for reason, text in (step[1] if step else ())]
+        return _told(plugging.next_step(self._vmi, self._moment))
+
+    def left(self) -> Object | None:
+        return self._with_volumes(plugging.leave(self._vmi))
+
+    def leaving(self) -> list[Object]:
+        return _told(plugging.leave(self._vmi))
+
+    def _with_volumes(self, step: Volumes | None) -> Object | None:
+        return None if step is None else {**self._status, "volumeStatus": step[0]}
 
     def rewired(self) -> Object | None:
         agent = condition_is(self._vmi, "AgentConnected")
@@ -284,6 +295,10 @@ class GuestView(View):
         return rfc3339(self._moment)
 
 
+def _told(step: Volumes | None) -> list[Object]:
+    return [{"reason": reason, "message": text} for reason, text in (step[1] if step else ())]
+
+
 def _failure(vmi: Object, fate: Fate) -> str:
     """What goes wrong with the copying of a guest's memory."""
     if FAILED_MIGRATION in annotations(vmi):
@@ -316,6 +331,8 @@ GuestView.computed = {
             "unanswered",
             "plugged",
             "plugging",
+            "left",
+            "leaving",
             "rewired",
             "reconsidered",
             "disk",
@@ -340,6 +357,7 @@ GuestView.computed = {
     "succeeded": lambda view: view.reports.ended("Succeeded"),
     "thawAt": GuestView.thaw_at,
     "retry": lambda _view: _SYNC_RETRY,
+    "leaves": lambda _view: _REFRESH,
     "refusal": lambda _view: SYNC_ERROR,
     "bootAfter": lambda view: view.fate.boot_after,
     "agentLater": lambda view: view.fate.agent_after or None,

@@ -12,6 +12,16 @@ from fakekube.virt.handler import commands, copying
 
 TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
 _NODE = "kubevirt.io/nodeName"
+_OUTDATED = "kubevirt.io/outdatedLauncherImage"
+# What a virt-controller writes while a guest is to get more CPUs, memory or other volumes; a guest that has come has them.
+_WRITTEN = frozenset(
+    (
+        "kubevirt.io/vmi-pod-cpu-resource-limits",
+        "kubevirt.io/vmi-pod-memory-resource-requests",
+        "kubevirt.io/memory-hotplug-overhead-ratio",
+    )
+)
+_CHANGES = ("HotVCPUChange", "HotMemoryChange", "VolumesChange")
 ABORTED = "Live migration has been aborted"
 PORTS = {"41111": 0, "42222": 49152}
 BY_MONITOR = "PausedByMigrationMonitor"
@@ -66,7 +76,7 @@ def next_step(
         if fails:
             return failed(vmi, uid, now, fails, {}, copies=True)
         return _slow(vmi, uid, now, takes) or _arrived(vmi, state, now)
-    return Step("complete", with_state(vmi, completed=True))
+    return _completed(vmi)
 
 
 def prepared(vmi: Object, address: str) -> Step:
@@ -112,11 +122,23 @@ def _arrived(vmi: Object, state: Obj, now: str) -> Step:
         for key, value in moved["status"].items()
         if key not in ("launcherContainerImageVersion", "evacuationNodeName")
     }
-    status["nodeName"] = node
+    status |= {"nodeName": node, "migrationTransport": "Unix"}
     if any(one.get("reason") == BY_MONITOR for one in conditions(vmi)):
         status["conditions"] = [one for one in conditions(vmi) if one.get("reason") != BY_MONITOR]
-    meta = {**vmi["metadata"], "labels": {**labels(vmi), _NODE: node}}
+    kept = {key: value for key, value in labels(vmi).items() if key != _OUTDATED}
+    meta = {**vmi["metadata"], "labels": {**kept, _NODE: node}}
     return Step("arrive", {**vmi, "metadata": meta, "status": status}, (migrated(node),), copies=True)
+
+
+def _completed(vmi: Object) -> Step:
+    """The guest has what it came for: nothing of the changes it waited for is left."""
+    changed = with_state(vmi, completed=True)
+    if listed := [one for one in conditions(vmi) if one.get("type") in _CHANGES]:
+        changed["status"]["conditions"] = [one for one in conditions(vmi) if one not in listed]
+    if not _WRITTEN.isdisjoint(labels(vmi)):
+        kept = {key: value for key, value in labels(vmi).items() if key not in _WRITTEN}
+        changed["metadata"] = {**vmi["metadata"], "labels": kept}
+    return Step("complete", changed)
 
 
 def _clean(vmi: Object) -> Step | None:

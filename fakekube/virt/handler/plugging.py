@@ -13,14 +13,20 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.handler import domain
 
 Event = tuple[str, str]  # reason, message
+Step = tuple[list[Object], list[Event]]  # `status.volumeStatus` then, and what to tell
+
+_UNMOUNTED = "VolumeUnMountedFromPod"
+_AFTER_UNMOUNTING = (_UNMOUNTED, "SuccessfulDelete")  # reasons of entries that say `Detaching` once more
+_ATTACHED = ("AttachedToNode", "MountedToPod", "Ready")
 
 
-def next_step(vmi: Obj, now: datetime) -> tuple[list[Object], list[Event]] | None:
+def next_step(vmi: Obj, now: datetime) -> Step | None:
     """`status.volumeStatus` after every volume under way has gone one step, and what to tell; None: nothing is under way."""
     entries = dig(vmi, "status", "volumeStatus", default=())
     if not any("hotplugVolume" in entry or "memoryDumpVolume" in entry for entry in entries):
         return None
     beside = {one["name"] for one in dig(vmi, "spec", "utilityVolumes", default=())}
+    wanted = _wanted(vmi)
     made, told = [], []
     taken = [entry["target"] for entry in entries if entry.get("target")]
     for entry in entries:
@@ -28,7 +34,7 @@ def next_step(vmi: Obj, now: datetime) -> tuple[list[Object], list[Event]] | Non
         if "memoryDumpVolume" in entry:
             step = _dumping(entry, name(vmi), now)
         if "hotplugVolume" in entry:
-            step = step or (None if _is_there(entry, beside) else _step(entry))
+            step = step or (None if _is_there(entry, beside) else _step(entry, wanted))
         if step is not None and step["phase"] == "Ready":
             step["target"] = entry.get("target") or domain.free_target(vmi, entry["name"], taken)
             taken.append(step["target"])
@@ -38,24 +44,52 @@ def next_step(vmi: Obj, now: datetime) -> tuple[list[Object], list[Event]] | Non
     return (made, told) if told else None
 
 
+def leave(vmi: Obj) -> Step | None:
+    """The same for volumes that are not in the spec any more, without waiting to be told that they are detaching; None: there
+    are none. KubeVirt's virt-controller tells so only once they are unmounted."""
+    entries = dig(vmi, "status", "volumeStatus", default=())
+    if not any(entry.get("phase") in _ATTACHED for entry in entries if "hotplugVolume" in entry):
+        return None
+    wanted = _wanted(vmi)
+    made, told = [], []
+    for entry in entries:
+        if "hotplugVolume" in entry and entry.get("phase") in _ATTACHED and entry["name"] not in wanted:
+            step = _unmounted(entry["name"])
+            told.append((step["reason"], step["message"]))
+            made.append({**entry, **step})
+        else:
+            made.append(entry)
+    return (made, told) if told else None
+
+
+def _wanted(vmi: Obj) -> set[str]:
+    spec = vmi["spec"]
+    return {one["name"] for one in (*(spec.get("volumes") or ()), *(spec.get("utilityVolumes") or ()))}
+
+
 def _is_there(entry: Obj, beside: Container[str]) -> bool:
     """Whether it is mounted beside the guest: the guest sees nothing of it."""
     return entry["name"] in beside and entry.get("phase") == "MountedToPod"
 
 
-def _step(entry: Obj) -> Object | None:
+def _step(entry: Obj, wanted: Container[str]) -> Object | None:
     own, phase = entry["name"], entry.get("phase")
-    if phase == "AttachedToNode":
+    if own not in wanted and phase != "Detaching":
+        return None
+    if phase == "AttachedToNode" and dig(entry, "hotplugVolume", "attachPodUID"):  # the pod that brings it runs
         text = f"Volume {own} has been mounted in virt-launcher pod"
         return {"phase": "MountedToPod", "reason": "VolumeMountedToPod", "message": text}
     if phase == "MountedToPod":
         text = f"Successfully attach hotplugged volume {own} to VM"
         return {"phase": "Ready", "reason": "VolumeReady", "message": text}
-    if phase == "Detaching":
-        text = f"Volume {own} has been unmounted from virt-launcher pod"
-        gone = {"phase": "UnMountedFromPod", "reason": "VolumeUnMountedFromPod", "message": text}
-        return {**gone, "target": ""}
+    if phase == "Detaching" and entry.get("reason") not in _AFTER_UNMOUNTING:
+        return _unmounted(own)
     return None
+
+
+def _unmounted(own: str) -> Object:
+    text = f"Volume {own} has been unmounted from virt-launcher pod"
+    return {"phase": "UnMountedFromPod", "reason": _UNMOUNTED, "message": text, "target": ""}
 
 
 def _dumping(entry: Obj, guest: str, now: datetime) -> Object | None:
