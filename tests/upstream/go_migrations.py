@@ -32,6 +32,10 @@ class VirtController(Instances):
             marks = {**(meta.get("annotations") or {}), **dict.fromkeys(OBSERVED, "v1")}
             await self.suite._done("PUT", path, {**job, "metadata": {**meta, "annotations": marks}})
             return
+        if not await self.there():
+            if "deletionTimestamp" not in meta:
+                await self.suite.gone(path, DELETE)
+            return
         vmi = await self.vmi()
         target = next(
             (one for one in await self.pods(vmi) if one["metadata"]["labels"].get(JOB) == meta["uid"]),

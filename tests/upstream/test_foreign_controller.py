@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.upstream.conftest import JSON_PATCH, Make, Object, Suite, conditions
+from tests.upstream import elsewhere
+from tests.upstream.conftest import JSON_PATCH, STRATEGIC, Make, Object, Suite, conditions
 from tests.upstream.go_controller import CLAIMS, FOREGROUND, MIGRATIONS, NS, OWN, PODS
 from tests.upstream.go_migrations import VirtController
 from tests.upstream.go_objects import FINAL
@@ -263,3 +264,86 @@ async def test_a_guest_crashes(go: VirtController) -> None:
     await go.suite.delete(go.path)
     await go.work()
     assert not await go.there()
+
+
+async def begin(go: VirtController) -> None:
+    """What the program does before it looks at an instance: it leads, and tells so."""
+    leases = "/apis/coordination.k8s.io/v1/namespaces/kubevirt/leases"
+    status, _ = await go.suite.call("GET", f"{leases}/virt-controller")
+    meta = {"name": "virt-controller", "namespace": "kubevirt", "creationTimestamp": None}
+    now = f"{(await go.now())[:-1]}.123456Z"
+    spec = {
+        "holderIdentity": "host",
+        "leaseDurationSeconds": 15,
+        "leaseTransitions": 0,
+        "acquireTime": now,
+        "renewTime": now,
+    }
+    body = {"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata": meta, "spec": spec}
+    assert status == 404, "nobody else leads"
+    lease = await go.suite.create(leases, body)
+    renewed = {**lease, "spec": {**spec, "renewTime": f"{(await go.now())[:-1]}.223456Z"}}
+    answer = await go.suite.call("PUT", f"{leases}/virt-controller", renewed)
+    assert (answer[0], answer[1]["spec"]) == (200, renewed["spec"])
+    review = {
+        "kind": "SubjectAccessReview",
+        "apiVersion": "authorization.k8s.io/v1",
+        "metadata": {"creationTimestamp": None},
+        "spec": {
+            "resourceAttributes": {
+                "namespace": "default",
+                "verb": "create",
+                "group": "cdi.kubevirt.io",
+                "resource": "datavolumes",
+                "subresource": "source",
+            },
+            "user": "system:serviceaccount:default:default",
+        },
+        "status": {"allowed": False},
+    }
+    made = await go.suite.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    assert made["status"]["allowed"]
+    lead = {
+        "kind": "Lease",
+        "namespace": "kubevirt",
+        "name": "virt-controller",
+        "apiVersion": "coordination.k8s.io/v1",
+    }
+    event = {
+        "kind": "Event",
+        "apiVersion": "v1",
+        "metadata": {"name": "virt-controller.17f", "namespace": "kubevirt", "creationTimestamp": None},
+        "involvedObject": lead,
+        "reason": "LeaderElection",
+        "message": "host became leader",
+        "source": {"component": "virt-controller"},
+        "firstTimestamp": await go.now(),
+        "lastTimestamp": await go.now(),
+        "count": 1,
+        "type": "Normal",
+        "eventTime": None,
+        "reportingComponent": "",
+        "reportingInstance": "",
+    }
+    events = "/api/v1/namespaces/kubevirt/events"
+    await go.suite.create(events, event)
+    again = {"count": 2, "lastTimestamp": await go.now(), "message": "host became leader"}
+    told = await go.suite.patch(f"{events}/virt-controller.17f", again, STRATEGIC)
+    assert told["count"] == 2
+
+
+async def test_from_another_process() -> None:
+    """A server that is started as people start it knows nothing of who its virt-controller is: it leads, its instance runs,
+    moves, and goes."""
+    without = [flag for name in WITHOUT for flag in ("--without", name)]
+    async with elsewhere.up(*without, "--nodes", "2") as suite:
+        go = await VirtController.at(suite)
+        await begin(go)
+        before = await running(go)
+        await migrate(go)
+        await go.work()
+        vmi = await go.vmi()
+        assert vmi["status"]["nodeName"] != before["status"]["nodeName"]
+        await suite.delete(go.path)
+        await go.work()
+        assert not await go.there()
