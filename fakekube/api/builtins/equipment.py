@@ -56,7 +56,7 @@ def equip(catalog: Catalog, registry: Registry, rbac: Rbac | None = None) -> Equ
     plugin = Concerned(
         [
             LimitRanger(ranges),
-            ServiceAccount(accounts, registry.ids),
+            ServiceAccount(accounts),
             Priority(priorities),
             RuntimeClass(runtimes),
             DefaultTolerationSeconds(),

@@ -76,7 +76,9 @@ def _step(entry: Obj, wanted: Container[str]) -> Object | None:
     own, phase = entry["name"], entry.get("phase")
     if own not in wanted and phase != "Detaching":
         return None
-    if phase == "AttachedToNode" and dig(entry, "hotplugVolume", "attachPodUID"):  # the pod that brings it runs
+    if phase == "AttachedToNode" and dig(
+        entry, "hotplugVolume", "attachPodUID"
+    ):  # the pod that brings it runs
         text = f"Volume {own} has been mounted in virt-launcher pod"
         return {"phase": "MountedToPod", "reason": "VolumeMountedToPod", "message": text}
     if phase == "MountedToPod":

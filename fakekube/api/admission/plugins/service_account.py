@@ -1,5 +1,7 @@
 """ServiceAccount: every pod has an account, and unless it or the account says otherwise, a volume with a token of it.
 
+The volume's name ends at random there, and the same for all pods of an account here: a name that differed would say nothing,
+and keep them from being made of the same parts.
 A namespace without the account `default` has nobody who keeps accounts, as on a server without controllers: pods there are
 taken as they are.
 
@@ -7,7 +9,9 @@ Origin: k8s: plugin/pkg/admission/serviceaccount/admission.go
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
+from zlib import crc32
 
 from fakekube.api.admission.attributes import CREATE, Attributes
 from fakekube.api.admission.plugins.following import Followed, refused
@@ -26,9 +30,8 @@ class ServiceAccount:
 
     concerns = PODS
 
-    def __init__(self, accounts: Followed, ids: Ids) -> None:
+    def __init__(self, accounts: Followed) -> None:
         self._accounts = accounts
-        self._ids = ids
 
     async def mutate(self, attributes: Attributes) -> None:
         if attributes.operation != CREATE or attributes.subresource or attributes.obj is None:
@@ -43,26 +46,32 @@ class ServiceAccount:
             raise refused(attributes, why)
         spec["serviceAccountName"] = spec["serviceAccount"] = own
         if _wants_token(spec, account):
-            self._mount(spec)
+            _mount(spec, account["metadata"]["uid"])
         if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
             spec["imagePullSecrets"] = [dict(one) for one in account["imagePullSecrets"]]
 
     async def validate(self, attributes: Attributes) -> None:
         """Nothing left to check."""
 
-    def _mount(self, spec: dict[str, Any]) -> None:
-        """In every container that has nothing else there, and in the pod if one has it. In place."""
-        volumes = spec.get("volumes") or []
-        present = next((one["name"] for one in volumes if one["name"].startswith(_PREFIX)), "")
-        lacking = [one for one in _containers(spec) if not _is_taken(one)]
-        if not lacking:
-            return
-        name = present or f"{_PREFIX}{self._ids.suffix()}"
-        for one in lacking:
-            mount = {"name": name, "readOnly": True, "mountPath": _PATH}
-            one["volumeMounts"] = [*(one.get("volumeMounts") or ()), mount]
-        if not present:
-            spec["volumes"] = [*volumes, _volume(name)]
+
+def _mount(spec: dict[str, Any], uid: str) -> None:
+    """In every container that has nothing else there, and in the pod if one has it. In place."""
+    volumes = spec.get("volumes") or []
+    present = next((one["name"] for one in volumes if one["name"].startswith(_PREFIX)), "")
+    lacking = [one for one in _containers(spec) if not _is_taken(one)]
+    if not lacking:
+        return
+    name = present or _name(uid)
+    for one in lacking:
+        mount = {"name": name, "readOnly": True, "mountPath": _PATH}
+        one["volumeMounts"] = [*(one.get("volumeMounts") or ()), mount]
+    if not present:
+        spec["volumes"] = [*volumes, _volume(name)]
+
+
+@lru_cache(maxsize=4096)
+def _name(uid: str) -> str:
+    return f"{_PREFIX}{Ids(crc32(uid.encode())).suffix()}"
 
 
 def _is_mirror(attributes: Attributes) -> bool:
