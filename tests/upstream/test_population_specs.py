@@ -50,7 +50,7 @@ async def test_populators(suite: Suite) -> None:
     assert filled["spec"]["dataSourceRef"] == POPULATOR
     assert annotations(filled)["cdi.kubevirt.io/externalPopulation"] == "true"
     found = await suite.get(f"{VOLUMES}/dv")
-    assert reasons(found) == {"Ready": ("True", ""), "Bound": ("True", "Bound"), "Running": ("Unknown", "")}
+    assert reasons(found) == {"Ready": ("True", ""), "Bound": ("True", "Bound"), "Running": ("False", "")}
     assert found["status"]["progress"] == "N/A"
     await has_event(suite, "dv", "Normal", "ExternalPopulationSucceeded")
     events = await suite.items(f"/api/v1/namespaces/{NS}/events")

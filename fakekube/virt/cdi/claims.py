@@ -66,11 +66,8 @@ def claim(
     if chosen := wanted.get("storageClassName") or default_class:
         spec["storageClassName"] = chosen
     meta = volume["metadata"]
-    own_labels = {
-        key: value for key, value in (meta.get("labels") or {}).items() if key != "kubevirt.io/created-by"
-    }
     inherited = {
-        key: value for key, value in annotations(volume).items() if key.startswith("cdi.kubevirt.io/storage.")
+        key: value for key, value in annotations(volume).items() if not key.startswith("fakekube.io/")
     }
     preallocated = str(bool(dig(volume, "spec", "preallocation", default=False))).lower()
     priority, listed = dig(volume, "spec", "priorityClassName"), list(kept)
@@ -82,8 +79,12 @@ def claim(
             "name": meta["name"],
             "namespace": meta.get("namespace", ""),
             "labels": {
-                **own_labels,
-                "alerts.k8s.io/KubePersistentVolumeFillingUp": "disabled",
+                **(meta.get("labels") or {}),
+                **(
+                    {}
+                    if spec["volumeMode"] == "Block"
+                    else {"alerts.k8s.io/KubePersistentVolumeFillingUp": "disabled"}
+                ),
                 "app": "containerized-data-importer",
                 "app.kubernetes.io/component": "storage",
                 "app.kubernetes.io/managed-by": "cdi-controller",

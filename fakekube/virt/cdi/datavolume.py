@@ -177,7 +177,10 @@ class DataVolumes:
         claim = self.claims.get(own)
         if claim is not None:
             self._forget(own)
-            if not _is_owned(claim, volume):
+            if is_terminating(claim):
+                text = f'Resource "{name(claim)}" marked for deletion'
+                self._recorder.event(volume, WARNING, "ErrResourceMarkedForDeletion", text)
+            elif not _is_owned(claim, volume):
                 await self._adopt(volume, claim)
             elif claims.came_filled(claim, volume):
                 await self._say_filled(volume, claim)

@@ -15,7 +15,7 @@ Names for stages (`stages/datavolume.yaml`); those that say nothing now are abse
 
 States: `overQuota`; `invalid` (no claim can be made of it); `sourceless` (none is made yet); with a claim of its own `adopted` (which was there before, or its
 volume was), `populated` (by somebody else), `new`, `unbound`, `waits` (for a consumer), `bound`, `scheduled`, `transferring`, `awaiting` (an upload), `uploaded`, `over`;
-`lost` (it has gone after all, and another one is to be filled).
+`lost` (it has gone after all, and another one is to be filled), `unfillable` (its volume has gone).
 Origin: cdi: pkg/controller/datavolume/controller-base.go, conditions.go
 """
 
@@ -26,7 +26,7 @@ from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, name
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import fates
-from fakekube.virt.cdi.claims import PRE_POPULATED, came_filled
+from fakekube.virt.cdi.claims import CREATED_FOR, PRE_POPULATED, came_filled
 from fakekube.virt.cdi.sources import POPULATION, Origin, populator_of, transfer_of, unreachable, uploaded
 
 FINAL = ("Succeeded", "Failed")
@@ -93,6 +93,8 @@ class VolumeView(View):
             return "sourceless" if self._missing is not None else None
         if came_filled(self._claim, self.volume):
             return "adopted"
+        if self._is_lost():
+            return "unfillable"
         waits = self._phase in ("Pending", "WaitForFirstConsumer")
         if dig(self._claim, "status", "phase") != "Bound":
             return "waits" if self._binds_late and waits else "unbound"
@@ -119,11 +121,10 @@ class VolumeView(View):
         return fresh if fresh != self._status else None
 
     def binding(self) -> list[dict[str, str]]:
-        reason = str(self._bound()["reason"])
-        old = self._told("Bound")
-        if reason == old.get("reason") or reason not in ("Pending", "Bound"):
+        now, old = self._bound(), self._told("Bound")
+        if now["reason"] == old.get("reason") or now["reason"] not in ("Pending", "Bound", "ClaimLost"):
             return []
-        return [{"reason": reason, "message": f"PVC {name(self.volume)} {reason}"}]
+        return [{"reason": now["reason"], "message": now["message"]}]
 
     def refusing(self) -> list[dict[str, str]]:
         if self._refusal is None:
@@ -151,10 +152,11 @@ class VolumeView(View):
             made |= {"phase": phase, "claimName": name(self.volume)}
         if phase not in ("Failed", self._phase):  # how far it had come, or stages have said since
             made["progress"] = self._progress(phase)
-        if self._fails(phase) or phase == "Failed":
+        if self._fails(phase) or (phase == "Failed" and not self._is_lost()):
             made["restartCount"] = int(made.get("restartCount") or 0) or 1
-        ready = {**self._bound(), "type": "Ready"} if self._refusal is not None else _ready(phase)
-        wanted = [ready, self._bound(), self._running(phase)]
+        bound, running = self._bound(), self._running(phase)
+        ready = {**bound, "type": "Ready"} if self._refusal is not None else _ready(phase, running)
+        wanted = [bound, ready, running]
         old = {one["type"]: one for one in made.get("conditions") or ()}
         made["conditions"] = [_timed(one, old.get(one["type"]), self._now) for one in wanted]
         return made
@@ -162,6 +164,14 @@ class VolumeView(View):
     def _told(self, kind: str) -> dict[str, Any]:
         """The condition of that type as it stands; empty if there is none."""
         return next((one for one in self._status.get("conditions") or () if one["type"] == kind), {})
+
+    def _is_lost(self) -> bool:
+        """Whether the volume of its claim has gone."""
+        return bool(dig(self._claim, "status", "phase") == "Lost")
+
+    def _was_plain(self) -> bool:
+        """Whether its claim is one that CDI has not filled."""
+        return self._claim is not None and CREATED_FOR not in annotations(self._claim)
 
     def _fails(self, phase: str) -> bool:
         return self.fate.ends == "error" and phase == self.transfer.in_progress
@@ -180,17 +190,19 @@ class VolumeView(View):
             return {"type": "Bound", "status": "False", **said}
         if self._claim is None:
             return {"type": "Bound", "status": "False", "reason": "NotFound", "message": "No PVC found"}
+        if self._is_lost():
+            return {"type": "Bound", "status": "False", "reason": "ClaimLost", "message": "Claim Lost"}
         bound = dig(self._claim, "status", "phase") == "Bound"
         word = "Bound" if bound else "Pending"
         return {"type": "Bound", "status": str(bound), "reason": word, "message": f"PVC {own} {word}"}
 
     def _running(self, phase: str) -> dict[str, Any]:
         status, reason, message = "False", "", ""
-        if self.transfer is POPULATION:
-            status = "Unknown"  # there is no pod to run
+        if self.transfer is POPULATION or self._was_plain():
+            pass  # there has been no pod
         elif self._fails(phase):
             reason, message = "Error", self.error
-        elif phase == "Failed":
+        elif phase == "Failed" and not self._is_lost():
             reason, message = "Error", _BAD_DATA
         elif phase == self.transfer.in_progress:
             status, reason = "True", "Pod is running"
@@ -226,13 +238,9 @@ VolumeView.computed = {
 NAMES = frozenset(f"volume.{key}" for key in VolumeView.computed)
 
 
-def _ready(phase: str) -> dict[str, Any]:
-    done = phase == "Succeeded"
-    return {
-        "type": "Ready",
-        "status": "True" if done else "False",
-        "reason": "" if done else "TransferRunning",
-    }
+def _ready(phase: str, running: Obj) -> dict[str, Any]:
+    reason = "TransferRunning" if running["status"] == "True" else ""
+    return {"type": "Ready", "status": str(phase == "Succeeded"), "reason": reason}
 
 
 def _timed(new: dict[str, Any], old: dict[str, Any] | None, now: str) -> dict[str, Any]:

@@ -110,6 +110,43 @@ def test_a_claim_that_is_lost_is_filled_anew(phase, gone, wanted):
     assert upcoming(prepopulated, gone=gone) == []
 
 
+def conditions(status):
+    return [(one["type"], one["status"], one["reason"]) for one in status["conditions"]]
+
+
+def test_conditions():
+    """A volume is not ready because of a transfer only while there is one."""
+    given, seen = volume(), []
+    while found := upcoming(given, claim()):
+        given = {**given, "status": found[0][2]}
+        seen.append(conditions(given["status"]))
+    bound = ("Bound", "True", "Bound")
+    idle = [bound, ("Ready", "False", ""), ("Running", "False", "")]
+    assert seen == [
+        idle,
+        idle,
+        [bound, ("Ready", "False", "TransferRunning"), ("Running", "True", "Pod is running")],
+        [bound, ("Ready", "True", ""), ("Running", "False", "Completed")],
+    ]
+
+
+@pytest.mark.parametrize("phase", ["Pending", "ImportInProgress"])
+def test_a_volume_that_goes_before_it_is_filled(phase):
+    """The DataVolume has failed then, and says that its claim is lost."""
+    stage, _, status, told = upcoming(volume(phase), claim("Lost"))[0]
+    assert (stage, status["phase"], status.get("restartCount")) == ("volume-unfillable", "Failed", None)
+    assert conditions(status)[0] == ("Bound", "False", "ClaimLost")
+    assert told == [("ErrClaimLost", "PVC root lost"), ("ClaimLost", "Claim Lost")]
+
+
+def test_a_volume_that_goes_after_it_was_filled():
+    """The DataVolume has succeeded for all that, and says that its claim is lost."""
+    [(stage, _, status, told)] = upcoming(volume("Succeeded"), claim("Lost"))
+    assert (stage, status["phase"]) == ("volume-conditions", "Succeeded")
+    assert conditions(status)[:2] == [("Bound", "False", "ClaimLost"), ("Ready", "True", "")]
+    assert told == [("ClaimLost", "Claim Lost")]
+
+
 def test_what_was_there_before_is_taken_over():
     """An adopted claim is full already."""
     before = claim(**{claims.CREATED_FOR: ""})
@@ -188,3 +225,17 @@ def test_claim():
     assert made["metadata"]["annotations"]["cdi.kubevirt.io/createdForDataVolume"] == "dv-uid"
     assert made["metadata"]["ownerReferences"][0]["uid"] == "dv-uid"
     assert (made["spec"]["storageClassName"], made["spec"]["accessModes"]) == ("standard", ["ReadWriteOnce"])
+
+
+def test_what_a_claim_takes_from_its_volume():
+    """Labels and annotations, but for fates, and what is said of the claim; only file systems fill up."""
+    given = volume(fate="error")
+    given["metadata"]["labels"] = {"kubevirt.io/created-by": "vm-uid"}
+    given["metadata"]["annotations"]["mine"] = "too"
+    storage = {"volumeMode": "Block", "volumeName": "pv", "selector": {"matchLabels": {"a": "b"}}}
+    made = claims.claim(given, storage, default_class="standard")
+    assert made["metadata"]["labels"]["kubevirt.io/created-by"] == "vm-uid"
+    assert "alerts.k8s.io/KubePersistentVolumeFillingUp" not in made["metadata"]["labels"]
+    assert made["metadata"]["annotations"]["mine"] == "too"
+    assert "fakekube.io/fate" not in made["metadata"]["annotations"]
+    assert storage.items() <= made["spec"].items()
