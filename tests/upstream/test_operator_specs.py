@@ -920,3 +920,20 @@ async def test_where_synchronization_controllers_run(suite: Suite) -> None:
 
     await suite.eventually(moved, 60)
     assert await nodes("virt-controller") == {"node01", "node02"}
+
+
+async def test_handlers_are_replaced(suite_of: Make) -> None:
+    """One virt-handler first; when it works, a tenth of them at a time; when all are new, one at a time again."""
+    suite = await suite_of(pace="realistic", nodes=4)
+    await suite.cluster.advance("30s")
+    seen: list[Any] = []
+    await change(suite, "imagePullSecrets", [{"name": "key"}])
+
+    async def replaced() -> bool:
+        found = await suite.get(SET)
+        unavailable = found["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"]
+        seen.extend([unavailable] if seen[-1:] != [unavailable] else [])
+        return said(await suite.get(KUBEVIRT)) == READY
+
+    await suite.eventually(replaced, 300)
+    assert seen == [1, "10%", 1]

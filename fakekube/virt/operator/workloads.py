@@ -7,7 +7,7 @@ cdi: pkg/operator/resources/namespaced
 
 from typing import Any
 
-from fakekube.machinery.objects import Obj, annotations, generation, name, namespace
+from fakekube.machinery.objects import Obj, annotations, dig, generation, name, namespace
 from fakekube.machinery.wire import Object
 from fakekube.virt import config, deployed_cdi
 from fakekube.virt.operator import customizing, marking, pods
@@ -61,13 +61,29 @@ def following(workload: Object, kubevirt: Object, source: Source, nodes: int) ->
     """
     own, given = name(workload), kubevirt["spec"]
     spec = _spec(own, namespace(workload), source, kubevirt)
-    if own != HANDLER:
+    if own == HANDLER:
+        spec["updateStrategy"] = _replacing(workload)
+    else:
         usual = api_replicas(nodes) if own == API else _REPLICAS
         spec["replicas"] = (given.get("infra") or {}).get("replicas") or usual
     marks = {**annotations(workload), **marking.annotations_of(namespace(workload), source)}
     marks |= {GENERATION: str(generation(kubevirt)), customizing.MARK: customizing.identifier(given)}
     meta = {**workload["metadata"], "labels": _labels(own, spec), "annotations": marks}
     return customizing.applied({**workload, "metadata": meta, "spec": spec}, given)
+
+
+def _replacing(handler: Object) -> Object:
+    """How virt-handlers are replaced: one to begin with; once it works, a tenth of them at a time, until all are new."""
+    status = handler.get("status") or {}
+    current = int(status.get("observedGeneration") or 0) >= generation(handler)
+    fast = current and status.get("updatedNumberScheduled") and not has_rolled_out(handler)
+    one_works = status.get("numberReady", 0) >= status.get("desiredNumberScheduled", 0) or _is_fast(handler)
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%" if fast and one_works else 1}}
+
+
+def _is_fast(handler: Object) -> bool:
+    unavailable = dig(handler, "spec", "updateStrategy", "rollingUpdate", "maxUnavailable", default=1)
+    return bool(unavailable != 1)
 
 
 def is_ready(workload: Object) -> bool:
