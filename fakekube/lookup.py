@@ -39,7 +39,8 @@ class Lookup:
             await self._discover()
         found = self._by_name.get(wanted)
         if found is None:
-            raise Unclear(f"the cluster serves no {name!r}; {meant(wanted, sorted(self._by_name))}")
+            plurals = sorted({one.plural for one in self._by_name.values()})
+            raise Unclear(f"the cluster serves no {name!r}; {meant(wanted, sorted(self._by_name), plurals)}")
         return found
 
     async def of(self, obj: Mapping[str, Any]) -> Resource:
@@ -67,7 +68,7 @@ class Lookup:
         names: dict[str, Resource] = {}
         for one in (await discover(self._client)).served:
             resource = one.resource
-            plain = (resource.plural, resource.kind.lower(), *one.aliases)
+            plain = (resource.plural, resource.kind.lower(), *filter(None, one.aliases))
             for name in (*plain, *(f"{name}.{resource.group}" for name in plain if resource.group)):
                 names.setdefault(name.lower(), resource)
         self._by_name = names

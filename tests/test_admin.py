@@ -178,7 +178,11 @@ async def test_every_path_is_described(ask):
         (("POST", "clock/advance", {}), 400, 'the body must say span, as in {"span": "10m"}'),
         (("POST", "clock/run-until", {"object": "cm/a"}), 400, '{"until": "condition=Ready"}'),
         (("POST", "clock/run-until", {"object": "cm"}), 400, "'cm' is not clear"),
-        (("POST", "clock/run-until", {"object": "potato/a", "until": "delete"}), 400, "serves no 'potato'"),
+        (
+            ("POST", "clock/run-until", {"object": "potato/a", "until": "delete"}),
+            400,
+            "serves no 'potato'; there are apiservices, ",
+        ),
         (("POST", "clock/run-until", {"object": "cm/a", "until": "now"}), 400, "cannot wait for 'now'"),
         (("POST", "clock/run-until", {"objekt": "cm/a"}), 400, "did you mean 'object'"),
         (("POST", "clock/advance", []), 400, "must be a JSON object"),

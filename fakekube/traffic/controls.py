@@ -45,7 +45,7 @@ class Controls:
                 return _json(self._compact(query))
             case "requests" | "compact", method:
                 raise MethodNotAllowed(f"{request.path} does not know {method}")
-        raise NotFound(f"there is no {request.path}; there are {PREFIX}requests and {PREFIX}compact")
+        raise NotFound(f"there is no {request.path}; GET {PREFIX}openapi.json describes what there is")
 
     def _found(self, query: Mapping[str, str]) -> Object:
         unknown = query.keys() - {*DESCRIBED[0][3]}

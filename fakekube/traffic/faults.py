@@ -50,6 +50,9 @@ class Fault(Pattern):
     optional: bool = False
 
     def __post_init__(self) -> None:
+        for one in fields(self):
+            if isinstance(one.default, str) and not isinstance(value := getattr(self, one.name), str):
+                raise BadFault(f"{one.name}={value!r}: this is a text")
         self._check_deed()
         if self.nth < 1 or (self.times is not None and self.times < 1):
             raise BadFault("nth and times count from 1; leave times=None for always")

@@ -1,6 +1,6 @@
 """A request as people speak of it (who does what to which object), and patterns of such requests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -120,7 +120,9 @@ def is_client(pattern: str, one: Seen) -> bool:
     )
 
 
-def meant(word: str, known: list[str] | tuple[str, ...]) -> str:
-    """The end of a sentence about a misspelt word."""
+def meant(word: str, known: Sequence[str], shown: Sequence[str] = ()) -> str:
+    """The end of a sentence about a misspelt word. `shown` is what to list where listing all that is known were too much."""
     near = get_close_matches(word, known, n=2)
-    return f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(known)}"
+    return (
+        f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(shown or known)}"
+    )

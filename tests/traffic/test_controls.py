@@ -50,7 +50,7 @@ async def test_requests_are_found_by_who_did_what() -> None:
         ("GET", "/fakekube/requests?limit=few", 400, "limit is a number"),
         ("GET", "/fakekube/compact", 405, "does not know GET"),
         ("POST", "/fakekube/compact?revision=999999", 400, "has not happened yet"),
-        ("GET", "/fakekube/nonsense", 404, "there is no /fakekube/nonsense"),
+        ("GET", "/fakekube/nonsense", 404, "there is no /fakekube/nonsense; GET /fakekube/openapi.json"),
     ],
 )
 async def test_mistakes_are_told(method: str, url: str, status: int, said: str) -> None:

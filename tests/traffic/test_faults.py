@@ -337,6 +337,7 @@ async def test_what_never_acts_is_told(cluster):
         ({"watch": "dorp"}, "there is no watch fault 'dorp'; did you mean 'drop'"),
         ({"watch": "drop", "event": "added"}, "did you mean 'ADDED'"),
         ({"watch": "delay"}, "needs a latency"),
+        ({"verb": ["get"], "status": 409}, "verb=['get']: this is a text"),
         ({"status": 409, "reset": True}, "exclude each other"),
         ({"status": 200}, "status=200: there are 400"),
         ({"status": 500, "times": 0}, "count from 1"),
