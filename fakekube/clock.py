@@ -42,6 +42,9 @@ class RealClock:
         await asyncio.sleep(seconds)
 
 
+_MOST_CANCELLED = 64  # sleepers that are kept all the same: their moment may be a month away
+
+
 class ManualClock:
     """A clock moved by hand. Sleepers wake in due order, each at exactly its own moment."""
 
@@ -50,6 +53,7 @@ class ManualClock:
         self._elapsed = 0.0
         self._order = itertools.count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._cancelled = 0  # how many of them do not sleep any more
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self._elapsed)
@@ -63,7 +67,11 @@ class ManualClock:
             return
         waiter = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), waiter))
-        await waiter
+        try:
+            await waiter
+        finally:
+            if waiter.cancelled():
+                self._gave_up()
 
     def next_due(self) -> float | None:
         """Seconds until the first sleeper is due, or None when nobody sleeps."""
@@ -77,14 +85,25 @@ class ManualClock:
         target = self._elapsed + seconds
         while self._sleepers and self._sleepers[0][0] <= target:
             due, _, waiter = heapq.heappop(self._sleepers)
-            if not waiter.done():
+            if waiter.done():
+                self._cancelled -= 1
+            else:
                 self._elapsed = max(self._elapsed, due)
                 waiter.set_result(None)
         self._elapsed = target
 
+    def _gave_up(self) -> None:
+        """A sleeper was cancelled. Once they are most of all, they are let go of."""
+        self._cancelled += 1
+        if self._cancelled > max(_MOST_CANCELLED, len(self._sleepers) // 2):
+            self._sleepers = [one for one in self._sleepers if not one[2].done()]
+            heapq.heapify(self._sleepers)
+            self._cancelled = 0
+
     def _drop_cancelled(self) -> None:
         while self._sleepers and self._sleepers[0][2].done():
             heapq.heappop(self._sleepers)
+            self._cancelled -= 1
 
 
 class FlowingClock(ManualClock):

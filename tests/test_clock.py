@@ -59,6 +59,25 @@ async def test_cancelled_sleeper() -> None:
     clock.advance(10)
 
 
+async def test_many_cancelled_sleepers() -> None:
+    """Those who no longer sleep are let go of although their moment is far away; who sleeps on wakes at its own."""
+    clock = ManualClock()
+    staying = [asyncio.create_task(clock.sleep(days * 86_400)) for days in (9, 2)]
+    for _ in range(10):
+        tasks = [asyncio.create_task(clock.sleep(30 * 86_400)) for _ in range(50)]
+        await settle()
+        for task in tasks:
+            task.cancel()
+        await settle()
+        assert len(clock._sleepers) <= 2 + 50 + 64
+    for due in (2, 7):
+        assert clock.next_due() == due * 86_400
+        clock.advance(due * 86_400)
+        await settle()
+    assert [task.done() for task in staying] == [True, True]
+    assert clock.next_due() is None
+
+
 async def test_no_sleep() -> None:
     """Sleeping for no time lets others run and returns without the clock moving."""
     clock = ManualClock()
