@@ -5,13 +5,14 @@
     ├──► observe: an event already written gets `count` + 1, the newest time and text, by a patch
     └──► spam filter: 25 events about one object at once, then one more every 5 minutes
 
-Memory is bounded: of each kind of record the 4096 used last are kept.
+Memory is bounded: of each kind of record the 4096 used last are kept, and none for longer than it makes a difference.
 Upstream: k8s: staging/src/k8s.io/client-go/tools/record/events_cache.go
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from fakekube.clock import rfc3339
@@ -23,16 +24,22 @@ SPAM_BURST = 25
 SPAM_REFILL = 300.0
 REMEMBERED = 4096
 
-Key = str  # parts joined by what none of them holds: a text knows its hash, which a tuple reckons anew at every look
+_AGGREGATED = timedelta(seconds=AGGREGATE_WITHIN)
+_REFILLED = timedelta(seconds=SPAM_BURST * SPAM_REFILL)  # then an object has all its tokens again
+
+Key = int  # the hash of a text: of thousands of them no two are alike once in 10¹² runs, and texts are ten times as long
 T = TypeVar("T")
 
 
 class Recent(Generic[T]):
     """A mapping of the records used last."""
 
-    def __init__(self, size: int = REMEMBERED) -> None:
-        self._size = size
+    def __init__(self) -> None:
+        self._size = REMEMBERED
         self._records: OrderedDict[Key, T] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._records)
 
     def get(self, key: Key) -> T | None:
         record = self._records.get(key)
@@ -46,11 +53,16 @@ class Recent(Generic[T]):
         if len(self._records) > self._size:
             self._records.popitem(last=False)
 
+    def forget(self, is_old: Callable[[T], bool]) -> None:
+        """Let go of those at the front, where the ones are that were not used for longest."""
+        while self._records and is_old(next(iter(self._records.values()))):
+            self._records.popitem(last=False)
+
 
 @dataclass(slots=True)
 class _Similar:
     last: datetime
-    messages: set[str] = field(default_factory=set)
+    messages: frozenset[Key] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +96,8 @@ class Correlator:
 
     def decide(self, event: Object, now: datetime) -> Decision | None:
         """What to do about one more event; None when it is dropped as spam."""
+        self._similar.forget(lambda one: now - one.last > _AGGREGATED)
+        self._tokens.forget(lambda one: now - one.at > _REFILLED)
         subject = _subject(event)
         event, key = self._aggregate(event, _group(event, subject), now)
         decision = self._observe(event, key)
@@ -94,16 +108,17 @@ class Correlator:
         key = _exact(event, _group(event, _subject(event)))
         self._written.put(key, _Written(event["metadata"]["name"], event["count"], event["firstTimestamp"]))
 
-    def _aggregate(self, event: Object, group: Key, now: datetime) -> tuple[Object, Key]:
-        record = self._similar.get(group)
-        if record is None or (now - record.last).total_seconds() > AGGREGATE_WITHIN:
+    def _aggregate(self, event: Object, group: str, now: datetime) -> tuple[Object, Key]:
+        own = hash(group)
+        record = self._similar.get(own)
+        if record is None or now - record.last > _AGGREGATED:
             record = _Similar(now)
-            self._similar.put(group, record)
-        record.messages.add(event["message"])
+            self._similar.put(own, record)
+        messages = record.messages | {hash(event["message"])}
         record.last = now
-        if len(record.messages) < AGGREGATE_AT:
+        if len(messages) < AGGREGATE_AT:  # it may stay full, but need not grow
+            record.messages = messages
             return event, _exact(event, group)
-        record.messages.pop()  # it may stay full, but need not grow
         stamp = rfc3339(now)
         combined = {
             **event,
@@ -111,7 +126,7 @@ class Correlator:
             "firstTimestamp": stamp,
             "lastTimestamp": stamp,
         }
-        return combined, group
+        return combined, own
 
     def _observe(self, event: Object, key: Key) -> Decision:
         known = self._written.get(key)
@@ -128,10 +143,11 @@ class Correlator:
         self._written.put(key, record)
         return Decision(event, patch)
 
-    def _affordable(self, subject: Key, now: datetime) -> bool:
-        tokens = self._tokens.get(subject)
+    def _affordable(self, subject: str, now: datetime) -> bool:
+        own = hash(subject)
+        tokens = self._tokens.get(own)
         if tokens is None:
-            self._tokens.put(subject, _Tokens(SPAM_BURST - 1, now))
+            self._tokens.put(own, _Tokens(SPAM_BURST - 1, now))
             return True
         passed = (now - tokens.at).total_seconds()
         tokens.left = min(SPAM_BURST, tokens.left + passed / SPAM_REFILL)
@@ -142,7 +158,7 @@ class Correlator:
         return True
 
 
-def _subject(event: Object) -> Key:
+def _subject(event: Object) -> str:
     about, source = event["involvedObject"], event["source"]
     return "\0".join(
         (
@@ -157,9 +173,9 @@ def _subject(event: Object) -> Key:
     )
 
 
-def _group(event: Object, subject: Key) -> Key:
+def _group(event: Object, subject: str) -> str:
     return f"{subject}\0{event['type']}\0{event['reason']}"
 
 
-def _exact(event: Object, group: Key) -> Key:
-    return f"{group}\0{event['involvedObject'].get('fieldPath', '')}\0{event['message']}"
+def _exact(event: Object, group: str) -> Key:
+    return hash(f"{group}\0{event['involvedObject'].get('fieldPath', '')}\0{event['message']}")

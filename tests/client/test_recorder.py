@@ -132,6 +132,32 @@ async def test_spam_about_one_object_is_dropped(client, recorder, pod, clock):
     assert len(await _events(client)) == 27
 
 
+async def test_old_records_are_let_go_of(client, recorder, pod, clock):
+    """What would make no difference any more is not remembered: similar Events for ten minutes, spam until it is forgiven."""
+    known = recorder._correlator
+    for number in range(20):
+        about = {**pod, "metadata": {**pod["metadata"], "name": f"p-{number}", "uid": f"u-{number}"}}
+        recorder.event(about, "Normal", "R", "m")
+    await recorder.flush()
+    assert (len(known._similar), len(known._tokens)) == (20, 20)
+    for seconds, similar, tokens in ((601, 1, 21), (25 * 300, 1, 2), (25 * 300 + 1, 1, 1)):
+        clock.advance(seconds)
+        recorder.event({**pod, "metadata": {**pod["metadata"], "uid": str(seconds)}}, "Normal", "R", "m")
+        await recorder.flush()
+        assert (len(known._similar), len(known._tokens)) == (similar, tokens)
+
+
+async def test_the_last_events_are_remembered(client, pod, clock, monkeypatch):
+    """Of each kind of record as many are kept as client-go keeps, those that were used last."""
+    monkeypatch.setattr("fakekube.client.event_correlation.REMEMBERED", 3)
+    recorder = Recorder(client, "scheduler", clock=clock, ids=Ids(1))
+    for reason in ("A", "B", "C", "A", "D", "A", "B"):
+        recorder.event(pod, "Normal", reason, "m")
+    await recorder.flush()
+    counts = sorted((one["reason"], one["count"]) for one in await _events(client))
+    assert counts == [("A", 3), ("B", 1), ("B", 1), ("C", 1), ("D", 1)]
+
+
 @pytest.mark.parametrize("name", ["p" * 250, "system:node"])
 async def test_whoever_the_event_is_about_it_has_a_name(client, recorder, pod, name):
     """Where `<subject>.<time>` would be no name, the event has a uid for one, and still says whom it is about."""
