@@ -30,6 +30,7 @@ from fakekube.client.complaints import Complaints
 from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError, Expired
+from fakekube.machinery.interning import Parts
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.wire import Events, Object
 
@@ -37,6 +38,7 @@ OnChange = Callable[[Object | None, Object | None], None]
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.8, 30.0  # the reflector's
 _SHORT = 1.0  # a watch that ends sooner, having told nothing, counts as a failure: no busy loop against a broken server
+_keys = Parts(4_096)  # met lately
 
 log = logging.getLogger("fakekube.client.informer")
 
@@ -106,7 +108,7 @@ class Informer:
         self._label_selector = label_selector
         self._field_selector = field_selector
         self._objects: dict[str, Object] = {}
-        self._by_namespace = Index(_namespace)
+        self._by_namespace: dict[str, dict[str, None]] | None = None  # from when somebody asks
         self._indexes: dict[str, Index] = {}
         self._callbacks: list[OnChange] = []
         self._synced = asyncio.Event()
@@ -123,7 +125,11 @@ class Informer:
         return list(self._objects.values())
 
     def in_namespace(self, namespace: str) -> list[Object]:
-        return [self._objects[key] for key in self._by_namespace.get(namespace)]
+        if self._by_namespace is None:
+            self._by_namespace = {}
+            for key in self._objects:
+                self._by_namespace.setdefault(_namespace(key), {})[key] = None
+        return [self._objects[key] for key in self._by_namespace.get(namespace, ())]
 
     def add_index(self, name: str, of: Callable[[Object], Iterable[str]]) -> None:
         """Keep objects also by the values `of` gives. Adding the same name again replaces the index."""
@@ -259,17 +265,24 @@ class Informer:
         """Change one entry and tell it. `final` is the last state of a removed object, where the server told it."""
         if new is not None:
             old = self._objects.get(key)
+            if old is None:
+                key = _keys.shared(key)  # other caches hold the object, too
+                if self._by_namespace is not None:
+                    self._by_namespace.setdefault(_namespace(key), {})[key] = None
             self._objects[key] = new
             for index in self._indexes.values():
                 index.put(key, new)
-            if old is None:
-                self._by_namespace.put(key, new)
         else:
             old = self._objects.pop(key, None)
             if old is None:
                 return
-            for index in (self._by_namespace, *self._indexes.values()):
+            for index in self._indexes.values():
                 index.remove(key)
+            if self._by_namespace is not None:
+                here = self._by_namespace[_namespace(key)]
+                del here[key]
+                if not here:
+                    del self._by_namespace[_namespace(key)]
             old = final or old
         self._tell(self._callbacks, old, new)
 
@@ -283,5 +296,5 @@ class Informer:
                 )
 
 
-def _namespace(obj: Object) -> Iterable[str]:
-    return (obj["metadata"].get("namespace") or "",)
+def _namespace(key: str) -> str:
+    return key.rpartition("/")[0]

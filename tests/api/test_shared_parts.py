@@ -37,6 +37,34 @@ async def test_alike_objects_share_what_is_equal(api: ApiServer, ask: Ask) -> No
     assert mine["f:metadata"]["f:ownerReferences"] != theirs["f:metadata"]["f:ownerReferences"]
 
 
+async def test_alike_metadata_and_statuses_share_what_is_equal(api: ApiServer, ask: Ask) -> None:
+    """So are labels, finalizers and annotations; of the fields of a status, a pod's addresses alone are its own."""
+    kept = []
+    for number, name in enumerate(("a", "b")):
+        pod = _pod(name)
+        pod["metadata"] |= {"labels": {"app": "x-y-z-12"}, "finalizers": ["example.com/hold"]}
+        await ask("POST", PODS, pod)
+        addresses = [{"ip": f"10.244.0.{number}"}]
+        status = {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "podIPs": addresses,
+        }
+        await ask(
+            "PATCH", f"{PODS}/{name}/status", {"status": status}, "application/strategic-merge-patch+json"
+        )
+        entry = await api.store.get(f"/registry/pods/default/{name}")
+        assert entry is not None
+        kept.append((entry.memo.written["metadata"], entry.memo))  # type: ignore[attr-defined]
+    (one, memo), (other, _) = kept
+    for member in ("labels", "finalizers"):
+        assert one[member] is other[member]
+    assert memo.labels is one["labels"]
+    mine, theirs = (meta["managedFields"][-1]["fieldsV1"]["f:status"] for meta, _ in kept)
+    assert mine["f:conditions"] is theirs["f:conditions"]
+    assert mine["f:podIPs"] != theirs["f:podIPs"]
+
+
 async def test_what_was_deleted_is_let_go_of(api: ApiServer, ask: Ask) -> None:
     """A deleted object is kept decoded only until its watchers have had the time to see its end."""
     await ask("POST", PODS, _pod("gone"))

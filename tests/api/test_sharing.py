@@ -43,6 +43,27 @@ async def test_caches_hold_the_same_object(api: ApiServer, clock: ManualClock) -
         task.cancel()
 
 
+async def test_caches_of_metadata_share_it(api: ApiServer, clock: ManualClock) -> None:
+    """A cache of metadata alone holds the very metadata of the objects in other caches, under one key, whoever was told first."""
+    client = Client(api, user=ADMIN)
+    metas, wholes = Informer(client.metadata_only(), PODS, clock=clock), Informer(client, PODS, clock=clock)
+    running = [asyncio.create_task(cache.run()) for cache in (metas, wholes)]
+    for cache in (metas, wholes):
+        await cache.wait_synced()
+    seen = asyncio.Event()
+    wholes.on_change(lambda _old, _new: seen.set())
+    await client.create(PODS, copy_of(POD), "default")
+    await asyncio.wait_for(seen.wait(), 5)
+    one, other = (cache.get("default/p") for cache in (metas, wholes))
+    assert one is not None
+    assert other is not None
+    assert one["metadata"] is other["metadata"]
+    (mine,), (theirs,) = metas._objects, wholes._objects
+    assert mine is theirs
+    for task in running:
+        task.cancel()
+
+
 async def test_who_shares_is_answered_with_the_object(api: ApiServer) -> None:
     """A sharing client gets what others get, without managedFields; its writes keep them all the same."""
     client = Client(api, user=ADMIN)

@@ -15,6 +15,9 @@ from fakekube.store.interface import Entry
 _MOST_BYTES = 32 << 20  # of JSON: a thousand machines have room while they come up
 _UNSEEN = 128  # states that watchers may not have seen yet when the next is there
 
+_OF_METADATA = ("annotations", "finalizers", "labels", "ownerReferences")
+_OWN_FIELDS = ("f:metadata", "f:status")
+
 _parts = Parts(4_096)
 _owned = Parts(512)  # sets of fields: a thousand machines have a dozen of them
 
@@ -33,15 +36,16 @@ class Kept:
         self, resource: ServedResource, obj: Object, value: bytes, previous: Entry | None = None
     ) -> Memo:
         """What to keep beside `value`, the bytes of an object that nobody changes any more, in place of `previous`."""
-        made = memo_of(obj)
         stored_as_is = (
             resource.to_storage is None and resource.from_storage is None and resource.conversion is None
         )
-        if stored_as_is and resource.strategy.shares_parts:
-            before = None if previous is None else previous.memo
-            _share(obj, None if before is None else before.written)
-            made.resource, made.written = resource, obj
-            self._keep(made, len(value), before)
+        if not stored_as_is or not resource.strategy.shares_parts:
+            return memo_of(obj)
+        before = None if previous is None else previous.memo
+        _share(obj, None if before is None else before.written)
+        made = memo_of(obj)
+        made.resource, made.written = resource, obj
+        self._keep(made, len(value), before)
         return made
 
     def forget(self, entry: Entry) -> None:
@@ -76,17 +80,25 @@ def _share(obj: Object, before: Object | None) -> None:
         part = obj.get(member)
         if part and (before is None or before.get(member) is not part):
             obj[member] = _parts.shared(part)
-    known = set() if before is None else {id(one) for one in before["metadata"].get("managedFields") or ()}
-    for entry in obj["metadata"].get("managedFields") or ():
-        if id(entry) not in known:
+    meta = obj["metadata"]
+    earlier: Object = {} if before is None else before["metadata"]
+    for member in _OF_METADATA:
+        part = meta.get(member)
+        if part:
+            known = earlier.get(member)
+            if known is not part:
+                meta[member] = known if known == part else _parts.shared(part)
+    seen = {id(one) for one in earlier.get("managedFields") or ()}
+    for entry in meta.get("managedFields") or ():
+        if id(entry) not in seen:
             entry["fieldsV1"] = _fields_shared(entry["fieldsV1"])
 
 
 def _fields_shared(fields: Object) -> Object:
-    """A set of fields made of parts that others have; in metadata are owners' uids, which nobody else has."""
+    """A set of fields made of parts that others have; among them are owners' uids and pods' addresses, which nobody else has."""
     return {
-        name: {own: _owned.whole(one) for own, one in child.items()}
-        if name == "f:metadata"
+        name: {_parts.shared(own): _owned.whole(one) for own, one in child.items()}
+        if name in _OWN_FIELDS
         else _owned.whole(child)
         for name, child in fields.items()
     }

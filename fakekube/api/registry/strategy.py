@@ -195,8 +195,10 @@ class ServedResource:
     list_kind: str = ""
 
     head: bytes = b""  # the bytes of an object before its resourceVersion; see codec
+    api_version: str = ""  # one text, which every object that is handed out has
 
     def __post_init__(self) -> None:
+        self.api_version = f"{self.group}/{self.version}" if self.group else self.version
         self.head = b'{"apiVersion":"%b","kind":"%b","metadata":{"resourceVersion":"' % (
             self.api_version.encode(),
             self.kind.encode(),
@@ -205,10 +207,6 @@ class ServedResource:
         self.singular = self.singular or self.kind.lower()
         self.storage_version = self.storage_version or self.version
         self.storage_group = self.group if self.storage_group is None else self.storage_group
-
-    @property
-    def api_version(self) -> str:
-        return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
     def storage_api_version(self) -> str:

@@ -28,6 +28,11 @@ Render = Callable[[Entry, int], bytes]  # (entry, version to show) → the objec
 Shape = Callable[[Object], Object]  # what of an object is shown
 
 
+def as_it_is(obj: Object) -> Object:
+    """The shape of whole objects."""
+    return obj
+
+
 def change(event: Event, match: Match | None) -> tuple[str, Entry] | None:
     """(type, entry to show) of an event for a watcher with this selector; None when it is none of its business."""
     new, old = event.entry, event.previous
@@ -61,8 +66,11 @@ def shared(resource: ServedResource, event: Event, kind: str, entry: Entry, shap
     key = (resource.api_version, kind, shape)
     known = made.get(key)
     if known is None:
-        obj = codec.shared(resource, entry, event.revision)
-        known = made[key] = (kind, shape(obj))
+        if shape is as_it_is:
+            obj = codec.shared(resource, entry, event.revision)
+        else:  # of the same metadata
+            obj = shape(shared(resource, event, kind, entry, as_it_is)[1])
+        known = made[key] = (kind, obj)
         _shared.append((made, key))
         if len(_shared) > _SHARED:
             old, gone = _shared.popleft()

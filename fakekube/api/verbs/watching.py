@@ -25,7 +25,7 @@ from fakekube.api.verbs import list_body
 from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.get import too_large
 from fakekube.machinery.errors import ApiError, NotAcceptable
-from fakekube.machinery.wire import Events, Object, Response, WatchEvent
+from fakekube.machinery.wire import Events, Response, WatchEvent
 from fakekube.store import interface as stores
 from fakekube.store.interface import Entry, Event, Progress
 
@@ -218,7 +218,7 @@ def _mark(call: Call, revision: int, *, initial_end: bool = False) -> bytes:
 
 
 def _sharing(call: Call, chosen: Representation) -> _Render:
-    resource, shape = call.resource, tables.partial_metadata if chosen.convert else _whole
+    resource, shape = call.resource, tables.partial_metadata if chosen.convert else watching.as_it_is
 
     def render(kind: str, event: Event | None, entry: Entry) -> WatchEvent:
         if event is not None:
@@ -226,10 +226,6 @@ def _sharing(call: Call, chosen: Representation) -> _Render:
         return kind, shape(codec.shared(resource, entry, entry.modified))
 
     return render
-
-
-def _whole(obj: Object) -> Object:
-    return obj
 
 
 def _renderer(call: Call, chosen: Representation) -> _Render:
