@@ -136,6 +136,7 @@ class GuestPorts:
             return
 
     async def _close(self, key: str) -> None:
+        self._turns.pop(key, None)
         for server in self._listening.pop(key, {}).values():
             server.close()
         self._turns.pop(key, None)

@@ -101,7 +101,9 @@ class Kubelet:
         wake = self._player.controller.queue.add
         self._mounts = Mounts(client, clock=clock, wake=wake)
         self._attachments = Attachments(reader, clock=clock, ids=ids, wake=wake)
+        self._pods.on_change(self._mounts.note)
         self._pods.on_change(self._attachments.note)
+        self._nodes.on_change(self._forget_node)
 
     @property
     def idle(self) -> bool:
@@ -143,6 +145,10 @@ class Kubelet:
             client = self._client.as_user(f"system:node:{node}", "system:nodes", user_agent="kubelet")
             self._clients[node] = client
         return client
+
+    def _forget_node(self, old: Object | None, new: Object | None) -> None:
+        if new is None and old is not None:
+            self._clients.pop(objects.name(old), None)
 
     def _note_address(self, old: Object | None, new: Object | None) -> None:
         pod = new or old or {}

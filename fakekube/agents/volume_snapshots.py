@@ -72,8 +72,10 @@ class VolumeSnapshots:
         return [key(one) for one in self._snapshots.objects() if not dig(one, "status", "readyToUse")]
 
     async def _reconcile(self, own: str) -> Result | None:
-        if (gone := self._gone.pop(own, None)) is not None:
+        if (gone := self._gone.get(own)) is not None:
             await self._drop_content(gone)
+            if self._gone.get(own) == gone:
+                del self._gone[own]
         snapshot = self._snapshots.get(own)
         if snapshot is None or is_terminating(snapshot) or dig(snapshot, "status", "readyToUse"):
             return None

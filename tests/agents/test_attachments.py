@@ -190,6 +190,21 @@ async def test_no_address_is_left(world):
     assert [one["ips"] for one in (await world.told("c"))[1:]] == [["10.2.2.2"], ["10.1.1.9", "fd10::4"]]
 
 
+async def test_networks_are_forgotten(world):
+    """A network that is not defined any more begins anew, once nobody has an address of it."""
+    ranged = {"ipam": {"type": "whereabouts", "range": "10.10.10.0/24"}}
+    known = world.cluster.actors["kubelet"]._attachments._addresses
+    await world.installed()
+    await world.defined("small", ranged)
+    await world.pod("a", **{NETWORKS: "small"})
+    await world.client.delete(NETWORK_ATTACHMENT_DEFINITIONS, "small", NS)
+    await world.cluster.settle()
+    assert f"{NS}/small" in known
+    await world.client.delete(PODS, "a", NS, grace_seconds=0)
+    await world.cluster.settle()
+    assert known == {}
+
+
 async def test_a_card(world):
     """A network that is served by a device plugin is told with the device."""
     await world.installed()

@@ -88,6 +88,16 @@ async def test_its_content_goes_by_policy(world, policy):
     assert len(await world.contents()) == (policy == "Retain")
 
 
+async def test_its_content_goes_in_the_end(world):
+    """The content goes although it could not be looked at when its snapshot was removed."""
+    await world.create(PERSISTENT_VOLUME_CLAIMS, claim())
+    await world.create(VOLUME_SNAPSHOTS, snapshot(volumeSnapshotClassName=CLASS))
+    world.cluster.faults.add(verb="get", kind="volumesnapshotcontents", status=500, times=1)
+    await world.client.delete(VOLUME_SNAPSHOTS, "s", NS)
+    await world.cluster.advance("1m")
+    assert await world.contents() == []
+
+
 async def test_it_waits_for_its_claim(world):
     """Without its claim, or while this is not bound, a snapshot says so; then it is taken."""
     await world.create(VOLUME_SNAPSHOTS, snapshot(volumeSnapshotClassName=CLASS))

@@ -134,6 +134,7 @@ async def test_full(ready: Suite) -> None:
         assert made["metadata"]["finalizers"] == ["backup.kubevirt.io/vmbackup-protection"]
         await ready.delete(f"{BACKUPS}/vmbackup")
         await gone(ready, f"{BACKUPS}/vmbackup")
+    assert ready.cluster.actors["virt-handler"]._backups._due == {}  # type: ignore[attr-defined]
 
 
 async def test_of_changes(ready: Suite) -> None:

@@ -135,6 +135,23 @@ async def test_v238_plugged_in_and_out(plug):
     assert phases[0] in ("Pending", "Bound")
 
 
+async def test_a_pod_that_could_not_be_deleted(plug):
+    """An attachment pod that is not needed goes although its deletion failed at first; nothing is remembered of it."""
+    await plug.claim()
+    await plug.add()
+    (pod,) = await plug.pods()
+    plug.cluster.faults.add(verb="delete", kind="pods", name=name(pod), client="virt-controller", status=500)
+    await plug.remove()
+    await plug.cluster.advance("1m")
+    assert (await plug.entry(), await plug.pods()) == (None, [])
+    instances = plug.cluster.actors["virt-controller"].controllers[1]
+    attachments = instances._reconcile.__self__._attachments
+    assert (attachments._deleted, {one for some in attachments._made.values() for one in some}) == (
+        set(),
+        set(),
+    )
+
+
 async def test_f50_claim_missing(plug):
     """F-50: a claim that is not there leaves the volume Pending; it is plugged in when it comes."""
     await plug.add()

@@ -33,7 +33,10 @@ class Selections:
         """The autoscaler is gone."""
         selector = self._selectors.pop(key, None)
         if selector is not None:
-            self._places[_place(key, selector)].discard(key)
+            place = _place(key, selector)
+            self._places[place].discard(key)
+            if not self._places[place]:
+                del self._places[place]
 
     def of(self, pods: Iterable[Obj]) -> list[str]:
         """The autoscalers that select any of these pods, in the order of their names."""

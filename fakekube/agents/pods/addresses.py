@@ -21,6 +21,10 @@ class Addresses:
         self._taken: set[str] = set()
         self._next: dict[str, tuple[Iterator[str], int]] = {}
 
+    def __bool__(self) -> bool:
+        """Whether anybody has one."""
+        return bool(self._by_owner)
+
     def of(self, owner: str, cidr: str) -> str | None:
         """The owner's address: the one it has, or a new one; None: all are taken."""
         if known := self._by_owner.get(owner):

@@ -42,6 +42,7 @@ class Attachments:
         self._recorder = Recorder(client, "multus", clock=clock, ids=ids)
         self._told: set[tuple[str, str]] = set()  # pods and what they lack, of which Multus has told
         self._addresses: dict[str, Addresses] = {}  # by network
+        self._definitions.on_change(self._redefined)
         self._short: set[str] = set()  # keys of pods for which there was no address
         self._wake = wake
 
@@ -93,15 +94,28 @@ class Attachments:
         pod = new or old or {}
         if not networks.wanted(pod):
             return
+        if new is None:
+            self._needs.forget(pod)
         over = new is None or dig(new, "status", "phase") in ("Succeeded", "Failed")
         if over:
             self._told = {one for one in self._told if one[0] != uid(pod)}
             self._release(pod)
+            self._drop_unused()
             return
         for entry in networks.there(pod):
             addresses = self._addresses.setdefault(str(entry.get("name")), Addresses())
             for number, address in enumerate(entry.get("ips") or ()):
                 addresses.take(_owner(pod, str(entry.get("interface")), number), address)
+
+    def _redefined(self, _old: Object | None, new: Object | None) -> None:
+        if new is None:
+            self._drop_unused()
+
+    def _drop_unused(self) -> None:
+        """Networks that are not defined any more are forgotten when nobody has an address of them."""
+        for network, addresses in list(self._addresses.items()):
+            if not addresses and network not in self._definitions:
+                del self._addresses[network]
 
     def _release(self, pod: Object) -> None:
         self._give_back(pod)

@@ -69,6 +69,11 @@ class Mounts:
             self._needs.wait(pod, wanted.kind, where)
         return error
 
+    def note(self, old: Object | None, new: Object | None) -> None:
+        """A pod has come, changed or gone."""
+        if new is None and old is not None:
+            self._needs.forget(old)
+
     async def run(self) -> None:
         await self._needs.run()
 

@@ -36,6 +36,15 @@ class Needs:
         """Wake the pod when this object comes, or changes."""
         self._waiting.setdefault((kind, where), set()).add(key(pod))
 
+    def forget(self, pod: Object) -> None:
+        """It has gone."""
+        own = key(pod)
+        self._undecided.discard(own)
+        for where, pods in list(self._waiting.items()):
+            pods.discard(own)
+            if not pods:
+                del self._waiting[where]
+
     async def run(self) -> None:
         """Watch, from the first time on that somebody asks."""
         await self._wanted.wait()

@@ -7,7 +7,7 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/volume-hotplug.go
 from collections.abc import Iterable, Mapping
 
 from fakekube.client.recorder import NORMAL
-from fakekube.machinery.objects import dig, is_terminating, name, namespace, uid
+from fakekube.machinery.objects import controller_of, dig, is_terminating, key, name, namespace, uid
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import hotplug, instance
@@ -40,6 +40,12 @@ class Attachments:
     def _forget(self, old: Object | None, new: Object | None) -> None:
         if new is None and old is not None:
             self._deleted.discard(uid(old))
+            self._made_with(old).pop(uid(old), None)
+
+    def _made_with(self, pod: Object) -> dict[str, Object]:
+        """What was made for the same launcher and is not in the cache yet."""
+        launcher = controller_of(pod)
+        return self._made.get(launcher["uid"], {}) if launcher else {}
 
     def of(self, vmi: Object, launcher: Object, claims: Mapping[str, Object]) -> dict[str, Object]:
         """The attachment pod each volume comes by."""
@@ -75,9 +81,8 @@ class Attachments:
             text = f"Created attachment pod {name(current)}"
             self._recorder.event(vmi, NORMAL, "SuccessfulCreate", text)
         for pod in hotplug.superfluous(vmi, current, pods, needed=bool(volumes)):
-            if not await self._client.delete_if_present(PODS, name(pod), namespace(pod)):
+            if not await self._delete(pod):
                 continue
-            self._deleted.add(uid(pod))
             pods = [one for one in pods if one is not pod]
             text = f"Deleted attachment pod {name(pod)}"
             self._recorder.event(vmi, NORMAL, "SuccessfulDelete", text)
@@ -91,6 +96,14 @@ class Attachments:
         made = await self._client.create(PODS, pod)
         self._made.setdefault(uid(launcher), {})[uid(made)] = made
         return made
+
+    async def _delete(self, pod: Object) -> bool:
+        """Whether it was there."""
+        there = await self._client.delete_if_present(PODS, name(pod), namespace(pod))
+        shown = self._known.get(key(pod))
+        if uid(pod) in self._made_with(pod) or (shown is not None and uid(shown) == uid(pod)):
+            self._deleted.add(uid(pod))
+        return there
 
     async def _trigger(self, seen: Pass, launcher: Object) -> None:
         """Give claims that wait for a consumer one, and take it away when they do not any more."""
@@ -111,12 +124,10 @@ class Attachments:
                 self._recorder.event(seen.vmi, NORMAL, "SuccessfulCreate", text)
         for claim, pod in there.items():
             if claim not in waiting:
-                self._deleted.add(uid(pod))
-                await self._client.delete_if_present(PODS, name(pod), namespace(pod))
+                await self._delete(pod)
 
     async def _follow(self, launchers: Iterable[Object]) -> None:
         """The attachment pods of launchers that have ended go, as where a guest has moved away from."""
         for launcher in launchers:
             for pod in self._pods(launcher) if is_finished(launcher) else ():
-                self._deleted.add(uid(pod))
-                await self._client.delete_if_present(PODS, name(pod), namespace(pod))
+                await self._delete(pod)

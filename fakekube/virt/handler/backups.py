@@ -48,11 +48,15 @@ class Backups:
         self._due: dict[str, datetime] = {}  # by the key of the instance: when what is pushed has been pushed
         self.controller = Controller("virt-handler: backups", self._reconcile, clock=clock)
         self.controller.source(vmis, _concerned)
+        vmis.on_change(self._forget)
+
+    def _forget(self, old: Object | None, new: Object | None) -> None:
+        if self._due and old is not None and (new is None or not _is_concerned(new)):
+            self._due.pop(key(old), None)
 
     async def _reconcile(self, own: str) -> Result | None:
         vmi = self._vmis.get(own)
         if vmi is None or not _is_concerned(vmi):
-            self._due.pop(own, None)
             return None
         if self._fresh.behind(own) or not self._reaches(vmi):
             return None

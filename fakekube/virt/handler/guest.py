@@ -135,6 +135,7 @@ class VirtHandler:
             said=self._console_log,
             more=self._streams.transcripts.more,
         )
+        self._pods.on_change(self.inside.forget)
         self._backups = backups.Backups(
             client, clock, self._vmis, pace=pace, reaches=lambda vmi: bool(self._knowledge.guest(vmi))
         )

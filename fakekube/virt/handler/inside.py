@@ -61,6 +61,11 @@ class Inside:
         vmi = self._instance(pod) if name == _CONSOLE else None
         return None if vmi is None else self._more(uid(vmi))
 
+    def forget(self, old: Object | None, new: Object | None) -> None:
+        """Told of launchers that change: of one that has gone nothing is kept."""
+        if self._respawned and new is None and old is not None:
+            self._respawned.pop(uid(old), None)
+
     async def act(self, pod: Object, act: str) -> None:
         """Carry out what has been done in it."""
         from fakekube.virt.handler import launcher_programs  # noqa: PLC0415 - as above

@@ -2,6 +2,7 @@
 what stages are told: `guest.…` (`guest_view`) and `launcher.…` (`launcher`).
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +25,7 @@ _LEFT, _AWAITED = (
     "left",
     "awaited",
 )  # guests that go from one instance to another: by the uid of the one they leave
+_MOST_FAILED = 4_096  # machines whose failed boots are counted
 _A_SECOND = 1.0  # the resolution of timestamps in objects
 
 
@@ -34,7 +36,8 @@ class Knowledge:
         self._clock = clock
         self._heartbeats = heartbeats
         self._memories: dict[str, Memory] = {}  # by VMI key
-        self._failed_boots: dict[str, int] = {}  # per VMI key, over all its incarnations
+        # By the uid of the machine, or the key of an instance that has none: over all its incarnations.
+        self._failed_boots: OrderedDict[str, int] = OrderedDict()
         self.listening: Callable[[str], Collection[int]] = lambda _uid: ()  # ports servers in it listen on
         self.vmis = Informer(client, VIRTUAL_MACHINE_INSTANCES, clock=clock)
         self.vmis.on_change(self._forget)
@@ -117,12 +120,24 @@ class Knowledge:
         memory = self._memories.get(own)
         if memory is None or memory.uid != uid(vmi):
             memory = self._memories[own] = Memory(uid(vmi))
-            if phase == "Scheduled" and self._failed_boots.get(own, 0) < fate.failed_boots:
-                self._failed_boots[own] = self._failed_boots.get(own, 0) + 1
-                memory.boot_fails = True
+            if phase == "Scheduled" and fate.failed_boots:
+                memory.boot_fails = self._fails_again(vmi, fate.failed_boots)
         if memory.started is None and phase == "Running":
             memory.started = _running_since(vmi, now)
         return memory
+
+    def _fails_again(self, vmi: Object, times: int) -> bool:
+        """Whether it has not failed that often yet. When a machine goes is not known here: the last ones are remembered."""
+        machine = controller_of(vmi)
+        own = machine["uid"] if machine else key(vmi)
+        before = self._failed_boots.get(own, 0)
+        if before >= times:
+            return False
+        self._failed_boots[own] = before + 1
+        self._failed_boots.move_to_end(own)
+        if len(self._failed_boots) > _MOST_FAILED:
+            self._failed_boots.popitem(last=False)
+        return True
 
     def _forget(self, old: Object | None, new: Object | None) -> None:
         if new is None and old is not None:

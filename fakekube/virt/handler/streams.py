@@ -48,6 +48,8 @@ class Streams:
         self._stood: dict[str, float] = {}  # by VMI uid: seconds of its uptime it was paused
         self._rebooted: dict[str, float] = {}  # by VMI uid: clock.monotonic() of the last reboot
         self._born: dict[str, str] = {}  # by VMI uid: that of the instance the guest was first
+        self._moving: tuple[dict[str, Any], ...] = (self._sessions, self._boots, self._standing, self._stood)
+        self._remembered = (*self._moving, self._rebooted, self._born)
         self.transcripts = Transcripts()
 
     def serve(
@@ -74,8 +76,8 @@ class Streams:
         return lambda socket: self._port(vmi, service, socket)
 
     def knows(self, vmi_uid: str) -> bool:
-        """Whether anybody talks to the guest, has talked to it or has rebooted it."""
-        return vmi_uid in self._open or vmi_uid in self._rebooted or vmi_uid in self._sessions
+        """Whether anybody talks to the guest, or anything is remembered of it."""
+        return any(vmi_uid in known for known in (self._open, *self._remembered))
 
     def listening(self, vmi_uid: str) -> Mapping[int, str]:
         """The ports servers listen on that somebody has started at the guest's console, and what they say."""
@@ -84,9 +86,7 @@ class Streams:
 
     async def hang_up(self, vmi_uid: str) -> None:
         """The guest is gone."""
-        self._rebooted.pop(vmi_uid, None)
-        kept: tuple[dict[str, Any], ...] = (self._sessions, self._boots, self._standing, self._stood)
-        for known in (*kept, self._born):
+        for known in self._remembered:
             known.pop(vmi_uid, None)
         for socket in self._open.pop(vmi_uid, ()):
             await socket.close()
@@ -94,8 +94,7 @@ class Streams:
     def moved(self, source: Object, vmi_uid: str) -> None:
         """The guest of one instance is another's now, as it was. Who talks to it is cut off with the one it has left."""
         left, up = uid(source), self._uptime(source)
-        kept: tuple[dict[str, Any], ...] = (self._sessions, self._boots, self._standing, self._stood)
-        for known in kept:
+        for known in self._moving:
             if left in known:
                 known[vmi_uid] = known.pop(left)
         self._rebooted[vmi_uid] = self._clock.monotonic() - self._stood.get(vmi_uid, 0.0) - up

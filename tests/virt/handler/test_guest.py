@@ -135,6 +135,17 @@ async def test_failing_boots(world):
     assert world.statuses() == [None, "Stopped", *["Starting", "CrashLoopBackOff"] * 2, "Starting", "Running"]
 
 
+async def test_failing_boots_of_the_next_one(world):
+    """Another machine of the same name fails as often as the one before: it is another one."""
+    for number in (1, 2):
+        await world.create_vm(fate="fail-to-boot=1")
+        await world.until(world.is_ready, seconds=120)
+        counted = world.history(VIRTUAL_MACHINES, "vm", "status", "startFailure", "consecutiveFailCount")
+        assert counted.count(1) == number
+        await world.client.delete(VIRTUAL_MACHINES, "vm", NS)
+        await world.until(lambda: world.vm() is None)
+
+
 async def test_crash(world):
     """F-20: told to crash, the guest fails after that time, and Always brings it back at once."""
     first = await world.running_vm(fate="crash-after=5s")
