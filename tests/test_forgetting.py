@@ -31,6 +31,7 @@ BOUNDED = {
     "Knowledge._failed_boots": "4,096 machines that are to fail",
     "Kept._past": "128 states",
     "EventLog._events": "the history of writes: --retention",
+    "Channel._events": "the same, and 1,000 writes before it",
     "RequestLog._kept": "the log of requests: by number and size",
     "Parts._young": "parts met lately",
     "Parts._old": "parts met lately",

@@ -16,6 +16,9 @@ from fakekube.store.interface import Compacted, Event, FutureRevision, Progress
 from fakekube.store.log import EventLog
 
 _MAX_BATCH = 1_000
+_TRIM_EVERY = (
+    1_000  # events; where nothing happens nobody else looks whether what happened once is still in the log
+)
 
 
 class Channel:
@@ -75,6 +78,7 @@ class Channels:
         self._log = log
         self._by_prefix: dict[str, Channel] = {}
         self._odd: list[Channel] = []  # prefixes that end in the middle of a path segment
+        self._untrimmed = 0
 
     def add(self, event: Event) -> None:
         """Give an event, already in the log, to the channels it concerns."""
@@ -89,6 +93,10 @@ class Channels:
         for channel in self._odd:
             if key.startswith(channel.prefix):
                 channel.add(event, oldest)
+        self._untrimmed += 1
+        if self._untrimmed >= _TRIM_EVERY:
+            self._untrimmed = 0
+            self.trim()
 
     def join(self, prefix: str, newest: int) -> Channel:
         """The channel of a prefix, with one reader more."""

@@ -2,6 +2,7 @@ import pytest
 
 from fakekube.store.interface import Compacted, Entry, Event
 from fakekube.store.log import EventLog
+from fakekube.store.memory import MemoryStore
 
 
 def _written(log: EventLog, sizes: list[int]) -> None:
@@ -41,3 +42,17 @@ def test_what_is_forgotten_or_copied_counts_no_more_than_once() -> None:
     assert len(log.after(log.oldest)) == 200
     _written(twin, [10])
     assert len(twin.after(twin.oldest)) == 200
+
+
+async def test_what_the_log_forgets_watches_forget() -> None:
+    """Also where nothing happens any more: a watch there keeps no events of long ago."""
+    store = MemoryStore(retention=10)
+    watching = store.watch("/quiet/", store.revision)
+    for number in range(50):
+        await store.create(f"/quiet/{number}", b"")
+    kept = store._channels.join("/quiet/", store.revision)
+    assert len(kept.after(store.revision - 10)) == 10
+    for number in range(1_010):
+        await store.create(f"/busy/{number}", b"")
+    assert not kept._events
+    await watching.aclose()
