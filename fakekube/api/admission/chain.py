@@ -5,39 +5,48 @@ Whoever changes an object that others have seen may ask for a second round, in w
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/{chain,reinvocation}.go
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from fakekube.api.admission.attributes import Attributes
 
+Half = Callable[[Attributes], Awaitable[None]]
 
-class Plugin(Protocol):
-    """One concern. Both halves raise ApiError to refuse."""
+
+class Plugin:
+    """One concern. Whoever inherits defines either half or both, which raise ApiError to refuse."""
 
     async def mutate(self, attributes: Attributes) -> None:
         """Change `attributes.obj`, in place or by replacing it."""
-        ...
 
     async def validate(self, attributes: Attributes) -> None:
         """Look at the final object."""
-        ...
+
+
+def changing(plugins: Iterable[Plugin]) -> tuple[Half, ...]:
+    """The first halves there are."""
+    return tuple(one.mutate for one in plugins if type(one).mutate is not Plugin.mutate)
+
+
+def judging(plugins: Iterable[Plugin]) -> tuple[Half, ...]:
+    """The second halves there are."""
+    return tuple(one.validate for one in plugins if type(one).validate is not Plugin.validate)
 
 
 class Chain:
     """The plugins in order."""
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
-        self._plugins = tuple(plugins)
+        self._changing, self._judging = changing(plugins), judging(plugins)
 
     async def mutate(self, attributes: Attributes) -> None:
         attributes.second_round = attributes.wants_second_round = False
-        for plugin in self._plugins:
-            await plugin.mutate(attributes)
+        for mutate in self._changing:
+            await mutate(attributes)
         if attributes.wants_second_round:
             attributes.second_round = True
-            for plugin in self._plugins:
-                await plugin.mutate(attributes)
+            for mutate in self._changing:
+                await mutate(attributes)
 
     async def validate(self, attributes: Attributes) -> None:
-        for plugin in self._plugins:
-            await plugin.validate(attributes)
+        for validate in self._judging:
+            await validate(attributes)

@@ -12,6 +12,7 @@ import orjson
 
 from fakekube.api.admission import equivalents, reviews
 from fakekube.api.admission.attributes import Attributes, Invoked
+from fakekube.api.admission.chain import Plugin
 from fakekube.api.admission.params import ParamError
 from fakekube.api.admission.policies import Applicable, Binding, Policy
 from fakekube.api.registry.strategy import ServedResource
@@ -28,14 +29,11 @@ class _Failure:
     reason: str = ""  # empty: as any refusal of admission
 
 
-class MutatingPolicies:
+class MutatingPolicies(Plugin):
     """The admission plugin."""
 
     def __init__(self, applicable: Applicable) -> None:
         self._applicable = applicable
-
-    async def validate(self, attributes: Attributes) -> None:
-        """Mutating policies judge nothing."""
 
     async def mutate(self, attributes: Attributes) -> None:
         """Run what is bound here, and refuse the write if any of it failed and may not. Raises ApiError."""

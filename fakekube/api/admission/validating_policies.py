@@ -6,6 +6,7 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/validating
 from typing import TYPE_CHECKING
 
 from fakekube.api.admission.attributes import Attributes
+from fakekube.api.admission.chain import Plugin
 from fakekube.api.admission.params import ParamError
 from fakekube.api.admission.policies import Applicable, Binding, Policy
 from fakekube.api.registry.strategy import ServedResource
@@ -19,14 +20,11 @@ if TYPE_CHECKING:
 _CODES = {"Forbidden": 403, "Unauthorized": 401, "RequestEntityTooLarge": 413}
 
 
-class ValidatingPolicies:
+class ValidatingPolicies(Plugin):
     """The admission plugin."""
 
     def __init__(self, applicable: Applicable) -> None:
         self._applicable = applicable
-
-    async def mutate(self, attributes: Attributes) -> None:
-        """Validating policies change nothing."""
 
     async def validate(self, attributes: Attributes) -> None:
         """Evaluate what is bound here; the first denial is told. Raises ApiError."""

@@ -18,6 +18,7 @@ from fakekube.api import calling
 from fakekube.api.access.authorizer import AlwaysAllow, Authorizer
 from fakekube.api.admission import equivalents, patches, reviews
 from fakekube.api.admission.attributes import Attributes, Invoked
+from fakekube.api.admission.chain import Plugin
 from fakekube.api.admission.hooks import Hook, WebhookConfigs
 from fakekube.api.admission.patches import PatchFailed
 from fakekube.api.admission.reviews import BadAnswer, UnsupportedPatch
@@ -48,7 +49,7 @@ class _View:
         return reviews.request_of(self.attributes, self.resource)
 
 
-class Webhooks:
+class Webhooks(Plugin):
     """The admission plugin that asks them."""
 
     def __init__(

@@ -111,17 +111,15 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], kind: Type) -> tuple
     changed: FieldSet = {}
     removed: FieldSet = {}
     fields = kind.fields
-    shared = 0
     for name, value in new.items():
         before = old.get(name, _ABSENT)
+        if before is value:
+            continue
         if before is _ABSENT:
             below = fields.get(name) or kind.element or DEDUCED
             inner = _added_to_held(value, below) if name in kind.held else added(value, below)
             if inner is not None:
                 changed["f:" + name] = inner
-            continue
-        shared += 1
-        if before is value:
             continue
         if before != value or (value.__class__ is not str and not alike(before, value)):
             below = fields.get(name) or kind.element or DEDUCED
@@ -130,7 +128,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], kind: Type) -> tuple
                 changed["f:" + name] = more
             if less is not None:
                 removed["f:" + name] = less
-    if shared != len(old):
+    if not old.keys() <= new.keys():
         for name, before in old.items():
             if name not in new:
                 removed["f:" + name] = added(before, fields.get(name) or kind.element or DEDUCED)

@@ -46,7 +46,9 @@ UNOWNED = fieldset.from_names(
     "apiVersion", "kind", "metadata", *(f"metadata.{name}" for name in UNOWNED_METADATA)
 )
 NO_FIELDS: FieldSet = {}
-_HEAD = frozenset({"apiVersion", "kind", "metadata"})
+_BLANK = dict.fromkeys(
+    ("apiVersion", "kind", "metadata")
+)  # over an object: what is compared apart, or not at all
 
 
 def record_update(
@@ -97,13 +99,12 @@ def with_entries(obj: Object, metadata: Mapping[str, Any], entries: Sequence[Ent
 def changes(old: Object | None, new: Object, kind: Type) -> tuple[FieldSet, FieldSet]:
     """What `new` changes or adds, and what it removes, as far as anybody can own it."""
     if old is None:
-        gained = added_to_new(_owned(new), kind)
+        gained = added_to_new({name: value for name, value in new.items() if name not in _BLANK}, kind)
         inner = added_to_new(_owned_metadata(new), kind.fields["metadata"])
         return ({**gained, "f:metadata": inner} if inner else gained), NO_FIELDS
-    gained, lost = compare(_owned(old), _owned(new), kind)
-    before, after = _owned_metadata(old), _owned_metadata(new)
-    if before != after:
-        more, less = compare(before, after, kind.fields["metadata"])
+    gained, lost = compare({**old, **_BLANK}, {**new, **_BLANK}, kind)
+    if old.get("metadata") != new.get("metadata"):  # most writes leave all of it alone
+        more, less = compare(_owned_metadata(old), _owned_metadata(new), kind.fields["metadata"])
         if more:
             gained["f:metadata"] = more
         if less:
@@ -111,19 +112,9 @@ def changes(old: Object | None, new: Object, kind: Type) -> tuple[FieldSet, Fiel
     return gained, lost
 
 
-def _owned(obj: Object) -> dict[str, Any]:
-    return _without(obj, _HEAD)
-
-
 def _owned_metadata(obj: Object) -> dict[str, Any]:
-    return _without(obj.get("metadata") or {}, UNOWNED_METADATA)
-
-
-def _without(members: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    left = dict(members)
-    for name in names:
-        left.pop(name, None)
-    return left
+    meta: Mapping[str, Any] = obj.get("metadata") or {}
+    return {name: value for name, value in meta.items() if name not in UNOWNED_METADATA}
 
 
 def _entries_to_start_from(
@@ -186,7 +177,9 @@ def surrender(entries: Iterable[Entry], gained: FieldSet, lost: FieldSet) -> lis
     out: list[Entry] = []
     for entry in entries:
         fields = entry["fieldsV1"]
-        rest = fieldset.difference(fieldset.difference(fields, gained), lost)
+        rest = fieldset.difference(fields, gained)
+        if lost:
+            rest = fieldset.difference(rest, lost)
         if rest is fields:
             out.append(entry)
         elif rest:

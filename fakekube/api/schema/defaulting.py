@@ -75,13 +75,16 @@ def _walk(node: Schema, *, keep: bool) -> Default:
         known = done.get if type(done) is dict else _NOTHING.get
         nulls: list[str] | None = None
         for name, value in obj.items():
-            if value is None:
-                nulls = [*nulls, name] if nulls else [name]
-            elif type(value) is dict or type(value) is list:
+            kind = value.__class__
+            if kind is str:
+                continue
+            if kind is dict or kind is list:
                 child = get(name, rest)
                 if child is not None and (before := known(name)) is not value:
                     child(value, before)
-            elif type(value) is float:
+            elif value is None:
+                nulls = [*nulls, name] if nulls else [name]
+            elif kind is float:
                 obj[name] = _settled(value)
         if nulls:
             for name in nulls:

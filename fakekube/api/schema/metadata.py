@@ -33,6 +33,7 @@ _GO_ELEMENTS = {
     "managedFields": "[]v1.ManagedFieldsEntry",
     "ownerReferences": "[]v1.OwnerReference",
 }
+_TEXTS_OR_NULLS = frozenset({str, type(None)})
 _JSON_KINDS: dict[type, str] = {
     str: "string", bool: "bool", int: "number", float: "number", dict: "object", list: "array"
 }  # fmt: skip
@@ -101,17 +102,22 @@ def decode_error(obj: Any) -> str:
         return ""
     if not isinstance(metadata, dict):
         return _cannot(metadata, "", "v1.ObjectMeta")
-    for name, expected in FIELDS.items():
-        value = metadata.get(name)
-        if value is None:
-            continue
-        if type(value) is not expected:
-            return _cannot(value, f"ObjectMeta.{name}", _GO_TYPES.get(expected) or _GO_ELEMENTS[name])
-        if isinstance(value, dict):
-            for inner in value.values():
-                if inner is not None and type(inner) is not str:
-                    return _cannot(inner, f"ObjectMeta.{name}", "string")
-    return ""
+    wrong = []
+    for name, value in metadata.items():
+        kind, expected = type(value), FIELDS.get(name)
+        if kind is expected:
+            if expected is dict and not _TEXTS_OR_NULLS.issuperset(map(type, value.values())):
+                wrong.append(name)
+        elif value is not None and expected is not None:
+            wrong.append(name)
+    if not wrong:
+        return ""
+    name = min(wrong)
+    value, kind, expected = metadata[name], type(metadata[name]), FIELDS[name]
+    if kind is not expected:
+        return _cannot(value, f"ObjectMeta.{name}", _GO_TYPES.get(expected) or _GO_ELEMENTS[name])
+    inner = next(one for one in value.values() if type(one) not in _TEXTS_OR_NULLS)
+    return _cannot(inner, f"ObjectMeta.{name}", "string")
 
 
 def _cannot(value: Any, where: str, go_type: str) -> str:

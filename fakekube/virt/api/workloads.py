@@ -68,6 +68,8 @@ def instance_update(vmi: Object, old: Object, *, component: bool) -> list[Cause]
 
 
 def _hotplug(vmi: Object, old: Object) -> Iterator[Cause]:
+    if vmi.get("spec") is old.get("spec"):
+        return
     for path, text in (
         (("cpu", "maxSockets"), "CPU topology maxSockets changed"),
         (("memory", "maxGuest"), "Memory maxGuest changed"),

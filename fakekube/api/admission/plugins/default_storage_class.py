@@ -4,6 +4,7 @@ Origin: k8s: plugin/pkg/admission/storage/storageclass/setdefault/admission.go
 """
 
 from fakekube.api.admission.attributes import CREATE, Attributes
+from fakekube.api.admission.plugins.concerned import Concern
 from fakekube.api.admission.plugins.following import Followed
 from fakekube.machinery.objects import annotations, name
 
@@ -11,7 +12,7 @@ _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _LEGACY = "volume.beta.kubernetes.io/storage-class"
 
 
-class DefaultStorageClass:
+class DefaultStorageClass(Concern):
     """Of several defaults the newest counts, and of equally old ones the first by name."""
 
     concerns = frozenset({("", "persistentvolumeclaims")})
@@ -31,6 +32,3 @@ class DefaultStorageClass:
         if defaults:
             newest = max(defaults, key=lambda one: str(one["metadata"]["creationTimestamp"]))
             claim["spec"]["storageClassName"] = name(newest)
-
-    async def validate(self, attributes: Attributes) -> None:
-        """Nothing left to check."""

@@ -12,6 +12,7 @@ from fakekube.api.access.authorizer import Deed
 from fakekube.api.access.escalation import FULL_AUTHORITY, refusal
 from fakekube.api.access.rbac import MASTERS, Rbac
 from fakekube.api.admission.attributes import CREATE, UPDATE, Attributes
+from fakekube.api.admission.plugins.concerned import Concern
 from fakekube.machinery.errors import forbidden, not_found
 from fakekube.machinery.wire import Object
 
@@ -19,16 +20,13 @@ _GROUP = "rbac.authorization.k8s.io"
 _ROLES, _BINDINGS = ("roles", "clusterroles"), ("rolebindings", "clusterrolebindings")
 
 
-class Escalation:
+class Escalation(Concern):
     """Who may `escalate` roles or `bind` a role is not asked what they hold."""
 
     concerns = frozenset((_GROUP, plural) for plural in (*_ROLES, *_BINDINGS))
 
     def __init__(self, rbac: Rbac) -> None:
         self._rbac = rbac
-
-    async def mutate(self, attributes: Attributes) -> None:
-        """Nothing to change."""
 
     async def validate(self, attributes: Attributes) -> None:
         """Raises Forbidden, and NotFound for a binding to no role."""

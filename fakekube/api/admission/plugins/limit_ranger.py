@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fakekube.api.admission.attributes import CREATE, DELETE, Attributes
+from fakekube.api.admission.plugins.concerned import Concern
 from fakekube.api.admission.plugins.following import Followed, refused
 from fakekube.machinery import quantities
 from fakekube.machinery.wire import Object
@@ -15,7 +16,7 @@ _ANNOTATION = "kubernetes.io/limit-ranger"
 Amounts = Mapping[str, str]
 
 
-class LimitRanger:
+class LimitRanger(Concern):
     """Pods when they are made; claims whenever they are written."""
 
     concerns = frozenset({("", "pods"), ("", "persistentvolumeclaims")})

@@ -4,6 +4,7 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/namespace/lifecyc
 """
 
 from fakekube.api.admission.attributes import CREATE, DELETE, Attributes
+from fakekube.api.admission.chain import Plugin
 from fakekube.api.registry import codec
 from fakekube.api.registry.registry import Registry
 from fakekube.api.registry.strategy import ServedResource
@@ -12,7 +13,7 @@ from fakekube.machinery.errors import forbidden, not_found
 _IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
 
 
-class NamespaceLifecycle:
+class NamespaceLifecycle(Plugin):
     """Looks namespaces up in the store, where their Terminating phase shows first."""
 
     def __init__(self, registry: Registry, namespaces: ServedResource) -> None:
@@ -51,6 +52,3 @@ class NamespaceLifecycle:
                 ]
             }
             raise error
-
-    async def validate(self, attributes: Attributes) -> None:
-        """Nothing left to check."""

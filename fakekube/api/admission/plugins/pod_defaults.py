@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakekube.api.admission.attributes import CREATE, Attributes
+from fakekube.api.admission.plugins.concerned import Concern
 from fakekube.api.admission.plugins.following import Followed, refused
 
 PODS = frozenset({("", "pods")})
@@ -15,7 +16,7 @@ _TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 _SECONDS = 300
 
 
-class Priority:
+class Priority(Concern):
     """The number behind a pod's priority class; without a class, that of the default class or 0."""
 
     concerns = PODS
@@ -55,11 +56,8 @@ class Priority:
             )
             raise refused(attributes, why)
 
-    async def validate(self, attributes: Attributes) -> None:
-        """Nothing left to check."""
 
-
-class RuntimeClass:
+class RuntimeClass(Concern):
     """The overhead and the nodes of a pod's runtime class."""
 
     concerns = PODS
@@ -100,11 +98,8 @@ class RuntimeClass:
         if more:
             spec["tolerations"] = [*has, *more]
 
-    async def validate(self, attributes: Attributes) -> None:
-        """Nothing left to check."""
 
-
-class DefaultTolerationSeconds:
+class DefaultTolerationSeconds(Concern):
     """A pod stays five minutes on a node that is not ready or cannot be reached, unless it says otherwise."""
 
     concerns = PODS
@@ -121,9 +116,6 @@ class DefaultTolerationSeconds:
         ]
         if more:
             spec["tolerations"] = [*has, *more]
-
-    async def validate(self, attributes: Attributes) -> None:
-        """Nothing left to check."""
 
 
 def _tolerates(toleration: Mapping[str, Any], key: str) -> bool:

@@ -6,9 +6,10 @@ Origin: k8s: pkg/registry/certificates/certificates/strategy.go (PrepareForCreat
 """
 
 from fakekube.api.admission.attributes import CREATE, Attributes
+from fakekube.api.admission.plugins.concerned import Concern
 
 
-class Requester:
+class Requester(Concern):
     """username, uid, groups and extra of a new request."""
 
     concerns = frozenset({("certificates.k8s.io", "certificatesigningrequests")})
@@ -25,6 +26,3 @@ class Requester:
         }
         kept = {member: value for member, value in request["spec"].items() if member not in said}
         request["spec"] = kept | {member: value for member, value in said.items() if value}
-
-    async def validate(self, attributes: Attributes) -> None:
-        """Nothing left to check."""

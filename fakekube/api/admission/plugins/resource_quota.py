@@ -9,6 +9,7 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/con
 from collections.abc import Iterable, Mapping
 
 from fakekube.api.admission.attributes import CREATE, UPDATE, Attributes
+from fakekube.api.admission.chain import Plugin
 from fakekube.api.admission.plugins import quota_usage
 from fakekube.api.admission.plugins.following import refused
 from fakekube.api.admission.plugins.quota_usage import Usage
@@ -47,7 +48,7 @@ class _Tally:
         return {"hard": dict(self.hard), "used": used}
 
 
-class ResourceQuota:
+class ResourceQuota(Plugin):
     """Refuses what goes beyond, and keeps `status` of quotas true."""
 
     def __init__(self, registry: Registry, catalog: Catalog) -> None:
@@ -57,9 +58,6 @@ class ResourceQuota:
         self._quotas = quotas
         self._catalog = catalog
         self._tallies: dict[str, dict[str, _Tally]] = {}  # namespace → name → tally
-
-    async def mutate(self, attributes: Attributes) -> None:
-        """Quotas only look."""
 
     async def validate(self, attributes: Attributes) -> None:
         here = self._tallies.get(attributes.namespace) if self._tallies else None

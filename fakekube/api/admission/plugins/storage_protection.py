@@ -6,6 +6,7 @@ Origin: k8s: plugin/pkg/admission/storage/storageobjectinuseprotection/admission
 """
 
 from fakekube.api.admission.attributes import CREATE, Attributes
+from fakekube.api.admission.plugins.concerned import Concern
 
 _FINALIZERS = {
     "persistentvolumeclaims": "kubernetes.io/pvc-protection",
@@ -13,7 +14,7 @@ _FINALIZERS = {
 }
 
 
-class StorageProtection:
+class StorageProtection(Concern):
     """See the module text."""
 
     concerns = frozenset(("", plural) for plural in _FINALIZERS)
@@ -24,6 +25,3 @@ class StorageProtection:
         meta, wanted = attributes.obj["metadata"], _FINALIZERS[attributes.resource.plural]
         if wanted not in (meta.get("finalizers") or ()):
             meta["finalizers"] = [*(meta.get("finalizers") or ()), wanted]
-
-    async def validate(self, attributes: Attributes) -> None:
-        """Nothing left to check."""
