@@ -7,7 +7,8 @@ from typing import Any
 
 from fakekube.clock import parse_rfc3339
 from fakekube.lifecycle.expressions import Expression
-from fakekube.lifecycle.stage import Key, Pace, Requirement, Selector, Stage
+from fakekube.lifecycle.requirements import Key
+from fakekube.lifecycle.stage import Pace, Selector, Stage
 from fakekube.lifecycle.templates import Context, look_up
 from fakekube.machinery import objects
 from fakekube.machinery.durations import parse
@@ -20,8 +21,8 @@ def matches(selector: Selector, obj: Object, context: Context) -> bool:
         return False
     if selector.annotations and not _contains(objects.annotations(obj), selector.annotations):
         return False
-    for one in selector.requirements:
-        if not _holds(one, obj, context):
+    for holds in selector.tests:
+        if not holds(obj, context):
             return False
     for condition in selector.conditions:  # noqa: SIM110 - quicker, and runs for every stage at every change
         if condition(obj, context) is not True:
@@ -126,34 +127,3 @@ def _among(stage: Stage, stages: Sequence[Stage]) -> bool:
 
 def _contains(present: Any, wanted: Any) -> bool:
     return all(present.get(key) == value for key, value in wanted.items())
-
-
-def _holds(requirement: Requirement, obj: Object, context: Context) -> bool:
-    key, operator = requirement.key, requirement.operator
-    present: Sequence[Any]
-    if isinstance(key, str):
-        value = look_up(context, key)
-        if value is None:
-            return operator in ("DoesNotExist", "NotIn")
-        present = (value,)
-    elif isinstance(key, Expression):
-        present = key.values(obj)
-    else:
-        value = key(obj, context)
-        present = () if value is None else (value,)
-    if operator == "Exists":
-        return bool(present)
-    if operator == "DoesNotExist":
-        return not present
-    values = requirement.values
-    for value in present:
-        if (value if isinstance(value, str) else text_of(value)) in values:
-            return operator == "In"
-    return operator == "NotIn"
-
-
-def text_of(value: Any) -> str:
-    """A value as stage files write it."""
-    if value is True:
-        return "true"
-    return "false" if value is False else str(value)

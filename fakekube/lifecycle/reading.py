@@ -11,13 +11,11 @@ import yaml
 
 from fakekube.lifecycle.places import Place
 from fakekube.lifecycle.reading_next import NextReader
+from fakekube.lifecycle.requirements import Operator, Program, Requirement
 from fakekube.lifecycle.stage import (
     Compile,
     Delay,
-    Operator,
     PatchKind,
-    Program,
-    Requirement,
     Selector,
     Stage,
     StageError,

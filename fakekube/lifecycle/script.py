@@ -7,7 +7,7 @@ A kind whose stages all say `key: guest.state, operator: In` has only those of t
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from fakekube.lifecycle.match import text_of
+from fakekube.lifecycle.requirements import text_of
 from fakekube.lifecycle.stage import Pace, Stage
 from fakekube.lifecycle.templates import Context, look_up
 

@@ -44,32 +44,20 @@ are added.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from functools import cached_property
+from typing import Literal, Protocol
 
-from fakekube.lifecycle.expressions import Expression
-from fakekube.lifecycle.templates import Context, Renders
+from fakekube.lifecycle.requirements import Key, Program, Requirement, Test
+from fakekube.lifecycle.templates import Renders
 from fakekube.machinery.paces import PACE_NAMES, PaceName
-from fakekube.machinery.wire import Object
 
-Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
 PatchKind = Literal["json", "merge", "strategic", "apply", "update"]
-
-
-class Program(Protocol):
-    """A compiled CEL expression. What cannot be evaluated for an object is None."""
-
-    text: str
-
-    def __call__(self, obj: Object, context: Context, /) -> Any: ...
 
 
 class Compile(Protocol):
     """Text → Program. Raises ValueError."""
 
     def __call__(self, text: str, /) -> Program: ...
-
-
-Key = Expression | Program | str  # a path in the object, something computed of it, or a name of the context
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +83,7 @@ class StageError(ValueError):
         self.source, self.line, self.reason = source, line, reason
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """One of matchExpressions."""
-
-    key: Key
-    operator: Operator
-    values: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Selector:
     """Which objects a stage is for."""
 
@@ -112,6 +91,11 @@ class Selector:
     annotations: Mapping[str, str]
     requirements: tuple[Requirement, ...]
     conditions: tuple[Program, ...] = ()
+
+    @cached_property
+    def tests(self) -> tuple[Test, ...]:
+        """The requirements', the easiest first: most stages are not meant."""
+        return tuple(one.holds for one in sorted(self.requirements, key=lambda one: one.effort))
 
 
 @dataclass(frozen=True, slots=True)

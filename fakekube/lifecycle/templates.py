@@ -42,15 +42,17 @@ class Template:
 
 def look_up(context: Context, name: str) -> Any:
     """The value of a dotted name, or None."""
-    return _follow(context, _path(name))
+    return follow(context, path_of(name))
 
 
 @lru_cache(maxsize=1024)
-def _path(name: str) -> tuple[str, ...]:
+def path_of(name: str) -> tuple[str, ...]:
+    """The steps of a dotted name."""
     return tuple(name.split("."))
 
 
-def _follow(found: Any, path: tuple[str, ...]) -> Any:
+def follow(found: Any, path: tuple[str, ...]) -> Any:
+    """What lies at the end of a path, or None."""
     for step in path:
         try:  # nearly always a mapping; asking whether it is one costs more than the look
             found = found.get(step)
@@ -91,7 +93,7 @@ def _compiled_text(text: str) -> Render:
         pieces.append(text[at : piece.start()])
         at = piece.end()
         if piece[1]:
-            pieces.append(_path(piece[1]))
+            pieces.append(path_of(piece[1]))
         elif len(piece[0]) == 2:
             pieces.append(piece[0][0])
         else:
@@ -105,12 +107,12 @@ def _compiled_text(text: str) -> Render:
         return lambda _: plain
     if len(parts) == 1:
         path = tuple(parts[0])
-        return lambda context: _follow(context, path)
+        return lambda context: follow(context, path)
 
     def joined(context: Context) -> str:
         said = []
         for part in parts:
-            value = part if isinstance(part, str) else _follow(context, part)
+            value = part if isinstance(part, str) else follow(context, part)
             if value is not None:
                 said.append(str(value))
         return "".join(said)

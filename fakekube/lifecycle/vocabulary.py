@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from fakekube.lifecycle import go_templates
 from fakekube.lifecycle.places import Place
-from fakekube.lifecycle.stage import Compile, Key, Program
+from fakekube.lifecycle.requirements import Key, Program
+from fakekube.lifecycle.stage import Compile
 from fakekube.lifecycle.templates import Renders, Template, is_one_name
 
 NamesOfKind = frozenset[str] | None  # None: any

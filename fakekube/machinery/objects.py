@@ -74,19 +74,20 @@ def is_terminating(obj: Obj) -> bool:
 def dig(obj: Any, *path: str | int, default: Any = None) -> Any:
     """The value at a path of keys and indexes, or `default` where the path ends early or at null."""
     for step in path:
-        if type(obj) is dict:  # nearly always, and asking for the exact type is quicker
+        if obj.__class__ is dict:  # nearly always, and asking for the exact type is quicker
             obj = obj.get(step)
-        elif type(step) is int:
-            if not isinstance(obj, list) or not -len(obj) <= step < len(obj):
-                return default
-            obj = obj[step]
-        elif isinstance(obj, Mapping):
-            obj = obj.get(step)
+        elif obj is None:
+            return default
         else:
-            return default
-        if obj is None:
-            return default
-    return obj
+            obj = _below(obj, step)
+    return default if obj is None else obj
+
+
+def _below(obj: Any, step: str | int) -> Any:
+    if isinstance(obj, Mapping):
+        return obj.get(step)
+    inside = isinstance(obj, list) and type(step) is int and -len(obj) <= step < len(obj)
+    return obj[step] if inside else None
 
 
 def conditions(obj: Obj) -> list[dict[str, Any]]:

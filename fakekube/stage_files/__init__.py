@@ -13,7 +13,8 @@ from pathlib import Path
 from fakekube.agents.pods import view as pods
 from fakekube.api.builtins.tables import resources
 from fakekube.lifecycle import loading
-from fakekube.lifecycle.stage import Program, Stage, StageError
+from fakekube.lifecycle.requirements import Program
+from fakekube.lifecycle.stage import Stage, StageError
 from fakekube.virt.cdi import volume_view
 from fakekube.virt.handler import guest_view, launcher
 from fakekube.virt.operator.crds import crds
