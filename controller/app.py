@@ -67,9 +67,9 @@ class PoolController:
         )
         self.controller.source(pools, _asked, delay=reconcile_delay)
         self.controller.source(pools, _told, delay=self._gathering)
-        self.controller.source(vms, self._pools_of_vm, delay=self._gathering)
-        self.controller.source(vmis, self._pool_of_vmi, delay=self._gathering)
-        self.controller.source(stored, self._pool_of_revision, delay=reconcile_delay)
+        self.controller.source(vms, self._pools_of_vm, delay=self._gathering, about=pools)
+        self.controller.source(vmis, self._pool_of_vmi, delay=self._gathering, about=pools)
+        self.controller.source(stored, self._pool_of_revision, delay=reconcile_delay, about=pools)
 
     @property
     def idle(self) -> bool:

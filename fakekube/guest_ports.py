@@ -48,7 +48,7 @@ class GuestPorts:
         self._talking: set[asyncio.Task[None]] = set()
         self.controller = Controller(self.name, self._reconcile, clock=clock)
         self.controller.source(self._services)
-        self.controller.source(self._slices, lambda _old, _new: ())
+        self.controller.reads(self._slices)
 
     async def run(self) -> None:
         """Listen until cancelled."""

@@ -60,7 +60,7 @@ class Endpoints:
         self._of_pods = Controller("endpointslice-controller", self._reconcile, clock=clock)
         self._of_pods.source(self._services)
         self._of_pods.source(self._pods, self._selecting, delay=batch)
-        self._of_pods.source(self._nodes, _nothing)
+        self._of_pods.reads(self._nodes)  # zones are looked up when something else happens, as upstream does
         self._of_pods.source(self._endpoints)
         self._of_pods.source(self._slices, _service_of_change)
         self._mirroring = Controller("endpointslicemirroring-controller", self._mirror, clock=clock)
@@ -218,10 +218,6 @@ def service_of_slice(slice_: Object) -> Iterable[str]:
 
 def _service_of_change(old: Object | None, new: Object | None) -> Iterable[str]:
     return service_of_slice(new or old or {})
-
-
-def _nothing(_old: Object | None, _new: Object | None) -> Iterable[str]:
-    return ()  # zones are read when something else happens, as upstream reads them
 
 
 def _unmirrored(endpoints: Object) -> bool:

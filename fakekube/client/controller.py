@@ -11,7 +11,7 @@ Upstream: controller-runtime pkg/internal/controller/controller.go, whose result
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from fakekube.machinery.errors import ApiError
 from fakekube.machinery.wire import Object
 
 _PASSES_IN_A_ROW = 8
+_ANY: Mapping[str, Object] = {"": {}}
 
 log = logging.getLogger("fakekube.client.controller")
 
@@ -109,22 +110,34 @@ class Controller:
         return self.queue.idle
 
     def source(
-        self, informer: Informer, keys: Keys | None = None, *, delay: float | Callable[[str], float] = 0.0
+        self,
+        informer: Informer,
+        keys: Keys | None = None,
+        *,
+        delay: float | Callable[[str], float] = 0.0,
+        about: Informer | None = None,
     ) -> None:
         """Let changes of `informer` wake keys, `delay` seconds later, which may depend on the key; without `keys`, the
-        object's own key."""
+        object's own key. `keys` that are all of objects `about` knows are not asked for while it knows none."""
         choose, queue = keys or own_key, self.queue
         wait = delay if callable(delay) else lambda _key: delay
+        some = _ANY if about is None else about.known
 
         def changed(old: Object | None, new: Object | None) -> None:
-            for key in choose(old, new):
-                queue.add(key)
+            if some:
+                for key in choose(old, new):
+                    queue.add(key)
 
         def changed_later(old: Object | None, new: Object | None) -> None:
-            for key in choose(old, new):
-                queue.add_after(key, wait(key))
+            if some:
+                for key in choose(old, new):
+                    queue.add_after(key, wait(key))
 
         informer.on_change(changed_later if delay else changed)
+        self.reads(informer)
+
+    def reads(self, informer: Informer) -> None:
+        """Run `informer`, too, and begin when it has synced; it wakes nobody."""
         if informer not in self.informers:
             self.informers.append(informer)
 

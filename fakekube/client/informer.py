@@ -23,7 +23,8 @@ Upstream: k8s: staging/src/k8s.io/client-go/tools/cache/{reflector,shared_inform
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from fakekube.client.client import Client, ObjectList
 from fakekube.client.complaints import Complaints
@@ -113,6 +114,11 @@ class Informer:
         self._callbacks: list[OnChange] = []
         self._synced = asyncio.Event()
         self._running = asyncio.Lock()
+
+    @property
+    def known(self) -> Mapping[str, Object]:
+        """What is there, by key: the cache itself, as it changes."""
+        return MappingProxyType(self._objects)
 
     def __contains__(self, key: str) -> bool:
         return key in self._objects

@@ -41,8 +41,10 @@ def receives(vmi: Obj) -> bool:
 
 def takes_part(vmi: Obj) -> bool:
     """Whether its migration, the present or the last one, has another side."""
-    sides = of(vmi, SOURCE), of(vmi, TARGET)
-    return all(sides) and any(one.get("syncAddress") for one in sides)
+    source = of(vmi, SOURCE)
+    if not source or not (target := of(vmi, TARGET)):
+        return False
+    return any(one.get("syncAddress") for one in (source, target))
 
 
 def sends(vmi: Obj) -> bool:

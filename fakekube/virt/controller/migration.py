@@ -65,12 +65,15 @@ class MigrationController:
             "virtualmachineinstancemigration",
             self._reconcile,
             (informers.migrations, self._of_migration),
+            reads=(informers.nodes, informers.kubevirts, informers.namespaces),
+        )
+        for informer, keys in (
             (informers.vmis, self._of_vmi),
             (informers.pods, self._of_pod),
             (informers.attachments, self._of_pod),
             (informers.quotas, self._rejected),
-            reads=(informers.nodes, informers.kubevirts, informers.namespaces),
-        )
+        ):
+            self.controller.source(informer, keys, about=informers.migrations)
 
     def _of_migration(self, old: Object | None, new: Object | None) -> Iterable[str]:
         """Itself; when it ends also those that wait for their turn with the same VMI."""

@@ -13,7 +13,6 @@ from fakekube.ids import Ids
 from fakekube.machinery.errors import InternalError, NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, namespace
 from fakekube.machinery.resources import NETWORK_ATTACHMENT_DEFINITIONS
-from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, launcher_networks, launcher_sidecars
 from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.launcher_facts import Settings
@@ -106,12 +105,8 @@ class Wiring:
             informer, keys = one if isinstance(one, tuple) else (one, None)
             made.source(informer, keys)
         for informer in reads:
-            made.source(informer, _nobody)
+            made.reads(informer)
         return made
 
     def now(self) -> str:
         return rfc3339(self.clock.now())
-
-
-def _nobody(_old: Object | None, _new: Object | None) -> Iterable[str]:
-    return ()

@@ -41,7 +41,7 @@ class DaemonSets(Workload):
         self.controller.source(self._sets)
         self.controller.source(self._pods, Dependents(self._sets, self.expected))
         self.controller.source(self._nodes, self._all_of_changed)
-        self.controller.source(revisions, lambda _old, _new: ())
+        self.controller.reads(revisions)
 
     def _who_would_have(self, pod: Object) -> Iterable[str]:
         return [

@@ -43,7 +43,7 @@ class StatefulSets(Workload):
                 self._sets, self.expected, lambda set_, pod: planning.ordinal_of(set_, pod) is not None
             ),
         )
-        self.controller.source(self.caches.of(CONTROLLER_REVISIONS), lambda _old, _new: ())
+        self.controller.reads(self.caches.of(CONTROLLER_REVISIONS))
 
     async def reconcile(self, key: str) -> Result | None:
         set_ = self._sets.get(key)

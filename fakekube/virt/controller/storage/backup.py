@@ -55,7 +55,7 @@ class Backups(common.Part):
         self.objects.add_index("claim", lambda one: (f"{namespace(one)}/{dig(one, 'spec', 'pvcName')}",))
         self._known.add_index(_MACHINE, common.named_by("source"))
         for informer in (informers.vms, informers.vmis):
-            self.controller.source(informer, self._of_machine)
+            self._of_own(informer, self._of_machine)
         self.controller.source(self._known, common.same_key(self.objects, _TRACKER))
         self.controller.source(informers.claims, common.same_key(self.objects, "claim"))
         informers.kubevirts.on_change(self._configured)

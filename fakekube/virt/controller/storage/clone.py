@@ -40,7 +40,7 @@ class Clones(common.Part):
         informers = wiring.informers
         self.objects.add_index("source", common.named_by("source"))
         self.objects.add_index("restore", _restore_of)
-        self.controller.source(informers.vms, common.same_key(self.objects, "source"))
+        self._of_own(informers.vms, common.same_key(self.objects, "source"))
         self.controller.source(informers.claims, self._of_claim)
 
     def _of_claim(self, old: Object | None, new: Object | None) -> Iterable[str]:

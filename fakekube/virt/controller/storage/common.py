@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fakekube.client.client import Client
+from fakekube.client.controller import Keys
 from fakekube.client.informer import Informer
 from fakekube.machinery.objects import dig, finalizers, key, name, namespace, without
 from fakekube.machinery.resources import VIRTUAL_MACHINES, Resource
@@ -35,6 +36,10 @@ class Part:
         self.objects = self._cache()
         self._writer = wiring.writer(self.objects)
         self.controller = wiring.controller(self.kind, self._look, self.objects)
+
+    def _of_own(self, informer: Informer, keys: Keys) -> None:
+        """Be woken by what objects of this resource are about."""
+        self.controller.source(informer, keys, about=self.objects)
 
     def _cache(self) -> Informer:
         return Informer(self._client, self.resource, clock=self._clock)

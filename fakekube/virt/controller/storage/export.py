@@ -60,8 +60,8 @@ class Exports(common.Part):
         self.controller.source(self._services, _owner)
         self.controller.source(informers.claims, self._of_claim)
         self.controller.source(informers.data_volumes, self._of_claim)
-        self.controller.source(informers.vms, of_source)
-        self.controller.source(informers.vmis, self._of_user)
+        self._of_own(informers.vms, of_source)
+        self._of_own(informers.vmis, self._of_user)
         self.controller.source(informers.kubevirts, lambda _old, _new: map(key, self.objects.objects()))
 
     def follow(self, snapshots: common.Part, backups: common.Part) -> None:

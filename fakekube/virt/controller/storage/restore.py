@@ -63,11 +63,11 @@ class Restores(Targets):
         informers = wiring.informers
         self.objects.add_index(_TARGET, common.named_by("target"))
         of_target = common.same_key(self.objects, _TARGET)
-        self.controller.source(informers.vms, of_target)
-        self.controller.source(informers.vmis, of_target)
+        self._of_own(informers.vms, of_target)
+        self._of_own(informers.vmis, of_target)
         self.controller.source(informers.claims, _restore_of)
         self.controller.source(informers.data_volumes, _restore_of)
-        self.controller.source(informers.storage_classes, lambda _old, _new: ())
+        self.controller.reads(informers.storage_classes)
 
     def follow(self, snapshots: common.Part) -> None:
         """Be woken when the snapshot to restore is there, and when it is ready."""

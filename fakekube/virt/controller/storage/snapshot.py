@@ -31,14 +31,14 @@ class Snapshots(common.Part):
         self._sources = Sources(wiring.client, informers)
         self._contents: common.Part | None = None
         self.objects.add_index(_SOURCE, common.named_by("source"))
-        self.controller.source(informers.vms, common.same_key(self.objects, _SOURCE))
+        self._of_own(informers.vms, common.same_key(self.objects, _SOURCE))
         for quiet in (
             informers.vmis,
             informers.claims,
             informers.storage_classes,
             informers.volume_snapshot_classes,
         ):
-            self.controller.source(quiet, lambda _old, _new: ())
+            self.controller.reads(quiet)
 
     def follow(self, contents: common.Part) -> None:
         """Be woken by contents."""
