@@ -72,7 +72,7 @@ class Router:
                 if request.method == "HEAD" and not resource.custom and info.subresource != "proxy":
                     raise not_allowed()  # routes of built-in kinds know their own methods alone
                 verb = self._verb(info, resource)
-                if why := path_segment(info.name):
+                if info.name and (why := path_segment(info.name)):
                     raise BadRequest(f"Name parameter invalid: {quoted(info.name)}: {';'.join(why)}")
                 call = Call(
                     request,

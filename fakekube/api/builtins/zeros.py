@@ -88,10 +88,10 @@ def fill(obj: Object, zeros: Mapping[str, Any]) -> None:
     """Add what is missing, deeply; what is there stays. A spec gets no nulls: rules and defaults would trip over them."""
     for name, zero in zeros.items():
         present = obj.get(name)
-        if isinstance(zero, Mapping):
+        if zero.__class__ is dict:
             if present is None:
                 present = obj[name] = {}
-            if isinstance(present, dict):
+            if zero and isinstance(present, dict):
                 fill(present, _without_nulls(zero) if name == "spec" else zero)
         elif name not in obj:
             obj[name] = zero

@@ -87,8 +87,8 @@ def added_to_new(value: Mapping[str, Any], kind: Type) -> FieldSet:
     fields = kind.fields
     held = kind.held
     for name, child in value.items():
-        below = fields.get(name) or kind.element or DEDUCED
         if child.__class__ is dict or child.__class__ is list:
+            below = fields.get(name) or kind.element or DEDUCED
             inner = _added_to_held(child, below) if name in held else added(child, below)
             if inner is not None:
                 out["f:" + name] = inner

@@ -20,6 +20,16 @@ _IMMUTABLE = (
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
 )
+_NOT_GIVEN = frozenset(
+    {
+        "namespace",
+        "generation",
+        "resourceVersion",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    }
+)
 _CHECKED = ("labels", "annotations", "ownerReferences", "finalizers")
 _EMPTY = (str, list, dict, type(None))
 
@@ -35,14 +45,6 @@ def fill_create(obj: Object, *, namespace: str, name: str, uid: str, now: str, w
     """A new object's metadata, in place: identity is the server's, deletion marks of the client are dropped."""
     given = obj["metadata"]
     generation = given.get("generation")
-    for member in (
-        "resourceVersion",
-        "selfLink",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "generation",
-    ):
-        given.pop(member, None)
     meta: dict[str, Any] = {"name": name}
     if given.get("generateName"):
         meta["generateName"] = given["generateName"]
@@ -55,7 +57,7 @@ def fill_create(obj: Object, *, namespace: str, name: str, uid: str, now: str, w
         meta["generation"] = generation  # kinds that do not count changes keep what they are given
     meta["creationTimestamp"] = now
     for member, value in given.items():
-        if member not in meta and member not in ("namespace", "generation"):
+        if member not in meta and member not in _NOT_GIVEN:
             meta[member] = value
     tidy(meta)
     obj["metadata"] = meta
@@ -76,7 +78,8 @@ def keep_on_update(new: Object, old: Object) -> None:
             meta[member] = before[member]
         elif member == "generation":
             meta.pop(member, None)
-    new["metadata"] = {key: meta[key] for key in before if key in meta} | meta
+    if list(meta) != list(before):
+        new["metadata"] = {key: meta[key] for key in before if key in meta} | meta
 
 
 def validate_create(

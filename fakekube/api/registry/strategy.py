@@ -194,28 +194,30 @@ class ServedResource:
     schema_name: str = ""  # in OpenAPI: `io.k8s.api.core.v1.Pod`
     list_kind: str = ""
 
-    head: bytes = b""  # the bytes of an object before its resourceVersion; see codec
-    api_version: str = ""  # one text, which every object that is handed out has
+    # What every request asks for.
+    api_version: str = field(init=False)  # one text, which every object that is handed out has
+    storage_api_version: str = field(init=False)
+    prefix: str = field(
+        init=False
+    )  # where its objects lie in the store; custom resources' by group, as upstream
+    head: bytes = field(init=False)  # the bytes of an object before its resourceVersion; see codec
 
     def __post_init__(self) -> None:
-        self.api_version = f"{self.group}/{self.version}" if self.group else self.version
+        self.storage_version = self.storage_version or self.version
+        self.storage_group = self.group if self.storage_group is None else self.storage_group
+        self.api_version = _version_of(self.group, self.version)
+        self.storage_api_version = _version_of(self.storage_group, self.storage_version)
+        self.prefix = f"/registry/{self.group}/{self.plural}/" if self.custom else f"/registry/{self.plural}/"
         self.head = b'{"apiVersion":"%b","kind":"%b","metadata":{"resourceVersion":"' % (
             self.api_version.encode(),
             self.kind.encode(),
         )
         self.list_kind = self.list_kind or f"{self.kind}List"
         self.singular = self.singular or self.kind.lower()
-        self.storage_version = self.storage_version or self.version
-        self.storage_group = self.group if self.storage_group is None else self.storage_group
-
-    @property
-    def storage_api_version(self) -> str:
-        return f"{self.storage_group}/{self.storage_version}" if self.storage_group else self.storage_version
-
-    @property
-    def prefix(self) -> str:
-        """Where its objects lie in the store; the group is part of it for custom resources only, as upstream."""
-        return f"/registry/{self.group}/{self.plural}/" if self.custom else f"/registry/{self.plural}/"
 
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.namespaced else f"{self.prefix}{name}"
+
+
+def _version_of(group: str, version: str) -> str:
+    return f"{group}/{version}" if group else version
