@@ -31,7 +31,8 @@ def id_of(migration: Obj) -> str:
 
 def of(vmi: Obj | None, side: str) -> dict[str, Any]:
     """What an instance's migration state tells of a side."""
-    return dict(dig(vmi, "status", "migrationState", side, default={}))
+    state = dig(vmi, "status", "migrationState")
+    return dict(state.get(side) or {}) if state else {}
 
 
 def receives(vmi: Obj) -> bool:

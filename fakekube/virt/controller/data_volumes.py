@@ -97,10 +97,12 @@ def snapshot_statuses(
     chosen = {name(one): dig(one, "spec", "pvc", "storageClassName") for one in volumes}
     for volume in instance.template_volumes(vm):
         own, claim = str(volume.get("name", "")), instance.claim_name(volume)
-        storage_class = dig(claims.get(claim), "spec", "storageClassName") or chosen.get(claim) or ""
         if not claim or "ephemeral" in volume:
             reason = f"Snapshot is not supported for this volumeSource type [{own}]"
-        elif claim not in claims and not storage_class:
+            statuses.append({"enabled": False, "name": own, "reason": reason})
+            continue
+        storage_class = dig(claims.get(claim), "spec", "storageClassName") or chosen.get(claim) or ""
+        if claim not in claims and not storage_class:
             reason = "PVC not found"
         elif storage_class in classes:
             statuses.append({"enabled": True, "name": own})

@@ -43,6 +43,8 @@ def template_changes(vm: Obj, vmi: Obj) -> list[patches.Operation]:
     A drive stays when its volume goes, and a volume that is to be another one goes first.
     """
     wanted, present = dig(vm, "spec", "template", "spec", default={}), vmi["spec"]
+    if not any(_follows_the_template(one) for spec in (wanted, present) for one in spec.get("volumes") or ()):
+        return []
     if dig(vm, "spec", "updateVolumesStrategy") == "Migration":  # then a change of claims is no exchange
         wanted = {**wanted, "volumes": _with_claims_of(wanted.get("volumes") or (), present)}
     leaving = {one["name"] for one in dig(vmi, "status", "volumeStatus", default=())}

@@ -54,17 +54,16 @@ def has_vsock(vmi: Obj) -> bool:
 
 
 def volumes(vmi: Obj) -> list[dict[str, Any]]:
-    return list(dig(vmi, "spec", "volumes", default=()))
+    return list((vmi.get("spec") or {}).get("volumes") or ())
 
 
 def all_volumes(vmi: Obj) -> list[dict[str, Any]]:
     """The volumes of a guest, and those mounted beside it, as if they were plugged in."""
-    beside = dig(vmi, "spec", "utilityVolumes", default=())
-    as_volumes = [
-        {"name": one["name"], "persistentVolumeClaim": {"claimName": one["claimName"], "hotpluggable": True}}
-        for one in beside
-    ]
-    return [*volumes(vmi), *as_volumes]
+    found = volumes(vmi)
+    for one in (vmi.get("spec") or {}).get("utilityVolumes") or ():
+        source = {"claimName": one["claimName"], "hotpluggable": True}
+        found.append({"name": one["name"], "persistentVolumeClaim": source})
+    return found
 
 
 def plugged(vmi: Obj) -> list[dict[str, Any]]:

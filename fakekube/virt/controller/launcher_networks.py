@@ -138,4 +138,4 @@ def _bindings(vmi: Obj) -> Iterator[str]:
 
 
 def _interfaces(spec: Obj) -> list[Object]:
-    return dig(spec, "domain", "devices", "interfaces", default=[]) or []
+    return ((spec.get("domain") or {}).get("devices") or {}).get("interfaces") or []

@@ -222,7 +222,7 @@ def _need(vmi: Obj, pod: Obj | None) -> str:
 
 
 def _interfaces(spec: Obj) -> list[Object]:
-    return dig(spec, "domain", "devices", "interfaces", default=[]) or []
+    return ((spec.get("domain") or {}).get("devices") or {}).get("interfaces") or []
 
 
 def _by_name(listed: Iterable[Object] | None) -> dict[str, Object]:

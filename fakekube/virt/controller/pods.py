@@ -10,6 +10,7 @@ from fakekube.machinery.objects import Obj, annotations, dig, is_terminating
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import names
 from fakekube.virt.controller.conditions import Failure
+from fakekube.virt.controller.instance import phase
 
 _PULL_ERRORS = frozenset(("ErrImagePull", "ImagePullBackOff"))
 
@@ -20,7 +21,7 @@ def is_temporary(pod: Obj) -> bool:
 
 
 def is_finished(pod: Obj) -> bool:
-    return dig(pod, "status", "phase", default="") in ("Succeeded", "Failed")
+    return phase(pod) in ("Succeeded", "Failed")
 
 
 def is_ending(pod: Obj) -> bool:
@@ -29,15 +30,15 @@ def is_ending(pod: Obj) -> bool:
 
 
 def compute_status(pod: Obj) -> dict[str, Any]:
-    for one in dig(pod, "status", "containerStatuses", default=()):
+    for one in _container_statuses(pod):
         if one.get("name") == "compute":
-            return one  # type: ignore[no-any-return]
+            return one
     return {}
 
 
 def is_ready_for_hand_over(pod: Obj) -> bool:
     """Whether the launcher runs, so that the node may take over. The pod's own Ready condition does not matter."""
-    if is_finished(pod) or is_terminating(pod) or dig(pod, "status", "phase") != "Running":
+    if is_finished(pod) or is_terminating(pod) or phase(pod) != "Running":
         return False
     for status in _container_statuses(pod):
         if status.get("name") in ("compute", "istio-proxy"):
@@ -93,7 +94,7 @@ def digests(pod: Obj, volumes: Iterable[Obj]) -> dict[str, str]:
 
 
 def _container_statuses(pod: Obj) -> list[dict[str, Any]]:
-    return list(dig(pod, "status", "containerStatuses", default=()))
+    return (pod.get("status") or {}).get("containerStatuses") or []
 
 
 def _all_statuses(pod: Obj) -> Iterator[dict[str, Any]]:

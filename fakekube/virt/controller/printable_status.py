@@ -31,9 +31,9 @@ def _stopping(seen: Observed) -> bool:
 
 
 def _migrating(seen: Observed) -> bool:
-    started = dig(seen.vmi, "status", "migrationState", "startTimestamp")
-    ended = dig(seen.vmi, "status", "migrationState", "endTimestamp")
-    return bool(started) and not ended and parse_rfc3339(started) <= seen.now
+    state = dig(seen.vmi, "status", "migrationState", default={})
+    started = state.get("startTimestamp")
+    return bool(started) and not state.get("endTimestamp") and parse_rfc3339(started) <= seen.now
 
 
 def _running(seen: Observed) -> bool:
