@@ -3,7 +3,10 @@
 kube-apiserver's decoder goes to 10,000; here whoever sends more than this is told what is said there beyond that.
 """
 
+from contextlib import suppress
 from typing import Any
+
+import orjson
 
 DEEPEST = 200
 TOO_DEEP = "exceeded max depth"
@@ -11,6 +14,9 @@ TOO_DEEP = "exceeded max depth"
 
 def is_too_deep(value: Any, text: bytes | None = None) -> bool:
     """Whether there are more containers in each other than can be handled. `text` is the JSON it came from, if it did."""
+    if text is None:
+        with suppress(TypeError):  # what cannot be written is looked at
+            text = orjson.dumps(value)
     if text is not None and text.count(b"{") + text.count(b"[") <= DEEPEST:
         return False  # almost always, and told at once
     level = [value]

@@ -90,9 +90,10 @@ def record_update(
 def with_entries(obj: Object, metadata: Mapping[str, Any], entries: Sequence[Entry]) -> Object:
     """`obj` with this metadata and these managedFields, or none."""
     kept = dict(metadata)
-    kept.pop("managedFields", None)
     if entries:
         kept["managedFields"] = entries
+    else:
+        kept.pop("managedFields", None)
     return {**obj, "metadata": kept}
 
 
