@@ -152,6 +152,8 @@ class GarbageCollector:
     def _changed(self, resource: Resource, old: Object | None, new: Object | None) -> None:
         queue, graph = self._controller.queue, self._graph
         if new is not None:
+            if old is not None and graph.renew(old, new):
+                return
             node = Node(resource, new)
             before = graph.put(node)
             if self._ready or node.orphaning or node.waiting:

@@ -77,6 +77,19 @@ class Ownership:
             self._dependents.setdefault(owner.get("uid") or "", {})[uid] = node
         return before
 
+    def renew(self, old: Object, new: Object) -> bool:
+        """Whether the change is none of ownership's, and has been taken over: who owns an object stayed the same, it is
+        not on its way out, and none of its owners waits. So it is nearly always."""
+        before, now = old["metadata"], new["metadata"]
+        owners = now.get("ownerReferences") or []
+        if "deletionTimestamp" in now or (before.get("ownerReferences") or []) != owners:
+            return False
+        node = self.nodes.get(now["uid"])
+        if node is None or node.obj is not old or any(is_waiting(self, one.get("uid")) for one in owners):
+            return False
+        node.obj = new
+        return True
+
     def remove(self, uid: str) -> Node | None:
         """Forget an object; who depends on it still does."""
         node = self.nodes.pop(uid, None)

@@ -72,7 +72,7 @@ class WriteOptions:
 def write_options(kind: str, query: Query, user_agent: str) -> WriteOptions:
     """`kind` is CreateOptions, UpdateOptions, PatchOptions or DeleteOptions: error texts name it."""
     if not query:
-        return WriteOptions(manager=manager_of(user_agent))
+        return _plain(user_agent)
     causes: list[FieldError] = []
     dry = query.get("dryRun", [])
     if any(value != "All" for value in dry):
@@ -92,6 +92,11 @@ def write_options(kind: str, query: Query, user_agent: str) -> WriteOptions:
     if causes:
         raise invalid(kind, "meta.k8s.io", "", causes)
     return WriteOptions(bool(dry), manager or manager_of(user_agent), validation, boolean(query, "force"))
+
+
+@lru_cache(maxsize=512)
+def _plain(user_agent: str) -> WriteOptions:
+    return WriteOptions(manager=manager_of(user_agent))
 
 
 @lru_cache(maxsize=512)

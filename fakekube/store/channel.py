@@ -19,6 +19,7 @@ _MAX_BATCH = 1_000
 _TRIM_EVERY = (
     1_000  # events; where nothing happens nobody else looks whether what happened once is still in the log
 )
+_FOLDERS = 4_096
 
 
 class Channel:
@@ -77,19 +78,19 @@ class Channels:
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._by_prefix: dict[str, Channel] = {}
+        self._by_folder: dict[str, tuple[Channel, ...]] = {}  # what was found, until a channel comes or goes
         self._odd: list[Channel] = []  # prefixes that end in the middle of a path segment
         self._untrimmed = 0
 
     def add(self, event: Event) -> None:
         """Give an event, already in the log, to the channels it concerns."""
         oldest, key = self._log.oldest, event.key
-        if self._by_prefix:
-            at = key.find("/")
-            while at >= 0:
-                channel = self._by_prefix.get(key[: at + 1])
-                if channel is not None:
-                    channel.add(event, oldest)
-                at = key.find("/", at + 1)
+        folder = key[: key.rfind("/") + 1]
+        channels = self._by_folder.get(folder)
+        if channels is None:
+            channels = self._found(folder)
+        for channel in channels:
+            channel.add(event, oldest)
         for channel in self._odd:
             if key.startswith(channel.prefix):
                 channel.add(event, oldest)
@@ -98,6 +99,15 @@ class Channels:
             self._untrimmed = 0
             self.trim()
 
+    def _found(self, folder: str) -> tuple[Channel, ...]:
+        """The channels of all that lies in a folder, remembered."""
+        if len(self._by_folder) >= _FOLDERS:
+            self._by_folder.clear()
+        ends = (at for at, letter in enumerate(folder, start=1) if letter == "/")
+        known = [self._by_prefix.get(folder[:end]) for end in ends]
+        found = self._by_folder[folder] = tuple(one for one in known if one is not None)
+        return found
+
     def join(self, prefix: str, newest: int) -> Channel:
         """The channel of a prefix, with one reader more."""
         found = self._by_prefix.get(prefix) or next((one for one in self._odd if one.prefix == prefix), None)
@@ -105,6 +115,7 @@ class Channels:
             found = Channel(prefix, newest)
             if prefix.endswith("/"):
                 self._by_prefix[prefix] = found
+                self._by_folder.clear()
             else:
                 self._odd.append(found)
         found.readers += 1
@@ -117,6 +128,7 @@ class Channels:
             return
         if channel.prefix.endswith("/"):
             self._by_prefix.pop(channel.prefix, None)
+            self._by_folder.clear()
         else:
             self._odd.remove(channel)
 

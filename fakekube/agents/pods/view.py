@@ -21,6 +21,7 @@ Upstream: k8s: pkg/kubelet/status/generate.go, pkg/kubelet/kubelet_pods.go
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Protocol
 
 from fakekube.agents import containers, fates, killers
@@ -79,13 +80,18 @@ class PodView(View):
         self._node = node
         self._ends_elsewhere = ends_elsewhere
         self._address = address
-        self._mounts = mounts
+        self._mountable = mounts
         self._attachments = attachments
         self._status: dict[str, Any] = pod.get("status") or {}
 
     @property
     def pod(self) -> Object:
         return self._pod
+
+    @cached_property
+    def _missing(self) -> list[dict[str, str]] | None:
+        """What cannot be mounted; None: it cannot be told yet."""
+        return self._mountable(self._pod)
 
     @property
     def reports(self) -> Reports:
@@ -133,14 +139,14 @@ class PodView(View):
             return None
         if self.pulling():
             return None  # whoever said so decides when that is over
-        mounted = self._mounts(self._pod) == []
+        mounted = self._missing == []
         return True if mounted and self._attachments.unattached(self._pod) == [] else None
 
     def unmounted(self) -> list[dict[str, str]] | None:
-        return None if self._has_started() else self._mounts(self._pod) or None
+        return None if self._has_started() else self._missing or None
 
     def unattached(self) -> list[dict[str, str]] | None:
-        if self._has_started() or self._mounts(self._pod) != []:
+        if self._has_started() or self._missing != []:
             return None
         return self._attachments.unattached(self._pod) or None
 
