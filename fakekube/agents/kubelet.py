@@ -49,7 +49,7 @@ def nobody(_node: str, _processes: str) -> None:
 def standard_stages(pace: Pace = INSTANT) -> tuple[Stage, ...]:
     """The stages of pods in `stages/`, read once."""
     files = ("chaos.yaml", "fates.yaml", "pod.yaml") if pace is CHAOS else ("fates.yaml", "pod.yaml")
-    return tuple(stage for file in files for stage in loading.load(_STAGES / file, names=NAMES))
+    return tuple(stage for file in files for stage in loading.packaged(_STAGES / file, names=NAMES))
 
 
 class Kubelet:

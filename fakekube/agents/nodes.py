@@ -70,7 +70,7 @@ def shapes(count: int, like: NodeShape | None = None) -> list[NodeShape]:
 @cache
 def standard_stages() -> tuple[Stage, ...]:
     """The stages of nodes, read once."""
-    return loading.load(Path(__file__).parent / "stages" / "node.yaml", names=frozenset())
+    return loading.packaged(Path(__file__).parent / "stages" / "node.yaml", names=frozenset())
 
 
 class Nodes:

@@ -1,36 +1,40 @@
-"""Values of a YAML file together with where they stand, so that whatever is wrong with one can be told with its line."""
+"""Values of a file together with where they stand, so that whatever is wrong with one can be told with its line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
-
-import yaml
+from typing import TYPE_CHECKING, Any, cast
 
 from fakekube.lifecycle.expressions import Expression
 from fakekube.lifecycle.expressions import parse as parse_expression
 from fakekube.lifecycle.stage import StageError
 
+if TYPE_CHECKING:
+    import yaml
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A value of a file together with where it stands."""
+    """A value of a file together with where it stands: its node, if the file is YAML."""
 
     source: str
     path: str
-    node: yaml.Node
+    node: "yaml.Node | None"
     value: Any
+
+    @property
+    def line(self) -> int:
+        return 0 if self.node is None else self.node.start_mark.line + 1
 
     def fail(self, reason: str) -> StageError:
         said = f"{self.path}: {reason}" if self.path else reason
-        return StageError(self.source, self.node.start_mark.line + 1, said)
+        return StageError(self.source, self.line, said)
 
     def fields(self, *known: str) -> dict[str, "Place"]:
         """The members of a mapping that has no others than `known`; with none given, any."""
         if not isinstance(self.value, Mapping):
             raise self.fail(f"must be a mapping, not {type(self.value).__name__}")
         found: dict[str, Place] = {}
-        for key_node, node in cast("yaml.MappingNode", self.node).value:
-            key = str(key_node.value)
+        for key, key_node, node in self._members():
             path = f"{self.path}.{key}" if self.path else key
             if known and key not in known:
                 raise Place(self.source, path, key_node, None).fail(
@@ -38,6 +42,13 @@ class Place:
                 )
             found[key] = Place(self.source, path, node, self.value[key])
         return found
+
+    def _members(self) -> "Iterator[tuple[str, yaml.Node | None, yaml.Node | None]]":
+        if self.node is None:
+            yield from ((key, None, None) for key in self.value)
+        else:
+            for key_node, node in cast("yaml.MappingNode", self.node).value:
+                yield str(key_node.value), key_node, node
 
     def need(self, parts: Mapping[str, "Place"], *names: str) -> None:
         """That a mapping has these of its members."""
@@ -48,7 +59,7 @@ class Place:
     def items(self) -> list["Place"]:
         if not isinstance(self.value, list):
             raise self.fail(f"must be a list, not {type(self.value).__name__}")
-        nodes = cast("yaml.SequenceNode", self.node).value
+        nodes = [None] * len(self.value) if self.node is None else self.node.value
         return [
             Place(self.source, f"{self.path}[{number}]", node, value)
             for number, (node, value) in enumerate(zip(nodes, self.value, strict=True))

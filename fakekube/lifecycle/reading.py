@@ -4,10 +4,8 @@ error, so a slip of the pen is found when the file is loaded and not by a life t
 Files are as people write them, and as `kubectl get stages -o yaml` gives them: with what a server adds, and in a List.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import cast
-
-import yaml
 
 from fakekube.lifecycle.places import Place
 from fakekube.lifecycle.reading_next import NextReader
@@ -21,10 +19,8 @@ from fakekube.lifecycle.stage import (
     StageError,
 )
 from fakekube.lifecycle.vocabulary import NamesOfKind, Vocabulary
-from fakekube.machinery import yaml_text
 from fakekube.machinery.paces import PACE_NAMES
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STRATEGIC = (("", "Pod"), ("", "Node"))  # patched so where nothing else is said
 _API_VERSION = "kwok.x-k8s.io/v1alpha1"
 
@@ -49,27 +45,22 @@ Kinds = Callable[[str, str], str]  # why there cannot be such a kind; empty: the
 
 
 def read(
-    text: str, *, source: str, names: Names = None, kinds: Kinds | None = None, cel: Compile | None = None
+    documents: Iterable[Place],
+    *,
+    source: str,
+    names: Names = None,
+    kinds: Kinds | None = None,
+    cel: Compile | None = None,
 ) -> Iterator[Stage]:
     """The stages of one file. Raises StageError."""
-    try:
-        nodes = list(yaml.compose_all(text, Loader=_LOADER))
-        values = [value for _, value in yaml_text.load_all(text)]
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        said = str(error.problem)  # a key given twice is YAML, but not ours
-        reason = said if isinstance(error, yaml.constructor.ConstructorError) else f"not YAML: {said}"
-        raise StageError(source, line, reason) from None
     seen: set[str] = set()
-    for node, value in zip(nodes, values, strict=True):
-        if value is None:  # an empty document
+    for document in documents:
+        if document.value is None:  # an empty one
             continue
-        for place in _documents(Place(source, "", node, value)):
+        for place in _documents(document):
             stage = _stage(place, names, kinds, cel)
             if stage.name in seen:
-                raise StageError(
-                    source, place.node.start_mark.line + 1, f"a second stage called {stage.name}"
-                )
+                raise StageError(source, place.line, f"a second stage called {stage.name}")
             seen.add(stage.name)
             yield stage
 

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from fakekube.lifecycle import go_templates
 from fakekube.lifecycle.places import Place
 from fakekube.lifecycle.requirements import Key, Program
 from fakekube.lifecycle.stage import Compile
@@ -74,10 +73,8 @@ class Vocabulary:
         """Data to be filled in; or a text, which is a Go template where `go` says so, or where it looks like one."""
         wanted, data = _FORMS[form], place.value
         try:
-            if form == "text" and isinstance(data, str) and (go or _GO.search(data)):
-                return go_templates.GoText(data)
-            if isinstance(data, str) and form != "text" and not is_one_name(data):
-                return go_templates.GoYaml(data, wanted)
+            if isinstance(data, str) and (made := _go_template(data, form, go=go)) is not None:
+                return made
             template = Template(data)
         except ValueError as error:
             raise place.fail(str(error)) from None
@@ -85,3 +82,12 @@ class Vocabulary:
             raise place.fail(f"must be a {form}, or one name, not {data!r}")
         self.check(place, template.names)
         return template
+
+
+def _go_template(text: str, form: str, *, go: bool) -> Renders | None:
+    """None where it is none of Go's."""
+    if is_one_name(text) if form != "text" else not (go or _GO.search(text)):
+        return None
+    from fakekube.lifecycle import go_templates  # noqa: PLC0415 - stages of the package need none
+
+    return go_templates.GoText(text) if form == "text" else go_templates.GoYaml(text, _FORMS[form])

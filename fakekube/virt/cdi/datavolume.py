@@ -56,7 +56,7 @@ _NO_BLOCKS = "DataVolume with ContentType Archive cannot have block volumeMode"
 @cache
 def standard_stages() -> tuple[Stage, ...]:
     """The stages of DataVolumes, read once."""
-    return loading.load(_STAGES, names=NAMES)
+    return loading.packaged(_STAGES, names=NAMES)
 
 
 class DataVolumes:

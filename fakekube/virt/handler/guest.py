@@ -55,7 +55,7 @@ _NAMES = {("kubevirt.io", "VirtualMachineInstance"): guest_view.NAMES, ("", "Pod
 def standard_stages(pace: Pace = INSTANT) -> tuple[Stage, ...]:
     """The standard stages of guests and of launcher pods, read once."""
     files = ("guest.yaml", "launcher.yaml", *(("chaos.yaml",) if pace is CHAOS else ()))
-    return tuple(stage for file in files for stage in loading.load(_STAGES / file, names=_NAMES))
+    return tuple(stage for file in files for stage in loading.packaged(_STAGES / file, names=_NAMES))
 
 
 class VirtHandler:
