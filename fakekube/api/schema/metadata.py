@@ -89,10 +89,16 @@ def has_embedded(node: Schema) -> bool:
     """Whether whole objects may be embedded somewhere in values of this node."""
     known: bool | None = node.compiled.get("embeds")
     if known is None:
-        node.compiled["embeds"] = False  # a schema that refers to itself terminates here
-        children = [*node.properties.values(), *filter(None, (node.additional, node.items))]
-        known = node.compiled["embeds"] = node.embedded_resource or any(map(has_embedded, children))
+        known = node.compiled["embeds"] = _embeds(node.raw)
     return known
+
+
+def _embeds(raw: Mapping[str, Any]) -> bool:
+    """Read from the text: definitions do not refer to others, and most have thousands of nodes nobody needs."""
+    if raw.get("x-kubernetes-embedded-resource"):
+        return True
+    children = [*(raw.get("properties") or {}).values(), raw.get("items"), raw.get("additionalProperties")]
+    return any(_embeds(one) for one in children if one.__class__ is dict)
 
 
 def decode_error(obj: Any) -> str:
