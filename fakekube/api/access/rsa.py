@@ -8,10 +8,10 @@ Origin: RFC 8017, sections 8.2 and 9.2
 import hashlib
 import secrets
 from dataclasses import dataclass
+from functools import cache
 
 EXPONENT = 65537
 _SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")  # how a digest says which one it is
-_SMALL = [n for n in range(3, 2000, 2) if all(n % d for d in range(3, int(n**0.5) + 1, 2))]
 _ROUNDS = 20
 
 
@@ -51,10 +51,15 @@ def generate(bits: int = 1024) -> Key:
             return Key(p * q, pow(EXPONENT, -1, order))
 
 
+@cache
+def _small_primes() -> list[int]:
+    return [n for n in range(3, 2000, 2) if all(n % d for d in range(3, int(n**0.5) + 1, 2))]
+
+
 def _prime(bits: int) -> int:
     while True:
         found = secrets.randbits(bits) | 3 << bits - 2 | 1  # the product of two such has all its bits
-        if all(found % small for small in _SMALL) and _probably_prime(found):
+        if all(found % small for small in _small_primes()) and _probably_prime(found):
             return found
 
 

@@ -102,7 +102,7 @@ class Constraints:
     ) -> Targets | None:
         """What can be said without the object; None when such a write is never meant."""
         versions = [resource, *(() if self._exact else equivalents)]
-        excluded = self._covering(self._excluded, operation, versions, subresource)
+        excluded = self._covering(self._excluded, operation, versions, subresource) if self._excluded else ()
         if any(not one.rule.names for one in excluded):
             return None
         if self._open:
