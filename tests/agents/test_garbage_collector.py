@@ -290,3 +290,24 @@ def test_dependents_are_who_names_the_owner(steps):
     assert {node.uid for node in graph.without_owner()} == {
         uid for uid, owners in present.items() if owners - set(present)
     }
+
+
+def test_changes_that_are_none_of_ownerships_are_taken_over():
+    """An object that keeps its owners is renewed in place, unless it or one of them is on its way out."""
+
+    def made(name, *owners, **meta):
+        references = [{"uid": one, "name": one, "apiVersion": "v1", "kind": "ConfigMap"} for one in owners]
+        return {"metadata": {"name": name, "uid": name, "ownerReferences": references, **meta}}
+
+    graph, owner, old = Ownership(), made("owner"), made("a", "owner")
+    for obj in (owner, old):
+        graph.put(Node(CONFIG_MAPS, obj))
+    new = made("a", "owner", labels={"l": "v"})
+    assert graph.renew(old, new)
+    assert [node.obj for node in graph.dependents("owner")] == [new]
+    assert not graph.renew(old, made("a", "owner"))  # not what was seen last
+    assert not graph.renew(new, made("a"))
+    assert not graph.renew(new, made("a", "owner", deletionTimestamp="2026-01-01T00:00:00Z"))
+    ending = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["foregroundDeletion"]}
+    graph.put(Node(CONFIG_MAPS, made("owner", **ending)))
+    assert not graph.renew(new, made("a", "owner"))

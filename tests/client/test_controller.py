@@ -5,7 +5,7 @@ import pytest
 from fakekube.client.controller import Controller, Result, TerminalError, owner_of
 from fakekube.client.informer import Informer
 from fakekube.machinery import errors, objects
-from fakekube.machinery.resources import CONFIG_MAPS
+from fakekube.machinery.resources import CONFIG_MAPS, SECRETS
 
 
 @pytest.fixture
@@ -135,6 +135,22 @@ async def test_sources_choose_keys_and_delay(informer, clock, config_map):
     assert await controller.queue.get() == "ns/a"
     assert controller.queue.next_due == 2
     controller.queue.close()
+
+
+async def test_sources_about_nothing_are_not_asked(client, clock, informer, config_map):
+    """Who is about objects of another cache is asked as soon as that knows one, and while it does; caches that only are
+    read wake nobody."""
+    others, asked = Informer(client, SECRETS, clock=clock), []
+    controller = Controller("test", lambda _key: None, clock=clock)
+    controller.source(informer, lambda _old, new: asked.append(objects.name(new)) or ["k"], about=others)
+    controller.reads(others)
+    assert controller.informers == [informer, others]
+    secret = {"metadata": {"name": "s", "namespace": "ns"}}
+    for name, known in (("before", None), ("while", secret), ("after", None)):
+        others._put("ns/s", known)
+        informer._put(f"ns/{name}", config_map(name))
+    assert asked == ["while"]
+    assert len(controller.queue) == 1
 
 
 async def test_a_delay_may_depend_on_the_key(informer, clock, config_map):
