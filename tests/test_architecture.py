@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fakekube.lifecycle import generate
+
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("fakekube/**/*.py"), *ROOT.glob("controller/**/*.py")])
 # Whoever asks the machine for time or randomness, outside the two modules whose business it is.
@@ -65,7 +67,9 @@ def test_modules_explain_themselves() -> None:
     assert silent == []
 
 
-@pytest.mark.parametrize("heavy", ["pydantic", "jsonschema", "rich", "trustme", "cryptography", "hypothesis"])
+@pytest.mark.parametrize(
+    "heavy", ["pydantic", "jsonschema", "rich", "trustme", "cryptography", "hypothesis", "yaml"]
+)
 def test_start_up_is_light(heavy: str) -> None:
     """A started server, with all actors, has not imported what only few runs need."""
     code = f"""
@@ -99,3 +103,11 @@ def test_no_leftovers() -> None:
         and any(needle in (ROOT / name).read_text() for needle in needles)
     ]
     assert found == []
+
+
+def test_what_servers_read_is_what_the_files_say() -> None:
+    """The stages of the package are read from JSON: run `python -m fakekube.lifecycle.generate` after a change of their YAML."""
+    wanted = generate.files()
+    assert {path: path.read_bytes() for path in wanted} == wanted
+    present = {path.with_suffix(".json") for path in generate.PACKAGE.glob("**/stages/*.yaml")}
+    assert present == set(generate.PACKAGE.glob("**/stages/*.json"))

@@ -1,9 +1,6 @@
-import subprocess
-import sys
-
 import pytest
 
-from fakekube.lifecycle import generate, loading
+from fakekube.lifecycle import loading
 from fakekube.lifecycle.stage import Delay, Finalizers, StageError
 
 WHOLE = """
@@ -188,26 +185,3 @@ items:
         loading.parse(stages.replace("name: b", "name: a"))
     with pytest.raises(StageError, match=r"^<stages>:14: items\[1\].spec.wait: unknown field"):
         loading.parse(stages.replace("{event: {reason: R}}", "{}, wait: 1"))
-
-
-def test_what_servers_read_is_what_the_files_say():
-    """The stages of the package are read from JSON: run `python -m fakekube.lifecycle.generate` after a change of their YAML."""
-    wanted = generate.files()
-    assert {path: path.read_bytes() for path in wanted} == wanted
-    present = {path.with_suffix(".json") for path in generate.PACKAGE.glob("**/stages/*.yaml")}
-    assert present == set(generate.PACKAGE.glob("**/stages/*.json"))
-
-
-def test_servers_start_without_yaml():
-    """Nothing that reads YAML is loaded with the actors and their stages."""
-    code = """
-import sys
-from fakekube.agents import kubelet, nodes
-from fakekube.virt.cdi import datavolume
-from fakekube.virt.handler import guest
-for made in (kubelet, nodes, datavolume, guest):
-    made.standard_stages()
-print([one for one in sys.modules if one == "yaml" or one.startswith("fakekube.lifecycle.gotext")])
-"""
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said.strip() == "[]"
