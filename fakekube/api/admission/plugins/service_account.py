@@ -14,6 +14,7 @@ from typing import Any
 from zlib import crc32
 
 from fakekube.api.admission.attributes import CREATE, Attributes
+from fakekube.api.admission.plugins.concerned import Concern
 from fakekube.api.admission.plugins.following import Followed, refused
 from fakekube.api.admission.plugins.pod_defaults import PODS
 from fakekube.ids import Ids
@@ -25,7 +26,7 @@ _SECONDS = 3607  # an hour, and a little that tells such tokens from others
 _MODE = 0o644
 
 
-class ServiceAccount:
+class ServiceAccount(Concern):
     """See the module text."""
 
     concerns = PODS
@@ -49,9 +50,6 @@ class ServiceAccount:
             _mount(spec, account["metadata"]["uid"])
         if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
             spec["imagePullSecrets"] = [dict(one) for one in account["imagePullSecrets"]]
-
-    async def validate(self, attributes: Attributes) -> None:
-        """Nothing left to check."""
 
 
 def _mount(spec: dict[str, Any], uid: str) -> None:
