@@ -26,7 +26,7 @@ from fakekube.cluster import Cluster
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.resources import CONFIG_MAPS, VIRTUAL_MACHINE_POOLS, VIRTUAL_MACHINES
 
-_WARM = 80_000  # requests until what remembers them, and the 10,000 objects that were deleted last, is full
+_WARM = 110_000  # requests until what remembers them, and the 10,000 objects deleted last, is full
 _REMEMBERED = 64  # Events
 _LEAST = 2  # rounds at least, before the middle and after
 _RETENTION = 1_000
