@@ -72,6 +72,7 @@ class Cluster:
         retention: int = 50_000,
         authentication: Authentication | None = None,
         rbac: bool = False,
+        service_accounts: bool = False,  # whether pods get the account of their namespace, and its token
         services: Mapping[tuple[str, str], str] | None = None,  # where Services really listen
         versions: Versions | None = None,  # to be shown
     ) -> None:
@@ -80,7 +81,7 @@ class Cluster:
         self.born = 0  # the revision a fork began at
         self._beginning: Sequence[Entry] | None = None  # what `reset` goes back to
         self._keeping = asyncio.Lock()
-        self._access = (authentication, rbac)
+        self._access = (authentication, rbac, service_accounts)
         self._elsewhere = dict(services or {})
         self.clock = clock or RealClock()
         self.ids = Ids(seed, since=store.revision if store else 0)
@@ -93,6 +94,7 @@ class Cluster:
             services=self.services,
             authentication=authentication,
             rbac=rbac,
+            service_accounts=service_accounts,
             versions=versions,
         )
         kinds = Kinds(self.api.catalog)
@@ -217,6 +219,7 @@ class Cluster:
             store=store.fork(),
             authentication=self._access[0],
             rbac=self._access[1],
+            service_accounts=self._access[2],
             services=self._elsewhere,
             versions=self._setting.versions,
         )

@@ -55,6 +55,7 @@ class ApiServer:
         services: Services | None = None,
         authentication: Authentication | None = None,
         rbac: bool = False,
+        service_accounts: bool = False,
         versions: Versions | None = None,
     ) -> None:
         self.store = store
@@ -71,7 +72,12 @@ class ApiServer:
         self._namespaces = self._builtin("", "v1", "namespaces")
         self._crds = self._builtin("apiextensions.k8s.io", "v1", "customresourcedefinitions")
         self._establishing = Establishing(self.registry, self.catalog, self.services)
-        self._equipment = equip(self.catalog, self.registry, self.rbac if rbac else None)
+        self._equipment = equip(
+            self.catalog,
+            self.registry,
+            self.rbac if rbac else None,
+            service_accounts=service_accounts,
+        )
         authorizer: Authorizer = self.rbac if rbac else AlwaysAllow()
         known = authentication or Authentication()
         plugins: list[Plugin] = [

@@ -33,6 +33,7 @@ class Options:
     retention: int = 50_000
     tokens: tuple[str, ...] = ()
     authorization: str = "open"
+    plugins: tuple[str, ...] = ()
     client_ca: str = ""
     services: tuple[str, ...] = ()
     guest_ports: bool = False
@@ -165,6 +166,13 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
                 default="open",
                 show_default=True,
                 help="Who is let in may do everything, or what roles and bindings allow.",
+            ),
+            click.option(
+                "--enable-admission-plugins",
+                "plugins",
+                type=click.Choice(["ServiceAccount"]),
+                multiple=True,
+                help="What pods go through besides: ServiceAccount gives them an account and its token.",
             ),
             click.option(
                 "--service",

@@ -64,6 +64,7 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
                 dict.fromkeys(tokens, ADMIN), anonymous=options.authorization == "rbac"
             ),
             "rbac": options.authorization == "rbac",
+            "service_accounts": "ServiceAccount" in options.plugins,
             "versions": Versions(options.kubernetes, options.kubevirt),
             "services": dict(_service(text) for text in options.services),
         }

@@ -139,9 +139,11 @@ async def suite_of() -> AsyncIterator[Make]:
     """How to have a served cluster with chosen settings and a client of it."""
     closing: list[Callable[[], Awaitable[Any]]] = []
 
-    async def make(*, rbac: bool = False, **options: Any) -> Suite:
-        if rbac:  # which no template has
-            cluster = Cluster(clock=ManualClock(), nodes=2, rbac=True, **options)
+    async def make(*, rbac: bool = False, service_accounts: bool = False, **options: Any) -> Suite:
+        if rbac or service_accounts:  # which no template has
+            cluster = Cluster(
+                clock=ManualClock(), nodes=2, rbac=rbac, service_accounts=service_accounts, **options
+            )
         else:
             cluster = await templates.cluster(Options(nodes=2).with_(**options), "manual")
         await cluster.start()

@@ -31,7 +31,7 @@ SPEC: Object = {
 
 @pytest.fixture
 async def suite(suite_of: Make) -> Suite:
-    return await suite_of(without=WITHOUT)
+    return await suite_of(without=WITHOUT, service_accounts=True)
 
 
 @pytest.fixture
@@ -336,7 +336,9 @@ async def test_from_another_process() -> None:
     """A server that is started as people start it knows nothing of who its virt-controller is: it leads, its instance runs,
     moves, and goes."""
     without = [flag for name in WITHOUT for flag in ("--without", name)]
-    async with elsewhere.up(*without, "--nodes", "2") as suite:
+    async with elsewhere.up(
+        *without, "--nodes", "2", "--enable-admission-plugins", "ServiceAccount"
+    ) as suite:
         go = await VirtController.at(suite)
         await begin(go)
         before = await running(go)

@@ -40,10 +40,12 @@ class Equipment:
     followers: list[tuple[ServedResource, Committed]] = field(default_factory=list)
 
 
-def equip(catalog: Catalog, registry: Registry, rbac: Rbac | None = None) -> Equipment:
+def equip(
+    catalog: Catalog, registry: Registry, rbac: Rbac | None = None, *, service_accounts: bool = False
+) -> Equipment:
     """Hand the server's parts to the strategies that need them; the plugins and followers that go with them.
 
-    `rbac`, where it is enforced, judges roles and bindings too.
+    `rbac`, where it is enforced, judges roles and bindings too; `service_accounts` lets pods get theirs.
     """
     addresses = Addresses(registry.ids.random)
     for resource in catalog:
@@ -56,7 +58,7 @@ def equip(catalog: Catalog, registry: Registry, rbac: Rbac | None = None) -> Equ
     plugin = Concerned(
         [
             LimitRanger(ranges),
-            ServiceAccount(accounts),
+            *([ServiceAccount(accounts)] if service_accounts else []),
             Priority(priorities),
             RuntimeClass(runtimes),
             DefaultTolerationSeconds(),

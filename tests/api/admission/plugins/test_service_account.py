@@ -1,14 +1,29 @@
 """What accounts bring to new pods."""
 
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from fakekube.api.apiserver import ApiServer
+from fakekube.cluster import Cluster
+from fakekube.ids import Ids
+from fakekube.machinery.resources import PODS
+from fakekube.store.memory import MemoryStore
 from tests.api.conftest import Ask, json_of
 
 NS = "/api/v1/namespaces/default"
 PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[ApiServer]:
+    """A server with the plugin, which has to be asked for."""
+    server = ApiServer(MemoryStore(), ids=Ids(7), service_accounts=True)
+    await server.start()
+    yield server
+    server.close()
 
 
 @pytest.fixture
@@ -105,3 +120,19 @@ async def test_mirrors(ask: Ask, account: Any) -> None:
     marked = {"annotations": {"kubernetes.io/config.mirror": "x"}}
     spec = (await pod(ask, metadata=marked, nodeName="node"))["spec"]
     assert "serviceAccountName" not in spec
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_only_where_it_is_asked_for(asked: bool) -> None:
+    """Pods get no account unless the cluster is to have the plugin; a fork has it if what it was forked from has."""
+    async with Cluster(only=["service-accounts"], service_accounts=asked) as cluster:
+        await cluster.settle()
+        async with cluster.fork() as twin:
+            for one in (cluster, twin):
+                spec = {"containers": [{"name": "a", "image": "x"}]}
+                made = await one.client().create(
+                    PODS,
+                    {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec},
+                    "default",
+                )
+                assert made["spec"].get("serviceAccountName") == ("default" if asked else None)
