@@ -5,13 +5,11 @@ Origin: k8s: staging/src/k8s.io/apimachinery/pkg/runtime/serializer, apiserver/p
 
 from typing import Any
 
-import orjson
-
+from fakekube.api.patching import go_syntax
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery import errors
 from fakekube.machinery.errors import BadRequest, UnsupportedMediaType
 from fakekube.machinery.field_errors import FieldError, invalid
-from fakekube.machinery.nesting import TOO_DEEP, is_too_deep
 from fakekube.machinery.wire import Object
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
@@ -76,17 +74,9 @@ def decode(body: bytes, content_type: str, kind: str) -> Object:
 
 def _json(body: bytes, kind: str) -> Any:
     try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        from fakekube.api.patching.go_syntax import lenient  # noqa: PLC0415 - only bad requests need it
-
-        try:
-            value = lenient(body)
-        except ValueError as error:
-            raise _unrecognized(body, kind, f"{_NO_TYPE}: {error}") from None
-    if is_too_deep(value, body):
-        raise _unrecognized(body, kind, f"{_NO_TYPE}: {TOO_DEEP}")
-    return value
+        return go_syntax.loads(body)
+    except ValueError as error:
+        raise _unrecognized(body, kind, f"{_NO_TYPE}: {error}") from None
 
 
 def _yaml(body: bytes, kind: str) -> Any:

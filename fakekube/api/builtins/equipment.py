@@ -78,11 +78,12 @@ def equip(
         ("", "v1", "services"): follow_service,
         ("", "v1", "limitranges"): ranges.committed,
         ("", "v1", "resourcequotas"): quota.committed,
-        ("", "v1", "serviceaccounts"): accounts.committed,
         ("scheduling.k8s.io", "v1", "priorityclasses"): priorities.committed,
         ("node.k8s.io", "v1", "runtimeclasses"): runtimes.committed,
         ("storage.k8s.io", "v1", "storageclasses"): classes.committed,
     }
+    if service_accounts:
+        followed["", "v1", "serviceaccounts"] = accounts.committed
     return Equipment(plugin, quota, list(_resolved(catalog.find, followed)))
 
 

@@ -5,8 +5,6 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/patch.go
 
 from typing import Any
 
-import orjson
-
 from fakekube.api.patching import go_syntax
 from fakekube.machinery.errors import BadRequest, TooLarge
 from fakekube.machinery.nesting import TOO_DEEP, is_too_deep
@@ -70,15 +68,9 @@ def strategic_object(body: bytes) -> Object:
 
 def _decoded(body: bytes) -> Any:
     try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        try:
-            value = go_syntax.lenient(body)
-        except ValueError as error:
-            raise BadRequest(f"error decoding patch: {error}") from None
-    if is_too_deep(value, body):
-        raise BadRequest(f"error decoding patch: {TOO_DEEP}")
-    return value
+        return go_syntax.loads(body)
+    except ValueError as error:
+        raise BadRequest(f"error decoding patch: {error}") from None
 
 
 def check_depth(value: Any) -> None:

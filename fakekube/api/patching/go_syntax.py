@@ -1,6 +1,7 @@
-"""What Go's decoder makes of JSON text that a fast parser refused: a value after all, or where it breaks, in that decoder's words.
+"""What Go's decoder makes of JSON text: its value, or where it breaks, in that decoder's words.
 
-It may be slow. It follows the decoder's own states, and for each state says what that decoder says.
+A fast parser reads it first. What that refuses may be read slowly: by the decoder's own states, and for each state it is said
+what that decoder says.
 
 Origin: go: encoding/json/{scanner,decode}.go
 """
@@ -10,7 +11,9 @@ import math
 import re
 from typing import Any
 
-from fakekube.machinery.nesting import DEEPEST, TOO_DEEP
+import orjson
+
+from fakekube.machinery.nesting import DEEPEST, TOO_DEEP, is_too_deep
 
 END = "unexpected end of JSON input"
 
@@ -25,7 +28,18 @@ class _Broken(Exception):
     """Carries the text of the first error."""
 
 
-def lenient(raw: bytes) -> Any:
+def loads(raw: bytes) -> Any:
+    """The value of JSON text. Raises ValueError in the decoder's words."""
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        value = _lenient(raw)
+    if is_too_deep(value, raw):
+        raise ValueError(TOO_DEEP)
+    return value
+
+
+def _lenient(raw: bytes) -> Any:
     """The value of text with what Go forgives: bytes that are no UTF-8 and halves of characters, for which it takes U+FFFD.
 
     Raises ValueError in the decoder's words.

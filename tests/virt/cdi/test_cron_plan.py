@@ -6,29 +6,12 @@ from fakekube.clock import parse_rfc3339
 from fakekube.machinery.objects import annotations, labels, name
 from fakekube.virt.cdi import cron_plan
 from fakekube.virt.cdi.cron_plan import Seen
+from tests.virt.cdi.crons import NS, cron, told
 
-NS = "default"
-URL = "docker://quay.io/containerdisks/fedora:latest"
 NOW = parse_rfc3339("2026-01-01T00:00:30Z")
 DIGEST = "cdi.kubevirt.io/storage.import.sourceDesiredDigest"
 NEW = f"sha256:{'ab' * 32}"
 UP_TO_DATE = ("True", "UpToDate", "Latest import is up to date")
-
-
-def cron(url=URL, schedule="0 * * * *", own="gold", **spec):
-    storage = {"resources": {"requests": {"storage": "1Gi"}}}
-    template = {"metadata": {}, "spec": {"source": {"registry": {"url": url}}, "storage": storage}}
-    spec = {"template": template, "schedule": schedule, "managedDataSource": "fedora", **spec}
-    marks = {"instancetype.kubevirt.io/default-preference": "fedora"}
-    meta = {"name": own, "namespace": NS, "labels": marks}
-    body = {"apiVersion": "cdi.kubevirt.io/v1beta1", "kind": "DataImportCron"}
-    return {**body, "metadata": meta, "spec": spec}
-
-
-def told(obj):
-    return {
-        one["type"]: (one["status"], one["reason"], one["message"]) for one in obj["status"]["conditions"]
-    }
 
 
 def test_the_first_import():
