@@ -5,16 +5,17 @@ Ours is what bears virt-operator's labels: whoever has a name of theirs already 
 Origin: kubevirt: pkg/virt-operator/resource/apply/instancetypes.go
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from fakekube.client.client import Client
-from fakekube.client.controller import Controller, Result
+from fakekube.client.controller import Result
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery.objects import Obj, annotations, dig, labels, name
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import common_types, marking
+from fakekube.virt.operator.late import Late
 
 _GROUP = "instancetype.kubevirt.io"
 TYPES = Resource(
@@ -35,33 +36,15 @@ def wanted(kubevirt: Obj) -> bool | None:
     return said
 
 
-class Commons:
-    """See the module text; `kubevirt` tells the object in force, `resting` whether virt-operator rests."""
+class Commons(Late):
+    """See the module text."""
 
-    def __init__(
-        self,
-        client: Client,
-        *,
-        clock: Clock,
-        namespace: str,
-        release: str,
-        kubevirt: Callable[[], Obj],
-        resting: Callable[[], bool],
-    ) -> None:
-        self._client = client
-        self._namespace = namespace
-        self._release = release
-        self._kubevirt = kubevirt
-        self._resting = resting
+    concern = "common types"
+
+    def _follow(self, client: Client, clock: Clock) -> None:
         self._known = {one: Informer(client, one, clock=clock) for one in (TYPES, PREFERENCES)}
-        self.controller = Controller("virt-operator: common types", self._reconcile, clock=clock)
         for informer in self._known.values():
-            self.controller.source(informer, lambda _old, _new: (namespace,))
-        self.look()
-
-    def look(self) -> None:
-        """At everything."""
-        self.controller.queue.add(self._namespace)
+            self.controller.source(informer, lambda _old, _new: (self._namespace,))
 
     async def _reconcile(self, _space: str) -> Result | None:
         kubevirt = self._kubevirt()

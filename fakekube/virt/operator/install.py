@@ -13,7 +13,6 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Protocol
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -51,6 +50,7 @@ from fakekube.virt.operator.customizing import Misfit
 from fakekube.virt.operator.defining import Definitions
 from fakekube.virt.operator.installing import Installer
 from fakekube.virt.operator.keeping import Keeper
+from fakekube.virt.operator.late import Late
 from fakekube.virt.operator.leading import LEADING, Leases, candidates
 from fakekube.virt.operator.observing import View, is_behind
 from fakekube.virt.operator.rollout import Rollout
@@ -117,7 +117,7 @@ class VirtOperator:
         leaders = candidates(client, clock=clock, namespace=NAMESPACE)
         self._leases = Leases(client, leaders, leading, clock=clock, namespace=NAMESPACE)
         self._monitored, self._common = asyncio.Event(), asyncio.Event()
-        self._late: list[_Late] = []
+        self._late: list[Late] = []
         self._view.definitions.on_change(self._defined)
         self._addresses = Addresses(client, self._kubevirts, leaders, clock=clock)
         self.installed = False
@@ -238,7 +238,7 @@ class VirtOperator:
         if new is not None and name(new).endswith(_MONITORED):
             self._monitored.set()
 
-    async def _begin_late(self, wanted: asyncio.Event, part: Callable[[], Callable[..., "_Late"]]) -> None:
+    async def _begin_late(self, wanted: asyncio.Event, part: Callable[[], type[Late]]) -> None:
         """Once it is wanted."""
         await wanted.wait()
         made = part()(
@@ -308,22 +308,13 @@ class VirtOperator:
         return await self._client.update(KUBEVIRTS, {**obj, "status": status}, subresource="status")
 
 
-class _Late(Protocol):
-    """What few clusters want: it is loaded where it is."""
-
-    controller: Controller
-
-    def look(self) -> None:
-        """At everything."""
-
-
-def _monitoring() -> Callable[..., _Late]:
+def _monitoring() -> type[Late]:
     from fakekube.virt.operator.monitoring import Monitoring  # noqa: PLC0415 - few have a Prometheus
 
     return Monitoring
 
 
-def _commons() -> Callable[..., _Late]:
+def _commons() -> type[Late]:
     from fakekube.virt.operator.commons import Commons  # noqa: PLC0415 - few want them
 
     return Commons

@@ -6,16 +6,15 @@ Origin: kubevirt: pkg/virt-operator/resource/apply/prometheus.go, …/generate/{
 pkg/virt-operator/resource/generate/install
 """
 
-from collections.abc import Callable
-
 from fakekube.client.client import Client
-from fakekube.client.controller import Controller, Result
+from fakekube.client.controller import Result
 from fakekube.client.late import LateInformer, WantedInformer
 from fakekube.clock import Clock
-from fakekube.machinery.objects import Obj, dig, name, namespace
+from fakekube.machinery.objects import dig, name, namespace
 from fakekube.machinery.resources import SERVICE_ACCOUNTS, Resource
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import alarms, marking
+from fakekube.virt.operator.late import Late
 
 _GROUP, _RBAC = "monitoring.coreos.com", "rbac.authorization.k8s.io"
 RULES = Resource(_GROUP, "v1", "prometheusrules", "PrometheusRule")
@@ -28,41 +27,23 @@ _ACCOUNT, _SPACES = "prometheus-k8s", ("openshift-monitoring", "monitoring")
 _FOUND_BY = {"prometheus.kubevirt.io": "true"}
 
 
-class Monitoring:
-    """See the module text; `kubevirt` tells the object in force, `resting` whether virt-operator rests."""
+class Monitoring(Late):
+    """See the module text."""
 
-    def __init__(
-        self,
-        client: Client,
-        *,
-        clock: Clock,
-        namespace: str,
-        release: str,
-        kubevirt: Callable[[], Obj],
-        resting: Callable[[], bool],
-    ) -> None:
-        self._client = client
-        self._namespace = namespace
-        self._release = release
-        self._kubevirt = kubevirt
-        self._resting = resting
+    concern = "monitoring"
+
+    def _follow(self, client: Client, clock: Clock) -> None:
         self._rules, self._monitors = (LateInformer(client, one, clock=clock) for one in (RULES, MONITORS))
         self._accounts = WantedInformer(client, SERVICE_ACCOUNTS, clock=clock)  # only monitors need one
-        self.controller = Controller("virt-operator: monitoring", self._reconcile, clock=clock)
         for informer in (self._rules, self._monitors):
             self.controller.source(informer, self._ours)
             informer.definition.on_change(self._defined)
         self.controller.source(self._accounts, self._ours)
-        self.look()
 
     def _defined(self, _old: Object | None, _new: Object | None) -> None:
         if self._monitors.established:
             self._accounts.begin()
         self.look()
-
-    def look(self) -> None:
-        """At everything."""
-        self.controller.queue.add(self._namespace)
 
     def _ours(self, old: Object | None, new: Object | None) -> tuple[str, ...]:
         obj = new or old or {}
