@@ -90,12 +90,17 @@ def secret_of(component: str) -> str:
     return _SERVING[component]
 
 
+def pair(secret: Obj | None) -> tuple[str, str]:
+    """The key and the certificate in a secret; empty where they are not. Raises ValueError where they cannot be read."""
+    data = (secret or {}).get("data") or {}
+    key, certificate = (b64decode(data.get(one) or "").decode() for one in (KEY, CERTIFICATE))
+    return key, certificate
+
+
 def context(secret: Obj, least: str = "", ciphers: tuple[str, ...] = ()) -> ssl.SSLContext:
     """What is shown out of a secret, at the least version and with the ciphers (of TLS 1.2) that the KubeVirt object allows.
     Raises ValueError when there is nothing in it to be shown."""
-    data = secret.get("data") or {}
-    key, certificate = (b64decode(data.get(one) or "").decode() for one in (KEY, CERTIFICATE))
-    return _context(key, certificate, least, ciphers)
+    return _context(*pair(secret), least, ciphers)
 
 
 @lru_cache(maxsize=64)

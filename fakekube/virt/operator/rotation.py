@@ -7,7 +7,6 @@ Origin: kubevirt: pkg/virt-operator/resource/apply/{certificates,core}.go, …/g
 """
 
 import math
-from base64 import b64decode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -58,11 +57,8 @@ def overlap(terms: dict[str, Terms] | None) -> timedelta:
 
 def identity_of(secret: Obj | None) -> Identity | None:
     """What is in a secret; None where that is nothing to work with."""
-    data = dig(secret, "data", default={})
     try:
-        key, certificate = (
-            b64decode(data.get(one) or "").decode() for one in (certificates.KEY, certificates.CERTIFICATE)
-        )
+        key, certificate = certificates.pair(secret)
         authorities.check_key(key)
         authorities.subject_of(certificate)
     except ValueError:
