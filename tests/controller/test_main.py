@@ -81,6 +81,21 @@ async def there(admin, name, count=3):
     assert names == {f"{name}-{ordinal}" for ordinal in range(count)}
 
 
+def listening_for_vms(api):
+    """The API, and an event for the moment when somebody has listed its VMs and watches them."""
+    listed, followed = asyncio.Event(), asyncio.Event()
+
+    async def handler(request):
+        if request.method == "GET" and request.path.endswith(f"/{VIRTUAL_MACHINES.plural}"):
+            if "watch=" not in request.query:
+                listed.set()
+            elif listed.is_set():
+                followed.set()
+        return await api(request)
+
+    return handler, followed
+
+
 async def made(admin, world, name):
     """Create a pool and wait for its VMs."""
     await wanted(admin, world, name)
@@ -211,7 +226,10 @@ async def test_a_server_that_begins_anew_is_followed(tmp_path, world):
             await api.start()
             admin = Client(api).as_user("admin", "system:masters")
             await define(admin)
-            async with Server(api, port=port):
+            handler, vms_followed = listening_for_vms(api)
+            async with Server(handler, port=port):
+                # until then the VMs of the life before hold their names: pools may be followed again sooner than VMs
+                await asyncio.wait_for(vms_followed.wait(), 60)
                 await made(admin, world, "p")
             api.close()
         process.send_signal(signal.SIGTERM)
