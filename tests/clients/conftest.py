@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+_ACTORS = ("namespaces", "garbage-collector", "nodes", "scheduler", "kubelet")
 
 
 @pytest.fixture(scope="session")
 def kubeconfig() -> Iterator[Path]:
     """Of a `fakekube up` that runs for all tests here."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "fakekube", "up", "--only", "namespaces", "--only", "garbage-collector"],
+        [sys.executable, "-m", "fakekube", "up", *(f"--only={actor}" for actor in _ACTORS)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,5 +1,6 @@
 """kr8s: discovers kinds by itself, patches, waits and watches."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,25 @@ async def test_scale_by_subresource(api: Any) -> None:
     await pod.patch(ready, subresource="status")
     await pod.wait("condition=Ready", timeout=10)
     await pod.delete(force=True)
+
+
+async def test_streams_into_a_pod(api: Any) -> None:
+    """Commands end with what they said; a forwarded port is one of this machine."""
+    container = {"name": "c", "image": "example.com/x:1", "ports": [{"containerPort": 80}]}
+    meta = {"name": "kr8s-stream", "namespace": "default"}
+    pod = await Pod({"metadata": meta, "spec": {"containers": [container]}}, api=api)
+    await pod.create()
+    await pod.wait("condition=Ready")
+    done = await pod.exec(["sh", "-c", "echo out; echo err >&2"])
+    assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 0)
+    async with pod.portforward(80) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        assert (await reader.read()).endswith(b"Hello from kr8s-stream\n")
+        writer.close()
+    await pod.delete()
+
+
+async def test_who_i_am(api: Any) -> None:
+    """The token of the kubeconfig is somebody's."""
+    assert await api.whoami() == "kubernetes-admin"

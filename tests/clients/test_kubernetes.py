@@ -88,6 +88,35 @@ def test_refusals_are_statuses(core: kubernetes.client.CoreV1Api) -> None:
     assert '"reason":"NotFound"' in refused.value.body
 
 
+def test_streams_into_a_pod(core: kubernetes.client.CoreV1Api) -> None:
+    """A shell that is typed to answers line by line and tells how it ended; a forwarded port is a socket."""
+    from kubernetes.stream import portforward, stream
+
+    container = {"name": "c", "image": "example.com/x:1", "ports": [{"containerPort": 80}]}
+    core.create_namespaced_pod(SPACE, {"metadata": {"name": "official"}, "spec": {"containers": [container]}})
+    watch = kubernetes.watch.Watch()
+    for event in watch.stream(core.list_namespaced_pod, SPACE, field_selector="metadata.name=official"):
+        if event["object"].status.phase == "Running":
+            break
+    asked = {"command": ["sh"], "stdin": True, "stdout": True, "stderr": True}
+    shell = stream(core.connect_get_namespaced_pod_exec, "official", SPACE, _preload_content=False, **asked)
+    for line in ("one", "two"):
+        shell.write_stdin(f"echo {line}\n")
+        assert shell.readline_stdout(timeout=10) == line
+    shell.write_stdin("exit 4\n")
+    shell.run_forever(timeout=10)
+    assert shell.returncode == 4
+    forward = portforward(core.connect_get_namespaced_pod_portforward, "official", SPACE, ports="80")
+    socket = forward.socket(80)
+    socket.setblocking(True)
+    socket.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    answer = b"".join(iter(lambda: socket.recv(4096), b""))
+    socket.close()
+    assert answer.endswith(b"Hello from official\n")
+    assert forward.error(80) is None
+    core.delete_namespaced_pod("official", SPACE)
+
+
 def test_every_group_is_discovered(core: kubernetes.client.CoreV1Api) -> None:
     """The dynamic client finds kinds by discovery and works on them."""
     dynamic = kubernetes.dynamic.DynamicClient(core.api_client)

@@ -1,11 +1,14 @@
 """The streams of a command in a container: input, output, errors, the verdict and the terminal's size.
 
-Two ways of carrying them, alike for whoever runs the command: numbered channels of one websocket (v4 and v5; the fifth version
-can also close its input), and SPDY streams named by a header.
-Origin: k8s: staging/src/k8s.io/apimachinery/pkg/util/remotecommand/constants.go, staging/src/k8s.io/kubelet/pkg/cri/streaming
+Two ways of carrying them, alike for whoever runs the command: numbered channels of one websocket (only the fifth version can
+close its input; browsers like base64), and SPDY streams named by a header. Before v4 a verdict was a text, and none if all went well.
+Origin: k8s: staging/src/k8s.io/apimachinery/pkg/util/remotecommand/constants.go, staging/src/k8s.io/kubelet/pkg/cri/streaming,
+staging/src/k8s.io/apimachinery/pkg/util/httpstream/wsstream/conn.go
 """
 
 import asyncio
+import base64
+import binascii
 from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol
 
@@ -15,7 +18,8 @@ from fakekube.agents.node_server import spdy
 from fakekube.clock import RealClock
 from fakekube.machinery.wire import Object, WebSocket
 
-V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
+V5, V4, V4_BASE64 = "v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io"
+BEFORE_V5 = ("", V4, V4_BASE64, "channel.k8s.io", "base64.channel.k8s.io")
 SPDY_VERSIONS = (V4, "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io")
 _STDIN, _STDOUT, _STDERR, _ERROR, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
 
@@ -44,6 +48,31 @@ class Talk(Protocol):
 Run = Callable[[Talk], Awaitable[Object]]  # its answer is the Status that goes to the error channel
 
 
+def packed(protocol: str, channel: int, data: bytes) -> bytes | str:
+    """A message on a channel, as a subprotocol writes it."""
+    if "base64" in protocol:
+        return f"{channel}{base64.b64encode(data).decode()}"
+    return bytes((channel,)) + data
+
+
+def unpacked(protocol: str, message: bytes | str) -> tuple[int, bytes]:
+    """The channel of a message, and what it says there; nothing where it is not written as the subprotocol wants."""
+    data = message.encode() if isinstance(message, str) else message
+    if "base64" not in protocol:
+        return (data[0], data[1:]) if data else (-1, b"")
+    try:
+        return int(data[:1]), base64.b64decode(data[1:], validate=True)
+    except (ValueError, binascii.Error):
+        return -1, b""
+
+
+def _written(protocol: str, status: Object) -> bytes:
+    """A verdict."""
+    if protocol.startswith(("v4.", "v5.")):
+        return orjson.dumps(status)
+    return str(status.get("message", "")).encode()
+
+
 class _Base:
     def __init__(self) -> None:
         self.size: Size | None = None
@@ -66,35 +95,47 @@ class _Base:
 class _Channels(_Base):
     """Over a websocket."""
 
-    def __init__(self, socket: WebSocket) -> None:
+    def __init__(self, socket: WebSocket, wanted: Collection[str]) -> None:
         super().__init__()
         self._socket = socket
+        self._wanted = frozenset(wanted)
 
     async def follow(self) -> None:
         """Take in what comes, until the peer goes."""
         while (message := await self._socket.receive()) is not None:
-            data = message.encode() if isinstance(message, str) else message
-            if not data:
-                continue
-            if data[0] == _STDIN and len(data) > 1:
-                self._input.put_nowait(data[1:])
-            elif data[0] == _RESIZE:
-                self.resized(data[1:])
-            elif data[0] == _CLOSE and data[1:] == bytes((_STDIN,)):
+            channel, data = unpacked(self._socket.subprotocol, message)
+            if channel == _STDIN and data and "stdin" in self._wanted:
+                self._input.put_nowait(data)
+            elif channel == _RESIZE:
+                self.resized(data)
+            elif channel == _CLOSE and data == bytes((_STDIN,)):
                 self._input.put_nowait(None)
 
     async def write(self, data: bytes, *, error: bool = False) -> None:
-        await self._socket.send(bytes((_STDERR if error else _STDOUT,)) + data)
+        if ("stderr" if error else "stdout") in self._wanted:
+            await self._send(_STDERR if error else _STDOUT, data)
+
+    async def greet(self) -> None:
+        """Nothing, on the first channel there is: the client learns that the command runs."""
+        first = (
+            number for name, number in (("stdout", _STDOUT), ("stderr", _STDERR)) if name in self._wanted
+        )
+        await self._send(next(first, _ERROR), b"")
 
     async def verdict(self, status: Object) -> None:
-        await self._socket.send(bytes((_ERROR,)) + orjson.dumps(status))
+        if text := _written(self._socket.subprotocol, status):
+            await self._send(_ERROR, text)
+
+    async def _send(self, channel: int, data: bytes) -> None:
+        await self._socket.send(packed(self._socket.subprotocol, channel, data))
 
 
-async def over_websocket(socket: WebSocket, run: Run) -> None:
-    """Run a command until it ends or the peer goes."""
-    talk = _Channels(socket)
+async def over_websocket(socket: WebSocket, wanted: Collection[str], run: Run) -> None:
+    """Run a command until it ends or the peer goes. `wanted`: the streams the client named."""
+    talk = _Channels(socket, wanted)
 
     async def work() -> None:
+        await talk.greet()
         await _MACHINE.sleep(_HEAD_START)
         await talk.verdict(await run(talk))
 

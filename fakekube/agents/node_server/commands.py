@@ -7,11 +7,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from fakekube.agents.node_server import fetching, logs, shell
 from fakekube.agents.node_server.channels import Run, Talk
-from fakekube.agents.node_server.place import Container
+from fakekube.agents.node_server.place import Container, Done
 from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import InternalError
@@ -81,11 +82,23 @@ def executing(
 ) -> Run:
     """How to run a command in it. `dial` connects to what listens on a port of a pod with an address."""
 
+    async def tell(talk: Talk, done: Done) -> None:
+        if done.sleep:
+            await clock.sleep(done.sleep)
+        await _tell(talk, done, tty=asked.tty)
+        if done.act:
+            await act(done.act)
+
     async def run(talk: Talk) -> Object:
-        if asked.words[0] in shell.SHELLS and "-c" not in asked.words and asked.tty:
-            return await _at_terminal(container, talk)
-        reads = asked.stdin and (asked.words[0] in shell.SHELLS or asked.words[-1] in ("cat", "-"))
-        stdin = await _all(talk) if reads and "-c" not in asked.words else ""
+        if shell.reads_lines(asked.words) and (asked.tty or asked.stdin):
+            return await (
+                _at_terminal(container, talk) if asked.tty else _line_by_line(container, talk, tell)
+            )
+        if asked.stdin and list(asked.words) in (["cat"], ["cat", "-"]):
+            while (data := await talk.read()) is not None:
+                await talk.write(data)
+            return verdict(0)
+        stdin = await _all(talk) if asked.stdin and shell.reads(asked.words) else ""
         try:
             if asked.words[0].rpartition("/")[2] == "curl":
                 done = await fetching.curl(asked.words[1:], dial)
@@ -93,14 +106,7 @@ def executing(
                 done = shell.program(container, list(asked.words), stdin)
         except shell.NotFound as error:
             return _not_found(str(error))
-        if done.sleep:
-            await clock.sleep(done.sleep)
-        for text, to_errors in ((done.out, False), (done.err, not asked.tty)):
-            if text:
-                said = text.replace("\n", "\r\n") if asked.tty else text
-                await talk.write(said.encode(), error=to_errors)
-        if done.act:
-            await act(done.act)
+        await tell(talk, done)
         return verdict(done.code)
 
     return run
@@ -116,11 +122,7 @@ def attached(container: Container, asked: Asked, watching: Run, end: Callable[[i
         if asked.tty:
             told = await _at_terminal(container, talk)
         else:
-            done = shell.script(container, await _all(talk))
-            for text, to_errors in ((done.out, False), (done.err, True)):
-                if text:
-                    await talk.write(text.encode(), error=to_errors)
-            told = verdict(done.code)
+            told = await _line_by_line(container, talk, partial(_tell, tty=False))
         await end(int(dig(told, "details", "causes", 0, "message", default="0")))
         return told
 
@@ -139,6 +141,32 @@ async def _at_terminal(container: Container, talk: Talk) -> Object:
         if shown:
             await talk.write(shown.encode())
     return verdict(terminal.code)
+
+
+async def _line_by_line(
+    container: Container, talk: Talk, tell: Callable[[Talk, Done], Awaitable[None]]
+) -> Object:
+    """A shell carries out what it reads as it comes."""
+    rest, done = b"", Done()
+    while not done.left and (data := await talk.read()) is not None:
+        *lines, rest = (rest + data).split(b"\n")
+        for text in lines:
+            done = shell.line(container, text.decode(errors="replace"), done.code)
+            container = container.after(done.wrote)
+            await tell(talk, done)
+            if done.left:
+                break
+    if rest and not done.left:
+        done = shell.line(container, rest.decode(errors="replace"), done.code)
+        await tell(talk, done)
+    return verdict(done.code)
+
+
+async def _tell(talk: Talk, done: Done, *, tty: bool) -> None:
+    for text, to_errors in ((done.out, False), (done.err, not tty)):
+        if text:
+            said = text.replace("\n", "\r\n") if tty else text
+            await talk.write(said.encode(), error=to_errors)
 
 
 async def _all(talk: Talk) -> str:

@@ -18,7 +18,6 @@ from urllib.parse import SplitResult, parse_qs, unquote
 
 from fakekube.agents import containers
 from fakekube.agents.node_server import channels, commands, fetching, forwarding, listening, logs
-from fakekube.agents.node_server.channels import Run
 from fakekube.agents.node_server.commands import Asked
 from fakekube.agents.node_server.listening import Serve
 from fakekube.agents.node_server.log_reading import LogReading, Query, is_running, true
@@ -27,7 +26,7 @@ from fakekube.clock import Clock, rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError, Conflict, InternalError, NotFound
 from fakekube.machinery.resources import PODS
-from fakekube.machinery.wire import Object, Request, Response, Upgrade, WebSocket
+from fakekube.machinery.wire import BEARER_PROTOCOL, Object, Request, Response, Upgrade, WebSocket
 
 Guests = Callable[[Object, int], Awaitable[Serve | None]]
 
@@ -59,7 +58,7 @@ class NodeServer:
         if what == "containerLogs":
             return await self._logs.answer(pod, container, query)
         if what == "portForward":
-            return self._forward(request, pod)
+            return self._forward(request, pod, query)
         if what == "proxy":
             return await self._proxy(request, pod, container)
         if not is_running(pod, container):
@@ -110,19 +109,19 @@ class NodeServer:
             run = commands.executing(inside, asked, self._clock, act, self._dial_address)
         else:
             raise ApiError("you must specify at least 1 command", code=400, reason="BadRequest")
+        streams = {
+            "stdout",
+            *(["stdin"] if asked.stdin else ()),
+            *(["resize"] if asked.tty else ["stderr"]),
+        }
+        streams = {one for one in streams if one not in ("stdout", "stderr") or true(query, one)}
         if _upgrade(request) == _SPDY:
-            streams = {
-                "stdout",
-                *(["stdin"] if asked.stdin else ()),
-                *(["resize"] if asked.tty else ["stderr"]),
-            }
-            streams = {one for one in streams if one not in ("stdout", "stderr") or true(query, one)}
             return _spdy(
                 _offered(request, channels.SPDY_VERSIONS),
                 lambda pipe: channels.over_spdy(pipe, streams, run),
             )
-        serve = _serving(run)
-        return Response(101, upgrade=Upgrade(serve, (channels.V5, channels.V4)))
+        known = (channels.V5,) if channels.V5 in _protocols(request) else channels.BEFORE_V5
+        return _websocket(request, lambda socket: channels.over_websocket(socket, streams, run), known)
 
     async def _act(self, pod: Object, act: str) -> None:
         if self._inside is not None:
@@ -163,17 +162,40 @@ class NodeServer:
         answer = await fetching.fetched(serve, url) if serve is not None else None
         return answer or Response(503, content_type="")
 
-    def _forward(self, request: Request, pod: Object) -> Response:
+    def _forward(self, request: Request, pod: Object, query: Query) -> Response:
+        own = objects.uid(pod)
+
+        def dial(port: int) -> Awaitable[Serve | None]:
+            return self.dial(pod, port)
+
         async def serve(pipe: WebSocket) -> None:
-            await forwarding.forward(pipe, lambda port: self.dial(pod, port), objects.uid(pod))
+            await forwarding.forward(pipe, dial, own)
 
         if _upgrade(request) == _SPDY:
             return _spdy(_offered(request, (forwarding.PROTOCOL,)), serve)
-        return Response(101, upgrade=Upgrade(serve, (forwarding.TUNNEL,)))
+        if forwarding.TUNNEL in _protocols(request):
+            return _websocket(request, serve, (forwarding.TUNNEL,))
+        try:
+            ports = forwarding.named(query.get("ports") or ())
+        except forwarding.BadPorts as error:
+            return Response(400, str(error).encode(), "text/plain; charset=utf-8")
+        channelled = partial(forwarding.over_channels, ports=ports, dial=dial, pod_uid=own)
+        return _websocket(request, channelled, forwarding.CHANNELS)
 
 
-def _serving(run: Run) -> Serve:
-    return lambda socket: channels.over_websocket(socket, run)
+def _websocket(request: Request, serve: Serve, known: tuple[str, ...]) -> Response:
+    """A conversation under the first of the client's subprotocols that is known."""
+    offered = _protocols(request)
+    if not any(one in known for one in offered):
+        return Response(403, content_type="")
+    return Response(101, upgrade=Upgrade(serve, tuple(one for one in known if one)))
+
+
+def _protocols(request: Request) -> list[str]:
+    """The subprotocols a websocket's client offers."""
+    text = request.headers.get("sec-websocket-protocol") or ""
+    offered = [one.strip() for one in text.split(",")]
+    return [one for one in offered if not one.startswith(BEARER_PROTOCOL)] or [""]
 
 
 def _spdy(version: str, serve: Serve) -> Response:

@@ -6,10 +6,10 @@ not know it refuses. The programs are `programs`'.
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from fakekube.agents.node_server import place, programs
+from fakekube.agents.node_server import filters, place, programs
 from fakekube.agents.node_server.place import Container, Done
 
 SHELLS = ("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash")
@@ -34,14 +34,42 @@ class _NotEmulated(Exception):
 def program(container: Container, words: list[str], stdin: str = "") -> Done:
     """One program with its arguments, as `exec` starts it: no shell in between. Raises NotFound."""
     if words[0] in SHELLS:
-        rest = [word for word in words[1:] if word not in ("-l", "-e", "-x", "-i")]
-        if rest[:1] == ["-c"]:
-            return line(container, rest[1] if len(rest) > 1 else "")
-        return script(container, stdin)
+        flags, rest = _options(words[1:])
+        if "c" in flags:
+            return line(container, rest[0]) if rest else place.failed("sh: -c requires an argument", 2)
+        if not rest or "s" in flags:
+            return script(container, stdin)
+        if rest[0] not in container.files:
+            return place.failed(f"sh: can't open '{rest[0]}': No such file or directory", 2)
+        return script(container, container.files[rest[0]])
     found = programs.known(container, words[0])
     if found is None:
         raise NotFound(words[0])
     return found(container, words[1:], stdin)
+
+
+def reads_lines(words: Sequence[str]) -> bool:
+    """Whether this is a shell that takes its commands from what comes in."""
+    if words[0] not in SHELLS:
+        return False
+    flags, rest = _options(words[1:])
+    return "c" not in flags and (not rest or "s" in flags)
+
+
+def reads(words: Sequence[str]) -> bool:
+    """Whether a program waits for all of its input before it says anything."""
+    return words[0] in filters.FILTERS or words[-1] in ("cat", "-")
+
+
+def _options(words: Sequence[str]) -> tuple[set[str], Sequence[str]]:
+    """The letters of a shell's options, and what follows them."""
+    flags: set[str] = set()
+    at = 0
+    while at < len(words) and words[at][:1] in ("-", "+") and len(words[at]) > 1:
+        letters = words[at].lstrip("-+")
+        flags |= set() if words[at].startswith("--") else set(letters)
+        at += 2 if letters.endswith("o") and not words[at].startswith("--") else 1  # `-o pipefail`
+    return flags, words[at:]
 
 
 def script(container: Container, text: str) -> Done:

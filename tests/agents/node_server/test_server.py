@@ -1,6 +1,7 @@
 """Logs, commands and ports, asked of the API in this process; time is moved by hand."""
 
 import asyncio
+import base64
 import json
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.resources import CONFIG_MAPS, PODS, SECRETS
+from fakekube.machinery.wire import Request
 
 CONTAINERS = [
     {"name": "c", "image": "x", "ports": [{"containerPort": 7000}], "env": [{"name": "A", "value": "1"}]}
@@ -23,12 +25,14 @@ class Socket:
     def __init__(self, subprotocol=""):
         self.subprotocol = subprotocol
         self.came, self.sent, self.closed = asyncio.Queue(), [], asyncio.Event()
+        self._more = asyncio.Event()
 
     async def receive(self):
         return await self.came.get()
 
     async def send(self, data):
         self.sent.append(data)
+        self._more.set()
 
     async def close(self, code=1000):
         self.closed.set()
@@ -36,6 +40,12 @@ class Socket:
 
     def channel(self, number):
         return b"".join(one[1:] for one in self.sent if one[0] == number)
+
+    async def said(self, number, data):
+        """Return when this has been sent on a channel."""
+        while self.channel(number) != data:
+            await asyncio.wait_for(self._more.wait(), 5)
+            self._more.clear()
 
 
 class Pod:
@@ -61,11 +71,11 @@ class Pod:
         )
         return answer.upgrade
 
-    async def run(self, *words, query="", subresource="exec", typed=()):
-        """Run a command over v5 channels; the socket when it has ended."""
+    async def run(self, *words, query="", subresource="exec", typed=(), protocol="v5.channel.k8s.io"):
+        """Run a command over channels; the socket when it has ended."""
         asked = "&".join(["stdout=true", "stderr=true", *(f"command={word}" for word in words), query])
-        upgrade = await self.open(subresource, asked)
-        socket = Socket(upgrade.protocols[0])
+        upgrade = await self.open(subresource, asked, **{"sec-websocket-protocol": protocol})
+        socket = Socket(protocol)
         for data in typed:
             socket.came.put_nowait(data)
         await asyncio.wait_for(upgrade.serve(socket), 5)
@@ -127,6 +137,68 @@ async def test_commands(pod):
     done = await pod.run("cat", query="stdin=true", typed=[b"\x00ab", b"\x00c", b"\xff\x00"])
     assert done.channel(1) == b"abc"
     assert json.loads(done.channel(3)) == {"metadata": {}, "status": "Success"}
+
+
+async def test_a_conversation_without_end_of_input(pod):
+    """A shell carries out each line as it comes and `cat` says what it hears, for clients that cannot close their input."""
+    upgrade = await pod.open("exec", "command=sh&stdin=true&stdout=true&stderr=true")
+    socket = Socket()
+    talk = asyncio.ensure_future(upgrade.serve(socket))
+    socket.came.put_nowait(b"\x00echo a; echo b >")
+    socket.came.put_nowait(b"\x00&2\necho c")
+    await socket.said(2, b"b\n")
+    assert socket.channel(1) == b"a\n"
+    socket.came.put_nowait(b"\x00\nfalse\nexit\n")
+    await talk
+    assert (socket.channel(1), socket.channel(3)) == (
+        b"a\nc\n",
+        b"command terminated with non-zero exit code: exit status 1",
+    )
+    upgrade = await pod.open("exec", "command=cat&stdin=true&stdout=true")
+    socket = Socket()
+    talk = asyncio.ensure_future(upgrade.serve(socket))
+    socket.came.put_nowait(b"\x00heard")
+    await socket.said(1, b"heard")
+    socket.came.put_nowait(None)
+    await talk
+
+
+@pytest.mark.parametrize(
+    ("protocol", "said", "verdict"),
+    [
+        ("", [b"\x01", b"\x01hi\n"], b"\x03"),
+        ("channel.k8s.io", [b"\x01", b"\x01hi\n"], b"\x03"),
+        ("base64.channel.k8s.io", ["1", "1aGkK"], "3"),
+        ("v4.base64.channel.k8s.io", ["1", "1aGkK"], "3"),
+        ("v4.channel.k8s.io", [b"\x01", b"\x01hi\n"], b"\x03"),
+    ],
+)
+async def test_subprotocols(pod, protocol, said, verdict):
+    """Channels are numbered by a byte or by a digit before base64; the older versions tell of failures only, as text."""
+    wait = ["0", "0"] if "base64" in protocol else [b"\x00", b"\x00"]
+    done = await pod.run("echo", "hi", protocol=protocol, typed=wait)
+    assert done.sent[:2] == said
+    assert [one[:1] for one in done.sent[2:]] == ([verdict] if protocol.startswith("v4") else [])
+    done = await pod.run("sh", "-c", "exit+3", protocol=protocol)
+    told = done.sent[-1]
+    text = base64.b64decode(told[1:]) if isinstance(told, str) else told[1:]
+    plain = json.loads(text)["message"].encode() if protocol.startswith("v4") else text
+    assert plain == b"command terminated with non-zero exit code: exit status 3"
+
+
+async def test_input_in_base64(pod):
+    """What is no base64 is not read."""
+    typed = ["0ZWNobyBhCg==", "0?", "", "x", "0ZXhpdCA0Cg=="]
+    done = await pod.run("sh", query="stdin=true", protocol="base64.channel.k8s.io", typed=typed)
+    assert done.sent[1] == "1YQo="
+
+
+async def test_unknown_subprotocols(pod):
+    """A websocket of another kind is refused with 403, for commands and for ports."""
+    for subresource, query in (("exec", "command=ls"), ("portforward", "ports=7000")):
+        headers = {"upgrade": "websocket", "sec-websocket-protocol": "binary.k8s.io, x"}
+        answer = await pod.client.handler(Request("GET", pod.path(subresource), query, headers))
+        assert (answer.status, answer.body) == (403, b"")
 
 
 CONFIGURED = {
@@ -203,13 +275,13 @@ async def test_a_terminal(pod):
 async def test_a_client_that_goes_ends_its_command(pod):
     """Nobody waits for a command whose client has hung up."""
     done = await pod.run("sleep", "1000", typed=[None])
-    assert done.sent == []
+    assert done.sent == [b"\x01"]
 
 
 async def test_attaching(pod):
     """Whoever attaches sees what comes until the container ends, and then its exit code."""
     upgrade = await pod.open("attach", "stdout=true")
-    socket = Socket()
+    socket = Socket("v4.channel.k8s.io")
     talk = asyncio.ensure_future(upgrade.serve(socket))
     await pod.cluster.advance(5)
     await pod.client.delete(PODS, "p", "default")
@@ -287,7 +359,7 @@ async def test_refusals(cluster, pod):
 
 async def forwarded(pod, port, said):
     """What comes back over a tunnelled port-forward: (data, error)."""
-    upgrade = await pod.open("portforward")
+    upgrade = await pod.open("portforward", **{"sec-websocket-protocol": "SPDY/3.1+portforward.k8s.io"})
     assert upgrade.protocols == ("SPDY/3.1+portforward.k8s.io",)
     socket, codec = Socket(), spdy.Codec()
     for number, kind in ((1, "error"), (3, "data")):
@@ -311,6 +383,54 @@ async def test_ports(pod):
     assert data == b""
     assert b"error forwarding port 7001 to pod" in error
     assert b"connection refused" in error
+
+
+async def test_ports_over_channels(pod):
+    """Ports named in the query have two channels each, which begin with the port's number; each tells what came of it."""
+    upgrade = await pod.open(
+        "portforward", "ports=7000,7001", **{"sec-websocket-protocol": "v4.channel.k8s.io"}
+    )
+    assert upgrade.protocols == ("v4.channel.k8s.io", "v4.base64.channel.k8s.io")
+    socket = Socket("v4.channel.k8s.io")
+    socket.came.put_nowait(b"\x00GET / HTTP/1.0\r\n")
+    socket.came.put_nowait(b"\x07nobody's\x00")
+    socket.came.put_nowait(b"\x00\r\n")
+    await asyncio.wait_for(upgrade.serve(socket), 5)
+    assert socket.closed.is_set()
+    assert socket.channel(0).startswith(b"\x58\x1bHTTP/1.1 200 OK")
+    assert socket.channel(0).endswith(b"Hello from p\n")
+    assert (socket.channel(1), socket.channel(2)) == (b"\x58\x1b", b"\x59\x1b")
+    assert socket.channel(3).startswith(b"\x59\x1berror forwarding port 7001 to pod")
+
+
+async def test_a_client_that_goes_ends_its_ports(pod):
+    """A connection over channels lasts as long as its client."""
+    upgrade = await pod.open("portforward", "ports=7000")
+    socket = Socket()
+    socket.came.put_nowait(None)
+    await asyncio.wait_for(upgrade.serve(socket), 5)
+    assert socket.channel(0) == b"\x58\x1b"
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("", 'query parameter "ports" is required'),
+        ("ports=", 'query parameter "ports" cannot be empty'),
+        ("ports=1,x", 'unable to parse "1,x" as a port: strconv.ParseUint: parsing "x": invalid syntax'),
+        (
+            "ports=70000",
+            'unable to parse "70000" as a port: strconv.ParseUint: parsing "70000": value out of range',
+        ),
+        ("ports=0", 'port "0" must be > 0'),
+    ],
+)
+async def test_ports_that_are_none(pod, query, why):
+    """A websocket has to name ports; what is none is refused in the kubelet's words."""
+    answer = await pod.client.handler(
+        Request("GET", pod.path("portforward"), query, {"upgrade": "websocket"})
+    )
+    assert (answer.status, answer.body.decode()) == (400, why)
 
 
 async def test_over_spdy(pod):

@@ -51,6 +51,12 @@ def test_programs():
     assert shell.program(AT, ["echo", "$A;", "b"]).out == "$A; b\n"
     assert shell.program(AT, ["/bin/sh", "-c", "echo $A"]).out == "1\n"
     assert shell.program(AT, ["sh"], "echo a\necho b\nexit 4\necho c\n") == Done("a\nb\n", code=4, left=True)
+    assert shell.program(AT, ["bash", "-euo", "pipefail", "-c", "echo $A"]).out == "1\n"
+    assert shell.program(AT, ["bash", "--login", "-lc", "echo $A"]).out == "1\n"
+    assert shell.program(AT, ["sh", "/etc/hostname"]).err == "sh: p: not found\n"
+    assert shell.program(AT, ["sh", "/none"]).err == "sh: can't open '/none': No such file or directory\n"
+    assert shell.program(AT, ["sh", "-c"]).code == 2
+    assert shell.program(AT, ["sh", "-s", "x"], "echo a\n").out == "a\n"
     assert shell.program(AT, ["cat"], "in") == Done("in")
     assert shell.program(AT, ["sleep", "5"]).sleep == 5
     with pytest.raises(shell.NotFound):
