@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import fakekube
 from fakekube.cli.mistakes import Mistake
 from fakekube.cli.open_files import allow_many
 from fakekube.cli.options import Options
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from fakekube.clock import Clock
     from fakekube.cluster import Cluster
 
-_ANY_TOKEN = fakekube.__name__  # nobody checks it, but without one kubectl asks for a password over TLS
 # Objects and caches are trees: cycles are few, and looking for them as often as Python does by default takes longer than
 # all the work of a large pool. This process is ours alone, so it is ours to say.
 _GARBAGE = (200_000, 20, 50)
@@ -36,7 +34,7 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
     threading.Thread(target=importlib.import_module, args=("aiohttp.web",), daemon=True).start()
     from fakekube import apply_files, dumps, snapshot  # noqa: PLC0415
     from fakekube.actors import UnknownActor  # noqa: PLC0415
-    from fakekube.api.access.authentication import ADMIN, Authentication  # noqa: PLC0415
+    from fakekube.api.access.authentication import ADMIN, OPEN_TOKEN, Authentication  # noqa: PLC0415
     from fakekube.client.kubeconfig import KubeconfigError  # noqa: PLC0415
     from fakekube.clock import RealClock  # noqa: PLC0415
     from fakekube.cluster import Cluster  # noqa: PLC0415
@@ -91,7 +89,7 @@ async def running(options: Options) -> AsyncIterator[tuple[str, Path]]:
             if options.guest_ports:
                 await stack.enter_async_context(_guest_ports(cluster))
             ca_data = tls.ca_data if tls else None
-            file = stack.enter_context(_kubeconfig(options, server.url, ca_data, (*tokens, _ANY_TOKEN)[0]))
+            file = stack.enter_context(_kubeconfig(options, server.url, ca_data, (*tokens, OPEN_TOKEN)[0]))
             gc.freeze()
             gc.set_threshold(*_GARBAGE)
             gc.enable()

@@ -17,6 +17,7 @@ from typing import Any, NoReturn, Self
 import orjson
 
 from fakekube import apply_files, passage
+from fakekube.api.access.authentication import OPEN_TOKEN
 from fakekube.apply_files import Manifest, ManifestError
 from fakekube.client import own_kubeconfig
 from fakekube.client.client import Client
@@ -194,7 +195,7 @@ class Fakekube:
             folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="fakekube-"))
             self.url = server.url
             self._kubeconfig = Path(folder, "kubeconfig")
-            own_kubeconfig.write(self._kubeconfig, server.url, token="fakekube")  # noqa: S106 - nobody checks it
+            own_kubeconfig.write(self._kubeconfig, server.url, token=OPEN_TOKEN)
         return self._kubeconfig
 
     async def kubectl(self, arguments: str | Iterable[str], *, stdin: str = "", check: bool = True) -> str:

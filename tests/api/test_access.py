@@ -5,7 +5,7 @@ import base64
 import orjson
 import pytest
 
-from fakekube.api.access.authentication import ADMIN, Authentication
+from fakekube.api.access.authentication import ADMIN, OPEN_TOKEN, Authentication
 from fakekube.api.apiserver import ApiServer
 from fakekube.clock import ManualClock
 from fakekube.ids import Ids
@@ -171,6 +171,16 @@ async def test_static_tokens_are_reviewed(guarded: ApiServer) -> None:
     assert review["status"]["user"]["username"] == ADMIN.name
     code, empty = await ask(guarded, "POST", TOKEN_REVIEWS, {"spec": {}})
     assert (code, empty["message"]) == (400, "token is required for TokenReview in authentication")
+
+
+async def test_the_token_of_our_kubeconfigs_is_reviewed() -> None:
+    """Where everybody is admin, the token our kubeconfigs show names the admin; others are still nobody's."""
+    server = ApiServer(MemoryStore(), clock=ManualClock(), ids=Ids(7))
+    await server.start()
+    _, review = await ask(server, "POST", TOKEN_REVIEWS, {"spec": {"token": OPEN_TOKEN}})
+    assert review["status"]["user"]["username"] == ADMIN.name
+    _, review = await ask(server, "POST", TOKEN_REVIEWS, {"spec": {"token": "other"}})
+    assert "authenticated" not in review["status"]
 
 
 async def test_impersonation(guarded: ApiServer) -> None:

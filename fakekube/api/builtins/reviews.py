@@ -153,7 +153,7 @@ async def token(call: Call) -> Response:
         raise BadRequest("token is required for TokenReview in authentication")
     error = "token lookup failed"
     try:
-        user = call.authentication.tokens.get(shown) or await Accounts(call.catalog, call.registry).user(
+        user = call.authentication.known(shown) or await Accounts(call.catalog, call.registry).user(
             shown, audiences
         )
     except TokenError as why:
