@@ -140,8 +140,8 @@ def _label_keys(term: Member, path: str) -> Causes:
     ]
 
 
-def spread(items: Sequence[Member], path: str) -> Causes:
-    """`topologySpreadConstraints`."""
+def spread(items: Sequence[Member], path: str, *, strict: bool = True) -> Causes:
+    """`topologySpreadConstraints`; KubeVirt is not `strict`: it looks at the key's form, and names no item's selector."""
     found: Causes = []
     for index, one in enumerate(items):
         at, key, action = f"{path}[{index}]", one.get("topologyKey") or "", one.get("whenUnsatisfiable") or ""
@@ -149,6 +149,8 @@ def spread(items: Sequence[Member], path: str) -> Causes:
             found.append(invalid(f"{at}.maxSkew", one.get("maxSkew") or 0, "must be greater than zero"))
         if not key:
             found.append(required(f"{at}.topologyKey", _EMPTY))
+        elif not strict:
+            found += qualified(key, f"{at}.topologyKey")
         if action not in ("DoNotSchedule", "ScheduleAnyway"):
             found.append(
                 not_supported(f"{at}.whenUnsatisfiable", action, ["DoNotSchedule", "ScheduleAnyway"])
@@ -167,5 +169,6 @@ def spread(items: Sequence[Member], path: str) -> Causes:
                 found.append(invalid(f"{at}.minDomains", fewest, said))
         for member in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             found += one_of(one.get(member), f"{at}.{member}", ("Honor", "Ignore"), missing=None)
-        found += _label_keys(one, at) + label_selector(one.get("labelSelector"), f"{at}.labelSelector")
+        selected = at if strict else path
+        found += _label_keys(one, at) + label_selector(one.get("labelSelector"), f"{selected}.labelSelector")
     return found

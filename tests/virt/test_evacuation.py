@@ -102,6 +102,19 @@ async def test_v213_eviction_moves_the_guest(guest):
     assert ("SuccessfulCreate", f"Created Migration {name(migration)}") in told
 
 
+@pytest.mark.parametrize(("verb", "deed"), [("patch", "marking"), ("get", "getting")])
+async def test_v213_guests_that_cannot_be_marked(guest, verb, deed):
+    """V-213: what keeps KubeVirt from marking a guest keeps its pod, too, and evictions are to be tried again."""
+    await guest.start(strategy="LiveMigrate")
+    faults = guest.cluster.faults
+    faults.add(client="*virt-api", verb=verb, kind="vmi", status=500, message="no", times=None)
+    with pytest.raises(ApiError) as refused:
+        await guest.evict()
+    assert refused.value.code == 429
+    what = "the vmi for eviction" if verb == "patch" else "the vmi"
+    assert f"kubevirt failed {deed} {what}: no" in refused.value.message
+
+
 async def test_v213_marks_while_it_moves(guest):
     """V-213: until the guest has moved it says that it is to leave, and evictions are told so."""
     node = (await guest.start(strategy="LiveMigrate", fate="migration-takes=60s"))["status"]["nodeName"]

@@ -96,9 +96,6 @@ def _arm64(path: str, spec: Spec) -> Iterator[Cause]:
     if loader.get("bios") is not None:
         text = "Arm64 does not support bios boot, please change to uefi boot"
         yield not_supported(text, f"{at}.firmware.bootloader.bios")
-    if loader.get("efi") is not None and loader["efi"].get("secureBoot") is not False:
-        text = "UEFI secure boot is currently not supported on aarch64 Arch"
-        yield not_supported(text, f"{at}.firmware.bootloader.efi.secureboot")
     if (domain.get("cpu") or {}).get("model") not in (None, "", "host-passthrough"):
         text = "currently, host-passthrough is the only model supported on Arm64"
         yield not_supported(text, f"{at}.cpu.model")

@@ -45,6 +45,11 @@ def gated(path: str, spec: Spec, config: ClusterConfig) -> Iterator[Cause]:
     if devices.get("downwardMetrics") is not None and not config.gate("DownwardMetrics"):
         text = "downwardMetrics virtio serial is not allowed: DownwardMetrics feature gate is not enabled"
         yield Cause(text, f"{at}.downwardMetrics")
+    if (spec["domain"].get("memory") or {}).get("reservedOverhead") and not config.gate(
+        "ReservedOverheadMemlock"
+    ):
+        text = "Reserved overhead memlock feature gate is not enabled in kubevirt-config"
+        yield Cause(text, f"{path}.domain.memory.reservedOverhead")
     storage = {
         volume["name"]
         for volume in spec.get("volumes") or ()

@@ -15,7 +15,6 @@ from fakekube.virt.api.settings import Settings
 
 _OVER = ("Succeeded", "Failed")
 _PREFIXES = ("virt-launcher", "hp-volume-")
-_TOO_MANY = 429
 
 
 class Evictions:
@@ -34,7 +33,10 @@ class Evictions:
         pod = await self._client.find(PODS, pod_name, asked.namespace)
         if pod is None:
             return review.allowed()
-        vmi = await self._instance_of(pod, asked.namespace)
+        try:
+            vmi = await self._instance_of(pod, asked.namespace)
+        except ApiError as error:
+            return _too_many(f"kubevirt failed getting the vmi: {error}")
         if vmi is None or _is_over(vmi) or _is_over(pod):  # a launcher the guest has left may go
             return review.allowed()
         return await self._evacuate(vmi, pod, dry_run=asked.dry_run)
@@ -52,15 +54,11 @@ class Evictions:
         if strategy == "None" or (strategy == "LiveMigrateIfPossible" and not migratable):
             return review.allowed()
         if strategy == "LiveMigrate" and not migratable:
-            return review.refused(
-                f"VMI {name} is configured with an eviction strategy but is not live-migratable",
-                _TOO_MANY,
-                "TooManyRequests",
-            )
+            return _too_many(f"VMI {name} is configured with an eviction strategy but is not live-migratable")
         node = dig(vmi, "status", "nodeName")
         text = f'Eviction triggered evacuation of VMI "{namespace}/{name}"'
         if "kubevirt.io/migrationJobUID" in labels(pod) and dig(pod, "spec", "nodeName") != node:
-            return review.refused("Eviction request for target Pod", _TOO_MANY, "TooManyRequests")
+            return _too_many("Eviction request for target Pod")
         if dig(vmi, "status", "evacuationNodeName"):
             text = f"Evacuation in progress: {text}"
         elif not dry_run and node:
@@ -68,8 +66,12 @@ class Evictions:
             try:
                 await self._client.patch(VIRTUAL_MACHINE_INSTANCES, name, namespace, [operation], type="json")
             except ApiError as error:
-                return review.refused_as(error)
-        return review.refused(text, _TOO_MANY, "TooManyRequests")
+                return _too_many(f"kubevirt failed marking the vmi for eviction: {error}")
+        return _too_many(text)
+
+
+def _too_many(text: str) -> Answer:
+    return review.refused(text, 429, "TooManyRequests")
 
 
 def _is_over(obj: Object) -> bool:

@@ -51,7 +51,8 @@ def firmware(path: str, spec: Spec) -> Iterator[Cause]:
         where = f"{path}.firmware.bootloader"
         yield Cause(f"{where} has both EFI and BIOS configured, but they are mutually exclusive.", where)
     yield from _kernel_boot(f"{path}.firmware.kernelBoot", given.get("kernelBoot"))
-    if boots_securely(spec) and not has_smm(spec):
+    sealed = (spec["domain"].get("launchSecurity") or {}).get("tdx") is not None  # which does without SMM
+    if boots_securely(spec) and not has_smm(spec) and not sealed:
         yield Cause(
             f"{path} has EFI SecureBoot enabled. SecureBoot requires SMM, which is currently disabled.", path
         )

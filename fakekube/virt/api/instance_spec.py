@@ -5,7 +5,7 @@ The same checks judge instances, templates of machines and templates of pools; `
 Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters/vmi-create-admitter.go
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from itertools import chain
 from typing import Any
@@ -29,6 +29,7 @@ from fakekube.virt.config import ClusterConfig
 Spec = Mapping[str, Any]
 
 _IO_POLICIES = ("shared", "auto", "supplementalPool")
+_RESERVED_PATHS = ("/var/run/kubevirt", "/var/run/libvirt")
 _FEATURE_POLICIES = (None, "", "force", "require", "optional", "disable", "forbid")
 
 
@@ -39,6 +40,8 @@ def validate(path: str, spec: Spec, config: ClusterConfig) -> list[Cause]:
         *plain,
         *resources.guest_memory_limit(path, spec, live_update=config.live_update),
         *_machine(path, spec, config),
+        *chain.from_iterable(check(path, spec) for check in _BEFORE_PINNING),
+        *resources.cpu_pinning(path, spec, default_architecture=config.default_architecture),
         *chain.from_iterable(check(path, spec) for check in _BEFORE_NETWORK),
         *architectures.foreign(path, spec, config),
         *networks.networks(path, spec, config),
@@ -137,11 +140,27 @@ def _probes(path: str, spec: Spec) -> Iterator[Cause]:
 
 def _volumes_have_disks(path: str, spec: Spec) -> Iterator[Cause]:
     devices = spec["domain"].get("devices") or {}
-    named = {one["name"] for one in (*(devices.get("disks") or ()), *(devices.get("filesystems") or ()))}
+    disks, shared = ({one["name"] for one in devices.get(kind) or ()} for kind in ("disks", "filesystems"))
     for index, volume in enumerate(spec.get("volumes") or ()):
-        if volume.get("memoryDump") is None and volume["name"] not in named:
-            where = f"{path}.domain.volumes[{index}].name"
-            yield Cause(f"{where} '{volume['name']}' not found.", where)
+        own, where = volume["name"], f"{path}.domain.volumes[{index}].name"
+        if volume.get("memoryDump") is None and own not in disks | shared:
+            yield Cause(f"{where} '{own}' not found.", where)
+        if volume.get("containerPath") is not None:
+            yield from _container_path(where, volume, disks, shared)
+
+
+def _container_path(
+    where: str, volume: Spec, disks: Collection[str], shared: Collection[str]
+) -> Iterator[Cause]:
+    """A directory of the launcher is shared as a file system, and it is none of those the launcher needs itself."""
+    own, inside = volume["name"], volume["containerPath"].get("path") or ""
+    if own in disks:
+        yield Cause(f"{where} '{own}' must be mapped to a filesystem, not a disk.", where)
+    if own not in shared:
+        yield Cause(f"{where} '{own}' must have a matching filesystem.", where)
+    for prefix in _RESERVED_PATHS:
+        if inside.startswith(prefix):
+            yield Cause(f"{where} '{own}': path {inside} has the reserved path prefix {prefix}", where)
 
 
 def _affinity(path: str, spec: Spec) -> Iterator[Cause]:
@@ -149,9 +168,8 @@ def _affinity(path: str, spec: Spec) -> Iterator[Cause]:
     if spec.get("affinity") is not None:
         for error in placing.affinity(spec["affinity"], path, strict=False):
             yield Cause(str(error), error.field)
-    for error in placing.spread(
-        spec.get("topologySpreadConstraints") or (), f"{path}.topologySpreadConstraints"
-    ):
+    constraints = spec.get("topologySpreadConstraints") or ()
+    for error in placing.spread(constraints, f"{path}.topologySpreadConstraints", strict=False):
         yield Cause(str(error), error.field)
 
 
@@ -163,11 +181,8 @@ _BEFORE_MACHINE: tuple[Check, ...] = (
     resources.memory_limits,
     resources.hugepages,
 )
+_BEFORE_PINNING: tuple[Check, ...] = (disks.serial_number, firmware.acpi, resources.cpu_amounts)
 _BEFORE_NETWORK: tuple[Check, ...] = (
-    disks.serial_number,
-    firmware.acpi,
-    resources.cpu_amounts,
-    resources.cpu_pinning,
     resources.numa,
     resources.emulator_thread,
     _cpu_features,

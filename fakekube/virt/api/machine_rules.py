@@ -19,6 +19,7 @@ from fakekube.virt.instancetypes import applying, checking
 
 RUNNING_WARNING = "spec.running is deprecated, please use spec.runStrategy instead."
 _TEMPLATE = "spec.template.spec"
+_CPUS = "instancetype.spec.cpu.guest"
 
 
 def validate(
@@ -38,6 +39,7 @@ def validate(
         return machine_spec.validate("spec", vm.get("spec") or {}, config)
     stages: tuple[Callable[[], list[Cause]], ...] = (
         lambda: list(matchers(vm, old)),
+        lambda: [Cause(text, _CPUS)] if (text := checking.uneven(size, preference)) else [],
         lambda: [
             Cause(f"VM field(s) {field} conflicts with selected instance type", field)
             for field in checking.conflicts(_TEMPLATE, vm["spec"]["template"], size)

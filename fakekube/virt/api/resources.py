@@ -56,7 +56,10 @@ def hugepages(path: str, spec: Spec) -> Iterator[Cause]:
     pages = (spec["domain"].get("memory") or {}).get("hugepages")
     if pages is None:
         return
-    size_at, memory_at = f"{path}.domain.hugepages.size", f"{path}.domain.resources.requests.memory"
+    size_at, memory_at = (
+        f"{path}.domain.memory.hugepages.pageSize",
+        f"{path}.domain.resources.requests.memory",
+    )
     size = pages.get("pageSize") or ""
     try:
         page = whole(size) if size else 0
@@ -114,7 +117,7 @@ def cpu_amounts(path: str, spec: Spec) -> Iterator[Cause]:
         yield Cause(f"{request_at} '{request}' is greater than {limit_at} '{limit}'", request_at)
 
 
-def cpu_pinning(path: str, spec: Spec) -> Iterator[Cause]:
+def cpu_pinning(path: str, spec: Spec, *, default_architecture: str) -> Iterator[Cause]:
     """Dedicated CPUs: whole numbers that agree with each other, and memory that does."""
     cpu = _cpu(spec)
     if not cpu.get("dedicatedCpuPlacement"):
@@ -150,7 +153,7 @@ def cpu_pinning(path: str, spec: Spec) -> Iterator[Cause]:
             placement,
         )
     threads = cpu.get("threads") or 0
-    if threads > 1 and spec.get("architecture") == "arm64":
+    if threads > 1 and (spec.get("architecture") or default_architecture) == "arm64":
         where = f"{path}.architecture"
         text = f"threads must not be greater than 1 at {path}.domain.cpu.threads (got {threads}) when {where} is arm64"
         yield Cause(text, where)

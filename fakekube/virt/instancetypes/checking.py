@@ -1,6 +1,6 @@
 """What stands against an instancetype or a preference: fields that the machine decides too, and less than it takes. Pure.
 
-Origin: kubevirt: pkg/instancetype/{apply,conflict,preference/requirements}
+Origin: kubevirt: pkg/instancetype/{apply,conflict,preference/{requirements,validation}}
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +17,9 @@ _SPREAD = {
     "CoresThreads": ("cores", "threads"),
     "SocketsCoresThreads": _PARTS,
 }
+
+_THREADS = 2  # of a core
+_RATIO = "Spec.PreferSpreadSocketToCoreRatio or Spec.CPU.PreferSpreadOptions.Ratio"
 
 
 class Unmet(NamedTuple):
@@ -80,6 +83,22 @@ def _resources(domain: Spec, name: str) -> Iterator[str]:
     for kind in ("requests", "limits"):
         if dig(domain, "resources", kind, name) is not None:
             yield f"domain.resources.{kind}.{name}"
+
+
+def uneven(size: Spec | None, preference: Spec | None) -> str:
+    """What is said of CPUs that cannot be spread as the preference wants it; empty where they can."""
+    if size is None or preference is None or preferred_topology(preference) != "spread":
+        return ""
+    ratio, across = spread(preference)
+    own = int(dig(size, "cpu", "guest") or 0)
+    threads = f"the number of threads per core {ratio if across == 'CoresThreads' else _THREADS}"
+    if across == "CoresThreads":
+        odd, of = own % ratio, threads
+    elif across == "SocketsCoresThreads":
+        odd, of = own % _THREADS or own // _THREADS % ratio, f"{threads} and {_RATIO} of {ratio}"
+    else:
+        odd, of = own % ratio, f"the {_RATIO} of {ratio} provided by the preference"
+    return f"{own} vCPUs provided by the instance type are not divisible by {of}" if odd else ""
 
 
 def unmet(spec: Spec, size: Spec | None, preference: Spec | None) -> Unmet | None:

@@ -17,7 +17,7 @@ _ALPHA = frozenset(
         *("HypervStrictCheck", "VSOCK", "DownwardMetrics", "AlignCPUs", "Root"),
         *("EnableVirtioFsStorageVolumes", "IncrementalBackup", "ObjectGraph", "UtilityVolumes"),
         *("OCIExport", "Plugins", "ContainerPathVolumes", "CrossArchitectureVirtualization"),
-        *("WorkloadEncryptionTDX", "PCINUMAAwareTopology", "PortRangesSpec"),
+        *("WorkloadEncryptionTDX", "PCINUMAAwareTopology", "PortRangesSpec", "ReservedOverheadMemlock"),
     }
 )
 _GONE = "network binding is discontinued since v1.3. Please refer to Kubevirt user guide for alternatives."

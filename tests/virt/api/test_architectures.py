@@ -84,14 +84,6 @@ def test_watchdogs(architecture: str, right: str, text: str) -> None:
             "Arm64 does not support bios boot, please change to uefi boot",
             "spec.domain.firmware.bootloader.bios",
         ),
-        *(
-            (
-                {"firmware": {"bootloader": {"efi": efi}}},
-                "UEFI secure boot is currently not supported on aarch64 Arch",
-                "spec.domain.firmware.bootloader.efi.secureboot",
-            )
-            for efi in ({}, {"secureBoot": True})
-        ),
         (
             {"cpu": {"model": "host-model"}},
             "currently, host-passthrough is the only model supported on Arm64",
@@ -114,10 +106,11 @@ def test_arm(domain: Object, text: str, field: str) -> None:
     assert settings("amd64", **domain) == []
 
 
-def test_right_on_arm() -> None:
-    """EFI without secure boot, the host's CPU, and disks on virtio or SCSI."""
+@pytest.mark.parametrize("efi", [{}, {"secureBoot": True}, {"secureBoot": False}])
+def test_right_on_arm(efi: Object) -> None:
+    """EFI, the host's CPU, and disks on virtio or SCSI."""
     domain = {
-        "firmware": {"bootloader": {"efi": {"secureBoot": False}}},
+        "firmware": {"bootloader": {"efi": efi}},
         "cpu": {"model": "host-passthrough"},
         "devices": {"disks": [{"cdrom": {"bus": "scsi"}}, {"disk": {"bus": ""}}, {"lun": {}}]},
     }

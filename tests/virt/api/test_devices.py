@@ -110,6 +110,15 @@ def test_gates(given: Object, gate: str, text: str, field: str) -> None:
     assert gated(dict.fromkeys(given)) == []
 
 
+def test_reserved_overhead() -> None:
+    """Memory is reserved beside the guest's through a gate."""
+    spec = {"domain": {"memory": {"reservedOverhead": {"addedOverhead": "1Mi"}}}, "evictionStrategy": "None"}
+    text = "Reserved overhead memlock feature gate is not enabled in kubevirt-config"
+    field = "spec.domain.memory.reservedOverhead"
+    assert list(devices.gated("spec", spec, ClusterConfig("amd64"))) == [Cause(text, field)]
+    assert list(devices.gated("spec", spec, opened("ReservedOverheadMemlock"))) == []
+
+
 def test_filesystems() -> None:
     """Storage is shared with a guest through a gate; what configures it needs none."""
     shared = {"filesystems": [{"name": one} for one in ("claim", "data", "config", "gone")]}

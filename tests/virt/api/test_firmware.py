@@ -64,6 +64,15 @@ def test_boot_loaders(loader: Object | None, features: Object | None, found: lis
 
 
 @pytest.mark.parametrize(
+    ("wanted", "found"), [({"tdx": {}}, []), ({"sev": {}}, [(NO_SMM, "d")]), (None, [(NO_SMM, "d")])]
+)
+def test_secure_boot_of_sealed_guests(wanted: Object | None, found: list[tuple[str, str]]) -> None:
+    """Guests sealed by TDX boot securely without SMM, which they cannot have."""
+    domain = {"firmware": {"bootloader": {"efi": {}}}, "launchSecurity": wanted}
+    assert list(firmware.firmware("d", {"domain": domain})) == [Cause(*one) for one in found]
+
+
+@pytest.mark.parametrize(
     ("boot", "found"),
     [
         (None, []),

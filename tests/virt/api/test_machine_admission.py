@@ -12,7 +12,8 @@ from fakekube.machinery.resources import (
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
 )
-from fakekube.virt.api import machine_rules
+from fakekube.virt.api import instance_spec, machine_rules, resources
+from fakekube.virt.causes import Cause
 from fakekube.virt.config import ClusterConfig
 
 NS = "default"
@@ -326,6 +327,116 @@ def test_v042_instancetype_conflict():
         "VM field(s) spec.template.spec.domain.cpu.cores conflicts with selected instance type",
         "VM field(s) spec.template.spec.domain.memory.guest conflicts with selected instance type",
     ]
+
+
+RATIO = "Spec.PreferSpreadSocketToCoreRatio or Spec.CPU.PreferSpreadOptions.Ratio"
+
+
+@pytest.mark.parametrize("topology", ["spread", "preferSpread"])
+@pytest.mark.parametrize(
+    ("guest", "preference", "by"),
+    [
+        (3, {}, f"the {RATIO} of 2 provided by the preference"),
+        (2, {"preferSpreadSocketToCoreRatio": 3}, f"the {RATIO} of 3 provided by the preference"),
+        (4, {"preferSpreadSocketToCoreRatio": 3}, f"the {RATIO} of 3 provided by the preference"),
+        (4, {"cpu": {"spreadOptions": {"ratio": 3}}}, f"the {RATIO} of 3 provided by the preference"),
+        (3, {"cpu": {"spreadOptions": {"across": "CoresThreads"}}}, "the number of threads per core 2"),
+        (5, {"cpu": {"spreadOptions": {"across": "CoresThreads"}}}, "the number of threads per core 2"),
+        (
+            5,
+            {"cpu": {"spreadOptions": {"across": "SocketsCoresThreads"}}},
+            f"the number of threads per core 2 and {RATIO} of 2",
+        ),
+        (
+            6,
+            {"cpu": {"spreadOptions": {"across": "SocketsCoresThreads", "ratio": 4}}},
+            f"the number of threads per core 2 and {RATIO} of 4",
+        ),
+        (4, {}, None),
+        (6, {"preferSpreadSocketToCoreRatio": 3}, None),
+        (6, {"cpu": {"spreadOptions": {"across": "CoresThreads"}}}, None),
+        (8, {"cpu": {"spreadOptions": {"across": "SocketsCoresThreads"}}}, None),
+    ],
+)
+def test_cpus_that_cannot_be_spread(topology, guest, preference, by):
+    """An instancetype's CPUs divide as the preference spreads them, or the machine is refused."""
+    wanted = {**preference, "cpu": {**preference.get("cpu", {}), "preferredCPUTopology": topology}}
+    size = {"cpu": {"guest": guest}, "memory": {"guest": "1Gi"}}
+    vm = machine(instancetype={"name": "s"}, preference={"name": "p"}, template=template({"memory": None}))
+    del vm["spec"]["template"]["spec"]["domain"]["memory"]
+    found = machine_rules.validate(vm, None, CONFIG, size=size, preference=wanted)
+    text = f"{guest} vCPUs provided by the instance type are not divisible by {by}"
+    assert found == ([Cause(text, "instancetype.spec.cpu.guest")] if by else [])
+    assert machine_rules.validate(vm, None, CONFIG, preference=wanted) == []
+
+
+@pytest.mark.parametrize(
+    ("constraint", "found"),
+    [
+        (
+            {"topologyKey": "hostname=host1"},
+            'topologySpreadConstraints[0].topologyKey: Invalid value: "hostname=host1": name part must consist of',
+        ),
+        ({"topologyKey": ""}, "topologySpreadConstraints[0].topologyKey: Required value: can not be empty"),
+        (
+            {"labelSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}},
+            (
+                "topologySpreadConstraints.labelSelector.matchExpressions[0].values: Required value: "
+                "must be specified when `operator` is 'In' or 'NotIn'"
+            ),
+        ),
+        ({}, None),
+    ],
+)
+def test_spreading(constraint, found):
+    """Where guests are spread over is a label's name, and which guests, a selector that says what it compares with."""
+    one = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule", **constraint}
+    said = messages(template=template(topologySpreadConstraints=[one]))
+    assert [text[: len("spec.template.spec.") + len(found or "")] for text in said] == (
+        [f"spec.template.spec.{found}"] if found else []
+    )
+
+
+@pytest.mark.parametrize("own", ["", "arm64", "amd64"])
+@pytest.mark.parametrize("default", ["arm64", "amd64"])
+def test_threads_on_arm(own, default):
+    """CPUs of its own have no threads on Arm, be it the guest's architecture or, where it has none, the cluster's."""
+    cpu = {"cores": 1, "threads": 2, "dedicatedCpuPlacement": True}
+    spec = {"domain": {"devices": {}, "cpu": cpu}, **({"architecture": own} if own else {})}
+    found = [cause.field for cause in resources.cpu_pinning("spec", spec, default_architecture=default)]
+    assert ("spec.architecture" in found) == ((own or default) == "arm64")
+
+
+@pytest.mark.parametrize(
+    ("devices", "inside", "said"),
+    [
+        ({"filesystems": [{"name": "v", "virtiofs": {}}]}, "/var/run/secrets", []),
+        (
+            {"disks": [{"name": "v"}]},
+            "/data",
+            ["must be mapped to a filesystem, not a disk", "must have a matching filesystem"],
+        ),
+        ({}, "/data", ["not found.", "must have a matching filesystem"]),
+        *(
+            ({"filesystems": [{"name": "v", "virtiofs": {}}]}, inside, [f"reserved path prefix {prefix}"])
+            for inside, prefix in (
+                ("/var/run/kubevirt/a", "/var/run/kubevirt"),
+                ("/var/run/kubevirt-private", "/var/run/kubevirt"),
+                ("/var/run/libvirt", "/var/run/libvirt"),
+            )
+        ),
+    ],
+)
+def test_container_paths(devices, inside, said):
+    """What is shared from the launcher is a file system, and not a directory the launcher needs itself."""
+    memory = {"guest": "1Gi"}
+    spec = {
+        "domain": {"devices": devices, "memory": memory},
+        "volumes": [{"name": "v", "containerPath": {"path": inside}}],
+    }
+    found = [cause.message for cause in instance_spec.validate_instance("spec", spec)]
+    assert len(found) == len(said)
+    assert all(part in text for part, text in zip(said, found, strict=True))
 
 
 def test_matchers_are_named_or_inferred():

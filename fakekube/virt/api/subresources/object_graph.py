@@ -27,6 +27,7 @@ _TYPES: Mapping[str, tuple[str, str]] = {  # kind → its group, and what kind o
     "VirtualMachinePreference": ("instancetype.kubevirt.io", "config"),
     "VirtualMachineClusterPreference": ("instancetype.kubevirt.io", "config"),
     "NetworkAttachmentDefinition": (_NETWORK, "network"),
+    "ServiceAccount": ("", "network"),
 }
 _MATCHED = {  # member of a machine's spec → kind it names unless told otherwise, and where its revision is kept
     "instancetype": ("VirtualMachineClusterInstancetype", "instancetypeRef"),
@@ -131,6 +132,8 @@ def _of_volume(volume: Obj, space: str) -> Iterator[Object]:
         yield _node("ConfigMap", source["name"], space)
     elif source := volume.get("secret") or {}:
         yield _node("Secret", source["secretName"], space)
+    elif source := volume.get("serviceAccount") or {}:
+        yield _node("ServiceAccount", source["serviceAccountName"], space)
     elif source := volume.get("cloudInitNoCloud") or volume.get("cloudInitConfigDrive") or {}:
         for member in ("secretRef", "networkDataSecretRef"):
             if secret := dig(source, member, "name"):
