@@ -37,8 +37,16 @@ class Refused(AssertionError):
 class Suite:
     """A client like the specs' own."""
 
-    def __init__(self, cluster: Cluster, url: str, session: aiohttp.ClientSession) -> None:
-        self.cluster, self.url, self._session = cluster, url, session
+    def __init__(
+        self, cluster: Cluster, url: str, session: aiohttp.ClientSession, token: str | None = None
+    ) -> None:
+        self.cluster, self.url, self._session, self._token = cluster, url, session, token
+
+    async def as_component(self, component: str) -> "Suite":
+        """A client with the token of the service account one of KubeVirt's components runs under."""
+        account = f"/api/v1/namespaces/kubevirt/serviceaccounts/kubevirt-{component}"
+        made = await self.create(f"{account}/token", {"spec": {"expirationSeconds": 86_400}})
+        return Suite(self.cluster, self.url, self._session, made["status"]["token"])
 
     async def call(
         self,
@@ -52,6 +60,8 @@ class Suite:
     ) -> tuple[int, Any]:
         """One request and its answer, decoded where it is JSON. `content` may be empty: Go says nothing of raw bytes."""
         headers = {"Accept": accept, "User-Agent": _AGENT}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         if data is not None and content:
             headers["Content-Type"] = content

@@ -31,12 +31,13 @@ SPEC: Object = {
 
 @pytest.fixture
 async def suite(suite_of: Make) -> Suite:
-    return await suite_of(without=WITHOUT, service_accounts=True)
+    return await suite_of(without=WITHOUT, service_accounts=True, rbac=True)
 
 
 @pytest.fixture
 async def go(suite: Suite) -> VirtController:
-    return await VirtController.at(suite)
+    """Under the account virt-controller runs under, which may do what its roles allow."""
+    return await VirtController.at(await suite.as_component("controller"))
 
 
 async def running(go: VirtController, spec: Object = SPEC, grace: int = 0) -> Object:
@@ -95,11 +96,11 @@ async def test_what_is_read_can_be_tested(go: VirtController) -> None:
     assert stored["status"]["migrationState"]["completed"]
 
 
-async def test_a_guest_is_paused(go: VirtController) -> None:
+async def test_a_guest_is_paused(suite: Suite, go: VirtController) -> None:
     """The gate of the pod follows the guest, and with it readiness."""
     await running(go)
     for verb, ready in (("pause", "False"), ("unpause", "True")):
-        status, said = await go.suite.call("PUT", f"{SUBRESOURCES}/{verb}", {})
+        status, said = await suite.call("PUT", f"{SUBRESOURCES}/{verb}", {})
         assert status == 200, said
         await go.work()
         vmi = await go.vmi()
@@ -132,7 +133,7 @@ async def entry(go: VirtController, name: str) -> Object | None:
     return next((one for one in listed if one["name"] == name), None)
 
 
-async def test_volumes_are_plugged_in_and_out(go: VirtController) -> None:
+async def test_volumes_are_plugged_in_and_out(suite: Suite, go: VirtController) -> None:
     """The pod that brings a claim is known by its number of volumes, the token of its account among them; it goes once the
     node says that the volume is unmounted, which it does unasked."""
     await running(go)
@@ -156,7 +157,7 @@ async def test_volumes_are_plugged_in_and_out(go: VirtController) -> None:
         await go.work()
         assert await entry(go, own) is None
     assert not await go.suite.items(PODS, "kubevirt.io=hotplug-disk")
-    told = await go.suite.items(
+    told = await suite.items(
         f"/api/v1/namespaces/{NS}/events", fieldSelector="reason=VolumeUnMountedFromPod"
     )
     assert len(told) == 2

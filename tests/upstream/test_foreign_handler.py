@@ -38,10 +38,11 @@ VM: Object = {
 
 
 class Handler:
-    """The virt-handlers of all nodes, and the launchers they speak to. They write whole instances, of Go's types."""
+    """The virt-handlers of all nodes, and the launchers they speak to. They write whole instances, of Go's types, under their
+    account (`own`), which may do what its roles allow."""
 
-    def __init__(self, suite: Suite, types: Types) -> None:
-        self.suite, self.types, self.path = suite, types, f"{VMIS}/vm"
+    def __init__(self, suite: Suite, own: Suite, types: Types) -> None:
+        self.suite, self.own, self.types, self.path = suite, own, types, f"{VMIS}/vm"
 
     @property
     def now(self) -> str:
@@ -55,13 +56,13 @@ class Handler:
             f"{one}.node.kubevirt.io/Skylake": "true" for one in ("host-model-cpu", "cpu-model-migration")
         }
         meta = {"labels": marks, "annotations": {"kubevirt.io/heartbeat": self.now}}
-        await self.suite.patch(f"{NODES}/{node}", {"metadata": meta}, STRATEGIC)
+        await self.own.patch(f"{NODES}/{node}", {"metadata": meta}, STRATEGIC)
         offers = {"status": {"capacity": DEVICES, "allocatable": DEVICES}}
         await self.suite.patch(f"{NODES}/{node}/status", offers, STRATEGIC)
 
     async def mine(self, node: str, label: str = "kubevirt.io/nodeName") -> Object | None:
         """The instance, as far as the node's informers know it."""
-        found = await self.suite.items(VMIS, f"{label} in ({node})")
+        found = await self.own.items(VMIS, f"{label} in ({node})")
         return self.types.again("virtualmachineinstances", "v1", found[0]) if found else None
 
     async def write(
@@ -70,7 +71,7 @@ class Handler:
         vmi = await self.mine(node, label)
         assert vmi is not None
         change(vmi)
-        made: Object = await self.suite._done("PUT", self.path, vmi)
+        made: Object = await self.own._done("PUT", self.path, vmi)
         await self.suite.cluster.advance(2)
         return made
 
@@ -107,8 +108,9 @@ class Handler:
 
 @pytest.fixture
 async def handler(suite_of: Make) -> Handler:
-    suite = await suite_of(without=("virt-handler",))
-    made = Handler(suite, await Types.of(suite))
+    suite = await suite_of(without=("virt-handler",), rbac=True)
+    own = await suite.as_component("handler")
+    made = Handler(suite, own, await Types.of(own))
     for node in ("node01", "node02"):
         await made.join(node)
     return made

@@ -1,15 +1,25 @@
-"""What else an installation consists of, as data: namespaces, accounts, services.
+"""What else an installation consists of, as data: namespaces, accounts with what they may do (`rules.json`), services.
 
-Origin: kubevirt: pkg/virt-operator/resource/generate/components, cdi: pkg/operator/resources
+Origin: kubevirt: pkg/virt-operator/resource/generate/{components,rbac}, cdi: pkg/operator/resources
 """
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import orjson
+
+from fakekube.machinery.objects import Obj
 from fakekube.machinery.wire import Object
+from fakekube.virt.config import ClusterConfig
+from fakekube.virt.operator import roles
 
 REGISTRY = "quay.io/kubevirt"
 CDI_REGISTRY = "quay.io/kubevirt"
-ACCOUNTS = ("operator", "apiserver", "controller", "handler", "exportproxy", "synchronization-controller")
+ACCOUNTS = ("apiserver", "controller", "handler", "exportproxy", "synchronization-controller")
+_OPERATOR = "operator"
+_RULES = Path(__file__).parent / "rules.json"
+_RBAC = "rbac.authorization.k8s.io"
 
 _MONITORED = {"openshift.io/cluster-monitoring": "true"}
 
@@ -37,8 +47,64 @@ def priority_class() -> Object:
     }
 
 
-def accounts(namespace: str) -> list[Object]:
-    return [_core("ServiceAccount", f"kubevirt-{name}", namespace, {"kubevirt.io": ""}) for name in ACCOUNTS]
+def accounts(space: str, kubevirt: Obj) -> list[Object]:
+    """Those of components, as a KubeVirt object wants them, but for virt-operator's, with their roles."""
+    config = ClusterConfig(raw=kubevirt["spec"].get("configuration") or {})
+    rules = _rules()
+    if config.gate("ExternalNetResourceInjection"):
+        rules["controller"]["ClusterRole"].pop()  # somebody else looks at networks
+    delegator = "system:auth-delegator"
+    return [
+        *(one for own in ACCOUNTS for one in _account(own, rules[own], space)),
+        _bound("ClusterRole", delegator, "apiserver", space, "kubevirt-apiserver-auth-delegator"),
+    ]
+
+
+def installer(space: str) -> list[Object]:
+    """What whoever installs virt-operator makes for it: nobody can grant what he may not do himself. Who is admin may install
+    KubeVirt."""
+    rules = _rules()
+    own = rules[_OPERATOR]
+    for kind, granted in own.items():
+        granted += [rule for one in ACCOUNTS for rule in rules[one][kind]]
+    own["ClusterRole"] += [rule for role in roles.roles() for rule in role.get("rules", ())]
+    for group, reviews in (("authentication", "tokenreviews"), ("authorization", "subjectaccessreviews")):
+        own["ClusterRole"].append(
+            {"apiGroups": [f"{group}.k8s.io"], "resources": [reviews], "verbs": ["create"]}
+        )
+    return [
+        *_account(_OPERATOR, own, space, joined="kubevirt-operator-rolebinding"),
+        roles.for_installers(),
+    ]
+
+
+def _rules() -> dict[str, dict[str, list[Object]]]:
+    """Those of each account's ClusterRole and Role."""
+    found: dict[str, dict[str, list[Object]]] = orjson.loads(_RULES.read_bytes())
+    return found
+
+
+def _account(own: str, rules: Mapping[str, list[Object]], space: str, *, joined: str = "") -> list[Object]:
+    """An account, and what binds it to its roles, everywhere and in its own namespace."""
+    title = f"kubevirt-{own}"
+    found = [_core("ServiceAccount", title, space, {"kubevirt.io": ""})]
+    for kind, granted in rules.items():
+        found.append({**_rights(kind, title, space), "rules": granted})
+        found.append(_bound(kind, title, own, space, joined if kind == "Role" else ""))
+    return found
+
+
+def _bound(kind: str, role: str, own: str, space: str, title: str = "") -> Object:
+    return {
+        **_rights(f"{kind}Binding", title or role, space),
+        "roleRef": {"apiGroup": _RBAC, "kind": kind, "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": f"kubevirt-{own}", "namespace": space}],
+    }
+
+
+def _rights(kind: str, name: str, space: str) -> Object:
+    where = "" if kind.startswith("Cluster") else space
+    return {**_core(kind, name, where, {"kubevirt.io": ""}), "apiVersion": f"{_RBAC}/v1"}
 
 
 def services(kubevirt: str) -> list[Object]:

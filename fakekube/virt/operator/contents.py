@@ -59,6 +59,8 @@ RESOURCES: dict[str, Resource] = {
         Resource(
             "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
         ),
+        Resource("rbac.authorization.k8s.io", "v1", "roles", "Role"),
+        Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding"),
         CDIS,
         CDI_CONFIGS,
         API_SERVICES,
@@ -85,6 +87,7 @@ def manifests(
     return [
         *components.namespaces(NAMESPACE, CDI_NAMESPACE),
         *definitions(release, present),
+        *components.installer(NAMESPACE),
         *kept(webhook=False, release=release, signed=signed),
         *certified(release),
         *components.cdi_services(CDI_NAMESPACE),
@@ -111,7 +114,7 @@ def kept(
     spec = kubevirt["spec"]
     objs = [
         components.priority_class(),
-        *components.accounts(NAMESPACE),
+        *components.accounts(NAMESPACE, kubevirt),
         *roles.following(kubevirt),
         *(customizing.applied(one, spec) for one in components.services(NAMESPACE)),
     ]

@@ -73,6 +73,13 @@ def roles(*, aggregated: bool = True) -> list[Object]:
     ]
 
 
+def for_installers() -> Object:
+    """Who is admin may install KubeVirt. It is made with virt-operator, not by it."""
+    labels = {"operator.kubevirt.io": "", f"{_RBAC}/aggregate-to-admin": "true"}
+    role = _role("kubevirt.io:operator", [_rule("kubevirt.io", ["kubevirts"], *_ALL)])
+    return {**role, "metadata": {"name": "kubevirt.io:operator", "labels": labels}}
+
+
 def following(kubevirt: Obj) -> list[Object]:
     """The roles as a KubeVirt object wants them joined to Kubernetes' own."""
     configuration = kubevirt["spec"].get("configuration") or {}
