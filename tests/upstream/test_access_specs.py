@@ -1,6 +1,6 @@
 """Upstream's specs of access: who is admin, editor or viewer of a namespace, and who is nobody there, may do what.
 
-Origin: kubevirt: tests/access_test.go, tests/compute/subresources/rbac.go
+Origin: kubevirt: tests/access_test.go, tests/compute/subresources/rbac.go, pkg/virt-operator/resource/generate/rbac
 """
 
 import base64
@@ -58,19 +58,29 @@ class Judge:
     """Asks whether somebody may, as the specs do."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._client = cluster.client()
+        self._cluster, self._client = cluster, cluster.client()
+
+    async def bind(self, who: str, role: str) -> None:
+        await self._cluster.apply([binding(who, role)])
 
     async def may(
-        self, who: str, group: str, resource: str, subresource: str = "", space: str = NS
+        self,
+        who: str,
+        group: str,
+        resource: str,
+        subresource: str = "",
+        space: str = NS,
+        home: str = NS,
+        name: str = "",
     ) -> set[str]:
-        """The verbs somebody may use. `who` is an account of the namespace."""
+        """The verbs somebody may use. `who` is an account of the namespace `home`."""
         found = set()
         for verb in VERBS:
             asked = {"verb": verb, "group": group, "version": "v1", "resource": resource}
-            asked |= {"subresource": subresource, "namespace": space}
-            groups = ["system:serviceaccounts", f"system:serviceaccounts:{NS}", "system:authenticated"]
+            asked |= {"subresource": subresource, "namespace": space, "name": name}
+            groups = ["system:serviceaccounts", f"system:serviceaccounts:{home}", "system:authenticated"]
             spec = {
-                "user": f"system:serviceaccount:{NS}:{who}",
+                "user": f"system:serviceaccount:{home}:{who}",
                 "groups": groups,
                 "resourceAttributes": asked,
             }
@@ -123,6 +133,59 @@ async def test_what_everybody_sees(judge: Judge) -> None:
         assert await judge.may(who, "instancetype.kubevirt.io", one, space="") == READ
     assert await judge.may(who, "kubevirt.io", "kubevirts", space="") == {"get", "list"}
     assert await judge.may(who, "subresources.kubevirt.io", "version", space="") == {"get", "list"}
+
+
+EVERYTHING = READ | {"create", "update", "delete", "patch"}
+COMPONENTS: list[tuple[str, str, str, str, set[str]]] = [
+    ("controller", "", "pods", "", EVERYTHING),
+    ("controller", "", "pods", "status", {"patch"}),
+    ("controller", "", "pods", "eviction", {"create"}),
+    ("controller", "", "secrets", "", {"create"}),
+    ("controller", "", "events", "", {"create", "update", "patch"}),
+    ("controller", "apps", "deployments", "", set()),
+    ("controller", "kubevirt.io", "virtualmachineinstances", "", ALL),
+    ("controller", "subresources.kubevirt.io", "virtualmachineinstances", "addvolume", {"update"}),
+    ("controller", "subresources.kubevirt.io", "virtualmachineinstances", "pause", set()),
+    ("controller", "k8s.cni.cncf.io", "network-attachment-definitions", "", {"get"}),
+    ("handler", "kubevirt.io", "virtualmachineinstances", "", {"list", "watch", "update"}),
+    ("handler", "kubevirt.io", "virtualmachines", "", set()),
+    ("handler", "", "pods", "", set()),
+    ("handler", "", "nodes", "", READ | {"patch"}),
+    ("apiserver", "kubevirt.io", "virtualmachines", "", READ | {"update", "patch"}),
+    ("apiserver", "authorization.k8s.io", "subjectaccessreviews", "", {"create"}),
+    ("exportproxy", "export.kubevirt.io", "virtualmachineexports", "", READ),
+    ("synchronization-controller", "kubevirt.io", "virtualmachineinstancemigrations", "", READ),
+    ("operator", "apps", "deployments", "", READ | {"create", "delete", "patch"}),
+    ("operator", "", "secrets", "", {"create"}),
+]
+
+
+async def test_what_components_may(judge: Judge) -> None:
+    """Each of KubeVirt's accounts may do what its ClusterRole says, anywhere, and nothing else."""
+    for own, group, resource, subresource, verbs in COMPONENTS:
+        found = await judge.may(f"kubevirt-{own}", group, resource, subresource, home="kubevirt")
+        assert found == verbs, (own, resource, subresource)
+
+
+async def test_what_components_may_at_home(judge: Judge) -> None:
+    """In KubeVirt's namespace they may see who leads, and the secrets and certificates that are theirs to see."""
+    leases = "coordination.k8s.io", "leases"
+    for own in ("controller", "operator", "synchronization-controller"):
+        assert await judge.may(f"kubevirt-{own}", *leases, space="kubevirt", home="kubevirt") == EVERYTHING
+        assert await judge.may(f"kubevirt-{own}", *leases, home="kubevirt") == set()
+    seen = await judge.may("kubevirt-controller", "", "secrets", space="kubevirt", home="kubevirt")
+    assert seen == READ | {"create"}
+    for name, verbs in (("kubevirt-ca", READ | {"create", "patch", "delete"}), ("other", {"create"})):
+        home = {"space": "kubevirt", "home": "kubevirt", "name": name}
+        expected = verbs | READ if name == "other" else verbs  # virt-controller's, too, are its to grant
+        assert await judge.may("kubevirt-operator", "", "secrets", **home) == expected
+
+
+async def test_what_installers_may(judge: Judge) -> None:
+    """Who is admin of everything may install KubeVirt: the role joins Kubernetes' own."""
+    await judge.bind("installer", "admin")
+    assert await judge.may("installer", "kubevirt.io", "kubevirts") == ALL
+    assert await judge.may("edit", "kubevirt.io", "kubevirts") == {"get", "list"}
 
 
 RIGHTS: list[tuple[list[tuple[str, str]], str, set[str]]] = [

@@ -19,6 +19,7 @@ from tests.upstream.guests import KUBEVIRT, configure
 
 INSTALLED = "/api/v1/namespaces/kubevirt"
 APPS = "/apis/apps/v1/namespaces/kubevirt"
+SPACED = "/apis/rbac.authorization.k8s.io/v1/namespaces/kubevirt"
 BUDGETS = "/apis/policy/v1/namespaces/kubevirt/poddisruptionbudgets"
 CORE = ("virt-api", "virt-controller")
 ROTATION = {
@@ -567,7 +568,12 @@ async def test_role_aggregation(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [API, ADMIN, INSTANCES, f"{INSTALLED}/serviceaccounts/kubevirt-controller"], ids=named
+    "path",
+    [
+        *(API, ADMIN, INSTANCES, f"{INSTALLED}/serviceaccounts/kubevirt-controller"),
+        *(f"{SPACED}/{one}/kubevirt-controller" for one in ("roles", "rolebindings")),
+    ],
+    ids=named,
 )
 async def test_deleted_objects_come_back(suite: Suite, path: str) -> None:
     """Services, roles, definitions, accounts: whatever is installed is there again, as it was."""

@@ -9,9 +9,8 @@ from typing import Any
 
 import orjson
 
-from fakekube.machinery.objects import Obj
+from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.wire import Object
-from fakekube.virt.config import ClusterConfig
 from fakekube.virt.operator import roles
 
 REGISTRY = "quay.io/kubevirt"
@@ -49,9 +48,9 @@ def priority_class() -> Object:
 
 def accounts(space: str, kubevirt: Obj) -> list[Object]:
     """Those of components, as a KubeVirt object wants them, but for virt-operator's, with their roles."""
-    config = ClusterConfig(raw=kubevirt["spec"].get("configuration") or {})
     rules = _rules()
-    if config.gate("ExternalNetResourceInjection"):
+    listed = dig(kubevirt["spec"], "configuration", "developerConfiguration", "featureGates", default=())
+    if "ExternalNetResourceInjection" in listed:  # that it is open by itself does not count here
         rules["controller"]["ClusterRole"].pop()  # somebody else looks at networks
     delegator = "system:auth-delegator"
     return [
