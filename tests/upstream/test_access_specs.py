@@ -69,6 +69,7 @@ class Judge:
         group: str,
         resource: str,
         subresource: str = "",
+        *,
         space: str = NS,
         home: str = NS,
         name: str = "",
