@@ -157,9 +157,7 @@ async def test_volumes_are_plugged_in_and_out(suite: Suite, go: VirtController) 
         await go.work()
         assert await entry(go, own) is None
     assert not await go.suite.items(PODS, "kubevirt.io=hotplug-disk")
-    told = await suite.items(
-        f"/api/v1/namespaces/{NS}/events", fieldSelector="reason=VolumeUnMountedFromPod"
-    )
+    told = await suite.items(f"/api/v1/namespaces/{NS}/events", fieldSelector="reason=VolumeUnMountedFromPod")
     assert len(told) == 2
 
 
