@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from urllib.parse import parse_qs
 
 from fakekube.api import request_info
+from fakekube.api.options import boolean, parse_query
 from fakekube.machinery.wire import Request
 
 WRITES = ("create", "update", "patch", "delete", "deletecollection")
@@ -53,7 +53,7 @@ def seen(request: Request) -> Seen:
     """Read a request; what is no resource path (discovery, health) has no `resource`."""
     info = request_info.parse(request.method, request.path)
     verb = info.verb
-    if verb == "list" and (info.watch or ("watch=" in request.query and _watches(request.query))):
+    if verb == "list" and (info.watch or ("watch" in request.query and _watches(request.query))):
         verb = "watch"
     return Seen(
         verb,
@@ -69,7 +69,7 @@ def seen(request: Request) -> Seen:
 
 @lru_cache(maxsize=1024)
 def _watches(query: str) -> bool:
-    return parse_qs(query).get("watch", [""])[-1] in ("true", "1")
+    return boolean(parse_query(query), "watch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

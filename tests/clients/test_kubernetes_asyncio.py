@@ -66,3 +66,30 @@ async def test_patch_and_conflict(core: kubernetes_asyncio.client.CoreV1Api) -> 
     with pytest.raises(kubernetes_asyncio.client.ApiException) as refused:
         await core.replace_namespaced_config_map("asyncio-p", SPACE, old)
     assert refused.value.status == 409
+
+
+async def test_streams_into_a_pod(core: kubernetes_asyncio.client.CoreV1Api) -> None:
+    """A command's output comes back; a shell that is typed to tells how it ended; a log is followed to the pod's end."""
+    container = {"name": "c", "image": "example.com/x:1"}
+    await core.create_namespaced_pod(
+        SPACE, {"metadata": {"name": "asyncio"}, "spec": {"containers": [container]}}
+    )
+    async with kubernetes_asyncio.watch.Watch() as watch:
+        pods = watch.stream(core.list_namespaced_pod, SPACE, field_selector="metadata.name=asyncio")
+        async for event in pods:
+            if event["object"].status.phase == "Running":
+                break
+    configuration = core.api_client.configuration
+    async with kubernetes_asyncio.stream.WsApiClient(configuration) as client:
+        run = kubernetes_asyncio.client.CoreV1Api(client).connect_get_namespaced_pod_exec
+        assert await run("asyncio", SPACE, command=["echo", "hi"], stdout=True) == "hi\n"
+        asked = {"command": ["sh"], "stdin": True, "stdout": True, "stderr": True}
+        async with await run("asyncio", SPACE, _preload_content=False, **asked) as socket:
+            await socket.send_bytes(b"\0echo one\nexit 2\n")
+            said = [message.data async for message in socket]
+    assert said[:2] == [b"\x01", b"\x01one\n"]
+    assert b"exit status 2" in said[2]
+    log = await core.read_namespaced_pod_log("asyncio", SPACE, follow=True, _preload_content=False)
+    assert await log.content.readline() == b"c: started example.com/x:1\n"
+    await core.delete_namespaced_pod("asyncio", SPACE)
+    assert await log.content.read() == b"c: finished\n"

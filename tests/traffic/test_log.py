@@ -8,7 +8,7 @@ from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import CONFIG_MAPS
 from fakekube.machinery.wire import Request, Response
 from fakekube.traffic.log import RequestLog, contains
-from fakekube.traffic.seen import BadPattern
+from fakekube.traffic.seen import BadPattern, seen
 
 
 @pytest.fixture
@@ -96,3 +96,15 @@ async def test_large_requests_are_forgotten_sooner(cluster):
 def test_containing_compares_what_is_given(part, inside):
     """Members that are not mentioned may be anything; lists have to agree item by item."""
     assert contains({"a": {"b": 1, "c": 2}, "l": [1, {"x": 2, "y": 3}]}, part) is inside
+
+
+@pytest.mark.parametrize(
+    ("query", "verb"),
+    [
+        ("watch=true", "watch"), ("watch=True", "watch"), ("watch=1", "watch"), ("watch", "watch"), ("watch=", "watch"),
+        ("watch=False", "list"), ("watch=0", "list"), ("limit=1", "list"), ("", "list"),
+    ],
+)  # fmt: skip
+def test_what_counts_as_a_watch(query, verb):
+    """A watch is what the server takes for one, however its client writes `true`: Python's write `True`."""
+    assert seen(Request("GET", "/api/v1/pods", query)).verb == verb

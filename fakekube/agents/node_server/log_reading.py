@@ -22,7 +22,9 @@ def first(query: Query, name: str) -> str:
 
 
 def true(query: Query, name: str) -> bool:
-    return first(query, name) in ("true", "1")
+    """Go's conversion: present and neither `false` nor `0`. Python's clients write `True`."""
+    values = query.get(name)
+    return values is not None and values[0].lower() not in ("false", "0")
 
 
 def is_running(pod: Object, container: str) -> bool:
@@ -42,7 +44,7 @@ class LogReading:
         options = self._options(query)
         found = await self._lines(pod, container, previous=options.previous)
         body = logs.text_of(logs.chosen(found, options), options)
-        if first(query, "follow") != "true" or options.previous:
+        if not true(query, "follow") or options.previous:
             return Response(200, body, "text/plain")
         stream = self._follow(pod, container, options, body, len(found))
         return Response(200, content_type="text/plain", stream=stream)
@@ -79,8 +81,8 @@ class LogReading:
             tail=int(tail) if tail else None,
             limit=int(limit) if limit else None,
             since=since,
-            timestamps=first(query, "timestamps") == "true",
-            previous=first(query, "previous") == "true",
+            timestamps=true(query, "timestamps"),
+            previous=true(query, "previous"),
         )
 
     async def _follow(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from fakekube.api.options import Query, first, integer
+from fakekube.api.options import Query, boolean, first, integer
 from fakekube.api.registry import codec
 from fakekube.api.verbs.call import Call
 from fakekube.machinery.errors import ApiError, BadRequest, InternalError, invalid
@@ -39,7 +39,7 @@ async def log(call: Call) -> Response:
     if not state or "waiting" in state:
         why = (state.get("waiting") or {}).get("reason") or "ContainerCreating"
         raise BadRequest(f'container "{name}" in pod "{call.info.name}" is waiting to start: {why}')
-    if first(call.query, "previous") == "true" and "terminated" not in _state(pod, name, "lastState"):
+    if boolean(call.query, "previous") and "terminated" not in _state(pod, name, "lastState"):
         raise BadRequest(f'previous terminated container "{name}" in pod "{call.info.name}" not found')
     kubelet = call.services.find(*KUBELET)
     if kubelet is None:

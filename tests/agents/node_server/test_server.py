@@ -127,6 +127,25 @@ async def test_following_a_log(pod):
         await anext(stream)
 
 
+async def test_flags(pod):
+    """A flag is set unless it is `false` or `0`: Python's clients write `True`."""
+    answer = await pod.client.request("GET", pod.path("log"), query="follow=True&tailLines=1")
+    assert answer.stream is not None
+    await answer.stream.aclose()
+    assert (await pod.log("timestamps=True&follow=False")).startswith(
+        "2026-01-01T00:00:00.000000000Z c: started"
+    )
+    with pytest.raises(ApiError, match='previous terminated container "c" in pod "p" not found'):
+        await pod.log("previous=True")
+    upgrade = await pod.open("exec", "command=cat&stdin=True&stdout=True&stderr=0")
+    socket = Socket("v4.channel.k8s.io")
+    talk = asyncio.ensure_future(upgrade.serve(socket))
+    socket.came.put_nowait(b"\x00heard")
+    await socket.said(1, b"heard")
+    socket.came.put_nowait(None)
+    await talk
+
+
 async def test_commands(pod):
     """A command's output, errors and exit code come on their channels; input ends when it is closed."""
     done = await pod.run("sh", "-c", "echo+$A;echo+b>%262;exit+3")
