@@ -9,12 +9,13 @@ Origin: kubevirt: pkg/virt-handler/vm.go
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from fakekube.agents.node_server.logs import Line
+from fakekube.agents.node_server.place import Program
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, owner_of
 from fakekube.client.recorder import Recorder
@@ -126,7 +127,7 @@ class VirtHandler:
             wake=self._guests.controller.queue.add,
             probe=self._probe,
         )
-        self._streams = streams.Streams(clock, self.deeds.act)
+        self._streams = streams.Streams(clock, self.deeds.act, self._around)
         self._knowledge.listening = self._streams.listening
         self.inside = Inside(
             self._vmis,
@@ -274,6 +275,14 @@ class VirtHandler:
             return Contents(origin)
         found = await mounted.read(self._client, namespace(vmi), guest_config.wanted(vmi))
         return guest_config.contents(vmi, origin, found)
+
+    async def _around(self, vmi: Object) -> Mapping[str, Program]:
+        """How a guest tries its network."""
+        from fakekube.virt.handler import surroundings  # noqa: PLC0415 - few guests do
+
+        return await surroundings.programs(
+            self._client, vmi, list(self._vmis.objects()), self._streams, self._given
+        )
 
     async def _console_log(self, vmi: Object) -> list[Line]:
         return self._streams.console_log(vmi, await self._given(vmi))

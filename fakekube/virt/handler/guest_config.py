@@ -1,6 +1,7 @@
 """What an instance configures its guest with: disks of ConfigMaps and the like, data for cloud-init, keys. Pure.
 
-There is a cloud-init in every guest. It knows scripts, and of cloud-configs host names, keys, files and commands.
+There is a cloud-init in every guest. It knows scripts, and of cloud-configs host names, keys, files and commands, and of network data
+the addresses of interfaces.
 Origin: kubevirt: pkg/cloud-init, pkg/config, pkg/virt-launcher/virtwrap/access-credentials
 """
 
@@ -11,7 +12,7 @@ from typing import Any
 
 from fakekube.agents.node_server import mounted
 from fakekube.machinery.objects import Obj, annotations, condition_is, dig, name, namespace
-from fakekube.virt.handler import guest_programs, systems
+from fakekube.virt.handler import guest_addresses, guest_programs, systems
 from fakekube.virt.handler.guest_devices import Contents, Disk
 from fakekube.virt.hostname import hostname
 
@@ -56,7 +57,7 @@ def contents(vmi: Obj, origin: str, found: mounted.Found) -> Contents:
                 data = {one: _data(volume[kind], one, found) for one in _NAMES}
                 disk = _cloud_init_disk(vmi, drive, data)
                 script, files, host = _played(data["user"], user, keys)
-                files[_INSTANCE] = f"{_instance_id(vmi)}\n"
+                files |= {_INSTANCE: f"{_instance_id(vmi)}\n", **_addresses(vmi, data["network"])}
         if disk is not None and (device := targets.get(volume.get("name"))):
             disks[device] = disk
     return Contents(origin, disks, host, script, files, _written_by_the_agent(vmi, found))
@@ -130,8 +131,26 @@ def _played(data: str, user: str, keys: str) -> tuple[str, dict[str, str], str]:
     return "\n".join(lines), files, str(config.get("hostname") or config.get("fqdn") or "")
 
 
+def _addresses(vmi: Obj, data: str) -> dict[str, str]:
+    """What interfaces are given, each called by its name or its MAC."""
+    config = _read(data)
+    by_mac = {entry.get("mac"): device for device, entry in guest_addresses.devices(vmi)}
+    found = {}
+    for own, one in _named(_named(config, "network") or config, "ethernets").items():
+        device = by_mac.get(str(dig(one, "match", "macaddress", default="")).lower(), own)
+        if given := [str(address) for address in _listed(one, "addresses")]:
+            found[f"{guest_addresses.GIVEN}{device}"] = "".join(
+                f"{address}\n" for address in given if guest_addresses.is_given(address)
+            )
+    return found
+
+
 def _config(data: str) -> Mapping[str, Any]:
-    if not data.startswith("#cloud-config"):
+    return _read(data) if data.startswith("#cloud-config") else {}
+
+
+def _read(data: str) -> Mapping[str, Any]:
+    if not data:
         return {}
     from fakekube.machinery import yaml_text  # noqa: PLC0415 - few guests are configured by hand
 
@@ -142,9 +161,14 @@ def _config(data: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _listed(config: Mapping[str, Any], key: str) -> list[Any]:
-    found = config.get(key)
+def _listed(config: Any, key: str) -> list[Any]:
+    found = config.get(key) if isinstance(config, dict) else None
     return found if isinstance(found, list) else []
+
+
+def _named(config: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = config.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def _keys_of(user: str) -> str:

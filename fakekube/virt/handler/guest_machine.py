@@ -5,7 +5,7 @@ from uuid import NAMESPACE_OID as _BOOTS
 from uuid import uuid5
 
 from fakekube.machinery.objects import Obj, dig
-from fakekube.virt.handler import systems
+from fakekube.virt.handler import guest_addresses, systems
 from fakekube.virt.handler.guest_devices import Contents
 from fakekube.virt.handler.guest_programs import HOST_MODEL, Machine
 from fakekube.virt.hostname import domain, hostname, searched
@@ -13,9 +13,9 @@ from fakekube.virt.hostname import domain, hostname, searched
 
 def machine(vmi: Obj, given: Contents, boots: int, born: str, now: datetime) -> Machine:
     """`born`: the uid of the instance it first was."""
-    listed = dig(vmi, "status", "interfaces", default=())
-    told = [(one.get("interfaceName") or f"eth{number}", one) for number, one in enumerate(listed)]
-    interfaces = {own: (own, one.get("mac", ""), one.get("ipAddress", "")) for own, one in told}
+    interfaces = {
+        own: (own, one.get("mac", ""), one.get("ipAddress", "")) for own, one in guest_addresses.devices(vmi)
+    }
     disks = tuple(
         (one["target"], str(dig(one, "persistentVolumeClaimInfo", "capacity", "storage", default="")))
         for one in dig(vmi, "status", "volumeStatus", default=())

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from fakekube.agents.node_server import programs, shell
 from fakekube.agents.node_server.place import EPOCH, Container, Done, Files, Program, failed
-from fakekube.virt.handler import guest_devices
+from fakekube.virt.handler import guest_addresses, guest_devices
 
 HOST_MODEL = "Intel Xeon Processor (Skylake, IBRS)"
 LISTENING = "/run/listening/"  # what servers have been started, by port
@@ -43,6 +43,9 @@ class Machine:
     searched: tuple[str, ...] = ()  # domains names are looked for in
     tpm: bool = False
     contents: guest_devices.Contents = guest_devices.NOTHING
+    online: Mapping[str, Program] = field(
+        default_factory=dict
+    )  # by which it tries its network, where somebody does
 
     @property
     def cpus(self) -> int:
@@ -88,8 +91,10 @@ def console(machine: Machine, user: str, wrote: Files, uptime: float) -> Contain
     interfaces, disks = machine.queues
     for device, _ in machine.disks:
         files |= {f"/sys/block/{device}/mq/{number}/nr_tags": "256\n" for number in range(disks)}
+    files["/sys/class/net/lo/address"] = "00:00:00:00:00:00\n"
     for name, mac, _ in machine.interfaces:
         files[f"/sys/class/net/{name}/address"] = f"{mac}\n"
+        files[f"/sys/class/net/{name}/mtu"] = f"{guest_addresses.MTU}\n"
         files |= {f"/sys/class/net/{name}/queues/rx-{number}/rps_cpus": "0\n" for number in range(interfaces)}
     found = Container(
         machine.hostname,
@@ -111,10 +116,12 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
     again = ends("reboot", f"[{uptime:12.6f}] reboot: Restarting system\n")
     panic = ends("panic", "".join(f"{one.format(up=uptime, kernel=machine.kernel)}\n" for one in _PANIC))
 
-    def listens(at: Container, words: list[str], _stdin: str) -> Done:
+    def listens(at: Container, words: list[str], stdin: str) -> Done:
         """A server, told as a file: nobody is served before its port is asked for."""
-        flags = {letter for word in words if word.startswith("-") for letter in word[1:]}
+        flags = {letter for word in words if word[:1] == "-" != word[1:2] for letter in word[1:]}
         port = next((word for word in words if word.isdigit()), "")
+        if "l" not in flags and "http.server" not in words and "nc" in machine.online:
+            return machine.online["nc"](at, words, stdin)
         if not port or ("l" not in flags and "http.server" not in words):
             return failed("nc: connect: Connection refused")
         if "--vsock" in words:
@@ -154,14 +161,6 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         except shell.NotFound:
             return failed(f"sudo: {rest[0]}: command not found")
 
-    def ip(_at: Container, words: list[str], _stdin: str) -> Done:
-        rest = [word for word in words if not word.startswith("-")]
-        if rest and "link".startswith(rest[0]):
-            return Done("".join(f"{line}\n" for line in _addresses(machine) if "inet" not in line))
-        if not rest or not "address".startswith(rest[0]):
-            return failed("Usage: ip address")
-        return Done("".join(f"{line}\n" for line in _addresses(machine)))
-
     def lsblk(*_: object) -> Done:
         rows = [
             f"{device:<4} 252:{16 * number:<4} 0 {size:>6}  0 disk\n"
@@ -182,6 +181,7 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         return lambda *_: Done(f"{text}\n" if text else "")
 
     return {
+        **machine.online,
         **guest_devices.programs(machine.contents),
         "hostname": hostname,
         "poweroff": off,
@@ -193,6 +193,7 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         "sudo": sudo,
         "tee": tee,
         "nc": listens,
+        "ncat": listens,
         "python3": listens,
         "example-guest-agent": echoes,
         "screen": lambda at, words, stdin: sudo(
@@ -201,7 +202,7 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         "systemctl": service,
         "service": service,
         "rc-service": service,
-        "ip": ip,
+        "ip": guest_addresses.ip(machine.interfaces),
         "lsblk": lsblk,
         "uname": uname,
         "uptime": told(_up(uptime)),
@@ -212,10 +213,13 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         "chown": told(""),
         "chpasswd": told(""),
         "passwd": told(""),
+        "cirros-dhcpc": told(""),
+        "dhclient": told(""),
         "dmesg": told(""),
         "sleep": told(""),
+        "udhcpc": told(""),
         "help": told(
-            "ip lsblk mount nproc panic poweroff reboot shutdown sudo uptime, cat, echo, grep, ls, ps and the like"
+            "curl ip lsblk mount nc nproc panic ping poweroff reboot shutdown sudo uptime wget, cat, echo, grep, ls, ps and the like"
         ),
     }
 
@@ -227,17 +231,6 @@ def triggers_panic(wrote: Files) -> bool:
 
 def panicked(machine: Machine, uptime: float) -> Done:
     return _programs(machine, uptime)["panic"](Container(machine.hostname), [], "")
-
-
-def _addresses(machine: Machine) -> list[str]:
-    lines = ["1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536", "    inet 127.0.0.1/8 scope host lo"]
-    for number, (own, mac, address) in enumerate(machine.interfaces, 2):
-        lines.append(f"{number}: {own}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 state UP")
-        lines.append(f"    link/ether {mac} brd ff:ff:ff:ff:ff:ff")
-        if address:
-            family, length = ("inet6", 128) if ":" in address else ("inet", 24)
-            lines.append(f"    {family} {address}/{length} scope global {own}")
-    return lines
 
 
 def _up(uptime: float) -> str:

@@ -41,11 +41,8 @@ def passes(vmi: Obj, probe: Probe, listening: Collection[int]) -> bool:
     if not port.isdigit():
         return False
     number = int(port)
-    if number in listening:
-        return ports.is_passed_on(vmi, number, "tcp")
-    return ports.service(vmi, "", number, "tcp") is not None and (
-        "httpGet" not in probe or number in ports.WEB
-    )
+    served = ports.service(vmi, "", number, "tcp", dict.fromkeys(listening, "")) is not None
+    return served and (number in listening or "httpGet" not in probe or number in ports.WEB)
 
 
 def _is_spared(vmi: Obj) -> bool:

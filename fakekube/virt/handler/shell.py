@@ -6,6 +6,7 @@ any password. What a command does to the guest itself (poweroff, reboot, panic) 
 session is a place of its own: what is written into files is there until the guest boots again.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -13,11 +14,13 @@ from typing import Literal
 from fakekube.agents.node_server import shell
 from fakekube.agents.node_server.place import Done
 from fakekube.virt.handler import guest_programs, systems
+from fakekube.virt.handler.guest_devices import Contents
 from fakekube.virt.handler.guest_programs import Machine
 
 Deed = Literal["", "poweroff", "reboot", "panic", "agent-on", "agent-off", "listens"]
 Stage = Literal["login", "password", "shell", "ended"]
 
+_ONLINE = re.compile(rb"\b(ping6?|nc|ncat|curl|wget)\b")
 _LONGEST_LINE = 4096  # bytes; a terminal line takes no more, either
 _BACKSPACES, _ENTERS = b"\x7f\x08", b"\r\n"
 _CTRL_C, _CTRL_D, _CTRL_U = 0x03, 0x04, 0x15
@@ -140,6 +143,13 @@ def _ran(session: Session, line: str, uptime: float) -> Turn:
     turn = _settled(after, done, text)
     serves = any(path.startswith(guest_programs.LISTENING) for path in done.wrote)
     return replace(turn, deed=_DEEDS.get(done.act, "listens" if serves else ""))
+
+
+def tries_the_network(session: Session | None, given: Contents, data: bytes) -> bool:
+    """Whether a line that ends, or what a guest that boots is to do, names a program that does."""
+    before = session.line if session is not None else given.script.encode()
+    ends = session is None or any(byte in data for byte in _ENTERS)
+    return ends and _ONLINE.search(before + data) is not None
 
 
 def listening(session: Session) -> Mapping[int, str]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from fakekube.agents.node_server.listening import converse
 from fakekube.agents.node_server.logs import Line
+from fakekube.agents.node_server.place import Program
 from fakekube.clock import Clock, parse_rfc3339
 from fakekube.machinery.errors import InternalError
 from fakekube.machinery.objects import dig, name, namespace, uid
@@ -27,16 +28,18 @@ from fakekube.virt.hostname import hostname
 Kind = Literal["console", "vnc", "portforward", "usbredir", "vsock"]
 Serve = Callable[[WebSocket], Awaitable[None]]
 Act = Callable[[Object, shell.Deed], Awaitable[None]]
+Look = Callable[[Object], Awaitable[Mapping[str, Program]]]
 
 _BAD_DATA, _BROKEN = 1007, 1006  # a websocket's close codes
 
 
 class Streams:
-    """See the module text. `act` does to a guest what was typed into its console."""
+    """See the module text. `act` does to a guest what was typed into its console; `look` gives it programs to try its network by."""
 
-    def __init__(self, clock: Clock, act: Act) -> None:
+    def __init__(self, clock: Clock, act: Act, look: Look) -> None:
         self._clock = clock
         self._act = act
+        self._look = look
         self._open: dict[str, set[WebSocket]] = {}  # by VMI uid
         self._alone: dict[
             tuple[str, Kind], WebSocket
@@ -66,8 +69,7 @@ class Streams:
             return lambda socket: self._device(vmi, socket)
         if kind == "vsock":
             return lambda socket: self._vsock(vmi, socket, port, protocol)
-        started = self.listening(uid(vmi)).get(port) if protocol == "tcp" else None
-        service = ports.service(vmi, hostname(vmi), port, protocol, started)
+        service = ports.service(vmi, hostname(vmi), port, protocol, self.listening(uid(vmi)))
         if service is None:
             address = dig(vmi, "status", "interfaces", 0, "ipAddress", default="")
             raise InternalError(
@@ -83,6 +85,12 @@ class Streams:
         """The ports servers listen on that somebody has started at the guest's console, and what they say."""
         session = self._sessions.get(vmi_uid)
         return shell.listening(session) if session is not None else {}
+
+    def files(self, vmi_uid: str) -> Mapping[str, str]:
+        """What has been written in a guest at whose console somebody has been."""
+        session = self._sessions.get(vmi_uid)
+        kept = session.files.items() if session is not None else ()
+        return {path: text for path, text in kept if text is not None}
 
     async def hang_up(self, vmi_uid: str) -> None:
         """The guest is gone."""
@@ -124,6 +132,8 @@ class Streams:
     async def _type(self, vmi: Object, socket: WebSocket, data: bytes, given: Contents) -> None:
         own, said = uid(vmi), b""
         machine, now = self._machine(vmi, given), self._clock.now()
+        if shell.tries_the_network(self._sessions.get(own), given, data):
+            machine = replace(machine, online=await self._look(vmi))
         session = self._sessions.get(own)
         if session is None:
             begun = shell.booted(machine)

@@ -22,15 +22,15 @@ def test_only_what_is_listed(binding):
     ]
     assert passed == [(53, "udp"), (80, "tcp")]
     assert ports.service(guest, "vm", 22, "tcp") is None
-    assert ports.service(guest, "vm", 8080, "tcp", "started") is None
-    assert ports.service(guest, "vm", 80, "tcp", "started") is not None
+    assert ports.service(guest, "vm", 8080, "tcp", {8080: "started"}) is None
+    assert ports.service(guest, "vm", 80, "tcp", {80: "started"}) is not None
 
 
 @pytest.mark.parametrize("guest", [vmi({"masquerade": {}}), vmi({"bridge": {}, "ports": LISTED}), vmi()])
 def test_everything(guest):
     """One that lists none passes on all, and so does one the guest's own address is behind."""
     assert is_passed_on(guest, 22, "tcp")
-    assert ports.service(guest, "vm", 1234, "tcp", "started") is not None
+    assert ports.service(guest, "vm", 1234, "tcp", {1234: "started"}) is not None
 
 
 def test_what_listens():
@@ -39,3 +39,6 @@ def test_what_listens():
     found = [ports.service(guest, "vm", port, "tcp") is not None for port in (22, 80, 8080, 5432, 1234)]
     assert found == [True, True, True, True, False]
     assert ports.service(guest, "vm", 1234, "udp") is ports.ECHO
+    assert (
+        ports.service(guest, "vm", 5432, "tcp", {1234: "started"}) is None
+    )  # who starts servers means those

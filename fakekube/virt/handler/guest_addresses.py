@@ -1,0 +1,144 @@
+"""Interfaces of a guest and their addresses, as `ip` shows and changes them. Pure.
+
+What somebody changes is kept in files, as everything else that is done in a guest.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_interface
+
+from fakekube.agents.node_server.place import Container, Done, Program, failed
+from fakekube.machinery.objects import Obj, dig
+
+MTU = 1500
+GIVEN = "/run/addresses/"  # what an interface has been given beside its own addresses, by its name
+_DOWN = "/run/down/"
+_OPTIONS = {"-br": "", "-brief": "", "-o": "", "-4": "inet ", "-6": "inet6 "}
+
+Interfaces = Sequence[tuple[str, str, str]]  # name, MAC, IP address or empty
+
+
+def devices(vmi: Obj) -> Iterator[tuple[str, Obj]]:
+    """What interfaces are called inside, with what the status tells of them."""
+    for number, one in enumerate(dig(vmi, "status", "interfaces", default=())):
+        yield one.get("interfaceName") or f"eth{number}", one
+
+
+def of(device: str, own: Iterable[str], files: Mapping[str, str]) -> list[str]:
+    """All addresses of an interface, with the length of their networks."""
+    told = [f"{one}/{128 if ':' in one else 24}" for one in own if one]
+    return [*told, *(one for one in files.get(f"{GIVEN}{device}", "").split() if one not in told)]
+
+
+def is_given(text: str) -> bool:
+    """Whether somebody may give it to an interface."""
+    try:
+        ip_interface(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_down(files: Mapping[str, str], device: str) -> bool:
+    return f"{_DOWN}{device}" in files
+
+
+def ip(interfaces: Interfaces) -> Program:
+    """The program."""
+
+    def run(at: Container, words: list[str], _stdin: str) -> Done:
+        family = next((_OPTIONS[word] for word in words if _OPTIONS.get(word)), "")
+        rest = [word for word in words if word not in _OPTIONS]
+        kind, verb, *more = [*rest, "", ""]
+        more = [word for word in more if word]
+        if kind and "address".startswith(kind):
+            if verb and verb in ("add", "del", "delete", "replace", "flush"):
+                return _given(at, interfaces, verb, more)
+            return _shown(at, interfaces, _device(verb, more), family, addresses=True)
+        if kind and "link".startswith(kind):
+            if verb == "set":
+                return _set(at, interfaces, more)
+            if verb in ("", "show", "list", "ls") or verb in _names(interfaces):
+                return _shown(at, interfaces, _device(verb, more), "", addresses=False)
+            return failed("RTNETLINK answers: Operation not supported", 2)
+        if kind and "route".startswith(kind):
+            return Done() if verb in ("add", "del", "replace") else Done("".join(_routes(at, interfaces)))
+        return failed(
+            f'Object "{kind}" is unknown, try "ip help".' if kind else "Usage: ip address | link | route"
+        )
+
+    return run
+
+
+def _names(interfaces: Interfaces) -> list[str]:
+    return ["lo", *(own for own, _, _ in interfaces)]
+
+
+def _device(verb: str, more: list[str]) -> str:
+    """Whom `show` is about."""
+    words = [word for word in (verb, *more) if word not in ("", "show", "list", "ls", "dev", "up")]
+    return words[-1] if words else ""
+
+
+def _missing(device: str) -> Done:
+    return failed(f'Device "{device}" does not exist.')
+
+
+def _shown(at: Container, interfaces: Interfaces, device: str, family: str, *, addresses: bool) -> Done:
+    if device and device not in _names(interfaces):
+        return _missing(device)
+    lines = list[str]()
+    if device in ("", "lo"):
+        lines.append("1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536")
+        lines += ["    inet 127.0.0.1/8 scope host lo"] * addresses
+    for number, (own, mac, address) in enumerate(interfaces, 2):
+        if device not in ("", own):
+            continue
+        state = "BROADCAST,MULTICAST" if is_down(at.files, own) else "BROADCAST,MULTICAST,UP,LOWER_UP"
+        lines.append(f"{number}: {own}: <{state}> mtu {MTU} state {'UP' if 'UP' in state else 'DOWN'}")
+        lines.append(f"    link/ether {mac} brd ff:ff:ff:ff:ff:ff")
+        if addresses:
+            told = of(own, (address,), at.files)
+            lines += [f"    {'inet6' if ':' in one else 'inet'} {one} scope global {own}" for one in told]
+    kept = (one for one in lines if not family or not one.startswith("    ") or family in one)
+    return Done("".join(f"{one}\n" for one in kept))
+
+
+def _given(at: Container, interfaces: Interfaces, verb: str, more: list[str]) -> Done:
+    device = more[more.index("dev") + 1] if "dev" in more[:-1] else ""
+    if device not in _names(interfaces):
+        return _missing(device) if device else failed('Not enough information: "dev" argument is required.')
+    path = f"{GIVEN}{device}"
+    told = at.files.get(path, "").split()
+    if verb == "flush":
+        return Done(wrote={path: ""})
+    address = next((word for word in more if is_given(word) and not word.isdigit()), "")
+    if not address:
+        return failed("Error: any valid prefix is expected.")
+    whole = address if "/" in address else f"{address}/{128 if ':' in address else 32}"
+    if verb in ("del", "delete"):
+        if whole not in told:
+            return failed("RTNETLINK answers: Cannot assign requested address", 2)
+        told.remove(whole)
+    elif whole not in told:
+        told.append(whole)
+    elif verb == "add":
+        return failed("RTNETLINK answers: File exists", 2)
+    return Done(wrote={path: "".join(f"{one}\n" for one in told)})
+
+
+def _set(at: Container, interfaces: Interfaces, more: list[str]) -> Done:
+    words = [word for word in more if word != "dev"]
+    if not words or words[0] not in _names(interfaces):
+        return _missing(words[0] if words else "")
+    path = f"{_DOWN}{words[0]}"
+    if "down" in words:
+        return Done(wrote={path: ""})
+    return Done(wrote={path: None} if "up" in words and path in at.files else {})
+
+
+def _routes(at: Container, interfaces: Interfaces) -> Iterator[str]:
+    for own, _, address in interfaces:
+        for one in of(own, (address,), at.files):
+            if not is_down(at.files, own) and ":" not in one:
+                whole, _, length = one.partition("/")
+                yield f"{whole.rpartition('.')[0]}.0/{length} dev {own} scope link src {whole}\n"

@@ -1,0 +1,339 @@
+"""Upstream's functional specs of who reaches whom, tried at the consoles of guests: pings, servers, policies, networks beside the pods'.
+
+Left out: what is beyond the cluster, for there is nothing; how packets are marked; and addresses of IPv6, which nobody has here.
+Origin: kubevirt: tests/network/{vmi_networking,vmi_multus,networkpolicy,services,vmi_subdomain,expose,link_state}.go,
+tests/libnet/{ping,interface}.go, tests/libnet/vmnetserver
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.upstream import consoles
+from tests.upstream.conftest import Make, Object, Suite
+from tests.upstream.guests import NODES, NS, VMIS, Guest, a_namespace, guest, instance, migrate
+
+OTHER = "kubevirt-test-alternative1"
+SERVICES = f"/api/v1/namespaces/{NS}/services"
+POLICIES = f"/apis/networking.k8s.io/v1/namespaces/{NS}/networkpolicies"
+HELLO = "printf 'Hello World!'; sleep 2"
+PAGE = 'printf \\"HTTP/1.1 200 OK\\nContent-Length: 12\\n\\nHello World!\\"; sleep 2'
+_MULTUS = Path(__file__).parents[2] / "examples/multus.yaml"
+
+
+@pytest.fixture
+async def suite(suite_of: Make) -> Suite:
+    made = await a_namespace(await suite_of())
+    await made.create("/api/v1/namespaces", {"metadata": {"name": OTHER, "labels": {"far": ""}}})
+    return made
+
+
+async def alpine(suite: Suite, name: str, *, space: str = NS, ports: Any = (), **meta: Any) -> Guest:
+    """One at whose console somebody is logged in."""
+    spec = guest("alpine-with-test-tooling", **meta.pop("spec", {}))
+    spec["domain"]["devices"]["interfaces"][0]["ports"] = list(ports)
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "spec": spec}
+    await suite.create(VMIS.replace(NS, space), {**body, "metadata": {"name": name, **meta}})
+    made = Guest(suite, name, space)
+    await made.is_in("Running")
+    await consoles.login_to_alpine(made)
+    return made
+
+
+async def address(vmi: Guest, number: int = 0) -> str:
+    return str((await vmi.vmi())["status"]["interfaces"][number]["ipAddress"])
+
+
+async def pings(vmi: Guest, host: str, *options: str) -> bool:
+    return await consoles.run(vmi, " ".join(("ping", *(options or ("-c 5", "-w 10")), host)))
+
+
+async def serves(vmi: Guest, port: int, payload: str = HELLO) -> None:
+    assert await consoles.run(vmi, f'nc  -klp {port} -e sh -c "{payload}"&\n')
+
+
+async def connects(vmi: Guest, host: str, port: int) -> bool:
+    return await consoles.run(vmi, f"echo test | nc {host} {port} -i 1 -w 1 1> /dev/null")
+
+
+async def gets(vmi: Guest, host: str, port: int) -> bool:
+    return await consoles.run(vmi, f"wget -S --spider http://{host}:{port} -T 5\n")
+
+
+@pytest.mark.parametrize(
+    ("listed", "port"),
+    [([], 8080), ([{"name": "http", "port": 8080}], 8080), ([{"port": 49152}, {"port": 49153}], 49152)],
+)
+async def test_clients_and_servers(suite: Suite, listed: list[Object], port: int) -> None:
+    """[1780] A server somebody started is reached, another port is not, the gateway answers; whichever ports are listed."""
+    client, server = await alpine(suite, "client"), await alpine(suite, "server", ports=listed)
+    await serves(server, port)
+    assert await pings(server, "10.0.2.1")
+    host = await address(server)
+    assert await pings(client, host)
+    assert await connects(client, host, port)
+    assert not await connects(client, host, port + 1)
+    assert await consoles.told(client, f"nc {host} {port}") == "Hello World!"
+    assert not await pings(client, "10.244.99.99")
+    assert not await pings(client, "nobody.example.com")
+
+
+async def test_networks_of_ones_own(suite: Suite) -> None:
+    """[1780] The gateway is the first address of the network a guest is given, however its digits are written."""
+    spec = guest("cirros")
+    spec["networks"] = [{"name": "default", "pod": {"vmNetworkCIDR": "10.10.010.0/24"}}]
+    vmi = await instance(suite, spec)
+    await consoles.login_to_cirros(vmi)
+    assert await pings(vmi, "10.10.10.1")
+    assert not await pings(vmi, "10.0.2.1")
+
+
+async def test_moved(suite: Suite) -> None:
+    """[Conformance] A guest that has moved reaches whom it reached, also once it has asked for its address again."""
+    vmi = await instance(suite, guest("cirros"))
+    await consoles.login_to_cirros(vmi)
+    where = f"spec.nodeName={await vmi.node()}"
+    (handler,) = await suite.items(
+        "/api/v1/namespaces/kubevirt/pods", "kubevirt.io=virt-handler", fieldSelector=where
+    )
+    host = handler["status"]["podIP"]
+    assert await pings(vmi, host, "-c 1", "-w 2")
+    await (await migrate(vmi)).succeeds()
+    assert await pings(vmi, host, "-c 1", "-w 2")
+    assert await consoles.run(vmi, "sudo cirros-dhcpc down eth0\n")
+    assert await consoles.run(vmi, "sudo cirros-dhcpc up eth0\n")
+    assert await pings(vmi, host, "-c 1", "-w 2")
+    for node in await suite.items(NODES):
+        assert await pings(vmi, node["status"]["addresses"][0]["address"])
+
+
+async def test_sizes(suite: Suite) -> None:
+    """Packets up to the MTU arrive in one piece; longer ones do not, where they must not be cut."""
+    vmi, other = await alpine(suite, "one"), await alpine(suite, "other")
+    assert await consoles.told(vmi, "cat /sys/class/net/eth0/mtu") == "1500"
+    host = await address(other)
+    assert await pings(vmi, host, "-c 1", "-w 5", "-s 1472", "-M do")
+    assert not await pings(vmi, host, "-c 1", "-w 5", "-s 1473", "-M do")
+    assert await pings(vmi, host, "-c 1", "-w 5", "-s 1473")
+
+
+async def test_services(suite: Suite) -> None:
+    """[1531] [1534] [1547]–[1549] By a service's name, its address, a node's port and the guest's own name; by no other name."""
+    named = {"subdomain": "vmi", "hostname": "inbound"}
+    server = await alpine(suite, "server", labels={"expose": "me"}, spec=named)
+    await serves(server, 1500)
+    client = await alpine(suite, "client")
+    port = {"protocol": "TCP", "port": 27017, "targetPort": 1500}
+    body = {"metadata": {"name": "myservice"}, "spec": {"selector": {"expose": "me"}, "ports": [port]}}
+    made = await suite.create(SERVICES, {**body, "spec": {**body["spec"], "type": "NodePort"}})
+    headless = {**body["spec"], "clusterIP": "None", "ports": [{"port": 1500, "targetPort": 1500}]}
+    await suite.create(SERVICES, {"metadata": {"name": "vmi"}, "spec": headless})
+    await suite.cluster.settle()
+    for host in (
+        made["spec"]["clusterIP"],
+        "myservice",
+        f"myservice.{NS}",
+        f"myservice.{NS}.svc.cluster.local",
+    ):
+        assert await connects(client, host, 27017), host
+    assert not await connects(client, "myservice", 1500)
+    for host in ("wrongservice", f"wrongservice.{NS}", f"myservice.{OTHER}"):
+        assert not await connects(client, host, 27017), host
+    for host in ("vmi", f"inbound.vmi.{NS}"):
+        assert await connects(client, host, 1500), host
+        assert await pings(client, host)
+    assert not await pings(client, "myservice")
+    node = (await suite.items(NODES))[0]["status"]["addresses"][0]["address"]
+    assert await connects(client, node, made["spec"]["ports"][0]["nodePort"])
+    assert (
+        await consoles.told(server, f"hostname -f && ping -c 1 inbound.vmi.{NS}")
+        == f"inbound.vmi.{NS}.svc.cluster.local"
+    )
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rules", "reached"),
+    [
+        ({}, [], []),  # [1511] [1512] [369]
+        ({}, [{"from": [{"podSelector": {}}]}], ["near", "near:80", "near:81"]),  # [1513] [1514]
+        ({"matchLabels": {"type": "test"}}, [], []),  # [1515]
+        (
+            {},
+            [{"from": [{"namespaceSelector": {}}]}],
+            ["near", "near:80", "near:81", "far", "far:80", "far:81"],
+        ),
+        ({}, [{"from": [{"namespaceSelector": {"matchLabels": {"far": ""}}}]}], ["far", "far:80", "far:81"]),
+        (
+            {},
+            [{"ports": [{"port": 80, "protocol": "TCP"}, {"port": 81}]}],
+            ["near:80", "near:81", "far:80", "far:81"],
+        ),  # [2774]
+        ({}, [{"ports": [{"port": 80, "protocol": "TCP"}]}], ["near:80", "far:80"]),  # [2775]
+        (
+            {},
+            [{"ports": [{"port": 80, "endPort": 99}, {"port": "http81"}]}],
+            ["near:80", "near:81", "far:80", "far:81"],
+        ),
+        ({}, [{"from": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]}], []),
+    ],
+)
+async def test_policies(suite: Suite, chosen: Object, rules: list[Object], reached: list[str]) -> None:
+    """[369] [1511]–[1517] [2774] [2775] Whoever a policy does not let in is not heard, on the ports it names or at all."""
+    listed = [{"name": f"http{port}", "port": port, "protocol": "TCP"} for port in (80, 81)]
+    server = await alpine(suite, "server", ports=listed, labels={"type": "test"})
+    await serves(server, 80, PAGE)
+    await serves(server, 81, PAGE)
+    clients = {"near": await alpine(suite, "client"), "far": await alpine(suite, "client", space=OTHER)}
+    policy = {"metadata": {"name": "policy"}, "spec": {"podSelector": chosen, "ingress": rules}}
+    await suite.create(POLICIES, policy)
+    host, found = await address(server), []
+    for name, client in clients.items():
+        found += [name] if await pings(client, host) else []
+        found += [f"{name}:{port}" for port in (80, 81) if await gets(client, host, port)]
+    assert found == reached
+    # [1517] Who is not chosen is reached.
+    assert await pings(clients["far"], await address(clients["near"])) == (bool(chosen) or "far" in reached)
+    assert await pings(clients["near"], await address(clients["far"]))
+    await suite.delete(f"{POLICIES}/policy")
+    assert await gets(clients["far"], host, 81)
+
+
+async def test_who_must_not_leave(suite: Suite) -> None:
+    """A policy of what goes out keeps it in, but for whom it names."""
+    one, other = await alpine(suite, "one"), await alpine(suite, "other", labels={"to": ""})
+    egress = [{"to": [{"podSelector": {"matchLabels": {"to": ""}}}]}]
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress}
+    await suite.create(POLICIES, {"metadata": {"name": "policy"}, "spec": spec})
+    assert await pings(one, await address(other))
+    assert not await pings(other, await address(one))
+
+
+async def test_paused(suite: Suite) -> None:
+    """A guest that is paused answers nobody."""
+    one, other = await alpine(suite, "one"), await alpine(suite, "other")
+    host = await address(other)
+    assert await other.act("pause") == ""
+    assert not await pings(one, host)
+    assert await other.act("unpause") == ""
+    assert await pings(one, host)
+
+
+async def define(suite: Suite, name: str, space: str = NS, **ipam: Any) -> None:
+    plugin: Object = {"type": "bridge", "bridge": "br10", **({"ipam": ipam} if ipam else {})}
+    config = {"cniVersion": "0.3.1", "name": "mynet", "plugins": [plugin, {"type": "tuning"}]}
+    body = {
+        "apiVersion": "k8s.cni.cncf.io/v1",
+        "kind": "NetworkAttachmentDefinition",
+        "metadata": {"name": name},
+    }
+    path = f"/apis/k8s.cni.cncf.io/v1/namespaces/{space}/network-attachment-definitions"
+    await suite.create(path, {**body, "spec": {"config": json.dumps(config)}})
+
+
+@pytest.fixture
+async def wired(suite: Suite) -> Suite:
+    """With a network beside the pods', and one that gives addresses."""
+    await suite.cluster.apply([yaml.safe_load(_MULTUS.read_text())])
+    await define(suite, "plain")
+    await define(suite, "giving", type="host-local", subnet="10.1.1.0/24")
+    return suite
+
+
+async def on(suite: Suite, name: str, *networks: str, volumes: Any = (), alone: bool = False) -> Guest:
+    spec = guest("alpine")
+    devices = spec["domain"]["devices"]
+    devices["interfaces"] = [
+        *devices["interfaces"][alone:],
+        *({"name": one, "bridge": {}} for one in networks),
+    ]
+    spec["networks"] = [
+        *spec["networks"][alone:],
+        *({"name": one, "multus": {"networkName": one}} for one in networks),
+    ]
+    spec["volumes"] += volumes
+    devices["disks"] += [{"name": one["name"], "disk": {"bus": "virtio"}} for one in volumes]
+    vmi = await instance(suite, spec, name)
+    await consoles.login_to_alpine(vmi)
+    return vmi
+
+
+async def configured(vmi: Guest, device: str, given: str) -> None:
+    assert await consoles.run(vmi, f"ip addr add {given} dev {device}")
+    assert await consoles.run(vmi, f"ip link set {device} up")
+    assert await consoles.run(vmi, f"ip addr show {device}")
+
+
+@pytest.mark.parametrize(("alone", "device"), [(True, "eth0"), (False, "eth1")])
+async def test_two_on_a_network(wired: Suite, alone: bool, device: str) -> None:
+    """[1577] [1578] Guests that are given addresses of one subnet reach each other on the network they share, and on no other."""
+    one, other = await on(wired, "one", "plain", alone=alone), await on(wired, "other", "plain", alone=alone)
+    await define(wired, "elsewhere")
+    third = await on(wired, "third", "elsewhere", alone=alone)
+    for number, vmi in enumerate((one, other, third), 1):
+        await configured(vmi, device, f"10.1.1.{number}/24")
+    assert await pings(one, "10.1.1.2")
+    assert not await pings(one, "10.1.1.3")
+    await serves(other, 1500)
+    assert await connects(one, "10.1.1.2", 1500)
+    assert not await connects(one, "10.1.1.2", 1501)
+    assert await consoles.run(other, f"ip link set dev {device} down")
+    assert not await pings(one, "10.1.1.2")
+    assert await consoles.run(other, f"ip link set dev {device} up")
+    assert await consoles.run(one, f"ip addr del 10.1.1.1/24 dev {device}")
+    assert not await pings(one, "10.1.1.2")
+    assert not await consoles.run(one, "ip link show eth7")
+    assert not await consoles.run(one, "ip addr add 10.1.1.1/24 dev eth7")
+
+
+async def test_given_by_the_network(wired: Suite) -> None:
+    """[1751] [1579] A network that gives addresses has a gateway that answers, and its guests reach each other."""
+    one, other = await on(wired, "one", "giving"), await on(wired, "other", "giving")
+    assert await pings(one, "10.1.1.1")
+    assert await pings(one, await address(other, 1))
+    assert await consoles.told(one, "ip addr show eth1 | grep 10.1.1 | wc -l") == "1"
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_given_by_cloud_init(wired: Suite, named: bool) -> None:
+    """Addresses of network data are those of the interface it names, or whose MAC it does, before anybody looks at a console."""
+    one = await on(wired, "one", "plain")
+    await configured(one, "eth1", "10.1.1.1/24")
+    ethernets = {"eth1" if named else "any": {"addresses": ["10.1.1.2/24"]}}
+    mac = "de:ad:00:00:be:af"
+    if not named:
+        ethernets["any"]["match"] = {"macaddress": mac}  # type: ignore[assignment]
+    data = yaml.safe_dump({"version": 2, "ethernets": ethernets})
+    spec = guest("alpine")
+    spec["domain"]["devices"]["interfaces"].append({"name": "plain", "bridge": {}, "macAddress": mac})
+    spec["networks"].append({"name": "plain", "multus": {"networkName": "plain"}})
+    spec["volumes"].append({"name": "init", "cloudInitNoCloud": {"networkData": data}})
+    spec["domain"]["devices"]["disks"].append({"name": "init", "disk": {"bus": "virtio"}})
+    other = await instance(wired, spec, "other")
+    assert await pings(one, "10.1.1.2")
+    await consoles.login_to_alpine(other)
+    assert await pings(other, "10.1.1.1")
+    assert await consoles.run(other, "ip addr show eth1 | grep -q 10.1.1.2/24")
+
+
+async def test_links_that_are_down(suite: Suite) -> None:
+    """Nothing goes over a link that is down."""
+    spec = guest("alpine")
+    spec["domain"]["devices"]["interfaces"][0]["state"] = "down"
+    vmi, other = await instance(suite, spec, "down"), await alpine(suite, "other")
+    await consoles.login_to_alpine(vmi)
+    assert not await pings(vmi, await address(other))
+
+
+async def test_nothing_but_itself(suite: Suite) -> None:
+    """[1774] Without an interface there is the loopback, and nobody else."""
+    spec = guest("alpine")
+    spec["networks"] = spec["domain"]["devices"]["interfaces"] = []
+    spec["domain"]["devices"]["autoattachPodInterface"] = False
+    vmi, other = await instance(suite, spec, "alone"), await alpine(suite, "other")
+    await consoles.login_to_alpine(vmi)
+    assert await consoles.told(vmi, "ls /sys/class/net/ | wc -l") == "1"
+    assert await pings(vmi, "127.0.0.1")
+    assert not await pings(vmi, await address(other))
