@@ -1,4 +1,4 @@
-"""The hostname of a guest and of its launcher, and the domains a guest looks for names in.
+"""The hostname of a guest and of its launcher, the domains a guest looks for names in, and whom it asks.
 
 Origin: kubevirt: pkg/network/dns/dns.go (SanitizeHostname, DomainNameWithSubdomain)
 """
@@ -23,6 +23,11 @@ def searched(vmi: Obj) -> tuple[str, ...]:
     """Domains, in the order names are looked for in them."""
     found, own = _pods(vmi), domain(vmi)
     return (own, *found) if own else found
+
+
+def nameservers(vmi: Obj) -> tuple[str, ...]:
+    more = tuple(dig(vmi, "spec", "dnsConfig", "nameservers", default=()))
+    return more if dig(vmi, "spec", "dnsPolicy") == "None" else ("10.96.0.10", *more)
 
 
 def _pods(vmi: Obj) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.upstream import consoles
+from tests.upstream import consoles, launchers
 from tests.upstream.conftest import Make, Object, Suite
 from tests.upstream.guests import NODES, NS, VMIS, Guest, a_namespace, guest, instance, migrate
 
@@ -337,3 +337,72 @@ async def test_nothing_but_itself(suite: Suite) -> None:
     assert await consoles.told(vmi, "ls /sys/class/net/ | wc -l") == "1"
     assert await pings(vmi, "127.0.0.1")
     assert not await pings(vmi, await address(other))
+
+
+async def in_launcher(vmi: Guest, command: str) -> str:
+    return (await launchers.run(vmi, "/bin/bash", "-c", command)).strip()
+
+
+async def test_cards(suite: Suite) -> None:
+    """[1550] [1770] [1776] The guest finds the card it was given, where it was put, and how it is numbered."""
+    for model, vendor in ("virtio", "0x1af4"), ("e1000", "0x8086"):
+        spec = guest("alpine")
+        place = {"model": model, "pciAddress": "0000:01:00.0", "acpiIndex": 101}
+        spec["domain"]["devices"]["interfaces"][0] |= place
+        vmi = await instance(suite, spec, model)
+        await consoles.login_to_alpine(vmi)
+        assert await consoles.told(vmi, "cat /sys/class/net/eth0/device/vendor") == vendor
+        assert await consoles.told(vmi, "ls /sys/bus/pci/devices/0000:01:00.0/virtio0/net") == "eth0"
+        assert await consoles.told(vmi, "cat /sys/bus/pci/devices/0000:01:00.0/acpi_index") == "101"
+
+
+async def test_offered_with_addresses(suite: Suite) -> None:
+    """[1778] What an interface's options say is offered to whoever asks for an address."""
+    spec = guest("fedora")
+    spec["domain"]["devices"]["interfaces"][0]["dhcpOptions"] = {
+        "bootFileName": "config",
+        "tftpServerName": "tftp.kubevirt.io",
+        "ntpServers": ["127.0.0.1", "127.0.0.2", "0127.0.0.3"],
+        "privateOptions": [{"option": 240, "value": "private.options.kubevirt.io"}],
+    }
+    vmi = await instance(suite, spec)
+    await consoles.login_to_fedora(vmi)
+    assert await consoles.run(vmi, "dhclient -1 -r -d eth0")
+    asked = "--request-options subnet-mask,interface-mtu,tftp-server-name"
+    assert await consoles.run(vmi, f"dhclient -1 -sf /usr/bin/env {asked} eth0 | tee /dhcp-env")
+    for line in (
+        *("new_tftp_server_name=tftp.kubevirt.io", "new_bootfile_name=config"),
+        *("new_ntp_servers=127.0.0.1 127.0.0.2 127.0.0.3", "new_unknown_240=private.options.kubevirt.io"),
+    ):
+        assert await consoles.told(vmi, f"grep -q '{line}' /dhcp-env; echo $?") == "0", line
+
+
+async def test_own_nameservers(suite: Suite) -> None:
+    """[1779] Whom a guest asks for names is what its spec says, and nobody else."""
+    config = {"nameservers": ["8.8.8.8", "4.2.2.1", "1.1.1.1"], "searches": ["example.com"]}
+    vmi = await instance(suite, guest("cirros", dnsPolicy="None", dnsConfig=config))
+    await consoles.login_to_cirros(vmi)
+    async with consoles.console(vmi) as at:
+        for line in ("search example.com", "nameserver 8.8.8.8", "nameserver 4.2.2.1", "nameserver 1.1.1.1"):
+            await at.says("cat /etc/resolv.conf\n", line)
+            await at.says("\n", consoles.PROMPT)
+
+
+@pytest.mark.parametrize("binding", ["masquerade", "bridge"])
+async def test_in_the_launcher(wired: Suite, binding: str) -> None:
+    """[1539] [1751] [1777] [1781] Its bridges and taps are as long as the guest's interface; no MAC of the guest is seen there."""
+    spec = guest("alpine")
+    mac = "50:00:00:00:90:0d"
+    spec["domain"]["devices"]["interfaces"] = [{"name": "default", binding: {}, "macAddress": mac}]
+    vmi = await instance(wired, spec)
+    for device in ("k6t-eth0", "tap0", "eth0"):
+        assert await in_launcher(vmi, f"cat /sys/class/net/{device}/mtu") == "1500"
+    said = await in_launcher(vmi, "/usr/sbin/ethtool -k k6t-eth0|grep tx-checksumming|awk '{ printf $2 }'")
+    assert said == "off"
+    assert mac not in await in_launcher(vmi, "ip a")
+    assert await in_launcher(vmi, "/usr/sbin/ip link show|grep -c UP") == "4"
+    if binding == "bridge":
+        assert await in_launcher(vmi, "cat /sys/class/net/eth0-nic/brport/learning") == "0"
+    await consoles.login_to_alpine(vmi)
+    assert await consoles.told(vmi, "ip link show | grep -c UP") == "2"
+    assert await consoles.told(vmi, f'ip link show eth0 | grep -i "{mac}" | wc -l') == "1"

@@ -82,7 +82,7 @@ def _uniq(at: Container, words: list[str], stdin: str) -> Done:
     return listed(one for one, _ in groupby(lines))
 
 
-_PRINT = re.compile(r"\s*\{\s*print\s+\$(\d+);?\s*\}\s*")
+_PRINT = re.compile(r"\s*\{\s*(printf?)\s+\$(\d+);?\s*\}\s*")
 
 
 def _awk(at: Container, words: list[str], stdin: str) -> Done:
@@ -92,13 +92,14 @@ def _awk(at: Container, words: list[str], stdin: str) -> Done:
     script = _PRINT.fullmatch(words[0]) if words else None
     if script is None:
         return failed("awk: only {print $N} is emulated", 2)
-    number = int(script[1])
+    number = int(script[2])
     lines = _input(at, words[1:], stdin)
     split = [line.split(separator) for line in lines]
-    return listed(
+    told = [
         line if number == 0 else parts[number - 1] if number <= len(parts) else ""
         for line, parts in zip(lines, split, strict=True)
-    )
+    ]
+    return Done("".join(told)) if script[1] == "printf" else listed(told)
 
 
 FILTERS: Mapping[str, Program] = {

@@ -1,4 +1,4 @@
-"""Interfaces of a guest and their addresses, as `ip` shows and changes them. Pure.
+"""Interfaces of a guest and their addresses, as `ip` shows and changes them, and as files of its kernel tell of them. Pure.
 
 What somebody changes is kept in files, as everything else that is done in a guest.
 """
@@ -11,7 +11,10 @@ from fakekube.machinery.objects import Obj, dig
 
 MTU = 1500
 GIVEN = "/run/addresses/"  # what an interface has been given beside its own addresses, by its name
-_DOWN = "/run/down/"
+DOWN = "/run/down/"
+LEASES = "/run/dhcp/"  # what is said of an interface when its address is asked for
+_VENDORS = {"e1000": "0x8086", "e1000e": "0x8086", "rtl8139": "0x10ec", "ne2k_pci": "0x10ec"}
+_VIRTIO = "0x1af4"
 _OPTIONS = {"-br": "", "-brief": "", "-o": "", "-4": "inet ", "-6": "inet6 "}
 
 Interfaces = Sequence[tuple[str, str, str]]  # name, MAC, IP address or empty
@@ -21,6 +24,42 @@ def devices(vmi: Obj) -> Iterator[tuple[str, Obj]]:
     """What interfaces are called inside, with what the status tells of them."""
     for number, one in enumerate(dig(vmi, "status", "interfaces", default=())):
         yield one.get("interfaceName") or f"eth{number}", one
+
+
+def files(vmi: Obj) -> dict[str, str]:
+    """What the kernel tells of them and their cards, and what a DHCP client hears."""
+    own = {one.get("name"): one for one in dig(vmi, "spec", "domain", "devices", "interfaces", default=())}
+    made = {"/sys/class/net/lo/address": "00:00:00:00:00:00\n", "/sys/class/net/lo/mtu": "65536\n"}
+    for device, entry in devices(vmi):
+        interface, folder = own.get(entry.get("name"), {}), f"/sys/class/net/{device}"
+        made |= {f"{folder}/address": f"{entry.get('mac', '')}\n", f"{folder}/mtu": f"{MTU}\n"}
+        made[f"{folder}/device/vendor"] = f"{_VENDORS.get(interface.get('model', ''), _VIRTIO)}\n"
+        if place := interface.get("pciAddress"):
+            made[f"/sys/bus/pci/devices/{place}/virtio0/net/{device}/address"] = made[f"{folder}/address"]
+            if index := interface.get("acpiIndex"):
+                made[f"/sys/bus/pci/devices/{place}/acpi_index"] = f"{index}\n"
+        made[f"{LEASES}{device}"] = "".join(f"new_{one}\n" for one in _lease(interface, entry))
+    return made
+
+
+def _lease(interface: Obj, entry: Obj) -> Iterator[str]:
+    if address := entry.get("ipAddress"):
+        yield f"ip_address={address}"
+    options = interface.get("dhcpOptions") or {}
+    for member, own in (("tftpServerName", "tftp_server_name"), ("bootFileName", "bootfile_name")):
+        if member in options:
+            yield f"{own}={options[member]}"
+    if servers := options.get("ntpServers"):
+        yield f"ntp_servers={' '.join(map(without_zeros, servers))}"
+    for one in options.get("privateOptions") or ():
+        yield f"unknown_{one['option']}={one['value']}"
+
+
+def without_zeros(address: str) -> str:
+    """An address as KubeVirt reads some: leading zeros of its numbers mean nothing."""
+    if ":" in address:
+        return address
+    return ".".join(part.lstrip("0") or part[:1] for part in address.split("."))
 
 
 def of(device: str, own: Iterable[str], files: Mapping[str, str]) -> list[str]:
@@ -39,7 +78,7 @@ def is_given(text: str) -> bool:
 
 
 def is_down(files: Mapping[str, str], device: str) -> bool:
-    return f"{_DOWN}{device}" in files
+    return f"{DOWN}{device}" in files
 
 
 def ip(interfaces: Interfaces) -> Program:
@@ -130,7 +169,7 @@ def _set(at: Container, interfaces: Interfaces, more: list[str]) -> Done:
     words = [word for word in more if word != "dev"]
     if not words or words[0] not in _names(interfaces):
         return _missing(words[0] if words else "")
-    path = f"{_DOWN}{words[0]}"
+    path = f"{DOWN}{words[0]}"
     if "down" in words:
         return Done(wrote={path: ""})
     return Done(wrote={path: None} if "up" in words and path in at.files else {})

@@ -8,7 +8,7 @@ from fakekube.machinery.objects import Obj, dig
 from fakekube.virt.handler import guest_addresses, systems
 from fakekube.virt.handler.guest_devices import Contents
 from fakekube.virt.handler.guest_programs import HOST_MODEL, Machine
-from fakekube.virt.hostname import domain, hostname, searched
+from fakekube.virt.hostname import domain, hostname, nameservers, searched
 
 
 def machine(vmi: Obj, given: Contents, boots: int, born: str, now: datetime) -> Machine:
@@ -38,9 +38,17 @@ def machine(vmi: Obj, given: Contents, boots: int, born: str, now: datetime) -> 
         identity=str(uuid5(_BOOTS, f"{born}{boots}")),
         now=now,
         domain=domain(vmi),
-        searched=searched(vmi),
+        files={**guest_addresses.files(vmi), "/etc/resolv.conf": _resolving(vmi)},
         tpm=tpm is not None and tpm.get("enabled") is not False,
         contents=given,
+    )
+
+
+def _resolving(vmi: Obj) -> str:
+    """How names are looked for."""
+    domains, servers = searched(vmi), nameservers(vmi)
+    return "".join(
+        [f"search {' '.join(domains)}\n" if domains else "", *(f"nameserver {one}\n" for one in servers)]
     )
 
 

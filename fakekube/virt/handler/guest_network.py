@@ -238,9 +238,8 @@ def _pairs(vmi: Obj) -> Iterator[tuple[Obj, Obj]]:
 def first(cidr: str) -> str:
     """The first address of a network, however it is written; empty: there is none."""
     whole, _, length = cidr.partition("/")
-    plain = ".".join(part.lstrip("0") or "0" for part in whole.split(".")) if ":" not in whole else whole
     try:
-        network = ip_network(f"{plain}/{length}", strict=False)
+        network = ip_network(f"{guest_addresses.without_zeros(whole)}/{length}", strict=False)
     except ValueError:
         return ""
     return str(network.network_address + 1)

@@ -40,7 +40,7 @@ class Machine:
     identity: str = ""  # its boot's own
     now: datetime = EPOCH
     domain: str = ""  # the one its name is in
-    searched: tuple[str, ...] = ()  # domains names are looked for in
+    files: Mapping[str, str] = field(default_factory=dict)  # of its kernel and its network
     tpm: bool = False
     contents: guest_devices.Contents = guest_devices.NOTHING
     online: Mapping[str, Program] = field(
@@ -85,16 +85,12 @@ def console(machine: Machine, user: str, wrote: Files, uptime: float) -> Contain
         "/proc/stat": f"btime {int(machine.now.timestamp() - uptime) + machine.boots}\n",
         "/proc/cpuinfo": cpuinfo(machine.cpus, machine.topology[1], machine.model),
     }
-    if machine.searched:
-        files["/etc/resolv.conf"] = f"search {' '.join(machine.searched)}\nnameserver 10.96.0.10\n"
+    files |= machine.files
     files |= guest_devices.files((device for device, _ in machine.disks), tpm=machine.tpm)
     interfaces, disks = machine.queues
     for device, _ in machine.disks:
         files |= {f"/sys/block/{device}/mq/{number}/nr_tags": "256\n" for number in range(disks)}
-    files["/sys/class/net/lo/address"] = "00:00:00:00:00:00\n"
-    for name, mac, _ in machine.interfaces:
-        files[f"/sys/class/net/{name}/address"] = f"{mac}\n"
-        files[f"/sys/class/net/{name}/mtu"] = f"{guest_addresses.MTU}\n"
+    for name, _, _ in machine.interfaces:
         files |= {f"/sys/class/net/{name}/queues/rx-{number}/rps_cpus": "0\n" for number in range(interfaces)}
     found = Container(
         machine.hostname,
@@ -161,6 +157,11 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         except shell.NotFound:
             return failed(f"sudo: {rest[0]}: command not found")
 
+    def dhclient(at: Container, words: list[str], _stdin: str) -> Done:
+        """Has whom it is given told of what has been offered, which may be `env`."""
+        lease = at.files.get(f"{guest_addresses.LEASES}{words[-1] if words else ''}", "")
+        return Done(lease if "/usr/bin/env" in words else "")
+
     def lsblk(*_: object) -> Done:
         rows = [
             f"{device:<4} 252:{16 * number:<4} 0 {size:>6}  0 disk\n"
@@ -214,7 +215,7 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         "chpasswd": told(""),
         "passwd": told(""),
         "cirros-dhcpc": told(""),
-        "dhclient": told(""),
+        "dhclient": dhclient,
         "dmesg": told(""),
         "sleep": told(""),
         "udhcpc": told(""),

@@ -1,4 +1,4 @@
-"""What a launcher's `compute` container has beside a shell: its processes, `virsh` for its guest, and what kills them. Pure.
+"""What a launcher's `compute` container has beside a shell: its processes, `virsh` for its guest, what kills them, and its network. Pure.
 
 Acts are told, and others carry them out: `crash` ends the guest as if QEMU had died, `respawn` has virtqemud begin anew.
 """
@@ -9,7 +9,7 @@ from functools import partial
 
 from fakekube.agents.node_server.place import Container, Done, Program, failed
 from fakekube.machinery.objects import Obj, dig
-from fakekube.virt.handler import domain, domain_xml, guest_programs
+from fakekube.virt.handler import domain, domain_xml, guest_programs, launcher_network
 
 CRASH, RESPAWN = "crash", "respawn"
 _QEMU = "/usr/libexec/qemu-kvm"
@@ -32,8 +32,14 @@ def compute(container: Container, vmi: Obj | None, respawned: int) -> Container:
         program = line.partition(" ")[0].rpartition("/")[2]
         files[f"/proc/{number}/comm"] = f"{program[:15]}\n"
         files[f"/proc/{number}/cmdline"] = line.replace(" ", "\0")
+    links = launcher_network.links(vmi) if vmi is not None else ()
+    files |= launcher_network.files(links)
     dumped = partial(domain_xml.dumped, emulated=_EMULATED in container.processes[0])
-    own = {**container.programs, **_programs(vmi, processes, {**_OF_DOMAIN, "dumpxml": dumped})}
+    own = {
+        **container.programs,
+        **launcher_network.programs(links),
+        **_programs(vmi, processes, {**_OF_DOMAIN, "dumpxml": dumped}),
+    }
     return replace(container, files={**container.files, **files}, programs=own, user="qemu")
 
 

@@ -24,6 +24,7 @@ AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
         ("echo a > /f; echo b >> /f; cat /f | grep -c .", "2\n", "", 0),
         ("echo gone > /dev/null 2>&1", "", "", 0),
         ("echo a > /f && rm /f; test -f /f || echo none", "none\n", "", 0),
+        ("echo a b | awk '{ printf $2 }'", "b", "", 0),
         ("ps | grep -v PID | awk '{print $4}' | head -n 1", "sh\n", "", 0),
         ("echo a,b,c | cut -d , -f 2", "b\n", "", 0),
         ("cat /etc/hostname | wc -l", "1\n", "", 0),
