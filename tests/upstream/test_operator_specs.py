@@ -364,6 +364,7 @@ async def test_port_of_a_service(suite: Suite) -> None:
         "/apis/apiregistration.k8s.io/v1/apiservices/v1.subresources.kubevirt.io",
         "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/virt-api-validator",
         "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/virt-api-mutator",
+        DEFINITION,
     ],
     ids=lambda path: path.rsplit("/", 2)[1],
 )
@@ -590,6 +591,25 @@ async def test_deleted_objects_come_back(suite: Suite, path: str) -> None:
     assert found.get("rules") == before.get("rules")
 
 
+async def test_the_mark_of_the_namespace(suite: Suite) -> None:
+    """OpenShift's Prometheus knows the namespace by a label, which comes back; others are the matter of whoever made it."""
+    mark, other = "openshift.io/cluster-monitoring", "pod-security.kubernetes.io/enforce"
+    for change in (None, "false"):
+        await suite.patch(INSTALLED, {"metadata": {"labels": {mark: change, other: None}}}, MERGE_PATCH)
+        await suite.cluster.settle()
+        labels = (await suite.get(INSTALLED))["metadata"]["labels"]
+        assert labels[mark] == "true"
+        assert other not in labels
+
+
+async def test_a_namespace_that_goes(suite: Suite) -> None:
+    """KubeVirt's namespace is not made again by what is installed in it."""
+    await suite.delete(INSTALLED)
+    await suite.cluster.advance(60)
+    status, left = await suite.call("GET", INSTALLED)
+    assert status == 404 or left["status"]["phase"] == "Terminating"
+
+
 async def test_resting(suite: Suite) -> None:
     """Scaled to nothing, virt-operator leaves changes alone; then it puts back what it finds."""
     operator = f"{APPS}/deployments/virt-operator/scale"
@@ -763,6 +783,8 @@ async def test_names_of_a_product(suite: Suite) -> None:
     product = {**ours, "part-of": "cloud", "version": "4.20", "component": "compute"}
     assert await named(API) == product
     assert await named(SET) == product
+    for own in (DEFINITION, f"{INSTALLED}/secrets/kubevirt-ca", f"{INSTALLED}/configmaps/kubevirt-ca"):
+        assert await named(own) == product
     for pod in await suite.items(f"{INSTALLED}/pods", f"{mark}component=compute"):
         assert await named(f"{INSTALLED}/pods/{pod['metadata']['name']}") == product
     await suite.patch(KUBEVIRT, {"spec": {"productName": "no label!"}}, MERGE_PATCH)

@@ -18,9 +18,8 @@ from fakekube.ids import Ids
 from fakekube.machinery import objects
 from fakekube.machinery.resources import CONFIG_MAPS, SECRETS, Resource
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator import certificates, issuing, rotation
+from fakekube.virt.operator import certificates, issuing, marking, rotation
 from fakekube.virt.operator.issuing import Identity
-from fakekube.virt.operator.marking import restored
 from fakekube.virt.operator.rotation import Terms
 
 _FOR_GOOD = timedelta(days=36_500)
@@ -143,14 +142,16 @@ class Certifier:
     ) -> None:
         """That the object has these data and marks, and those it was installed with."""
         wanted = {**self._wanted[f"{resource.kind} {own}"], "data": data}
+        meta = wanted["metadata"]
+        product = marking.product(self._kubevirt().get("spec") or {})
+        wanted["metadata"] = meta = {**meta, "labels": {**meta["labels"], **product}}
         if marks:
-            meta = wanted["metadata"]
             wanted["metadata"] = {**meta, "annotations": _marked(meta.get("annotations") or {}, marks)}
         known = self._known[resource.kind].get(f"{self._namespace}/{own}")
         if known is None:
             await self._client.create_if_absent(resource, wanted)
             return
-        as_it_was = restored(known, {**wanted, "data": known.get("data")})
+        as_it_was = marking.restored(known, {**wanted, "data": known.get("data")})
         if as_it_was is known and known.get("data") == data and not marks:
             return
         if marks:

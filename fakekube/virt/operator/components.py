@@ -35,6 +35,11 @@ def namespaces(kubevirt: str, cdi: str) -> list[Object]:
     ]
 
 
+def monitored(space: str) -> Object:
+    """The mark by which OpenShift's Prometheus knows the namespace, which is all virt-operator looks after in it."""
+    return _core("Namespace", space, labels=_MONITORED)
+
+
 def priority_class() -> Object:
     return {
         "apiVersion": "scheduling.k8s.io/v1",

@@ -120,7 +120,7 @@ def kept(
     ]
     marked = marking.all_marked(objs, NAMESPACE, release, spec)
     found = hooks(release, signed=signed, bundle=bundle, kubevirt=kubevirt) if webhook else ()
-    return [*marked, *found]
+    return [components.monitored(NAMESPACE), *marked, *found]
 
 
 def certified(release: str) -> list[Object]:

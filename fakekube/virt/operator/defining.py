@@ -9,7 +9,7 @@ Origin: kubevirt: pkg/virt-operator/resource/apply/crds.go
 from collections.abc import Mapping
 
 from fakekube.client.client import Client
-from fakekube.machinery.objects import Obj, annotations, dig, generation, name
+from fakekube.machinery.objects import Obj, annotations, dig, generation, labels, name
 from fakekube.machinery.resources import CRDS
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import crds, marking
@@ -32,6 +32,11 @@ def is_astray(found: Obj | None, last: int, kubevirt: Obj) -> bool:
     return bool(version and observed and version != observed)
 
 
+def is_marked(found: Obj, kubevirt: Obj) -> bool:
+    """Whether a definition says whose it is, and the product KubeVirt is part of."""
+    return marking.covers(labels(found), marking.product(kubevirt["spec"]))
+
+
 def is_replaced(found: Obj, wanted: Obj) -> bool:
     """Whether somebody has brought versions or schemas of his own."""
     return not marking.covers(found["spec"]["versions"], wanted["spec"]["versions"])
@@ -52,17 +57,19 @@ class Definitions:
         last = remembered(kubevirt)
         return [
             {**found, "apiVersion": CRDS.api_version, "kind": CRDS.kind}
-            if (found := known.get(own)) and not is_astray(found, last.get(own, generation(found)), kubevirt)
-            else await self._put_back(own, known=found is not None)
+            if (found := known.get(own))
+            and not is_astray(found, last.get(own, generation(found)), kubevirt)
+            and is_marked(found, kubevirt)
+            else await self._put_back(own, kubevirt["spec"], known=found is not None)
             for own in crds.names()
         ]
 
-    async def _put_back(self, own: str, *, known: bool) -> Object:
-        wanted = marking.marked(crds.named(own), self._namespace, self._release)
+    async def _put_back(self, own: str, spec: Obj, *, known: bool) -> Object:
+        wanted = marking.marked(crds.named(own), self._namespace, self._release, spec)
         if not known:
             return await self._client.create(CRDS, wanted)
         found = await self._client.get(CRDS, own)
         if is_replaced(found, wanted):
-            return found
+            del wanted["spec"]
         as_it_was = marking.restored(found, wanted)
         return found if as_it_was is found else await self._client.update(CRDS, as_it_was)

@@ -56,7 +56,7 @@ from fakekube.virt.operator.observing import View, is_behind
 from fakekube.virt.operator.rollout import Rollout
 from fakekube.virt.operator.synchronizing import Addresses
 
-_LASTING = "certificateRotateStrategy"
+_OF_CERTIFICATES = ("certificateRotateStrategy", "productComponent", "productName", "productVersion")
 _MONITORED = ".monitoring.coreos.com"
 _LOOKS_AGAIN = 5.0  # seconds after a component has stopped working
 
@@ -256,8 +256,9 @@ class VirtOperator:
         return next(iter(self._kubevirts.objects()), {})
 
     def _lasting(self, old: Object | None, new: Object | None) -> None:
-        """How long certificates last may have changed, and what is wanted beside components."""
-        if old is None or new is None or old["spec"].get(_LASTING) != new["spec"].get(_LASTING):
+        """How long certificates last may have changed, how they are marked, and what is wanted beside components."""
+        before, now = (one["spec"] if one else {} for one in (old, new))
+        if any(before.get(one) != now.get(one) for one in _OF_CERTIFICATES):
             self._certifier.look()
         if dig(new, "spec", "configuration", "commonInstancetypesDeployment", "enabled"):
             self._common.set()

@@ -17,6 +17,7 @@ from fakekube.virt.operator.marking import restored
 
 _OURS = "app.kubernetes.io/managed-by=virt-operator"
 _MANY = ("ClusterRole", "ClusterRoleBinding")  # of which few are ours
+_NOT_MADE = "Namespace"  # but marked
 
 
 class Keeper:
@@ -44,6 +45,7 @@ class Keeper:
                 clock=clock,
                 namespace=namespace if one.namespaced else None,
                 label_selector=_OURS if kind in _MANY else "",
+                field_selector=f"metadata.name={namespace}" if kind == _NOT_MADE else "",
             )
             for kind, one in self._resources.items()
         }
@@ -92,6 +94,8 @@ class Keeper:
 
     async def _put_back(self, resource: Resource, wanted: Object) -> None:
         found = await self._client.find(resource, objects.name(wanted), objects.namespace(wanted))
+        if found is None and wanted["kind"] == _NOT_MADE:
+            return
         if found is None:
             await self._client.create_if_absent(resource, wanted)
             return

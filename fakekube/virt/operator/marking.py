@@ -31,6 +31,7 @@ _CONTENT = {
     "ServiceMonitor": ("spec",),
     "Role": ("rules",),
     "RoleBinding": ("subjects",),
+    "PodDisruptionBudget": ("spec",),
 }
 
 

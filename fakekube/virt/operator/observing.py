@@ -87,7 +87,9 @@ class View:
             if one["name"] == pods.OPERATOR or one["resource"] not in self.made:
                 continue
             found = self.made[one["resource"]].get(f"{one.get('namespace', '')}/{one['name']}".lstrip("/"))
-            if defining.is_astray(found, one["lastGeneration"], kubevirt):
+            if found is None or defining.is_astray(found, one["lastGeneration"], kubevirt):
+                return True
+            if one["resource"] == CRDS.plural and not defining.is_marked(found, kubevirt):
                 return True
         return False
 

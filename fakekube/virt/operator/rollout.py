@@ -9,7 +9,7 @@ from fakekube.client.recorder import WARNING, Recorder
 from fakekube.machinery.objects import dig, labels, name
 from fakekube.machinery.resources import BUDGETS, DAEMON_SETS, DEPLOYMENTS, NODES, Resource
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator import pods, workloads
+from fakekube.virt.operator import marking, pods, workloads
 from fakekube.virt.operator.sources import Source
 
 _RESOURCES = {one.kind: one for one in (DEPLOYMENTS, DAEMON_SETS)}
@@ -47,7 +47,7 @@ class Rollout:
             if name(one) != pods.OPERATOR:
                 one = await self._followed(one, kubevirt, source, nodes, custom=bool(replicas))
                 if one["kind"] == DEPLOYMENTS.kind:
-                    found.extend(await self._guard(one, guarded=guarded))
+                    found.extend(await self._guard(one, kubevirt["spec"], guarded=guarded))
             found.append(one)
         return found
 
@@ -83,10 +83,10 @@ class Rollout:
             self._recorder.event(known, WARNING, "AdvancedFeatureUse", _CUSTOM_REPLICAS)
         return await self._client.update(_RESOURCES[known["kind"]], wanted)
 
-    async def _guard(self, deployment: Object, *, guarded: bool) -> list[Object]:
+    async def _guard(self, deployment: Object, spec: Object, *, guarded: bool) -> list[Object]:
         """The budget, if there is to be one. One of its pods may go at a time, where there are several. On a single node nobody asks for that unless by number:
         the node could not be drained."""
-        wanted = workloads.budget(deployment)
+        wanted = marking.marked(workloads.budget(deployment), self._namespace, self._release, spec)
         known = await self._known(BUDGETS, wanted)
         if not guarded or not wanted["spec"]["minAvailable"]:
             if known is not None:
@@ -94,8 +94,8 @@ class Rollout:
             return []
         if known is None:
             known = await self._client.create(BUDGETS, wanted)
-        elif known["spec"] != {**known["spec"], **wanted["spec"]}:
-            known = await self._client.update(BUDGETS, {**known, "spec": {**known["spec"], **wanted["spec"]}})
+        elif (as_it_was := marking.restored(known, wanted)) is not known:
+            known = await self._client.update(BUDGETS, as_it_was)
         return [known]
 
     async def _known(self, resource: Resource, made: Object) -> Object | None:

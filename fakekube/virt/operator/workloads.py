@@ -109,11 +109,10 @@ def has_rolled_out(workload: Object) -> bool:
 def budget(deployment: Object) -> Object:
     """All but one of a Deployment's pods are to stay."""
     own = f"{name(deployment)}-pdb"
-    labels = {"kubevirt.io": own, "app.kubernetes.io/managed-by": "virt-operator"}
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": {"name": own, "namespace": namespace(deployment), "labels": labels},
+        "metadata": {"name": own, "namespace": namespace(deployment), "labels": {"kubevirt.io": own}},
         "spec": {
             "minAvailable": deployment["spec"]["replicas"] - 1,
             "selector": deployment["spec"]["selector"],
