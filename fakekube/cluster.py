@@ -130,6 +130,7 @@ class Cluster:
             versions=versions or Versions(),
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.loop: asyncio.AbstractEventLoop  # where it lives, from its start on
 
     async def __call__(self, request: Request) -> Response:
         return await self._front(request)
@@ -140,6 +141,7 @@ class Cluster:
 
     async def start(self) -> None:
         """Install what belongs to the chosen actors, then let them work. A fork finds it installed."""
+        self.loop = asyncio.get_running_loop()
         await self.api.start(like=self._forked_from)
         if self._installed:
             self._beginning = (await self.store.list("")).entries

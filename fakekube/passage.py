@@ -29,6 +29,10 @@ class NeverSettles(Exception):
     """The cluster keeps itself busy without time passing; the text says with what."""
 
 
+class WrongLoop(Exception):
+    """A cluster is asked from another event loop than it lives in, where nothing of it would ever happen."""
+
+
 class CannotMoveTime(Exception):
     """This clock is not ours to move; the text names the way out."""
 
@@ -37,6 +41,11 @@ class Watched(Protocol):
     """What has to be known of a cluster to tell that it is settled."""
 
     clock: Clock
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Where it lives."""
+        ...
 
     @property
     def outward(self) -> int:
@@ -63,8 +72,14 @@ class Watched(Protocol):
 
 
 async def settle(cluster: Watched) -> None:
-    """Return once nothing more happens without time passing. Raises NeverSettles."""
-    left = getattr(asyncio.get_running_loop(), "_ready", None)  # uvloop keeps it to itself
+    """Return once nothing more happens without time passing. Raises NeverSettles, WrongLoop."""
+    loop = asyncio.get_running_loop()
+    if loop is not cluster.loop:
+        raise WrongLoop(
+            "this cluster lives in another event loop than this code: test and fixture need the same one (of pytest-asyncio, "
+            "`loop_scope` and `asyncio_default_fixture_loop_scope`; in its auto mode, no test with anyio's mark)"
+        )
+    left = getattr(loop, "_ready", None)  # uvloop keeps it to itself
     quiet, mark = 0, cluster.mark()
     for _ in range(_TURNS):
         await _MACHINE.sleep(_PATIENCE if cluster.outward else 0)

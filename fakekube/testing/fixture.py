@@ -1,5 +1,6 @@
 """The body of `afakekube`, for whoever runs the loop."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,14 @@ from fakekube.testing import requested
 
 async def afakekube(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     """A cluster in the test's own event loop, whose time stands still until it is moved."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pytest.fail(
+            "afakekube lives in asyncio's event loop, and anyio runs this test in another one: have the fixture "
+            "`anyio_backend` return 'asyncio'",
+            pytrace=False,
+        )
     from fakekube.testing import templates  # noqa: PLC0415 - see the plugin: nothing before it is asked for
     from fakekube.testing.kit import Fakekube  # noqa: PLC0415
 

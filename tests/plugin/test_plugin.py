@@ -10,7 +10,7 @@ import yaml  # noqa: F401 - C extensions mind being forgotten and imported again
 import fakekube
 import fakekube.testing.real
 import fakekube.testing.with_asyncio
-from fakekube.testing import errors, report  # noqa: F401 - see `warm`
+from fakekube.testing import errors, fixture, report  # noqa: F401 - see `warm`
 
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 pytest_plugins = ["pytester"]
@@ -375,6 +375,43 @@ def test_strict_mode_and_plain_asyncio_fixtures(suite):
         """,
         ini=INI.replace("auto", "strict"),
     ).assert_outcomes(passed=1)
+
+
+def test_anyio(suite):
+    """Tests with anyio's mark have a cluster in asyncio's event loop, beside pytest-asyncio in strict mode."""
+    pytest.importorskip("anyio")
+    suite(
+        """
+        @pytest.fixture
+        def anyio_backend():
+            return "asyncio"
+
+        @pytest.mark.anyio
+        async def test_it(afakekube):
+            await afakekube.apply(POOL)
+            await afakekube.wait("vmpool/web", READY)
+        """,
+        ini=INI.replace("auto", "strict"),
+    ).assert_outcomes(passed=1)
+
+
+def test_another_event_loop_is_told():
+    """Where no loop of asyncio runs, as with anyio's other backend, the fixture says what to do."""
+    with pytest.raises(pytest.fail.Exception, match="have the fixture `anyio_backend` return 'asyncio'"):
+        fixture.afakekube(None).__anext__().send(None)
+
+
+def test_a_loop_that_is_not_the_fixtures(suite):
+    """A cluster that is asked from another loop than its own, where nothing would ever happen, says so at once."""
+    result = suite(
+        """
+        @pytest.mark.asyncio(loop_scope="module")
+        async def test_it(afakekube):
+            await afakekube.settle()
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *WrongLoop: this cluster lives in another event loop than this code*"])
 
 
 def test_a_project_without_configuration(suite):
