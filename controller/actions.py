@@ -4,8 +4,7 @@ An action names what is to be reached for one object. Its object is the state th
 it checks again where that state may have become stale.
 """
 
-from dataclasses import dataclass
-
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 

@@ -7,9 +7,10 @@ what is being worked on: k8s.io/client-go/util/workqueue/metrics.go, there looke
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fakekube.clock import Clock
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Handler, Request, Response
 
 Labels = tuple[tuple[str, str], ...]

@@ -5,7 +5,7 @@ this process itself has changed. Membership is the owner reference's uid, nothin
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 from controller import naming, revisions
@@ -15,6 +15,7 @@ from controller.spec import FINALIZER
 from fakekube.client.informer import Informer
 from fakekube.machinery import objects
 from fakekube.machinery.resources import VIRTUAL_MACHINE_POOLS
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 

@@ -10,12 +10,13 @@ Upstream has expectations in this place: pkg/controller/expectations.go
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.resources import Resource
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 LIFETIME = 300.0

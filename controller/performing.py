@@ -6,7 +6,6 @@ Upstream: kubevirt: pkg/virt-controller/watch/pool/pool.go
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from controller import building, patches, preservation, revisions
 from controller.actions import (
@@ -41,6 +40,7 @@ from fakekube.machinery.resources import (
     Resource,
 )
 from fakekube.machinery.selectors import Selector
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 PARALLEL = 32  # requests under way for one pool

@@ -6,7 +6,6 @@ answers is remembered in `own_writes`, laid over the caches until they show it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from controller.own_writes import OwnWrites
 from controller.patches import Change
@@ -14,6 +13,7 @@ from fakekube.client.client import Client
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError, Conflict, Invalid, NotFound
 from fakekube.machinery.resources import Resource
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 FIELD_MANAGER = "virt-controller"

@@ -5,7 +5,6 @@ Upstream: kubevirt: pkg/virt-controller/watch/pool/pool.go
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from controller import spec
@@ -15,6 +14,7 @@ from controller.spec import REVISION_LABEL
 from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.resources import CONTROLLER_REVISIONS, VIRTUAL_MACHINE_POOLS
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 

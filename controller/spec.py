@@ -6,11 +6,11 @@ Upstream: kubevirt: staging/src/kubevirt.io/api/pool/v1beta1/types.go
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from fakekube.machinery import durations, objects
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 FINALIZER = "pool.kubevirt.io/finalizer"  # on the pool and on each of its VMs

@@ -5,7 +5,7 @@ Upstream: kubevirt: pkg/virt-controller/watch/pool/pool.go
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from controller import spec
 from fakekube.clock import rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.selectors import Selector
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 REPLICA_FAILURE, REPLICA_PAUSED = "ReplicaFailure", "ReplicaPaused"

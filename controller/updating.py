@@ -7,7 +7,6 @@ one that is terminating is left alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -17,6 +16,7 @@ from controller.observe import Observed
 from controller.revisions import Revisions
 from controller.semantics import same
 from fakekube.machinery import objects
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 RECHECK = 3.0  # seconds until the next look when the budget is used up

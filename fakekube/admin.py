@@ -5,7 +5,7 @@ Whoever may not do everything is kept away by what stands before it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import orjson
@@ -16,6 +16,7 @@ from fakekube.clock import ManualClock, rfc3339_micro
 from fakekube.lookup import Look, Lookup, condition
 from fakekube.machinery import profiles
 from fakekube.machinery.errors import ApiError, BadRequest, MethodNotAllowed, NotFound
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Handler, Object, Request, Response
 from fakekube.passage import CannotMoveTime, NeverSettles, Watched
 from fakekube.restoring import CannotReset

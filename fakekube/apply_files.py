@@ -7,7 +7,6 @@ for that to be served.
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -17,6 +16,7 @@ from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.resources import CRDS, Resource, split_api_version
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})

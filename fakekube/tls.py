@@ -8,10 +8,10 @@ import os
 import ssl
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import User
 
 _NAMES = ("localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default", "kubernetes.default.svc")

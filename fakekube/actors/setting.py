@@ -1,7 +1,7 @@
 """What actors are made from, and what a made one brings along."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from fakekube.client.client import Client
@@ -10,6 +10,7 @@ from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.lifecycle.stage import Stage
 from fakekube.machinery.paces import PaceName
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Handler, Object
 

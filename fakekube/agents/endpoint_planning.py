@@ -9,11 +9,11 @@ Upstream: k8s: pkg/controller/endpoint/endpoints_controller.go, staging/src/k8s.
 import ipaddress
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 MAX_IN_ENDPOINTS = 1000

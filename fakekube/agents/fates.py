@@ -14,11 +14,11 @@ the fate of being unschedulable off it, too. Other words are not for pods: a lau
 VirtualMachineInstance. So it does carry those by which KubeVirt's own functional specs have a launcher crash, or its image not be found.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 from fakekube.machinery.durations import parse
 from fakekube.machinery.objects import Obj, annotations
+from fakekube.machinery.values import dataclass
 
 ANNOTATION = "fakekube.io/fate"
 FOR_EVER = float("inf")

@@ -10,7 +10,7 @@ Upstream: k8s: pkg/controller/namespace/deletion/{namespaced_resources_deleter,s
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -22,6 +22,7 @@ from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError, MethodNotAllowed, NotFound
 from fakekube.machinery.resources import NAMESPACES, PODS, Resource
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 USER = "system:serviceaccount:kube-system:namespace-controller"

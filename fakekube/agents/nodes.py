@@ -8,7 +8,7 @@ Upstream: k8s: pkg/kubelet/kubelet_node_status.go, pkg/kubelet/nodestatus/setter
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -23,6 +23,7 @@ from fakekube.lifecycle.stage import CHAOS, INSTANT, Pace, Stage
 from fakekube.machinery import objects
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import LEASES, NODES
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object
 

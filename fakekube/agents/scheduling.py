@@ -5,11 +5,12 @@ Upstream: k8s: pkg/scheduler/framework/plugins/*, framework/types.go (FitError),
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from fakekube.agents.quantities import amount
 from fakekube.machinery import objects, selectors
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 UNSCHEDULABLE = "node(s) were unschedulable"

@@ -6,11 +6,11 @@ Upstream: k8s: pkg/scheduler/framework/plugins/{podtopologyspread,nodeports}
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.agents import scheduling
 from fakekube.machinery import objects, selectors
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _ANYWHERE = "0.0.0.0"  # noqa: S104 - as ports without an address are meant

@@ -4,11 +4,11 @@ Upstream: k8s: pkg/controller/volume/persistentvolume/{pv_controller,index}.go
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.machinery import objects, quantities, selectors
 from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 BY_HAND = "kubernetes.io/no-provisioner"

@@ -11,7 +11,6 @@ import re
 import socket
 import ssl
 from collections.abc import Coroutine, Generator, Mapping
-from dataclasses import dataclass
 from types import coroutine
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ import orjson
 from fakekube.api.services import Services
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.reviews import Answer, Question, Reviewer
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Handler, Request, User
 
 T = TypeVar("T")

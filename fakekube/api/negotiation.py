@@ -4,7 +4,6 @@ Answers are JSON (or YAML); protobuf is understood in requests only. Clients tha
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +12,7 @@ import orjson
 from fakekube.api.options import first, parse_query
 from fakekube.machinery.booleans import TRUE
 from fakekube.machinery.errors import NotAcceptable
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Request, Response
 
 TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"

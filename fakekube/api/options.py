@@ -5,7 +5,6 @@ Origin: k8s: staging/src/k8s.io/apimachinery/pkg/apis/meta/internalversion/{type
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
@@ -14,6 +13,7 @@ from fakekube.machinery.errors import BadRequest, invalid
 from fakekube.machinery.field_errors import FieldError, forbidden, not_supported, show, too_long
 from fakekube.machinery.field_selectors import FieldTerm
 from fakekube.machinery.selectors import EVERYTHING, Selector, SelectorError
+from fakekube.machinery.values import dataclass
 
 Query = Mapping[str, list[str]]
 _EMPTY: Query = {}

@@ -3,10 +3,10 @@
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/request/requestinfo.go
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.verbs import OF_MANY, VERBS
 
 _OF_NAMESPACES = (

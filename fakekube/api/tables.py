@@ -6,7 +6,6 @@ apiextensions-apiserver/pkg/registry/customresource/tableconvertor
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from fakekube.api.ages import since
 from fakekube.api.registry.strategy import Column, ServedResource
 from fakekube.machinery.copying import copy_of
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _INITIAL_END = {"k8s.io/initial-events-end": "true"}

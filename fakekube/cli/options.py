@@ -1,12 +1,13 @@
 """The options of `up` and `run`: how a server is to be."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import click
 
 from fakekube.machinery.paces import PACE_NAMES
+from fakekube.machinery.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

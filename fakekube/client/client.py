@@ -6,7 +6,6 @@ Behaviour follows k8s: staging/src/k8s.io/client-go/{rest,dynamic,metadata}; pag
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -17,6 +16,7 @@ from fakekube.machinery import objects
 from fakekube.machinery.copying import kept_json
 from fakekube.machinery.errors import AlreadyExists, Expired, NotFound
 from fakekube.machinery.resources import Resource
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Events, Handler, Object, Request, Response, User, WatchEvent, whole
 
 PatchType = Literal["json", "merge", "strategic", "apply"]

@@ -12,7 +12,6 @@ Upstream: controller-runtime pkg/internal/controller/controller.go, whose result
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from fakekube.client.informer import Informer
@@ -20,6 +19,7 @@ from fakekube.client.workqueue import QueueClosed, QueueObserver, WorkQueue
 from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _PASSES_IN_A_ROW = 8

@@ -5,7 +5,6 @@ Upstream: k8s: staging/src/k8s.io/client-go/discovery/{discovery_client,aggregat
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -13,6 +12,7 @@ import orjson
 from fakekube.client.client import Client
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.resources import Resource, split_api_version
+from fakekube.machinery.values import dataclass
 
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 

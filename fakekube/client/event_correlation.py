@@ -11,11 +11,11 @@ Upstream: k8s: staging/src/k8s.io/client-go/tools/record/events_cache.go
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from fakekube.clock import rfc3339
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 AGGREGATE_AT = 10

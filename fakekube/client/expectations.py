@@ -7,9 +7,10 @@ Upstream: k8s: pkg/controller/controller_utils.go, UIDTrackingControllerExpectat
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fakekube.clock import Clock
+from fakekube.machinery.values import dataclass
 
 TIMEOUT = 300.0
 

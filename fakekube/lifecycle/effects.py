@@ -4,7 +4,6 @@ tests, what would happen to an object now. Pure.
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from fakekube.lifecycle.script import Script
 from fakekube.lifecycle.stage import REALISTIC, Apply, Finalizers, Pace, Patch, Stage, Write
 from fakekube.lifecycle.templates import Context, look_up
 from fakekube.machinery import objects
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 

@@ -14,8 +14,9 @@ Origin: https://jqlang.org/manual/
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from fakekube.machinery.values import dataclass
 
 Find = Callable[[Any], list[Any]]
 

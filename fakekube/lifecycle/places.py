@@ -1,12 +1,12 @@
 """Values of a file together with where they stand, so that whatever is wrong with one can be told with its line."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from fakekube.lifecycle.expressions import Expression
 from fakekube.lifecycle.expressions import parse as parse_expression
 from fakekube.lifecycle.stage import StageError
+from fakekube.machinery.values import dataclass
 
 if TYPE_CHECKING:
     import yaml

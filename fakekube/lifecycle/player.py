@@ -6,7 +6,7 @@ changed its mind meanwhile, the stage does not play. A write that is refused is 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from fakekube.client import discovery
@@ -23,6 +23,7 @@ from fakekube.lifecycle.stage import INSTANT, Apply, Finalizers, Pace, Stage, Wr
 from fakekube.machinery import objects
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import Resource, split_api_version
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 MAX_STEPS = 100  # stages in a row without a delay: more is a circle, and would never end

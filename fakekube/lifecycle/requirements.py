@@ -2,12 +2,12 @@
 change there is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from fakekube.lifecycle.expressions import Expression
 from fakekube.lifecycle.templates import Context, follow, path_of
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]

@@ -43,13 +43,13 @@ are added.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol
 
 from fakekube.lifecycle.requirements import Key, Program, Requirement, Test
 from fakekube.lifecycle.templates import Renders
 from fakekube.machinery.paces import PACE_NAMES, PaceName
+from fakekube.machinery.values import dataclass
 
 PatchKind = Literal["json", "merge", "strategic", "apply", "update"]
 

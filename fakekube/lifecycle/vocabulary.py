@@ -3,12 +3,13 @@ expressions and templates."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fakekube.lifecycle.places import Place
 from fakekube.lifecycle.requirements import Key, Program
 from fakekube.lifecycle.stage import Compile
 from fakekube.lifecycle.templates import Renders, Template, is_one_name
+from fakekube.machinery.values import dataclass
 
 NamesOfKind = frozenset[str] | None  # None: any
 

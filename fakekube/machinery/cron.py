@@ -7,10 +7,10 @@ Origin: github.com/robfig/cron v3 {parser,spec,constantdelay}.go
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from fakekube.machinery import durations
+from fakekube.machinery.values import dataclass
 
 _MONTHS = {
     name: number

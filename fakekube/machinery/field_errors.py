@@ -3,10 +3,11 @@
 Origin: k8s: staging/src/k8s.io/apimachinery/pkg/util/validation/field/errors.go
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
+from fakekube.machinery.values import dataclass
 
 REQUIRED = "FieldValueRequired"
 INVALID = "FieldValueInvalid"

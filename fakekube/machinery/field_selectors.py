@@ -3,9 +3,8 @@
 Origin: k8s: staging/src/k8s.io/apimachinery/pkg/fields/selector.go
 """
 
-from dataclasses import dataclass
-
 from fakekube.machinery.selectors import SelectorError
+from fakekube.machinery.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ Objects carry it as an annotation, `fakekube.io/cpu` and `fakekube.io/memory`, `
 """
 
 import math
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery import quantities
 from fakekube.machinery.durations import seconds_of
+from fakekube.machinery.values import dataclass
 
 CPU, MEMORY = "cpu", "memory"
 _BILLION = 10**9

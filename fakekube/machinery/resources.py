@@ -1,8 +1,9 @@
 """Names of resources: group, version, plural, kind, scope; and the URL paths they live under."""
 
 import re
-from dataclasses import dataclass
 from urllib.parse import quote
+
+from fakekube.machinery.values import dataclass
 
 _PLAIN = re.compile(
     r"[A-Za-z0-9._-]*"

@@ -7,11 +7,11 @@ Origin: k8s: staging/src/k8s.io/api/admission/v1/types.go
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import orjson
 
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 

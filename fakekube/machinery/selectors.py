@@ -4,12 +4,12 @@ Origin: k8s: staging/src/k8s.io/apimachinery/pkg/labels/selector.go, and apis/me
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from fakekube.machinery import names
 from fakekube.machinery.field_errors import show
+from fakekube.machinery.values import dataclass
 
 
 class SelectorError(ValueError):

@@ -1,7 +1,8 @@
 """Which releases a cluster says it is: shown wherever a real one shows them, without any other effect."""
 
 import re
-from dataclasses import dataclass
+
+from fakekube.machinery.values import dataclass
 
 _RELEASE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)([-+][0-9A-Za-z.+-]+)?")
 

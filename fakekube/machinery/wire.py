@@ -5,8 +5,10 @@ Whatever works against one works against all of them, in memory or over a socket
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
+
+from fakekube.machinery.values import dataclass
 
 # Begins what is no protocol of a websocket, but its caller's token: pages in browsers can set no other header.
 BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."

@@ -8,8 +8,10 @@ absent (create) or still at the expected revision (update, delete). Retrying is 
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
+
+from fakekube.machinery.values import dataclass
 
 
 class StoreError(Exception):

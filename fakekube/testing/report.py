@@ -1,9 +1,9 @@
 """What a failed test wants to know of its cluster: what was asked and what came of it, in order; and what went wrong."""
 
 import traceback
-from dataclasses import dataclass
 
 from fakekube.cluster import Cluster
+from fakekube.machinery.values import dataclass
 from fakekube.traffic import history
 from fakekube.traffic.log import Recorded
 from fakekube.traffic.seen import READS

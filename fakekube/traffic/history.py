@@ -1,7 +1,7 @@
 """What has happened to objects, read from the store's own log: nothing is recorded for it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from fakekube.api.registry import codec
@@ -9,6 +9,7 @@ from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.store.interface import Event, Progress, Store
 

@@ -5,12 +5,13 @@ Remembering costs a microsecond per request: whatever can be worked out later, i
 
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import orjson
 
 from fakekube.clock import Clock
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Handler, Request, Response
 from fakekube.traffic.seen import BadPattern, Names, Pattern, Seen, meant, seen
 

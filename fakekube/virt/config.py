@@ -5,10 +5,11 @@ Origin: kubevirt: pkg/virt-config/{configuration,virt-config}.go, pkg/virt-confi
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 ALWAYS_OPEN = frozenset(

@@ -7,12 +7,13 @@ Upstream: k8s: pkg/controller/podautoscaler/{replica_calculator,metrics/utilizat
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery import objects, quantities
 from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.values import dataclass
 
 CPU = "cpu"
 INITIALIZATION = timedelta(minutes=5)  # of pods: while it lasts their CPU counts only once they are ready

@@ -7,9 +7,11 @@ Upstream: k8s: pkg/controller/podautoscaler/horizontal.go (normalizeDesiredRepli
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from fakekube.machinery.values import dataclass
 
 DOWNSCALE_STABILISATION = 300  # seconds
 _FACTOR, _LEAST = 2.0, 4.0  # an autoscaler without behaviour at most doubles, or grows to four

@@ -4,13 +4,13 @@ Upstream: k8s: pkg/controller/podautoscaler/horizontal.go (computeReplicasForMet
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from fakekube.agents.autoscaling import counting
 from fakekube.agents.autoscaling.counting import Count, Measured, Samples, Tolerances, Uncountable
 from fakekube.machinery.objects import Obj
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 RESOURCE, CONTAINER, PODS, OBJECT, EXTERNAL = "Resource", "ContainerResource", "Pods", "Object", "External"

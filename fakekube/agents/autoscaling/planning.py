@@ -8,7 +8,6 @@ Upstream: k8s: pkg/controller/podautoscaler/horizontal.go (reconcileAutoscaler, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.agents.autoscaling import limits, metric_specs
@@ -17,6 +16,7 @@ from fakekube.agents.autoscaling.limits import History
 from fakekube.agents.autoscaling.metric_specs import NoProposal, Reading, Scene
 from fakekube.agents.autoscaling.status import ABLE, ACTIVE, LIMITED, Draft
 from fakekube.machinery import quantities
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _BILLION = 10**9

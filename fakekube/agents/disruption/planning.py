@@ -4,7 +4,6 @@ Upstream: k8s: pkg/controller/disruption/disruption.go
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from fakekube.agents.workloads.counts import scaled
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 GIVEN_UP = timedelta(minutes=2)  # after which an eviction that deleted nothing no longer counts

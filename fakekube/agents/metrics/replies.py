@@ -4,7 +4,6 @@ Upstream: k8s: staging/src/k8s.io/apiserver, which all three servers are made of
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -14,6 +13,7 @@ from fakekube.machinery.answers import json
 from fakekube.machinery.errors import BadRequest, MethodNotAllowed, NotFound
 from fakekube.machinery.field_selectors import FieldTerm
 from fakekube.machinery.selectors import Selector
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object, Request, Response
 
 Row = tuple[str, list[Any]]  # the object's name, the cells

@@ -5,7 +5,7 @@ Upstream: k8s: staging/src/k8s.io/kubelet/pkg/cri/streaming/remotecommand, conta
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -17,6 +17,7 @@ from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import InternalError
 from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"

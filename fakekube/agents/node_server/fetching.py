@@ -7,12 +7,13 @@ Nothing beyond the cluster is asked, and redirections lead nowhere.
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import SplitResult, urlsplit
 
 from fakekube.agents.node_server.listening import Serve
 from fakekube.agents.node_server.place import Done
 from fakekube.agents.node_server.secured import Secured
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Response, WebSocket
 
 Dial = Callable[[str, int], Awaitable[Serve | None]]  # address and port

@@ -6,9 +6,9 @@ SSH: RFC 4253, sections 4.2 (who speaks), 6 (packets), 11.1 (farewell).
 
 import struct
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from fakekube.machinery.objects import Obj, dig, name
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import WebSocket
 
 SSH, WEB = 22, (80, 8080)

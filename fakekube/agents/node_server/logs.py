@@ -5,7 +5,6 @@ guest's start; `guest-console-log` shows the guest's console, as far as somebody
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from fakekube.agents.containers import STATUSES
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.values import dataclass
 
 ANNOTATION = "log.fakekube.io/"
 

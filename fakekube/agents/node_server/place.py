@@ -4,9 +4,11 @@ Places know of files what they are told (`Container.files`); what programs write
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Self
+
+from fakekube.machinery.values import dataclass
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 

@@ -7,10 +7,11 @@ not know it refuses. The programs are `programs`'.
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fakekube.agents.node_server import filters, place, programs
 from fakekube.agents.node_server.place import Container, Done
+from fakekube.machinery.values import dataclass
 
 SHELLS = ("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash")
 _SEPARATORS = (";", "&&", "||", "&")

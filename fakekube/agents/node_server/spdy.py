@@ -8,8 +8,10 @@ Origin: draft-mbelshe-httpbis-spdy-00; k8s: staging/src/k8s.io/apimachinery/pkg/
 import asyncio
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
+
+from fakekube.machinery.values import dataclass
 
 SYN_STREAM, SYN_REPLY, RST_STREAM, SETTINGS, PING, GOAWAY, HEADERS = 1, 2, 3, 4, 6, 7, 8
 FIN = 0x01

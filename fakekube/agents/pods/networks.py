@@ -7,11 +7,11 @@ Upstream: multus-cni: pkg/k8sclient/k8sclient.go; network-attachment-definition-
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.agents.pods.addresses import usable
 from fakekube.machinery.objects import Obj, annotations, dig, namespace, uid
+from fakekube.machinery.values import dataclass
 
 NETWORKS, DEFAULT_NETWORK = "k8s.v1.cni.cncf.io/networks", "v1.multus-cni.io/default-network"
 STATUS = "k8s.v1.cni.cncf.io/network-status"

@@ -5,7 +5,6 @@ Upstream: k8s: pkg/controller/controller_ref_manager.go
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from fakekube.agents.workloads.caches import ORPHANS, OWNER
 from fakekube.client.client import Client
@@ -14,6 +13,7 @@ from fakekube.machinery import objects, selectors
 from fakekube.machinery.errors import Conflict, Invalid, NotFound
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.selectors import Selector
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 

@@ -6,9 +6,10 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/authentication
 import base64
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fakekube.machinery.errors import Unauthorized
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import BEARER_PROTOCOL, User
 
 ADMIN = User("kubernetes-admin", ("kubeadm:cluster-admins", "system:masters", "system:authenticated"))

@@ -3,12 +3,12 @@
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/authorization/authorizer/interfaces.go
 """
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from fakekube.api.options import boolean, parse_query
 from fakekube.api.request_info import RequestInfo
 from fakekube.machinery.errors import Forbidden
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Request, User
 
 

@@ -7,8 +7,9 @@ Origin: RFC 8017, sections 8.2 and 9.2
 
 import hashlib
 import secrets
-from dataclasses import dataclass
 from functools import cache
+
+from fakekube.machinery.values import dataclass
 
 EXPONENT = 65537
 _SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")  # how a digest says which one it is

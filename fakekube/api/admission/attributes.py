@@ -1,9 +1,10 @@
 """What admission sees of a write."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from fakekube.api.registry.strategy import ServedResource
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object, User
 
 CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"

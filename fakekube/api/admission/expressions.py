@@ -6,7 +6,6 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/cel/{compile,cond
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +26,7 @@ from fakekube.api.schema.cel.types import (
     map_of,
     object_of,
 )
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object, User
 
 Bindings = dict[str, Any]

@@ -5,7 +5,6 @@ Each policy sees the object as the one before left it. In a second round those r
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/mutating/dispatcher.go
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -18,6 +17,7 @@ from fakekube.api.admission.policies import Applicable, Binding, Policy
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery import errors
 from fakekube.machinery.errors import ApiError, BadRequest
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 

@@ -7,7 +7,6 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/{webhook/predicat
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from fakekube.api.admission.attributes import CREATE, UPDATE, Attributes
@@ -15,6 +14,7 @@ from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery import selectors
 from fakekube.machinery.selectors import Selector
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 NamespaceLabels = Callable[[str], Awaitable[Mapping[str, str]]]

@@ -4,7 +4,6 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/validating
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.api.admission import expressions
@@ -18,6 +17,7 @@ from fakekube.api.admission.expressions import (
     expression,
 )
 from fakekube.api.schema.cel.types import BOOL, NULL, STRING
+from fakekube.machinery.values import dataclass
 
 INVALID = "Invalid"
 _LONGEST_MESSAGE = 5 * 1024

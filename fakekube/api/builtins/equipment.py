@@ -4,7 +4,7 @@ Called once, while the server is put together.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fakekube.api.access.rbac import Rbac
 from fakekube.api.admission.chain import Plugin
@@ -26,6 +26,7 @@ from fakekube.api.builtins.strategies.volumes import PersistentVolumeStrategy
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.registry import Committed, Registry
 from fakekube.api.registry.strategy import ServedResource
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _TIMED = (ApiServiceStrategy, PersistentVolumeStrategy, SigningRequestStrategy)

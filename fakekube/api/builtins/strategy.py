@@ -4,7 +4,6 @@ Per-kind rules are subclasses in `strategies/`; they extend `default` and the ho
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +13,7 @@ from fakekube.api.builtins.selectable import SELECTABLE
 from fakekube.api.registry.strategy import Strategy
 from fakekube.api.schema.model import Schema
 from fakekube.api.types import definitions
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 

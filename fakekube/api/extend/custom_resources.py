@@ -4,7 +4,6 @@ k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/registry/customresource/{str
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import BadRequest, forbidden
 from fakekube.machinery.field_errors import FieldError
 from fakekube.machinery.objects import dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 if TYPE_CHECKING:

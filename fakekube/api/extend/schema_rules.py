@@ -4,7 +4,7 @@ k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validatio
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from fakekube.api.extend import rule_validation, structural_rules
@@ -13,6 +13,7 @@ from fakekube.api.schema.problems import NOWHERE
 from fakekube.api.schema.structural import Structural
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.field_errors import FieldError, forbidden, invalid, not_supported, required
+from fakekube.machinery.values import dataclass
 
 Raw = Mapping[str, Any]
 

@@ -4,10 +4,10 @@ Version 3 keeps bodies beside parameters and names media types per body; version
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.api.registry.strategy import ServedResource, Subresource
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."

@@ -1,13 +1,13 @@
 """Columns and the small texts rows are made of."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from fakekube.api.ages import since
 from fakekube.api.types import describe
 from fakekube.machinery.objects import dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 NONE, UNSET, UNKNOWN = "<none>", "<unset>", "<unknown>"

@@ -3,12 +3,12 @@
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/registry/rest/delete.go, registry/generic/registry/store.go
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.clock import rfc3339
 from fakekube.machinery.errors import conflict
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 ORPHAN = "orphan"

@@ -9,7 +9,6 @@ it, and only what few objects have: everything else is looked for among all of t
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from sortedcontainers import SortedList
 
@@ -17,6 +16,7 @@ from fakekube.api.registry import codec
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.registry.turns import Turns
 from fakekube.machinery.selectors import IN, Requirement, Selector
+from fakekube.machinery.values import dataclass
 from fakekube.store.interface import Compacted, Entry, Progress, Store, Watch
 
 _REMEMBERED = 256

@@ -3,14 +3,13 @@
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/storage/etcd3/store.go (GetList), which reads in pages, too.
 """
 
-from dataclasses import dataclass
-
 from fakekube.api.registry.label_index import LabelIndexes, Limits
 from fakekube.api.registry.matching import Match, selected
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.registry.turns import Turns
 from fakekube.clock import Clock
 from fakekube.machinery.selectors import EVERYTHING, Selector
+from fakekube.machinery.values import dataclass
 from fakekube.store.interface import Compacted, Entry, Page, Store
 
 _USUAL = Limits()

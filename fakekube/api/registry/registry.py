@@ -7,7 +7,6 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/registry/generic/registry/store.go
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from fakekube.api.patching import managed_fields
 from fakekube.api.registry import codec, deletion, metadata
@@ -21,6 +20,7 @@ from fakekube.ids import Ids
 from fakekube.machinery import errors
 from fakekube.machinery.errors import MODIFIED, ApiError
 from fakekube.machinery.field_errors import invalid
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.store import interface as stores
 from fakekube.store.interface import Entry, Store

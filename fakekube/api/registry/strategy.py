@@ -7,12 +7,13 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/registry/rest/{create,update}.go
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from fakekube.api.schema.model import Schema
 from fakekube.machinery.field_errors import FieldError
 from fakekube.machinery.objects import alike
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.store.interface import Entry, Event
 

@@ -5,10 +5,11 @@ k8s: staging/src/k8s.io/apiserver/pkg/cel/common/schemas.go, pkg/cel/limits.go
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from fakekube.api.schema.model import Schema
+from fakekube.machinery.values import dataclass
 
 REQUEST = 3 * 1024 * 1024
 _TEXTS = {

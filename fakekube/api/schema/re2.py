@@ -5,9 +5,10 @@ Go: regexp/syntax/parse.go
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fakekube.api.schema.unicode_classes import ranges
+from fakekube.machinery.values import dataclass
 
 MAX_REPEAT = 1000
 INFINITE = -1

@@ -10,7 +10,7 @@ Origin: k8s: staging/src/k8s.io/apimachinery/pkg/runtime/serializer/json/collect
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -18,6 +18,7 @@ import orjson
 
 from fakekube.api import negotiation
 from fakekube.api.registry.turns import Turns
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object, Response
 from fakekube.store.interface import Entry
 

@@ -6,12 +6,12 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/storage/continue.go
 import base64
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from fakekube.machinery.errors import BadRequest
+from fakekube.machinery.values import dataclass
 
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]*")
 

@@ -10,7 +10,6 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/watch.go, stora
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -25,6 +24,7 @@ from fakekube.api.verbs import list_body
 from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.get import too_large
 from fakekube.machinery.errors import ApiError, NotAcceptable
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Events, Response, WatchEvent
 from fakekube.store import interface as stores
 from fakekube.store.interface import Entry, Event, Progress

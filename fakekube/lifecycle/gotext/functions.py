@@ -7,13 +7,13 @@ import math
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 import orjson
 
 from fakekube.machinery.objects import dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _CONDITIONS = (

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from fakekube.machinery.values import dataclass
 
 _STRING = r'"(?:\\.|[^"\\\n])*"|`[^`]*`'
 _ACTION = re.compile(rf"\{{\{{(?:-?\s*/\*.*?\*/\s*-?|(?:{_STRING}|(?!\}}\}}).)*)\}}\}}", re.DOTALL)

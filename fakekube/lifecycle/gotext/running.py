@@ -5,12 +5,12 @@ Variables live in a stack: a block forgets those it has declared, and what it as
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from dataclasses import field as member
 from typing import Any
 
 from fakekube.lifecycle.gotext.functions import FUNCTIONS, LOCAL, Surroundings, bounded, shown, true
 from fakekube.lifecycle.gotext.lexing import TemplateError
+from fakekube.machinery.values import dataclass
 
 _KEYWORDS = ("if", "range", "with", "define", "block", "template", "else", "end", "break", "continue")
 

@@ -5,13 +5,13 @@ Origin: cdi: pkg/controller/dataimportcron-controller.go
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery import cron as schedules
 from fakekube.machinery.objects import Obj, annotations, condition, dig, labels, name, namespace
 from fakekube.machinery.resources import DATA_SOURCES, DATA_VOLUMES, VOLUME_SNAPSHOTS
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi.claims import BIND_NOW
 from fakekube.virt.cdi.data_sources import State, conditions

@@ -7,10 +7,10 @@ from. Pure.
 """
 
 import logging
-from dataclasses import dataclass
 
 from fakekube.agents.fates import ANNOTATION, seconds
 from fakekube.machinery.objects import Obj, annotations
+from fakekube.machinery.values import dataclass
 
 WORDS = ("fail", "error", "stuck", "quota")
 

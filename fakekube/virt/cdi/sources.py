@@ -5,11 +5,11 @@ Origin: cdi: pkg/controller/datavolume/*-controller.go, staging/…/core/v1beta1
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from fakekube.machinery.objects import Obj, annotations, dig, namespace
+from fakekube.machinery.values import dataclass
 from fakekube.virt import data_sources
 
 POD_PHASE = "cdi.kubevirt.io/storage.pod.phase"  # on a claim: how far the pod is that fills it

@@ -19,11 +19,12 @@ volume was), `populated` (by somebody else), `new`, `unbound`, `waits` (for a co
 Origin: cdi: pkg/controller/datavolume/controller-base.go, conditions.go
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, name
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import fates
 from fakekube.virt.cdi.claims import CREATED_FOR, PRE_POPULATED, came_filled

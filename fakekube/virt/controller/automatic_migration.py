@@ -8,7 +8,6 @@ Origin: kubevirt: pkg/virt-controller/watch/drain/evacuation/evacuation.go, pkg/
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
@@ -24,6 +23,7 @@ from fakekube.machinery.objects import (
     uid,
 )
 from fakekube.machinery.resources import MIGRATIONS
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, live_update, migration_plan, migration_policy, names, outdated
 from fakekube.virt.controller.informers import BY_NODE, BY_VMI

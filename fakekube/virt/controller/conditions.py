@@ -4,10 +4,10 @@ Origin: kubevirt: pkg/controller/conditions.go, pkg/virt-controller/watch/vm/vm.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.machinery.objects import conditions as conditions_of
+from fakekube.machinery.values import dataclass
 
 Condition = dict[str, Any]
 

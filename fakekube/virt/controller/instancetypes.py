@@ -9,7 +9,6 @@ Origin: kubevirt: pkg/instancetype/controller/vm/controller.go, pkg/instancetype
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.client.client import Client
@@ -17,6 +16,7 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import Obj, dig, name, namespace
 from fakekube.machinery.resources import CONTROLLER_REVISIONS, MACHINE_ACTIONS
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import kept_sizes, vmi_template
 from fakekube.virt.controller.conditions import Failure

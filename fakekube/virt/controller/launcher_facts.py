@@ -4,11 +4,12 @@ Origin: kubevirt: pkg/virt-controller/services/template.go
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Any
 
 from fakekube.machinery.objects import Obj, annotations, dig, labels
+from fakekube.machinery.values import dataclass
 from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller import instance
 

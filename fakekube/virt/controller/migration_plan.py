@@ -4,10 +4,11 @@ Origin: kubevirt: pkg/virt-controller/watch/migration/migration.go (updateStatus
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from fakekube.machinery.objects import Obj, dig, is_terminating, name, uid
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import sides
 from fakekube.virt.controller import (

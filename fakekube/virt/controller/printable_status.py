@@ -4,11 +4,11 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (setPrintableStatus).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery.objects import Obj, condition, condition_is, dig, is_terminating
+from fakekube.machinery.values import dataclass
 from fakekube.virt.controller import instance, names, run_strategy, start_failure
 
 

@@ -5,7 +5,6 @@ Origin: kubevirt: pkg/virt-controller/watch/replicaset/replicaset.go
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from fakekube.machinery import selectors
 from fakekube.machinery.objects import (
@@ -19,6 +18,7 @@ from fakekube.machinery.objects import (
     owner_reference,
 )
 from fakekube.machinery.selectors import Selector, SelectorError
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions, instance
 

@@ -3,11 +3,11 @@
 Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (syncRunStrategy), staging/…/core/v1/types.go (RunStrategy).
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, uid
+from fakekube.machinery.values import dataclass
 from fakekube.virt import sides
 from fakekube.virt.controller import instance, names, start_failure
 from fakekube.virt.controller.conditions import Failure

@@ -3,10 +3,9 @@
 Origin: kubevirt: pkg/storage/cbt/cbt.go
 """
 
-from dataclasses import dataclass
-
 from fakekube.machinery import selectors
 from fakekube.machinery.objects import Obj, dig, labels
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import changed_blocks
 from fakekube.virt.changed_blocks import (

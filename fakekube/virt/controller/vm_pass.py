@@ -1,7 +1,8 @@
 """One look at one VM: what was seen, what has been done, what came of it. The parts of a pass hand it to each other."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instancetypes
 from fakekube.virt.controller.conditions import Failure

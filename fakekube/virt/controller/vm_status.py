@@ -5,11 +5,12 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (updateStatus).
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from fakekube.clock import rfc3339
 from fakekube.machinery.objects import annotations, condition_is, generation
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import (
     conditions,

@@ -6,7 +6,6 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/lifecycle.go (updateStatus), pkg
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.clock import parse_rfc3339
@@ -22,6 +21,7 @@ from fakekube.machinery.objects import (
     uid,
     without,
 )
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import filesystem_overhead, quantities
 from fakekube.virt.controller import (

@@ -3,9 +3,10 @@
 Origin: kubevirt: pkg/virt-launcher/virtwrap/converter/compute/iothreads.go
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.values import dataclass
 from fakekube.virt.handler import domain
 
 _PER_CPU = 2  # as many threads as a CPU is given at most, where their number is found automatically

@@ -26,10 +26,11 @@ annotations are written by hand.
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fakekube.agents.fates import ANNOTATION, WORDS, seconds
 from fakekube.machinery.objects import Obj, annotations
+from fakekube.machinery.values import dataclass
 
 ALWAYS = 1_000_000  # more starts than anybody will see
 

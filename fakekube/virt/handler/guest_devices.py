@@ -4,9 +4,10 @@ A register of the TPM is the file Linux has for it: it is kept as long as the gu
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fakekube.agents.node_server.place import Container, Done, Program, failed
+from fakekube.machinery.values import dataclass
 
 CHANNEL = "/sys/class/virtio-ports/vport2p1/name"
 _REGISTERS = "/sys/class/tpm/tpm0/pcr-sha256"

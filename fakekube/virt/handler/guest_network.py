@@ -6,7 +6,7 @@ that are paused, or links that are down.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
 
 from fakekube.agents.endpoint_planning import ports_of
@@ -14,6 +14,7 @@ from fakekube.agents.node_server import listening
 from fakekube.agents.node_server.listening import Service
 from fakekube.machinery import selectors
 from fakekube.machinery.objects import Obj, condition_is, controller_of, dig, labels, name, namespace, uid
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import multus
 from fakekube.virt.handler import guest_addresses, ports

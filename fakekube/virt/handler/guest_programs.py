@@ -4,12 +4,13 @@ What a program does to the guest is told as its act; others carry it out.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import PurePosixPath
 
 from fakekube.agents.node_server import programs, shell
 from fakekube.agents.node_server.place import EPOCH, Container, Done, Files, Program, failed
+from fakekube.machinery.values import dataclass
 from fakekube.virt.handler import guest_addresses, guest_devices
 
 HOST_MODEL = "Intel Xeon Processor (Skylake, IBRS)"

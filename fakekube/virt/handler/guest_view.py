@@ -32,12 +32,12 @@ Names for stages (`stages/guest.yaml`); those that say nothing now are absent:
 Origin: kubevirt: pkg/virt-handler/vm.go
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fakekube.clock import rfc3339, rfc3339_micro
 from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import annotations, condition_is, dig, is_terminating
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import changed_blocks, sides
 from fakekube.virt.handler import copying, domain, plugging, probing, systems, two_sides

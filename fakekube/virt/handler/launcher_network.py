@@ -4,10 +4,10 @@ Origin: kubevirt: pkg/network/{namescheme,setup}
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from fakekube.agents.node_server.place import Container, Done, Program, failed
 from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.values import dataclass
 from fakekube.virt import multus
 from fakekube.virt.handler import guest_addresses
 

@@ -3,10 +3,10 @@
 Origin: kubevirt: pkg/virt-handler/migration-source.go, migration-target.go
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.machinery.objects import Obj, conditions, dig, labels
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler import commands, copying
 

@@ -6,12 +6,13 @@ Upstream: k8s: pkg/apis/networking/types.go
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 from fakekube.machinery import selectors
 from fakekube.machinery.objects import Obj, dig, labels, namespace
+from fakekube.machinery.values import dataclass
 
 _PEERS = {"Ingress": "from", "Egress": "to"}
 

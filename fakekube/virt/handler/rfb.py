@@ -6,7 +6,9 @@ Origin: RFC 6143
 
 import struct
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from fakekube.machinery.values import dataclass
 
 WIDTH, HEIGHT = 720, 400  # a VGA text screen
 

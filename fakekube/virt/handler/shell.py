@@ -8,11 +8,12 @@ session is a place of its own: what is written into files is there until the gue
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
 from fakekube.agents.node_server import shell
 from fakekube.agents.node_server.place import Done
+from fakekube.machinery.values import dataclass
 from fakekube.virt.handler import guest_programs, systems
 from fakekube.virt.handler.guest_devices import Contents
 from fakekube.virt.handler.guest_programs import Machine

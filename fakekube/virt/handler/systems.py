@@ -5,9 +5,9 @@ What is said at consoles is what upstream's specs expect of the images they boot
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.values import dataclass
 
 _NO_AGENT = ("cirros", "alpine")
 _KERNEL = {"machine": "x86_64"}

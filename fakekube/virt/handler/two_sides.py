@@ -5,9 +5,9 @@ Origin: kubevirt: pkg/virt-handler/migration-source.go, migration-target.go
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from fakekube.machinery.objects import dig, labels
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import sides
 from fakekube.virt.handler import migration

@@ -5,8 +5,9 @@ Origin: kubevirt: pkg/certificates/triple, pkg/virt-operator/resource/generate/c
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+from fakekube.machinery.values import dataclass
 
 _KEYS = 2**255  # private keys on P-256 are a little more
 

@@ -5,10 +5,11 @@ Origin: kubevirt: pkg/virt-operator/resource/generate/components/{deployments,da
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import multus
 from fakekube.virt.operator import marking

@@ -7,11 +7,11 @@ Origin: kubevirt: pkg/virt-operator/resource/apply/{certificates,core}.go, …/g
 """
 
 import math
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fakekube.machinery.durations import given, spelled
 from fakekube.machinery.objects import Obj, annotations, dig
+from fakekube.machinery.values import dataclass
 from fakekube.virt.operator import authorities, certificates
 from fakekube.virt.operator.issuing import Identity
 

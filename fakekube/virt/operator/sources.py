@@ -7,11 +7,11 @@ Origin: kubevirt: pkg/virt-operator/util/config.go
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import orjson
 
 from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.values import dataclass
 from fakekube.virt.operator.components import REGISTRY
 
 _SAID = (

@@ -4,7 +4,6 @@ Upstream: k8s: pkg/controller/cronjob/{utils,cronjob_controllerv2}.go
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from fakekube.agents.workloads import pods
@@ -13,6 +12,7 @@ from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.cron import Schedule
 from fakekube.machinery.objects import dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"

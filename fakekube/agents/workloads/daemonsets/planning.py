@@ -4,7 +4,7 @@ Upstream: k8s: pkg/controller/daemon/{daemon_controller,update}.go, pkg/controll
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from fakekube.agents.workloads.pod_control import pod_of
 from fakekube.agents.workloads.revisions import POD_LABEL
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 TEMPLATE_GENERATION = "pod-template-generation"

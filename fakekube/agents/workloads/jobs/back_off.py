@@ -4,12 +4,12 @@ Upstream: k8s: pkg/controller/job/backoff_utils.go
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _FIRST_DELAY, _LONGEST_DELAY = 10.0, 600.0

@@ -4,7 +4,7 @@ Upstream: k8s: pkg/controller/job/{job_controller,indexed_job_utils}.go
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from fakekube.agents.workloads import pods
@@ -14,6 +14,7 @@ from fakekube.agents.workloads.jobs.building import FINALIZER, failures_of
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 BURST = 500

@@ -4,12 +4,12 @@ Upstream: k8s: pkg/controller/job/{pod_failure_policy,success_policy}.go
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.agents.workloads.jobs import indexes
 from fakekube.machinery import objects
 from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Upstream: k8s: pkg/controller/replicaset/{replica_set,replica_set_utils}.go
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from fakekube.agents.workloads import conditions, pods
 from fakekube.clock import rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 BURST = 500

@@ -5,7 +5,6 @@ Upstream: k8s: pkg/controller/statefulset/{stateful_set_control,stateful_set_uti
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from fakekube.agents.workloads.revisions import POD_LABEL
 from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 POD_NAME, POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"

@@ -4,12 +4,13 @@ k8s: staging/src/k8s.io/apiserver/pkg/cel/library/authz.go
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from fakekube.api.schema.cel.overloads import Library
 from fakekube.api.schema.cel.types import BOOL, STRING, Type
 from fakekube.api.schema.cel.values import CelError
+from fakekube.machinery.values import dataclass
 
 AUTHORIZER = Type("kubernetes.authorization.Authorizer")
 PATH_CHECK = Type("kubernetes.authorization.PathCheck")

@@ -7,7 +7,7 @@ cel-go: checker/cost.go; k8s: staging/src/k8s.io/apiserver/pkg/cel/library/cost.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 
 from fakekube.api.schema.bounds import Bound
@@ -36,6 +36,7 @@ from fakekube.api.schema.cel.syntax import (
 )
 from fakekube.api.schema.cel.translate import Translator
 from fakekube.api.schema.cel.types import CIDR, DYN, FORMAT, IP, QUANTITY, SEMVER, URL, Type
+from fakekube.machinery.values import dataclass
 
 MOST = 2**64 - 1
 _TEXT, _REGEX = 0.1, 0.25  # per character

@@ -5,11 +5,11 @@ cel-go: parser/macro.go, ext/comprehensions.go
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.api.schema.cel.types import BOOL, DYN, INT, Type, list_of, map_of
 from fakekube.api.schema.cel.values import CelError, CostExceeded, no_such_overload
+from fakekube.machinery.values import dataclass
 
 Frame = list[Any]
 Closure = Callable[[Frame], Any]

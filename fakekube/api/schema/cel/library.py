@@ -4,7 +4,6 @@ k8s: staging/src/k8s.io/apiserver/pkg/cel/environment/base.go
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from fakekube.api.schema.cel import (
     authorizations,
@@ -41,6 +40,7 @@ from fakekube.api.schema.cel.types import (
     optional_of,
     type_of,
 )
+from fakekube.machinery.values import dataclass
 
 TYPE_VALUES: dict[str, Type] = {
     one.name: one

@@ -4,11 +4,11 @@ cel-go: interpreter/interpretable.go (evalList, evalMap, evalObj)
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.api.schema.cel.types import Type
 from fakekube.api.schema.cel.values import CelError, type_name
+from fakekube.machinery.values import dataclass
 
 Closure = Callable[[list[Any]], Any]
 

@@ -5,13 +5,13 @@ k8s: staging/src/k8s.io/apiserver/pkg/cel/library/{urls,ip,cidr}.go
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from fakekube.api.schema.cel.overloads import Library
 from fakekube.api.schema.cel.types import BOOL, CIDR, INT, IP, STRING, URL, list_of, map_of
 from fakekube.api.schema.cel.values import CelError
+from fakekube.machinery.values import dataclass
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Interface | ipaddress.IPv6Interface

@@ -1,11 +1,11 @@
 """Functions by name and signature, for the checker and, where types are only known at run time, for the call itself."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.api.schema.cel.types import DYN, Type, fits, resolved
 from fakekube.api.schema.cel.values import no_such_overload, type_name
+from fakekube.machinery.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ k8s: staging/src/k8s.io/apiserver/pkg/cel/escaping.go
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.api.schema.cel.types import DYN, INT, STRING, Type, fits
 from fakekube.api.schema.cel.values import NONE, CelError, Optional, no_such_overload
+from fakekube.machinery.values import dataclass
 
 Closure = Callable[[list[Any]], Any]
 

@@ -5,7 +5,6 @@ k8s: staging/src/k8s.io/apiserver/pkg/cel/library/format.go
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar
 
 from fakekube.api.schema import formats, names
@@ -13,6 +12,7 @@ from fakekube.api.schema.cel.networks import parse_url, parses
 from fakekube.api.schema.cel.overloads import Library
 from fakekube.api.schema.cel.types import FORMAT, STRING, list_of, optional_of
 from fakekube.api.schema.cel.values import NONE, Optional
+from fakekube.machinery.values import dataclass
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"

@@ -1,7 +1,8 @@
 """The syntax tree. `at` is the offset in the text that errors about a node point to."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from fakekube.machinery.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

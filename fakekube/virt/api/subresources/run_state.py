@@ -3,11 +3,11 @@
 Origin: kubevirt: pkg/virt-api/rest/lifecycle.go
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.objects import condition_is, dig, name, uid
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.api.subresources.replies import MACHINE, conflicting, internal
 

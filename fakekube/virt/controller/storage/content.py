@@ -4,7 +4,7 @@ Origin: kubevirt: pkg/storage/snapshot/snapshot.go (updateVMSnapshotContent)
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.machinery.objects import (
@@ -17,6 +17,7 @@ from fakekube.machinery.objects import (
     without,
 )
 from fakekube.machinery.resources import VOLUME_SNAPSHOTS
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller.storage import common, snapshot_status
 from fakekube.virt.controller.storage.source import Sources

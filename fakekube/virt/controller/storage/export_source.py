@@ -4,9 +4,9 @@ Origin: kubevirt: pkg/storage/export/export/{pvc-source,vm-source,vmsnapshot-sou
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fakekube.machinery.objects import Obj, condition, controller_of, dig
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 IN_USE = "InUse"

@@ -6,13 +6,13 @@ Origin: kubevirt: pkg/storage/export/export/{export,links}.go
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery.durations import given as seconds
 from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, owner_reference, uid
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import config
 from fakekube.virt.controller.storage import common

@@ -1,9 +1,10 @@
 """What a custom resource is made from: names, versions, columns, and its model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from fakekube.machinery.values import dataclass
 from fakekube.virt.operator.models.base import Resource
 
 

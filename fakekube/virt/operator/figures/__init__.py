@@ -6,9 +6,10 @@ Origin: kubevirt: docs/observability/metrics.md, pkg/monitoring/metrics
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fakekube.machinery.objects import Obj, dig, key, labels, name, uid
+from fakekube.machinery.values import dataclass
 from fakekube.virt.operator.figures import guests, instances, machines, operations
 from fakekube.virt.operator.figures.exposition import Sample, text
 from fakekube.virt.operator.figures.shared import Known

@@ -4,7 +4,6 @@ Origin: k8s: pkg/apis/core/validation/validation.go (validateContainers and its 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.api.builtins.strategies.checks import Causes, dns_label, port_name, port_number, valid_ip
@@ -18,6 +17,7 @@ from fakekube.machinery.field_errors import (
     not_supported,
     required,
 )
+from fakekube.machinery.values import dataclass
 
 Member = Mapping[str, Any]
 
