@@ -51,6 +51,7 @@ async def test_ready(suite: Suite) -> None:
     assert status["observedKubeVirtVersion"] == status["targetKubeVirtVersion"] == status["operatorVersion"]
     assert status["observedDeploymentID"] == status["targetDeploymentID"]
     generations = {one["name"]: one["lastGeneration"] for one in status["generations"]}
+    assert "virt-operator" not in generations
     for name in CORE:
         workload = await suite.get(f"{APPS}/deployments/{name}")
         assert generations[name] == workload["metadata"]["generation"]
@@ -326,6 +327,19 @@ async def test_deleted_and_created_again(suite: Suite, infra: Object | None) -> 
     await suite.consistently(stable, 30, 2)
     counts = {name: len(await suite.items(f"{INSTALLED}/pods", f"kubevirt.io={name}")) for name in CORE}
     assert set(counts.values()) == {1 if infra else 2}
+
+
+async def test_a_finalizer_of_older_releases(suite: Suite) -> None:
+    """The finalizer KubeVirt objects had before gives way to the one of today, and keeps none of them."""
+    former, own = "foregroundDeleteKubeVirt", "kubevirt.io/foregroundDeleteKubeVirt"
+    for given, left in (([former], [own]), ([former, own], [own]), ([own, "a.b/c"], [own, "a.b/c"])):
+        await suite.patch(KUBEVIRT, {"metadata": {"finalizers": given}}, MERGE_PATCH)
+        await suite.cluster.settle()
+        assert (await suite.get(KUBEVIRT))["metadata"]["finalizers"] == left
+    await suite.patch(KUBEVIRT, {"metadata": {"finalizers": [own]}}, MERGE_PATCH)
+    await suite.delete(KUBEVIRT, {})
+    await suite.cluster.advance(60)
+    assert (await suite.call("GET", KUBEVIRT))[0] == 404
 
 
 async def test_workloads_block_the_end(suite: Suite) -> None:

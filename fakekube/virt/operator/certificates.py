@@ -13,7 +13,7 @@ from fakekube.machinery.objects import Obj
 from fakekube.machinery.wire import Object
 
 IDENTITIES = Path(__file__).parent / "identities"
-AUTHORITIES = ("kubevirt-ca", "kubevirt-export-ca")
+AUTHORITIES = ("kubevirt-ca", "kubevirt-export-ca", "kubevirt-backup-ca")
 SECRETS = (
     *(*AUTHORITIES, "kubevirt-operator-certs", "kubevirt-controller-certs", "kubevirt-virt-api-certs"),
     *("kubevirt-virt-handler-certs", "kubevirt-virt-handler-server-certs", "kubevirt-exportproxy-certs"),

@@ -20,7 +20,6 @@ from fakekube.client.informer import Informer
 from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
-from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import (
     condition,
@@ -29,7 +28,6 @@ from fakekube.machinery.objects import (
     is_terminating,
     key,
     name,
-    without,
 )
 from fakekube.machinery.resources import (
     CONFIG_MAPS,
@@ -187,10 +185,8 @@ class VirtOperator:
         elif key(obj) != f"{NAMESPACE}/kubevirt" and self._kubevirts.get(f"{NAMESPACE}/kubevirt") is not None:
             if condition(obj, "Synchronized") is None:
                 await self._write(obj, phases.superfluous(obj, now))
-        elif installation.FINALIZER not in finalizers(obj):
-            obj = copy_of(obj)
-            obj["metadata"]["finalizers"] = [*finalizers(obj), installation.FINALIZER]
-            await self._client.update(KUBEVIRTS, obj)
+        elif (held := installation.held(finalizers(obj))) != finalizers(obj):
+            await self._client.update(KUBEVIRTS, _keeping(obj, held))
         elif self._view.is_retargeted(obj):
             await self._write(obj, phases.updating(obj, now, self._view.source(obj)))
         elif is_behind(obj) or phases.is_updating(obj) or self._view.astray(obj):
@@ -295,18 +291,18 @@ class VirtOperator:
         if dig(obj, "status", "phase") != "Deleting":
             obj = await self._write(obj, phases.deleting(obj, now))
             await self._rollout.take_back(now)
-        if installation.FINALIZER in finalizers(obj):
-            obj = copy_of(obj)
-            obj["metadata"]["finalizers"] = without(obj["metadata"]["finalizers"], installation.FINALIZER)
-            try:
-                await self._client.update(KUBEVIRTS, obj)
-            except NotFound:
-                return
+        if (left := installation.released(finalizers(obj))) != finalizers(obj):
+            with suppress(NotFound):
+                await self._client.update(KUBEVIRTS, _keeping(obj, left))
 
     async def _write(self, obj: Object, status: Object) -> Object:
         if status == obj.get("status"):
             return obj
         return await self._client.update(KUBEVIRTS, {**obj, "status": status}, subresource="status")
+
+
+def _keeping(obj: Object, finalizers: list[str]) -> Object:
+    return {**obj, "metadata": {**obj["metadata"], "finalizers": finalizers}}
 
 
 def _monitoring() -> type[Late]:

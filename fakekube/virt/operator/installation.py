@@ -7,8 +7,9 @@ Origin: kubevirt: manifests/release/kubevirt-cr.yaml.in, cdi: pkg/operator/contr
 from fakekube.machinery.objects import generation, name, namespace
 from fakekube.machinery.wire import Object
 from fakekube.virt import deployed_cdi
+from fakekube.virt.operator import pods
 
-FINALIZER = "kubevirt.io/foregroundDeleteKubeVirt"
+FINALIZER, _FORMER = "kubevirt.io/foregroundDeleteKubeVirt", "foregroundDeleteKubeVirt"
 FILESYSTEM_OVERHEAD = "0.06"
 
 
@@ -28,8 +29,19 @@ def kubevirt(space: str) -> Object:
     }
 
 
+def held(finalizers: list[str]) -> list[str]:
+    """What keeps the object until its components are gone: our finalizer, in place of the one it had in older releases."""
+    others = released(finalizers)
+    return finalizers if FINALIZER in finalizers and _FORMER not in finalizers else [*others, FINALIZER]
+
+
+def released(finalizers: list[str]) -> list[str]:
+    """What others still keep it for."""
+    return [one for one in finalizers if one not in (FINALIZER, _FORMER)]
+
+
 def generations(made: list[Object]) -> list[Object]:
-    """What the KubeVirt object remembers of its workloads, their budgets, and definitions."""
+    """What the KubeVirt object remembers of its workloads, their budgets, and definitions; virt-operator is not its own."""
     return [
         {
             "group": one["apiVersion"].partition("/")[0],
@@ -39,6 +51,7 @@ def generations(made: list[Object]) -> list[Object]:
             "lastGeneration": generation(one),
         }
         for one in made
+        if name(one) != pods.OPERATOR
     ]
 
 

@@ -84,7 +84,7 @@ class View:
     def astray(self, kubevirt: Obj) -> bool:
         """Whether somebody changed, or deleted, what was made for the KubeVirt object."""
         for one in dig(kubevirt, "status", "generations", default=()):
-            if one["name"] == pods.OPERATOR or one["resource"] not in self.made:
+            if one["resource"] not in self.made:
                 continue
             found = self.made[one["resource"]].get(f"{one.get('namespace', '')}/{one['name']}".lstrip("/"))
             if found is None or defining.is_astray(found, one["lastGeneration"], kubevirt):

@@ -39,8 +39,8 @@ def terms_of(kubevirt: Obj) -> dict[str, Terms] | None:
     if strategy is None:
         return None
     authority, own = _terms(strategy, "ca", _WEEK), _terms(strategy, "server", _DAY)
-    trusted, exported = certificates.AUTHORITIES
-    return {trusted: authority, exported: Terms(authority.lasts, own.renewed), "": own}
+    trusted, *others = certificates.AUTHORITIES
+    return {trusted: authority, **dict.fromkeys(others, Terms(authority.lasts, own.renewed)), "": own}
 
 
 def _terms(strategy: Obj, member: str, default: float) -> Terms:

@@ -21,6 +21,7 @@ from fakekube.machinery.wire import User
 from fakekube.store.memory import MemoryStore
 from fakekube.virt.api.handler import VirtApi
 from fakekube.virt.operator import crds, webhooks
+from fakekube.virt.operator.certificates import AUTHORITIES
 from fakekube.virt.operator.contents import RESOURCES, manifests
 from fakekube.virt.operator.install import VirtOperator
 
@@ -101,17 +102,18 @@ async def test_certificates_are_real(client):
     await operator(client).install()
     bundles = [
         x509.load_pem_x509_certificate(bundle["data"]["ca-bundle"].encode())
-        for name in ("kubevirt-ca", "kubevirt-export-ca")
+        for name in AUTHORITIES
         for bundle in [await client.get(RESOURCES["ConfigMap"], name, "kubevirt")]
     ]
     secrets = (await client.list(RESOURCES["Secret"], "kubevirt")).items
-    assert len(secrets) == 10
+    assert len(secrets) == 11
     for secret in secrets:
         certificate = x509.load_pem_x509_certificate(base64.b64decode(secret["data"]["tls.crt"]))
         key = serialization.load_pem_private_key(base64.b64decode(secret["data"]["tls.key"]), None)
         assert key.public_key() == certificate.public_key()
-        authority = bundles["export" in secret["metadata"]["name"]]
-        certificate.verify_directly_issued_by(authority)
+        own = secret["metadata"]["name"]
+        signer = own if own in AUTHORITIES else AUTHORITIES["export" in own]
+        certificate.verify_directly_issued_by(bundles[AUTHORITIES.index(signer)])
 
 
 async def test_cdi_is_deployed(client):
