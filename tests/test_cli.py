@@ -94,6 +94,7 @@ def test_up_ends_at_once(bare: subprocess.Popen[str], number: signal.Signals) ->
     [
         (["up", "--token"], r"option '--token' requires an argument; see 'fakekube up --help'"),
         (["up", "--port", "x"], r"invalid value for '--port': 'x' is not a whole number; see"),
+        (["conformance", "--patience", "x"], r"invalid value for '--patience': 'x' is not a number; see"),
         (["up", "--bogus"], r"no such option '?--bogus'?.*; see 'fakekube up --help'"),
         (["up", "--pace", "slow"], "'slow' is not one of"),
         (["upp"], "no such command 'upp'"),

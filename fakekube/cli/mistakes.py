@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 ENDED_BY_SIGNAL = 128
-_NUMBER = re.compile(r"a valid integer( range)?")
+_NUMBER = re.compile(r"a valid (integer|float)( range)?")
 
 
 class Mistake(click.ClickException):
@@ -44,7 +44,7 @@ class Group(click.Group):
             click.echo(error.format_message())
             sys.exit(0)
         except click.UsageError as error:
-            text = _NUMBER.sub("a whole number", error.format_message().rstrip("."))
+            text = _NUMBER.sub(_number, error.format_message().rstrip("."))
             where = error.ctx.command_path if error.ctx else "fakekube"
             click.echo(f"fakekube: {text[:1].lower()}{text[1:]}; see '{where} --help'", err=True)
             sys.exit(2)
@@ -53,3 +53,7 @@ class Group(click.Group):
             sys.exit(error.exit_code)
         except click.Abort:
             sys.exit(ENDED_BY_SIGNAL + signal.SIGINT)
+
+
+def _number(found: re.Match[str]) -> str:
+    return "a whole number" if found[1] == "integer" else "a number"
