@@ -96,9 +96,7 @@ def executing(
                 _at_terminal(container, talk) if asked.tty else _line_by_line(container, talk, tell)
             )
         if asked.stdin and list(asked.words) in (["cat"], ["cat", "-"]):
-            while (data := await talk.read()) is not None:
-                await talk.write(data)
-            return verdict(0)
+            return await _echoed(talk)
         stdin = await _all(talk) if asked.stdin and shell.reads(asked.words) else ""
         try:
             if asked.words[0].rpartition("/")[2] == "curl":
@@ -122,6 +120,8 @@ def attached(container: Container, asked: Asked, watching: Run, end: Callable[[i
             return await watching(talk)
         if asked.tty:
             told = await _at_terminal(container, talk)
+        elif container.processes[:1] == ("cat",):
+            told = await _echoed(talk)
         else:
             told = await _line_by_line(container, talk, partial(_tell, tty=False))
         await end(int(dig(told, "details", "causes", 0, "message", default="0")))
@@ -153,7 +153,7 @@ async def _line_by_line(
         *lines, rest = (rest + data).split(b"\n")
         for text in lines:
             done = shell.line(container, text.decode(errors="replace"), done.code)
-            container = container.after(done.wrote)
+            container = container.after(done.wrote, done.variables)
             await tell(talk, done)
             if done.left:
                 break
@@ -161,6 +161,13 @@ async def _line_by_line(
         done = shell.line(container, rest.decode(errors="replace"), done.code)
         await tell(talk, done)
     return verdict(done.code)
+
+
+async def _echoed(talk: Talk) -> Object:
+    """`cat`, which says what it hears as it hears it."""
+    while (data := await talk.read()) is not None:
+        await talk.write(data)
+    return verdict(0)
 
 
 async def _tell(talk: Talk, done: Done, *, tty: bool) -> None:

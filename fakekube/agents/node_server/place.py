@@ -27,6 +27,7 @@ class Done:
     left: bool = False
     act: str = ""
     wrote: Files = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)  # that it has set, for what follows
 
     def then(self, done: Self) -> Self:
         """This, and afterwards that."""
@@ -36,6 +37,7 @@ class Done:
             err=self.err + done.err,
             sleep=self.sleep + done.sleep,
             wrote={**self.wrote, **done.wrote},
+            variables={**self.variables, **done.variables},
         )
 
 
@@ -51,12 +53,12 @@ class Container:
     now: datetime = EPOCH
     programs: Mapping[str, "Program"] = field(default_factory=dict)
 
-    def after(self, wrote: Files) -> Self:
-        """The same place once files have been written."""
-        if not wrote:
+    def after(self, wrote: Files, variables: Mapping[str, str] | None = None) -> Self:
+        """The same place once files have been written, and variables set."""
+        if not wrote and not variables:
             return self
         there = {path: text for path, text in {**self.files, **wrote}.items() if text is not None}
-        return replace(self, files=there)
+        return replace(self, files=there, environment={**self.environment, **(variables or {})})
 
 
 Program = Callable[[Container, list[str], str], Done]

@@ -1,5 +1,6 @@
 """Programs for containers and guests that run nothing: what each says, and what it returns. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -16,11 +17,24 @@ def known(container: Container, word: str) -> Program | None:
 
 
 def _echo(_at: Container, words: list[str], _stdin: str) -> Done:
-    end = "\n"
-    while words[:1] in (["-n"], ["-e"]):
-        end = "" if words[0] == "-n" else end
+    flags = ""
+    while words and words[0] in ("-n", "-e", "-ne", "-en"):
+        flags += words[0]
         words = words[1:]
-    return Done(" ".join(words) + end)
+    text = " ".join(words)
+    return Done((_unescaped(text) if "e" in flags else text) + ("" if "n" in flags else "\n"))
+
+
+def _printf(_at: Container, words: list[str], _stdin: str) -> Done:
+    form, *values = words or [""]
+    left = iter(values)
+    return Done(
+        re.sub(r"%[sd%]", lambda found: "%" if found[0] == "%%" else next(left, ""), _unescaped(form))
+    )
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("\\n", "\n").replace("\\t", "\t")
 
 
 def _cat(at: Container, words: list[str], stdin: str) -> Done:
@@ -113,6 +127,12 @@ def _touch(at: Container, words: list[str], _stdin: str) -> Done:
     return Done(wrote={word: at.files.get(word, "") for word in words if not word.startswith("-")})
 
 
+def _tee(at: Container, words: list[str], stdin: str) -> Done:
+    appends = "-a" in words
+    names = [word for word in words if not word.startswith("-")]
+    return Done(stdin, wrote={name: (at.files.get(name, "") if appends else "") + stdin for name in names})
+
+
 def _rm(at: Container, words: list[str], _stdin: str) -> Done:
     named = [word for word in words if not word.startswith("-")]
     forced = any(word.startswith("-") and "f" in word for word in words)
@@ -162,12 +182,13 @@ _PROGRAMS: Mapping[str, Program] = {
     "mkdir": lambda *_: Done(),
     "pidof": _pidof,
     "printenv": _env,
-    "printf": lambda _at, words, _stdin: Done("".join(words[:1]).replace("\\n", "\n")),
+    "printf": _printf,
     "ps": _ps,
     "pwd": lambda *_: Done("/\n"),
     "rm": _rm,
     "sleep": _sleep,
     "sync": lambda *_: Done(),
+    "tee": _tee,
     "test": _test,
     "touch": _touch,
     "true": lambda *_: Done(),

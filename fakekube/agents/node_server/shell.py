@@ -1,9 +1,10 @@
 """A small shell for containers and guests that run nothing: enough for `kubectl exec` to be answered as people expect. Pure.
 
-It knows quotes, `$VARIABLE`, `$?`, `$(…)`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>`, `>&2` and `*` in absolute paths; what it does
+It knows quotes, `$VARIABLE`, `NAME=value`, `$?`, `$(…)`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>`, `>&2` and `*` in absolute paths; what it does
 not know it refuses. The programs are `programs`'.
 """
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,8 @@ _TO_ERRORS = "\1"  # stands for >&2
 _PUNCTUATION = frozenset("|&<>")
 _VARIABLE = re.compile(r"\$(\w+|\?|\{\w+\})")
 _SUBSTITUTED = re.compile(r"'[^']*'|\$\(([^()]*)\)")
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_KEYWORDS = frozenset(["!", "[[", "{", "case", "for", "function", "if", "select", "until", "while"])
 _NOTHING = re.compile(r"(2|&)>\s*/dev/null|2>&1|<\s*/dev/null")
 _CTRL_C, _CTRL_D = 0x03, 0x04
 
@@ -59,7 +62,7 @@ def reads_lines(words: Sequence[str]) -> bool:
 
 def reads(words: Sequence[str]) -> bool:
     """Whether a program waits for all of its input before it says anything."""
-    return words[0] in filters.FILTERS or words[-1] in ("cat", "-")
+    return words[0] in (*filters.FILTERS, "tee") or words[-1] in ("cat", "-")
 
 
 def _options(words: Sequence[str]) -> tuple[set[str], Sequence[str]]:
@@ -77,7 +80,7 @@ def script(container: Container, text: str) -> Done:
     """Lines one after the other, as a shell reads them from its input."""
     total = Done()
     for one in text.splitlines():
-        total = total.then(line(container.after(total.wrote), one, total.code))
+        total = total.then(line(container.after(total.wrote, total.variables), one, total.code))
         if total.left:
             break
     return total
@@ -89,7 +92,7 @@ def line(container: Container, text: str, code: int = 0) -> Done:
     try:
         for words, separator in _parts(_split(_substituted(container, text))):
             if words and not skip:
-                done = _pipeline(container.after(total.wrote), words, total.code)
+                done = _pipeline(container.after(total.wrote, total.variables), words, total.code)
                 total = total.then(replace(done, sleep=0.0, code=0) if separator == "&" else done)
                 if total.left or total.act:
                     return total
@@ -138,7 +141,7 @@ def _pipeline(container: Container, words: list[str], code: int) -> Done:
     for part in _between(words, "|"):
         done = _simple(container.after(wrote), part, code, said)
         said, errors, wrote = done.out, errors + done.err, {**wrote, **done.wrote}
-    return replace(done, err=errors, wrote=wrote)
+    return replace(done, err=errors, wrote=wrote, variables=done.variables if "|" not in words else {})
 
 
 def _between(words: list[str], separator: str) -> Iterator[list[str]]:
@@ -162,10 +165,18 @@ def _simple(container: Container, words: list[str], code: int, stdin: str) -> Do
     words = [one for word in words for one in _expanded(container, word)]
     to_errors = _TO_ERRORS in words
     words = [word for word in words if word and word != _TO_ERRORS] or ["true"]
+    if words[0] in _KEYWORDS:
+        raise _NotEmulated(words[0])
+    if words[0] == "export":
+        words = [*(word for word in words[1:] if _ASSIGNMENT.match(word)), "true"]
+    assigned, words = _assigned(words)
+    if not words or words == ["true"]:
+        return Done(variables=assigned)
+    container = container.after({}, assigned)
     if words[0] in ("exit", "logout"):
         given = words[1] if len(words) > 1 else str(code)
         return Done(code=int(given) & 0xFF if given.isdigit() else 2, left=True)
-    if words[0] in ("cd", "export", "set", ":"):
+    if words[0] in ("cd", "set", ":"):
         return Done()
     try:
         done = program(container, words, stdin)
@@ -176,6 +187,12 @@ def _simple(container: Container, words: list[str], code: int, stdin: str) -> Do
         wrote = {} if target.startswith("/dev/") else {target: before + done.out}
         return replace(done, out="", wrote={**done.wrote, **wrote})
     return replace(done, out="", err=done.out + done.err) if to_errors else done
+
+
+def _assigned(words: list[str]) -> tuple[dict[str, str], list[str]]:
+    """The variables that are set in front of a command, and the command."""
+    own = list(itertools.takewhile(_ASSIGNMENT.match, words))
+    return dict(word.split("=", 1) for word in own), words[len(own) :]
 
 
 def _expanded(container: Container, word: str) -> list[str]:
@@ -227,7 +244,7 @@ def fed(terminal: Terminal, data: bytes) -> tuple[Terminal, str]:
             break
         if byte in b"\r\n":
             done = line(terminal.container, terminal.typed.decode(errors="replace"), terminal.code)
-            container = terminal.container.after(done.wrote)
+            container = terminal.container.after(done.wrote, done.variables)
             terminal = replace(terminal, container=container, typed=b"", code=done.code, ended=done.left)
             shown.append("\r\n" + (done.out + done.err).replace("\n", "\r\n"))
             shown.append("" if done.left else terminal.prompt)

@@ -56,7 +56,9 @@ class Pod:
         return PODS.path("default", self.name, subresource)
 
     async def make(self, **meta):
-        spec = {"containers": CONTAINERS, "restartPolicy": meta.pop("restartPolicy", "Always")}
+        command = {"command": meta.pop("command")} if "command" in meta else {}
+        containers = [{**one, **command} for one in CONTAINERS]
+        spec = {"containers": containers, "restartPolicy": meta.pop("restartPolicy", "Always")}
         meta = {"name": self.name, "namespace": "default", **meta}
         await self.client.create(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
         await self.cluster.advance(1)
@@ -320,11 +322,19 @@ async def test_a_shell_that_is_attached_to(cluster):
     assert status["phase"] == "Failed"
     assert status["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
     pod = await Pod(cluster, "q").make()
-    done = await pod.run(subresource="attach", query="stdin=true", typed=[b"\x00echo hi\n", b"\xff\x00"])
+    typed = [b"\x00X=hi\n", b"\x00echo $X\n", b"\xff\x00"]
+    done = await pod.run(subresource="attach", query="stdin=true", typed=typed)
     assert done.channel(1) == b"hi\n"
     await cluster.advance(20)
     status = (await pod.client.get(PODS, "q", "default"))["status"]
     assert (status["phase"], status["containerStatuses"][0]["restartCount"]) == ("Running", 1)
+
+
+async def test_a_container_that_says_what_it_hears(cluster):
+    """Whoever types into `cat` is heard by it, and by no shell."""
+    pod = await Pod(cluster).make(restartPolicy="Never", command=["cat"])
+    done = await pod.run(subresource="attach", query="stdin=true", typed=[b"\x00hello\n", b"\xff\x00"])
+    assert (done.channel(1), json.loads(done.channel(3))["status"]) == (b"hello\n", "Success")
 
 
 async def test_an_ephemeral_container_that_is_attached_to(pod):
