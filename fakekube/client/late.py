@@ -4,6 +4,7 @@ Upstream: kubevirt: pkg/storage/snapshot/snapshot_base.go (dynamicInformer)
 """
 
 import asyncio
+from collections.abc import Callable
 
 from fakekube.client.client import Client, ObjectList
 from fakekube.client.discovery import without_schemas
@@ -17,8 +18,15 @@ from fakekube.machinery.wire import Object
 class WantedInformer(Informer):
     """A cache for those who may never need it: it follows its resource from `begin` to `end`."""
 
-    def __init__(self, client: Client, resource: Resource, *, clock: Clock) -> None:
-        super().__init__(client, resource, clock=clock)
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        *,
+        clock: Clock,
+        transform: Callable[[Object], Object] | None = None,
+    ) -> None:
+        super().__init__(client, resource, clock=clock, transform=transform)
         self._wanted = asyncio.Event()
         self._over = asyncio.Event()
 

@@ -11,7 +11,7 @@ from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
-from fakekube.machinery.resources import DATA_SOURCES
+from fakekube.machinery.resources import DATA_SOURCES, STORAGE_CLASSES
 from fakekube.virt.cdi import uploads
 from fakekube.virt.cdi.admission import Admission
 from fakekube.virt.cdi.apiserver import ApiServer
@@ -38,9 +38,10 @@ class Cdi:
         stages: Sequence[Stage] = (),
     ) -> None:
         tokens = uploads.Tokens(clock, ids)
-        self._profiles = Profiles(client, clock=clock)
-        self._configuration = Configuration(client, clock=clock, classes=self._profiles.classes)
-        consumers = Consumers(client, classes=self._profiles.classes, configuration=self._configuration)
+        classes = Informer(client, STORAGE_CLASSES, clock=clock)
+        self._configuration = Configuration(client, clock=clock, classes=classes)
+        self._profiles = Profiles(client, clock=clock, classes=classes, configuration=self._configuration)
+        consumers = Consumers(client, classes=classes, configuration=self._configuration)
         sources = Informer(client, DATA_SOURCES, clock=clock)
         self._volumes = DataVolumes(
             client,
@@ -63,6 +64,7 @@ class Cdi:
             claims=claims,
             sources=sources,
             storage=self._profiles,
+            configuration=self._configuration,
         )
         self._targets = uploads.Targets(client, clock=clock, consumers=consumers)
         self.api = ApiServer(Admission(client, self._configuration), uploads.TokenApi(tokens))

@@ -16,10 +16,10 @@ _SHARED_BLOCK: Ability = ("ReadWriteMany", "Block")
 _SHARED_FILES: Ability = ("ReadWriteMany", "Filesystem")
 _ARRAY = (_SHARED_BLOCK, _BLOCK, _FILES)
 _LOCAL = (_BLOCK, _FILES)
-_OWN = "fakekube.io/volumes"  # of the class there is from the beginning
+OWN = "fakekube.io/volumes"  # of the class there is from the beginning
 
 _KNOWN: Mapping[str, tuple[Ability, ...]] = {
-    _OWN: (_FILES, _BLOCK),
+    OWN: (_FILES, _BLOCK),
     "block.csi.ibm.com": _ARRAY,
     "blockvolume.csi.oraclecloud.com": _ARRAY,
     "cephfs.csi.ceph.com": (_SHARED_FILES,),
@@ -71,7 +71,7 @@ _VARIANTS: Mapping[str, tuple[tuple[str, frozenset[str], tuple[Ability, ...]], .
 
 _CLONED_BY_DRIVER = frozenset(
     {
-        _OWN,
+        OWN,
         "block.csi.ibm.com",
         "cephfs.csi.ceph.com",
         "csi.hpe.com",

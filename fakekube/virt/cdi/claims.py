@@ -4,10 +4,11 @@ Origin: cdi: pkg/controller/datavolume/controller-base.go, pkg/controller/datavo
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fakekube.machinery.objects import Obj, annotations, dig, key, owner_reference, uid
 from fakekube.machinery.wire import Object
+from fakekube.virt.cdi.marks import RECOMMENDED
 from fakekube.virt.cdi.sources import POPULATION, UPLOAD, transfer_of
 
 BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"  # with whatever value: no consumer is awaited
@@ -15,6 +16,8 @@ CREATED_FOR = "cdi.kubevirt.io/createdForDataVolume"  # the uid of the DataVolum
 PRE_POPULATED = "cdi.kubevirt.io/storage.prePopulated"  # on a DataVolume: the claim somebody else makes, or has made, for it
 STATIC = "cdi.kubevirt.io/storage.checkStaticVolume"  # on a DataVolume: a volume kept for its claim is full already
 KEPT = "cdi.kubevirt.io/storage.persistentVolumeList"  # on a claim: such volumes, by name
+USES_POPULATOR = "cdi.kubevirt.io/storage.usePopulator"  # on a claim: whether it is bound but when it is full; on a DataVolume: asked for
+_ELSEWHERE = "cdi.kubevirt.io/externalPopulation"
 _PASSED = ("dataSource", "dataSourceRef", "selector", "volumeAttributesClassName", "volumeName")
 
 
@@ -47,16 +50,33 @@ def came_filled(claim: Obj, volume: Obj) -> bool:
     return annotations(claim).get(CREATED_FOR) != uid(volume) or is_kept(claim)
 
 
+def size_of(wanted: Obj, source: Obj | None) -> str:
+    """A clone of no size of its own has that of its source, a claim or a snapshot."""
+    for size in (
+        dig(wanted, "resources", "requests", "storage"),
+        dig(source, "spec", "resources", "requests", "storage"),
+        dig(source, "status", "restoreSize"),
+    ):
+        if size:
+            return str(size)
+    return "1Gi"
+
+
 def claim(
-    volume: Obj, wanted: Obj, *, default_class: str, source: Obj | None = None, kept: Iterable[str] = ()
+    volume: Obj,
+    wanted: Obj,
+    *,
+    default_class: str,
+    source: Obj | None = None,
+    kept: Iterable[str] = (),
+    by_populator: bool = False,
+    notes: Mapping[str, str] | None = None,
+    marks: Mapping[str, str] = RECOMMENDED,
 ) -> Object:
-    """The PersistentVolumeClaim of a DataVolume, as `wanted`. `source`: the claim or snapshot it clones; a clone of no size of
-    its own has that one's. `kept`: volumes that are full already."""
+    """The PersistentVolumeClaim of a DataVolume, as `wanted`. `source`: the claim or snapshot it clones. `kept`: volumes that are
+    full already. `by_populator`: whether it is filled by one, of CDI's own. `notes`: how it is cloned."""
     resources = dict(wanted.get("resources") or {})
-    if not dig(resources, "requests", "storage"):
-        size = dig(source, "spec", "resources", "requests", "storage") or dig(source, "status", "restoreSize")
-        size = size or "1Gi"
-        resources["requests"] = {**(resources.get("requests") or {}), "storage": size}
+    resources["requests"] = {**(resources.get("requests") or {}), "storage": size_of(wanted, source)}
     spec: Object = {
         "accessModes": wanted.get("accessModes") or ["ReadWriteOnce"],
         "resources": resources,
@@ -86,8 +106,7 @@ def claim(
                     else {"alerts.k8s.io/KubePersistentVolumeFillingUp": "disabled"}
                 ),
                 "app": "containerized-data-importer",
-                "app.kubernetes.io/component": "storage",
-                "app.kubernetes.io/managed-by": "cdi-controller",
+                **marks,
             },
             "annotations": {
                 **inherited,
@@ -96,9 +115,8 @@ def claim(
                 "cdi.kubevirt.io/storage.pod.restarts": "0",
                 "cdi.kubevirt.io/storage.preallocation.requested": preallocated,
                 **({"cdi.kubevirt.io/storage.pod.priorityclassname": priority} if priority else {}),
-                f"cdi.kubevirt.io/{'externalPopulation' if populated else 'storage.usePopulator'}": str(
-                    populated
-                ).lower(),
+                **({_ELSEWHERE: "true"} if populated else {USES_POPULATOR: str(by_populator).lower()}),
+                **(notes or {}),
                 **({KEPT: json.dumps(listed, separators=(",", ":"))} if listed else {}),
                 **({"cdi.kubevirt.io/storage.upload.target": ""} if transfer_of(volume) is UPLOAD else {}),
             },

@@ -20,7 +20,7 @@ from fakekube.machinery.objects import Obj, annotations, dig, labels, name
 from fakekube.machinery.resources import CDI_CONFIGS, CDIS, Resource
 from fakekube.machinery.wire import Object
 from fakekube.virt import deployed_cdi
-from fakekube.virt.cdi.marks import RECOMMENDED
+from fakekube.virt.cdi import marks
 
 NAME = "config"
 _INGRESSES = Resource("networking.k8s.io", "v1", "ingresses", "Ingress")
@@ -34,17 +34,17 @@ _NO_PROXY = {"HTTPProxy": "", "HTTPSProxy": "", "noProxy": "", "trustedCAProxy":
 
 
 class Configuration:
-    """An actor, see the module text. `classes`: a cache somebody else has, too."""
+    """An actor, see the module text. `classes`: a cache somebody else has, too. `cdis`: one others may look into."""
 
     def __init__(self, client: Client, *, clock: Clock, classes: Informer) -> None:
         self._client = client
         self._clock = clock
         self._classes = classes
-        self._cdis = Informer(client, CDIS, clock=clock)
+        self.cdis = Informer(client, CDIS, clock=clock)
         self._configs = Informer(client, CDI_CONFIGS, clock=clock)
         self._ingresses = Informer(client, _INGRESSES, clock=clock, namespace=_CDI)
         self.controller = Controller("config-controller", self._reconcile, clock=clock)
-        for informer in (self._cdis, self._configs, self._ingresses, classes):
+        for informer in (self.cdis, self._configs, self._ingresses, classes):
             self.controller.source(informer, lambda _old, _new: (NAME,))
 
     def has(self, gate: str, *, default: bool = False) -> bool:
@@ -52,8 +52,18 @@ class Configuration:
         config = self._configs.get(NAME)
         return default if config is None else gate in dig(config, "spec", "featureGates", default=())
 
+    @property
+    def cdi(self) -> Object | None:
+        """The CDI object."""
+        return next(iter(self.cdis.objects()), None)
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """Labels of what is made now: CDI's own, and the product it is part of."""
+        return marks.of(self.cdi)
+
     async def _reconcile(self, own: str) -> None:
-        cdi, present = next(iter(self._cdis.objects()), None), self._configs.get(own)
+        cdi, present = self.cdi, self._configs.get(own)
         if cdi is None:
             return
         wanted = configured(present or _empty(), cdi, self._classes.objects(), self._ingresses.objects())
@@ -106,7 +116,7 @@ def configured(config: Object, cdi: Obj, classes: Iterable[Obj], ingresses: Iter
     kept = {
         member: value for member, value in (config.get("status") or {}).items() if member == "uploadProxyCA"
     }
-    meta = {**config["metadata"], "labels": {**labels(config), **RECOMMENDED}}
+    meta = {**config["metadata"], "labels": {**labels(config), **marks.of(cdi)}}
     return {**config, "metadata": meta, "spec": dict(spec), "status": {**kept, **status}}
 
 

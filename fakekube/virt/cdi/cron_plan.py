@@ -4,7 +4,8 @@ Origin: cdi: pkg/controller/dataimportcron-controller.go
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fakekube.clock import parse_rfc3339, rfc3339
@@ -15,7 +16,7 @@ from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi.claims import BIND_NOW
 from fakekube.virt.cdi.data_sources import State, conditions
-from fakekube.virt.cdi.marks import LABELS, RECOMMENDED, carried
+from fakekube.virt.cdi.marks import OURS, RECOMMENDED, carried
 from fakekube.virt.cdi.sources import unreachable
 
 CRON = "cdi.kubevirt.io/dataImportCron"  # a label: whose import, or source, it is
@@ -41,7 +42,7 @@ _UP_TO_DATE = ("True", "UpToDate", "Latest import is up to date")
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What there is of its current import; `kept_as`: how its class keeps imports; `storage_class`: the one it is to be of;
-    `snapshot_class`: how that is snapshotted."""
+    `snapshot_class`: how that is snapshotted; `marks`: labels of what CDI makes."""
 
     volume: Obj | None = None
     claim: Obj | None = None
@@ -49,6 +50,7 @@ class Seen:
     kept_as: str = PVC
     storage_class: str = ""
     snapshot_class: str = ""
+    marks: Mapping[str, str] = field(default_factory=lambda: RECOMMENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def plan(cron: Object, seen: Seen, now: datetime, *, is_due: bool) -> Plan:
     if moved:
         gone = _named(cron, notes[_DIGEST]) if notes.get(_DIGEST) else ""
         changed = {**cron, "metadata": {**cron["metadata"], "annotations": notes}}
-        return Plan(changed, source_of(cron, status, seen.kept_as), discarded=gone, again=True)
+        return Plan(changed, source_of(cron, seen, status, seen.kept_as), discarded=gone, again=True)
     if is_due:
         notes[_LAST_TIME] = rfc3339(now)
         if not notes.get(_DIGEST) and (found := _digest(cron)):
@@ -116,7 +118,7 @@ def plan(cron: Object, seen: Seen, now: datetime, *, is_due: bool) -> Plan:
                 claim_goes = name(seen.claim)
     elif of_snapshot and seen.snapshot is not None:
         if seen.kept_as == PVC:
-            follows = source_of(cron, status, SNAPSHOT)
+            follows = source_of(cron, seen, status, SNAPSHOT)
             return Plan(cron, follows, snapshot_goes=name(seen.snapshot), again=True)
         used = seen.snapshot
     elif seen.volume is None:
@@ -137,7 +139,7 @@ def plan(cron: Object, seen: Seen, now: datetime, *, is_due: bool) -> Plan:
             discarded = name(seen.volume)
             status.pop("currentImports", None)
         if succeeded or not import_:
-            begins = _import(cron, digest, now)
+            begins = _import(cron, seen, digest, now)
             status["currentImports"] = [{"DataVolumeName": name(begins), "Digest": digest}]
     elif succeeded:
         status["sourceFormat"] = seen.kept_as
@@ -155,7 +157,7 @@ def plan(cron: Object, seen: Seen, now: datetime, *, is_due: bool) -> Plan:
     changed = {**cron, "metadata": meta, "status": status}
     return Plan(
         changed,
-        source_of(cron, status, seen.kept_as),
+        source_of(cron, seen, status, seen.kept_as),
         begins,
         taken,
         used,
@@ -198,10 +200,10 @@ def outdated(cron: Obj, kept: Iterable[Obj]) -> list[str]:
     return [name(one) for one in ordered[keeps(cron) :]]
 
 
-def marks(cron: Obj) -> dict[str, str]:
-    """Labels of all that is made for it."""
+def marks(cron: Obj, ours: Mapping[str, str]) -> dict[str, str]:
+    """Labels of all that is made for it; `ours`: of what CDI makes."""
     goes = {GOES_WITH_IT: "true"} if dig(cron, "spec", "retentionPolicy") == "None" else {}
-    return {**RECOMMENDED, CRON: name(cron), **goes}
+    return {**ours, CRON: name(cron), **goes}
 
 
 def _digest(cron: Obj) -> str:
@@ -215,7 +217,7 @@ def _named(cron: Obj, digest: str) -> str:
     return f"{cron['spec']['managedDataSource']}-{digest.partition(':')[2][:12]}"
 
 
-def _import(cron: Obj, digest: str, now: datetime) -> Object:
+def _import(cron: Obj, seen: Seen, digest: str, now: datetime) -> Object:
     """The DataVolume that imports the image as it is now."""
     template = cron["spec"]["template"]
     spec, meta = template["spec"], template.get("metadata") or {}
@@ -233,7 +235,7 @@ def _import(cron: Obj, digest: str, now: datetime) -> Object:
         "metadata": {
             "name": _named(cron, digest),
             "namespace": namespace(cron),
-            "labels": {**(meta.get("labels") or {}), **marks(cron), **passed},
+            "labels": {**(meta.get("labels") or {}), **marks(cron, seen.marks), **passed},
             "annotations": {
                 **(meta.get("annotations") or {}),
                 **notes,
@@ -259,14 +261,14 @@ def _snapshot(cron: Obj, seen: Seen, now: datetime) -> Object | None:
         "metadata": {
             "name": name(claim),
             "namespace": namespace(cron),
-            "labels": {**carried(labels(claim)), "app": LABELS["app"], "cdi.kubevirt.io": "", **marks(cron)},
+            "labels": {**carried(labels(claim)), **OURS, **marks(cron, seen.marks)},
             "annotations": {LAST_USE: rfc3339(now), _MODE: dig(claim, "spec", "volumeMode", default="")},
         },
         "spec": spec,
     }
 
 
-def source_of(cron: Obj, status: Obj, kept_as: str) -> Object:
+def source_of(cron: Obj, seen: Seen, status: Obj, kept_as: str) -> Object:
     """Its DataSource; of no source until there is an import."""
     imported = status.get("lastImportedPVC")
     return {
@@ -275,7 +277,7 @@ def source_of(cron: Obj, status: Obj, kept_as: str) -> Object:
         "metadata": {
             "name": cron["spec"]["managedDataSource"],
             "namespace": namespace(cron),
-            "labels": marks(cron),
+            "labels": marks(cron, seen.marks),
         },
         "spec": {"source": {kept_as: imported} if imported else {}},
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fakekube.client.client import Client
-from fakekube.client.controller import Controller
+from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
 from fakekube.client.late import LateInformer
 from fakekube.client.recorder import WARNING, Recorder
@@ -23,7 +23,6 @@ from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
 from fakekube.machinery.errors import AlreadyExists, Forbidden
 from fakekube.machinery.objects import (
-    Obj,
     annotations,
     controller_of,
     dig,
@@ -37,20 +36,20 @@ from fakekube.machinery.objects import (
 from fakekube.machinery.resources import (
     DATA_VOLUMES,
     PERSISTENT_VOLUME_CLAIMS,
-    PERSISTENT_VOLUMES,
     VOLUME_SNAPSHOTS,
 )
 from fakekube.machinery.wire import Object
-from fakekube.virt import storage_classes
-from fakekube.virt.cdi import claims, fates, profiles, rules
+from fakekube.virt.cdi import claims, fates, rules
 from fakekube.virt.cdi.configuration import Configuration
 from fakekube.virt.cdi.consuming import Consumers
+from fakekube.virt.cdi.in_use import Awaited, Users, awaited
+from fakekube.virt.cdi.making import Maker
 from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
-from fakekube.virt.cdi.sources import Origin, origin_of
+from fakekube.virt.cdi.sources import CLONE_TYPE, Origin, origin_of
 from fakekube.virt.cdi.volume_view import FINAL, NAMES, NOT_VALID, OVER_QUOTA, Refusal, VolumeView
 
 _STAGES = Path(__file__).parent / "stages" / "datavolume.yaml"
-_NO_BLOCKS = "DataVolume with ContentType Archive cannot have block volumeMode"
+_AGAIN = 2.0
 
 
 @cache
@@ -86,19 +85,25 @@ class DataVolumes:
         self._sources = sources
         self._configuration = configuration
         self._consumers = consumers
+        self._maker = Maker(
+            client, known=self.claims, sources=sources, storage=storage, configuration=configuration
+        )
+        self._users = Users(client, clock=clock)
         self._snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
         self._snapshots.on_change(self._snapshot_changed)
         self._snapshots_matter = asyncio.Event()
-        self._classes = storage.classes
-        self._profiles = storage.profiles
         self._recorder = Recorder(client, "datavolume-import-controller", clock=clock, ids=ids)
         self._refused: dict[str, Refusal] = {}  # DataVolumes no claim could be made for, and why
         self._claiming = Controller(f"{self.name}: claims", self._see_to_claim, clock=clock, workers=workers)
         self._claiming.source(self.volumes)
         self._claiming.source(self.claims, self._concerned)
-        self._claiming.source(self._classes, self._without_claim)
-        self._claiming.source(self._profiles, self._without_claim)
+        self._claiming.source(storage.classes, self._without_claim)
+        self._claiming.source(storage.profiles, self._without_claim)
         self._claiming.source(sources, self._without_claim)
+        self._claiming.reads(configuration.cdis)
+        self._claiming.reads(self._users.pods)
+        self._begun: dict[str, str] = {}  # DataVolumes whose transfers are held no more, by uid
+        self._told: dict[str, list[str]] = {}  # of those that are held, who uses the claim they wait for
         self._sourceless: dict[str, Origin] = {}  # DataVolumes that wait for what they are to be clones of
         self._player = Player(
             client,
@@ -161,6 +166,8 @@ class DataVolumes:
             claim,
             rfc3339(self._clock.now()),
             gone=key(volume) not in self.claims,
+            origin=origin_of(volume, self._sources.get),
+            held=claim is not None and self._held_by(volume, claim) is not None,
             binds_late=claim is not None and self._consumers.awaited(claim),
             missing=self._sourceless.get(key(volume)) if claim is None else None,
             refusal=self._refused.get(key(volume)) if claim is None else None,
@@ -169,12 +176,14 @@ class DataVolumes:
 
     # --- claims --------------------------------------------------------------------------------------------------
 
-    async def _see_to_claim(self, own: str) -> None:
-        volume = self.volumes.get(own)
+    async def _see_to_claim(self, own: str) -> Result | None:
+        volume, claim = self.volumes.get(own), self.claims.get(own)
+        if volume is None or claim is None or dig(volume, "status", "phase") in FINAL:
+            self._begun.pop(own, None)
+            self._told.pop(own, None)
         if volume is None or is_terminating(volume):
             self._forget(own)
-            return
-        claim = self.claims.get(own)
+            return None
         if claim is not None:
             self._forget(own)
             if is_terminating(claim):
@@ -186,78 +195,86 @@ class DataVolumes:
                 await self._say_filled(volume, claim)
             else:
                 await self._consumers.stand_in(claim)
+                await self._say_how(volume, claim)
+                return await self._let_begin(volume, claim)
         elif not (
             fates.of(volume).ends == "quota"
             or dig(volume, "status", "phase") in FINAL
             or annotations(volume).get(claims.PRE_POPULATED)
         ):
             await self._create_claim(volume)
+        return None
 
     async def _create_claim(self, volume: Object) -> None:
-        kept = await self._kept(volume)
-        origin = origin_of(volume, self._sources.get) if not kept else None
-        if origin is None and not kept and dig(volume, "spec", "sourceRef") is not None:
-            return  # nobody knows yet what it is to be a clone of
-        source = await self._original(origin) if origin is not None else None
-        if origin is not None and source is None:
-            if self._sourceless.get(key(volume)) != origin:
-                self._sourceless[key(volume)] = origin
-                self._player.controller.queue.add(key(volume))
-            return  # it may come yet
-        default = storage_classes.default(self._classes.objects())
         try:
-            wanted = self._wanted(volume, default)
+            planned = await self._maker.plan(volume)
         except ClaimNotValid as error:
             self._refuse(volume, Refusal(NOT_VALID, error.told, str(error)))
             return
-        if wanted is None:
+        if isinstance(planned, Origin):  # it may come yet
+            if planned.kind == "snapshot":
+                self._snapshots_matter.set()
+            if self._sourceless.get(key(volume)) != planned:
+                self._sourceless[key(volume)] = planned
+                self._player.controller.queue.add(key(volume))
+            return
+        if planned is None:
             return
         try:
-            await self._client.create(
-                PERSISTENT_VOLUME_CLAIMS,
-                claims.claim(volume, wanted, default_class=default, source=source, kept=kept),
-            )
+            made = await self._client.create(PERSISTENT_VOLUME_CLAIMS, planned.claim)
         except AlreadyExists:
             pass  # the cache will show it
         except Forbidden as error:
             if "exceeded quota" in error.message:
                 self._refuse(volume, Refusal(OVER_QUOTA, error.message, error.message))
             raise  # and it is tried again
+        else:
+            if planned.way is not None and planned.way.reason:
+                self._recorder.event(made, WARNING, planned.way.reason, planned.way.message)
         self._forget(key(volume))
 
     def _forget(self, own: str) -> None:
         self._refused.pop(own, None)
         self._sourceless.pop(own, None)
 
-    async def _kept(self, volume: Object) -> list[str]:
-        """Volumes that have been kept for its claim, with their contents, if it asks for those."""
-        if claims.STATIC not in annotations(volume):
-            return []
-        listed = (await self._client.list(PERSISTENT_VOLUMES)).items
-        return [name(one) for one in listed if claims.is_kept_for(one, volume)]
+    # --- claims in use -------------------------------------------------------------------------------------------
 
-    async def _original(self, origin: Origin) -> Object | None:
-        """What is to be cloned, if it is there."""
-        if origin.kind == "pvc":
-            return self.claims.get(origin.key)
-        self._snapshots_matter.set()
-        space, own = split_key(origin.key)
-        return await self._client.find(VOLUME_SNAPSHOTS, own, space)
+    async def _let_begin(self, volume: Object, claim: Object) -> Result | None:
+        """Have what is held get on, once nobody uses the claim that is waited for any more; until then, say who does."""
+        own = key(volume)
+        wanted = self._held_by(volume, claim)
+        if wanted is None:
+            return None
+        users = await self._users.of(wanted)
+        if not users and (wanted.claim == own or self._is_filled(wanted.claim)):
+            self._begun[own] = uid(volume)
+            self._player.controller.queue.add(own)
+            return None
+        told = [f"pod {key(pod)} using PersistentVolumeClaim {split_key(wanted.claim)[1]}" for pod in users]
+        if self._told.get(own) != told:
+            self._told[own] = told
+            for text in told:
+                self._recorder.event(claim, WARNING, wanted.reason, text)
+        return Result(requeue_after=_AGAIN)
 
-    def _wanted(self, volume: Object, default: str) -> Obj | None:
-        """What its claim is to be like; None while nobody knows yet what its class can. Raises ClaimNotValid."""
-        wanted = claims.wanted_of(volume)
-        if dig(volume, "spec", "storage") is not None and dig(volume, "spec", "contentType") == "archive":
-            if wanted.get("volumeMode") == "Block":
-                raise ClaimNotValid(_NO_BLOCKS, _NO_BLOCKS)
-            wanted = {**wanted, "volumeMode": "Filesystem"}
-        if dig(volume, "spec", "pvc") is not None or (wanted.get("accessModes") and wanted.get("volumeMode")):
-            return wanted
-        chosen = wanted.get("storageClassName") or default
-        if chosen not in self._classes:
-            return profiles.completed(wanted, None)
-        profile = self._profiles.get(chosen)
-        return profiles.completed(wanted, profile) if profiles.is_known(profile) else None
+    def _held_by(self, volume: Object, claim: Object) -> Awaited | None:
+        """What is waited for before its transfer begins."""
+        if self._begun.get(key(volume)) == uid(volume):
+            return None
+        return awaited(volume, claim, origin_of(volume, self._sources.get))
+
+    def _is_filled(self, own: str) -> bool:
+        """Whether a claim is there to be cloned."""
+        claim = self.claims.get(own)
+        if claim is None or dig(claim, "status", "phase") != "Bound":
+            return False
+        owner = controller_of(claim)
+        if owner is None or owner.get("kind") != DATA_VOLUMES.kind:
+            return True
+        filling = self.volumes.get(f"{split_key(own)[0]}/{owner.get('name')}")
+        return bool(dig(filling, "status", "phase") == "Succeeded")
+
+    # --- claims that are there ----------------------------------------------------------------------------------
 
     def _refuse(self, volume: Object, why: Refusal) -> None:
         """Have it told, if it is news."""
@@ -283,6 +300,14 @@ class DataVolumes:
         if dig(claim, "status", "phase") == "Bound" and claims.PRE_POPULATED not in annotations(volume):
             space, own = split_key(key(volume))
             note = {"metadata": {"annotations": {claims.PRE_POPULATED: name(claim)}}}
+            await self._client.patch(DATA_VOLUMES, own, space, note, type="merge")
+
+    async def _say_how(self, volume: Object, claim: Object) -> None:
+        """A DataVolume says how it is cloned."""
+        way = annotations(claim).get(CLONE_TYPE)
+        if way is not None and annotations(volume).get(CLONE_TYPE) != way:
+            space, own = split_key(key(volume))
+            note = {"metadata": {"annotations": {CLONE_TYPE: way}}}
             await self._client.patch(DATA_VOLUMES, own, space, note, type="merge")
 
 

@@ -39,6 +39,7 @@ from fakekube.machinery.wire import Object
 from fakekube.virt import storage_classes
 from fakekube.virt.cdi import claims as wanted_claims
 from fakekube.virt.cdi import cron_plan
+from fakekube.virt.cdi.configuration import Configuration
 from fakekube.virt.cdi.cron_plan import CRON, GOES_WITH_IT, LAST_USE, Plan, Seen
 from fakekube.virt.cdi.profiles import Profiles
 
@@ -58,8 +59,10 @@ class ImportCrons:
         claims: Informer,
         sources: Informer,
         storage: Profiles,
+        configuration: Configuration,
     ) -> None:
         self._client = client
+        self._configuration = configuration
         self._clock = clock
         self._volumes, self._claims, self._sources = volumes, claims, sources
         self._classes, self._profiles = storage.classes, storage.profiles
@@ -134,6 +137,7 @@ class ImportCrons:
             kept_as,
             name(chosen) if chosen is not None else "",
             await self._snapshot_class(chosen) if chosen is not None and snapshots else "",
+            self._configuration.marks,
         )
 
     async def _found(self, known: Informer, resource: Resource, own: str, space: str) -> Object | None:
@@ -183,7 +187,7 @@ class ImportCrons:
 
     async def _mark(self, cron: Object, used: Obj, *, anew: bool = False) -> None:
         """Say whose it is, and since when."""
-        marks = cron_plan.marks(cron)
+        marks = cron_plan.marks(cron, self._configuration.marks)
         if not anew and LAST_USE in annotations(used) and marks.items() <= labels(used).items():
             return
         last = {LAST_USE: rfc3339(self._clock.now())}

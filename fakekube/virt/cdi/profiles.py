@@ -14,10 +14,11 @@ from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, name
-from fakekube.machinery.resources import STORAGE_CLASSES, STORAGE_PROFILES
+from fakekube.machinery.resources import STORAGE_PROFILES
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import capabilities
-from fakekube.virt.cdi.marks import LABELS
+from fakekube.virt.cdi.configuration import Configuration
+from fakekube.virt.cdi.marks import OURS
 
 _CLONING = "cdi.kubevirt.io/clone-strategy"  # on a class
 _STRATEGIES = ("copy", "snapshot", "csi-clone")
@@ -33,15 +34,19 @@ class ClaimNotValid(Exception):
 
 
 class Profiles:
-    """An actor, see the module text. `classes` and `profiles` are its caches, which others may look into."""
+    """An actor, see the module text. `classes` and `profiles` are its caches, which others have, too, or may look into."""
 
-    def __init__(self, client: Client, *, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, *, clock: Clock, classes: Informer, configuration: Configuration
+    ) -> None:
         self._client = client
-        self.classes = Informer(client, STORAGE_CLASSES, clock=clock)
+        self._configuration = configuration
+        self.classes = classes
         self.profiles = Informer(client, STORAGE_PROFILES, clock=clock)
         self.controller = Controller("storageprofile-controller", self._reconcile, clock=clock)
         self.controller.source(self.classes)
         self.controller.source(self.profiles)
+        self.controller.reads(configuration.cdis)
 
     async def _reconcile(self, own: str) -> None:
         storage_class, present = self.classes.get(own), self.profiles.get(own)
@@ -51,7 +56,7 @@ class Profiles:
                     await self._client.delete(STORAGE_PROFILES, own, None)
                 return
             if present is None:
-                present = await self._client.create(STORAGE_PROFILES, empty(own))
+                present = await self._client.create(STORAGE_PROFILES, empty(own, self._configuration.marks))
             wanted = status(storage_class, present)
             if wanted != present.get("status"):
                 await self._client.update(
@@ -61,12 +66,12 @@ class Profiles:
             return  # the caches will show it
 
 
-def empty(own: str) -> Object:
+def empty(own: str, marks: Mapping[str, str]) -> Object:
     """The profile of a class nothing has been found out about yet."""
     return {
         "apiVersion": STORAGE_PROFILES.api_version,
         "kind": STORAGE_PROFILES.kind,
-        "metadata": {"name": own, "labels": dict(LABELS)},
+        "metadata": {"name": own, "labels": {**OURS, **marks}},
         "spec": {},
     }
 

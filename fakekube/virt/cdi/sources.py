@@ -5,6 +5,7 @@ Origin: cdi: pkg/controller/datavolume/*-controller.go, staging/…/core/v1beta1
 
 import ipaddress
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,17 +13,23 @@ from fakekube.machinery.objects import Obj, annotations, dig, namespace
 from fakekube.machinery.values import dataclass
 from fakekube.virt import data_sources
 
+CLONE_TYPE = "cdi.kubevirt.io/cloneType"  # on a claim, and on its DataVolume: how it is cloned
 POD_PHASE = "cdi.kubevirt.io/storage.pod.phase"  # on a claim: how far the pod is that fills it
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """The words of one way to fill a claim."""
+    """The words of one way to fill a claim. In messages `{name}` is the DataVolume, `{target}` that with its namespace, `{origin}`
+    what it is a clone of."""
 
     verb: str  # begins the phases and the event reasons
     in_progress: str
-    noun: str  # begins the messages
-    done: str  # the message of success
+    beginning: str
+    going_on: str
+    done: str
+    failed: str = ""
+    runs: str = "Pod is running"  # the reason of the condition meanwhile
+    tells_progress: bool = True
     ends: bool = True  # uploads wait for somebody to send the data
 
     @property
@@ -30,13 +37,56 @@ class Transfer:
         return f"{self.verb}Scheduled"
 
 
-IMPORT = Transfer("Import", "ImportInProgress", "Import into", "Successfully imported into PVC")
-CLONE = Transfer("Clone", "CSICloneInProgress", "Cloning into", "Successfully cloned into PVC")
-UPLOAD = Transfer("Upload", "UploadReady", "Upload into", "Successfully uploaded into PVC", ends=False)
-
-
+IMPORT = Transfer(
+    "Import",
+    "ImportInProgress",
+    "Import into {name} scheduled",
+    "Import into {name} in progress",
+    "Successfully imported into PVC {name}",
+    "Failed to import into PVC {name}",
+)
+UPLOAD = Transfer(
+    "Upload",
+    "UploadReady",
+    "Upload into {name} scheduled",
+    "Upload into {name} ready",
+    "Successfully uploaded into {name}",
+    "Upload into {name} failed",
+    tells_progress=False,
+    ends=False,
+)
+CLONE = Transfer(
+    "Clone",
+    "CloneInProgress",
+    "Cloning from {origin} into {target} scheduled",
+    "Cloning from {origin} into {target} in progress",
+    "Successfully cloned from {origin} into {target}",
+    "Cloning from {origin} into {target} failed",
+)
+_CLONED_BY_DRIVER = replace(CLONE, runs="Populator is running", tells_progress=False)
+CLONES = {  # by what a claim says of how it is cloned, from claims and from snapshots
+    ("csi-clone", "pvc"): replace(
+        _CLONED_BY_DRIVER,
+        in_progress="CSICloneInProgress",
+        going_on="CSI Volume clone in progress (for pvc {origin})",
+    ),
+    ("snapshot", "pvc"): replace(
+        _CLONED_BY_DRIVER,
+        in_progress="SnapshotForSmartCloneInProgress",
+        going_on="Creating snapshot for smart-clone is in progress (for pvc {origin})",
+    ),
+    ("snapshot", "snapshot"): replace(
+        _CLONED_BY_DRIVER,
+        in_progress="CloneFromSnapshotSourceInProgress",
+        going_on="Creating PVC from snapshot source is in progress (for snapshot {origin})",
+    ),
+}
 POPULATION = Transfer(
-    "ExternalPopulation", "PendingPopulation", "Population of", "Successfully populated PVC"
+    "ExternalPopulation",
+    "PendingPopulation",
+    "Population of {name} scheduled",
+    "Population of {name} in progress",
+    "Successfully populated PVC {name}",
 )
 
 
@@ -46,22 +96,24 @@ def populator_of(volume: Obj) -> str:
     return str(dig(wanted.get("dataSourceRef") or wanted.get("dataSource"), "name", default=""))
 
 
-def transfer_of(volume: Obj) -> Transfer:
+class Origin(NamedTuple):
+    """What a clone is made of: a `pvc` or a `snapshot`, by its key."""
+
+    kind: str
+    key: str
+
+
+def transfer_of(volume: Obj, claim: Obj | None = None, origin: Origin | None = None) -> Transfer:
+    """How its claim is filled; `claim` tells how clones are made, if there is one yet."""
     if populator_of(volume):
         return POPULATION
     source = dig(volume, "spec", "source", default={})
     if "upload" in source:
         return UPLOAD
     if "pvc" in source or "snapshot" in source or dig(volume, "spec", "sourceRef"):
-        return CLONE
+        way = annotations(claim).get(CLONE_TYPE, "") if claim is not None else ""
+        return CLONES.get((way, origin.kind), CLONE) if origin is not None else CLONE
     return IMPORT
-
-
-class Origin(NamedTuple):
-    """What a clone is made of: a `pvc` or a `snapshot`, by its key."""
-
-    kind: str
-    key: str
 
 
 def origin_of(volume: Obj, find: Callable[[str], Obj | None]) -> Origin | None:

@@ -6,7 +6,8 @@ Names for stages (`stages/datavolume.yaml`); those that say nothing now are abse
     beginsAfter · endsAfter   seconds its fate gives the two parts of a transfer
     pending · waiting · scheduled · inProgress · succeeded · failed   the status to write for each of these
     outdated    the status for the present phase, where it differs from what is there
-    verb · act · noun · done · running   words: Import, import, `Import into`, `Successfully imported into PVC`, ImportInProgress
+    verb · running   words: Import, ImportInProgress
+    beginning · goingOn · done · failure   messages: `Import into x scheduled`, `Successfully imported into PVC x`
     populator   what fills the claim in CDI's place
     binding     what there is to tell of the claim: once for Pending, once for Bound
     refusing    what there is to tell of a claim that cannot be made: reason, what it is about, and why
@@ -14,7 +15,8 @@ Names for stages (`stages/datavolume.yaml`); those that say nothing now are abse
     failing     what there is to tell of an importer that has just failed
 
 States: `overQuota`; `invalid` (no claim can be made of it); `sourceless` (none is made yet); with a claim of its own `adopted` (which was there before, or its
-volume was), `populated` (by somebody else), `new`, `unbound`, `waits` (for a consumer), `bound`, `scheduled`, `transferring`, `awaiting` (an upload), `uploaded`, `over`;
+volume was), `populated` (by somebody else), `new`, `unbound`, `waits` (for a consumer), `bound`, `scheduled`, `held` (until nobody uses a claim any more), `transferring`, `awaiting` (an upload), `uploaded`,
+`over`;
 `lost` (it has gone after all, and another one is to be filled), `unfillable` (its volume has gone).
 Origin: cdi: pkg/controller/datavolume/controller-base.go, conditions.go
 """
@@ -23,13 +25,13 @@ from dataclasses import replace
 from typing import Any
 
 from fakekube.lifecycle.view import View
-from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, name
-from fakekube.machinery.values import dataclass
+from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import fates
-from fakekube.virt.cdi.claims import CREATED_FOR, PRE_POPULATED, came_filled
+from fakekube.virt.cdi.claims import CREATED_FOR, PRE_POPULATED, USES_POPULATOR, came_filled
 from fakekube.virt.cdi.sources import POPULATION, Origin, populator_of, transfer_of, unreachable, uploaded
 
+_WAITING = ("WaitForFirstConsumer", "PendingPopulation")  # without a populator, and with one
 FINAL = ("Succeeded", "Failed")
 OVER_QUOTA = "ErrExceededQuota"
 NOT_VALID = "ErrClaimNotValid"
@@ -49,7 +51,7 @@ class Refusal:
 
 class VolumeView(View):
     """The names above for one DataVolume, each computed when it is asked for. `claim`: its own, if there is one; `gone`: there
-    is not even somebody else's."""
+    is not even somebody else's; `held`: nothing may be moved yet; `missing`, `origin`: what it is a clone of."""
 
     def __init__(
         self,
@@ -60,6 +62,8 @@ class VolumeView(View):
         binds_late: bool,
         gone: bool = False,
         missing: Origin | None = None,
+        origin: Origin | None = None,
+        held: bool = False,
         refusal: Refusal | None = None,
     ) -> None:
         self.volume = volume
@@ -68,10 +72,12 @@ class VolumeView(View):
         self._binds_late = binds_late
         self._gone = gone and PRE_POPULATED not in annotations(volume)
         self._missing = missing
+        self._origin = origin or missing
+        self._held = held
         self._refusal = refusal
         self._status: dict[str, Any] = volume.get("status") or {}
         self._phase = str(self._status.get("phase") or "")
-        self.transfer = transfer_of(volume)
+        self.transfer = transfer_of(volume, claim, self._origin)
         self.fate = fates.of(volume)
         self.error = unreachable(volume)
         if self.fate.ends == "quota":
@@ -96,7 +102,7 @@ class VolumeView(View):
             return "adopted"
         if self._is_lost():
             return "unfillable"
-        waits = self._phase in ("Pending", "WaitForFirstConsumer")
+        waits = self._phase in ("Pending", *_WAITING)
         if dig(self._claim, "status", "phase") != "Bound":
             return "waits" if self._binds_late and waits else "unbound"
         if self.transfer is POPULATION:
@@ -105,11 +111,17 @@ class VolumeView(View):
             return "new"
         if waits:
             return "bound"
+        if self._held:
+            return "held"
         if self._phase == self.transfer.scheduled:
             return "scheduled"
         if self.transfer.ends:
             return "transferring"
         return "uploaded" if uploaded(self._claim) else "awaiting"
+
+    def waiting(self) -> str:
+        """The phase while nobody asks for its claim."""
+        return _WAITING[annotations(self._claim or {}).get(USES_POPULATOR) == "true"]
 
     def part(self, share: float) -> float | None:
         return None if self.fate.takes is None else self.fate.takes * share
@@ -182,7 +194,12 @@ class VolumeView(View):
             return "N/A"
         if phase == "Succeeded":
             return "100.0%"
-        return "42.00%" if phase == self.transfer.in_progress and self.transfer.ends else "N/A"
+        return "42.00%" if phase == self.transfer.in_progress and self.transfer.tells_progress else "N/A"
+
+    def text(self, template: str) -> str:
+        """A message of its transfer."""
+        origin = self._origin.key if self._origin is not None else "/"
+        return template.format(name=name(self.volume), target=key(self.volume), origin=origin)
 
     def _bound(self) -> dict[str, Any]:
         own = name(self.volume)
@@ -206,7 +223,7 @@ class VolumeView(View):
         elif phase == "Failed" and not self._is_lost():
             reason, message = "Error", _BAD_DATA
         elif phase == self.transfer.in_progress:
-            status, reason = "True", "Pod is running"
+            status, reason = "True", self.transfer.runs
         elif phase == "Succeeded":
             reason, message = "Completed", f"{self.transfer.verb} Complete"
         return {"type": "Running", "status": status, "reason": reason, "message": message}
@@ -218,16 +235,17 @@ VolumeView.computed = {
     "beginsAfter": lambda view: view.part(0.25),
     "endsAfter": lambda view: view.part(0.75),
     "pending": lambda view: view.status("Pending"),
-    "waiting": lambda view: view.status("WaitForFirstConsumer"),
+    "waiting": lambda view: view.status(view.waiting()),
     "scheduled": lambda view: view.status(view.transfer.scheduled),
     "inProgress": lambda view: view.status(view.transfer.in_progress),
     "succeeded": lambda view: view.status("Succeeded"),
     "failed": lambda view: view.status("Failed"),
     "outdated": VolumeView.outdated,
     "verb": lambda view: view.transfer.verb,
-    "act": lambda view: view.transfer.verb.lower(),
-    "noun": lambda view: view.transfer.noun,
-    "done": lambda view: view.transfer.done,
+    "beginning": lambda view: view.text(view.transfer.beginning),
+    "goingOn": lambda view: view.text(view.transfer.going_on),
+    "done": lambda view: view.text(view.transfer.done),
+    "failure": lambda view: view.text(view.transfer.failed),
     "running": lambda view: view.transfer.in_progress,
     "populator": lambda view: populator_of(view.volume) or None,
     "binding": VolumeView.binding,

@@ -8,7 +8,7 @@ from fakekube.lifecycle.stage import FAST, REALISTIC
 from fakekube.virt.cdi import claims, fates
 from fakekube.virt.cdi.datavolume import standard_stages
 from fakekube.virt.cdi.fates import Fate
-from fakekube.virt.cdi.sources import POD_PHASE, Origin
+from fakekube.virt.cdi.sources import CLONE_TYPE, POD_PHASE, Origin
 from fakekube.virt.cdi.volume_view import VolumeView
 
 HTTP = {"http": {"url": "http://example/disk.img"}}
@@ -30,9 +30,9 @@ def claim(phase="Bound", **annotations):
     return {"metadata": {"name": "root", "annotations": notes}, "status": {"phase": phase}}
 
 
-def upcoming(given, of=None, *, late=False, missing=None, gone=False, pace=REALISTIC):
+def upcoming(given, of=None, *, late=False, pace=REALISTIC, **seen):
     """What comes next: (name of the stage, seconds, the status it writes, what it tells)."""
-    view = VolumeView(given, of, NOW, binds_late=late, missing=missing, gone=gone)
+    view = VolumeView(given, of, NOW, binds_late=late, **seen)
     context = {"now": NOW, "object": given, "volume": view}
     played = script.for_kind(standard_stages(), "cdi.kubevirt.io", "DataVolume", pace)
     found = effects.prospects(played, given, context, parse_rfc3339(NOW), pace)
@@ -42,15 +42,17 @@ def upcoming(given, of=None, *, late=False, missing=None, gone=False, pace=REALI
     ]
 
 
-def walk(source=None, fate="", of=None, **more):
-    """The phases a DataVolume goes through, and how long it was in each."""
+def walk(source=None, fate="", of=None, told=None, **more):
+    """The phases a DataVolume goes through, and how long it was in each; `told` gathers what is told meanwhile."""
     given, seen = volume(source=source, fate=fate), []
     while True:
         found = upcoming(given, of or claim(), **more)
         if not found:
             return seen
-        _, after, status, _ = found[0]
+        _, after, status, news = found[0]
         given = {**given, "status": status}
+        if told is not None:
+            told += news
         seen.append((after, status["phase"]))
 
 
@@ -59,13 +61,84 @@ def walk(source=None, fate="", of=None, **more):
     [
         (HTTP, ["Pending", "ImportScheduled", "ImportInProgress", "Succeeded"]),
         ({"blank": {}}, ["Pending", "ImportScheduled", "ImportInProgress", "Succeeded"]),
-        ({"pvc": {"name": "x"}}, ["Pending", "CloneScheduled", "CSICloneInProgress", "Succeeded"]),
+        ({"pvc": {"name": "x"}}, ["Pending", "CloneScheduled", "CloneInProgress", "Succeeded"]),
         ({"upload": {}}, ["Pending", "UploadScheduled", "UploadReady"]),
     ],
 )
 def test_sources(source, wanted):
     """V-097: each way to fill a claim has its phases; an upload waits for its data."""
     assert [phase for _, phase in walk(source)] == wanted
+
+
+@pytest.mark.parametrize(
+    ("way", "kind", "phase", "message"),
+    [
+        ("csi-clone", "pvc", "CSICloneInProgress", "CSI Volume clone in progress (for pvc gold/x)"),
+        ("copy", "pvc", "CloneInProgress", "Cloning from gold/x into ns/root in progress"),
+        ("copy", "snapshot", "CloneInProgress", "Cloning from gold/x into ns/root in progress"),
+        (
+            "snapshot",
+            "pvc",
+            "SnapshotForSmartCloneInProgress",
+            "Creating snapshot for smart-clone is in progress (for pvc gold/x)",
+        ),
+        (
+            "snapshot",
+            "snapshot",
+            "CloneFromSnapshotSourceInProgress",
+            "Creating PVC from snapshot source is in progress (for snapshot gold/x)",
+        ),
+    ],
+)
+def test_ways_to_clone(way, kind, phase, message):
+    """The phase tells how a clone is made, and what is told names where it comes from and goes to."""
+    told, of = [], claim(**{CLONE_TYPE: way})
+    source = {kind: {"name": "x", "namespace": "gold"}}
+    walked = walk(source, of=of, told=told, origin=Origin(kind, "gold/x"))
+    assert [one for _, one in walked] == ["Pending", "CloneScheduled", phase, "Succeeded"]
+    assert told[-3:] == [
+        ("CloneScheduled", "Cloning from gold/x into ns/root scheduled"),
+        (phase, message),
+        ("CloneSucceeded", "Successfully cloned from gold/x into ns/root"),
+    ]
+
+
+def test_who_tells_how_far_it_is():
+    """Copies do; drivers do not."""
+    for way, wanted in (("csi-clone", "N/A"), ("copy", "42.00%")):
+        given = volume("CloneScheduled", source={"pvc": {"name": "x"}})
+        _, _, status, _ = upcoming(given, claim(**{CLONE_TYPE: way}), origin=Origin("pvc", "ns/x"))[0]
+        assert status["progress"] == wanted
+
+
+def test_what_is_held_waits():
+    """Nothing happens to it."""
+    waiting = walk_to("ImportScheduled")
+    assert upcoming(waiting, claim(), held=True) == []
+    assert upcoming(waiting, claim())[0][0] == "volume-in-progress"
+
+
+def test_what_uploads_tell():
+    """That they wait for data, and have got it."""
+    told = []
+    walk({"upload": {}}, of=claim(**{POD_PHASE: "Succeeded"}), told=told)
+    assert told[-3:] == [
+        ("UploadScheduled", "Upload into root scheduled"),
+        ("UploadReady", "Upload into root ready"),
+        ("UploadSucceeded", "Successfully uploaded into root"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("populator", "wanted"), [("true", "PendingPopulation"), ("false", "WaitForFirstConsumer")]
+)
+def test_what_nobody_asks_for_yet(populator, wanted):
+    """A claim that a populator fills waits for its population, another one for its first consumer."""
+    waiting = claim("Pending", **{claims.USES_POPULATOR: populator})
+    _, _, status, _ = upcoming(volume("Pending"), waiting, late=True)[0]
+    assert status["phase"] == wanted
+    assert upcoming({**volume(), "status": status}, waiting, late=True) == []
+    assert upcoming({**volume(), "status": status}, claim(), late=True)[0][0] == "volume-scheduled"
 
 
 def test_an_upload_is_over_when_all_is_sent():

@@ -1,0 +1,148 @@
+"""What claim a DataVolume is to have: what is asked for, what its class can, what it is a clone of and how that is made.
+
+Nothing is written here. Who makes the claim tells why there is none.
+Origin: cdi: pkg/controller/datavolume/{controller-base,util,pvc-clone-controller}.go
+"""
+
+from dataclasses import dataclass
+
+from fakekube.client.client import Client
+from fakekube.client.informer import Informer
+from fakekube.machinery.booleans import TRUE
+from fakekube.machinery.errors import NotFound
+from fakekube.machinery.objects import Obj, annotations, dig, name, split_key
+from fakekube.machinery.resources import (
+    CSI_DRIVERS,
+    PERSISTENT_VOLUMES,
+    VOLUME_SNAPSHOT_CLASSES,
+    VOLUME_SNAPSHOTS,
+)
+from fakekube.machinery.wire import Object
+from fakekube.virt import storage_classes
+from fakekube.virt.cdi import capabilities, claims, cloning, profiles
+from fakekube.virt.cdi.configuration import Configuration
+from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
+from fakekube.virt.cdi.sources import Origin, origin_of
+
+_NO_BLOCKS = "DataVolume with ContentType Archive cannot have block volumeMode"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The claim to make; of a clone, why it is made in another way than it should."""
+
+    claim: Object
+    way: cloning.Way | None = None
+
+
+class Maker:
+    """See the module text. `known` are the claims there are, `sources` the DataSources; others have these caches, too."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        known: Informer,
+        sources: Informer,
+        storage: Profiles,
+        configuration: Configuration,
+    ) -> None:
+        self._client = client
+        self._known = known
+        self._sources = sources
+        self._classes, self._profiles = storage.classes, storage.profiles
+        self._configuration = configuration
+
+    async def plan(self, volume: Object) -> Planned | Origin | None:
+        """Its claim; what it is to be a clone of, where that is not there; None while nobody knows yet. Raises ClaimNotValid."""
+        kept = await self._kept(volume)
+        origin = origin_of(volume, self._sources.get) if not kept else None
+        if origin is None and not kept and dig(volume, "spec", "sourceRef") is not None:
+            return None  # nobody knows yet what it is to be a clone of
+        source = await self._original(origin) if origin is not None else None
+        if origin is not None and source is None:
+            return origin
+        default = storage_classes.default(self._classes.objects())
+        wanted = self._wanted(volume, default)
+        if wanted is None:
+            return None
+        chosen = self._classes.get(wanted.get("storageClassName") or default)
+        populated = await self._by_populator(volume, chosen)
+        way = None
+        if origin is not None and source is not None:
+            way = await self._way(origin, source, wanted, chosen) if populated else cloning.Way(cloning.COPY)
+        claim = claims.claim(
+            volume,
+            wanted,
+            default_class=default,
+            source=source,
+            kept=kept,
+            by_populator=populated,
+            notes=way.notes if way is not None else None,
+            marks=self._configuration.marks,
+        )
+        return Planned(claim, way)
+
+    async def _kept(self, volume: Object) -> list[str]:
+        """Volumes that have been kept for its claim, with their contents, if it asks for those."""
+        if claims.STATIC not in annotations(volume):
+            return []
+        listed = (await self._client.list(PERSISTENT_VOLUMES)).items
+        return [name(one) for one in listed if claims.is_kept_for(one, volume)]
+
+    async def _original(self, origin: Origin) -> Object | None:
+        """What is to be cloned, if it is there."""
+        if origin.kind == "pvc":
+            return self._known.get(origin.key)
+        space, own = split_key(origin.key)
+        return await self._client.find(VOLUME_SNAPSHOTS, own, space)
+
+    def _wanted(self, volume: Object, default: str) -> Obj | None:
+        """What its claim is to be like; None while nobody knows yet what its class can. Raises ClaimNotValid."""
+        wanted = claims.wanted_of(volume)
+        if dig(volume, "spec", "storage") is not None and dig(volume, "spec", "contentType") == "archive":
+            if wanted.get("volumeMode") == "Block":
+                raise ClaimNotValid(_NO_BLOCKS, _NO_BLOCKS)
+            wanted = {**wanted, "volumeMode": "Filesystem"}
+        if dig(volume, "spec", "pvc") is not None or (wanted.get("accessModes") and wanted.get("volumeMode")):
+            return wanted
+        chosen = wanted.get("storageClassName") or default
+        if chosen not in self._classes:
+            return profiles.completed(wanted, None)
+        profile = self._profiles.get(chosen)
+        return profiles.completed(wanted, profile) if profiles.is_known(profile) else None
+
+    async def _by_populator(self, volume: Object, chosen: Obj | None) -> bool:
+        """Whether it is a populator that fills it: if it says so, or its class has a driver."""
+        said = annotations(volume).get(claims.USES_POPULATOR)
+        if said is not None:
+            return said in TRUE
+        provisioner = dig(chosen, "provisioner", default="")
+        if not provisioner or provisioner == capabilities.OWN:
+            return bool(provisioner)
+        return await self._client.find(CSI_DRIVERS, provisioner, None) is not None
+
+    async def _way(self, origin: Origin, source: Obj, wanted: Obj, chosen: Obj | None) -> cloning.Way:
+        profile = self._profiles.get(name(chosen)) if chosen is not None else None
+        strategy = dig(self._configuration.cdi, "spec", "cloneStrategyOverride") or dig(
+            profile, "status", "cloneStrategy", default=cloning.SNAPSHOT
+        )
+        return cloning.way(
+            cloning.Asked(
+                origin,
+                source,
+                wanted,
+                claims.size_of(wanted, source),
+                chosen,
+                self._classes.get(dig(source, "spec", "storageClassName", default="")),
+                strategy,
+                strategy == cloning.SNAPSHOT and await self._can_snapshot(chosen),
+            )
+        )
+
+    async def _can_snapshot(self, chosen: Obj | None) -> bool:
+        try:
+            classes = (await self._client.list(VOLUME_SNAPSHOT_CLASSES)).items
+        except NotFound:
+            return False
+        return any(one.get("driver") == dig(chosen, "provisioner") for one in classes)
