@@ -4,7 +4,6 @@ Left out: the affinity of CDI's own pods, the token that clones carry.
 Origin: cdi: pkg/apiserver/webhooks, pkg/operator/resources/namespaced/apiserver.go
 """
 
-import json
 from typing import NamedTuple
 
 from fakekube.client.client import Client
@@ -21,7 +20,7 @@ from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object, User
 from fakekube.virt import clone_access, data_sources, review
 from fakekube.virt.causes import Cause, not_supported
-from fakekube.virt.cdi import claims, cron_rules, rules
+from fakekube.virt.cdi import claims, cron_rules, populator_rules, rules
 from fakekube.virt.cdi.configuration import Configuration
 
 _STILL_THERE = (
@@ -35,7 +34,7 @@ class _Row(NamedTuple):
     configuration: str
     name: str
     operations: tuple[str, ...]
-    resource: str
+    resources: tuple[str, ...]
 
 
 _CLONES = {
@@ -43,15 +42,30 @@ _CLONES = {
     "snapshot": (VOLUME_SNAPSHOTS, rules.clone_of_snapshot, "Snapshot"),
 }
 _NOT_FILLED = frozenset({claims.PRE_POPULATED, claims.STATIC})  # what a clone is of need not be there
+_FILLING = {
+    "VolumeImportSource": populator_rules.imported,
+    "VolumeUploadSource": populator_rules.uploaded,
+}
 _BOTH = ("CREATE", "UPDATE")
 _VALIDATES, _MUTATES = "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"
 _ROWS = (
-    _Row(_VALIDATES, "cdi-api-validate", "cdi-validate", ("DELETE",), "cdis"),
-    _Row(_VALIDATES, "cdi-api-datavolume-validate", "datavolume-validate", _BOTH, "datavolumes"),
-    _Row(_VALIDATES, "cdi-api-dataimportcron-validate", "dataimportcron-validate", _BOTH, "dataimportcrons"),
-    _Row(_MUTATES, "cdi-api-dataimportcron-mutate", "dataimportcron-mutate", _BOTH, "dataimportcrons"),
-    _Row(_VALIDATES, "cdi-api-datasource-validate", "datasource-validate", _BOTH, "datasources"),
-    _Row(_MUTATES, "cdi-api-datavolume-mutate", "datavolume-mutate", _BOTH, "datavolumes"),
+    _Row(_VALIDATES, "cdi-api-validate", "cdi-validate", ("DELETE",), ("cdis",)),
+    _Row(_VALIDATES, "cdi-api-datavolume-validate", "datavolume-validate", _BOTH, ("datavolumes",)),
+    _Row(
+        _VALIDATES, "cdi-api-dataimportcron-validate", "dataimportcron-validate", _BOTH, ("dataimportcrons",)
+    ),
+    _Row(_VALIDATES, "cdi-api-datasource-validate", "datasource-validate", _BOTH, ("datasources",)),
+    _Row(
+        _VALIDATES,
+        "cdi-api-populator-validate",
+        "populator-validate",
+        _BOTH,
+        ("volumeimportsources", "volumeuploadsources"),
+    ),
+    _Row(
+        _VALIDATES, "cdi-api-objecttransfer-validate", "objecttransfer-validate", _BOTH, ("objecttransfers",)
+    ),
+    _Row(_MUTATES, "cdi-api-datavolume-mutate", "datavolume-mutate", _BOTH, ("datavolumes",)),
 )
 
 
@@ -65,7 +79,7 @@ def _configuration(row: _Row, cdi: str) -> Object:
         "operations": list(row.operations),
         "apiGroups": ["cdi.kubevirt.io"],
         "apiVersions": ["v1beta1"],
-        "resources": [row.resource],
+        "resources": list(row.resources),
     }
     hook = {
         "name": f"{row.name}.cdi.kubevirt.io",
@@ -96,8 +110,9 @@ class Admission(review.Hooks):
                 "/datavolume-validate": self._volume,
                 "/datavolume-mutate": self._may_clone,
                 "/dataimportcron-validate": _cron,
-                "/dataimportcron-mutate": _signed,
                 "/datasource-validate": _source,
+                "/populator-validate": _filling,
+                "/objecttransfer-validate": self._transfer,
             }
         )
 
@@ -108,6 +123,17 @@ class Admission(review.Hooks):
             return review.allowed()
         there = await self._client.metadata_only().list(DATA_VOLUMES)
         return review.refused(_STILL_THERE) if there.items else review.allowed()
+
+    async def _transfer(self, asked: Question) -> Answer:
+        spec = asked.obj.get("spec") or {}
+        old = None if asked.creates else (asked.old or {}).get("spec") or {}
+        if (why := populator_rules.transfer(spec, old)) or not asked.creates:
+            return review.refused(why) if why else review.allowed()
+        space, own = populator_rules.target(spec)
+        resource = DATA_VOLUMES if spec["source"]["kind"] == DATA_VOLUMES.kind else PERSISTENT_VOLUME_CLAIMS
+        if await self._client.find(resource, own, space) is None:
+            return review.allowed()
+        return review.refused(f'ObjectTransfer target "{space}/{own}" already exists')
 
     async def _may_clone(self, asked: Question) -> Answer:
         """Users clone what they may; the hook changes nothing."""
@@ -182,15 +208,10 @@ async def _cron(asked: Question) -> Answer:
     return _judged(cron_rules.cron(asked.obj, None if asked.creates else asked.old or {}))
 
 
-async def _signed(asked: Question) -> Answer:
-    """A DataImportCron says who has made it."""
-    if not asked.creates:
-        return review.allowed()
-    user: Object = {"username": asked.user}
-    if asked.groups:
-        user["groups"] = list(asked.groups)
-    spec = {**(asked.obj.get("spec") or {}), "createdBy": json.dumps(user, separators=(",", ":"))}
-    return review.changed(asked.obj, {**asked.obj, "spec": spec})
+async def _filling(asked: Question) -> Answer:
+    rule = _FILLING[asked.obj["kind"]]
+    old = None if asked.creates else (asked.old or {}).get("spec") or {}
+    return _judged(rule(asked.name, asked.obj.get("spec") or {}, old))
 
 
 async def _source(asked: Question) -> Answer:

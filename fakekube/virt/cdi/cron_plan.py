@@ -10,7 +10,7 @@ from datetime import datetime
 
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery import cron as schedules
-from fakekube.machinery.objects import Obj, annotations, condition, dig, labels, name, namespace
+from fakekube.machinery.objects import Obj, annotations, condition, dig, labels, name, namespace, uid
 from fakekube.machinery.resources import DATA_SOURCES, DATA_VOLUMES, VOLUME_SNAPSHOTS
 from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
@@ -24,6 +24,7 @@ GOES_WITH_IT = f"{CRON}.cleanup"
 PVC, SNAPSHOT = "pvc", "snapshot"  # what imports are kept as
 LAST_USE = "cdi.kubevirt.io/storage.import.lastUseTime"
 _DIGEST = "cdi.kubevirt.io/storage.import.sourceDesiredDigest"
+_NEXT_TIME = "cdi.kubevirt.io/storage.import.nextCronTime"  # of those that follow a claim
 _LAST_TIME = "cdi.kubevirt.io/storage.import.lastCronTime"
 _CLASS = "cdi.kubevirt.io/storage.import.storageClass"
 _RETAIN = "cdi.kubevirt.io/storage.pod.retainAfterCompletion"
@@ -42,7 +43,8 @@ _UP_TO_DATE = ("True", "UpToDate", "Latest import is up to date")
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What there is of its current import; `kept_as`: how its class keeps imports; `storage_class`: the one it is to be of;
-    `snapshot_class`: how that is snapshotted; `marks`: labels of what CDI makes."""
+    `snapshot_class`: how that is snapshotted; `origin`: the claim it follows, if it follows one, `denied`: why it may not;
+    `marks`: labels of what CDI makes."""
 
     volume: Obj | None = None
     claim: Obj | None = None
@@ -50,6 +52,8 @@ class Seen:
     kept_as: str = PVC
     storage_class: str = ""
     snapshot_class: str = ""
+    origin: Obj | None = None
+    denied: str = ""
     marks: Mapping[str, str] = field(default_factory=lambda: RECOMMENDED)
 
 
@@ -68,16 +72,28 @@ class Plan:
     again: bool = False  # to be looked at once more in a moment
 
 
+def followed(cron: Obj) -> Obj | None:
+    """The claim it follows, in place of an image."""
+    claim: Obj | None = dig(cron, "spec", "template", "spec", "source", "pvc")
+    return claim
+
+
 def next_time(cron: Obj, now: datetime) -> datetime | None:
-    """When its image is looked at next, or was to be; None if never: without a schedule or a URL."""
+    """When its image, or its claim, is looked at next, or was to be; None if never: without a schedule, or a URL."""
     schedule = dig(cron, "spec", "schedule", default="")
+    if schedule and followed(cron) is not None:
+        said = annotations(cron).get(_NEXT_TIME)
+        return parse_rfc3339(said) if said else now
     if not schedule or not dig(cron, "spec", "template", "spec", "source", "registry", "url"):
         return None
     last = annotations(cron).get(_LAST_TIME)
-    if last is None:
-        return now
+    return now if last is None else _coming(cron, parse_rfc3339(last))
+
+
+def _coming(cron: Obj, last: datetime) -> datetime | None:
+    """When its schedule says next."""
     try:
-        return schedules.parse(schedule).next_after(parse_rfc3339(last))
+        return schedules.parse(cron["spec"]["schedule"]).next_after(last)
     except schedules.Refused:
         return None
 
@@ -98,7 +114,13 @@ def plan(cron: Object, seen: Seen, now: datetime, *, is_due: bool) -> Plan:
         gone = _named(cron, notes[_DIGEST]) if notes.get(_DIGEST) else ""
         changed = {**cron, "metadata": {**cron["metadata"], "annotations": notes}}
         return Plan(changed, source_of(cron, seen, status, seen.kept_as), discarded=gone, again=True)
-    if is_due:
+    if is_due and followed(cron) is not None:
+        if seen.origin is None:  # it may come yet
+            return Plan(cron, source_of(cron, seen, status, seen.kept_as), again=True)
+        notes |= {_LAST_TIME: rfc3339(now), _DIGEST: f"uid:{uid(seen.origin)}"}
+        if (coming := _coming(cron, now)) is not None:
+            notes[_NEXT_TIME] = rfc3339(coming)
+    elif is_due:
         notes[_LAST_TIME] = rfc3339(now)
         if not notes.get(_DIGEST) and (found := _digest(cron)):
             notes[_DIGEST] = found
@@ -138,7 +160,9 @@ def plan(cron: Object, seen: Seen, now: datetime, *, is_due: bool) -> Plan:
         if seen.volume is not None and _has_failed(seen.volume):
             discarded = name(seen.volume)
             status.pop("currentImports", None)
-        if succeeded or not import_:
+        if seen.denied:
+            said["Progressing"] = ("False", "NotAuthorized", seen.denied)
+        elif succeeded or not import_:
             begins = _import(cron, seen, digest, now)
             status["currentImports"] = [{"DataVolumeName": name(begins), "Digest": digest}]
     elif succeeded:
@@ -221,10 +245,11 @@ def _import(cron: Obj, seen: Seen, digest: str, now: datetime) -> Object:
     """The DataVolume that imports the image as it is now."""
     template = cron["spec"]["template"]
     spec, meta = template["spec"], template.get("metadata") or {}
-    registry = dict(dig(spec, "source", "registry", default={}))
-    if url := registry.get("url"):
+    source = spec["source"]
+    if url := dig(source, "registry", "url"):
         path, _, last = url.rpartition("/")
-        registry["url"] = f"{path}/{last.partition(':')[0]}@{digest}"
+        exact = f"{path}/{last.partition(':')[0]}@{digest}"
+        source = {"registry": {**source["registry"], "url": exact}}
     passed = {
         key: value for key, value in labels(cron).items() if key.startswith(_DEFAULTS) or key == _CREDENTIALS
     }
@@ -243,7 +268,7 @@ def _import(cron: Obj, seen: Seen, digest: str, now: datetime) -> Object:
                 LAST_USE: rfc3339(now),
             },
         },
-        "spec": {**spec, "source": {"registry": registry}},
+        "spec": {**spec, "source": source},
     }
 
 

@@ -20,7 +20,7 @@ def cron(obj: Obj, old: Obj | None) -> Cause | None:
         same = spec == (old.get("spec") or {})
         return None if same else duplicate("Cannot update DataImportCron Spec", "DataImportCron.Spec")
     template = dig(spec, "template", "spec", default={})
-    if dig(template, "source", "registry") is None:
+    if all(dig(template, "source", kind) is None for kind in ("registry", "pvc")):
         return Cause("Missing registry source", "spec.Template")
     if any(template.get(one) for one in _UNSETTABLE):
         text = "Unsettable fields: SourceRef, ContentType, Checkpoints, FinalCheckpoint"

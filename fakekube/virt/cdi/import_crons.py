@@ -1,4 +1,5 @@
-"""DataImportCrons: images imported when they change, and the DataSource that follows the newest import.
+"""DataImportCrons: images imported when they change, or claims when there is another one, and the DataSource that follows the
+newest import.
 
 No registry is asked: an image is what its URL says and never changes, so there is one import, at once; who wants another sets the
 annotation with the digest, as CDI's own poller does. An image nobody can reach has none. What is decided is `cron_plan`'s.
@@ -7,6 +8,8 @@ Origin: cdi: pkg/controller/dataimportcron-controller.go, cmd/cdi-source-update-
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -36,7 +39,7 @@ from fakekube.machinery.resources import (
     Resource,
 )
 from fakekube.machinery.wire import Object
-from fakekube.virt import storage_classes
+from fakekube.virt import access, clone_access, storage_classes
 from fakekube.virt.cdi import claims as wanted_claims
 from fakekube.virt.cdi import cron_plan
 from fakekube.virt.cdi.configuration import Configuration
@@ -98,7 +101,7 @@ class ImportCrons:
             return None
         now = self._clock.now()
         due = cron_plan.next_time(cron, now)
-        made = cron_plan.plan(cron, await self._seen(cron), now, is_due=due is not None and due <= now)
+        made = await self._planned(cron, now, is_due=due is not None and due <= now)
         try:
             await self._carry_out(made, source)
             if made.cron != cron:
@@ -109,6 +112,18 @@ class ImportCrons:
             return Result(requeue_after=_AGAIN)
         due = cron_plan.next_time(cron, now)
         return Result(requeue_after=max(1.0, (due - now).total_seconds())) if due is not None else None
+
+    async def _planned(self, cron: Object, now: datetime, *, is_due: bool) -> Plan:
+        """What is to happen. The claim of another namespace is imported where the account of the cron may clone it."""
+        seen = await self._seen(cron)
+        made = cron_plan.plan(cron, seen, now, is_due=is_due)
+        if made.volume is None or cron_plan.followed(cron) is None:
+            return made
+        space = namespace(cron)
+        clone = clone_access.cloned(made.volume["spec"]["source"], space)
+        account = access.service_account(space, cron["spec"].get("serviceAccountName") or "default")
+        why = await clone_access.refusal(self._client, account, clone, space) if clone is not None else ""
+        return cron_plan.plan(cron, replace(seen, denied=why), now, is_due=is_due) if why else made
 
     def _other_of(self, cron: Object, source: Object) -> str:
         """The other one its DataSource follows already; or empty."""
@@ -137,8 +152,14 @@ class ImportCrons:
             kept_as,
             name(chosen) if chosen is not None else "",
             await self._snapshot_class(chosen) if chosen is not None and snapshots else "",
-            self._configuration.marks,
+            origin=self._origin(cron),
+            marks=self._configuration.marks,
         )
+
+    def _origin(self, cron: Object) -> Object | None:
+        """The claim it follows."""
+        named = cron_plan.followed(cron) or {}
+        return self._claims.get(f"{named.get('namespace') or namespace(cron)}/{named.get('name')}")
 
     async def _found(self, known: Informer, resource: Resource, own: str, space: str) -> Object | None:
         """Asked for where the cache does not show it yet."""

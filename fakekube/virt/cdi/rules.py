@@ -39,19 +39,29 @@ def status(cause: Cause) -> dict[str, Any]:
     }
 
 
-def named(text: str) -> Cause | None:
+def named(text: str, longest: int = _LONGEST) -> Cause | None:
     """A name, wherever it is said."""
-    return Cause(f"Name cannot be longer than {_LONGEST} characters") if len(text) > _LONGEST else None
+    return Cause(f"Name cannot be longer than {longest} characters") if len(text) > longest else None
 
 
-def changed(new: Spec, old: Spec) -> Cause | None:
-    """Specs stay, but for the checkpoints of an import in stages."""
-    source = new.get("source") or {}
-    if new.get("checkpoints") and any(source.get(one) is not None for one in _IN_STAGES):
+def is_in_stages(spec: Spec) -> bool:
+    """Whether it is imported checkpoint by checkpoint."""
+    source = spec.get("source") or {}
+    return bool(spec.get("checkpoints")) and any(source.get(one) is not None for one in _IN_STAGES)
+
+
+def stays(new: Spec, old: Spec) -> bool:
+    """Specs do, but for the checkpoints of an import in stages."""
+    if is_in_stages(new):
         new, old = (
             {member: value for member, value in spec.items() if member not in _STAGES} for spec in (new, old)
         )
-    return None if new == old else duplicate("Cannot update DataVolume Spec", "DataVolume.Spec")
+    return new == old
+
+
+def changed(new: Spec, old: Spec) -> Cause | None:
+    """A DataVolume whose spec does not stay."""
+    return None if stays(new, old) else duplicate("Cannot update DataVolume Spec", "DataVolume.Spec")
 
 
 def may_adopt(claim: Obj, volume: Obj, *, gate: bool) -> bool:

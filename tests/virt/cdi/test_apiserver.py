@@ -1,7 +1,5 @@
 """What cdi-apiserver refuses."""
 
-import json
-
 import pytest
 
 from fakekube.clock import ManualClock
@@ -114,7 +112,7 @@ async def test_what_is_refused_of_data_volumes():
 
 
 async def test_what_is_refused_of_sources_and_crons():
-    """A DataSource does not point to itself; a DataImportCron imports images, and says who has made it."""
+    """A DataSource does not point to itself; a DataImportCron keeps its schedule."""
     async with Cluster(only=["virt-operator", "cdi"], clock=ManualClock(), seed=1) as cluster:
         await cluster.settle()
         client = cluster.client()
@@ -130,9 +128,7 @@ async def test_what_is_refused_of_sources_and_crons():
         wanted = {"template": template, "schedule": "nonsense", "managedDataSource": "fedora"}
         said = await refused(client.create(DATA_IMPORT_CRONS, of("DataImportCron", "c", **wanted)))
         assert said == " Illegal cron schedule"
-        user = client.as_user("jane", "system:masters")
-        made = await user.create(DATA_IMPORT_CRONS, of("DataImportCron", "c", **{**wanted, "schedule": ""}))
-        assert json.loads(made["spec"]["createdBy"])["username"] == "jane"
+        await client.create(DATA_IMPORT_CRONS, of("DataImportCron", "c", **{**wanted, "schedule": ""}))
         change = {"spec": {"managedDataSource": "other"}}
         said = await refused(client.patch(DATA_IMPORT_CRONS, "c", "default", change, type="merge"))
         assert said == " Cannot update DataImportCron Spec"

@@ -44,6 +44,51 @@ def test_when_it_is_due(schedule, last, wanted):
     assert found == (parse_rfc3339(wanted) if wanted else None)
 
 
+def following(**spec):
+    """A cron that follows a claim."""
+    given = cron(**spec)
+    given["spec"]["template"]["spec"]["source"] = {"pvc": {"name": "gold", "namespace": "images"}}
+    return given
+
+
+def of(uid="12345678-1234-5678"):
+    return {"metadata": {"name": "gold", "namespace": "images", "uid": uid}}
+
+
+def test_following_a_claim():
+    """A claim is imported once, and when there is another one of its name at the time to look."""
+    first = cron_plan.plan(following(), Seen(origin=of()), NOW, is_due=True)
+    notes = annotations(first.cron)
+    assert notes[DIGEST] == "uid:12345678-1234-5678"
+    assert notes["cdi.kubevirt.io/storage.import.nextCronTime"] == "2026-01-01T01:00:00Z"
+    assert first.cron["status"]["lastExecutionTimestamp"] == "2026-01-01T00:00:30Z"
+    assert name(first.volume) == "fedora-12345678-123"
+    assert first.volume["spec"]["source"] == {"pvc": {"name": "gold", "namespace": "images"}}
+    assert cron_plan.next_time(first.cron, NOW) == parse_rfc3339("2026-01-01T01:00:00Z")
+    assert cron_plan.next_time(following(), NOW) == NOW
+    assert cron_plan.next_time(following(schedule=""), NOW) is None
+
+    there = Seen(filled(name(first.volume)), claim(name(first.volume)), origin=of("another-uid-x"))
+    same = cron_plan.plan(first.cron, there, NOW, is_due=False)
+    assert (same.volume, told(same.cron)["UpToDate"]) == (None, UP_TO_DATE)
+    again = cron_plan.plan(same.cron, there, NOW, is_due=True)
+    assert name(again.volume) == "fedora-another-uid-"
+
+
+def test_a_claim_that_is_not_there():
+    """It is looked for again soon, and nothing is told."""
+    made = cron_plan.plan(following(), Seen(), NOW, is_due=True)
+    assert (made.cron, made.again, made.volume) == (following(), True, None)
+
+
+def test_a_claim_that_may_not_be_cloned():
+    """No import begins, and the cron says why."""
+    made = cron_plan.plan(following(), Seen(origin=of(), denied="no"), NOW, is_due=True)
+    assert made.volume is None
+    assert "currentImports" not in made.cron["status"]
+    assert told(made.cron)["Progressing"] == ("False", "NotAuthorized", "no")
+
+
 def test_an_image_nobody_can_reach():
     """It has no digest, and there is no import."""
     made = cron_plan.plan(cron("docker://localhost/fedora"), Seen(), NOW, is_due=True)

@@ -39,9 +39,20 @@ def test_what_is_refused(given, message, field):
     assert (found.message, found.field) == (message, field)
 
 
-@pytest.mark.parametrize("given", [cron(), cron(schedule=""), cron(garbageCollect="Never", importsToKeep=0)])
+PVC = {"pvc": {"name": "gold", "namespace": "images"}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        cron(),
+        cron(schedule=""),
+        cron(garbageCollect="Never", importsToKeep=0),
+        cron(template={"source": PVC}),
+    ],
+)
 def test_what_is_not(given):
-    """Images are imported by schedule, or when somebody says so."""
+    """Images and claims are imported by schedule, or when somebody says so."""
     assert cron_rules.cron(given, None) is None
 
 

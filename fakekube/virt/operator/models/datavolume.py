@@ -217,12 +217,14 @@ class DataSource(Resource):
 class DataImportCronSpec(Model):
     """What is imported, and when."""
 
-    created_by: str | None = opt("Who made it, as JSON.")
     garbage_collect: str | None = opt("Outdated or Never.")
     imports_to_keep: Int32 | None = opt("How many imports are kept; 3 when unset.")
     managed_data_source: str = req("DataSource that follows the newest import.")
     retention_policy: str | None = opt("None or All.")
     schedule: str = req("When to look, as cron writes it.")
+    service_account_name: str | None = opt(
+        "The account that may clone the claim it follows; `default` when unset."
+    )
     template: DataVolume
 
 

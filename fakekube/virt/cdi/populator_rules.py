@@ -1,0 +1,66 @@
+"""What cdi-apiserver finds wrong with what claims are filled from (VolumeImportSources, VolumeUploadSources): the first thing,
+as upstream stops there; and with ObjectTransfers. Pure.
+
+Origin: cdi: pkg/apiserver/webhooks/{populators-validate,transfer-validate,util}.go
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fakekube.machinery.objects import dig
+from fakekube.virt.causes import Cause, duplicate
+from fakekube.virt.cdi import rules, source_rules
+
+Spec = Mapping[str, Any]
+
+_LONGEST = 63
+_CONTENTS = ("kubevirt", "archive")
+MOVED = ("DataVolume", "PersistentVolumeClaim")
+
+
+def imported(name: str, new: Spec, old: Spec | None) -> Cause | None:
+    """A VolumeImportSource; `old`: what it was, if it is not new."""
+    if old is not None and not rules.stays(new, old):
+        return duplicate("Cannot update VolumeImportSource Spec", "VolumeImportSource.Spec")
+    if found := rules.named(name, _LONGEST) or _content(new):
+        return found
+    source = new.get("source") or {}
+    kinds = [one for one, value in source.items() if value is not None]
+    if len(kinds) != 1:
+        return Cause(
+            f"{'Multiple' if kinds else 'Missing'} VolumeImport source{'s' * bool(kinds)}", "spec.source"
+        )
+    if rules.is_in_stages(new) and not new.get("targetClaim"):
+        text = "Unable to do multi-stage import without specifying a target claim"
+        return Cause(text, "spec.targetClaim")
+    return source_rules.source(kinds[0], source[kinds[0]], new.get("contentType") or "kubevirt", "spec")
+
+
+def uploaded(name: str, new: Spec, old: Spec | None) -> Cause | None:
+    """A VolumeUploadSource."""
+    if old is not None and new != old:
+        return duplicate("Cannot update VolumeUploadSource Spec", "VolumeUploadSource.Spec")
+    return rules.named(name, _LONGEST) or _content(new)
+
+
+def _content(spec: Spec) -> Cause | None:
+    if spec.get("contentType") in (None, "", *_CONTENTS):
+        return None
+    return Cause(f"ContentType not one of: {', '.join(_CONTENTS)}", "spec.contentType")
+
+
+def transfer(new: Spec, old: Spec | None) -> str:
+    """What is wrong with an ObjectTransfer that can be seen without the cluster; empty if nothing is."""
+    if old is not None:
+        return "ObjectTransfer spec is immutable" if new != old else ""
+    if all(dig(new, "target", one) is None for one in ("namespace", "name")):
+        return "Target namespace and/or target name must be supplied"
+    kind = dig(new, "source", "kind", default="")
+    return "" if kind in MOVED else f'Unsupported kind "{kind}"'
+
+
+def target(spec: Spec) -> tuple[str, str]:
+    """Where an ObjectTransfer moves something: namespace and name."""
+    source = spec["source"]
+    space = dig(spec, "target", "namespace", default=source["namespace"])
+    return space, dig(spec, "target", "name", default=source["name"])
