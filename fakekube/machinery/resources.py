@@ -80,6 +80,9 @@ NETWORK_ATTACHMENT_DEFINITIONS = Resource(
     "k8s.cni.cncf.io", "v1", "network-attachment-definitions", "NetworkAttachmentDefinition"
 )
 NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
+OBJECT_TRANSFERS = Resource(
+    "cdi.kubevirt.io", "v1beta1", "objecttransfers", "ObjectTransfer", namespaced=False
+)
 CSI_DRIVERS = Resource("storage.k8s.io", "v1", "csidrivers", "CSIDriver", namespaced=False)
 VOLUME_SNAPSHOTS = Resource("snapshot.storage.k8s.io", "v1", "volumesnapshots", "VolumeSnapshot")
 VOLUME_SNAPSHOT_CLASSES = Resource(

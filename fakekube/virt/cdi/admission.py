@@ -4,6 +4,7 @@ Left out: the affinity of CDI's own pods, the token that clones carry.
 Origin: cdi: pkg/apiserver/webhooks, pkg/operator/resources/namespaced/apiserver.go
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from fakekube.client.client import Client
@@ -101,8 +102,12 @@ def _configuration(row: _Row, cdi: str) -> Object:
 class Admission(review.Hooks):
     """All webhooks of cdi-apiserver."""
 
-    def __init__(self, client: Client, configuration: Configuration) -> None:
+    def __init__(
+        self, client: Client, configuration: Configuration, *, transferring: Callable[[], None]
+    ) -> None:
+        """`transferring` is called when there is an ObjectTransfer."""
         self._client = client
+        self._transferring = transferring
         self._configuration = configuration
         super().__init__(
             {
@@ -132,6 +137,7 @@ class Admission(review.Hooks):
         space, own = populator_rules.target(spec)
         resource = DATA_VOLUMES if spec["source"]["kind"] == DATA_VOLUMES.kind else PERSISTENT_VOLUME_CLAIMS
         if await self._client.find(resource, own, space) is None:
+            self._transferring()
             return review.allowed()
         return review.refused(f'ObjectTransfer target "{space}/{own}" already exists')
 

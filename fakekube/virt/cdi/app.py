@@ -20,7 +20,9 @@ from fakekube.virt.cdi.consuming import Consumers
 from fakekube.virt.cdi.data_sources import DataSources
 from fakekube.virt.cdi.datavolume import DataVolumes
 from fakekube.virt.cdi.import_crons import ImportCrons
+from fakekube.virt.cdi.in_use import Users
 from fakekube.virt.cdi.profiles import Profiles
+from fakekube.virt.cdi.transfers import Transfers
 
 
 class Cdi:
@@ -42,6 +44,7 @@ class Cdi:
         self._configuration = Configuration(client, clock=clock, classes=classes)
         self._profiles = Profiles(client, clock=clock, classes=classes, configuration=self._configuration)
         consumers = Consumers(client, classes=classes, configuration=self._configuration)
+        users = Users(client, clock=clock)
         sources = Informer(client, DATA_SOURCES, clock=clock)
         self._volumes = DataVolumes(
             client,
@@ -53,6 +56,7 @@ class Cdi:
             sources=sources,
             configuration=self._configuration,
             consumers=consumers,
+            users=users,
         )
         volumes, claims = self._volumes.volumes, self._volumes.claims
         self._sources = DataSources(client, clock=clock, volumes=volumes, claims=claims, sources=sources)
@@ -67,13 +71,15 @@ class Cdi:
             configuration=self._configuration,
         )
         self._targets = uploads.Targets(client, clock=clock, consumers=consumers)
-        self.api = ApiServer(Admission(client, self._configuration), uploads.TokenApi(tokens))
+        self._transfers = Transfers(client, clock=clock, users=users, configuration=self._configuration)
+        admission = Admission(client, self._configuration, transferring=self._transfers.begin)
+        self.api = ApiServer(admission, uploads.TokenApi(tokens))
         self.proxy = uploads.Proxy(client, tokens)
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        others = (self._configuration, self._profiles, self._sources, self._targets)
+        others = (self._configuration, self._profiles, self._sources, self._targets, self._transfers)
         return self._volumes.idle and self._crons.idle and all(one.controller.idle for one in others)
 
     async def run(self) -> None:
@@ -85,3 +91,4 @@ class Cdi:
             tasks.create_task(self._sources.run())
             tasks.create_task(self._crons.run())
             tasks.create_task(self._targets.controller.run())
+            tasks.create_task(self._transfers.run())

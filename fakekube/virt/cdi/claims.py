@@ -13,6 +13,7 @@ from fakekube.virt.cdi.sources import POPULATION, UPLOAD, transfer_of
 
 BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"  # with whatever value: no consumer is awaited
 CREATED_FOR = "cdi.kubevirt.io/createdForDataVolume"  # the uid of the DataVolume a claim was made for
+MOVING = "cdi.kubevirt.io/objectTransferName"  # on what an ObjectTransfer moves: its name
 PRE_POPULATED = "cdi.kubevirt.io/storage.prePopulated"  # on a DataVolume: the claim somebody else makes, or has made, for it
 STATIC = "cdi.kubevirt.io/storage.checkStaticVolume"  # on a DataVolume: a volume kept for its claim is full already
 KEPT = "cdi.kubevirt.io/storage.persistentVolumeList"  # on a claim: such volumes, by name

@@ -76,6 +76,7 @@ class DataVolumes:
         sources: Informer,
         configuration: Configuration,
         consumers: Consumers,
+        users: Users,
         workers: int = 1,
     ) -> None:
         self._client = client
@@ -88,7 +89,7 @@ class DataVolumes:
         self._maker = Maker(
             client, known=self.claims, sources=sources, storage=storage, configuration=configuration
         )
-        self._users = Users(client, clock=clock)
+        self._users = users
         self._snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
         self._snapshots.on_change(self._snapshot_changed)
         self._snapshots_matter = asyncio.Event()
@@ -181,7 +182,7 @@ class DataVolumes:
         if volume is None or claim is None or dig(volume, "status", "phase") in FINAL:
             self._begun.pop(own, None)
             self._told.pop(own, None)
-        if volume is None or is_terminating(volume):
+        if volume is None or is_terminating(volume) or claims.MOVING in annotations(volume):
             self._forget(own)
             return None
         if claim is not None:

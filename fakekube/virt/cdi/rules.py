@@ -18,7 +18,7 @@ Spec = Mapping[str, Any]
 ADOPTION = "DataVolumeClaimAdoption"  # a feature gate
 CONTENT = "cdi.kubevirt.io/storage.contentType"
 _ADOPT = "cdi.kubevirt.io/allowClaimAdoption"
-_POPULATED_FOR = "cdi.kubevirt.io/storage.populatedFor"
+POPULATED_FOR = "cdi.kubevirt.io/storage.populatedFor"
 _LONGEST = 253
 _MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany")
 _IN_STAGES = ("vddk", "imageio")  # sources that may be imported checkpoint by checkpoint
@@ -66,7 +66,7 @@ def changed(new: Spec, old: Spec) -> Cause | None:
 
 def may_adopt(claim: Obj, volume: Obj, *, gate: bool) -> bool:
     """Whether a claim that is there already is to be the DataVolume's; `gate`: where the DataVolume does not say so itself."""
-    if annotations(claim).get(_POPULATED_FOR) == name(volume):
+    if annotations(claim).get(POPULATED_FOR) == name(volume):
         return True
     said = annotations(volume).get(_ADOPT)
     return gate if said is None else said in TRUE
