@@ -60,11 +60,19 @@ class Cron:
         self.sources = {"pvc": CLAIMS, "snapshot": TAKEN}[kept_as]
 
     @classmethod
-    async def of(cls, suite: Suite, kept_as: str, schedule: str = EVERY_MINUTE, **spec: object) -> "Cron":
+    async def of(
+        cls,
+        suite: Suite,
+        kept_as: str,
+        schedule: str = EVERY_MINUTE,
+        *,
+        source: Object | None = None,
+        **spec: object,
+    ) -> "Cron":
         made = cls(suite, kept_as)
         await made.keep_as(kept_as)
         registry = {"url": "docker://registry:5000/tinycore", "pullMethod": "node"}
-        wanted = volume("ignored", source={"registry": registry})["spec"]
+        wanted = volume("ignored", source=source or {"registry": registry})["spec"]
         spec = {"schedule": schedule, "managedDataSource": "datasource-test", "importsToKeep": 1, **spec}
         cron = body("DataImportCron", "cron-test", template={"spec": wanted}, **spec)
         cron["metadata"]["labels"] = LABEL
@@ -195,6 +203,59 @@ async def test_errors(suite: Suite) -> None:
     await cron.digest(original)
     assert await cron.up_to_date() == first
     assert (await suite.call("GET", f"{VOLUMES}/{bad}"))[0] == 404
+
+
+@FORMATS
+async def test_claims(suite: Suite, kept_as: str) -> None:
+    """A claim is imported, and another one of its name by the next time to look."""
+    await suite.create(VOLUMES, volume("gold"))
+    await succeeded(suite, "gold")
+    cron = await Cron.of(suite, kept_as, source={"pvc": {"namespace": NS, "name": "gold"}})
+    seen = []
+    for _ in range(2):
+        own = await cron.up_to_date()
+        first = uid(await suite.get(f"{CLAIMS}/gold"))
+        assert annotations(await cron.get())[DIGEST] == f"uid:{first}"
+        assert own == f"datasource-test-{first[:12]}"
+        await cron.source(own)
+        await cron.followed(own)
+        seen.append(own)
+        await suite.gone(f"{VOLUMES}/gold")
+        await suite.gone(f"{CLAIMS}/gold")
+        await suite.create(VOLUMES, volume("gold"))
+
+        async def another() -> bool:
+            return (await cron.get())["status"]["currentImports"][0]["DataVolumeName"] not in seen
+
+        await suite.eventually(another, 240)
+
+
+async def test_claims_of_others(suite_of: Make) -> None:
+    """A claim of another namespace is imported once the account of the cron may clone it."""
+    suite = await suite_of(pace="realistic", rbac=True)
+    await set_up(suite)
+    await suite.create("/api/v1/namespaces", {"metadata": {"name": "gold"}})
+    await suite.create(VOLUMES.replace(NS, "gold"), volume("gold"))
+    cron = await Cron.of(
+        suite, "pvc", source={"pvc": {"namespace": "gold", "name": "gold"}}, serviceAccountName="importer"
+    )
+
+    async def denied() -> bool:
+        return reasons(await cron.get()).get("Progressing") == ("False", "NotAuthorized")
+
+    await suite.eventually(denied, 120)
+    assert "currentImports" not in (await cron.get())["status"]
+    group = "rbac.authorization.k8s.io"
+    roles = f"/apis/{group}/v1/namespaces/gold"
+    rule = {"apiGroups": ["cdi.kubevirt.io"], "resources": ["datavolumes/source"], "verbs": ["create"]}
+    await suite.create(f"{roles}/roles", {"metadata": {"name": "cloner"}, "rules": [rule]})
+    binding: Object = {
+        "metadata": {"name": "cloner"},
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": "cloner"},
+        "subjects": [{"kind": "ServiceAccount", "name": "importer", "namespace": NS}],
+    }
+    await suite.create(f"{roles}/rolebindings", binding)
+    await cron.followed(await cron.up_to_date())
 
 
 async def test_no_schedule(suite: Suite) -> None:

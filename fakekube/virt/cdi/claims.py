@@ -6,10 +6,10 @@ Origin: cdi: pkg/controller/datavolume/controller-base.go, pkg/controller/datavo
 import json
 from collections.abc import Iterable, Mapping
 
-from fakekube.machinery.objects import Obj, annotations, dig, key, owner_reference, uid
+from fakekube.machinery.objects import Obj, annotations, condition, dig, key, owner_reference, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi.marks import RECOMMENDED
-from fakekube.virt.cdi.sources import POPULATION, UPLOAD, transfer_of
+from fakekube.virt.cdi.sources import CLONE, POD_PHASE, POPULATION, UPLOAD, Transfer, transfer_of
 
 BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"  # with whatever value: no consumer is awaited
 CREATED_FOR = "cdi.kubevirt.io/createdForDataVolume"  # the uid of the DataVolume a claim was made for
@@ -19,6 +19,11 @@ STATIC = "cdi.kubevirt.io/storage.checkStaticVolume"  # on a DataVolume: a volum
 KEPT = "cdi.kubevirt.io/storage.persistentVolumeList"  # on a claim: such volumes, by name
 USES_POPULATOR = "cdi.kubevirt.io/storage.usePopulator"  # on a claim: whether it is bound but when it is full; on a DataVolume: asked for
 _ELSEWHERE = "cdi.kubevirt.io/externalPopulation"
+_RESTARTS = "cdi.kubevirt.io/storage.pod.restarts"
+_RUNS = "cdi.kubevirt.io/storage.condition.running"
+_PREALLOCATED = "cdi.kubevirt.io/storage.preallocation"
+_PROGRESS = "cdi.kubevirt.io/storage.populator.progress"
+_CLONED = "k8s.io/CloneOf"
 _PASSED = ("dataSource", "dataSourceRef", "selector", "volumeAttributesClassName", "volumeName")
 
 
@@ -49,6 +54,28 @@ def is_kept(claim: Obj) -> bool:
 def came_filled(claim: Obj, volume: Obj) -> bool:
     """Whether a DataVolume has taken it over with its contents, or those of its volume."""
     return annotations(claim).get(CREATED_FOR) != uid(volume) or is_kept(claim)
+
+
+def told(volume: Obj, transfer: Transfer) -> dict[str, str]:
+    """What its claim says of how it was filled, in annotations: once it is, or when it is tried again."""
+    running = condition(volume, "Running") or {}
+    full, fails = dig(volume, "status", "phase") == "Succeeded", running.get("reason") == "Error"
+    if transfer is POPULATION or not (full or fails):
+        return {}
+    notes = {
+        POD_PHASE: "Succeeded" if full else "Running",
+        _RESTARTS: str(dig(volume, "status", "restartCount", default=0)),
+        _RUNS: "false",
+        f"{_RUNS}.message": running.get("message", ""),
+        f"{_RUNS}.reason": running.get("reason", ""),
+    }
+    if not full:
+        return notes
+    if transfer.verb == CLONE.verb:
+        notes[_CLONED] = "true"
+    elif dig(volume, "spec", "preallocation") and dig(volume, "spec", "contentType") != "archive":
+        notes[_PREALLOCATED] = "true"
+    return {**notes, _PROGRESS: "100.0%"}
 
 
 def size_of(wanted: Obj, source: Obj | None) -> str:
@@ -113,7 +140,7 @@ def claim(
                 **inherited,
                 CREATED_FOR: meta["uid"],
                 "cdi.kubevirt.io/storage.contentType": dig(volume, "spec", "contentType", default="kubevirt"),
-                "cdi.kubevirt.io/storage.pod.restarts": "0",
+                _RESTARTS: "0",
                 "cdi.kubevirt.io/storage.preallocation.requested": preallocated,
                 **({"cdi.kubevirt.io/storage.pod.priorityclassname": priority} if priority else {}),
                 **({_ELSEWHERE: "true"} if populated else {USES_POPULATOR: str(by_populator).lower()}),

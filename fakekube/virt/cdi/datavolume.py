@@ -45,7 +45,7 @@ from fakekube.virt.cdi.consuming import Consumers
 from fakekube.virt.cdi.in_use import Awaited, Users, awaited
 from fakekube.virt.cdi.making import Maker
 from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
-from fakekube.virt.cdi.sources import CLONE_TYPE, Origin, origin_of
+from fakekube.virt.cdi.sources import CLONE_TYPE, Origin, origin_of, transfer_of
 from fakekube.virt.cdi.volume_view import FINAL, NAMES, NOT_VALID, OVER_QUOTA, Refusal, VolumeView
 
 _STAGES = Path(__file__).parent / "stages" / "datavolume.yaml"
@@ -197,6 +197,7 @@ class DataVolumes:
             else:
                 await self._consumers.stand_in(claim)
                 await self._say_how(volume, claim)
+                await self._say_how_far(volume, claim)
                 return await self._let_begin(volume, claim)
         elif not (
             fates.of(volume).ends == "quota"
@@ -310,6 +311,15 @@ class DataVolumes:
             space, own = split_key(key(volume))
             note = {"metadata": {"annotations": {CLONE_TYPE: way}}}
             await self._client.patch(DATA_VOLUMES, own, space, note, type="merge")
+
+    async def _say_how_far(self, volume: Object, claim: Object) -> None:
+        """Its claim says that it is full, or how often that was tried."""
+        told = claims.told(volume, transfer_of(volume))
+        if told.items() <= annotations(claim).items():
+            return
+        space, own = split_key(key(claim))
+        note = {"metadata": {"annotations": told}}
+        await self._client.patch(PERSISTENT_VOLUME_CLAIMS, own, space, note, type="merge")
 
 
 def _is_owned(claim: Object, volume: Object) -> bool:

@@ -12,6 +12,7 @@ Names for stages (`stages/datavolume.yaml`); those that say nothing now are abse
     binding     what there is to tell of the claim: once for Pending, once for Bound
     refusing    what there is to tell of a claim that cannot be made: reason, what it is about, and why
     lacking     what there is to tell of a source that is not there: its kind and name
+    restarted   the status once the importer has been restarted · restartsAfter   seconds until then
     failing     what there is to tell of an importer that has just failed
 
 States: `overQuota`; `invalid` (no claim can be made of it); `sourceless` (none is made yet); with a claim of its own `adopted` (which was there before, or its
@@ -32,6 +33,7 @@ from fakekube.virt.cdi.claims import CREATED_FOR, PRE_POPULATED, USES_POPULATOR,
 from fakekube.virt.cdi.sources import POPULATION, Origin, populator_of, transfer_of, unreachable, uploaded
 
 _WAITING = ("WaitForFirstConsumer", "PendingPopulation")  # without a populator, and with one
+_FIRST_RESTART, _LATEST_RESTART = 10, 300  # seconds
 FINAL = ("Succeeded", "Failed")
 OVER_QUOTA = "ErrExceededQuota"
 NOT_VALID = "ErrClaimNotValid"
@@ -125,6 +127,15 @@ class VolumeView(View):
 
     def part(self, share: float) -> float | None:
         return None if self.fate.takes is None else self.fate.takes * share
+
+    def restarted(self) -> Object:
+        made = self.status(self._phase)
+        return {**made, "restartCount": int(made["restartCount"]) + 1}
+
+    def restarts_after(self) -> float:
+        """A container that ends again and again is restarted later each time."""
+        times = int(self._status.get("restartCount") or 1)
+        return float(min(_FIRST_RESTART * 2 ** (times - 1), _LATEST_RESTART))
 
     def outdated(self) -> Object | None:
         state = self.state()
@@ -240,6 +251,8 @@ VolumeView.computed = {
     "inProgress": lambda view: view.status(view.transfer.in_progress),
     "succeeded": lambda view: view.status("Succeeded"),
     "failed": lambda view: view.status("Failed"),
+    "restarted": VolumeView.restarted,
+    "restartsAfter": VolumeView.restarts_after,
     "outdated": VolumeView.outdated,
     "verb": lambda view: view.transfer.verb,
     "beginning": lambda view: view.text(view.transfer.beginning),

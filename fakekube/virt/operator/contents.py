@@ -91,6 +91,7 @@ def manifests(
         *kept(webhook=False, release=release, signed=signed),
         *certified(release),
         *components.cdi_services(CDI_NAMESPACE),
+        *roles.cdi(),
         *workloads.kubevirt(NAMESPACE, nodes, time, Source(release)),
         *workloads.cdi(CDI_NAMESPACE, time),
         installation.kubevirt(NAMESPACE),

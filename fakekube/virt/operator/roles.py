@@ -1,6 +1,6 @@
-"""KubeVirt's roles for people, joined to Kubernetes' own admin, edit and view, and what everybody may.
+"""KubeVirt's roles for people and CDI's, joined to Kubernetes' own admin, edit and view, and what everybody may.
 
-Origin: kubevirt: pkg/virt-operator/resource/generate/rbac/cluster.go
+Origin: kubevirt: pkg/virt-operator/resource/generate/rbac/cluster.go; cdi: pkg/operator/resources/cluster/rbac.go
 """
 
 from collections.abc import Mapping
@@ -35,6 +35,17 @@ _GROUPS = {
     ),
     "pool.kubevirt.io": ("virtualmachinepools",),
     "backup.kubevirt.io": ("virtualmachinebackups", "virtualmachinebackuptrackers"),
+}
+_CONFIGURED = ("cdiconfigs", "storageprofiles")
+_FILLED = (
+    *("datavolumes", "dataimportcrons", "datasources"),
+    *("volumeimportsources", "volumeuploadsources", "volumeclonesources"),
+)
+_OF_CDI = {
+    "cdi.kubevirt.io": "",
+    "app.kubernetes.io/component": "storage",
+    "app.kubernetes.io/managed-by": "cdi-operator",
+    "operator.cdi.kubevirt.io": "",
 }
 # What who may only look may ask a guest.
 _SEEN = ("guestosinfo", "filesystemlist", "userlist", "sev/fetchcertchain", "sev/querylaunchmeasurement")
@@ -78,6 +89,29 @@ def for_installers() -> Object:
     labels = {"operator.kubevirt.io": "", f"{_RBAC}/aggregate-to-admin": "true"}
     role = _role("kubevirt.io:operator", [_rule("kubevirt.io", ["kubevirts"], *_ALL)])
     return {**role, "metadata": {"name": "kubevirt.io:operator", "labels": labels}}
+def cdi() -> list[Object]:
+    """CDI's, and what everybody may read of it."""
+    group = "cdi.kubevirt.io"
+    changes = [
+        _rule(group, _FILLED, "*"),
+        _rule(group, ["datavolumes/source"], "create"),
+        _rule(f"upload.{group}", ["uploadtokenrequests"], "*"),
+    ]
+    looks = [
+        _rule(group, (*_CONFIGURED, "objecttransfers", *_FILLED), *_READ),
+        _rule(group, ["datavolumes/source"], "create"),
+    ]
+    made = [
+        _role(f"{group}:admin", changes, {f"{_RBAC}/aggregate-to-admin": "true"}),
+        _role(f"{group}:edit", changes, {f"{_RBAC}/aggregate-to-edit": "true"}),
+        _role(f"{group}:view", looks, {f"{_RBAC}/aggregate-to-view": "true"}),
+        _role(f"{group}:config-reader", [_rule(group, _CONFIGURED, *_READ)]),
+        _for_everybody(f"{group}:config-reader", EMPTY),
+    ]
+    for one in made:
+        theirs = {key: value for key, value in one["metadata"]["labels"].items() if key.startswith(_RBAC)}
+        one["metadata"]["labels"] = {**_OF_CDI, **theirs}
+    return made
 
 
 def following(kubevirt: Obj) -> list[Object]:

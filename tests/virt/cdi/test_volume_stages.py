@@ -8,7 +8,7 @@ from fakekube.lifecycle.stage import FAST, REALISTIC
 from fakekube.virt.cdi import claims, fates
 from fakekube.virt.cdi.datavolume import standard_stages
 from fakekube.virt.cdi.fates import Fate
-from fakekube.virt.cdi.sources import CLONE_TYPE, POD_PHASE, Origin
+from fakekube.virt.cdi.sources import CLONE, CLONE_TYPE, IMPORT, POD_PHASE, POPULATION, Origin
 from fakekube.virt.cdi.volume_view import VolumeView
 
 HTTP = {"http": {"url": "http://example/disk.img"}}
@@ -249,7 +249,7 @@ def test_time(fate, pace, wanted):
 def test_fates(fate, phase, running):
     """F-08, F-09, F-10: a stuck or failing transfer stays in progress, one that fails for good ends there."""
     given, status = volume(fate=fate), {}
-    while found := upcoming(given, claim()):
+    while (found := upcoming(given, claim())) and found[0][0] != "volume-restarted":
         status = found[0][2]
         given = {**given, "status": status}
     one = next(one for one in status["conditions"] if one["type"] == "Running")
@@ -265,7 +265,18 @@ def test_an_importer_that_begins_to_fail():
         1,
         ["Error"],
     )
-    assert upcoming({**under_way, "status": status}, claim()) == []
+    [(stage, after, status, told)] = upcoming({**under_way, "status": status}, claim())
+    assert (stage, after, status["restartCount"], told) == ("volume-restarted", 10.0, 2, [])
+
+
+@pytest.mark.parametrize(("times", "after"), [(1, 10.0), (2, 20.0), (5, 160.0), (6, 300.0), (60, 300.0)])
+def test_restarts(times, after):
+    """F-09: An importer that fails is restarted again and again, later each time, and counted."""
+    failing = dict(walk_to("ImportInProgress"), metadata=volume(fate="error")["metadata"])
+    status = upcoming(failing, claim())[0][2]
+    failing = {**failing, "status": {**status, "restartCount": times}}
+    [(stage, waits, status, _)] = upcoming(failing, claim())
+    assert (stage, waits, status["restartCount"]) == ("volume-restarted", after, times + 1)
 
 
 def walk_to(phase):
@@ -298,6 +309,38 @@ def test_claim():
     assert made["metadata"]["annotations"]["cdi.kubevirt.io/createdForDataVolume"] == "dv-uid"
     assert made["metadata"]["ownerReferences"][0]["uid"] == "dv-uid"
     assert (made["spec"]["storageClassName"], made["spec"]["accessModes"]) == ("standard", ["ReadWriteOnce"])
+
+
+def ran(phase, reason, message="", **spec):
+    given = volume(phase, source=spec.pop("source", None))
+    given["spec"] |= spec
+    given["status"] |= {
+        "restartCount": 3,
+        "conditions": [{"type": "Running", "status": "False", "reason": reason, "message": message}],
+    }
+    return given
+
+
+def test_what_a_claim_says_of_it():
+    """It tells that it is full, how it was filled, and how often that was tried."""
+    prefix = "cdi.kubevirt.io/storage"
+    full = claims.told(ran("Succeeded", "Completed", "Import Complete"), IMPORT)
+    assert full == {
+        f"{prefix}.pod.phase": "Succeeded",
+        f"{prefix}.pod.restarts": "3",
+        f"{prefix}.condition.running": "false",
+        f"{prefix}.condition.running.message": "Import Complete",
+        f"{prefix}.condition.running.reason": "Completed",
+        f"{prefix}.populator.progress": "100.0%",
+    }
+    failing = claims.told(ran("ImportInProgress", "Error", "no"), IMPORT)
+    assert (failing[f"{prefix}.pod.phase"], f"{prefix}.populator.progress" in failing) == ("Running", False)
+    assert claims.told(ran("ImportInProgress", "Pod is running"), IMPORT) == {}
+    assert claims.told(ran("Succeeded", ""), POPULATION) == {}
+    assert claims.told(ran("Succeeded", "Completed"), CLONE)["k8s.io/CloneOf"] == "true"
+    for content, wanted in (("kubevirt", True), ("archive", False)):
+        given = ran("Succeeded", "Completed", preallocation=True, contentType=content)
+        assert (f"{prefix}.preallocation" in claims.told(given, IMPORT)) is wanted
 
 
 def test_what_a_claim_takes_from_its_volume():
