@@ -21,6 +21,7 @@ USES_POPULATOR = "cdi.kubevirt.io/storage.usePopulator"  # on a claim: whether i
 _ELSEWHERE = "cdi.kubevirt.io/externalPopulation"
 _RESTARTS = "cdi.kubevirt.io/storage.pod.restarts"
 _RUNS = "cdi.kubevirt.io/storage.condition.running"
+_PREALLOCATES = "cdi.kubevirt.io/storage.preallocation.requested"
 _PREALLOCATED = "cdi.kubevirt.io/storage.preallocation"
 _PROGRESS = "cdi.kubevirt.io/storage.populator.progress"
 _CLONED = "k8s.io/CloneOf"
@@ -56,7 +57,7 @@ def came_filled(claim: Obj, volume: Obj) -> bool:
     return annotations(claim).get(CREATED_FOR) != uid(volume) or is_kept(claim)
 
 
-def told(volume: Obj, transfer: Transfer) -> dict[str, str]:
+def told(volume: Obj, claim: Obj, transfer: Transfer) -> dict[str, str]:
     """What its claim says of how it was filled, in annotations: once it is, or when it is tried again."""
     running = condition(volume, "Running") or {}
     full, fails = dig(volume, "status", "phase") == "Succeeded", running.get("reason") == "Error"
@@ -73,7 +74,7 @@ def told(volume: Obj, transfer: Transfer) -> dict[str, str]:
         return notes
     if transfer.verb == CLONE.verb:
         notes[_CLONED] = "true"
-    elif dig(volume, "spec", "preallocation") and dig(volume, "spec", "contentType") != "archive":
+    elif annotations(claim).get(_PREALLOCATES) == "true" and dig(volume, "spec", "contentType") != "archive":
         notes[_PREALLOCATED] = "true"
     return {**notes, _PROGRESS: "100.0%"}
 
@@ -98,11 +99,13 @@ def claim(
     source: Obj | None = None,
     kept: Iterable[str] = (),
     by_populator: bool = False,
+    preallocation: bool = False,
     notes: Mapping[str, str] | None = None,
     marks: Mapping[str, str] = RECOMMENDED,
 ) -> Object:
     """The PersistentVolumeClaim of a DataVolume, as `wanted`. `source`: the claim or snapshot it clones. `kept`: volumes that are
-    full already. `by_populator`: whether it is filled by one, of CDI's own. `notes`: how it is cloned."""
+    full already. `by_populator`: whether it is filled by one, of CDI's own. `preallocation`: where the DataVolume does
+    not say so. `notes`: how it is cloned."""
     resources = dict(wanted.get("resources") or {})
     resources["requests"] = {**(resources.get("requests") or {}), "storage": size_of(wanted, source)}
     spec: Object = {
@@ -117,7 +120,6 @@ def claim(
     inherited = {
         key: value for key, value in annotations(volume).items() if not key.startswith("fakekube.io/")
     }
-    preallocated = str(bool(dig(volume, "spec", "preallocation", default=False))).lower()
     priority, listed = dig(volume, "spec", "priorityClassName"), list(kept)
     populated = transfer_of(volume) is POPULATION
     return {
@@ -141,7 +143,7 @@ def claim(
                 CREATED_FOR: meta["uid"],
                 "cdi.kubevirt.io/storage.contentType": dig(volume, "spec", "contentType", default="kubevirt"),
                 _RESTARTS: "0",
-                "cdi.kubevirt.io/storage.preallocation.requested": preallocated,
+                _PREALLOCATES: str(dig(volume, "spec", "preallocation", default=preallocation)).lower(),
                 **({"cdi.kubevirt.io/storage.pod.priorityclassname": priority} if priority else {}),
                 **({_ELSEWHERE: "true"} if populated else {USES_POPULATOR: str(by_populator).lower()}),
                 **(notes or {}),

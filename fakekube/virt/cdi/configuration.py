@@ -62,6 +62,11 @@ class Configuration:
         """Labels of what is made now: CDI's own, and the product it is part of."""
         return marks.of(self.cdi)
 
+    @property
+    def preallocates(self) -> bool:
+        """Whether the storage of what is imported is allocated before, where nobody says so."""
+        return bool(dig(self._configs.get(NAME), "status", "preallocation"))
+
     async def _reconcile(self, own: str) -> None:
         cdi, present = self.cdi, self._configs.get(own)
         if cdi is None:

@@ -314,7 +314,7 @@ class DataVolumes:
 
     async def _say_how_far(self, volume: Object, claim: Object) -> None:
         """Its claim says that it is full, or how often that was tried."""
-        told = claims.told(volume, transfer_of(volume))
+        told = claims.told(volume, claim, transfer_of(volume))
         if told.items() <= annotations(claim).items():
             return
         space, own = split_key(key(claim))

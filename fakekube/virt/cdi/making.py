@@ -78,6 +78,7 @@ class Maker:
             source=source,
             kept=kept,
             by_populator=populated,
+            preallocation=self._configuration.preallocates,
             notes=way.notes if way is not None else None,
             marks=self._configuration.marks,
         )

@@ -89,6 +89,8 @@ def for_installers() -> Object:
     labels = {"operator.kubevirt.io": "", f"{_RBAC}/aggregate-to-admin": "true"}
     role = _role("kubevirt.io:operator", [_rule("kubevirt.io", ["kubevirts"], *_ALL)])
     return {**role, "metadata": {"name": "kubevirt.io:operator", "labels": labels}}
+
+
 def cdi() -> list[Object]:
     """CDI's, and what everybody may read of it."""
     group = "cdi.kubevirt.io"

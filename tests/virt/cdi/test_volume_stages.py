@@ -324,7 +324,7 @@ def ran(phase, reason, message="", **spec):
 def test_what_a_claim_says_of_it():
     """It tells that it is full, how it was filled, and how often that was tried."""
     prefix = "cdi.kubevirt.io/storage"
-    full = claims.told(ran("Succeeded", "Completed", "Import Complete"), IMPORT)
+    full = claims.told(ran("Succeeded", "Completed", "Import Complete"), claim(), IMPORT)
     assert full == {
         f"{prefix}.pod.phase": "Succeeded",
         f"{prefix}.pod.restarts": "3",
@@ -333,14 +333,28 @@ def test_what_a_claim_says_of_it():
         f"{prefix}.condition.running.reason": "Completed",
         f"{prefix}.populator.progress": "100.0%",
     }
-    failing = claims.told(ran("ImportInProgress", "Error", "no"), IMPORT)
+    failing = claims.told(ran("ImportInProgress", "Error", "no"), claim(), IMPORT)
     assert (failing[f"{prefix}.pod.phase"], f"{prefix}.populator.progress" in failing) == ("Running", False)
-    assert claims.told(ran("ImportInProgress", "Pod is running"), IMPORT) == {}
-    assert claims.told(ran("Succeeded", ""), POPULATION) == {}
-    assert claims.told(ran("Succeeded", "Completed"), CLONE)["k8s.io/CloneOf"] == "true"
+    assert claims.told(ran("ImportInProgress", "Pod is running"), claim(), IMPORT) == {}
+    assert claims.told(ran("Succeeded", ""), claim(), POPULATION) == {}
+    assert claims.told(ran("Succeeded", "Completed"), claim(), CLONE)["k8s.io/CloneOf"] == "true"
     for content, wanted in (("kubevirt", True), ("archive", False)):
-        given = ran("Succeeded", "Completed", preallocation=True, contentType=content)
-        assert (f"{prefix}.preallocation" in claims.told(given, IMPORT)) is wanted
+        asked = claim(**{f"{prefix}.preallocation.requested": "true"})
+        told = claims.told(ran("Succeeded", "Completed", contentType=content), asked, IMPORT)
+        assert (f"{prefix}.preallocation" in told) is wanted
+
+
+@pytest.mark.parametrize(
+    ("said", "everywhere", "wanted"),
+    [(None, False, "false"), (None, True, "true"), (False, True, "false"), (True, False, "true")],
+)
+def test_preallocation(said, everywhere, wanted):
+    """As the DataVolume says, or else CDI's configuration."""
+    given = volume()
+    given["spec"] |= {"preallocation": said} if said is not None else {}
+    made = claims.claim(given, {}, default_class="", preallocation=everywhere)
+    notes = made["metadata"]["annotations"]
+    assert notes["cdi.kubevirt.io/storage.preallocation.requested"] == wanted
 
 
 def test_what_a_claim_takes_from_its_volume():
