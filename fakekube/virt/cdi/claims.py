@@ -60,11 +60,12 @@ def came_filled(claim: Obj, volume: Obj) -> bool:
 def told(volume: Obj, claim: Obj, transfer: Transfer) -> dict[str, str]:
     """What its claim says of how it was filled, in annotations: once it is, or when it is tried again."""
     running = condition(volume, "Running") or {}
-    full, fails = dig(volume, "status", "phase") == "Succeeded", running.get("reason") == "Error"
+    phase = dig(volume, "status", "phase")
+    full, fails = phase == "Succeeded", running.get("reason") in ("Error", "ImagePullFailed")
     if transfer is POPULATION or not (full or fails):
         return {}
     notes = {
-        POD_PHASE: "Succeeded" if full else "Running",
+        POD_PHASE: "Succeeded" if full else "Pending" if phase == transfer.scheduled else "Running",
         _RESTARTS: str(dig(volume, "status", "restartCount", default=0)),
         _RUNS: "false",
         f"{_RUNS}.message": running.get("message", ""),

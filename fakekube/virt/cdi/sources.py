@@ -153,9 +153,11 @@ def unreachable(volume: Obj) -> str:
             if kind == "http":
                 return f'Unable to connect to http data source: Get "{url}": {why}'
             image = str(url).removeprefix("docker://")
+            if dig(source, kind, "pullMethod") == "node":
+                return f"failed to pull image: {image}"
             return (
                 "Unable to process data: Unable to transfer source data to scratch space: Failed to read registry image: "
-                f"error pinging container registry {image.partition('/')[0]}: {why}"
+                f"failed to pull image: error pinging container registry {image.partition('/')[0]}: {why}"
             )
     return ""
 

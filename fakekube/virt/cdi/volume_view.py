@@ -16,7 +16,7 @@ Names for stages (`stages/datavolume.yaml`); those that say nothing now are abse
     failing     what there is to tell of an importer that has just failed
 
 States: `overQuota`; `invalid` (no claim can be made of it); `sourceless` (none is made yet); with a claim of its own `adopted` (which was there before, or its
-volume was), `populated` (by somebody else), `new`, `unbound`, `waits` (for a consumer), `bound`, `scheduled`, `held` (until nobody uses a claim any more), `transferring`, `awaiting` (an upload), `uploaded`,
+volume was), `populated` (by somebody else), `new`, `unbound`, `waits` (for a consumer), `bound`, `scheduled`, `held` (until nobody uses a claim any more), `unpulled` (its image, by a node), `transferring`, `awaiting` (an upload), `uploaded`,
 `over`;
 `lost` (it has gone after all, and another one is to be filled), `unfillable` (its volume has gone).
 Origin: cdi: pkg/controller/datavolume/controller-base.go, conditions.go
@@ -85,8 +85,10 @@ class VolumeView(View):
         if self.fate.ends == "quota":
             text = f'persistentvolumeclaims "{name(volume)}" is forbidden: exceeded quota'
             self._refusal = Refusal(OVER_QUOTA, text, text)
+        self._why = "Error"
         if self.error and not self.fate.ends:
             self.fate = replace(self.fate, ends="error")
+            self._why = "ImagePullFailed" if _registry(volume) else "Error"
         self.error = self.error or _NOT_FOUND
 
     def state(self) -> str | None:
@@ -116,7 +118,7 @@ class VolumeView(View):
         if self._held:
             return "held"
         if self._phase == self.transfer.scheduled:
-            return "scheduled"
+            return "unpulled" if self._is_unpulled() else "scheduled"
         if self.transfer.ends:
             return "transferring"
         return "uploaded" if uploaded(self._claim) else "awaiting"
@@ -166,8 +168,8 @@ class VolumeView(View):
     def failing(self) -> list[dict[str, str]]:
         old = self._told("Running")
         begun = self._phase in (self.transfer.scheduled, self.transfer.in_progress)
-        fails = self.fate.ends == "error" and begun and old.get("reason") != "Error"
-        return [{"message": self.error}] if fails else []
+        fails = self.fate.ends == "error" and begun and old.get("reason") != self._why
+        return [{"reason": self._why, "message": self.error}] if fails else []
 
     def status(self, phase: str) -> Object:
         """`status` in a phase."""
@@ -176,7 +178,7 @@ class VolumeView(View):
             made |= {"phase": phase, "claimName": name(self.volume)}
         if phase not in ("Failed", self._phase):  # how far it had come, or stages have said since
             made["progress"] = self._progress(phase)
-        if self._fails(phase) or (phase == "Failed" and not self._is_lost()):
+        if (self._fails(phase) and not self._is_unpulled()) or (phase == "Failed" and not self._is_lost()):
             made["restartCount"] = int(made.get("restartCount") or 0) or 1
         bound, running = self._bound(), self._running(phase)
         ready = {**bound, "type": "Ready"} if self._refusal is not None else _ready(phase, running)
@@ -198,7 +200,13 @@ class VolumeView(View):
         return self._claim is not None and CREATED_FOR not in annotations(self._claim)
 
     def _fails(self, phase: str) -> bool:
+        if self._is_unpulled():
+            return phase == self._phase == self.transfer.scheduled
         return self.fate.ends == "error" and phase == self.transfer.in_progress
+
+    def _is_unpulled(self) -> bool:
+        """Whether a node is to pull what is not there: the importer does not even begin."""
+        return self._why == "ImagePullFailed" and _registry(self.volume).get("pullMethod") == "node"
 
     def _progress(self, phase: str) -> str:
         if self.transfer is POPULATION or self.state() == "adopted":
@@ -230,7 +238,7 @@ class VolumeView(View):
         if self.transfer is POPULATION or self._was_plain():
             pass  # there has been no pod
         elif self._fails(phase):
-            reason, message = "Error", self.error
+            reason, message = self._why, self.error
         elif phase == "Failed" and not self._is_lost():
             reason, message = "Error", _BAD_DATA
         elif phase == self.transfer.in_progress:
@@ -268,6 +276,11 @@ VolumeView.computed = {
 }
 
 NAMES = frozenset(f"volume.{key}" for key in VolumeView.computed)
+
+
+def _registry(volume: Obj) -> dict[str, Any]:
+    found: dict[str, Any] = dig(volume, "spec", "source", "registry", default={})
+    return found
 
 
 def _ready(phase: str, running: Obj) -> dict[str, Any]:

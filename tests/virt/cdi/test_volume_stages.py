@@ -269,6 +269,28 @@ def test_an_importer_that_begins_to_fail():
     assert (stage, after, status["restartCount"], told) == ("volume-restarted", 10.0, 2, [])
 
 
+@pytest.mark.parametrize(
+    ("method", "phases", "times", "message"),
+    [
+        ("pod", ["Pending", "ImportScheduled", "ImportInProgress"], 1, "failed to pull image: error pinging"),
+        ("node", ["Pending", "ImportScheduled"], None, "failed to pull image: localhost/x"),
+    ],
+)
+def test_images_that_cannot_be_pulled(method, phases, times, message):
+    """The importer fails, or does not even begin where a node is to pull it; it is told once."""
+    source = {"registry": {"url": "docker://localhost/x", "pullMethod": method}}
+    given, seen, told = volume(source=source), [], []
+    while (found := upcoming(given, claim())) and found[0][0] != "volume-restarted":
+        given = {**given, "status": found[0][2]}
+        seen.append(given["status"]["phase"])
+        told += [text for reason, text in found[0][3] if reason == "ImagePullFailed"]
+    assert list(dict.fromkeys(seen)) == phases
+    running = next(one for one in given["status"]["conditions"] if one["type"] == "Running")
+    assert (running["status"], running["reason"]) == ("False", "ImagePullFailed")
+    assert message in running["message"]
+    assert (given["status"].get("restartCount"), told) == (times, [running["message"]])
+
+
 @pytest.mark.parametrize(("times", "after"), [(1, 10.0), (2, 20.0), (5, 160.0), (6, 300.0), (60, 300.0)])
 def test_restarts(times, after):
     """F-09: An importer that fails is restarted again and again, later each time, and counted."""
