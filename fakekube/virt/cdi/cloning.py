@@ -4,9 +4,8 @@ Left out: which driver has taken a snapshot.
 Origin: cdi: pkg/controller/clone/planner.go
 """
 
-from dataclasses import dataclass
-
 from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.values import dataclass
 from fakekube.virt import quantities
 from fakekube.virt.cdi.sources import CLONE_TYPE, Origin
 

@@ -5,7 +5,7 @@ Origin: cdi: pkg/controller/dataimportcron-controller.go
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from fakekube.clock import parse_rfc3339, rfc3339

@@ -4,8 +4,6 @@ Nothing is written here. Who makes the claim tells why there is none.
 Origin: cdi: pkg/controller/datavolume/{controller-base,util,pvc-clone-controller}.go
 """
 
-from dataclasses import dataclass
-
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.machinery.booleans import TRUE
@@ -17,6 +15,7 @@ from fakekube.machinery.resources import (
     VOLUME_SNAPSHOT_CLASSES,
     VOLUME_SNAPSHOTS,
 )
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import storage_classes
 from fakekube.virt.cdi import capabilities, claims, cloning, profiles

@@ -5,7 +5,7 @@ Origin: cdi: pkg/controller/datavolume/*-controller.go, staging/…/core/v1beta1
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 

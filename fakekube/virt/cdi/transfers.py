@@ -9,7 +9,6 @@ Origin: cdi: pkg/controller/transfer
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fakekube.client.client import Client
@@ -35,6 +34,7 @@ from fakekube.machinery.resources import (
     PERSISTENT_VOLUMES,
     Resource,
 )
+from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi.claims import MOVING
 from fakekube.virt.cdi.configuration import Configuration
