@@ -53,9 +53,9 @@ def waiting(container: Container, *, reason: str) -> Status:
 
 
 def running(pod: Object, container: Container, now: str, before: Status | None = None) -> Status:
-    """Started now. `before` is the status of the run that ended, for its count and last state."""
+    """Started now. `before` is the status of the run that ended, or since waits, for its count and last state."""
     count = int(before.get("restartCount") or 0) + 1 if before else 0
-    last: dict[str, Any] = {}
+    last: dict[str, Any] = (before.get("lastState") or {}) if before else {}
     if before and (ended := (before.get("state") or {}).get("terminated")):
         last = {"terminated": ended}
     return {

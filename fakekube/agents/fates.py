@@ -4,13 +4,13 @@ Comma-separated words; durations are seconds, or written as `90s`, `1m30s`:
 
     unschedulable           no node fits; unschedulable=30s: for so long
     target-unschedulable    the same, only for the pod a live migration goes to
-    image-pull-error        an image cannot be pulled: ErrImagePull
-    image-pull-backoff      the same, later: ImagePullBackOff
+    image-pull-error        an image cannot be pulled: ErrImagePull, ImagePullBackOff and so on; =30s: for so long
+    image-pull-backoff      the same, later: ImagePullBackOff, for five minutes between pulls; =10m: for so long
     fail-to-start           the containers exit with 1 as soon as they start
     exit=3                  the work of a Job's pod ends with that code
 
 On a PersistentVolumeClaim: `unbound`, for as long as the annotation is there. Whoever takes the annotation off a pod takes
-the fate of being unschedulable off it, too. Other words are not for pods: a launcher pod carries the annotation of its
+that fate off it, too. Other words are not for pods: a launcher pod carries the annotation of its
 VirtualMachineInstance. So it does carry those by which KubeVirt's own functional specs have a launcher crash, or its image not be found.
 """
 
@@ -26,7 +26,8 @@ FOR_EVER = float("inf")
 _FAIL_FAST = "kubevirt.io/func-test-virt-launcher-fail-fast"  # --simulate-crash
 _NO_SUCH_IMAGE = "kubevirt.io/func-test-migration-target-image-override"  # they name one that nobody has
 _MIGRATION = "kubevirt.io/migrationJobName"  # pods that are the target of a live migration carry it
-_STARTS = ("image-pull-error", "image-pull-backoff", "fail-to-start")
+PULLS = ("image-pull-error", "image-pull-backoff")
+_STARTS = (*PULLS, "fail-to-start")
 WORDS = frozenset(("unschedulable", "target-unschedulable", "exit", *_STARTS))
 
 
@@ -36,6 +37,7 @@ class Fate:
 
     unschedulable: float = 0.0  # seconds after its creation
     start: str = ""  # the word that says how its start goes wrong
+    mends: float = FOR_EVER  # seconds after its start when its image is there
     exit: int = 0  # what its work ends with
 
 
@@ -57,16 +59,18 @@ def of(pod: Obj) -> Fate:
 @lru_cache(maxsize=256)
 def read(text: str, *, target: bool = False) -> Fate:
     """The fate an annotation describes; `target`: of the pod a live migration goes to."""
-    waits, start, code = 0.0, "", 0
+    waits, start, mends, code = 0.0, "", FOR_EVER, 0
     for word in (part.strip() for part in text.split(",")):
         key, _, value = word.partition("=")
         if key == "unschedulable" or (target and key == "target-unschedulable"):
             waits = FOR_EVER if not value else _seconds_or_never(value)
+        elif key in PULLS:
+            start, mends = key, FOR_EVER if not value else _seconds_or_never(value)
         elif word in _STARTS:
             start = word
         elif key == "exit" and value.isdigit():
             code = int(value) & 0xFF
-    return Fate(waits, start, code)
+    return Fate(waits, start, mends, code)
 
 
 def stays_unbound(claim: Obj) -> bool:

@@ -67,7 +67,8 @@ async def test_a_fate_is_not_lifted(world):
     for _ in range(10):
         await world.advance(60)
     [container] = (await world.find(PODS, "p"))["status"]["containerStatuses"]
-    assert container["state"]["waiting"]["reason"] == "ErrImagePull"
+    assert container["state"]["waiting"]["reason"] in ("ErrImagePull", "ImagePullBackOff")
+    assert "Started" not in {reason for _, reason, _ in await _told(world)}
 
 
 async def test_nodes_go_and_come_back(world):

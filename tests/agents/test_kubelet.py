@@ -2,6 +2,7 @@ import pytest
 
 from fakekube.agents.containers import image_names
 from fakekube.agents.kubelet import Kubelet, standard_stages
+from fakekube.clock import rfc3339
 from fakekube.lifecycle import loading
 from fakekube.lifecycle.stage import FAST, REALISTIC
 from fakekube.machinery.resources import NODES, PODS
@@ -364,3 +365,130 @@ def test_image_names_are_completed(image, name, repository):
     assert full == name
     assert image_id.startswith(f"{repository}@sha256:")
     assert image_names(f"{repository}@sha256:abc") == (f"{repository}@sha256:abc",) * 2
+
+
+async def _states(world, seconds, name="p"):
+    """What the first container is about, each time it changes: seconds passed, why it waits or how it is, restarts."""
+    seen = []
+    for passed in range(seconds):
+        pod = await world.find(PODS, name)
+        one = pod["status"]["containerStatuses"][0]
+        [(state, of)] = one["state"].items()
+        found = (of.get("reason", state), one["restartCount"])
+        if not seen or seen[-1][1:] != found:
+            seen.append((passed, *found))
+        await world.advance(1)
+    return seen
+
+
+async def test_f04_an_image_that_is_not_found_is_pulled_again_and_again(running):
+    """F-04, F-05: ErrImagePull and ImagePullBackOff by turns; pulls are put off for 10 s, 20 s, 40 s, five minutes at most."""
+    pod = await _pod(running, metadata={"annotations": {"fakekube.io/fate": "image-pull-error"}})
+    full = "example.com/app:1"
+    error = (
+        f'rpc error: code = NotFound desc = failed to pull and unpack image "{full}": '
+        f'failed to resolve reference "{full}": {full}: not found'
+    )
+    assert pod["status"]["containerStatuses"][0]["state"]["waiting"]["message"] == error
+    assert (pod["status"]["phase"], pod["status"]["podIP"]) == ("Pending", "10.244.0.2")
+    seen = await _states(running, 1000)
+    pulls = [passed for passed, reason, _ in seen if reason == "ErrImagePull"]
+    waits = [passed for passed, reason, _ in seen if reason == "ImagePullBackOff"]
+    assert pulls == [0, 10, 30, 70, 150, 310, 610, 910]
+    assert waits == [2, 20, 40, 80, 160, 320, 620, 920]
+    waiting = (await running.find(PODS, "p"))["status"]["containerStatuses"][0]["state"]["waiting"]
+    assert waiting["message"] == f'Back-off pulling image "{full}": ErrImagePull: {error}'
+    assert set(await running.events("p")) == {
+        ("Pulling", f'Pulling image "{full}"'),
+        ("Failed", f'Failed to pull image "{full}": {error}'),
+        ("Failed", "Error: ErrImagePull"),
+        ("BackOff", f'Back-off pulling image "{full}"'),
+        ("Failed", "Error: ImagePullBackOff"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("fate", "reasons", "at"),
+    [
+        ("image-pull-error=25s", ["ErrImagePull", "ImagePullBackOff"] * 2, 30),
+        ("image-pull-backoff=1m", ["ImagePullBackOff"], 290),
+    ],
+)
+async def test_an_image_may_come(running, fate, reasons, at):
+    """An image that is not found for a while is pulled when it is tried again after that."""
+    await _pod(running, metadata={"annotations": {"fakekube.io/fate": fate}})
+    seen = await _states(running, at + 2)
+    assert [reason for _, reason, _ in seen] == [*reasons, "running"]
+    assert seen[-1][0] == at
+    told = [reason for reason, _ in await running.events("p")]
+    assert told[-4:] == ["Pulling", "Pulled", "Created", "Started"] or told[-3:] == [
+        "Pulled",
+        "Created",
+        "Started",
+    ]
+
+
+async def test_taking_the_fate_off_makes_the_image_come(running):
+    """An image is found at once when the annotation is gone; what others have reported is left to them."""
+    await _pod(running, metadata={"annotations": {"fakekube.io/fate": "image-pull-error"}})
+    await running.client.patch(
+        PODS, "p", "default", {"metadata": {"annotations": {"fakekube.io/fate": None}}}, type="merge"
+    )
+    await running.settle()
+    assert (await running.find(PODS, "p"))["status"]["phase"] == "Running"
+
+
+async def test_sidecars_are_up_when_a_main_container_has_no_image(running):
+    """What comes before the container whose image is not found has been started."""
+    init = [{"name": "log", "image": "y", "restartPolicy": "Always"}]
+    fate = {"annotations": {"fakekube.io/fate": "image-pull-error"}}
+    pod = await _pod(running, initContainers=init, metadata=fate)
+    assert "running" in pod["status"]["initContainerStatuses"][0]["state"]
+    assert "waiting" in pod["status"]["containerStatuses"][0]["state"]
+
+
+async def test_containers_that_exit_at_once_are_put_off_longer_and_longer(running):
+    """The first restart is at once; then CrashLoopBackOff for 10 s, 20 s, 40 s, five minutes at most."""
+    fate = {"annotations": {"fakekube.io/fate": "fail-to-start"}}
+    await _pod(running, metadata=fate)
+    seen = await _states(running, 1000)
+    assert seen == [
+        (0, "CrashLoopBackOff", 1),
+        (10, "CrashLoopBackOff", 2),
+        (30, "CrashLoopBackOff", 3),
+        (70, "CrashLoopBackOff", 4),
+        (150, "CrashLoopBackOff", 5),
+        (310, "CrashLoopBackOff", 6),
+        (610, "CrashLoopBackOff", 7),
+        (910, "CrashLoopBackOff", 8),
+    ]
+    pod = await running.find(PODS, "p")
+    [one] = pod["status"]["containerStatuses"]
+    full = f"p_default({pod['metadata']['uid']})"
+    assert one["state"]["waiting"]["message"] == f"back-off 5m0s restarting failed container=main pod={full}"
+    assert one["lastState"]["terminated"]["exitCode"] == 1
+    assert ("BackOff", f"Back-off restarting failed container main in pod {full}") in await running.events(
+        "p"
+    )
+
+
+async def test_a_container_that_ran_for_long_is_started_again_at_once(running):
+    """Ten minutes are enough to forget that it had ended before; otherwise it has to wait."""
+    await _pod(running)
+    for long, waits in ((5, False), (5, True), (700, False)):
+        await running.advance(long)
+        before = (await running.find(PODS, "p"))["status"]["containerStatuses"][0]
+        now = rfc3339(running.clock.now())
+        ended = {
+            "exitCode": 3,
+            "reason": "Error",
+            "startedAt": before["state"]["running"]["startedAt"],
+            "finishedAt": now,
+        }
+        pod = await _report(running, containerStatuses=[{**before, "state": {"terminated": ended}}])
+        [one] = pod["status"]["containerStatuses"]
+        assert ("waiting" in one["state"]) is waits
+        assert one["lastState"]["terminated"]["exitCode"] == 3
+        await running.advance(10)
+        pod = await running.find(PODS, "p")
+        assert "running" in pod["status"]["containerStatuses"][0]["state"]

@@ -170,6 +170,23 @@ async def test_f04_f05_image_cannot_be_pulled(world, fate, reason, event):
         assert waiting["message"].startswith('Back-off pulling image "')
 
 
+async def test_f04_f05_the_kubelet_alternates_until_the_image_comes(world):
+    """F-04, F-05, V-137: VM and VMI follow the kubelet from one reason to the other, and forget both when the guest runs."""
+    await world.create_vm(fate="image-pull-error=25s")
+    await world.until(world.is_ready)
+    pulls = ["ErrImagePull", "ImagePullBackOff"] * 2
+    assert world.statuses()[2:] == ["Starting", *pulls, "Starting", "Running"]
+    assert condition(world.vmi(), "Synchronized") is None
+    assert condition(world.vm(), "Synchronized") is None
+    kinds = {one[:2] for one in told(world, name(world.pods()[0]), "Pod")}
+    assert {
+        ("Normal", "BackOff"),
+        ("Normal", "Pulling"),
+        ("Warning", "Failed"),
+        ("Normal", "Pulled"),
+    } <= kinds
+
+
 async def test_f07_claim_that_nobody_binds(world):
     """F-07: `unbound` on a claim leaves the launcher unschedulable, until it is taken off."""
     claim = {

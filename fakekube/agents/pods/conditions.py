@@ -60,7 +60,8 @@ def outdated(pod: Object, now: str) -> Object | None:
 def _findings(pod: Object, status: Mapping[str, Any]) -> Iterator[Finding]:
     phase = status.get("phase")
     final = phase in ("Succeeded", "Failed")
-    yield "PodReadyToStartContainers", phase == "Running", "", ""
+    sandbox = phase == "Running" or bool(not final and status.get("podIP"))
+    yield "PodReadyToStartContainers", sandbox, "", ""
     over = "PodCompleted" if phase == "Succeeded" else "PodFailed"
     waiting = [
         one["name"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from fakekube.agents import containers
 from fakekube.agents.containers import Status
-from fakekube.agents.pods import conditions
+from fakekube.agents.pods import conditions, retries
 from fakekube.machinery import objects
 from fakekube.machinery.wire import Object
 
@@ -57,11 +57,7 @@ class Reports:
             status["initContainerStatuses"] = containers.statuses(
                 pod,
                 "initContainers",
-                lambda one, _: (
-                    containers.running(pod, one, now)
-                    if containers.is_sidecar(one)
-                    else containers.completed(pod, one, now)
-                ),
+                lambda one, _: self._set_up(one, now),
             )
         return self._with_conditions(status)
 
@@ -87,41 +83,49 @@ class Reports:
         )
         return {"observedGeneration": objects.generation(pod), "ephemeralContainerStatuses": started}
 
-    def unpulled(self, missing: dict[str, str], *, backed_off: bool) -> Object:
-        """The image of one container is not found."""
-        reason, text = (
-            "ErrImagePull",
-            f'failed to pull and unpack image "{missing["image"]}": {missing["error"]}',
-        )
-        if backed_off:
-            reason, text = (
-                "ImagePullBackOff",
-                f'Back-off pulling image "{missing["image"]}": ErrImagePull: {text}',
-            )
-        status = self.creating()
-        member = "containerStatuses" if missing["field"] == "containers" else "initContainerStatuses"
-        waiting = {"waiting": {"reason": reason, "message": text}}
+    def unpulled(self, missing: dict[str, str], reason: str) -> Object:
+        """The image of one container is not found: its sandbox is there, and what comes before it is done."""
+        pod, now, address = self._pod, self._now, self._address()
+        status = self.creating() | {"podIP": address, "podIPs": [{"ip": address}]}
+        member = containers.STATUSES[missing["field"]]
+        waiting = {"waiting": retries.unpulled(missing["image"], reason)}
         status[member] = [
             {**one, "state": waiting} if one["name"] == missing["name"] else one for one in status[member]
         ]
-        return status
+        if pod["spec"].get("initContainers") and missing["field"] == "containers":
+            status["initContainerStatuses"] = containers.statuses(
+                pod,
+                "initContainers",
+                lambda one, before: before if before and before.get("ready") else self._set_up(one, now),
+            )
+        return self._with_conditions(status)
 
-    def crashed(self) -> Object:
-        """Every container has exited with 1. Where that is not the end, they wait to be started again, for ever."""
+    def crashed(self, exit_code: int = 1) -> Object:
+        """Every container has exited so. Where that is not the end, they are to be started again."""
         pod, now = self._pod, self._now
         again = (pod["spec"].get("restartPolicy") or "Always") != "Never"
+        ran = self._status.get("phase") == "Running"
 
-        def crash(container: containers.Container, _before: Status | None) -> Status:
-            end = containers.ended(pod, container, containers.running(pod, container, now), now, 1)
-            if not again:
-                return end
-            text = f"back-off 10s restarting failed container={container['name']} pod={objects.name(pod)}"
-            waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": text}}
-            return {**end, "state": waiting, "lastState": end["state"], "restartCount": 1}
+        def crash(container: containers.Container, before: Status | None) -> Status:
+            running = before if ran else containers.running(pod, container, now)
+            return containers.ended(pod, container, running, now, exit_code)
 
-        status = self.running() | {"containerStatuses": containers.statuses(pod, "containers", crash)}
+        status = self._base() if ran else self.running()
+        status["containerStatuses"] = containers.statuses(pod, "containers", crash)
         status["phase"] = "Running" if again else "Failed"
         return self._with_conditions(status)
+
+    def put_off(self, wanted: Iterable[str]) -> Object:
+        """Containers of these names have ended too often to be started again at once."""
+        pod, names = self._pod, frozenset(wanted)
+
+        def wait(container: containers.Container, before: Status | None) -> Status:
+            if before is None or container["name"] not in names:
+                return before or containers.waiting(container, reason="ContainerCreating")
+            loop = retries.crash_loop(pod, container, retries.put_off(before))
+            return {**before, "state": {"waiting": loop}, "lastState": before["state"]}
+
+        return self._with_conditions({"containerStatuses": containers.statuses(pod, "containers", wait)})
 
     def after_end(self, exit_code: int, outcome: str | None = None) -> Object:
         """The status once nothing runs any more. Containers that had ended before keep how they did."""
@@ -144,6 +148,11 @@ class Reports:
         failed = any(one is None or one.get("exitCode") for one in ends)
         status["phase"] = outcome or ("Failed" if failed else "Succeeded")
         return self._with_conditions(status)
+
+    def _set_up(self, container: containers.Container, now: str) -> Status:
+        """An init container that has done its work, or a sidecar."""
+        make = containers.running if containers.is_sidecar(container) else containers.completed
+        return make(self._pod, container, now)
 
     def _base(self) -> dict[str, Any]:
         """What every report of a kubelet holds."""

@@ -14,26 +14,27 @@ Names for stages (`stages/pod.yaml`); those that say nothing now are absent:
     creating · running · completed · stopped · killed · ended · restarted · debugged   the status to write for each of these
     host · address   of the pod's node, and of the pod: its own, or the next that is free
     outdated    conditions to write, where they differ from what containers and readiness gates say
+    working     some main container runs                             putOff      those of them that have to wait for it
+    restartAt   when those are started again that waited for it      delayed     the status that says so
     fate        how the start goes wrong, if it is to (`fates`)      unpullable  the container whose image is not found
     pulling     the containers whose image could not be pulled       unpulled · crashed   the status to write when it has gone wrong
+    pull        what is next with it: fails, backs-off, succeeds     pullAt      when, if not at once
 
 Upstream: k8s: pkg/kubelet/status/generate.go, pkg/kubelet/kubelet_pods.go
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
 
 from fakekube.agents import containers, fates, killers
 from fakekube.agents.containers import Status
-from fakekube.agents.pods import conditions, networks
+from fakekube.agents.pods import conditions, networks, retries, starts
 from fakekube.agents.pods.reports import KILLED, Reports
 from fakekube.lifecycle.view import View
 from fakekube.machinery import objects
 from fakekube.machinery.wire import Object
-
-_PULL_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
-
 
 _REMOUNTED = 122.0  # the longest of the waits that double, as most are
 _REATTACHED = 15.0  # the longest a kubelet waits after a pass that failed
@@ -156,52 +157,55 @@ class PodView(View):
         return self._attachments.status(self._pod, self.address() or "")
 
     def pulling(self) -> list[dict[str, str]] | None:
-        found = [
-            self._item(field, container)
-            for field in ("initContainers", "containers")
-            for one in containers.present_statuses(self._pod, field)
-            if objects.dig(one, "state", "waiting", "reason") in _PULL_TROUBLE
-            for container in self._pod["spec"].get(field) or ()
-            if container["name"] == one["name"]
-        ]
-        return found or None
+        return starts.pulling(self._pod) or None
 
-    def starting(self) -> list[dict[str, str]]:
-        spec = self._pod["spec"]
-        return [
-            self._item(field, container)
-            for field in ("initContainers", "containers")
-            for container in spec.get(field) or ()
-        ]
+    @cached_property
+    def _next_pull(self) -> tuple[str, datetime | None] | None:
+        if self._has_started():
+            return None
+        if self.pulling() is None and (self.fate() not in fates.PULLS or not self.startable()):
+            return None
+        return starts.pull(self._pod, self._now)
+
+    def pull(self) -> str | None:
+        return self._next_pull[0] if self._next_pull else None
+
+    def pull_at(self) -> datetime | None:
+        return self._next_pull[1] if self._next_pull else None
 
     def stopping(self) -> list[dict[str, str]]:
-        return [self._item(field, container) for field, container, _ in self._running()]
+        return [starts.item(field, container) for field, container, _ in self._running()]
+
+    @cached_property
+    def _restarting(self) -> tuple[list[dict[str, str]], datetime | None] | None:
+        return starts.restarting(self._pod) if self._restarts() else None
+
+    def _restarts(self) -> bool:
+        """Whether containers that have ended are started again."""
+        policy = self._pod["spec"].get("restartPolicy") or "Always"
+        return not (self._final() or policy == "Never" or (self._ends_elsewhere and policy != "Always"))
 
     def restarting(self) -> list[dict[str, str]] | None:
-        policy = self._pod["spec"].get("restartPolicy") or "Always"
-        if self._final() or policy == "Never" or (self._ends_elsewhere and policy != "Always"):
-            return None
-        ended = {
-            one["name"]
-            for one in containers.present_statuses(self._pod, "containers")
-            if (end := containers.termination(one)) is not None
-            and (policy == "Always" or end.get("exitCode"))
-        }
-        found = [container for container in self._pod["spec"]["containers"] if container["name"] in ended]
-        return [self._item("containers", container) for container in found] or None
+        return self._restarting[0] if self._restarting else None
+
+    def restart_at(self) -> datetime | None:
+        return self._restarting[1] if self._restarting else None
+
+    def put_off(self) -> list[dict[str, str]] | None:
+        return (starts.put_off(self._pod) or None) if self._restarts() else None
 
     def debugging(self) -> list[dict[str, str]] | None:
         added = self._pod["spec"].get("ephemeralContainers")
         if not added or self._final():
             return None
         known = {one["name"] for one in containers.present_statuses(self._pod, "ephemeralContainers")}
-        return [self._item("ephemeralContainers", one) for one in added if one["name"] not in known] or None
+        return [starts.item("ephemeralContainers", one) for one in added if one["name"] not in known] or None
 
     def completed(self) -> Object:
         """The work is done, with the exit code the pod's fate tells; a failure may be tried again."""
         code = fates.of(self._pod).exit
         if code and self._pod["spec"].get("restartPolicy") != "Never":
-            return self.reports.crashed()
+            return self.reports.crashed(code)
         return self.reports.after_end(code)
 
     def ended(self) -> Object:
@@ -214,20 +218,15 @@ class PodView(View):
     def fate(self) -> str | None:
         return fates.of(self._pod).start or None
 
-    def unpullable(self) -> list[dict[str, str]]:
-        """The first image of a container that is no sidecar: init containers before the others."""
-        spec = self._pod["spec"]
-        for field in ("initContainers", "containers"):
-            for one in spec.get(field) or ():
-                if not containers.is_sidecar(one):
-                    image = one.get("image") or ""
-                    error = f'failed to resolve reference "{image}": {image}: not found'
-                    return [{**self._item(field, one), "field": field, "error": error}]
-        return []
+    def unpullable(self) -> list[dict[str, str]] | None:
+        missing = starts.unpullable(self._pod)
+        return [missing] if missing else None
 
-    def unpulled(self) -> Object:
-        [missing] = self.unpullable()
-        return self.reports.unpulled(missing, backed_off=self.fate() == "image-pull-backoff")
+    def unpulled(self) -> Object | None:
+        """At pace chaos nobody says what is next with it: the pull fails."""
+        missing, (following, _) = starts.unpullable(self._pod), self._next_pull or (starts.FAILS, None)
+        reason = retries.BACK_OFF if following == starts.BACKS_OFF else retries.PULL
+        return self.reports.unpulled(missing, reason) if missing else None
 
     def _has_started(self) -> bool:
         return self._final() or self._status.get("phase") == "Running"
@@ -246,11 +245,6 @@ class PodView(View):
             if container["name"] == one["name"]
         ]
 
-    @staticmethod
-    def _item(field: str, container: containers.Container) -> dict[str, str]:
-        name = container["name"]
-        return {"name": name, "image": container.get("image") or "", "path": f"spec.{field}{{{name}}}"}
-
 
 PodView.computed = {
     "node": PodView.node,
@@ -264,9 +258,12 @@ PodView.computed = {
     "unattached": PodView.unattached,
     "reattach": lambda _view: _REATTACHED,
     "attached": PodView.attached,
-    "starting": PodView.starting,
+    "starting": lambda view: starts.all_of(view.pod),
     "stopping": PodView.stopping,
     "restarting": PodView.restarting,
+    "restartAt": PodView.restart_at,
+    "putOff": PodView.put_off,
+    "working": lambda view: starts.working(view.pod) or None,
     "debugging": PodView.debugging,
     "creating": lambda view: view.reports.creating(),
     "running": lambda view: view.reports.running(),
@@ -275,6 +272,7 @@ PodView.computed = {
     "killed": lambda view: view.reports.after_end(KILLED),
     "ended": PodView.ended,
     "restarted": lambda view: view.reports.restarted(item["name"] for item in view.restarting() or ()),
+    "delayed": lambda view: view.reports.put_off(item["name"] for item in view.put_off() or ()),
     "debugged": lambda view: view.reports.debugged(),
     "outdated": PodView.outdated,
     "host": PodView.host,
@@ -282,6 +280,8 @@ PodView.computed = {
     "fate": PodView.fate,
     "unpullable": PodView.unpullable,
     "pulling": PodView.pulling,
+    "pull": PodView.pull,
+    "pullAt": PodView.pull_at,
     "unpulled": PodView.unpulled,
     "crashed": lambda view: view.reports.crashed(),
 }
