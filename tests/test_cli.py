@@ -89,6 +89,61 @@ def test_up_ends_at_once(bare: subprocess.Popen[str], number: signal.Signals) ->
     assert not kubeconfig.exists()
 
 
+INTERRUPTED = """
+import importlib.abc, os, runpy, signal, sys
+
+class Early(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, *_):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Early())
+sys.argv = ["fakekube", "up", "--only", "api"]
+runpy.run_module("fakekube", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(("module", "code"), [("fakekube.cli", -2), ("uvloop", 130), ("fakekube.cluster", 0)])
+def test_ctrl_c_while_it_starts(module: str, code: int) -> None:
+    """Ctrl-C before there is a server is an end without a word, whatever is being imported."""
+    if module == "uvloop":
+        pytest.importorskip("uvloop")
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.replace("{module}", module)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.strip()) == (code, "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(tmp_path: Path, closed: str) -> None:
+    """Whoever closes a standard stream gets a server all the same: what it would say goes nowhere."""
+    file = tmp_path / "kubeconfig"
+    line = f"{' '.join(FAKEKUBE)} run --only api --kubeconfig {file} -- test -s {file} {closed}"
+    assert subprocess.run(["sh", "-c", line], cwd=ROOT, timeout=60, check=False).returncode == 0
+
+
+def test_nowhere_to_write() -> None:
+    """Who cannot say how to connect says so, in a sentence."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*FAKEKUBE, "up", "--only", "api"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            cwd=ROOT,
+            check=False,
+        )
+    said = "fakekube: cannot write to standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

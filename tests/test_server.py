@@ -94,6 +94,21 @@ async def test_absolute_form(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "path"), [("localhost:443", ""), ("/healthz", "/healthz"), ("[::1]:80", "")]
+)
+async def test_connect(server: Server, target: str, path: str) -> None:
+    """A CONNECT opens no tunnel: its target is a path, or none at all, and the answer has an end, after which all is over."""
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    head = f"CONNECT {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nGET "
+    writer.write(f"{head}GET / HTTP/1.1\r\n\r\n".encode())
+    status, headers = await answer_head(reader)
+    body = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert (status, int(headers["content-length"]), headers["connection"]) == (200, len(body), "close")
+    assert json.loads(body) | {"body": ""} == {"method": "CONNECT", "path": path, "query": "", "body": ""}
+
+
+@pytest.mark.parametrize(
     "noise",
     [
         b"\x16\x03\x01\x02",

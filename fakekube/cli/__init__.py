@@ -75,11 +75,25 @@ async def _up(options: Options) -> int:
     ended = asyncio.Event()
     with signals(lambda _: ended.set()):
         async with running(options) as (url, kubeconfig):
-            click.echo(f"# fakekube {fakekube.__version__} at {url}; Ctrl-C ends it")
-            click.echo(f"export KUBECONFIG={shlex.quote(str(kubeconfig))}")
-            sys.stdout.flush()
+            _say(
+                f"# fakekube {fakekube.__version__} at {url}; Ctrl-C ends it",
+                f"export KUBECONFIG={shlex.quote(str(kubeconfig))}",
+            )
             await ended.wait()
     return 0
+
+
+def _say(*lines: str) -> None:
+    """Raises Mistake where nobody can be told."""
+    try:
+        for line in lines:
+            click.echo(line)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # what is left of it is not tried again
+        raise Mistake(f"cannot write to standard output: {error.strerror}") from error
 
 
 async def _run(options: Options, command: tuple[str, ...]) -> int:

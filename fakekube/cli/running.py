@@ -205,13 +205,19 @@ def signals(handle: Callable[[int], None]) -> Iterator[None]:
 
 def play(work: Coroutine[Any, Any, int]) -> int:
     """Run to the end, on uvloop where it is installed."""
-    allow_many()
-    gc.disable()  # nothing made while starting is garbage; looking for it would take a third of the start
+    try:
+        allow_many()
+        gc.disable()  # nothing made while starting is garbage; looking for it would take a third of the start
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(work)
+    finally:
+        work.close()  # if Ctrl-C came before it has begun
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop  # noqa: PLC0415 - the extra `fast`
-
-        loop_factory = uvloop.new_event_loop
     except ImportError:
-        loop_factory = None
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        return runner.run(work)
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

@@ -39,6 +39,14 @@ class _Log(logging.LoggerAdapter[logging.Logger]):
             super().exception(msg, *args, exc_info=exc_info, **more)
 
 
+class _Connect(web.BaseRequest):
+    """A CONNECT, answered as Go does: like any other request. aiohttp would leave the body out, and its end with it."""
+
+    @property
+    def keep_alive(self) -> bool:
+        return False  # what follows may be meant for the other end of a tunnel
+
+
 class CannotListen(Exception):
     """The address cannot be had; the text is one sentence for people."""
 
@@ -123,7 +131,10 @@ class Server:
         await self.stop()
 
     def _request(self, message, payload, protocol, writer, task) -> web.BaseRequest:  # type: ignore[no-untyped-def]  # noqa: ANN001 - aiohttp's own, unexported types
-        return web.BaseRequest(
+        kind = web.BaseRequest
+        if message.method == "CONNECT":
+            kind, message = _Connect, message._replace(method="GET")
+        return kind(
             message,
             payload,
             protocol,
@@ -139,12 +150,18 @@ class Server:
         if refusal is not None:
             return answers.status(refusal)
         path, _, query = http.raw_path.partition("?")
-        if not path.startswith("/"):  # the absolute form, as proxies send it
+        method = http.method
+        if isinstance(http, _Connect):
+            method, path = (
+                "CONNECT",
+                path if path.startswith("/") else "",
+            )  # host and port, which are no path of ours
+        elif not path.startswith("/"):  # the absolute form, as proxies send it
             path = http.rel_url.raw_path
         try:
             body = await bodies.read(http) if http.can_read_body else b""
             answer = await self._handler(
-                Request(http.method, path, query, headers, body, self._user(http), http.remote or "")
+                Request(method, path, query, headers, body, self._user(http), http.remote or "")
             )
         except ApiError as error:
             return answers.status(error)

@@ -278,6 +278,13 @@ async def test_root_paths(catalog):
     assert found == sorted(found)
 
 
+async def test_a_host_is_no_path(api):
+    """What a CONNECT names is found nowhere, as with kube-apiserver's mux; the root is another matter."""
+    answer = await api(Request("CONNECT", ""))
+    assert (answer.status, answer.body) == (404, b"404 page not found\n")
+    assert (await api(Request("GET", "/"))).status == 200
+
+
 @pytest.mark.parametrize(
     "path", ["/healthz", "/livez", "/readyz", "/healthz/ping", "/livez/ping", "/readyz/etcd"]
 )

@@ -1,6 +1,6 @@
 """Guests and their launchers by configuration: of the instance, of its namespace, of the cluster.
 
-Origin: kubevirt: tests/compute/{vmi-configuration/*,vmidefaults,credentials}.go, tests/{security_features,vmi_gpu,hostdev}_test.go,
+Origin: kubevirt: tests/compute/{vmi-configuration/*,vmidefaults,credentials}.go, tests/{security_features,vmi_gpu,hostdev}_test.go, tests/compute/iommufd.go,
 tests/usb/usb.go, tests/operator/config.go
 """
 
@@ -9,8 +9,20 @@ from typing import Any
 import pytest
 
 from fakekube.virt import quantities
+from tests.upstream import launchers
 from tests.upstream.conftest import MERGE_PATCH, Object, Suite, conditions
-from tests.upstream.guests import NODES, NS, VMIS, Guest, a_namespace, configure, guest, instance, machine
+from tests.upstream.guests import (
+    NODES,
+    NS,
+    PODS,
+    VMIS,
+    Guest,
+    a_namespace,
+    configure,
+    guest,
+    instance,
+    machine,
+)
 
 QUOTAS = f"/api/v1/namespaces/{NS}/resourcequotas"
 OTHER = "kubevirt-test-alternative1"
@@ -186,6 +198,45 @@ async def test_host_devices(here: Suite, kind: str, word: str, way: dict[str, li
         await here.patch(f"/api/v1/nodes/{node}/status", change, MERGE_PATCH)
     runs = await instance(here, spec, "permitted")
     assert (await compute(runs))["resources"]["limits"][name] == "1"
+    (device,) = (await launchers.domain(runs)).iter("hostdev")
+    (listed,) = way
+    assert device.get("type") == {"pciHostDevices": "pci", "mediatedDevices": "mdev", "usb": "usb"}[listed]
+    variables = await launchers.run(runs, "printenv")
+    assert len([one for one in variables.splitlines() if "RESOURCE_VENDOR_COM_DEVICE=" in one]) == 1
+
+
+async def test_gpus_that_nobody_has(here: Suite) -> None:
+    """[4607] A guest whose GPU no node has is not scheduled, and its launcher says what it lacks."""
+    spec = guest()
+    spec["domain"]["devices"]["gpus"] = [{"name": "gpu1", "deviceName": "random.com/gpu"}]
+    await create(here, spec, "wanting")
+    await here.cluster.settle()
+    (pod,) = await here.items(PODS)
+    scheduled = next(one for one in pod["status"]["conditions"] if one["type"] == "PodScheduled")
+    assert (pod["status"]["phase"], scheduled["reason"]) == ("Pending", "Unschedulable")
+    assert "Insufficient random.com/gpu" in scheduled["message"]
+
+
+async def test_devices_by_iommufd(here: Suite) -> None:
+    """Two sound cards of one resource, handed over by the newer interface: launcher and domain say so."""
+    device = "example.org/soundcard-iommufd"
+    permitted = [{"pciVendorSelector": one, "resourceName": device} for one in ("8086:2668", "8086:293e")]
+    gates = {"featureGates": ["HostDevices", "IOMMUFD"]}
+    await configure(here, developerConfiguration=gates, permittedHostDevices={"pciHostDevices": permitted})
+    for node in ("node01", "node02"):
+        there = {one: {device: "2"} for one in ("capacity", "allocatable")}
+        await here.patch(f"/api/v1/nodes/{node}/status", {"status": there}, MERGE_PATCH)
+    spec = guest("fedora")
+    spec["domain"]["devices"]["hostDevices"] = [{"name": f"sound{n}", "deviceName": device} for n in (0, 1)]
+    vmi = await instance(here, spec)
+    limits = (await compute(vmi))["resources"]["limits"]
+    assert (limits["devices.kubevirt.io/iommufd"], limits[device]) == ("1", "2")
+    domain = await launchers.domain(vmi)
+    iommufd = domain.find("iommufd")
+    assert iommufd is not None
+    assert iommufd.attrib == {"enabled": "yes", "fdgroup": "iommu"}
+    aliases = [one.get("name") for one in domain.findall("devices/hostdev/alias")]
+    assert aliases == ["ua-hostdevice-sound0", "ua-hostdevice-sound1"]
 
 
 async def test_device_defaults(here: Suite) -> None:

@@ -82,7 +82,7 @@ async def handle(request: Request, catalog: Catalog, versions: Versions = _OURS)
     if path in ("/version", "/version/"):
         _only_get(request)
         return Response(200, orjson.dumps(shown_version(versions), option=orjson.OPT_INDENT_2))
-    if path in ("/", ""):
+    if path == "/":
         return Response(200, orjson.dumps(paths(catalog), option=orjson.OPT_INDENT_2))
     parts = path.strip("/").split("/")
     match parts:

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element, SubElement
 from fakekube.machinery.objects import Obj, condition_is, dig, name, namespace
 from fakekube.virt.handler import domain
 from fakekube.virt.handler.domain_threads import threads
+from fakekube.virt.handler.host_devices import Given, elements, pci
 
 _NEW, _OLD = "virtio-non-transitional", "virtio-transitional"
 _BEHIND_INTERFACES = 5  # up to there buses are kept for interfaces that are plugged in
@@ -30,7 +31,7 @@ def add(parent: Element, tag: str, text: str = "", **attributes: str) -> Element
     return made
 
 
-def devices(vmi: Obj, parent: Element, balloon_period: int) -> None:
+def devices(vmi: Obj, parent: Element, balloon_period: int, given: Given) -> None:
     """All of them, in the order libvirt lists them."""
     wanted = dig(vmi, "spec", "domain", "devices", default={})
     buses = iter(range(_BEHIND_INTERFACES, 256))
@@ -52,9 +53,10 @@ def devices(vmi: Obj, parent: Element, balloon_period: int) -> None:
     for one in wanted.get("inputs") or ():
         made = add(parent, "input", type=one.get("type", "tablet"), bus=one.get("bus", "usb"))
         add(made, "alias", name=f"ua-{one.get('name', '')}")
+    parent.extend(elements(given.devices))
     for number, interface in enumerate(wanted.get("interfaces") or ()):
         if "sriov" in interface:
-            _passed_through(interface, number, parent)
+            _card(interface, number, parent, given.cards.get(interface["name"], ""))
     if (tpm := wanted.get("tpm")) is not None and tpm.get("enabled") is not False:
         kept = "yes" if tpm.get("persistent") else ""
         made = add(parent, "tpm", model="tpm-crb" if kept else "tpm-tis")
@@ -211,10 +213,10 @@ def _interface(vmi: Obj, interface: Obj, number: int, parent: Element) -> None:
     _address(made, number + 1)
 
 
-def _passed_through(interface: Obj, number: int, parent: Element) -> None:
-    """A function of one of the host's own cards."""
+def _card(interface: Obj, number: int, parent: Element, place: str) -> None:
+    """A function of one of the host's own cards; where nobody has told its place, it is somewhere."""
     made = add(parent, "hostdev", mode="subsystem", type="pci", managed="no")
-    _address(add(made, "source"), 0x80 + number)  # somewhere on the host
+    add(add(made, "source"), "address", **pci(place or f"0000:{0x80 + number:02x}:00.0"))
     if order := interface.get("bootOrder"):
         add(made, "boot", order=str(order))
     add(made, "alias", name=f"ua-sriov-{interface['name']}")

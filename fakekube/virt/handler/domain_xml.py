@@ -1,4 +1,4 @@
-"""A guest's domain as `virsh dumpxml` tells it in its launcher. Pure: from the instance alone.
+"""A guest's domain as `virsh dumpxml` tells it in its launcher. Pure: from the instance, and the devices its launcher was given.
 
 What scripts and tests ask of it is there: memory and CPUs, firmware, features, clock, and the devices (`domain_devices`).
 Origin: kubevirt: pkg/virt-launcher/virtwrap/converter/converter.go
@@ -12,10 +12,12 @@ from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, u
 from fakekube.virt import quantities
 from fakekube.virt.handler import domain, domain_threads
 from fakekube.virt.handler.domain_devices import add, devices
+from fakekube.virt.handler.host_devices import Given
 
 _OF_NAMES = UUID("6a1a24a1-4061-4607-8bf4-a3963d0c5895")  # which firmware UUIDs are made with
 _BALLOON_PERIOD = 10
 _FREQUENCY = 2400000000
+_NOTHING = Given()
 _QUOTE = {"'": "&apos;"}
 _SIDECARS, _BOARD = "hooks.kubevirt.io/hookSidecars", "smbios.vm.kubevirt.io/baseBoardManufacturer"
 _OVMF = "/usr/share/OVMF"
@@ -42,8 +44,14 @@ def kibibytes(vmi: Obj) -> int:
     return quantities.whole(told) // 1024
 
 
-def dumped(vmi: Obj, balloon_period: int = _BALLOON_PERIOD, *, emulated: bool = False) -> str:
-    """The XML of a running guest."""
+def dumped(
+    vmi: Obj,
+    balloon_period: int = _BALLOON_PERIOD,
+    *,
+    emulated: bool = False,
+    given: Given = _NOTHING,
+) -> str:
+    """The XML of a running guest. `given`: what of its node it has."""
     spec = dig(vmi, "spec", "domain", default={})
     root = Element("domain", {"type": "qemu" if emulated else "kvm", "id": "1"})
     add(root, "name", domain_name(vmi))
@@ -64,7 +72,9 @@ def dumped(vmi: Obj, balloon_period: int = _BALLOON_PERIOD, *, emulated: bool = 
     _clock(spec, root, dig(vmi, "status", "topologyHints", "tscFrequency"))
     for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
         add(root, f"on_{event}", action)
-    devices(vmi, add(root, "devices"), balloon_period)
+    if given.iommufd:
+        add(root, "iommufd", enabled="yes", fdgroup="iommu")
+    devices(vmi, add(root, "devices"), balloon_period, given)
     indent(root)
     return f"{_text(root)}\n"
 

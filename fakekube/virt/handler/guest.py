@@ -133,6 +133,7 @@ class VirtHandler:
             self._vmis,
             crash=partial(self.deeds.act, deed="panic"),
             merges=self._heartbeats.merges_on,
+            configuration=self._heartbeats.configuration,
             said=self._console_log,
             more=self._streams.transcripts.more,
         )

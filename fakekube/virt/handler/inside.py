@@ -3,8 +3,9 @@ of virt-handler find whether their node merges equal pages of memory. A launcher
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from fakekube.agents.node_server.logs import Line
 from fakekube.agents.node_server.place import Container
@@ -17,7 +18,7 @@ _MERGING = "/sys/kernel/mm/ksm/run"
 
 
 class Inside:
-    """`commands.Inside` of such pods. `crash` ends a guest, `merges` tells whether a node merges pages, `said` what has been said at
+    """`commands.Inside` of such pods. `crash` ends a guest, `merges` tells whether a node merges pages, `configuration` is KubeVirt's, `said` what has been said at
     a guest's console, and `more` when there is more."""
 
     def __init__(
@@ -26,6 +27,7 @@ class Inside:
         *,
         crash: Callable[[Object], Awaitable[None]],
         merges: Callable[[str], bool],
+        configuration: Callable[[], Mapping[str, Any]],
         said: Callable[[Object], Awaitable[list[Line]]],
         more: Callable[[str], asyncio.Event],
     ) -> None:
@@ -33,6 +35,7 @@ class Inside:
         self._said = said
         self._more = more
         self._merges = merges
+        self._configuration = configuration
         self._crash = crash
         self._respawned: dict[str, int] = {}  # by pod uid: how often virtqemud has been killed
 
@@ -45,7 +48,13 @@ class Inside:
             return container
         from fakekube.virt.handler import launcher_programs  # noqa: PLC0415 - few servers are asked for domains' XML
 
-        return launcher_programs.compute(container, self._guest(pod), self._respawned.get(uid(pod), 0))
+        return launcher_programs.compute(
+            container,
+            pod,
+            self._guest(pod),
+            respawned=self._respawned.get(uid(pod), 0),
+            permitted=self._configuration().get("permittedHostDevices"),
+        )
 
     async def said(self, pod: Object, name: str) -> list[Line] | None:
         """What a container has written, where that does not follow from its pod."""

@@ -9,7 +9,7 @@ from functools import partial
 
 from fakekube.agents.node_server.place import Container, Done, Program, failed
 from fakekube.machinery.objects import Obj, dig
-from fakekube.virt.handler import domain, domain_xml, guest_programs, launcher_network
+from fakekube.virt.handler import domain, domain_xml, guest_programs, host_devices, launcher_network
 
 CRASH, RESPAWN = "crash", "respawn"
 _QEMU = "/usr/libexec/qemu-kvm"
@@ -17,8 +17,11 @@ _VERSION = "11.0.0"
 _EMULATED = "--allow-emulation"  # asked of launchers that have no KVM
 
 
-def compute(container: Container, vmi: Obj | None, respawned: int) -> Container:
-    """The container, with what is its own. `vmi`: the guest, where it lives in this launcher now."""
+def compute(
+    container: Container, pod: Obj, vmi: Obj | None, *, respawned: int = 0, permitted: Obj | None = None
+) -> Container:
+    """The container, with what is its own. `vmi`: the guest, where it lives in this launcher now. `permitted`: devices of hosts."""
+    given = host_devices.given(pod, vmi, permitted or {}) if vmi is not None else host_devices.Given()
     processes = {
         1: "/usr/bin/virt-launcher-monitor",
         12: "/usr/bin/virt-launcher",
@@ -34,13 +37,19 @@ def compute(container: Container, vmi: Obj | None, respawned: int) -> Container:
         files[f"/proc/{number}/cmdline"] = line.replace(" ", "\0")
     links = launcher_network.links(vmi) if vmi is not None else ()
     files |= launcher_network.files(links)
-    dumped = partial(domain_xml.dumped, emulated=_EMULATED in container.processes[0])
+    dumped = partial(domain_xml.dumped, emulated=_EMULATED in container.processes[0], given=given)
     own = {
         **container.programs,
         **launcher_network.programs(links),
         **_programs(vmi, processes, {**_OF_DOMAIN, "dumpxml": dumped}),
     }
-    return replace(container, files={**container.files, **files}, programs=own, user="qemu")
+    return replace(
+        container,
+        environment={**container.environment, **host_devices.variables(given.devices)},
+        files={**container.files, **files},
+        programs=own,
+        user="qemu",
+    )
 
 
 def _programs(

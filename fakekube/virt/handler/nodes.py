@@ -62,7 +62,7 @@ class Heartbeats:
 
     def is_movable(self, binding: str) -> bool:
         """Whether guests with a network binding plugin of this name can be migrated."""
-        return dig(self._configuration(), "network", "binding", binding, "migration") is not None
+        return dig(self.configuration(), "network", "binding", binding, "migration") is not None
 
     def is_housed(self, node: str) -> bool:
         """Whether there is a virt-handler to be asked."""
@@ -103,7 +103,7 @@ class Heartbeats:
         node = self._nodes.get(own)
         if node is None or not self._lives(node):
             return None
-        now, configuration = self._clock.now(), self._configuration()
+        now, configuration = self._clock.now(), self.configuration()
         beat = annotations(node).get(HEARTBEAT)
         age = (now - parse_rfc3339(beat)).total_seconds() if beat else PERIOD
         anew = own in self._anew
@@ -135,7 +135,7 @@ class Heartbeats:
         status = {"status": {"capacity": devices, "allocatable": devices}}
         await self._client.patch(NODES, name(node), None, status, type="merge", subresource="status")
 
-    def _configuration(self) -> labeller.Configuration:
+    def configuration(self) -> labeller.Configuration:
         return _configuration(next(iter(self._kubevirts.objects()), {}))
 
 

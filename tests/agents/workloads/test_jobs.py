@@ -58,6 +58,23 @@ async def test_back_off(shop):
     )
 
 
+async def test_containers_restarted_too_often(shop):
+    """With OnFailure the pod stays and its container is started again, later each time, until the limit of restarts."""
+    made = template(restartPolicy="OnFailure")
+    await shop.create(
+        "jobs",
+        "a",
+        template={**made, "metadata": {"annotations": {"fakekube.io/fate": "exit=3"}}},
+        backoffLimit=3,
+    )
+    for moment, restarts in ((1, 1), (11, 2), (31, 3)):
+        await shop.advance(moment - shop.elapsed)
+        (pod,) = await shop.all("pods")
+        if restarts < 3:
+            assert pod["status"]["containerStatuses"][0]["restartCount"] == restarts
+    assert (await shop.conditions("jobs"))["Failed"][1] == "BackoffLimitExceeded"
+
+
 async def test_active_deadline(shop):
     """Past activeDeadlineSeconds the Job's pods are ended and it has failed."""
     await job(shop, delay="1h", activeDeadlineSeconds=30)

@@ -1,5 +1,8 @@
 """What commands find in a launcher's `compute` container: without a cluster."""
 
+import json
+from xml.etree.ElementTree import fromstring
+
 import pytest
 
 from fakekube.agents.node_server import shell
@@ -13,8 +16,12 @@ VMI = {
 }
 
 
-def run(line, vmi=VMI, respawned=0):
-    return shell.line(launcher_programs.compute(Container("p"), vmi, respawned), line)
+POD = {"metadata": {"name": "p", "namespace": "ns", "uid": "p"}, "spec": {"containers": []}}
+
+
+def run(line, vmi=VMI, respawned=0, **more):
+    pod = more.pop("pod", POD)
+    return shell.line(launcher_programs.compute(Container("p"), pod, vmi, respawned=respawned, **more), line)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +69,104 @@ def test_killing(line, act, code):
     done = run(line)
     assert (done.act, done.code) == (act, code)
     assert run("pidof virtqemud", respawned=1).out == "122\n"
+
+
+def _devices(spec, permitted, pod=POD):
+    """The guest's host devices, and what `printenv` says of them."""
+    vmi = {**VMI, "spec": {"domain": {**VMI["spec"]["domain"], "devices": spec}}}
+    root = fromstring(run("virsh dumpxml 1", vmi, permitted=permitted, pod=pod).out)
+    said = dict(
+        one.split("=", 1) for one in run("printenv", vmi, permitted=permitted, pod=pod).out.split("\n") if one
+    )
+    return root, {key: text for key, text in said.items() if "RESOURCE" in key}
+
+
+def _told(one):
+    return one.get("type"), one.get("mode"), one.get("managed"), one.find("alias").get("name")
+
+
+def test_pci_devices():
+    """Each is where the device plugin's variable says, and named after what the instance calls it; generic ones come first."""
+    gpus = [
+        {"name": "one", "deviceName": "nvidia.com/TU104GL-T4"},
+        {"name": "two", "deviceName": "nvidia.com/TU104GL-T4"},
+    ]
+    spec = {"gpus": gpus, "hostDevices": [{"name": "sound0", "deviceName": "example.org/soundcard"}]}
+    root, said = _devices(
+        spec,
+        {"pciHostDevices": [{"pciVendorSelector": "10de:1eb8", "resourceName": "nvidia.com/TU104GL-T4"}]},
+    )
+    assert [_told(one) for one in root.iter("hostdev")] == [
+        ("pci", "subsystem", "no", "ua-hostdevice-sound0"),
+        ("pci", "subsystem", "no", "ua-gpu-one"),
+        ("pci", "subsystem", "no", "ua-gpu-two"),
+    ]
+    places = []
+    for one in root.iter("hostdev"):
+        domain, bus, slot, function = one.find("source/address").attrib.values()
+        places.append(f"{domain[2:]}:{bus[2:]}:{slot[2:]}.{function[2:]}")
+    assert said == {
+        "PCI_RESOURCE_EXAMPLE_ORG_SOUNDCARD": places[0],
+        "PCI_RESOURCE_NVIDIA_COM_TU104GL-T4": f"{places[1]},{places[2]}",
+    }
+    assert len(set(places)) == 3
+    assert root.find("iommufd") is None
+
+
+@pytest.mark.parametrize(
+    ("more", "screen"),
+    [
+        ({}, ("on", "on")),
+        ({"virtualGPUOptions": {}}, (None, None)),
+        ({"virtualGPUOptions": {"display": {}}}, ("on", "on")),
+        ({"virtualGPUOptions": {"display": {"ramFB": {"enabled": False}}}}, ("on", None)),
+        ({"virtualGPUOptions": {"display": {"enabled": False}}}, (None, None)),
+    ],
+)
+def test_mediated_devices(more, screen):
+    """A virtual GPU has a screen and shows something from the start, unless its options say otherwise; others have none."""
+    permitted = {
+        "mediatedDevices": [{"mdevNameSelector": "GRID T4-1Q", "resourceName": "nvidia.com/GRID_T4-1Q"}]
+    }
+    gpu = {"name": "one", "deviceName": "nvidia.com/GRID_T4-1Q", **more}
+    root, said = _devices({"gpus": [gpu]}, permitted)
+    (made,) = root.iter("hostdev")
+    assert _told(made) == ("mdev", "subsystem", "no", "ua-gpu-one")
+    assert (made.get("model"), made.get("display"), made.get("ramfb")) == ("vfio-pci", *screen)
+    assert said == {"MDEV_PCI_RESOURCE_NVIDIA_COM_GRID_T4-1Q": made.find("source/address").get("uuid")}
+
+
+def test_usb_devices():
+    """A device on USB is told by its bus and number there."""
+    permitted = {
+        "usb": [{"resourceName": "kubevirt.io/storage", "selectors": [{"vendor": "46f4", "product": "0001"}]}]
+    }
+    root, said = _devices({"hostDevices": [{"name": "disk", "deviceName": "kubevirt.io/storage"}]}, permitted)
+    (made,) = root.iter("hostdev")
+    assert _told(made) == ("usb", "subsystem", "no", "ua-usb-host-disk")
+    where = made.find("source/address")
+    assert said == {"USB_RESOURCE_KUBEVIRT_IO_STORAGE": f"{where.get('bus')}:{where.get('device')}"}
+
+
+def test_iommufd():
+    """A launcher that was given the newer interface to devices has its domain use it, where there are any."""
+    limits = {"devices.kubevirt.io/iommufd": "1"}
+    pod = {**POD, "spec": {"containers": [{"name": "compute", "resources": {"limits": limits}}]}}
+    root, _ = _devices({"hostDevices": [{"name": "sound0", "deviceName": "example.org/soundcard"}]}, {}, pod)
+    assert root.find("iommufd").attrib == {"enabled": "yes", "fdgroup": "iommu"}
+
+
+def test_cards():
+    """A guest's card is the function of the host's that its network was given."""
+    told = {"network": "fast", "deviceInfo": {"type": "pci", "pci": {"pci-address": "0000:65:02.3"}}}
+    marks = {"kubevirt.io/network-info": json.dumps({"interfaces": [told]})}
+    pod = {**POD, "metadata": {**POD["metadata"], "annotations": marks}}
+    root, _ = _devices({"interfaces": [{"name": "fast", "sriov": {}}]}, {}, pod)
+    (made,) = root.iter("hostdev")
+    assert _told(made)[3] == "ua-sriov-fast"
+    assert made.find("source/address").attrib == {
+        "domain": "0x0000",
+        "bus": "0x65",
+        "slot": "0x02",
+        "function": "0x3",
+    }
