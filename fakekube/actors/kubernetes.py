@@ -84,7 +84,12 @@ def _nodes(at: Setting) -> Made:
 def _scheduler(at: Setting) -> Made:
     from fakekube.agents.scheduler import Scheduler
 
-    return Made(Scheduler(at.client.sharing(), clock=at.clock, ids=at.ids))
+    def select(expression: str, device: Mapping[str, Any]) -> bool:
+        from fakekube.actors.device_selectors import holds  # and the CEL engine with it
+
+        return holds(expression, device)
+
+    return Made(Scheduler(at.client.sharing(), clock=at.clock, ids=at.ids, select=select))
 
 
 def _kubelet(at: Setting) -> Made:

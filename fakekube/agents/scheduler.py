@@ -3,13 +3,13 @@
 One pod at a time, in the order of arrival. A pod that fits nowhere gets condition PodScheduled=False, reason
 Unschedulable, with the reasons counted over the nodes, and is looked at again when something that could help has
 changed: a node, a pod that has left, a claim. What was bound counts at once, before the cache shows it.
-There is no preemption; of preferences, affinity is weighed (`wishes`).
+There is no preemption; of preferences, affinity is weighed (`wishes`). Devices that pods claim: `devices`.
 Upstream: k8s: pkg/scheduler/{scheduler,schedule_one}.go
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from fakekube.agents import fates, scheduling, spreading, wishes
 from fakekube.agents.placements import Books, is_final
@@ -24,20 +24,30 @@ from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, STORAGE_CLASSES
 from fakekube.machinery.wire import Object
 
+if TYPE_CHECKING:
+    from fakekube.agents.devices.claims import Claims, Wanted
+
+Select = Callable[[str, Mapping[str, Any]], bool]
 USER = "system:kube-scheduler"
 SCHEDULER_NAME = "default-scheduler"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 
 
+_SOON = 1.0  # when somebody else has changed a claim meanwhile
+
 Rejections = Mapping[str, tuple[str, ...]]
 
 
+def no_device(_expression: str, _device: Mapping[str, Any]) -> bool:
+    return False
+
+
 class Scheduler:
-    """An actor. See the module text."""
+    """An actor. `select` says whether an expression holds for a device."""
 
     name = "scheduler"
 
-    def __init__(self, client: Client, *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids, select: Select = no_device) -> None:
         self._client = client.as_user(USER, user_agent="kube-scheduler")
         self._clock = clock
         self._recorder = Recorder(self._client, SCHEDULER_NAME, clock=clock, ids=ids)
@@ -45,6 +55,9 @@ class Scheduler:
         self._nodes = Informer(self._client, NODES, clock=clock)
         self._claims = Informer(self._client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self._classes = Informer(self._client, STORAGE_CLASSES, clock=clock)
+        self._select = select
+        self._devices: Claims | None = None  # from the first pod on that claims some
+        self._tasks: asyncio.TaskGroup | None = None
         self._books = Books()
         self._unschedulable: set[str] = set()
         self._sociable: set[str] = set()  # those of them whose place depends on where others are
@@ -59,7 +72,7 @@ class Scheduler:
 
     @property
     def idle(self) -> bool:
-        return self._controller.idle and self._recorder.idle
+        return self._controller.idle and self._recorder.idle and (self._devices is None or self._devices.idle)
 
     @property
     def informers(self) -> Sequence[Informer]:
@@ -67,6 +80,7 @@ class Scheduler:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
             tasks.create_task(self._recorder.run(), name="scheduler: events")
             tasks.create_task(self._controller.run(), name="scheduler: pods")
 
@@ -74,6 +88,8 @@ class Scheduler:
 
     def _pods_to_try(self, old: Object | None, new: Object | None) -> Iterable[str]:
         key = objects.key(new or old or {})
+        if (pod := new or old) is not None and pod["spec"].get("resourceClaims"):
+            self._claimed().note(pod)
         if new is None or is_final(new):
             self._unschedulable.discard(key)
             if old is not None and old["spec"].get("nodeName"):
@@ -84,7 +100,7 @@ class Scheduler:
             arrived = new["spec"].get("nodeName") and not (old and old["spec"].get("nodeName"))
             return self._waiting_for_company() if arrived else ()
         same = old is not None and old["spec"] == new["spec"] and objects.labels(old) == objects.labels(new)
-        if same and fates.of(old or {}) == fates.of(new):
+        if same and fates.of(old or {}) == fates.of(new) and _claims_told(old or {}) == _claims_told(new):
             return ()  # our own condition, most likely
         return (key,)
 
@@ -128,7 +144,11 @@ class Scheduler:
         if trouble:
             await self._reject(key, pod, scheduling.explain(dict.fromkeys(self._books.states, ()), trouble))
             return None
-        node, rejected = self._choose(pod)
+        claimed = await self._wanted(pod) if pod["spec"].get("resourceClaims") else None
+        if claimed is None and pod["spec"].get("resourceClaims"):
+            self._unschedulable.add(key)  # until its claims are there
+            return None
+        node, rejected = self._choose(pod, claimed)
         if node is None:
             await self._reject(key, pod, scheduling.explain(rejected))
             return None
@@ -136,8 +156,39 @@ class Scheduler:
             self._unschedulable.add(key)
             await self._provision(unbound, node)
             return None
+        if claimed is not None and not await self._claimed().reserve(
+            pod, claimed, self._books.states[node].node
+        ):
+            return Result(requeue_after=_SOON)
         await self._bind(key, pod, node)
         return None
+
+    def _claimed(self) -> "Claims":
+        """Who knows of claims for devices: nobody, until there is a pod that has some."""
+        if self._devices is None:
+            from fakekube.agents.devices.claims import Claims  # noqa: PLC0415 - few clusters have any
+
+            assert self._tasks is not None
+            self._devices = Claims(
+                self._client,
+                clock=self._clock,
+                recorder=self._recorder,
+                pods=self._pods,
+                select=self._select,
+                wake=self._wake_claiming,
+            )
+            self._tasks.create_task(self._devices.run(), name="scheduler: devices")
+        return self._devices
+
+    async def _wanted(self, pod: Object) -> "Wanted | None":
+        devices = self._claimed()
+        await devices.synced()
+        return devices.wanted(pod)
+
+    def _wake_claiming(self) -> None:
+        for key in self._take_waiting():
+            if (pod := self._pods.get(key)) is not None and pod["spec"].get("resourceClaims"):
+                self._controller.queue.add(key)
 
     def _fated(self, pod: Object) -> float:
         """Seconds for which the pod is to fit nowhere."""
@@ -148,7 +199,7 @@ class Scheduler:
             wanted - (self._clock.now() - parse_rfc3339(pod["metadata"]["creationTimestamp"])).total_seconds()
         )
 
-    def _choose(self, pod: Object) -> tuple[str | None, Rejections]:
+    def _choose(self, pod: Object, claimed: "Wanted | None" = None) -> tuple[str | None, Rejections]:
         """The best node, or what each of them lacks."""
         demand = scheduling.demand_of(pod)
         apart = self._apart(pod)
@@ -167,6 +218,8 @@ class Scheduler:
                 found = (scheduling.PORTS,)
             if not found and spread:
                 found = spreading.too_uneven(state.node, spread)
+            if not found and claimed is not None:
+                found = claimed.reasons(state.node)
             if not found and apart:
                 found = _kept_apart(state.node, apart)
             if found:
@@ -299,6 +352,10 @@ def _wants_a_node(pod: Object) -> bool:
         and not objects.is_terminating(pod)
         and not is_final(pod)
     )
+
+
+def _claims_told(pod: Object) -> Any:
+    return (pod.get("status") or {}).get("resourceClaimStatuses")
 
 
 def _for_scheduling(node: Object) -> tuple[Any, ...]:

@@ -130,6 +130,7 @@ class VirtHandler:
         self._streams = streams.Streams(clock, self.deeds.act, self._around)
         self._knowledge.listening = self._streams.listening
         self.inside = Inside(
+            client,
             self._vmis,
             crash=partial(self.deeds.act, deed="panic"),
             merges=self._heartbeats.merges_on,

@@ -28,7 +28,7 @@ class Device:
 
     kind: str
     alias: str
-    resource: str
+    resource: str  # of a device plugin
     place: str
     shows: bool = False  # a virtual GPU that has a screen
     frames: bool = False  # which shows something before its driver is there
@@ -43,8 +43,8 @@ class Given:
     iommufd: bool = False
 
 
-def given(pod: Obj, vmi: Obj, permitted: Obj) -> Given:
-    devices = _of_plugins(uid(pod), vmi, permitted)
+def given(pod: Obj, vmi: Obj, permitted: Obj, claimed: Sequence[Device]) -> Given:
+    devices = [*_of_plugins(uid(pod), vmi, permitted), *claimed]
     told = json.loads(annotations(pod).get(_NETWORKS) or "{}").get("interfaces") or ()
     cards = {one["network"]: place for one in told if (place := dig(one, "deviceInfo", "pci", "pci-address"))}
     return Given(devices, cards, iommufd=bool(devices) and _has_iommufd(pod))
@@ -65,7 +65,7 @@ def _of_plugins(launcher: str, vmi: Obj, permitted: Obj) -> list[Device]:
                 kind = kinds.get(resource, PCI)
                 number = taken[resource] = taken.get(resource, -1) + 1
                 alias = f"{'usb-host-' if kind == USB else prefix}{one['name']}"
-                shows, frames = _screen(one) if kind == MEDIATED and kind_of == "gpus" else (False, False)
+                shows, frames = screen(one) if kind == MEDIATED and kind_of == "gpus" else (False, False)
                 own.append(
                     Device(kind, alias, resource, _place(kind, launcher, resource, number), shows, frames)
                 )
@@ -73,7 +73,7 @@ def _of_plugins(launcher: str, vmi: Obj, permitted: Obj) -> list[Device]:
     return found
 
 
-def _screen(gpu: Obj) -> tuple[bool, bool]:
+def screen(gpu: Obj) -> tuple[bool, bool]:
     display = dig(gpu, "virtualGPUOptions", "display")
     if display is None:
         return ("virtualGPUOptions" not in gpu,) * 2
@@ -93,7 +93,7 @@ def _place(kind: str, launcher: str, resource: str, number: int) -> str:
 def variables(devices: Sequence[Device]) -> Mapping[str, str]:
     """What device plugins put into the environment of a launcher."""
     found: dict[str, list[str]] = {}
-    for one in devices:
+    for one in filter(lambda one: one.resource, devices):
         name = one.resource.upper().replace("/", "_").replace(".", "_")
         found.setdefault(f"{_VARIABLE[one.kind]}_{name}", []).append(one.place)
     return {name: ",".join(places) for name, places in found.items()}

@@ -9,6 +9,7 @@ from typing import Any
 
 from fakekube.agents.node_server.logs import Line
 from fakekube.agents.node_server.place import Container
+from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.machinery.objects import controller_of, dig, labels, namespace, uid
 from fakekube.machinery.wire import Object
@@ -23,6 +24,7 @@ class Inside:
 
     def __init__(
         self,
+        client: Client,
         vmis: Informer,
         *,
         crash: Callable[[Object], Awaitable[None]],
@@ -31,6 +33,7 @@ class Inside:
         said: Callable[[Object], Awaitable[list[Line]]],
         more: Callable[[str], asyncio.Event],
     ) -> None:
+        self._client = client
         self._vmis = vmis
         self._said = said
         self._more = more
@@ -48,12 +51,18 @@ class Inside:
             return container
         from fakekube.virt.handler import launcher_programs  # noqa: PLC0415 - few servers are asked for domains' XML
 
+        guest, claimed = self._guest(pod), []
+        if guest is not None and dig(pod, "spec", "resourceClaims"):
+            from fakekube.virt.handler import claimed_devices  # noqa: PLC0415 - as above
+
+            claimed = await claimed_devices.of(self._client, pod, guest)
         return launcher_programs.compute(
             container,
             pod,
-            self._guest(pod),
+            guest,
             respawned=self._respawned.get(uid(pod), 0),
             permitted=self._configuration().get("permittedHostDevices"),
+            claimed=claimed,
         )
 
     async def said(self, pod: Object, name: str) -> list[Line] | None:

@@ -3,7 +3,7 @@
 Acts are told, and others carry them out: `crash` ends the guest as if QEMU had died, `respawn` has virtqemud begin anew.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -18,10 +18,19 @@ _EMULATED = "--allow-emulation"  # asked of launchers that have no KVM
 
 
 def compute(
-    container: Container, pod: Obj, vmi: Obj | None, *, respawned: int = 0, permitted: Obj | None = None
+    container: Container,
+    pod: Obj,
+    vmi: Obj | None,
+    *,
+    respawned: int = 0,
+    permitted: Obj | None = None,
+    claimed: Sequence[host_devices.Device] = (),
 ) -> Container:
-    """The container, with what is its own. `vmi`: the guest, where it lives in this launcher now. `permitted`: devices of hosts."""
-    given = host_devices.given(pod, vmi, permitted or {}) if vmi is not None else host_devices.Given()
+    """The container, with what is its own. `vmi`: the guest, where it lives in this launcher now. `permitted`: devices of hosts;
+    `claimed`: those by resource claims."""
+    given = host_devices.Given()
+    if vmi is not None:
+        given = host_devices.given(pod, vmi, permitted or {}, claimed)
     processes = {
         1: "/usr/bin/virt-launcher-monitor",
         12: "/usr/bin/virt-launcher",

@@ -1,0 +1,1 @@
+"""Devices that pods claim (DRA): claims are made from templates, allocated, reserved and let go. Loaded for the first such pod."""
