@@ -25,7 +25,8 @@ from fakekube.machinery.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, 
 from fakekube.machinery.wire import Object
 
 if TYPE_CHECKING:
-    from fakekube.agents.devices.claims import Claims, Wanted
+    from fakekube.agents.devices.claims import Claims
+    from fakekube.agents.devices.reservations import Wanted
 
 Select = Callable[[str, Mapping[str, Any]], bool]
 USER = "system:kube-scheduler"
@@ -80,7 +81,7 @@ class Scheduler:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
+            self._tasks, self._devices = tasks, None
             tasks.create_task(self._recorder.run(), name="scheduler: events")
             tasks.create_task(self._controller.run(), name="scheduler: pods")
 
@@ -156,7 +157,7 @@ class Scheduler:
             self._unschedulable.add(key)
             await self._provision(unbound, node)
             return None
-        if claimed is not None and not await self._claimed().reserve(
+        if claimed is not None and not await self._claimed().reservations.reserve(
             pod, claimed, self._books.states[node].node
         ):
             return Result(requeue_after=_SOON)
@@ -183,7 +184,7 @@ class Scheduler:
     async def _wanted(self, pod: Object) -> "Wanted | None":
         devices = self._claimed()
         await devices.synced()
-        return devices.wanted(pod)
+        return devices.reservations.wanted(pod)
 
     def _wake_claiming(self) -> None:
         for key in self._take_waiting():

@@ -6,7 +6,7 @@ from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery import yaml_text
 from fakekube.machinery.objects import dig
-from fakekube.machinery.resources import VIRTUAL_MACHINE_POOLS
+from fakekube.machinery.resources import PODS, RESOURCE_CLAIMS, VIRTUAL_MACHINE_POOLS
 from fakekube.machinery.wire import Request, User
 
 POOL = Path(__file__).parents[2] / "examples" / "vm-pool-cirros.yaml"
@@ -54,3 +54,35 @@ async def test_autoscaling_under_rbac() -> None:
         await cluster.advance(60)
         assert (await cluster.client().get(VIRTUAL_MACHINE_POOLS, name, "default"))["spec"]["replicas"] == 6
         assert cluster.requests.find(status=403) == []
+
+
+async def test_claims_for_devices_under_rbac() -> None:
+    """Scheduler and resource claim controller may do with claims what they have to, from the template to the end."""
+    api = "resource.k8s.io/v1"
+    wanted = {"devices": {"requests": [{"name": "one", "exactly": {"deviceClassName": "any"}}]}}
+    pool = {"name": "p", "generation": 1, "resourceSliceCount": 1}
+    slice_ = {"driver": "d.example.com", "allNodes": True, "pool": pool, "devices": [{"name": "one"}]}
+    pod = {
+        "containers": [{"name": "c", "image": "x"}],
+        "resourceClaims": [{"name": "dev", "resourceClaimTemplateName": "t"}],
+    }
+    objects = [
+        {"apiVersion": api, "kind": "DeviceClass", "metadata": {"name": "any"}, "spec": {}},
+        {"apiVersion": api, "kind": "ResourceSlice", "metadata": {"name": "s"}, "spec": slice_},
+        {
+            "apiVersion": api,
+            "kind": "ResourceClaimTemplate",
+            "metadata": {"name": "t", "namespace": "default"},
+            "spec": {"spec": wanted},
+        },
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "default"}, "spec": pod},
+    ]
+    async with Cluster(only=["kubernetes"], clock=ManualClock(), rbac=True) as cluster:
+        await cluster.apply(objects)
+        await cluster.settle()
+        (claim,) = (await cluster.client().list(RESOURCE_CLAIMS)).items
+        assert claim["status"]["reservedFor"][0]["name"] == "p"
+        assert dig(await cluster.client().get(PODS, "p", "default"), "status", "phase") == "Running"
+        await cluster.client().delete(PODS, "p", "default", grace_seconds=0)
+        await cluster.settle()
+        assert (await cluster.client().list(RESOURCE_CLAIMS)).items == []

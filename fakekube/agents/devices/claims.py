@@ -1,15 +1,15 @@
 """Claims of pods, from beginning to end: made from templates, told by the pod, reserved for it when it has a node, and let go.
 
-The scheduler has this made when it meets the first pod that claims something, tells it of such pods, and asks it where they fit.
-What a claim was given stays until nobody has it reserved any more; claims made for a pod go with it.
-Upstream: k8s: pkg/controller/resourceclaim/controller.go, pkg/scheduler/framework/plugins/dynamicresources
+The scheduler has this made when it meets the first pod that claims something, tells it of such pods, and asks `reservations` where
+they fit. What a claim was given stays until nobody has it reserved any more; claims made for a pod go with it.
+Upstream: k8s: pkg/controller/resourceclaim/controller.go
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from fakekube.agents.devices import allocation
+from fakekube.agents.devices.allocation import Select
+from fakekube.agents.devices.reservations import PROTECTION, Reservations
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
@@ -17,7 +17,7 @@ from fakekube.client.recorder import WARNING, Recorder
 from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import Conflict, NotFound
+from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import (
     DEVICE_CLASSES,
     PODS,
@@ -27,20 +27,9 @@ from fakekube.machinery.resources import (
 )
 from fakekube.machinery.wire import Object
 
-CANNOT = "cannot allocate all claims"
-ELSEWHERE = "resourceclaim not available on the node"
 _CONTROLLER = "system:serviceaccount:kube-system:resource-claim-controller"
-_FINALIZER = "resource.kubernetes.io/delete-protection"
 _POD_CLAIM = "resource.kubernetes.io/pod-claim-name"
 _POD, _CLAIM = "pod ", "claim "
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a pod that is to be placed claims; `reasons` says what a node lacks for it."""
-
-    claims: Sequence[Object]
-    reasons: Callable[[Object], tuple[str, ...]]
 
 
 class Claims:
@@ -53,19 +42,17 @@ class Claims:
         clock: Clock,
         recorder: Recorder,
         pods: Informer,
-        select: allocation.Select,
+        select: Select,
         wake: Callable[[], None],
     ) -> None:
-        self._scheduler = client
         self._client = client.as_user(_CONTROLLER, user_agent="kube-controller-manager")
         self._recorder = recorder
         self._pods = pods
-        self._select = select
         self._claims = Informer(client, RESOURCE_CLAIMS, clock=clock)
         self._templates = Informer(client, RESOURCE_CLAIM_TEMPLATES, clock=clock)
         self._classes = Informer(client, DEVICE_CLASSES, clock=clock)
         self._slices = Informer(client, RESOURCE_SLICES, clock=clock)
-        self._ahead: dict[str, Object] = {}  # what was written and the cache does not show yet
+        self.reservations = Reservations(client, self._claims, self._classes, self._slices, select)
         self._controller = Controller("resource-claims", self._reconcile, clock=clock)
         self._controller.source(self._claims, self._of_claim)
         self._controller.source(self._templates, self._of_template)
@@ -88,85 +75,12 @@ class Claims:
         for informer in self._controller.informers:
             await informer.wait_synced()
 
-    # --- for the scheduler ---------------------------------------------------------------------------------
-
-    def wanted(self, pod: Object) -> Wanted | None:
-        """What it claims; None: some of that is not there yet."""
-        names = [_name_of(pod, one) for one in pod["spec"]["resourceClaims"]]
-        claims = [self._current(f"{objects.namespace(pod)}/{own}") for own in names if own]
-        found = [one for one in claims if one is not None and not objects.is_terminating(one)]
-        if len(found) < len(names):
-            return None
-
-        def reasons(node: Object) -> tuple[str, ...]:
-            if not all(allocation.admits(one, node) for one in found):
-                return (ELSEWHERE,)
-            return () if self._plan(found, node) is not None else (CANNOT,)
-
-        return Wanted(found, reasons)
-
-    async def reserve(self, pod: Object, wanted: Wanted, node: Object) -> bool:
-        """Whether all of it is the pod's now, on this node."""
-        plan = self._plan(wanted.claims, node)
-        if plan is None:
-            return False
-        consumer = {"resource": "pods", "name": objects.name(pod), "uid": objects.uid(pod)}
-        for claim in wanted.claims:
-            own, namespace = objects.name(claim), objects.namespace(claim)
-            status = copy_of(claim.get("status") or {})
-            results = plan.get(objects.uid(claim))
-            if results is not None:
-                status["allocation"] = allocation.bound_to(results, node)
-            reserved = status.setdefault("reservedFor", [])
-            if consumer not in reserved:
-                reserved.append(consumer)
-            try:
-                if _FINALIZER not in objects.finalizers(claim):
-                    marked = {"metadata": {"finalizers": [*objects.finalizers(claim), _FINALIZER]}}
-                    await self._scheduler.patch(RESOURCE_CLAIMS, own, namespace, marked, type="merge")
-                written = await self._scheduler.patch(
-                    RESOURCE_CLAIMS, own, namespace, {"status": status}, type="merge", subresource="status"
-                )
-            except (Conflict, NotFound):
-                return False
-            self._ahead[objects.key(written)] = written
-        return True
-
-    def _plan(self, claims: Sequence[Object], node: Object) -> Mapping[str, list[allocation.Result]] | None:
-        """By claim, what those get that have nothing yet."""
-        open_ = [one for one in claims if not objects.dig(one, "status", "allocation")]
-        if not open_:
-            return {}
-        everybody = [self._current(objects.key(one)) or one for one in self._claims.objects()]
-        taken = {device for one in everybody for device in allocation.given(one)}
-        classes = {objects.name(one): one for one in self._classes.objects()}
-        devices, plan = allocation.on_node(self._slices.objects(), node), dict[str, list[allocation.Result]]()
-        for claim in open_:
-            results = allocation.allocate(claim, devices, frozenset(taken), classes, self._select)
-            if results is None:
-                return None
-            plan[objects.uid(claim)] = results
-            taken |= {(one["driver"], one["pool"], one["device"]) for one in results}
-        return plan
-
-    def _current(self, key: str) -> Object | None:
-        cached, ahead = self._claims.get(key), self._ahead.get(key)
-        if ahead is None:
-            return cached
-        if cached is None or objects.uid(cached) != objects.uid(ahead):
-            del self._ahead[key]
-            return cached
-        if int(objects.resource_version(cached)) >= int(objects.resource_version(ahead)):
-            del self._ahead[key]
-            return cached
-        return ahead
-
     # --- from beginning to end -----------------------------------------------------------------------------
 
     def _of_claim(self, old: Object | None, new: Object | None) -> Iterable[str]:
         claim = new or old or {}
         if new is None:
-            self._ahead.pop(objects.key(claim), None)
+            self.reservations.forget(objects.key(claim))
         else:
             yield _CLAIM + objects.key(claim)
         if owner := objects.controller_of(claim):
@@ -181,7 +95,7 @@ class Claims:
 
     async def _reconcile(self, key: str) -> Result | None:
         if key.startswith(_CLAIM):
-            claim = self._current(key.removeprefix(_CLAIM))
+            claim = self.reservations.current(key.removeprefix(_CLAIM))
             if claim is not None:
                 await self._let_go(claim)
             return None
@@ -269,9 +183,9 @@ class Claims:
                 claim = await self._client.patch(
                     RESOURCE_CLAIMS, own, namespace, {"status": change}, type="merge", subresource="status"
                 )
-                self._ahead[objects.key(claim)] = claim
-            if not users and _FINALIZER in objects.finalizers(claim):
-                left = [one for one in objects.finalizers(claim) if one != _FINALIZER]
+                self.reservations.note(claim)
+            if not users and PROTECTION in objects.finalizers(claim):
+                left = [one for one in objects.finalizers(claim) if one != PROTECTION]
                 unmarked = {"metadata": {"finalizers": left or None}}
                 await self._client.patch(RESOURCE_CLAIMS, own, namespace, unmarked, type="merge")
             if not users and not objects.is_terminating(claim) and self._served(claim):
@@ -296,11 +210,3 @@ class Claims:
 
 def _is_over(pod: Object) -> bool:
     return objects.dig(pod, "status", "phase") in ("Succeeded", "Failed")
-
-
-def _name_of(pod: Object, claim: Mapping[str, Any]) -> str:
-    """The name of the claim, which the pod's status tells of one made from a template."""
-    if own := claim.get("resourceClaimName"):
-        return str(own)
-    told = objects.dig(pod, "status", "resourceClaimStatuses", default=())
-    return str(next((one.get("resourceClaimName") or "" for one in told if one["name"] == claim["name"]), ""))
