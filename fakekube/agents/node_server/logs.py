@@ -97,8 +97,11 @@ def _found(pod: Obj, container: str) -> tuple[str, Mapping[str, Any]]:
 def run_of(
     pod: Obj, container: str, *, previous: bool = False
 ) -> tuple[datetime, datetime | None, int] | None:
-    """(start, end, exit code) of the container's run, or of the one before; None where there was none."""
-    state = status_of(pod, container).get("lastState" if previous else "state") or {}
+    """(start, end, exit code) of the container's run, or of the one before; None where there was none. Who waits to run again has
+    the last run for its own."""
+    status = status_of(pod, container)
+    before = previous or "waiting" in (status.get("state") or {})
+    state = status.get("lastState" if before else "state") or {}
     ended = state.get("terminated")
     begun = (ended or state.get("running") or {}).get("startedAt")
     if not begun:

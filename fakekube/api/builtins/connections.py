@@ -25,22 +25,25 @@ _LISTS = (
     ("containers", "containerStatuses"),
     ("ephemeralContainers", "ephemeralContainerStatuses"),
 )
+_UNPULLED = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}
 _NO_HOST = "pod {} does not have a host assigned"
 
 
 async def log(call: Call) -> Response:
-    """The log of a container, once it has begun to run."""
+    """The log of a container, once it has begun to run: of its last run, if it waits for another."""
     _check_log_options(call.query, call.info.name)
     pod = await _object(call)
     name = _container(pod, first(call.query, "container"))
     if not pod["spec"].get("nodeName"):
         return call.finish(Response(204, b"", ""))
-    state = _state(pod, name)
-    if not state or "waiting" in state:
+    state, ran = _state(pod, name), "terminated" in _state(pod, name, "lastState")
+    if boolean(call.query, "previous"):
+        if not ran:
+            raise BadRequest(f'previous terminated container "{name}" in pod "{call.info.name}" not found')
+    elif not ran and (not state or "waiting" in state):
         why = (state.get("waiting") or {}).get("reason") or "ContainerCreating"
+        why = _UNPULLED.get(why, why)
         raise BadRequest(f'container "{name}" in pod "{call.info.name}" is waiting to start: {why}')
-    if boolean(call.query, "previous") and "terminated" not in _state(pod, name, "lastState"):
-        raise BadRequest(f'previous terminated container "{name}" in pod "{call.info.name}" not found')
     kubelet = call.services.find(*KUBELET)
     if kubelet is None:
         return call.finish(Response(200, b"", "text/plain"))

@@ -114,6 +114,13 @@ async def test_a_log_of_ones_own(cluster):
     assert await pod.log("tailLines=2") == "two\nthree\n"
 
 
+async def test_the_log_of_a_container_that_waits_to_run_again(cluster):
+    """A container in CrashLoopBackOff shows what its last run has written, and so does the run before."""
+    pod = await Pod(cluster).make(annotations={"fakekube.io/fate": "fail-to-start"})
+    said = "c: started x\nc: failed with exit code 1\n"
+    assert (await pod.log(), await pod.log("previous=true")) == (said, said)
+
+
 async def test_following_a_log(pod):
     """A log that is followed goes on until its container ends."""
     answer = await pod.client.request("GET", pod.path("log"), query="follow=true&tailLines=1")

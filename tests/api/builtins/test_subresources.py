@@ -248,6 +248,37 @@ async def test_logs_through_a_pods_life(ask: Ask) -> None:
     assert (answer.status, answer.body, answer.content_type) == (200, b"", "text/plain")
 
 
+@pytest.mark.parametrize(
+    ("state", "last", "previous", "message"),
+    [
+        ({"waiting": {"reason": "ErrImagePull"}}, {}, "", "is waiting to start: image can't be pulled"),
+        (
+            {"waiting": {"reason": "ImagePullBackOff"}},
+            {},
+            "",
+            "is waiting to start: trying and failing to pull image",
+        ),
+        ({"waiting": {"reason": "CrashLoopBackOff"}}, {"terminated": {"exitCode": 1}}, "", ""),
+        ({"waiting": {"reason": "CrashLoopBackOff"}}, {"terminated": {"exitCode": 1}}, "&previous=true", ""),
+        ({"waiting": {"reason": "PodInitializing"}}, {}, "&previous=true", "not found"),
+        ({"running": {}}, {}, "&previous=true", "not found"),
+    ],
+)
+async def test_logs_of_containers_that_wait(
+    ask: Ask, state: Obj, last: Obj, previous: str, message: str
+) -> None:
+    """Who has run shows that, who has not says what it waits for; of images it says so in words."""
+    await pod(ask)
+    await ask("POST", f"{PODS}/p/binding", {"target": {"name": "n"}})
+    one = {"name": "c", "image": "x", "imageID": "", "ready": False, "restartCount": 0}
+    status = {"containerStatuses": [{**one, "state": state, "lastState": last}]}
+    await ask("PATCH", f"{PODS}/p/status", {"status": status}, media=MERGE)
+    answer = await ask("GET", f"{PODS}/p/log?container=c{previous}")
+    assert answer.status == (400 if message else 200)
+    if message:
+        assert json_of(answer)["message"].endswith(message)
+
+
 async def test_streams_end_before_the_kubelet(ask: Ask) -> None:
     """exec needs a container, then a node, then an upgrade; and then there is no process to talk to."""
     await pod(ask, "p", "a", "b")
