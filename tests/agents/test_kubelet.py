@@ -492,3 +492,23 @@ async def test_a_container_that_ran_for_long_is_started_again_at_once(running):
         await running.advance(10)
         pod = await running.find(PODS, "p")
         assert "running" in pod["status"]["containerStatuses"][0]["state"]
+
+
+async def test_a_pod_that_is_active_for_too_long(running, conditions):
+    """Past activeDeadlineSeconds it has failed, in the kubelet's words, whether it ever got to run or not."""
+    await _pod(running, activeDeadlineSeconds=30)
+    fate = {"annotations": {"fakekube.io/fate": "image-pull-error"}}
+    await _pod(running, "q", metadata=fate, activeDeadlineSeconds=30)
+    await running.advance(29)
+    assert (await running.find(PODS, "p"))["status"]["phase"] == "Running"
+    await running.advance(1)
+    said = "Pod was active on the node longer than the specified deadline"
+    for name in ("p", "q"):
+        pod = await running.find(PODS, name)
+        status = pod["status"]
+        assert (status["phase"], status["reason"], status["message"]) == ("Failed", "DeadlineExceeded", said)
+        assert conditions(pod)["Ready"][:2] == ("False", "PodFailed")
+        assert ("DeadlineExceeded", said) in await running.events(name)
+    [one] = (await running.find(PODS, "p"))["status"]["containerStatuses"]
+    assert one["state"]["terminated"]["exitCode"] == 137
+    assert ("Killing", "Stopping container main") in await running.events("p")

@@ -16,6 +16,7 @@ Names for stages (`stages/pod.yaml`); those that say nothing now are absent:
     outdated    conditions to write, where they differ from what containers and readiness gates say
     working     some main container runs                             putOff      those of them that have to wait for it
     restartAt   when those are started again that waited for it      delayed     the status that says so
+    deadline    when it has been active for too long                 overdue     the status that says so
     fate        how the start goes wrong, if it is to (`fates`)      unpullable  the container whose image is not found
     pulling     the containers whose image could not be pulled       unpulled · crashed   the status to write when it has gone wrong
     pull        what is next with it: fails, backs-off, succeeds     pullAt      when, if not at once
@@ -24,7 +25,7 @@ Upstream: k8s: pkg/kubelet/status/generate.go, pkg/kubelet/kubelet_pods.go
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -32,6 +33,7 @@ from fakekube.agents import containers, fates, killers
 from fakekube.agents.containers import Status
 from fakekube.agents.pods import conditions, networks, retries, starts
 from fakekube.agents.pods.reports import KILLED, Reports
+from fakekube.clock import parse_rfc3339
 from fakekube.lifecycle.view import View
 from fakekube.machinery import objects
 from fakekube.machinery.wire import Object
@@ -191,6 +193,10 @@ class PodView(View):
     def restart_at(self) -> datetime | None:
         return self._restarting[1] if self._restarting else None
 
+    def deadline(self) -> datetime | None:
+        begun, seconds = self._status.get("startTime"), self._pod["spec"].get("activeDeadlineSeconds")
+        return parse_rfc3339(begun) + timedelta(seconds=seconds) if begun and seconds is not None else None
+
     def put_off(self) -> list[dict[str, str]] | None:
         return (starts.put_off(self._pod) or None) if self._restarts() else None
 
@@ -272,6 +278,8 @@ PodView.computed = {
     "killed": lambda view: view.reports.after_end(KILLED),
     "ended": PodView.ended,
     "restarted": lambda view: view.reports.restarted(item["name"] for item in view.restarting() or ()),
+    "deadline": PodView.deadline,
+    "overdue": lambda view: view.reports.after_end(KILLED, "Failed"),
     "delayed": lambda view: view.reports.put_off(item["name"] for item in view.put_off() or ()),
     "debugged": lambda view: view.reports.debugged(),
     "outdated": PodView.outdated,
