@@ -32,6 +32,12 @@ def like(amount: int, original: Any) -> str:
     return quantities.render(amount * _NANO, quantities.parse(str(original))[1])
 
 
+def grown(amount: Any, thousandths: int) -> str:
+    """The amount and so many thousandths more, written as it was."""
+    text = str(amount)
+    return quantities.render(_billionths(text) + thousandths * 10**6, quantities.parse(text)[1])
+
+
 @lru_cache(maxsize=1024)
 def binary(amount: int) -> str:
     """The amount with the largest binary suffix that needs no fraction."""

@@ -4,10 +4,11 @@ import pytest
 
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
-from fakekube.machinery.objects import annotations, condition, dig, name, uid
-from fakekube.machinery.resources import MIGRATIONS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
+from fakekube.machinery.objects import annotations, condition, dig, labels, name, uid
+from fakekube.machinery.resources import KUBEVIRTS, MIGRATIONS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
+from fakekube.virt.quantities import whole
 
-NS = "default"
+NS, GROWN = "default", "kubevirt.io/vmi-pod-memory-resource-requests"
 VM = {
     "apiVersion": "kubevirt.io/v1",
     "kind": "VirtualMachine",
@@ -72,6 +73,8 @@ async def test_more_sockets_and_memory(guest):
     assert name(migration).startswith("kubevirt-workload-update-")
     assert annotations(migration) == annotations(migration) | {"kubevirt.io/workloadUpdateMigration": ""}
     assert migration["status"]["phase"] == "Running"
+    asked = labels(vmi)[GROWN]
+    assert whole(asked) > whole("2Gi")
     await guest.cluster.advance(31)
     vmi, vm = await guest.vmi(), await guest.vm()
     assert (uid(vmi), vmi["status"]["currentCPUTopology"]["sockets"]) == (uid(before), 2)
@@ -79,8 +82,38 @@ async def test_more_sockets_and_memory(guest):
     assert (memory["guestAtBoot"], memory["guestCurrent"], memory["guestRequested"]) == ("1Gi", "2Gi", "2Gi")
     assert [condition(vmi, one) for one in ("HotVCPUChange", "HotMemoryChange")] == [None, None]
     assert condition(vm, "RestartRequired") is None
+    assert GROWN not in labels(vmi)
     (migration,) = await guest.migrations()
     assert migration["status"]["phase"] == "Succeeded"
+
+
+async def test_one_change_after_the_other(guest):
+    """More sockets while the guest moves for others wait, which the VM tells; then they come, too."""
+    await guest.change(domain={"cpu": {"sockets": 2}})
+    await guest.change(domain={"cpu": {"sockets": 3}})
+    told = condition(await guest.vm(), "Failure")
+    assert (told["status"], told["reason"]) == ("True", "HotPlugCPUError")
+    assert told["message"].endswith("another CPU hotplug is in progress")
+    assert dig(await guest.vmi(), "spec", "domain", "cpu", "sockets") == 2
+    await guest.cluster.advance(31)
+    assert dig(await guest.vmi(), "spec", "domain", "cpu", "sockets") == 3
+    assert condition(await guest.vm(), "Failure") is None
+    await guest.cluster.advance(31)
+    assert dig(await guest.vmi(), "status", "currentCPUTopology", "sockets") == 3
+
+
+async def test_memory_reckoned_with_a_ratio(guest):
+    """What the cluster reckons beside memory is noted at a guest that grows, until it has."""
+    ratio = {"additionalGuestMemoryOverheadRatio": "1.5"}
+    patch = {"spec": {"configuration": ratio}}
+    await guest.client.patch(KUBEVIRTS, "kubevirt", "kubevirt", patch, type="merge")
+    await guest.cluster.settle()
+    mark = "kubevirt.io/memory-hotplug-overhead-ratio"
+    assert mark not in labels(await guest.vmi())
+    await guest.change(domain={"memory": {"guest": "2Gi"}})
+    assert labels(await guest.vmi())[mark] == "1.5"
+    await guest.cluster.advance(31)
+    assert mark not in labels(await guest.vmi())
 
 
 async def test_placement(guest):

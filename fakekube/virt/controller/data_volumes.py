@@ -44,6 +44,11 @@ def is_ready(volume: Obj) -> bool:
     return dig(volume, "status", "phase", default="") in READY_PHASES
 
 
+def was_collected(claim: Obj | None) -> bool:
+    """Whether the DataVolume that filled the claim has been taken away since: it is not missed."""
+    return claim is not None and annotations(claim).get("cdi.kubevirt.io/garbageCollected") == "true"
+
+
 def quota_error(volume: Obj) -> str:
     """What keeps a pending volume from being filled, if a quota does. CDI says it of `Bound`, as Unknown more often than False."""
     bound = condition(volume, "Bound") or {}

@@ -49,6 +49,12 @@ def has_dedicated_cpus(vmi: Obj) -> bool:
     return bool(dig(vmi, "spec", "domain", "cpu", "dedicatedCpuPlacement"))
 
 
+def is_migrating(vmi: Obj) -> bool:
+    """Whether the guest is being copied to another node."""
+    state = dig(vmi, "status", "migrationState", default={})
+    return bool(state.get("startTimestamp")) and not state.get("endTimestamp")
+
+
 def has_vsock(vmi: Obj) -> bool:
     return bool(dig(vmi, "spec", "domain", "devices", "autoattachVSOCK"))
 

@@ -156,7 +156,7 @@ def _annotations(vmi: Obj, settings: Settings, *, temporary: bool, target: Targe
         names.DOMAIN: name(vmi),
         "kubectl.kubernetes.io/default-container": "compute",
         names.MIGRATION_TRANSPORT_UNIX: "true",
-        "descheduler.alpha.kubernetes.io/request-evict-only": "",
+        names.EVICT_ONLY: "",
         names.MEMORY_OVERHEAD: str(memory_overhead(vmi, settings.config)),
         "pre.hook.backup.velero.io/container": "compute",
         "pre.hook.backup.velero.io/command": f'["/usr/bin/virt-freezer", "--freeze", {freezer}',

@@ -4,29 +4,48 @@ Whether a change may be made live at all is `restart_required`'s to say.
 Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleCPUChangeRequest, handleMemoryHotplugRequest, handleAffinityChangeRequest)
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from fakekube.machinery.objects import Obj, condition_is, dig
 from fakekube.virt import quantities
-from fakekube.virt.controller import instance, names, nics, patches
+from fakekube.virt.controller import conditions, instance, launcher_facts, names, nics, patches
+
+Path = tuple[str, ...]
 
 CPU_CHANGE, MEMORY_CHANGE, VOLUMES_CHANGE = "HotVCPUChange", "HotMemoryChange", "VolumesChange"
-_MEMORY = ("domain", "memory", "guest")
-_SIZES = (("domain", "cpu", "sockets"), _MEMORY)
+_SOCKETS, _MEMORY = ("domain", "cpu", "sockets"), ("domain", "memory", "guest")
+_SIZES = (_SOCKETS, _MEMORY)
+_TOLD = {  # of a change that has to wait: condition of the one before, what it is called, how a failure begins, its reason
+    _SOCKETS: (
+        CPU_CHANGE,
+        "CPU",
+        "Error encountered while handling CPU change request",
+        "HotPlugCPUError",
+    ),
+    _MEMORY: (
+        MEMORY_CHANGE,
+        "memory",
+        "error encountered while handling memory hotplug requests",
+        "HotPlugMemoryError",
+    ),
+}
 _PLACES = (("nodeSelector",), ("affinity",), ("tolerations",))
 
 
-def changes(started: Obj, current: Obj, vmi: Obj) -> list[patches.Operation]:
+def changes(
+    started: Obj, current: Obj, vmi: Obj, *, cpu_ratio: int, besides: Collection[Path] = ()
+) -> list[patches.Operation]:
     """The patch that brings a VMI to its VM's template where that has changed since the start. `started`: the VM's spec then.
 
-    Placement may also go back to what it was, unless an instancetype has a say in it.
+    Placement may also go back to what it was, unless an instancetype has a say in it. `besides`: what has to wait.
     """
     made: list[patches.Operation] = []
     goes_back = not current.get("instancetype")
     for path in (*_SIZES, *_PLACES):
         before, after = (dig(spec, "template", "spec", *path) for spec in (started, current))
         present = dig(vmi, "spec", *path)
-        if after == present or (after == before and not (goes_back and path in _PLACES)):
+        if path in besides or after == present or (after == before and not (goes_back and path in _PLACES)):
             continue
         pointer = "/spec/" + "/".join(path)
         if after is None:
@@ -37,6 +56,41 @@ def changes(started: Obj, current: Obj, vmi: Obj) -> list[patches.Operation]:
             made += patches.guarded(pointer, present, after)
         if path == _MEMORY:
             made += _reckoned_with(vmi, present, after)
+        elif path == _SOCKETS:
+            made += _more_cpus(current, vmi, cpu_ratio)
+    return made
+
+
+def waiting(current: Obj, vmi: Obj) -> dict[Path, conditions.Failure]:
+    """What has to wait with its change, and what is told of that: sizes change one after the other, and not while a guest moves."""
+    made: dict[Path, conditions.Failure] = {}
+    for path in _SIZES:
+        wanted, present = dig(current, "template", "spec", *path), dig(vmi, "spec", *path)
+        if wanted is None or present is None or _same_amount(wanted, present):
+            continue
+        condition, word, told, reason = _TOLD[path]
+        why = ""
+        if condition_is(vmi, condition):
+            why = f"another {word} hotplug is in progress"
+        elif instance.is_migrating(vmi):
+            why = f"{word} hotplug is not allowed while VMI is migrating"
+        if why:
+            made[path] = conditions.Failure(reason, f"{told}: {why}")
+    return made
+
+
+def _more_cpus(current: Obj, vmi: Obj, ratio: int) -> list[patches.Operation]:
+    """What a guest asks of its node grows with its CPUs, if it asks at all."""
+    made: list[patches.Operation] = []
+    template = dig(current, "template", "spec")
+    more = launcher_facts.vcpus({"spec": template}) - launcher_facts.vcpus(vmi)
+    for kind in ("requests", "limits"):
+        wanted, asked = (
+            dig(spec, "domain", "resources", kind, "cpu") for spec in (template, dig(vmi, "spec"))
+        )
+        if wanted is not None and asked is not None:
+            new = quantities.grown(asked, more * (1000 // ratio))
+            made += patches.guarded(f"/spec/domain/resources/{kind}/cpu", asked, new)
     return made
 
 

@@ -234,6 +234,7 @@ class MigrationController:
         path = "/status/migrationState"
         operations = patches.guarded(path, old, made) if old else patches.added(path, made)
         marked = {**labels(vmi), names.MIGRATION_TARGET_NODE: made["targetNode"]}
+        marked |= migration_plan.size_labels(vmi, target)
         operations += patches.guarded("/metadata/labels", dict(labels(vmi)), marked)
         await self._vmis.patch(vmi, operations)
 

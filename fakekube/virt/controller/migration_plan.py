@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from fakekube.machinery.objects import Obj, dig, is_terminating, name, uid
+from fakekube.machinery.objects import Obj, condition_is, dig, is_terminating, name, uid
 from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
-from fakekube.virt import sides
+from fakekube.virt import quantities, sides
 from fakekube.virt.controller import (
     conditions,
     instance,
@@ -262,6 +262,21 @@ def hand_over_state(seen: Seen, overhead: str, configuration: dict[str, Any], po
         made["targetAttachmentPodUID"] = uid(seen.attachment)
     if sides.arrives(seen.migration) and seen.vmi is not None:
         return migration_sides.received(made, seen.migration, seen.vmi)
+    return made
+
+
+def size_labels(vmi: Obj, target: Obj) -> dict[str, str]:
+    """What the target's launcher has for a guest that is about to grow: the node goes by that."""
+    made: dict[str, str] = {}
+    compute = next(one for one in target["spec"]["containers"] if one["name"] == "compute")
+    given = compute.get("resources") or {}
+    if condition_is(vmi, live_update.CPU_CHANGE) and instance.has_dedicated_cpus(vmi):
+        made[names.CPU_LIMITS] = str(quantities.whole(dig(given, "limits", "cpu")))
+    if condition_is(vmi, live_update.MEMORY_CHANGE):
+        asked = given.get("requests") or {}
+        pages = [amount for resource, amount in asked.items() if resource.startswith("hugepages-")]
+        memory = sum(map(quantities.whole, (asked.get("memory"), *pages)))
+        made[names.MEMORY_REQUESTS] = quantities.binary(memory)
     return made
 
 

@@ -24,6 +24,7 @@ HEARTBEAT: Final = "kubevirt.io/heartbeat"
 KEEP_LAUNCHER: Final = "kubevirt.io/keep-launcher-alive-after-failure"
 TARGET_IMAGE: Final = "kubevirt.io/func-test-migration-target-image-override"
 FAIL_FAST: Final = "kubevirt.io/func-test-virt-launcher-fail-fast"
+EVICT_ONLY: Final = "descheduler.alpha.kubernetes.io/request-evict-only"
 PREFER_NO_EVICTION: Final = "descheduler.alpha.kubernetes.io/prefer-no-eviction"
 
 # Labels.
@@ -35,6 +36,9 @@ VMI_ID: Final = "vmi.kubevirt.io/id"
 SCHEDULABLE: Final = "kubevirt.io/schedulable"
 MIGRATION_JOB_UID: Final = "kubevirt.io/migrationJobUID"
 MIGRATION_TARGET_NODE: Final = "kubevirt.io/migrationTargetNodeName"
+CPU_LIMITS: Final = "kubevirt.io/vmi-pod-cpu-resource-limits"
+MEMORY_REQUESTS: Final = "kubevirt.io/vmi-pod-memory-resource-requests"
+OVERHEAD_RATIO: Final = "kubevirt.io/memory-hotplug-overhead-ratio"
 MIGRATION_NAME: Final = "kubevirt.io/migrationName"
 OUTDATED_LAUNCHER: Final = "kubevirt.io/outdatedLauncherImage"
 

@@ -31,9 +31,9 @@ def _stopping(seen: Observed) -> bool:
 
 
 def _migrating(seen: Observed) -> bool:
-    state = dig(seen.vmi, "status", "migrationState", default={})
-    started = state.get("startTimestamp")
-    return bool(started) and not state.get("endTimestamp") and parse_rfc3339(started) <= seen.now
+    if seen.vmi is None or not instance.is_migrating(seen.vmi):
+        return False
+    return parse_rfc3339(seen.vmi["status"]["migrationState"]["startTimestamp"]) <= seen.now
 
 
 def _running(seen: Observed) -> bool:

@@ -14,6 +14,7 @@ from fakekube.virt.controller import instance, nics
 OTHER_FIELD = "a non-live-updatable field was changed in the template spec"
 SOCKETS_ABOVE_MAX = "CPU sockets updated in template spec to a value higher than what's available"
 NOT_ON_ARM = "ARM doesn't support CPU hotplug"
+QUEUES_PER_CPU = "Changes to CPU sockets require a restart when NetworkInterfaceMultiQueue is enabled."
 FEWER_SOCKETS = "Reduction of CPU socket count requires a restart"
 MEMORY_NEEDS_MIGRATION = (
     "memory updated in template spec. Memory-hotplug is only available for migratable VMs"
@@ -23,6 +24,7 @@ MEMORY_FAILED = (
 )
 MEMORY_NOT_HERE = "memory updated in template spec. Memory-hotplug is not available for this VM configuration"
 LESS_MEMORY = "memory updated in template spec to a value lower than what the VM started with"
+NO_MEMORY_HOTPLUG = "memory hotplug not supported, "
 MORE_MEMORY = "memory updated in template spec to a value higher than what's available"
 
 _LIVE = ("nodeSelector", "affinity", "tolerations")
@@ -74,7 +76,30 @@ def _memory(after: Obj, vmi: Obj) -> str:
     at_boot = dig(vmi, "status", "memory", "guestAtBoot")
     if at_boot is not None and quantities.whole(new) < quantities.whole(at_boot):
         return LESS_MEMORY
-    return MORE_MEMORY if quantities.whole(new) > quantities.whole(most) else ""
+    if quantities.whole(new) > quantities.whole(most):
+        return MORE_MEMORY
+    reason = _fixed_memory(after, most)
+    return NO_MEMORY_HOTPLUG + reason if reason else ""
+
+
+def _fixed_memory(after: Obj, most: Any) -> str:
+    """Why memory cannot be plugged into a guest with this spec, or empty."""
+    domain = after["domain"]
+    cpu = domain.get("cpu") or {}
+    ties = (
+        (cpu.get("realtime"), "realtime VMs"),
+        (dig(cpu, "numa", "guestMappingPassthrough"), "guest mapping passthrough"),
+        (domain.get("launchSecurity"), "encrypted VMs"),
+    )
+    for tie, word in ties:
+        if tie is not None:
+            return f"Memory hotplug is not compatible with {word}"
+    page = "1Gi" if dig(domain, "memory", "hugepages", "pageSize") == "1Gi" else "2Mi"
+    for amount, word in ((domain["memory"]["guest"], "Guest memory"), (most, "MaxGuest")):
+        if quantities.whole(amount) % quantities.whole(page):
+            return f"{word} must be {page} aligned"
+    fits = after.get("architecture") in (None, "", "amd64")
+    return "" if fits else "Memory hotplug is only available for x86_64 VMs"
 
 
 def _sockets(after: Obj, vmi: Obj) -> str:
@@ -88,7 +113,9 @@ def _sockets(after: Obj, vmi: Obj) -> str:
         return SOCKETS_ABOVE_MAX
     if new < present:
         return FEWER_SOCKETS
-    return NOT_ON_ARM if dig(vmi, "spec", "architecture") == "arm64" else ""
+    if dig(vmi, "spec", "architecture") == "arm64":
+        return NOT_ON_ARM
+    return QUEUES_PER_CPU if dig(after, "domain", "devices", "networkInterfaceMultiqueue") else ""
 
 
 def _others(before: Obj, after: Obj, vmi: Obj) -> str:

@@ -45,6 +45,8 @@ class DataVolumes:
         for template in data_volumes.templates(vm):
             key = f"{namespace(vm)}/{name(template)}"
             volume = self._informers.data_volumes.get(key)
+            if volume is None and data_volumes.was_collected(self._informers.claims.get(key)):
+                continue
             if volume is None:
                 ready = False
                 if not self._writer.behind(key) and not await self._create(seen, template):

@@ -157,14 +157,22 @@ class Updates:
                 volumes=not volume_migration.is_strategy(seen.vm),
             )
         seen.restart = seen.restart or seen.stuck
-        if live and not seen.restart and (operations := live_update.changes(started, current, vmi)):
-            seen.vmi = vmi = await self._writers.vmis.patch(vmi, operations)
+        if live and not seen.restart:
+            seen.vmi = vmi = await self._take_over(seen, started, current, vmi)
         if not same:
             return
         marked = {**annotations(vmi), names.VM_GENERATION: str(generation(seen.vm))}
         seen.vmi = await self._writers.vmis.patch(
             vmi, patches.guarded("/metadata/annotations", annotations(vmi), marked)
         )
+
+    async def _take_over(self, seen: Pass, started: Object, current: Object, vmi: Object) -> Object:
+        """Bring the guest what it can have while it runs; what has to wait is told, and comes once the guest is ready for it."""
+        waiting = live_update.waiting(current, vmi)
+        *_, seen.failure = (seen.failure, *waiting.values())
+        ratio = self._config().cpu_allocation_ratio
+        operations = live_update.changes(started, current, vmi, cpu_ratio=ratio, besides=waiting)
+        return await self._writers.vmis.patch(vmi, operations) if operations else vmi
 
     async def _written_out(self, seen: Pass, started: Object) -> tuple[Object, Object]:
         """The spec of the start and that of today, each with what its matchers mean in the template."""

@@ -164,6 +164,7 @@ class InstanceController:
                 unschedulable=seen.unschedulable,
                 provisioning=seen.provisioning,
                 attached=seen.attached,
+                overhead_ratio=self._informers.config().raw.get("additionalGuestMemoryOverheadRatio", ""),
                 launcher_image=self._wiring.launcher_image(),
                 cid=self._cid(old),
                 cdi_config=self._informers.cdi_configs.get("config"),

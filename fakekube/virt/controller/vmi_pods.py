@@ -27,11 +27,13 @@ from fakekube.virt.controller import (
     instance,
     launcher_networks,
     launcher_pod,
+    migration_plan,
     names,
     patches,
     pods,
 )
 from fakekube.virt.controller.conditions import Failure
+from fakekube.virt.controller.informers import BY_VMI
 from fakekube.virt.controller.state_claims import StateClaims
 from fakekube.virt.controller.vmi_pass import Pass
 from fakekube.virt.controller.wiring import Wiring
@@ -80,9 +82,13 @@ class Launchers:
                 await self._client.delete(PODS, name(pod), namespace(pod))
             except NotFound:
                 continue
-            except ApiError:
+            except ApiError as error:
                 self._deleted.pop(uid(pod), None)  # the next pass asks again
-                raise
+                text = f"Failed to delete virtual machine pod {name(pod)}"
+                self._recorder.event(seen.vmi, WARNING, "FailedDelete", text)
+                seen.failure = Failure("FailedDelete", f"failed to delete pod: {error}")
+                seen.error = error
+                return
             self._recorder.event(
                 seen.vmi, NORMAL, "SuccessfulDelete", f"Deleted virtual machine pod {name(pod)}"
             )
@@ -104,7 +110,13 @@ class Launchers:
             if not waits:
                 await self._delete_temporary(seen, seen.pod)
             return
-        if seen.pod is None and await self._states.is_ready(own, seen):
+        if seen.pod is not None:
+            return
+        moves = self._wiring.informers.migrations.by_index(BY_VMI, key(seen.vmi))
+        if any(map(migration_plan.is_under_way, moves)):  # of one that had the same name
+            text = "active migration exists"
+            seen.failure, seen.error = Failure("FailedCreate", text), InternalError(text)
+        elif await self._states.is_ready(own, seen):
             await self._create(own, seen, temporary=waits)
 
     async def _create(self, own: str, seen: Pass, *, temporary: bool) -> None:
@@ -180,6 +192,7 @@ class Launchers:
         operations = patches.guarded("/metadata/labels", labels(pod), marked) if marked != labels(pod) else []
         noted = _followed(annotations(pod), annotations(vmi), names.PREFER_NO_EVICTION)
         noted.pop(_LEAVING, None)
+        noted.setdefault(names.EVICT_ONLY, "")
         arrived = _arrived(vmi, pod)
         if arrived and names.TARGET_READY not in noted:
             noted[names.TARGET_READY] = arrived

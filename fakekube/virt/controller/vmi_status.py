@@ -57,6 +57,7 @@ class Seen:
     cdi_config: Object | None = None
     attached: Mapping[str, Object] | None = None  # attachment pods by the volume they bring
     cid: int | None = None  # a VSOCK address for the guest, where it is to have one
+    overhead_ratio: str = ""  # how much more than a guest's memory is reckoned with, as configured
     launcher_image: str = ""  # what launchers are made from now; empty: it cannot be told
 
 
@@ -148,6 +149,8 @@ def next_instance(seen: Seen) -> Object:
     elif not names.OBSERVED_VERSIONS.items() <= annotations(vmi).items():
         meta["annotations"] = {**annotations(vmi), **names.OBSERVED_VERSIONS}
     _set(status, "conditions", _conditions(seen, status, phase, pod))
+    if seen.overhead_ratio and live_update.MEMORY_CHANGE in live_update.under_way(vmi):
+        meta["labels"] = {**(meta.get("labels") or {}), names.OVERHEAD_RATIO: seen.overhead_ratio}
     if kept := _finalizers(seen):
         meta["finalizers"] = kept
     else:

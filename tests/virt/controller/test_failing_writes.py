@@ -5,7 +5,8 @@ import pytest
 import fakekube
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
-from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
+from fakekube.machinery.objects import condition, name
+from fakekube.machinery.resources import EVENTS, PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
 
 NS = "default"
 
@@ -26,3 +27,28 @@ async def test_a_launcher_whose_deletion_failed_is_deleted_later(status):
         assert fault.fired == 2
         for resource in (VIRTUAL_MACHINES, VIRTUAL_MACHINE_INSTANCES, PODS):
             assert (await client.list(resource, NS)).items == []
+
+
+async def test_a_launcher_that_cannot_be_deleted_is_told_of():
+    """An instance whose pod cannot be deleted says so, as long as no node has it."""
+    async with Cluster(pace="fast", clock=ManualClock(), seed=1) as cluster:
+        await cluster.settle()
+        await cluster.apply(
+            [fakekube.vm("web", namespace=NS, annotations={"fakekube.io/fate": "unschedulable"})]
+        )
+        await cluster.advance("10s")
+        client = cluster.client()
+        (pod,) = (await client.list(PODS, NS)).items
+        cluster.faults.add(
+            verb="delete", kind="pods", client="virt-controller", status=500, message="no", times=None
+        )
+        await client.delete(VIRTUAL_MACHINE_INSTANCES, "web", NS)
+        await cluster.advance("5s")
+        told = condition(await client.get(VIRTUAL_MACHINE_INSTANCES, "web", NS), "Synchronized")
+        assert (told["status"], told["reason"]) == ("False", "FailedDelete")
+        assert told["message"].startswith("failed to delete pod: ")
+        text = f"Failed to delete virtual machine pod {name(pod)}"
+        events = [
+            (one["type"], one["reason"], one["message"]) for one in (await client.list(EVENTS, NS)).items
+        ]
+        assert ("Warning", "FailedDelete", text) in events

@@ -85,6 +85,59 @@ def test_migratable_memory():
     )
 
 
+@pytest.mark.parametrize(
+    ("domain", "more", "reason"),
+    [
+        ({"cpu": {"sockets": 1, "realtime": {}}}, {}, "Memory hotplug is not compatible with realtime VMs"),
+        (
+            {"cpu": {"sockets": 1, "numa": {"guestMappingPassthrough": {}}}},
+            {},
+            "Memory hotplug is not compatible with guest mapping passthrough",
+        ),
+        ({"launchSecurity": {}}, {}, "Memory hotplug is not compatible with encrypted VMs"),
+        ({"memory": {"guest": "257Mi"}}, {}, "Guest memory must be 2Mi aligned"),
+        (
+            {"memory": {"guest": "256Mi", "hugepages": {"pageSize": "1Gi"}}},
+            {},
+            "Guest memory must be 1Gi aligned",
+        ),
+        ({}, {"most": "511Mi"}, "MaxGuest must be 2Mi aligned"),
+        ({}, {"architecture": "arm64"}, "Memory hotplug is only available for x86_64 VMs"),
+        ({}, {"architecture": "amd64"}, ""),
+    ],
+)
+def test_memory_that_cannot_be_plugged(domain, more, reason):
+    """What a guest is like may keep memory from being plugged into it, and each reason is told."""
+    after = spec(memory="256Mi", architecture=more.get("architecture", "amd64"))
+    after["template"]["spec"]["domain"] |= domain
+    guest = vmi(migratable=True, most=more.get("most", "512Mi"))
+    before = {"template": {"spec": {**after["template"]["spec"], "tolerations": []}}}
+    told = restart_required.message(before, after, guest)
+    assert told == (f"memory hotplug not supported, {reason}" if reason else "")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "queues", "told"),
+    [
+        (
+            "amd64",
+            True,
+            "Changes to CPU sockets require a restart when NetworkInterfaceMultiQueue is enabled.",
+        ),
+        ("amd64", False, ""),
+        ("arm64", False, "ARM doesn't support CPU hotplug"),
+    ],
+)
+def test_sockets_that_cannot_be_plugged(architecture, queues, told):
+    """CPUs that network cards have queues for, and those of Arm, are not plugged in."""
+    specs = spec(), spec(sockets=2)
+    for one in specs:
+        one["template"]["spec"]["domain"]["devices"] = {"networkInterfaceMultiqueue": queues}
+    guest = vmi()
+    guest["spec"]["architecture"] = architecture
+    assert restart_required.message(*specs, guest) == told
+
+
 def test_firmware_of_the_running_guest():
     """Writing the running firmware UUID into the template is no change."""
     after = spec()

@@ -229,6 +229,22 @@ async def test_what_goes_with_it(world):
     assert [(await world.client.list(kind, NS)).items for kind in kinds] == [[], [], []]
 
 
+async def test_collected_data_volumes(world):
+    """A DataVolume that was taken away once its claim was filled is not made anew."""
+    storage = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    template = {"metadata": {"name": "root"}, "spec": {"source": {"blank": {}}, "storage": storage}}
+    marks = {"cdi.kubevirt.io/garbageCollected": "true"}
+    await world.client.create(
+        PERSISTENT_VOLUME_CLAIMS,
+        {"metadata": {"name": "root", "namespace": NS, "annotations": marks}, "spec": storage},
+    )
+    await world.settle()
+    await world.running_vm(
+        volumes=[{"name": "root", "dataVolume": {"name": "root"}}], dataVolumeTemplates=[template]
+    )
+    assert (await world.client.list(DATA_VOLUMES, NS)).items == []
+
+
 async def test_order_of_ending(world):
     """V-131, V-132: pod under deletion, VMI final, pod gone, VMI gone; the foreground finalizer leaves last."""
     await world.running_vm()

@@ -4,6 +4,7 @@ import pytest
 
 from fakekube.machinery.objects import annotations, condition, dig, finalizers, name, uid
 from fakekube.machinery.resources import (
+    MIGRATIONS,
     NODES,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
@@ -226,6 +227,37 @@ async def test_deleted_while_scheduling(world):
     await world.patch_vm({"runStrategy": "Halted"})
     await world.until(lambda: world.vmi() is None)
     assert world.history(VIRTUAL_MACHINE_INSTANCES, "vm", "status", "phase")[-1] == "Failed"
+
+
+async def test_migration_of_one_before(world):
+    """While a migration of an instance of the same name is under way no launcher is made; then it is."""
+    kind = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstanceMigration"}
+    meta = {
+        "name": "mig",
+        "namespace": NS,
+        "labels": {"kubevirt.io/vmi-name": "vm"},
+        "finalizers": ["kubevirt.io/migrationJobFinalize"],
+    }
+    running = {"phase": "Running"}
+    made = await world.client.create(MIGRATIONS, {**kind, "metadata": meta, "spec": {"vmiName": "vm"}})
+    await world.client.update(MIGRATIONS, {**made, "status": running}, subresource="status")
+    await world.settle()
+    await world.running_vm()
+    told = world.told(
+        VIRTUAL_MACHINE_INSTANCES, "vm", lambda vmi: (condition(vmi, "Synchronized") or {}).get("message")
+    )
+    assert told == [None, "active migration exists", None]
+
+
+async def test_what_keeps_descheduler_from_evicting(world):
+    """A launcher that has lost the mark that it is asked to leave, not thrown out, gets it back."""
+    await world.running_vm()
+    (pod,) = world.pods()
+    mark = "descheduler.alpha.kubernetes.io/request-evict-only"
+    patch = {"metadata": {"annotations": {mark: None}}}
+    await world.client.patch(PODS, name(pod), NS, patch, type="merge")
+    await world.settle()
+    assert annotations(world.pods()[0])[mark] == ""
 
 
 async def test_final_vmi_keeps_its_pod(world):
