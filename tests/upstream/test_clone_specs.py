@@ -112,7 +112,7 @@ async def test_filters(suite: Suite) -> None:
     filters: dict[str, Any] = {
         "labelFilters": ["*", "!key2"],
         "annotationFilters": ["key1"],
-        "template": {"labelFilters": ["somekey/*"], "annotationFilters": ["!some*/*"]},
+        "template": {"labelFilters": ["somekey/*"], "annotationFilters": ["!somekey/*"]},
     }
     target = await cloned(suite, clone(**filters))
     assert marks_of(target.made) == [{"key1", "somekey/x"}, {"key1"}, {"somekey/x"}, {"key1", "key2"}]

@@ -203,7 +203,7 @@ async def test_old_budgets(suite: Suite) -> None:
     selector = {"matchLabels": {"kubevirt.io/created-by": found["metadata"]["uid"]}}
     meta = {"generateName": "kubevirt-disruption-budget-", "ownerReferences": [owner]}
     spec = {"minAvailable": 2, "selector": selector}
-    await suite.create(budgets, {"metadata": meta, "spec": spec})
+    old = await suite.create(budgets, {"metadata": meta, "spec": spec})
     mine = await suite.create(budgets, {"metadata": {"name": "mine"}, "spec": spec})
 
     async def only_mine() -> bool:
@@ -211,6 +211,16 @@ async def test_old_budgets(suite: Suite) -> None:
         return [one["metadata"]["uid"] for one in left] == [mine["metadata"]["uid"]]
 
     await suite.eventually(only_mine, 60)
+    text = f"Deleted PodDisruptionBudget {old['metadata']['name']}"
+
+    async def told() -> bool:
+        events = await suite.items(f"/api/v1/namespaces/{NS}/events")
+        found = [one for one in events if one["message"] == text]
+        return [
+            (one["source"]["component"], one["reason"], one["involvedObject"]["name"]) for one in found
+        ] == [("disruptionbudget-controller", "SuccessfulDelete", vmi.name)]
+
+    await suite.eventually(told, 60)
 
 
 async def test_both_launchers_are_protected(suite: Suite) -> None:

@@ -15,6 +15,7 @@ from fakekube.machinery.resources import (
     RESTORES,
     SECRETS,
     SERVICES,
+    SNAPSHOTS,
     VIRTUAL_MACHINES,
 )
 from fakekube.traffic import history
@@ -75,7 +76,7 @@ class Site:
 
     async def snapshot(self, own="snap", source="vm", **more):
         reference = {"apiGroup": "kubevirt.io", "kind": "VirtualMachine", "name": source}
-        return await self.make(common.SNAPSHOTS, own, source=reference, **more)
+        return await self.make(SNAPSHOTS, own, source=reference, **more)
 
     async def get(self, resource, own):
         return await self.client.get(resource, own, NS)
@@ -111,8 +112,8 @@ async def test_v232_snapshot_of_a_stopped_vm(site):
     await site.with_csi()
     vm = await site.machine()
     made = await site.snapshot()
-    assert await site.values(common.SNAPSHOTS, "snap", "status", "phase") == [None, "InProgress", "Succeeded"]
-    snapshot = await site.get(common.SNAPSHOTS, "snap")
+    assert await site.values(SNAPSHOTS, "snap", "status", "phase") == [None, "InProgress", "Succeeded"]
+    snapshot = await site.get(SNAPSHOTS, "snap")
     status = snapshot["status"]
     own = f"vmsnapshot-content-{uid(made)}"
     assert (status["readyToUse"], status["virtualMachineSnapshotContentName"], status["sourceUID"]) == (
@@ -135,9 +136,9 @@ async def test_v232_snapshot_of_a_stopped_vm(site):
     assert "snapshot.kubevirt.io/snapshot-source-protection" not in finalizers(vm)
     assert "snap" in await site.values(VIRTUAL_MACHINES, "vm", "status", "snapshotInProgress")
     assert "SuccessfulVirtualMachineSnapshotContentCreate" in await site.reasons()
-    await site.client.delete(common.SNAPSHOTS, "snap", NS)
+    await site.client.delete(SNAPSHOTS, "snap", NS)
     await site.cluster.settle()
-    for resource, gone in ((common.SNAPSHOTS, "snap"), (common.CONTENTS, own)):
+    for resource, gone in ((SNAPSHOTS, "snap"), (common.CONTENTS, own)):
         with pytest.raises(NotFound):
             await site.get(resource, gone)
 
@@ -157,7 +158,7 @@ async def test_v233_locked_source_and_f52_deadline(site):
             await site.client.patch(VIRTUAL_MACHINES, "vm", NS, {"spec": spec}, type="merge")
         assert refused.value.code == 422
     await site.cluster.advance(61)
-    snapshot = await site.get(common.SNAPSHOTS, "snap")
+    snapshot = await site.get(SNAPSHOTS, "snap")
     assert snapshot["status"]["phase"] == "Failed"
     assert brief(snapshot, "Failure") == ("True", "snapshot deadline exceeded")
     assert brief(snapshot, "Progressing") == ("False", "Operation failed")
@@ -167,18 +168,18 @@ async def test_v233_locked_source_and_f52_deadline(site):
 async def test_f53_snapshot_of_a_missing_vm(site):
     """F-53: it stays InProgress and says that its source is not there; it goes on when that comes."""
     await site.snapshot()
-    snapshot = await site.get(common.SNAPSHOTS, "snap")
+    snapshot = await site.get(SNAPSHOTS, "snap")
     assert (snapshot["status"]["phase"], snapshot["status"]["readyToUse"]) == ("InProgress", False)
     assert brief(snapshot, "Progressing") == ("False", "Source does not exist")
     await site.machine()
-    assert (await site.get(common.SNAPSHOTS, "snap"))["status"]["phase"] == "Succeeded"
+    assert (await site.get(SNAPSHOTS, "snap"))["status"]["phase"] == "Succeeded"
 
 
 async def test_f54_without_snapshot_classes(site):
     """F-54: without a VolumeSnapshotClass volumes are excluded, and the VM says so."""
     await site.machine(strategy="Always")
     await site.snapshot()
-    snapshot = await site.get(common.SNAPSHOTS, "snap")
+    snapshot = await site.get(SNAPSHOTS, "snap")
     assert snapshot["status"]["snapshotVolumes"]["excludedVolumes"] == ["disk", "boot"]
     assert snapshot["status"]["indications"] == ["Online", "NoGuestAgent"]
     statuses = (await site.get(VIRTUAL_MACHINES, "vm"))["status"]["volumeSnapshotStatuses"]
@@ -241,7 +242,7 @@ async def test_v235_clone(site):
     assert claim.startswith("restore-")
     assert twin["spec"]["runStrategy"] == "Halted"
     for resource, temporary in (
-        (common.SNAPSHOTS, f"tmp-snapshot-{uid(made)}"),
+        (SNAPSHOTS, f"tmp-snapshot-{uid(made)}"),
         (RESTORES, f"tmp-restore-{uid(made)}"),
     ):
         with pytest.raises(NotFound):

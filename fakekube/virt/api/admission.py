@@ -14,7 +14,7 @@ from fakekube.machinery.objects import dig, is_terminating, labels, name, namesp
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object
 from fakekube.virt import changed_blocks, review
-from fakekube.virt.api import defaults, machine_rules, pool, utility_volumes, workloads
+from fakekube.virt.api import defaults, machine_rules, pool, storage_operations, utility_volumes, workloads
 from fakekube.virt.api.accounts import MASTERS, is_component
 from fakekube.virt.api.eviction import Evictions
 from fakekube.virt.api.in_order import InOrder
@@ -67,11 +67,11 @@ class Admission(review.Hooks):
                 for where in ("", "cluster")
             },
             "/migration-policy-validate-create": _alone(workloads.migration_policy),
-            "/virtualmachinesnapshots-validate": _by(workloads.snapshot),
+            "/virtualmachinesnapshots-validate": _by(storage_operations.snapshot),
             "/virtualmachinerestores-validate": self._restore,
-            "/virtualmachineexports-validate": _by(workloads.export),
+            "/virtualmachineexports-validate": _by(storage_operations.export),
             "/virtualmachinebackups-validate": self._backup,
-            "/vm-clone-validate-create": _by(workloads.clone),
+            "/vm-clone-validate-create": _alone(storage_operations.clone),
             "/pod-eviction-validate": evictions.judge,
         }
         super().__init__(hooks)
@@ -139,19 +139,22 @@ class Admission(review.Hooks):
         return review.judged(pool.validate(asked.obj, asked.old, await self._settings.current()))
 
     async def _restore(self, asked: Question) -> Answer:
-        found = workloads.restore(asked.obj, asked.old)
-        if not found and asked.creates:
-            target = dig(asked.obj, "spec", "target") or {}
-            if other := await self._lookups.restore_under_way(asked.namespace, target):
-                found = [Cause(f'VirtualMachineRestore "{other}" in progress', "spec.target")]
-        return review.judged(found)
+        if not asked.creates:
+            return review.judged(storage_operations.restore(asked.obj, asked.old or {}))
+        spec, known = asked.obj.get("spec") or {}, True
+        if spec.get("patches"):
+            snapshot = spec.get("virtualMachineSnapshotName") or ""
+            known = await self._lookups.snapshot(asked.namespace, snapshot) is not None
+        other = await self._lookups.restore_under_way(asked.namespace, spec.get("target") or {})
+        return review.judged(storage_operations.restore(asked.obj, None, known=known, other=other))
 
     async def _backup(self, asked: Question) -> Answer:
         if not asked.creates:
             return review.allowed()
         if not (await self._settings.current()).gate(changed_blocks.GATE):
             return review.refused("IncrementalBackup feature gate not enabled")
-        return review.judged(workloads.backup(asked.obj, await self._lookups.backups(asked.namespace)))
+        others = await self._lookups.backups(asked.namespace)
+        return review.judged(storage_operations.backup(asked.obj, others))
 
     async def _migration(self, asked: Question) -> Answer:
         spec = asked.obj.get("spec") or {}

@@ -17,6 +17,7 @@ from fakekube.machinery.resources import (
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
     RESTORES,
+    SNAPSHOTS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
 )
@@ -38,6 +39,9 @@ class Lookups:
 
     async def claim(self, namespace: str, name: str) -> Object | None:
         return await self._client.find(PERSISTENT_VOLUME_CLAIMS, name, namespace)
+
+    async def snapshot(self, namespace: str, name: str) -> Object | None:
+        return await self._client.find(SNAPSHOTS, name, namespace)
 
     async def cdi_config(self) -> Object | None:
         """CDI's configuration, where there is CDI."""

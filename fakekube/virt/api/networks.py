@@ -165,9 +165,9 @@ def _fields(here: str, interface: Mapping[str, Any], network: Mapping[str, Any])
             f"interface {here}.name uses model {model} that is not supported.", f"{here}.model"
         )
     mac = interface.get("macAddress")
-    if mac and not _mac_bytes(mac):
+    if mac and not mac_bytes(mac):
         yield Cause(f"interface {here}.name has malformed MAC address ({mac}).", f"{here}.macAddress")
-    elif mac and _mac_bytes(mac) > _MAC_BYTES:
+    elif mac and mac_bytes(mac) > _MAC_BYTES:
         yield Cause(f"interface {here}.name has MAC address ({mac}) that is too long.", f"{here}.macAddress")
     pci = interface.get("pciAddress")
     if pci and not disks.PCI.fullmatch(pci):
@@ -176,7 +176,7 @@ def _fields(here: str, interface: Mapping[str, Any], network: Mapping[str, Any])
         yield from _ports(f"{here}.ports", interface.get("ports") or [])
 
 
-def _mac_bytes(mac: str) -> int:
+def mac_bytes(mac: str) -> int:
     """How many bytes it has, as Go reads it: each after a colon, each after a hyphen, or every two after a dot; 0: it is none."""
     separator = next((one for one in ":-." if one in mac), " ")
     parts, digits = mac.split(separator), 4 if separator == "." else 2

@@ -1,12 +1,12 @@
-"""Validating webhooks of instances, sizes, replica sets, migrations and storage operations. Pure.
+"""Validating webhooks of instances, sizes, replica sets and migrations. Pure.
 
-Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters, pkg/storage/admitters
+Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakekube.machinery.objects import condition, condition_is, dig, name
+from fakekube.machinery.objects import condition, dig
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
 from fakekube.virt.api import architectures, instance_spec, networks, pool, utility_volumes
@@ -22,14 +22,6 @@ RESTRICTED_LABELS = "modification of the following reserved kubevirt.io/ labels 
 RESTRICTED_MIGRATION = "update of Migration object's spec is restricted"
 _LABEL = "kubevirt.io/vmi-name"
 _THREADS = 2  # of a core
-_MACHINE = ("kubevirt.io", "VirtualMachine")
-_SNAPSHOT = ("snapshot.kubevirt.io", "VirtualMachineSnapshot")
-_EXPORTED = {  # by kind: what it is called, and its group
-    "PersistentVolumeClaim": ("PVC", ""),
-    "VirtualMachineSnapshot": ("VMSnapshot", "snapshot.kubevirt.io"),
-    "VirtualMachine": ("VM", "kubevirt.io"),
-    "VirtualMachineBackup": ("VirtualMachineBackup", "backup.kubevirt.io"),
-}
 
 
 def instance(
@@ -155,72 +147,3 @@ def preference(obj: Object) -> list[Cause]:
         return []
     text = "only a ratio of 2 (1 core 2 threads) is allowed when spreading vCPUs over cores and threads"
     return [Cause(text, "spec.cpu.spreadOptions.ratio")]
-
-
-def snapshot(obj: Object, old: Object | None) -> list[Cause]:
-    return _operation(obj, old, "source", (_MACHINE,))
-
-
-def restore(obj: Object, old: Object | None) -> list[Cause]:
-    return _operation(obj, old, "target", (_MACHINE,))
-
-
-def export(obj: Object, old: Object | None) -> list[Cause]:
-    if old is not None:
-        return _unchanged(obj, old)
-    source = dig(obj, "spec", "source", default={})
-    known = _EXPORTED.get(source.get("kind", ""))
-    if known is None:
-        return [Cause("invalid kind", "spec.source.kind")]
-    called, group = known
-    named = "Virtual Machine" if called == "VM" else called
-    found = [] if source.get("name") else [Cause(f"{named} name must not be empty", "spec.source.name")]
-    if (source.get("apiGroup") or "") != group:
-        wanted = f"be {group}" if group else "be missing or blank"
-        found.append(Cause(f"{called} API group must {wanted}", "spec.source.APIGroup"))
-    return found
-
-
-def backup(obj: Object, others: Iterable[Object]) -> list[Cause]:
-    """One at a time of each source. The rest is said by the definition."""
-    for one in others:
-        if name(one) == name(obj):
-            return [Cause(f'VirtualMachineBackup "{name(one)}" already exists', "metadata.name")]
-        ended = condition_is(one, "Complete") or condition_is(one, "Failed")
-        if dig(one, "spec", "source") == dig(obj, "spec", "source") and not ended:
-            return [Cause(f'VirtualMachineBackup "{name(one)}" in progress for source', "spec.source")]
-    return []
-
-
-def clone(obj: Object, old: Object | None) -> list[Cause]:
-    found = _operation(obj, old, "source", (_MACHINE, _SNAPSHOT))
-    if not found and dig(obj, "spec", "target") is not None:
-        found = list(_reference(obj, "target", (_MACHINE,)))
-    return found
-
-
-def _operation(
-    obj: Object, old: Object | None, member: str, known: tuple[tuple[str, str], ...]
-) -> list[Cause]:
-    return _unchanged(obj, old) if old is not None else list(_reference(obj, member, known))
-
-
-def _unchanged(obj: Object, old: Object) -> list[Cause]:
-    same = obj.get("spec") == old.get("spec")
-    return [] if same else [Cause("spec in immutable after creation", "spec")]  # upstream's spelling
-
-
-def _reference(obj: Object, member: str, known: tuple[tuple[str, str], ...]) -> Iterator[Cause]:
-    """What an operation works on is of a kind it can work on."""
-    reference = dig(obj, "spec", member) or {}
-    group = reference.get("apiGroup")
-    field = f"spec.{member}"
-    if group is None:
-        if ("", reference.get("kind")) not in known:
-            yield Cause("missing apiGroup", f"{field}.apiGroup", "FieldValueNotFound")
-    elif group not in {one for one, _ in known}:
-        yield Cause("invalid apiGroup", f"{field}.apiGroup")
-    elif (group, reference.get("kind")) not in known:
-        yield Cause("invalid kind", f"{field}.kind")
-    elif not reference.get("name"):
-        yield required("missing name", f"{field}.name")

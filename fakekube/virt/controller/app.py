@@ -33,9 +33,11 @@ class VirtController:
         sets = wiring.speaking("virtualmachinereplicaset-controller")
         nodes = wiring.speaking("node-controller")
         drains = wiring.speaking("evacuation-controller")
+        budgets = wiring.speaking("disruptionbudget-controller")
         updates = wiring.speaking("workload-update-controller")
         storage = Storage(wiring)
-        self.recorders = [one.recorder for one in (wiring, sets, nodes, drains, updates)] + storage.recorders
+        speaking = (wiring, sets, nodes, drains, budgets, updates)
+        self.recorders = [one.recorder for one in speaking] + storage.recorders
         self.controllers: list[Controller] = [
             VirtualMachineController(wiring).controller,
             InstanceController(wiring).controller,
@@ -43,7 +45,7 @@ class VirtController:
             ReplicaSetController(sets).controller,
             NodeController(nodes).controller,
             AutomaticMigrations(drains, updates=updates.recorder).controller,
-            OldBudgets(drains).controller,
+            OldBudgets(budgets).controller,
             Outdated(updates).controller,
             *storage.controllers,
         ]

@@ -13,6 +13,7 @@ from fakekube.machinery.resources import (
     MIGRATIONS,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
+    SNAPSHOTS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
     Resource,
@@ -22,7 +23,6 @@ from fakekube.virt.instancetypes import kinds
 from fakekube.virt.operator.figures import World, guests
 from fakekube.virt.operator.figures import told as figures
 
-_SNAPSHOTS = Resource("snapshot.kubevirt.io", "v1beta1", "virtualmachinesnapshots", "VirtualMachineSnapshot")
 _TYPES = (
     kinds.INSTANCETYPES,
     kinds.CLUSTER_INSTANCETYPES,
@@ -60,7 +60,7 @@ async def _everything(client: Client, kubevirt: Obj) -> World:
         vms=await listed(VIRTUAL_MACHINES),
         vmis=await listed(VIRTUAL_MACHINE_INSTANCES),
         migrations=await listed(MIGRATIONS),
-        snapshots=await listed(_SNAPSHOTS),
+        snapshots=await listed(SNAPSHOTS),
         claims=await listed(PERSISTENT_VOLUME_CLAIMS),
         launchers=await listed(PODS, "kubevirt.io=virt-launcher"),
         types={(one.kind, key(obj)): obj for one in _TYPES for obj in await listed(one)},

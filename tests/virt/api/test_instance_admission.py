@@ -13,7 +13,7 @@ from fakekube.machinery.resources import (
     VMI_REPLICA_SETS,
 )
 from fakekube.machinery.wire import Request
-from fakekube.virt.api import defaults, workloads
+from fakekube.virt.api import defaults, storage_operations, workloads
 from fakekube.virt.api.instance_defaults import set_instance_defaults
 from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller.informers import MIGRATION_POLICIES
@@ -387,10 +387,12 @@ def test_migration_label_stays():
 )
 def test_storage_operations_name_their_source(source, text):
     """Snapshots are taken of machines."""
-    assert [cause.message for cause in workloads.snapshot({"spec": {"source": source}}, None)] == [text]
+    assert [cause.message for cause in storage_operations.snapshot({"spec": {"source": source}}, None)] == [
+        text
+    ]
     good = {"spec": {"source": {"apiGroup": "kubevirt.io", "kind": "VirtualMachine", "name": "x"}}}
-    assert workloads.snapshot(good, None) == []
-    (cause,) = workloads.snapshot(good, {"spec": {}})
+    assert storage_operations.snapshot(good, None) == []
+    (cause,) = storage_operations.snapshot(good, {"spec": {}})
     assert cause.message == "spec in immutable after creation"
 
 

@@ -20,7 +20,7 @@ from fakekube.machinery.objects import (
     owner_reference,
     uid,
 )
-from fakekube.machinery.resources import RESTORES, VIRTUAL_MACHINES
+from fakekube.machinery.resources import RESTORES, SNAPSHOTS, VIRTUAL_MACHINES
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance
 from fakekube.virt.controller.storage import common, restoring
@@ -85,9 +85,9 @@ class Clones(common.Part):
             await self._pend(obj, "VMVolumeSnapshotsInvalid", message)
             return
         snapshot = f"tmp-snapshot-{uid(obj)}"
-        wanted = self._owned(obj, common.SNAPSHOTS.api_version, common.SNAPSHOTS.kind, snapshot)
+        wanted = self._owned(obj, SNAPSHOTS.api_version, SNAPSHOTS.kind, snapshot)
         reference = {"apiGroup": "kubevirt.io", "kind": "VirtualMachine", "name": own}
-        await self._client.create_if_absent(common.SNAPSHOTS, {**wanted, "spec": {"source": reference}})
+        await self._client.create_if_absent(SNAPSHOTS, {**wanted, "spec": {"source": reference}})
         self._recorder.event(
             obj, NORMAL, "SnapshotCreated", f"created snapshot {snapshot} for clone {name(obj)}"
         )
@@ -105,9 +105,7 @@ class Clones(common.Part):
 
     async def _after_snapshot(self, obj: Object) -> None:
         space = namespace(obj)
-        snapshot = await self._client.find(
-            common.SNAPSHOTS, dig(obj, "status", "snapshotName", default=""), space
-        )
+        snapshot = await self._client.find(SNAPSHOTS, dig(obj, "status", "snapshotName", default=""), space)
         if not dig(snapshot, "status", "readyToUse"):
             return
         content = await self._client.find(
@@ -166,7 +164,7 @@ class Clones(common.Part):
         await self._client.delete_if_present(RESTORES, restored, space)
         if dig(obj, "spec", "source", "kind") != "VirtualMachineSnapshot":
             await self._client.delete_if_present(
-                common.SNAPSHOTS, dig(obj, "status", "snapshotName", default=""), space
+                SNAPSHOTS, dig(obj, "status", "snapshotName", default=""), space
             )
         await self._tell(obj, snapshotName=None, restoreName=None)
 
@@ -191,8 +189,9 @@ def differences(clone: Object, kept: Object) -> list[Object]:
         made.append({"op": "remove", "path": f"{path}/uuid"})
     serial = dig(clone, "spec", "newSMBiosSerial")
     if serial:
-        value = {"serial": serial} if firmware is None else serial
-        made.append({"op": "add", "path": path if firmware is None else f"{path}/serial", "value": value})
+        if firmware is None:
+            made.append({"op": "add", "path": path, "value": {}})
+        made.append({"op": "add", "path": f"{path}/serial", "value": serial})
     elif firmware is not None and "serial" in firmware:
         made.append({"op": "remove", "path": f"{path}/serial"})
     addresses = dig(clone, "spec", "newMacAddresses", default={})

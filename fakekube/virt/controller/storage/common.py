@@ -12,7 +12,6 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions, patches
 from fakekube.virt.controller.wiring import Wiring
 
-SNAPSHOTS = Resource("snapshot.kubevirt.io", "v1beta1", "virtualmachinesnapshots", "VirtualMachineSnapshot")
 CONTENTS = Resource(
     "snapshot.kubevirt.io", "v1beta1", "virtualmachinesnapshotcontents", "VirtualMachineSnapshotContent"
 )

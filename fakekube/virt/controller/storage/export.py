@@ -28,6 +28,7 @@ from fakekube.machinery.resources import (
     PODS,
     SECRETS,
     SERVICES,
+    SNAPSHOTS,
     VIRTUAL_MACHINES,
     VOLUME_SNAPSHOTS,
     Resource,
@@ -157,7 +158,7 @@ class Exports(common.Part):
         return export_source.of_machine(where, own, claims, populated=populated, runs=runs)
 
     async def _offer_of_snapshot(self, obj: Object, space: str, own: str) -> Offer:
-        snapshot = await self._client.find(common.SNAPSHOTS, own, space)
+        snapshot = await self._client.find(SNAPSHOTS, own, space)
         machine = dig(snapshot, "spec", "source", "name")
         if not dig(snapshot, "status", "readyToUse"):
             text = f"VirtualMachineSnapshot {space}/{own} is not ready to use"

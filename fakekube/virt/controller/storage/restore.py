@@ -30,6 +30,7 @@ from fakekube.machinery.resources import (
     MACHINE_ACTIONS,
     PERSISTENT_VOLUME_CLAIMS,
     RESTORES,
+    SNAPSHOTS,
     VIRTUAL_MACHINES,
     VOLUME_SNAPSHOTS,
 )
@@ -166,7 +167,7 @@ class Restores(Targets):
 
     async def _snapshot(self, obj: Object) -> Object:
         own = dig(obj, "spec", "virtualMachineSnapshotName", default="")
-        snapshot = await self._client.find(common.SNAPSHOTS, own, namespace(obj))
+        snapshot = await self._client.find(SNAPSHOTS, own, namespace(obj))
         if snapshot is None:
             raise NotYetError(f"VMSnapshot {namespace(obj)}/{own} does not exist")
         return snapshot

@@ -10,6 +10,7 @@ from typing import Any
 from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL
 from fakekube.machinery.objects import dig, is_terminating, name, namespace, uid
+from fakekube.machinery.resources import SNAPSHOTS
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller.storage import common, content, snapshot_status
 from fakekube.virt.controller.storage.source import Sources
@@ -23,7 +24,7 @@ _RETRY = 5.0
 class Snapshots(common.Part):
     """See the module text."""
 
-    resource, kind = common.SNAPSHOTS, "virtualmachinesnapshot"
+    resource, kind = SNAPSHOTS, "virtualmachinesnapshot"
 
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring)
