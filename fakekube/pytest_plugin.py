@@ -136,9 +136,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def _their_lines(found: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:
-    """The same error, without the frames of ours and those between our threads."""
+    """The same error, without the frames of ours and those between our threads; so with what led to it."""
+    before = found.value.__cause__ or found.value.__context__
+    while before is not None:
+        before.__traceback__ = _lines_of_others(before.__traceback__)
+        before = before.__cause__ or before.__context__
+    shown = _lines_of_others(found.tb)
+    return found if shown is None else pytest.ExceptionInfo.from_exc_info((found.type, found.value, shown))
+
+
+def _lines_of_others(entry: TracebackType | None) -> TracebackType | None:
     theirs: list[TracebackType] = []
-    entry: TracebackType | None = found.tb
     while entry is not None:
         module = str(entry.tb_frame.f_globals.get("__name__"))
         if not module.startswith(("fakekube.", "concurrent.futures.")):
@@ -147,7 +155,7 @@ def _their_lines(found: pytest.ExceptionInfo[BaseException]) -> pytest.Exception
     shown: TracebackType | None = None
     for one in reversed(theirs):
         shown = TracebackType(shown, one.tb_frame, one.tb_lasti, one.tb_lineno)
-    return found if shown is None else pytest.ExceptionInfo.from_exc_info((found.type, found.value, shown))
+    return shown
 
 
 def _told(kit: "Fakekube", server: "Server | None") -> str:

@@ -450,11 +450,19 @@ def test_a_mistake_is_shown_where_it_was_made(suite):
 
         async def test_not_blocking(afakekube):
             await afakekube.get("ns/nowhere")
+
+        async def test_with_a_cause(afakekube):
+            await afakekube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "A"}})
         """
     short = suite(code)
-    short.assert_outcomes(failed=2)
+    short.assert_outcomes(failed=3)
     short.stdout.fnmatch_lines(
-        ["*Unclear: cannot wait for 'phase=Active'*", '*NotFound: namespaces "nowhere" not found']
+        [
+            "*Unclear: cannot wait for 'phase=Active'*",
+            '*NotFound: namespaces "nowhere" not found',
+            "*The above exception was the direct cause of the following exception:",
+            "*ManifestError: object: configmap/A was refused*",
+        ]
     )
     short.stdout.no_fnmatch_line("*threaded.py*")
     short.stdout.no_fnmatch_line("*client.py*")
