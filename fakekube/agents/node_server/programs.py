@@ -3,11 +3,20 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from fnmatch import translate
+from itertools import pairwise, takewhile
 
 from fakekube.agents.node_server.filters import FILTERS
 from fakekube.agents.node_server.place import Container, Done, Program, failed
 
 _NUMBERS = {"root": 0, "qemu": 107}  # of users; others are the first one somebody has added
+
+
+_FOLDERS = {
+    f"/{one}"
+    for one in ["bin", "dev", "etc", "home", "mnt", "proc", "root", "run", "sys", "tmp", "usr", "var"]
+}
+_FOLDER = "."  # stands in a folder that somebody has made, so that it is there
 
 
 def known(container: Container, word: str) -> Program | None:
@@ -56,12 +65,12 @@ def _ls(at: Container, words: list[str], _stdin: str) -> Done:
         inside = f"{folder.rstrip('/')}/"
         below = {path.removeprefix(inside).partition("/")[0] for path in at.files if path.startswith(inside)}
         if inside == "/":
-            below |= {"bin", "dev", "etc", "home", "proc", "root", "sys", "tmp", "usr", "var"}
+            below |= {one.removeprefix("/") for one in _FOLDERS}
         if folder in at.files:
             below = {folder}
-        if not below:
+        if not below and folder.rstrip("/") not in _FOLDERS:
             err.append(f"ls: {folder}: No such file or directory\n")
-        out += [f"{one}\n" for one in sorted(below)]
+        out += [f"{one}\n" for one in sorted(below - {_FOLDER})]
     return Done("".join(out), "".join(err), 1 if err else 0)
 
 
@@ -133,6 +142,10 @@ def _tee(at: Container, words: list[str], stdin: str) -> Done:
     return Done(stdin, wrote={name: (at.files.get(name, "") if appends else "") + stdin for name in names})
 
 
+def _mkdir(_at: Container, words: list[str], _stdin: str) -> Done:
+    return Done(wrote={f"{word.rstrip('/')}/{_FOLDER}": "" for word in words if not word.startswith("-")})
+
+
 def _rm(at: Container, words: list[str], _stdin: str) -> Done:
     named = [word for word in words if not word.startswith("-")]
     forced = any(word.startswith("-") and "f" in word for word in words)
@@ -152,7 +165,8 @@ def _test(at: Container, words: list[str], _stdin: str) -> Done:
         case ["-e" | "-f" | "-b" | "-s", path]:
             holds = path in at.files
         case ["-d", path]:
-            holds = any(one.startswith(f"{path.rstrip('/')}/") for one in at.files)
+            own = path.rstrip("/")
+            holds = own in _FOLDERS or any(one.startswith(f"{own}/") for one in at.files)
         case ["-n", text] | [text]:
             holds = bool(text)
         case ["-z", text]:
@@ -168,6 +182,41 @@ def _test(at: Container, words: list[str], _stdin: str) -> Done:
     return Done(code=0 if holds else 1)
 
 
+# --- finding files -----------------------------------------------------------------------------------------------
+
+
+def _find(at: Container, words: list[str], _stdin: str) -> Done:
+    """By names and paths; of folders nothing is told."""
+    folders = list(takewhile(lambda word: not word.startswith("-"), words)) or ["/"]
+    wanted = dict(pairwise([*words, ""]))
+    unknown = [word for word in words if word.startswith("-") and word not in _TESTS]
+    if unknown:
+        return failed(f"find: unrecognized: {unknown[0]}")
+    named, like = re.compile(translate(wanted.get("-name", "*"))), wanted.get("-regex", ".*")
+    found, err = [], ""
+    for folder in folders:
+        inside = f"{folder.rstrip('/')}/"
+        below = sorted(
+            path for path in at.files if path.startswith(inside) and not path.endswith(f"/{_FOLDER}")
+        )
+        err += "" if below else f"find: {folder}: No such file or directory\n"
+        found += [path for path in below if named.match(path.rpartition("/")[2]) and re.fullmatch(like, path)]
+    return Done("".join(f"{path}\n" for path in found), err, 1 if err else 0)
+
+
+_TESTS = ("-name", "-regex", "-type", "-maxdepth", "-print")
+
+
+def _xargs(at: Container, words: list[str], stdin: str) -> Done:
+    own, *rest = words or ["echo"]
+    found = known(at, own)
+    return (
+        found(at, [*rest, *stdin.split()], "")
+        if found
+        else failed(f"xargs: {own}: No such file or directory", 127)
+    )
+
+
 _PROGRAMS: Mapping[str, Program] = {
     **FILTERS,
     "[": _test,
@@ -175,11 +224,12 @@ _PROGRAMS: Mapping[str, Program] = {
     "date": _date,
     "echo": _echo,
     "env": _env,
+    "find": _find,
     "false": lambda *_: Done(code=1),
     "hostname": lambda at, _words, _stdin: Done(f"{at.hostname}\n"),
     "id": _id,
     "ls": _ls,
-    "mkdir": lambda *_: Done(),
+    "mkdir": _mkdir,
     "pidof": _pidof,
     "printenv": _env,
     "printf": _printf,
@@ -194,4 +244,5 @@ _PROGRAMS: Mapping[str, Program] = {
     "true": lambda *_: Done(),
     "uname": _uname,
     "whoami": lambda at, _words, _stdin: Done(f"{at.user}\n"),
+    "xargs": _xargs,
 }

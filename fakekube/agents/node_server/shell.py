@@ -88,9 +88,10 @@ def script(container: Container, text: str) -> Done:
 
 def line(container: Container, text: str, code: int = 0) -> Done:
     """One line of a shell. `code` is what the line before returned."""
-    total, skip = Done(code=code), False
+    text, errors = _substituted(container, text)
+    total, skip = Done(err=errors, code=code), False
     try:
-        for words, separator in _parts(_split(_substituted(container, text))):
+        for words, separator in _parts(_split(text)):
             if words and not skip:
                 done = _pipeline(container.after(total.wrote, total.variables), words, total.code)
                 total = total.then(replace(done, sleep=0.0, code=0) if separator == "&" else done)
@@ -104,19 +105,25 @@ def line(container: Container, text: str, code: int = 0) -> Done:
     return total
 
 
-def _substituted(container: Container, text: str) -> str:
-    """With what commands in `$(…)` say in place of them; what they write is lost."""
+def _substituted(container: Container, text: str) -> tuple[str, str]:
+    """With what commands in `$(…)` say in place of them, and what they complain of; what they write is lost."""
+    errors = []
 
     def said(match: re.Match[str]) -> str:
-        return match[0] if match[1] is None else " ".join(line(container, match[1]).out.split())
+        if match[1] is None:
+            return match[0]
+        done = line(container, match[1])
+        errors.append(done.err)
+        return " ".join(done.out.split())
 
-    return _SUBSTITUTED.sub(said, text) if "$(" in text else text
+    return (_SUBSTITUTED.sub(said, text) if "$(" in text else text), "".join(errors)
 
 
 def _split(text: str) -> list[str]:
     """Words and separators. Variables in single quotes stay as they are, marked by a zero byte."""
     marked = re.sub(r"'[^']*'", lambda match: match[0].replace("$", "\0"), text)
     marked = re.sub(r"1?>&2", f" {_TO_ERRORS} ", _NOTHING.sub("", marked))
+    marked = re.sub(r"(?<!\S)1>", ">", marked)
     lexer = shlex.shlex(marked, posix=True, punctuation_chars=";&|<>")
     lexer.whitespace_split = True
     lexer.commenters = "#"
@@ -202,7 +209,7 @@ def _expanded(container: Container, word: str) -> list[str]:
     pattern = re.compile(re.escape(word).replace(r"\*", "[^/]*"))
     deep = word.count("/") + 1
     paths = {"/".join(path.split("/")[:deep]) for path in container.files}
-    return sorted(one for one in paths if pattern.fullmatch(one)) or [word]
+    return sorted(one for one in paths if pattern.fullmatch(one) and not one.endswith("/.")) or [word]
 
 
 def _redirected(words: list[str]) -> tuple[list[str], str, bool]:

@@ -25,7 +25,11 @@ _NAMES = {"user": ("userdata", "userData"), "network": ("networkdata", "networkD
 def is_configured(vmi: Obj) -> bool:
     """Whether there is anything to be read for it."""
     kinds = {kind for volume in dig(vmi, "spec", "volumes", default=()) for kind in volume}
-    return not kinds.isdisjoint((*_CLOUD_INIT, *_CONFIG)) or "accessCredentials" in (vmi.get("spec") or {})
+    return (
+        not kinds.isdisjoint((*_CLOUD_INIT, *_CONFIG))
+        or "accessCredentials" in (vmi.get("spec") or {})
+        or bool(dig(vmi, "spec", "domain", "devices", "filesystems"))
+    )
 
 
 def wanted(vmi: Obj) -> Iterator[mounted.Wanted]:
@@ -47,6 +51,7 @@ def contents(vmi: Obj, origin: str, found: mounted.Found) -> Contents:
     """What comes of it."""
     user = systems.guest_os(vmi, origin)["id"]  # whom cloud-init looks after where its data name nobody
     disks, script, files, host = {}, "", dict[str, str](), ""
+    shared = {one.get("name") for one in dig(vmi, "spec", "domain", "devices", "filesystems", default=())}
     targets = {one.get("name"): one.get("target") for one in dig(vmi, "status", "volumeStatus", default=())}
     for volume in dig(vmi, "spec", "volumes", default=()):
         disk = _config_disk(vmi, volume, found)
@@ -60,6 +65,8 @@ def contents(vmi: Obj, origin: str, found: mounted.Found) -> Contents:
                 files |= {_INSTANCE: f"{_instance_id(vmi)}\n", **_addresses(vmi, data["network"])}
         if disk is not None and (device := targets.get(volume.get("name"))):
             disks[device] = disk
+        if volume.get("name") in shared:
+            disks[volume["name"]] = disk or Disk("", {})
     return Contents(origin, disks, host, script, files, _written_by_the_agent(vmi, found))
 
 

@@ -46,38 +46,6 @@ def files(devices: Iterator[str], *, tpm: bool) -> dict[str, str]:
 _TPM = ("/dev/tpm0", "/dev/tpmrm0")
 
 
-def programs(contents: Contents) -> Mapping[str, Program]:
-    def mount(at: Container, words: list[str], _stdin: str) -> Done:
-        named = [word for word in words if not word.startswith("-")]
-        if len(named) < 2:
-            return Done("" if named else "/dev/vda1 on / type ext4 (rw)\n")
-        device, folder = named[-2], named[-1].rstrip("/")
-        if device not in at.files:
-            return failed(f"mount: {named[-1]}: special device {device} does not exist.", 32)
-        disk = contents.disks.get(device.removeprefix("/dev/"), Disk("", {}))
-        return Done(wrote={f"{folder}/{path}": text for path, text in disk.files.items()})
-
-    def umount(at: Container, words: list[str], _stdin: str) -> Done:
-        below = f"{words[-1].rstrip('/')}/" if words else ""
-        return Done(wrote={path: None for path in at.files if below and path.startswith(below)})
-
-    def blkid(_at: Container, words: list[str], _stdin: str) -> Done:
-        labels = {device: disk.label for device, disk in contents.disks.items()}
-        if words[:1] != ["-L"]:
-            told = (f'/dev/{device}: LABEL="{label}" TYPE="iso9660"\n' for device, label in labels.items())
-            return Done("".join(told))
-        found = [device for device, label in labels.items() if label == words[-1]]
-        return Done(f"/dev/{found[0]}\n") if found else Done(code=2)
-
-    return {
-        "mount": mount,
-        "umount": umount,
-        "blkid": blkid,
-        "tpm2_pcrread": _read,
-        "tpm2_pcrextend": _extended,
-    }
-
-
 def _read(at: Container, words: list[str], _stdin: str) -> Done:
     if _TPM[0] not in at.files:
         return _NO_TPM
@@ -109,3 +77,6 @@ def _register(at: Container, number: str) -> str:
 _NO_TPM = failed(
     "ERROR:tcti:src/tss2-tcti/tcti-device.c: Failed to open specified TCTI device file /dev/tpmrm0"
 )
+
+
+PROGRAMS: Mapping[str, Program] = {"tpm2_pcrread": _read, "tpm2_pcrextend": _extended}

@@ -5,7 +5,7 @@ from uuid import NAMESPACE_OID as _BOOTS
 from uuid import uuid5
 
 from fakekube.machinery.objects import Obj, dig
-from fakekube.virt.handler import guest_addresses, systems
+from fakekube.virt.handler import guest_addresses, guest_disks, systems
 from fakekube.virt.handler.guest_devices import Contents
 from fakekube.virt.handler.guest_programs import HOST_MODEL, Machine
 from fakekube.virt.hostname import domain, hostname, nameservers, searched
@@ -38,7 +38,7 @@ def machine(vmi: Obj, given: Contents, boots: int, born: str, now: datetime) -> 
         identity=str(uuid5(_BOOTS, f"{born}{boots}")),
         now=now,
         domain=domain(vmi),
-        files={**guest_addresses.files(vmi), "/etc/resolv.conf": _resolving(vmi)},
+        files={**guest_addresses.files(vmi), **guest_disks.files(vmi), "/etc/resolv.conf": _resolving(vmi)},
         tpm=tpm is not None and tpm.get("enabled") is not False,
         contents=given,
     )

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from fakekube.agents.node_server import programs, shell
 from fakekube.agents.node_server.place import EPOCH, Container, Done, Files, Program, failed
 from fakekube.machinery.values import dataclass
-from fakekube.virt.handler import guest_addresses, guest_devices
+from fakekube.virt.handler import guest_addresses, guest_devices, guest_disks
 
 HOST_MODEL = "Intel Xeon Processor (Skylake, IBRS)"
 LISTENING = "/run/listening/"  # what servers have been started, by port
@@ -86,8 +86,7 @@ def console(machine: Machine, user: str, wrote: Files, uptime: float) -> Contain
         "/proc/stat": f"btime {int(machine.now.timestamp() - uptime) + machine.boots}\n",
         "/proc/cpuinfo": cpuinfo(machine.cpus, machine.topology[1], machine.model),
     }
-    files |= machine.files
-    files |= guest_devices.files((device for device, _ in machine.disks), tpm=machine.tpm)
+    files |= guest_devices.files((device for device, _ in machine.disks), tpm=machine.tpm) | {**machine.files}
     interfaces, disks = machine.queues
     for device, _ in machine.disks:
         files |= {f"/sys/block/{device}/mq/{number}/nr_tags": "256\n" for number in range(disks)}
@@ -184,7 +183,8 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
 
     return {
         **machine.online,
-        **guest_devices.programs(machine.contents),
+        **guest_devices.PROGRAMS,
+        **guest_disks.programs(machine.contents),
         "hostname": hostname,
         "poweroff": off,
         "halt": off,

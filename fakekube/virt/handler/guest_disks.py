@@ -1,0 +1,155 @@
+"""Block devices of a guest, as its kernel tells of them and programs use them. Pure.
+
+What is written on one is kept beside it while it is not mounted, and as long as the guest runs, wherever that is. It is no
+claim's: the next guest that has it finds nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from fakekube.agents.node_server.place import Container, Done, Files, Program, failed
+from fakekube.machinery.objects import Obj, dig
+from fakekube.virt import quantities
+from fakekube.virt.handler.guest_devices import Contents, Disk
+
+_KEPT = "/run/disks/"  # what is on devices that are not mounted
+_MOUNTED = "/run/mounts/"  # by the folder, with dots for its slashes: the device
+_MIB, _SECTOR = 1 << 20, 512
+_UNKNOWN = 1 << 30  # of images nobody looks into
+_BY_ID = {"virtio": "virtio-", "scsi": "scsi-0QEMU_QEMU_HARDDISK_", "sata": "ata-QEMU_HARDDISK_"}
+_LONGEST_SERIAL = 20  # on virtio
+_SOURCES = ("/dev/zero", "/dev/urandom", "/dev/random", "/dev/null")
+_MAKERS = ("mkfs", "mke2fs", *(f"mkfs.{one}" for one in ("ext2", "ext3", "ext4", "xfs", "vfat", "fat")))
+
+
+def files(vmi: Obj) -> dict[str, str]:
+    """Their sizes and serial numbers, and other names of them: those hold the first one."""
+    told = {one.get("name"): one for one in dig(vmi, "status", "volumeStatus", default=())}
+    volumes = {one["name"]: one for one in dig(vmi, "spec", "volumes", default=())}
+    made, drives = dict[str, str](), 0
+    for disk in dig(vmi, "spec", "domain", "devices", "disks", default=()):
+        own = disk.get("name", "")
+        device = told.get(own, {}).get("target", "")
+        kind = next((one for one in ("cdrom", "lun") if one in disk), "disk")
+        if kind == "cdrom":
+            made[f"/dev/sr{drives}"] = device  # nothing, if there is no medium
+            drives += 1
+        if not device:
+            continue
+        made[f"/sys/block/{device}/size"] = f"{_size(volumes.get(own, {}), told[own]) // _SECTOR}\n"
+        if serial := disk.get("serial"):
+            bus = dig(disk, kind, "bus") or ("sata" if kind == "cdrom" else "virtio")
+            made[f"/sys/block/{device}/serial"] = f"{serial}\n"
+            spelled = serial[:_LONGEST_SERIAL] if bus == "virtio" else serial
+            made[f"/dev/disk/by-id/{_BY_ID.get(bus, f'{bus}-')}{spelled}"] = device
+    return made
+
+
+def _size(volume: Obj, told: Obj) -> int:
+    if capacity := dig(volume, "emptyDisk", "capacity"):
+        return quantities.whole(capacity) // _MIB * _MIB
+    claim = told.get("persistentVolumeClaimInfo") or {}
+    whole = dig(claim, "capacity", "storage")
+    if whole is None:
+        return int(told.get("size") or _UNKNOWN)
+    overhead = float(claim.get("filesystemOverhead") or 0) if claim.get("volumeMode") != "Block" else 0.0
+    return int(quantities.whole(whole) * (1 - overhead)) // _MIB * _MIB
+
+
+def programs(contents: Contents) -> Mapping[str, Program]:
+    def mount(at: Container, words: list[str], _stdin: str) -> Done:
+        named = [word for word in words if not word.startswith("-")]
+        if len(named) < 2:
+            return Done("" if named else "/dev/vda1 on / type ext4 (rw)\n")
+        folder = named[-1].rstrip("/")
+        device = named[-2] if "virtiofs" in named[:-2] else _device(at, named[-2])
+        disk = contents.disks.get(device, Disk("", {}))
+        if device.startswith("sr") and f"/dev/{device}" in at.files:
+            return failed(f"mount: mounting {named[-2]} on {named[-1]} failed: No medium found", 255)
+        if f"/dev/{device}" not in at.files and device not in contents.disks:
+            return failed(f"mount: {named[-1]}: special device {named[-2]} does not exist.", 32)
+        below = {**disk.files, **dict(_below(at, f"{_KEPT}{device}/"))}
+        return Done(
+            wrote={_spelled(folder): device, **{f"{folder}/{path}": text for path, text in below.items()}}
+        )
+
+    def blkid(_at: Container, words: list[str], _stdin: str) -> Done:
+        labels = {device: disk.label for device, disk in contents.disks.items()}
+        if words[:1] != ["-L"]:
+            told = (f'/dev/{device}: LABEL="{label}" TYPE="iso9660"\n' for device, label in labels.items())
+            return Done("".join(told))
+        found = [device for device, label in labels.items() if label == words[-1]]
+        return Done(f"/dev/{found[0]}\n") if found else Done(code=2)
+
+    return {
+        **dict.fromkeys(_MAKERS, _formatted),
+        "blkid": blkid,
+        "blockdev": _blockdev,
+        "dd": _copied,
+        "mount": mount,
+        "umount": _unmounted,
+    }
+
+
+def _unmounted(at: Container, words: list[str], _stdin: str) -> Done:
+    wanted = words[-1].rstrip("/") if words else ""
+    mounted = {path: at.files[path] for path in at.files if path.startswith(_MOUNTED)}
+    found = [
+        one for one, device in mounted.items() if one == _spelled(wanted) or device == _device(at, wanted)
+    ]
+    if not found:
+        return failed(f"umount: {wanted}: not mounted.", 32)
+    wrote: dict[str, str | None] = {}
+    for one in found:
+        folder, device = one.removeprefix(_MOUNTED).replace(":", "/"), mounted[one]
+        for path, text in _below(at, f"{folder}/"):
+            if path == ".":  # the folder itself
+                continue
+            wrote |= {f"{folder}/{path}": None, f"{_KEPT}{device}/{path}": text}
+        wrote[one] = None
+    return Done(wrote=wrote)
+
+
+def _formatted(at: Container, words: list[str], _stdin: str) -> Done:
+    device = _device(at, words[-1] if words else "")
+    if f"/dev/{device}" not in at.files:
+        return failed(f"The file {words[-1] if words else ''} does not exist and no size was specified.")
+    gone: Files = {f"{_KEPT}{device}/{path}": None for path, _ in _below(at, f"{_KEPT}{device}/")}
+    return Done("Writing superblocks and filesystem accounting information: done\n", wrote=gone)
+
+
+def _blockdev(at: Container, words: list[str], _stdin: str) -> Done:
+    own = words[-1] if words else ""
+    sectors = at.files.get(f"/sys/block/{_device(at, own)}/size", "").strip()
+    if not sectors:
+        return failed(f"blockdev: cannot open {own}: No such file or directory")
+    sizes = {"--getsize64": int(sectors) * _SECTOR, "--getsz": int(sectors), "--getss": _SECTOR}
+    return Done("".join(f"{sizes[word]}\n" for word in words if word in sizes))
+
+
+def _copied(at: Container, words: list[str], _stdin: str) -> Done:
+    """Nothing is: there are no bytes."""
+    named = dict(word.split("=", 1) for word in words if "=" in word)
+    source, target = named.get("if", ""), named.get("of", "")
+    if source and source not in at.files and source not in _SOURCES:
+        return failed(f"dd: can't open '{source}': No such file or directory")
+    if target.startswith("/dev/") and target not in at.files and target not in _SOURCES:
+        return failed(f"dd: can't open '{target}': No such file or directory")
+    blocks = named.get("count", "1")
+    wrote = {target: at.files.get(source, "")} if target and not target.startswith("/dev/") else {}
+    told = "" if named.get("status") == "none" else f"{blocks}+0 records in\n{blocks}+0 records out\n"
+    return Done(err=told, wrote=wrote)
+
+
+def _device(at: Container, path: str) -> str:
+    """The first name of a device that has several."""
+    return at.files.get(path, "").strip() or path.removeprefix("/dev/")
+
+
+def _below(at: Container, folder: str) -> Iterator[tuple[str, str]]:
+    for path, text in at.files.items():
+        if path.startswith(folder):
+            yield path.removeprefix(folder), text
+
+
+def _spelled(folder: str) -> str:
+    return f"{_MOUNTED}{folder.replace('/', ':')}"
