@@ -135,7 +135,10 @@ async def test_no_console(suite: Suite) -> None:
 async def test_boots(suite: Suite, firmware: dict[str, object], said: str) -> None:
     """Who comes first sees the firmware, and then the kernel."""
     domain = {"firmware": {"bootloader": firmware}, "features": {"smm": {"enabled": True}}}
-    vmi = await guests.instance(suite, guest(domain=domain))
+    spec = guest(domain=domain)
+    if "bios" in firmware:
+        spec["domain"]["devices"]["interfaces"][0]["bootOrder"] = 1
+    vmi = await guests.instance(suite, spec)
     async with console(vmi) as at:
         await at.expect(said)
         await at.expect("login: ")

@@ -82,6 +82,23 @@ def _uniq(at: Container, words: list[str], stdin: str) -> Done:
     return listed(one for one, _ in groupby(lines))
 
 
+def _tr(_at: Container, words: list[str], stdin: str) -> Done:
+    flags = {letter for word in words if word.startswith("-") for letter in word[1:]}
+    sets = [word.replace("\\n", "\n") for word in words if not word.startswith("-")]
+    if not sets:
+        return failed("tr: missing operand")
+    if "d" in flags:
+        return Done(stdin.translate(dict.fromkeys(map(ord, sets[0]))))
+    if len(sets) > 1:
+        last = sets[1][-1:]
+        stdin = stdin.translate(
+            str.maketrans(sets[0], sets[1][: len(sets[0])].ljust(len(sets[0]), last or " "))
+        )
+    if "s" in flags:
+        stdin = "".join(one if one in sets[-1] else "".join(run) for one, run in groupby(stdin))
+    return Done(stdin)
+
+
 _PRINT = re.compile(r"\s*\{\s*(printf?)\s+\$(\d+);?\s*\}\s*")
 
 
@@ -111,6 +128,7 @@ FILTERS: Mapping[str, Program] = {
         sorted(_input(at, [one for one in words if not one.startswith("-")], stdin))
     ),
     "tail": _ends(first=False),
+    "tr": _tr,
     "uniq": _uniq,
     "wc": _wc,
 }

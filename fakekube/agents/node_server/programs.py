@@ -1,5 +1,6 @@
 """Programs for containers and guests that run nothing: what each says, and what it returns. Pure."""
 
+import operator
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -160,6 +161,16 @@ def _rm(at: Container, words: list[str], _stdin: str) -> Done:
     return Done(wrote=gone)
 
 
+_COMPARED = {
+    "-eq": operator.eq,
+    "-ne": operator.ne,
+    "-gt": operator.gt,
+    "-ge": operator.ge,
+    "-lt": operator.lt,
+    "-le": operator.le,
+}
+
+
 def _test(at: Container, words: list[str], _stdin: str) -> Done:
     match [word for word in words if word != "]"]:
         case ["-e" | "-f" | "-b" | "-s", path]:
@@ -175,8 +186,10 @@ def _test(at: Container, words: list[str], _stdin: str) -> Done:
             holds = left == right
         case [left, "!=", right]:
             holds = left != right
-        case [left, "-eq", right]:
-            holds = left.strip() == right.strip()
+        case [left, "-eq" | "-ne" | "-gt" | "-ge" | "-lt" | "-le" as how, right]:
+            if not (left.strip().lstrip("-").isdigit() and right.strip().lstrip("-").isdigit()):
+                return failed("sh: out of range", 2)
+            holds = _COMPARED[how](int(left), int(right))
         case _:
             return failed("sh: test: is not emulated", 2)
     return Done(code=0 if holds else 1)

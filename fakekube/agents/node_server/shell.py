@@ -1,6 +1,6 @@
 """A small shell for containers and guests that run nothing: enough for `kubectl exec` to be answered as people expect. Pure.
 
-It knows quotes, `$VARIABLE`, `NAME=value`, `$?`, `$(…)`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>`, `>&2` and `*` in absolute paths; what it does
+It knows quotes, `$VARIABLE`, `NAME=value`, `$?`, `$(…)`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>`, `>&2`, `2>&1`, `2>/dev/null` and `*` in absolute paths; what it does
 not know it refuses. The programs are `programs`'.
 """
 
@@ -17,14 +17,15 @@ from fakekube.machinery.values import dataclass
 SHELLS = ("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash")
 _SEPARATORS = (";", "&&", "||", "&")
 _REDIRECTIONS = (">", ">>")
-_TO_ERRORS = "\1"  # stands for >&2
+_TO_ERRORS, _WITHOUT_ERRORS, _ERRORS_TOO = "\1", "\2", "\3"  # stand for >&2, 2>/dev/null and 2>&1
 _PUNCTUATION = frozenset("|&<>")
 _VARIABLE = re.compile(r"\$(\w+|\?|\{\w+\})")
 _SUBSTITUTED = re.compile(r"'[^']*'|\$\(([^()]*)\)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_KEYWORDS = frozenset(["!", "[[", "{", "case", "for", "function", "if", "select", "until", "while"])
-_NOTHING = re.compile(r"(2|&)>\s*/dev/null|2>&1|<\s*/dev/null")
+_KEYWORDS = frozenset(["!", "{", "case", "for", "function", "if", "select", "until", "while"])
+_NOTHING = re.compile(r"<\s*/dev/null")
 _CTRL_C, _CTRL_D = 0x03, 0x04
+_MARKS = (_TO_ERRORS, _WITHOUT_ERRORS, _ERRORS_TOO)
 
 
 class NotFound(Exception):
@@ -88,7 +89,7 @@ def script(container: Container, text: str) -> Done:
 
 def line(container: Container, text: str, code: int = 0) -> Done:
     """One line of a shell. `code` is what the line before returned."""
-    text, errors = _substituted(container, text)
+    text, errors, code = _substituted(container, text, code)
     total, skip = Done(err=errors, code=code), False
     try:
         for words, separator in _parts(_split(text)):
@@ -105,24 +106,30 @@ def line(container: Container, text: str, code: int = 0) -> Done:
     return total
 
 
-def _substituted(container: Container, text: str) -> tuple[str, str]:
-    """With what commands in `$(…)` say in place of them, and what they complain of; what they write is lost."""
-    errors = []
+def _substituted(container: Container, text: str, code: int) -> tuple[str, str, int]:
+    """With what commands in `$(…)` say in place of them, what they complain of, and what the last one returned; what they
+    write is lost."""
+    errors, codes = [], [code]
 
     def said(match: re.Match[str]) -> str:
         if match[1] is None:
             return match[0]
         done = line(container, match[1])
         errors.append(done.err)
+        codes.append(done.code)
         return " ".join(done.out.split())
 
-    return (_SUBSTITUTED.sub(said, text) if "$(" in text else text), "".join(errors)
+    text = _SUBSTITUTED.sub(said, text) if "$(" in text else text
+    return text, "".join(errors), codes[-1]
 
 
 def _split(text: str) -> list[str]:
     """Words and separators. Variables in single quotes stay as they are, marked by a zero byte."""
     marked = re.sub(r"'[^']*'", lambda match: match[0].replace("$", "\0"), text)
-    marked = re.sub(r"1?>&2", f" {_TO_ERRORS} ", _NOTHING.sub("", marked))
+    marked = re.sub(r"&>\s*/dev/null", " > /dev/null 2>&1", _NOTHING.sub("", marked))
+    marked = re.sub(r"2>\s*/dev/null", f" {_WITHOUT_ERRORS} ", marked)
+    marked = re.sub(r"2>&1", f" {_ERRORS_TOO} ", marked)
+    marked = re.sub(r"1?>&2", f" {_TO_ERRORS} ", marked)
     marked = re.sub(r"(?<!\S)1>", ">", marked)
     lexer = shlex.shlex(marked, posix=True, punctuation_chars=";&|<>")
     lexer.whitespace_split = True
@@ -170,8 +177,8 @@ def _simple(container: Container, words: list[str], code: int, stdin: str) -> Do
     words, target, appends = _redirected(words)
     words = [_VARIABLE.sub(value, word).replace("\0", "$") for word in words]
     words = [one for word in words for one in _expanded(container, word)]
-    to_errors = _TO_ERRORS in words
-    words = [word for word in words if word and word != _TO_ERRORS] or ["true"]
+    to_errors, silent, together = (mark in words for mark in _MARKS)
+    words = [word for word in words if word and word not in _MARKS] or ["true"]
     if words[0] in _KEYWORDS:
         raise _NotEmulated(words[0])
     if words[0] == "export":
@@ -188,7 +195,11 @@ def _simple(container: Container, words: list[str], code: int, stdin: str) -> Do
     try:
         done = program(container, words, stdin)
     except NotFound:
-        return place.failed(f"sh: {words[0]}: not found", 127)
+        done = place.failed(f"sh: {words[0]}: not found", 127)
+    if silent:
+        done = replace(done, err="")
+    if together:
+        done = replace(done, out=done.out + done.err, err="")
     if target:
         before = container.files.get(target, "") if appends else ""
         wrote = {} if target.startswith("/dev/") else {target: before + done.out}

@@ -4,6 +4,7 @@ What scripts and tests ask of it is there: memory and CPUs, firmware, features, 
 Origin: kubevirt: pkg/virt-launcher/virtwrap/converter/converter.go
 """
 
+from collections.abc import Mapping
 from uuid import UUID, uuid5
 from xml.etree.ElementTree import Element, indent
 from xml.sax.saxutils import escape
@@ -50,8 +51,10 @@ def dumped(
     *,
     emulated: bool = False,
     given: Given = _NOTHING,
+    smbios: Mapping[str, str] | None = None,
 ) -> str:
-    """The XML of a running guest. `given`: what of its node it has."""
+    """The XML of a running guest. `given`: what of its node it has; `smbios`: what the cluster has firmware say."""
+    smbios = smbios or {}
     spec = dig(vmi, "spec", "domain", default={})
     root = Element("domain", {"type": "qemu" if emulated else "kvm", "id": "1"})
     add(root, "name", domain_name(vmi))
@@ -67,7 +70,7 @@ def dumped(
         backing = add(add(root, "memoryBacking"), "hugepages")
         add(backing, "page", size=str(quantities.whole(pages) // 1024), unit="KiB")
     _processors(vmi, root)
-    _firmware(vmi, root)
+    _firmware(vmi, root, smbios)
     _features(spec, root)
     _clock(spec, root, dig(vmi, "status", "topologyHints", "tscFrequency"))
     for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
@@ -131,26 +134,35 @@ def _pinned(cpu: Obj, current: int, threads_: int, tune: Element) -> None:
         add(tune, "vcpusched", vcpus=mask, scheduler="fifo", priority="1")
 
 
-def _firmware(vmi: Obj, root: Element) -> None:
+def system(vmi: Obj, smbios: Mapping[str, str]) -> dict[str, str]:
+    """What its firmware says of it, and what the cluster has it say (`smbios`)."""
+    return {
+        "uuid": identity(vmi),
+        "manufacturer": smbios.get("manufacturer") or "KubeVirt",
+        "product": smbios.get("product") or "None",
+        "family": smbios.get("family") or "KubeVirt",
+        "serial": str(dig(vmi, "spec", "domain", "firmware", "serial", default="")),
+        "sku": smbios.get("sku", ""),
+        "version": smbios.get("version", ""),
+    }
+
+
+def board(marks: Mapping[str, str]) -> str:
+    """What upstream's example of a sidecar makes of it."""
+    return marks.get(_BOARD, "") if _SIDECARS in marks else ""
+
+
+def _firmware(vmi: Obj, root: Element, smbios: Mapping[str, str]) -> None:
     firmware = dig(vmi, "spec", "domain", "firmware", default={})
     loader = firmware.get("bootloader") or {}
     chassis = dig(vmi, "spec", "domain", "chassis", default={})
     told = add(root, "sysinfo", type="smbios")
-    entries = {
-        "uuid": identity(vmi),
-        "manufacturer": "KubeVirt",
-        "product": "None",
-        "family": "KubeVirt",
-        "serial": firmware.get("serial", ""),
-        "sku": "",
-    }
-    system = add(told, "system")
-    for key, text in entries.items():
+    entries = add(told, "system")
+    for key, text in system(vmi, smbios).items():
         if text:
-            add(system, "entry", text, name=key)
-    marks = annotations(vmi)
-    if _SIDECARS in marks and _BOARD in marks:  # what upstream's example of a sidecar does
-        add(add(told, "baseBoard"), "entry", marks[_BOARD], name="manufacturer")
+            add(entries, "entry", text, name=key)
+    if maker := board(annotations(vmi)):
+        add(add(told, "baseBoard"), "entry", maker, name="manufacturer")
     if chassis:
         case = add(told, "chassis")
         for key, text in chassis.items():

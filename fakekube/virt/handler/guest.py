@@ -10,6 +10,7 @@ Origin: kubevirt: pkg/virt-handler/vm.go
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -272,11 +273,11 @@ class VirtHandler:
         from fakekube.agents.node_server import mounted  # noqa: PLC0415 - few guests are looked into
         from fakekube.virt.handler import guest_config  # noqa: PLC0415
 
-        origin = await self._origin(vmi)
+        origin, smbios = await self._origin(vmi), self._heartbeats.configuration().get("smbios") or {}
         if not guest_config.is_configured(vmi):
-            return Contents(origin)
+            return Contents(origin, smbios=smbios)
         found = await mounted.read(self._client, namespace(vmi), guest_config.wanted(vmi))
-        return guest_config.contents(vmi, origin, found)
+        return replace(guest_config.contents(vmi, origin, found), smbios=smbios)
 
     async def _around(self, vmi: Object) -> Mapping[str, Program]:
         """How a guest tries its network."""

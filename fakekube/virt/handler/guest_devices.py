@@ -32,6 +32,7 @@ class Contents:
     script: str = ""  # what is to run when it boots
     files: Mapping[str, str] = field(default_factory=dict)  # what is written when it boots
     keys: Mapping[str, str] = field(default_factory=dict)  # files its agent writes whenever they are others
+    smbios: Mapping[str, str] = field(default_factory=dict)  # what the cluster has its firmware say
 
 
 NOTHING = Contents()

@@ -18,6 +18,7 @@ _UNKNOWN = 1 << 30  # of images nobody looks into
 _BY_ID = {"virtio": "virtio-", "scsi": "scsi-0QEMU_QEMU_HARDDISK_", "sata": "ata-QEMU_HARDDISK_"}
 _LONGEST_SERIAL = 20  # on virtio
 _SOURCES = ("/dev/zero", "/dev/urandom", "/dev/random", "/dev/null")
+_MEMORY = "/dev/shm/"  # noqa: S108 - of a guest, not of this machine
 _MAKERS = ("mkfs", "mke2fs", *(f"mkfs.{one}" for one in ("ext2", "ext3", "ext4", "xfs", "vfat", "fat")))
 
 
@@ -36,6 +37,8 @@ def files(vmi: Obj) -> dict[str, str]:
         if not device:
             continue
         made[f"/sys/block/{device}/size"] = f"{_size(volumes.get(own, {}), told[own]) // _SECTOR}\n"
+        if place := dig(disk, kind, "pciAddress"):
+            made[f"/sys/bus/pci/devices/{place}/virtio0/block/{device}/uevent"] = f"DEVNAME={device}\n"
         if serial := disk.get("serial"):
             bus = dig(disk, kind, "bus") or ("sata" if kind == "cdrom" else "virtio")
             made[f"/sys/block/{device}/serial"] = f"{serial}\n"
@@ -132,10 +135,11 @@ def _copied(at: Container, words: list[str], _stdin: str) -> Done:
     source, target = named.get("if", ""), named.get("of", "")
     if source and source not in at.files and source not in _SOURCES:
         return failed(f"dd: can't open '{source}': No such file or directory")
-    if target.startswith("/dev/") and target not in at.files and target not in _SOURCES:
+    is_device = target.startswith("/dev/") and not target.startswith(_MEMORY)
+    if is_device and target not in at.files and target not in _SOURCES:
         return failed(f"dd: can't open '{target}': No such file or directory")
     blocks = named.get("count", "1")
-    wrote = {target: at.files.get(source, "")} if target and not target.startswith("/dev/") else {}
+    wrote = {target: at.files.get(source, "")} if target and not is_device else {}
     told = "" if named.get("status") == "none" else f"{blocks}+0 records in\n{blocks}+0 records out\n"
     return Done(err=told, wrote=wrote)
 

@@ -5,7 +5,7 @@ from uuid import NAMESPACE_OID as _BOOTS
 from uuid import uuid5
 
 from fakekube.machinery.objects import Obj, dig
-from fakekube.virt.handler import guest_addresses, guest_disks, systems
+from fakekube.virt.handler import guest_addresses, guest_disks, guest_hardware, systems
 from fakekube.virt.handler.guest_devices import Contents
 from fakekube.virt.handler.guest_programs import HOST_MODEL, Machine
 from fakekube.virt.hostname import domain, hostname, nameservers, searched
@@ -38,7 +38,12 @@ def machine(vmi: Obj, given: Contents, boots: int, born: str, now: datetime) -> 
         identity=str(uuid5(_BOOTS, f"{born}{boots}")),
         now=now,
         domain=domain(vmi),
-        files={**guest_addresses.files(vmi), **guest_disks.files(vmi), "/etc/resolv.conf": _resolving(vmi)},
+        files={
+            **guest_addresses.files(vmi),
+            **guest_disks.files(vmi),
+            **guest_hardware.files(vmi, given.smbios),
+            "/etc/resolv.conf": _resolving(vmi),
+        },
         tpm=tpm is not None and tpm.get("enabled") is not False,
         contents=given,
     )
@@ -63,7 +68,11 @@ def _firmware(vmi: Obj) -> str:
     """What is seen of it on the serial console."""
     firmware = dig(vmi, "spec", "domain", "firmware", "bootloader", default={})
     if dig(firmware, "bios", "useSerial", default=False):
-        return "SeaBIOS (version 1.16.3)\n\niPXE (https://ipxe.org)\n\nBooting from Hard Disk...\n"
+        cards = dig(vmi, "spec", "domain", "devices", "interfaces", default=())
+        network = "iPXE (https://ipxe.org)\n\n" if any("bootOrder" in one for one in cards) else ""
+        disks = dig(vmi, "spec", "domain", "devices", "disks")
+        last = "Booting from Hard Disk...\n" if disks else "No bootable device.\n"
+        return f"SeaBIOS (version 1.16.3)\n\n{network}{last}"
     if "efi" in firmware:
         secure = dig(firmware, "efi", "secureBoot", default=True)
         return f"[    0.000000] secureboot: Secure boot {'enabled' if secure else 'disabled'}\n"

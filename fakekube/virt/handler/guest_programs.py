@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from fakekube.agents.node_server import programs, shell
 from fakekube.agents.node_server.place import EPOCH, Container, Done, Files, Program, failed
 from fakekube.machinery.values import dataclass
-from fakekube.virt.handler import guest_addresses, guest_devices, guest_disks
+from fakekube.virt.handler import guest_addresses, guest_devices, guest_disks, guest_hardware
 
 HOST_MODEL = "Intel Xeon Processor (Skylake, IBRS)"
 LISTENING = "/run/listening/"  # what servers have been started, by port
@@ -184,6 +184,7 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
     return {
         **machine.online,
         **guest_devices.PROGRAMS,
+        **guest_hardware.PROGRAMS,
         **guest_disks.programs(machine.contents),
         "hostname": hostname,
         "poweroff": off,

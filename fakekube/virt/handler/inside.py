@@ -63,6 +63,7 @@ class Inside:
             respawned=self._respawned.get(uid(pod), 0),
             permitted=self._configuration().get("permittedHostDevices"),
             claimed=claimed,
+            smbios=self._configuration().get("smbios"),
         )
 
     async def said(self, pod: Object, name: str) -> list[Line] | None:

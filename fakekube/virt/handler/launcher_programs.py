@@ -25,9 +25,10 @@ def compute(
     respawned: int = 0,
     permitted: Obj | None = None,
     claimed: Sequence[host_devices.Device] = (),
+    smbios: Mapping[str, str] | None = None,
 ) -> Container:
     """The container, with what is its own. `vmi`: the guest, where it lives in this launcher now. `permitted`: devices of hosts;
-    `claimed`: those by resource claims."""
+    `claimed`: those by resource claims; `smbios`: what the cluster has firmware say."""
     given = host_devices.Given()
     if vmi is not None:
         given = host_devices.given(pod, vmi, permitted or {}, claimed)
@@ -44,9 +45,12 @@ def compute(
         program = line.partition(" ")[0].rpartition("/")[2]
         files[f"/proc/{number}/comm"] = f"{program[:15]}\n"
         files[f"/proc/{number}/cmdline"] = line.replace(" ", "\0")
+    if vmi is not None:
+        files |= _groups(vmi)
     links = launcher_network.links(vmi) if vmi is not None else ()
     files |= launcher_network.files(links)
-    dumped = partial(domain_xml.dumped, emulated=_EMULATED in container.processes[0], given=given)
+    emulated = _EMULATED in container.processes[0]
+    dumped = partial(domain_xml.dumped, emulated=emulated, given=given, smbios=smbios)
     own = {
         **container.programs,
         **launcher_network.programs(links),
@@ -59,6 +63,19 @@ def compute(
         programs=own,
         user="qemu",
     )
+
+
+def _groups(vmi: Obj) -> dict[str, str]:
+    """Its control group: the guest's memory is used, and CPUs are its own where it has some."""
+    made = {"/sys/fs/cgroup/memory.current": f"{domain_xml.kibibytes(vmi) * 1024}\n"}
+    cpu = dig(vmi, "spec", "domain", "cpu", default={})
+    if cpu.get("dedicatedCpuPlacement"):
+        topology = domain.cpu_topology(vmi)
+        count = topology["cores"] * topology["sockets"] * topology["threads"]
+        last = count - 1 + bool(cpu.get("isolateEmulatorThread"))
+        made["/sys/fs/cgroup/cpuset.cpus.effective"] = f"0-{last}\n" if last else "0\n"
+        made["/sys/fs/cgroup/cpuset.cpus"] = made["/sys/fs/cgroup/cpuset.cpus.effective"]
+    return made
 
 
 def _programs(
