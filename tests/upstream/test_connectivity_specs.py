@@ -81,6 +81,19 @@ async def test_clients_and_servers(suite: Suite, listed: list[Object], port: int
     assert not await pings(client, "nobody.example.com")
 
 
+async def test_scripts_that_serve(suite: Suite) -> None:
+    """A server is written at the console, line by line, and started."""
+    vmi = await alpine(suite, "server")
+    script = 'cat >udp_server.py <<EOL\nimport socket\nwhile(True):\n    answer("Hello")\nEOL'
+    async with consoles.console(vmi) as at:
+        await at.send(f"{script}\n")
+        await at.expect(consoles.PROMPT)
+        await at.send("echo $?\n")
+        await at.expect(consoles.returned("0"))
+    assert await consoles.told(vmi, "grep -c . udp_server.py") == "3"
+    assert await consoles.run(vmi, "python3 udp_server.py &")
+
+
 async def test_networks_of_ones_own(suite: Suite) -> None:
     """[1780] The gateway is the first address of the network a guest is given, however its digits are written."""
     spec = guest("cirros")

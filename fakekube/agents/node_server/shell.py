@@ -87,14 +87,14 @@ def script(container: Container, text: str) -> Done:
     return total
 
 
-def line(container: Container, text: str, code: int = 0) -> Done:
-    """One line of a shell. `code` is what the line before returned."""
+def line(container: Container, text: str, code: int = 0, stdin: str = "") -> Done:
+    """One line of a shell. `code` is what the line before returned, `stdin` what its commands read."""
     text, errors, code = _substituted(container, text, code)
     total, skip = Done(err=errors, code=code), False
     try:
         for words, separator in _parts(_split(text)):
             if words and not skip:
-                done = _pipeline(container.after(total.wrote, total.variables), words, total.code)
+                done = _pipeline(container.after(total.wrote, total.variables), words, total.code, stdin)
                 total = total.then(replace(done, sleep=0.0, code=0) if separator == "&" else done)
                 if total.left or total.act:
                     return total
@@ -148,9 +148,9 @@ def _parts(words: list[str]) -> Iterator[tuple[list[str], str]]:
             part.append(word)
 
 
-def _pipeline(container: Container, words: list[str], code: int) -> Done:
+def _pipeline(container: Container, words: list[str], code: int, stdin: str) -> Done:
     """Commands that read what the one before has said."""
-    said, errors, wrote = "", "", dict[str, str | None]()
+    said, errors, wrote = stdin, "", dict[str, str | None]()
     done = Done(code=code)
     for part in _between(words, "|"):
         done = _simple(container.after(wrote), part, code, said)

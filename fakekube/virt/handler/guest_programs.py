@@ -197,7 +197,9 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         "tee": tee,
         "nc": listens,
         "ncat": listens,
-        "python3": listens,
+        "python3": lambda at, words, stdin: (
+            listens(at, words, stdin) if {"http.server", "--vsock"} & set(words) else Done()
+        ),
         "example-guest-agent": echoes,
         "screen": lambda at, words, stdin: sudo(
             at, [word for word in words if word not in ("-d", "-m")], stdin

@@ -22,11 +22,21 @@ Deed = Literal["", "poweroff", "reboot", "panic", "agent-on", "agent-off", "list
 Stage = Literal["login", "password", "shell", "ended"]
 
 _ONLINE = re.compile(rb"\b(ping6?|nc|ncat|curl|wget)\b")
+_HERE, _FURTHER = re.compile(r"<<\s*(['\"]?)(\w+)\1"), b"> "
 _LONGEST_LINE = 4096  # bytes; a terminal line takes no more, either
 _BACKSPACES, _ENTERS = b"\x7f\x08", b"\r\n"
 _CTRL_C, _CTRL_D, _CTRL_U = 0x03, 0x04, 0x15
 _ENDS: Mapping[str, Deed] = {"poweroff": "poweroff", "panic": "panic"}
 _DEEDS: Mapping[str, Deed] = {"agent-on": "agent-on", "agent-off": "agent-off"}
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """A command that waits for what it is to read, up to a word."""
+
+    command: str
+    end: str
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,7 @@ class Session:
     code: int = 0  # what the last command returned
     returned: bool = False  # the last byte was a carriage return: a newline after it counts for nothing
     files: Mapping[str, str | None] = field(default_factory=dict)  # what has been written
+    here: Here | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +104,7 @@ def _typed(session: Session, byte: int, uptime: float) -> Turn:
         wiped = b"" if hidden else b"\x08 \x08" * len(session.line)
         return Turn(replace(session, line=b""), wiped)
     if byte == _CTRL_C:
-        again = replace(session, line=b"", code=130)
+        again = replace(session, line=b"", code=130, here=None)
         return Turn(again, b"^C\r\n" + _prompt(again))
     if byte == _CTRL_D:
         if session.line or session.stage != "shell":
@@ -121,12 +132,19 @@ def _entered(session: Session, line: str, uptime: float) -> Turn:
 
 
 def _ran(session: Session, line: str, uptime: float) -> Turn:
-    machine = session.machine
+    machine, stdin = session.machine, ""
+    if (here := session.here) is not None:
+        if line != here.end:
+            further = replace(session, here=replace(here, text=f"{here.text}{line}\n"))
+            return Turn(further, _FURTHER)
+        session, line, stdin = replace(session, here=None), here.command, here.text
+    elif (found := _HERE.search(line)) is not None:
+        waits = Here(line[: found.start()] + line[found.end() :], found[2])
+        return Turn(replace(session, here=waits), _FURTHER)
     if not line.strip():
         return Turn(session, _prompt(session))
-    done = shell.line(
-        guest_programs.console(machine, session.user, session.files, uptime), line, session.code
-    )
+    place = guest_programs.console(machine, session.user, session.files, uptime)
+    done = shell.line(place, line, session.code, stdin)
     if guest_programs.triggers_panic(done.wrote):
         done = guest_programs.panicked(machine, uptime)
     after = replace(session, code=done.code, files={**session.files, **done.wrote})

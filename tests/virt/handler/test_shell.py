@@ -155,3 +155,12 @@ def test_any_bytes(pieces):
         session, shown = turn.session, shown + turn.output
     whole = shell.fed(inside(), b"".join(pieces), 0.0)
     assert (whole.session, whole.output) == (session, shown)
+
+
+def test_what_a_command_reads():
+    """Lines up to a word are what a command in front of it reads; ^C gives up."""
+    turn = shell.fed(inside(), b"cat > /f <<'EOL' && echo done\rone\r\r two\rEOL\r", 0.0)
+    assert turn.output.decode().endswith("> one\r\n> \r\n>  two\r\n> EOL\r\ndone\r\n[fedora@vm ~]$ ")
+    assert turn.session.files["/f"] == "one\n\n two\n"
+    turn = shell.fed(inside(), b"cat <<EOL\rone\r\x03echo two\r", 0.0)
+    assert turn.output.decode().endswith("echo two\r\ntwo\r\n[fedora@vm ~]$ ")
