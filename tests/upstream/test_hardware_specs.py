@@ -4,6 +4,7 @@ Origin: kubevirt: tests/vmi_configuration_test.go
 """
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -142,3 +143,43 @@ async def test_own_cpus(suite: Suite, isolated: bool, last: int) -> None:
     vmi = await booted(suite, "cirros", cpu=cpu)
     assert await launchers.run(vmi, "cat", "/sys/fs/cgroup/cpuset.cpus.effective") == f"0-{last}\n"
     await says(vmi, "grep -c ^processor /proc/cpuinfo", "2")
+
+
+@pytest.mark.parametrize(("bus", "name"), [("virtio", "QEMU Virtio Tablet"), ("usb", "QEMU USB Tablet")])
+async def test_tablets(suite: Suite, bus: str, name: str) -> None:
+    """[3072] [3073] They are on the bus they were put on."""
+    spec = guest("alpine")
+    spec["domain"]["devices"]["inputs"] = [{"name": "tablet0", "type": "tablet", "bus": bus}]
+    vmi = await instance(suite, spec)
+    await consoles.login_to_alpine(vmi)
+    await says(vmi, f"grep -rs '^{name}' /sys/devices | wc -l", "1")
+
+
+async def test_random_numbers(suite: Suite) -> None:
+    """[1674] [1675] There is a source of them where the guest is given one."""
+    available = "/sys/devices/virtual/misc/hw_random/rng_available"
+    spec = guest("alpine")
+    spec["domain"]["devices"]["rng"] = {}
+    with_source, without = (
+        await instance(suite, spec, "with"),
+        await instance(suite, guest("alpine"), "without"),
+    )
+    for vmi in (with_source, without):
+        await consoles.login_to_alpine(vmi)
+    await says(with_source, f"grep -c ^virtio {available}", "1")
+    await says(without, f"[[ ! -e {available} ]] && echo non", "non")
+
+
+async def test_clocks(suite: Suite) -> None:
+    """[5268] [6843] A guest sees its time zone, and the clock of a CPU that never stops."""
+    for node in await suite.items(guests.NODES):
+        await guests.label_node(
+            suite, node["metadata"]["name"], {"cpu-feature.node.kubevirt.io/invtsc": "true"}
+        )
+    cpu = {"features": [{"name": "invtsc", "policy": "require"}]}
+    vmi = await booted(suite, "cirros", clock={"timezone": "America/New_York", "timer": {}}, cpu=cpu)
+    async with console(vmi) as at:
+        await at.says("grep 'nonstop_tsc' /proc/cpuinfo > /dev/null\n", PROMPT)
+        await at.says("echo $?\n", returned("0"))
+        now = suite.cluster.clock.now().astimezone(ZoneInfo("America/New_York"))
+        await at.says("sudo hwclock --localtime \n", f"{now:%H:%M}:")

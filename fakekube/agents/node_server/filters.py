@@ -25,6 +25,12 @@ def _grep(at: Container, words: list[str], stdin: str) -> Done:
         wanted = re.compile(pattern.replace("[[:space:]]", r"\s"), re.IGNORECASE if "i" in flags else 0)
     except re.error:
         return failed(f"grep: bad regex '{pattern}'", 2)
+    if "r" in flags:  # told with the files they are in
+        below = [path for path in sorted(at.files) for one in names if path.startswith(f"{one.rstrip('/')}/")]
+        found = [
+            f"{path}:{one}" for path in below for one in at.files[path].splitlines() if wanted.search(one)
+        ]
+        return listed(found, 0 if found else 1)
     lines = _input(at, names, stdin)
     found = [one for one in lines if bool(wanted.search(one)) != ("v" in flags)]
     if most := next((word[2:] for word in words if word.startswith("-m") and word[2:].isdigit()), ""):

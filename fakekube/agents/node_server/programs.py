@@ -172,7 +172,10 @@ _COMPARED = {
 
 
 def _test(at: Container, words: list[str], _stdin: str) -> Done:
-    match [word for word in words if word != "]"]:
+    match [word for word in words if word not in ("]", "]]")]:
+        case ["!", *rest]:
+            done = _test(at, rest, _stdin)
+            return replace(done, code=1 - done.code) if done.code < 2 else done
         case ["-e" | "-f" | "-b" | "-s", path]:
             holds = path in at.files
         case ["-d", path]:
@@ -233,6 +236,7 @@ def _xargs(at: Container, words: list[str], stdin: str) -> Done:
 _PROGRAMS: Mapping[str, Program] = {
     **FILTERS,
     "[": _test,
+    "[[": _test,
     "cat": _cat,
     "date": _date,
     "echo": _echo,

@@ -7,6 +7,10 @@ from fakekube.machinery.objects import Obj, annotations, dig
 
 _DMI = "/sys/class/dmi/id/"
 _HYPERVISOR = "/run/hypervisor"
+_ZONE = "/run/timezone"  # its clock goes by
+_FLAGS = (
+    "fpu de pse tsc msr pae cx8 apic sep pge cmov pat clflush mmx fxsr sse sse2 ht syscall nx lm hypervisor"
+)
 _KERNEL = 20 << 10  # KiB of memory its kernel keeps for itself
 _UNITS = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _KEYWORDS = {
@@ -56,7 +60,21 @@ def files(vmi: Obj, smbios: Mapping[str, str]) -> dict[str, str]:
         made |= {f"/sys/bus/usb/devices/usb{number}": "" for number in (1, 2)}
     if not dig(vmi, "spec", "domain", "features", "kvm", "hidden"):
         made[_HYPERVISOR] = "KVMKVMKVM\n"
+    devices = dig(vmi, "spec", "domain", "devices", default={})
+    for number, one in enumerate(devices.get("inputs") or (), 1):
+        bus = "Virtio" if one.get("bus") == "virtio" else "USB"
+        made[f"/sys/devices/virtual/input/input{number}/name"] = f"QEMU {bus} Tablet\n"
+    if "rng" in devices:
+        made["/sys/devices/virtual/misc/hw_random/rng_available"] = "virtio_rng.0\n"
+    if zone := dig(vmi, "spec", "domain", "clock", "timezone"):
+        made[_ZONE] = zone
     return made
+
+
+def flags(vmi: Obj) -> str:
+    """Of its CPUs."""
+    asked = {one.get("name") for one in dig(vmi, "spec", "domain", "cpu", "features", default=())}
+    return f"{_FLAGS} constant_tsc nonstop_tsc" if "invtsc" in asked else _FLAGS
 
 
 def _on_usb(vmi: Obj) -> Iterator[bool]:
@@ -86,6 +104,16 @@ def _dmidecode(at: Container, words: list[str], _stdin: str) -> Done:
     return Done("".join(told))
 
 
+def _hwclock(at: Container, _words: list[str], _stdin: str) -> Done:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - few guests are asked
+
+    try:
+        now = at.now.astimezone(ZoneInfo(at.files.get(_ZONE, "UTC")))
+    except ZoneInfoNotFoundError:
+        now = at.now
+    return Done(f"{now:%a %b %e %H:%M:%S %Y}  0.000000 seconds\n")
+
+
 def _virtualized(at: Container, _words: list[str], _stdin: str) -> Done:
     return Done(at.files.get(_HYPERVISOR, "\n"))
 
@@ -93,6 +121,7 @@ def _virtualized(at: Container, _words: list[str], _stdin: str) -> Done:
 PROGRAMS: Mapping[str, Program] = {
     "dmidecode": _dmidecode,
     "free": _free,
+    "hwclock": _hwclock,
     "swapoff": lambda *_: Done(),
     "virt-what-cpuid-helper": _virtualized,
 }

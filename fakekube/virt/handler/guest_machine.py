@@ -7,7 +7,7 @@ from uuid import uuid5
 from fakekube.machinery.objects import Obj, dig
 from fakekube.virt.handler import guest_addresses, guest_disks, guest_hardware, systems
 from fakekube.virt.handler.guest_devices import Contents
-from fakekube.virt.handler.guest_programs import HOST_MODEL, Machine
+from fakekube.virt.handler.guest_programs import HOST_MODEL, Machine, cpuinfo
 from fakekube.virt.hostname import domain, hostname, nameservers, searched
 
 
@@ -25,13 +25,14 @@ def machine(vmi: Obj, given: Contents, boots: int, born: str, now: datetime) -> 
     wanted = dig(vmi, "spec", "domain", "devices", default={})
     of_interfaces, of_disks = wanted.get("networkInterfaceMultiqueue"), wanted.get("blockMultiQueue")
     model, tpm = str(dig(vmi, "spec", "domain", "cpu", "model", default="")), wanted.get("tpm")
+    shown = HOST_MODEL if model in ("", "host-model", "host-passthrough") else model
     return Machine(
         given.hostname or hostname(vmi),
         systems.guest_os(vmi, given.origin),
         tuple(interfaces.values()),
         disks,
         topology=(sockets, each),
-        model=HOST_MODEL if model in ("", "host-model", "host-passthrough") else model,
+        model=shown,
         queues=(sockets * each if of_interfaces else 1, sockets * each if of_disks else 1),
         boots=boots,
         boot=_firmware(vmi),
@@ -43,6 +44,7 @@ def machine(vmi: Obj, given: Contents, boots: int, born: str, now: datetime) -> 
             **guest_disks.files(vmi),
             **guest_hardware.files(vmi, given.smbios),
             "/etc/resolv.conf": _resolving(vmi),
+            "/proc/cpuinfo": cpuinfo(sockets * each, each, shown, guest_hardware.flags(vmi)),
         },
         tpm=tpm is not None and tpm.get("enabled") is not False,
         contents=given,

@@ -62,11 +62,12 @@ class Machine:
         return self.system.get("machine", "x86_64")
 
 
-def cpuinfo(count: int, of_each: int = 1, model: str = HOST_MODEL) -> str:
+def cpuinfo(count: int, of_each: int = 1, model: str = HOST_MODEL, flags: str = "") -> str:
     """`/proc/cpuinfo` of so many CPUs, so many of them in each socket."""
+    told = f"flags\t\t: {flags}\n" if flags else ""
     return "".join(
         f"processor\t: {number}\nvendor_id\t: GenuineIntel\nmodel name\t: {model}\n"
-        f"physical id\t: {number // of_each}\n\n"
+        f"physical id\t: {number // of_each}\n{told}\n"
         for number in range(count)
     )
 

@@ -39,6 +39,10 @@ AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
             "",
             1,
         ),
+        ("grep -rs '^p' /etc; grep -r nope /etc", "/etc/hostname:p\n", "", 1),
+        ("[[ ! -e /none ]] && echo no", "no\n", "", 0),
+        ("[ ! -f /etc/hostname ]", "", "", 1),
+        ("[ ! a b c d ]", "", "sh: test: is not emulated\n", 2),
         ("$(false) || echo no", "no\n", "", 0),
         ("$(true) && echo yes", "yes\n", "", 0),
         (
