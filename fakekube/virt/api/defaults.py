@@ -12,6 +12,7 @@ from fakekube.ids import Ids
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import dig, is_terminating
 from fakekube.machinery.wire import Object
+from fakekube.virt.api.encoding import encode_instance, encode_machine
 from fakekube.virt.api.instance_defaults import (
     set_architecture,
     set_instance_defaults,
@@ -56,6 +57,7 @@ def machine(
             for kind in ("storage", "pvc"):
                 if dig(one, "spec", kind) is not None:
                     one["spec"][kind].setdefault("storageClassName", storage_class)
+    encode_machine(vm["spec"])
     return vm
 
 
@@ -66,6 +68,7 @@ def instance(vmi: Object, config: ClusterConfig, ids: Ids, now: datetime) -> Obj
     vmi = {**vmi, "metadata": dict(vmi["metadata"]), "spec": copy_of(vmi.get("spec") or {})}
     spec = vmi["spec"]
     set_instance_defaults(spec, config)
+    encode_instance(spec)
     firmware = spec["domain"].setdefault("firmware", {})
     if not firmware.get("uuid"):
         firmware["uuid"] = ids.uid()
