@@ -79,6 +79,8 @@ def _cdi(at: Setting) -> Made:
     cdi = Cdi(at.client, clock=at.clock, ids=at.ids, pace=PACES[at.pace], stages=at.stages)
 
     async def prepare() -> None:
+        if "virt-operator" not in at.chosen:  # which installs CDI together with KubeVirt
+            await _bring_cdi(at)
         await at.preload([uploads.api_service("cdi"), *admission.configurations("cdi")])
 
     services: dict[tuple[str, str], Handler] = {
@@ -86,6 +88,16 @@ def _cdi(at: Setting) -> Made:
         ("cdi", "cdi-uploadproxy"): cdi.proxy,
     }
     return Made(cdi, prepare, services)
+
+
+async def _bring_cdi(at: Setting) -> None:
+    from fakekube.clock import rfc3339
+    from fakekube.virt.operator import contents, crds
+    from fakekube.virt.operator.installing import Installer
+
+    await at.preload(crds.of_cdi())
+    installer = Installer(at.client, clock=at.clock)
+    await installer.install_all(contents.cdi(rfc3339(at.clock.now())))
 
 
 def _pool_controller(at: Setting) -> Made:

@@ -54,12 +54,19 @@ class WantedInformer(Informer):
 class LateInformer(WantedInformer):
     """A cache of a custom resource that may be defined later, or never: it follows it while its definition is established.
 
-    `definition` is a cache of that definition alone, for who has to know when there is one."""
+    `definition` is a cache of that definition alone, for who has to know when there is one. That of another resource will do
+    (`like`), where the two are always defined together."""
 
-    def __init__(self, client: Client, resource: Resource, *, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, resource: Resource, *, clock: Clock, like: "LateInformer | None" = None
+    ) -> None:
         super().__init__(client, resource, clock=clock)
         own = f"metadata.name={resource.plural}.{resource.group}"
-        self.definition = Informer(client, CRDS, clock=clock, field_selector=own, transform=without_schemas)
+        self.definition: Informer = (
+            like.definition
+            if like is not None
+            else Informer(client, CRDS, clock=clock, field_selector=own, transform=without_schemas)
+        )
         self.definition.on_change(self._defined)
 
     @property

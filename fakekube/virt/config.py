@@ -43,6 +43,7 @@ class ClusterConfig:
     default_architecture: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)  # spec.configuration
     launcher_image: str = ""  # of the release that is installed
+    has_data_volumes: bool = True  # whether CDI's types are there
 
     def gate(self, name: str) -> bool:
         """Whether a feature gate is open."""

@@ -4,6 +4,7 @@ Origin: kubevirt: pkg/virt-api/webhooks/{mutating-webhook,validating-webhook}
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from fakekube.client.client import Client
@@ -22,6 +23,7 @@ from fakekube.virt.api.inference import Inference
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.settings import Settings
 from fakekube.virt.causes import Cause, required
+from fakekube.virt.config import ClusterConfig
 
 Rule = Callable[[Object, Object | None], list[Cause]]
 
@@ -108,7 +110,7 @@ class Admission(review.Hooks):
         found = machine_rules.validate(
             vm,
             asked.old,
-            await self._settings.current(),
+            await self._config_for(dig(vm, "spec", "template", "spec")),
             size=await self._matched(vm, "instancetype"),
             preference=await self._matched(vm, "preference"),
             migrating=await self._migrating(vm),
@@ -117,7 +119,7 @@ class Admission(review.Hooks):
         return review.judged(found, machine_rules.warnings(vm))
 
     async def _instance(self, asked: Question) -> Answer:
-        config = await self._settings.current()
+        config = await self._config_for(asked.obj.get("spec"))
         component = self._is_component(asked)
         return review.judged(workloads.instance(asked.obj, config, component=component, known=self._in_order))
 
@@ -127,6 +129,14 @@ class Admission(review.Hooks):
         if not found and dig(asked.obj, "spec", "utilityVolumes"):
             found = utility_volumes.update(asked.obj, old, await self._settings.current())
         return review.judged(found)
+
+    async def _config_for(self, spec: Mapping[str, Any] | None) -> ClusterConfig:
+        """The configuration in force; whether there are DataVolumes is asked for where a spec names one."""
+        config = await self._settings.current()
+        if not any("dataVolume" in one for one in dig(spec, "volumes", default=())):
+            return config
+        there = await self._lookups.has_data_volumes()
+        return config if there else replace(config, has_data_volumes=False)
 
     def _is_component(self, asked: Question) -> bool:
         known = is_component(asked.user, self._namespace)

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakekube.client.client import Client
+from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import annotations, condition, dig, is_terminating, owners
 from fakekube.machinery.objects import name as name_of
 from fakekube.machinery.resources import (
     BACKUPS,
     CDI_CONFIGS,
     CONTROLLER_REVISIONS,
+    DATA_VOLUMES,
     MIGRATIONS,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
@@ -42,6 +44,14 @@ class Lookups:
 
     async def snapshot(self, namespace: str, name: str) -> Object | None:
         return await self._client.find(SNAPSHOTS, name, namespace)
+
+    async def has_data_volumes(self) -> bool:
+        """Whether there is such a type."""
+        try:
+            await self._client.metadata_only().list(DATA_VOLUMES, limit=1)
+        except NotFound:
+            return False
+        return True
 
     async def cdi_config(self) -> Object | None:
         """CDI's configuration, where there is CDI."""

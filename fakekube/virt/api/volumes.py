@@ -50,6 +50,9 @@ def volumes(path: str, spec: Mapping[str, Any], config: ClusterConfig) -> Iterat
 
 def _volume(here: str, volume: Mapping[str, Any], config: ClusterConfig) -> Iterator[Cause]:
     data_volume = volume.get("dataVolume")
+    if data_volume is not None and not config.has_data_volumes:
+        text = "DataVolume api is not present in cluster. CDI must be installed for DataVolume support."
+        yield Cause(text, here)
     if data_volume is not None and not data_volume.get("name"):
         yield required("DataVolume 'name' must be set", f"{here}.name")
     if sum(volume.get(source) is not None for source in SOURCES) != 1:

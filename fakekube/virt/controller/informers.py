@@ -73,7 +73,7 @@ class Informers:
             client, PODS, clock=clock, label_selector=f"{names.APP}={hotplug.ATTACHMENT}"
         )
         self.claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
-        self.data_volumes = Informer(client, DATA_VOLUMES, clock=clock)
+        self.data_volumes = LateInformer(client, DATA_VOLUMES, clock=clock)
         self.revisions = Informer(client.metadata_only(), CONTROLLER_REVISIONS, clock=clock)
         self.migrations = Informer(client, MIGRATIONS, clock=clock)
         self.replica_sets = Informer(client, VMI_REPLICA_SETS, clock=clock)
@@ -84,7 +84,7 @@ class Informers:
         self.volume_snapshot_classes = LateInformer(client, VOLUME_SNAPSHOT_CLASSES, clock=clock)
         self.namespaces = Informer(client.metadata_only(), NAMESPACES, clock=clock)
         self.quotas = Informer(client, RESOURCE_QUOTAS, clock=clock)
-        self.cdi_configs = Informer(client, CDI_CONFIGS, clock=clock)
+        self.cdi_configs = LateInformer(client, CDI_CONFIGS, clock=clock, like=self.data_volumes)
         for informer in (self.vmis, self.pods, self.attachments, self.revisions, self.data_volumes):
             informer.add_index(BY_OWNER, owner_uid)
         self.vms.add_index(BY_CLAIM, _claims_of_vm)

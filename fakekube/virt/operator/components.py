@@ -23,16 +23,17 @@ _RBAC = "rbac.authorization.k8s.io"
 _MONITORED = {"openshift.io/cluster-monitoring": "true"}
 
 
-def namespaces(kubevirt: str, cdi: str) -> list[Object]:
+def namespace(kubevirt: str) -> Object:
     pod_security = {
         "pod-security.kubernetes.io/enforce": "privileged",
         "pod-security.kubernetes.io/audit": "privileged",
         "pod-security.kubernetes.io/warn": "privileged",
     }
-    return [
-        _core("Namespace", kubevirt, labels={"kubevirt.io": "", **_MONITORED, **pod_security}),
-        _core("Namespace", cdi, labels={"cdi.kubevirt.io": ""}),
-    ]
+    return _core("Namespace", kubevirt, labels={"kubevirt.io": "", **_MONITORED, **pod_security})
+
+
+def cdi_namespace(cdi: str) -> Object:
+    return _core("Namespace", cdi, labels={"cdi.kubevirt.io": ""})
 
 
 def monitored(space: str) -> Object:

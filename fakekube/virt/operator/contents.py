@@ -85,18 +85,26 @@ def manifests(
     for `hooks`."""
     time = rfc3339(now)
     return [
-        *components.namespaces(NAMESPACE, CDI_NAMESPACE),
+        components.namespace(NAMESPACE),
         *definitions(release, present),
         *components.installer(NAMESPACE),
         *kept(webhook=False, release=release, signed=signed),
         *certified(release),
+        *workloads.kubevirt(NAMESPACE, nodes, time, Source(release)),
+        installation.kubevirt(NAMESPACE),
+        *cdi(time),
+        *(hooks(release, signed=signed) if webhook else ()),
+    ]
+
+
+def cdi(now: str) -> list[Object]:
+    """What CDI consists of, but for its definitions."""
+    return [
+        components.cdi_namespace(CDI_NAMESPACE),
         *components.cdi_services(CDI_NAMESPACE),
         *roles.cdi(),
-        *workloads.kubevirt(NAMESPACE, nodes, time, Source(release)),
-        *workloads.cdi(CDI_NAMESPACE, time),
-        installation.kubevirt(NAMESPACE),
-        *installation.cdi(time),
-        *(hooks(release, signed=signed) if webhook else ()),
+        *workloads.cdi(CDI_NAMESPACE, now),
+        *installation.cdi(now),
     ]
 
 

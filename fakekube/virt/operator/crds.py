@@ -32,6 +32,11 @@ def names() -> tuple[str, ...]:
     return tuple(one for one in _files() if not one.endswith(".cdi.kubevirt.io"))
 
 
+def of_cdi() -> Iterator[Object]:
+    """Fresh copies of CDI's definitions."""
+    return crds(names())
+
+
 def named(name: str) -> Object:
     """A fresh copy of one definition."""
     found: Object = orjson.loads(_files()[name].read_bytes())

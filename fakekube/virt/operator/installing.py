@@ -5,7 +5,7 @@ What exists already is left as it is.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -29,10 +29,10 @@ _log = logging.getLogger(__name__)
 class Installer:
     """See the module text. `refused` is set when the server refuses something for the time being."""
 
-    def __init__(self, client: Client, *, clock: Clock, refused: asyncio.Event) -> None:
+    def __init__(self, client: Client, *, clock: Clock, refused: asyncio.Event | None = None) -> None:
         self._client = client
         self._clock = clock
-        self._refused = refused
+        self._refused = refused or asyncio.Event()
 
     async def insist(self, act: Callable[[], Awaitable[T]]) -> T:
         """What comes of `act`, which is tried again after each refusal, and after waits that double."""
@@ -52,9 +52,20 @@ class Installer:
         nodes = len((await self.insist(partial(names.list, NODES))).items)
         # Definitions are large: not even read where whoever started the cluster has brought them.
         defined = {name(one) for one in (await self.insist(partial(names.list, CRDS))).items}
-        for obj in contents.manifests(
-            self._clock.now(), nodes=nodes, webhook=webhook, release=release, signed=signed, present=defined
-        ):
+        await self.install_all(
+            contents.manifests(
+                self._clock.now(),
+                nodes=nodes,
+                webhook=webhook,
+                release=release,
+                signed=signed,
+                present=defined,
+            )
+        )
+
+    async def install_all(self, objs: Iterable[Object]) -> None:
+        """Those of these that are missing."""
+        for obj in objs:
             await self.insist(partial(self._ensure, obj))
 
     async def _ensure(self, obj: Object) -> None:

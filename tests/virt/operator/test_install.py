@@ -301,7 +301,7 @@ def test_p028_rules_leave_subresources_out():
 def test_manifests_come_in_order():
     """Namespaces and definitions first; whoever intercepts requests last."""
     kinds = [obj["kind"] for obj in manifests(ManualClock().now())]
-    assert kinds[:3] == ["Namespace", "Namespace", "CustomResourceDefinition"]
+    assert kinds[:2] == ["Namespace", "CustomResourceDefinition"]
     validating = "ValidatingWebhookConfiguration"
     assert kinds[-3:] == ["MutatingWebhookConfiguration", validating, validating]
     assert set(kinds) == set(RESOURCES)
