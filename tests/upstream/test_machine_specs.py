@@ -179,7 +179,7 @@ async def test_changes_wait_for_a_restart(suite: Suite) -> None:
     await vm.strategy("Always")
     await vm.ready()
     found = await suite.get(vm.instance)
-    assert found["spec"]["domain"]["resources"]["requests"]["memory"] == "4096Ki"
+    assert found["spec"]["domain"]["resources"]["requests"]["memory"] == "4Mi", "as Go spells it"
 
 
 @pytest.mark.parametrize(
