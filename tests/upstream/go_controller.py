@@ -261,7 +261,7 @@ class Instances:
         return [
             volume
             for volume in vmi["spec"].get("volumes") or ()
-            if (claim := volume.get("persistentVolumeClaim") or {}).get("hotpluggable")
+            if (claim := objects.claim_of(volume)).get("hotpluggable")
             and claims.get(claim["claimName"], {}).get("status", {}).get("phase") == "Bound"
         ]
 
@@ -274,8 +274,9 @@ class Instances:
         made = []
         for volume in vmi["spec"].get("volumes") or ():
             entry = {**(old.pop(volume["name"], None) or {"name": volume["name"], "target": ""})}
-            claim = volume.get("persistentVolumeClaim") or {}
-            if claim.get("hotpluggable"):
+            if objects.claim_of(volume).get("hotpluggable"):
+                if "memoryDump" in volume:
+                    entry.setdefault("memoryDumpVolume", {"claimName": volume["name"]})
                 entry = objects.plugged(entry, current)
             made.append(entry)
         for entry in old.values():

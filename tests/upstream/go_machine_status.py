@@ -37,10 +37,26 @@ def status(vm: Object, vmi: Object | None, expected: str, volumes: Sequence[Obje
     made["volumeRequests"] = [one for one in made.get("volumeRequests") or () if not _done(vm, one)]
     if _answered(vm, vmi):
         made["stateChangeRequests"] = made["stateChangeRequests"][1:]
+    if "memoryDumpRequest" in made:
+        made["memoryDumpRequest"] = _dumped(vm, vmi, made["memoryDumpRequest"])
     _failure(vm, vmi, made, now)
     made["conditions"] = _conditions(made.get("conditions"), vmi, now)
     made["printableStatus"] = _printable(vm, vmi, expected, volumes, made)
     return {key: one for key, one in made.items() if one not in ([], False)}
+
+
+def _dumped(vm: Object, vmi: Object | None, request: Object) -> Object:
+    own, phase = request["claimName"], request["phase"]
+    listed = (vmi or {"status": {}})["status"].get("volumeStatus") or ()
+    entry = next((one for one in listed if one["name"] == own), None)
+    if phase == "Associating":
+        volumes = vm["spec"]["template"]["spec"]["volumes"]
+        return {**request, "phase": "InProgress"} if any(one["name"] == own for one in volumes) else request
+    if phase == "InProgress" and entry is not None and entry["phase"] == "MemoryDumpCompleted":
+        told = entry["memoryDumpVolume"]
+        times = {key: told[key] for key in ("startTimestamp", "endTimestamp")}
+        return {**request, **times, "phase": "Unmounting", "fileName": told["targetFileName"]}
+    return {**request, "phase": "Completed"} if phase == "Unmounting" and entry is None else request
 
 
 def _done(vm: Object, request: Object) -> bool:

@@ -11,7 +11,7 @@ from fakekube.machinery import quantities
 from fakekube.virt.controller import vmi_template
 from tests.upstream import go_machine_status as told
 from tests.upstream.conftest import JSON_PATCH, Object
-from tests.upstream.go_controller import NS, OBSERVED, OWN, VMIS
+from tests.upstream.go_controller import CLAIMS, NS, OBSERVED, OWN, VMIS
 from tests.upstream.go_migrations import VirtController
 from tests.upstream.go_objects import FINAL, tested
 
@@ -179,6 +179,7 @@ class Machines(VirtController):
         wanted = copy.deepcopy(vm)
         for request in vm["status"].get("volumeRequests") or ():
             await self.volume(wanted, vmi, request)
+        await self.dump(wanted, vmi)
         template = wanted["spec"]["template"]["spec"]
         await self.live(template, encoded(vmi["spec"]), vmi)
         if wanted["spec"] == vm["spec"]:
@@ -206,6 +207,25 @@ class Machines(VirtController):
         if (name in there) == (verb == "removevolume"):
             path = f"{SUBRESOURCES}/virtualmachineinstances/{self.name}/{verb}"
             await self.suite._done("PUT", path, options)
+
+    async def dump(self, vm: Object, vmi: Object) -> None:
+        """The claim a guest's memory is written into joins template and instance, and leaves the instance when it is."""
+        request = vm["status"].get("memoryDumpRequest") or {}
+        phase, own = request.get("phase"), request.get("claimName")
+        there: list[Object] = vmi["spec"].get("volumes") or []
+        without = [one for one in there if one["name"] != own]
+        if phase == "Associating":
+            made = {"name": own, "memoryDump": {"claimName": own, "hotpluggable": True}}
+            template = vm["spec"]["template"]["spec"]
+            template["volumes"] = [*(one for one in template["volumes"] if one["name"] != own), made]
+            if len(without) == len(there):
+                ops = tested("/spec/volumes", there, [*there, made])
+                await self.suite.patch(self.path, ops, JSON_PATCH)
+        elif phase == "Unmounting" and len(without) < len(there):
+            path = "/metadata/annotations/kubevirt.io~1memory-dump"
+            mark = [{"op": "replace", "path": path, "value": request["fileName"]}]
+            await self.suite.patch(f"{CLAIMS}/{own}", mark, JSON_PATCH)
+            await self.suite.patch(self.path, tested("/spec/volumes", there, without), JSON_PATCH)
 
     async def live(self, wanted: Object, spec: Object, vmi: Object) -> None:
         """CPUs, memory, and where the guest may go: tested against the instance as Go writes what it has read."""

@@ -42,6 +42,11 @@ def brings(pod: Object, volumes: list[Object]) -> bool:
     return len(there) - 2 == len(volumes) and claims <= {one["name"] for one in volumes}
 
 
+def claim_of(volume: Object) -> Object:
+    """The claim behind a volume, if it can be plugged."""
+    return volume.get("persistentVolumeClaim") or volume.get("memoryDump") or {}
+
+
 def held(vmi: Object) -> set[str]:
     """Volumes that are not in the spec any more, but in the guest."""
     wanted = {one["name"] for one in vmi["spec"].get("volumes") or ()}

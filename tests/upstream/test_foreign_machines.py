@@ -211,6 +211,20 @@ async def test_a_queued_volume(suite_of: Make) -> None:
     assert "volumeRequests" not in (await suite.get(go.machine))["status"]
 
 
+async def test_memory_is_dumped(go: Machines) -> None:
+    """The node writes it once the claim is mounted, and unmounts it when the controller has taken it out of the instance."""
+    await running(go, machine())
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}}
+    await go.suite.create(CLAIMS, {"metadata": {"name": "dump"}, "spec": claim})
+    await asked(go, "memorydump", {"claimName": "dump"})
+    request = (await go.suite.get(go.machine))["status"]["memoryDumpRequest"]
+    assert request["phase"] == "Completed", request
+    marks = (await go.suite.get(f"{CLAIMS}/dump"))["metadata"]["annotations"]
+    assert marks["kubevirt.io/memory-dump"] == request["fileName"]
+    assert {one["name"] for one in (await go.vmi())["status"]["volumeStatus"]} == {"disk0"}
+    assert not await go.suite.items(PODS, "kubevirt.io=hotplug-disk")
+
+
 async def test_from_another_process() -> None:
     """A server started as people start it takes a machine of a foreign controller to Running, and lets it go."""
     without = [flag for name in WITHOUT for flag in ("--without", name)]
