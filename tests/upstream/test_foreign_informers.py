@@ -19,36 +19,32 @@ from tests.upstream.test_foreign_controller import WITHOUT
 
 _CSI = Path(__file__).parents[2] / "examples/csi-snapshots.yaml"
 _OWN = "/api/v1/namespaces/kubevirt"
+_VM = "virtualmachine"
+_SIZES = f"/apis/instancetype.kubevirt.io/v1beta1/{_VM}"
 _UNMANAGED = "app.kubernetes.io/managed-by notin (kubevirt-operator,virt-operator)"
 FIRST = (  # before it stands for election
     "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
     "/apis/kubevirt.io/v1/kubevirts",
 )
 LEADING = (
-    *(
-        f"/apis/kubevirt.io/v1/virtualmachine{one}"
-        for one in ("s", "instances", "instancereplicasets", "instancemigrations")
-    ),
-    *("/apis/pool.kubevirt.io/v1beta1/virtualmachinepools",),
-    *(
-        f"/api/v1/{one}"
-        for one in ("pods", "nodes", "namespaces", "persistentvolumeclaims", "resourcequotas")
-    ),
-    *("/apis/policy/v1/poddisruptionbudgets", "/apis/apps/v1/controllerrevisions"),
-    *("/apis/storage.k8s.io/v1/storageclasses",),
-    *(
-        f"/apis/instancetype.kubevirt.io/v1beta1/virtualmachine{one}"
-        for one in ("instancetypes", "clusterinstancetypes", "preferences", "clusterpreferences")
-    ),
-    *(
-        f"/apis/snapshot.kubevirt.io/v1beta1/virtualmachine{one}"
-        for one in ("snapshots", "snapshotcontents", "restores")
-    ),
-    *("/apis/export.kubevirt.io/v1/virtualmachineexports",),
-    *(f"/apis/backup.kubevirt.io/v1alpha1/virtualmachinebackup{one}" for one in ("s", "trackers")),
-    *("/apis/clone.kubevirt.io/v1beta1/virtualmachineclones",),
-    *("/apis/migrations.kubevirt.io/v1alpha1/migrationpolicies",),
-    *("/apis/networking.k8s.io/v1/namespaces/kubevirt/ingresses",),
+    *(f"/apis/kubevirt.io/v1/{_VM}{one}" for one in ("s", "instances", "instancereplicasets")),
+    f"/apis/kubevirt.io/v1/{_VM}instancemigrations",
+    f"/apis/pool.kubevirt.io/v1beta1/{_VM}pools",
+    *(f"/api/v1/{one}" for one in ("pods", "nodes", "namespaces", "resourcequotas")),
+    "/api/v1/persistentvolumeclaims",
+    "/apis/policy/v1/poddisruptionbudgets",
+    "/apis/apps/v1/controllerrevisions",
+    "/apis/storage.k8s.io/v1/storageclasses",
+    *(f"{_SIZES}{one}" for one in ("instancetypes", "clusterinstancetypes")),
+    *(f"{_SIZES}{one}" for one in ("preferences", "clusterpreferences")),
+    *(f"/apis/snapshot.kubevirt.io/v1beta1/{_VM}{one}" for one in ("snapshots", "restores")),
+    f"/apis/snapshot.kubevirt.io/v1beta1/{_VM}snapshotcontents",
+    f"/apis/export.kubevirt.io/v1/{_VM}exports",
+    *(f"/apis/backup.kubevirt.io/v1alpha1/{_VM}backup{one}" for one in ("s", "trackers")),
+    f"/apis/clone.kubevirt.io/v1beta1/{_VM}clones",
+    "/apis/migrations.kubevirt.io/v1alpha1/migrationpolicies",
+    "/apis/networking.k8s.io/v1/namespaces/kubevirt/ingresses",
+    *(f"/apis/resource.k8s.io/v1/resource{one}" for one in ("claims", "slices")),  # whose gates are open
 )
 CDI = tuple(
     f"/apis/cdi.kubevirt.io/v1beta1/{one}"
