@@ -42,7 +42,7 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import claims, fates, rules
 from fakekube.virt.cdi.configuration import Configuration
 from fakekube.virt.cdi.consuming import Consumers
-from fakekube.virt.cdi.in_use import Awaited, Users, awaited
+from fakekube.virt.cdi.in_use import Users, Waiting
 from fakekube.virt.cdi.making import Maker
 from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
 from fakekube.virt.cdi.sources import CLONE_TYPE, Origin, origin_of, transfer_of
@@ -89,11 +89,13 @@ class DataVolumes:
         self._maker = Maker(
             client, known=self.claims, sources=sources, storage=storage, configuration=configuration
         )
-        self._users = users
         self._snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
         self._snapshots.on_change(self._snapshot_changed)
         self._snapshots_matter = asyncio.Event()
         self._recorder = Recorder(client, "datavolume-import-controller", clock=clock, ids=ids)
+        self._waiting = Waiting(
+            users, self._recorder, volumes=self.volumes, claims=self.claims, origin=self._origin
+        )
         self._refused: dict[str, Refusal] = {}  # DataVolumes no claim could be made for, and why
         self._claiming = Controller(f"{self.name}: claims", self._see_to_claim, clock=clock, workers=workers)
         self._claiming.source(self.volumes)
@@ -102,9 +104,7 @@ class DataVolumes:
         self._claiming.source(storage.profiles, self._without_claim)
         self._claiming.source(sources, self._without_claim)
         self._claiming.reads(configuration.cdis)
-        self._claiming.reads(self._users.pods)
-        self._begun: dict[str, str] = {}  # DataVolumes whose transfers are held no more, by uid
-        self._told: dict[str, list[str]] = {}  # of those that are held, who uses the claim they wait for
+        self._claiming.reads(users.pods)
         self._sourceless: dict[str, Origin] = {}  # DataVolumes that wait for what they are to be clones of
         self._player = Player(
             client,
@@ -167,21 +167,23 @@ class DataVolumes:
             claim,
             rfc3339(self._clock.now()),
             gone=key(volume) not in self.claims,
-            origin=origin_of(volume, self._sources.get),
-            held=claim is not None and self._held_by(volume, claim) is not None,
+            origin=self._origin(volume),
+            held=claim is not None and self._waiting.on(volume, claim) is not None,
             binds_late=claim is not None and self._consumers.awaited(claim),
             missing=self._sourceless.get(key(volume)) if claim is None else None,
             refusal=self._refused.get(key(volume)) if claim is None else None,
         )
         return {"volume": view}
 
+    def _origin(self, volume: Object) -> Origin | None:
+        return origin_of(volume, self._sources.get)
+
     # --- claims --------------------------------------------------------------------------------------------------
 
     async def _see_to_claim(self, own: str) -> Result | None:
         volume, claim = self.volumes.get(own), self.claims.get(own)
         if volume is None or claim is None or dig(volume, "status", "phase") in FINAL:
-            self._begun.pop(own, None)
-            self._told.pop(own, None)
+            self._waiting.forget(own)
         if volume is None or is_terminating(volume) or claims.MOVING in annotations(volume):
             self._forget(own)
             return None
@@ -239,42 +241,14 @@ class DataVolumes:
         self._refused.pop(own, None)
         self._sourceless.pop(own, None)
 
-    # --- claims in use -------------------------------------------------------------------------------------------
-
     async def _let_begin(self, volume: Object, claim: Object) -> Result | None:
-        """Have what is held get on, once nobody uses the claim that is waited for any more; until then, say who does."""
-        own = key(volume)
-        wanted = self._held_by(volume, claim)
-        if wanted is None:
+        """Have what is held get on, once nobody uses the claim that is waited for any more."""
+        if self._waiting.on(volume, claim) is None:
             return None
-        users = await self._users.of(wanted)
-        if not users and (wanted.claim == own or self._is_filled(wanted.claim)):
-            self._begun[own] = uid(volume)
-            self._player.controller.queue.add(own)
-            return None
-        told = [f"pod {key(pod)} using PersistentVolumeClaim {split_key(wanted.claim)[1]}" for pod in users]
-        if self._told.get(own) != told:
-            self._told[own] = told
-            for text in told:
-                self._recorder.event(claim, WARNING, wanted.reason, text)
-        return Result(requeue_after=_AGAIN)
-
-    def _held_by(self, volume: Object, claim: Object) -> Awaited | None:
-        """What is waited for before its transfer begins."""
-        if self._begun.get(key(volume)) == uid(volume):
-            return None
-        return awaited(volume, claim, origin_of(volume, self._sources.get))
-
-    def _is_filled(self, own: str) -> bool:
-        """Whether a claim is there to be cloned."""
-        claim = self.claims.get(own)
-        if claim is None or dig(claim, "status", "phase") != "Bound":
-            return False
-        owner = controller_of(claim)
-        if owner is None or owner.get("kind") != DATA_VOLUMES.kind:
-            return True
-        filling = self.volumes.get(f"{split_key(own)[0]}/{owner.get('name')}")
-        return bool(dig(filling, "status", "phase") == "Succeeded")
+        if not await self._waiting.is_over(volume, claim):
+            return Result(requeue_after=_AGAIN)
+        self._player.controller.queue.add(key(volume))
+        return None
 
     # --- claims that are there ----------------------------------------------------------------------------------
 

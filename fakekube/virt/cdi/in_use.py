@@ -5,14 +5,17 @@ Where a populator fills a claim it is CDI's alone until it is full: only imports
 Origin: cdi: pkg/controller/common/util.go (GetPodsUsingPVCs), pkg/controller/{import,clone}-controller.go, pkg/controller/clone/common.go
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from fakekube.agents.storage_protection import claims_of_pod
 from fakekube.client.client import Client
+from fakekube.client.informer import Informer
 from fakekube.client.late import WantedInformer
+from fakekube.client.recorder import WARNING, Recorder
 from fakekube.clock import Clock
-from fakekube.machinery.objects import Obj, annotations, dig, key, name
-from fakekube.machinery.resources import PODS
+from fakekube.machinery.objects import Obj, annotations, controller_of, dig, key, name, split_key, uid
+from fakekube.machinery.resources import DATA_VOLUMES, PODS
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi.claims import USES_POPULATOR
 from fakekube.virt.cdi.sources import IMPORT, Origin, transfer_of
@@ -61,6 +64,64 @@ class Users:
             known = [pod for pod in listed if wanted.claim in claims_of_pod(pod)]
         found = [pod for pod in known if not _has_ended(pod) and not (wanted.may_be_read and reads(pod, own))]
         return sorted(found, key=name)
+
+
+class Waiting:
+    """Of DataVolumes that must not begin yet: on what, and whether it is over. `volumes`, `claims`: caches somebody else has;
+    `origin` tells what a DataVolume clones."""
+
+    def __init__(
+        self,
+        users: Users,
+        recorder: Recorder,
+        *,
+        volumes: Informer,
+        claims: Informer,
+        origin: Callable[[Object], Origin | None],
+    ) -> None:
+        self._users = users
+        self._recorder = recorder
+        self._volumes, self._claims = volumes, claims
+        self._origin = origin
+        self._over: dict[str, str] = {}  # uids of those that have begun, by key
+        self._told: dict[str, list[str]] = {}  # who was in the way
+
+    def on(self, volume: Object, claim: Object) -> Awaited | None:
+        """What it waits for, if it does."""
+        begun = self._over.get(key(volume)) == uid(volume)
+        return None if begun else awaited(volume, claim, self._origin(volume))
+
+    async def is_over(self, volume: Object, claim: Object) -> bool:
+        """Whether it may begin now; who is in the way is told, once."""
+        own, wanted = key(volume), self.on(volume, claim)
+        if wanted is None:
+            return True
+        users = await self._users.of(wanted)
+        if not users and (wanted.claim == own or self._is_full(wanted.claim)):
+            self._over[own] = uid(volume)
+            return True
+        told = [f"pod {key(pod)} using PersistentVolumeClaim {split_key(wanted.claim)[1]}" for pod in users]
+        if self._told.get(own) != told:
+            self._told[own] = told
+            for text in told:
+                self._recorder.event(claim, WARNING, wanted.reason, text)
+        return False
+
+    def forget(self, own: str) -> None:
+        """It has gone, or is done."""
+        self._over.pop(own, None)
+        self._told.pop(own, None)
+
+    def _is_full(self, own: str) -> bool:
+        """Whether a claim is there to be cloned."""
+        claim = self._claims.get(own)
+        if claim is None or dig(claim, "status", "phase") != "Bound":
+            return False
+        owner = controller_of(claim)
+        if owner is None or owner.get("kind") != DATA_VOLUMES.kind:
+            return True
+        filling = self._volumes.get(f"{split_key(own)[0]}/{owner.get('name')}")
+        return bool(dig(filling, "status", "phase") == "Succeeded")
 
 
 def reads(pod: Obj, claim: str) -> bool:
