@@ -59,6 +59,21 @@ def test_it_opens_tls(tmp_path):
     assert client.getpeercert(binary_form=True) == ssl.PEM_cert_to_DER_cert(SERVER.certificate)
 
 
+def test_times_of_certificates():
+    """Two digits of a year are of the last century from 50 on, four are the year; what is no time is none."""
+    assert authorities._moment(0x17, "491231235959Z") == datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert authorities._moment(0x17, "500101000000Z") == datetime(1950, 1, 1, tzinfo=UTC)
+    assert authorities._moment(0x18, "20500101000000Z") == datetime(2050, 1, 1, tzinfo=UTC)
+    for kind, text in (
+        (0x17, "20500101000000Z"),
+        (0x18, "500101000000Z"),
+        (0x18, "20501301000000Z"),
+        (0x18, ""),
+    ):
+        with pytest.raises(ValueError, match=r"time|month"):
+            authorities._moment(kind, text)
+
+
 def test_the_same_number_makes_the_same():
     """Keys and signatures follow from what is given."""
     assert issuing.issued("kubevirt.io@1", [], BEGIN, END, number=2**127 + 12345) == AUTHORITY
