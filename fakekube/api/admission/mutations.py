@@ -86,8 +86,8 @@ def _atomic(value: Any, kind: Type, path: str) -> Iterator[str]:
         if kind.map == "atomic":
             yield path
         for name, content in value.items():
-            if name in kind.fields:
-                yield from _atomic(content, kind.fields[name], f"{path}.{name}")
+            if (declared := kind.fields[name]) is not None:
+                yield from _atomic(content, declared, f"{path}.{name}")
     elif isinstance(value, list) and kind.list:
         if kind.list == "atomic":
             yield path

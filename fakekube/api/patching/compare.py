@@ -31,7 +31,7 @@ def _fields_of_map(value: Mapping[str, Any], kind: Type) -> FieldSet:
     out: FieldSet = {}
     fields = kind.fields
     for name, child in value.items():
-        declared = fields.get(name)
+        declared = fields[name]
         below = declared or kind.element or DEDUCED
         if isinstance(child, dict):
             inner = _fields_of_map(child, below) if below.granular else None
@@ -64,7 +64,7 @@ def added(value: Any, kind: Type) -> FieldSet:
         fields = kind.fields
         for name, child in value.items():
             out["f:" + name] = (
-                added(child, fields.get(name) or kind.element or DEDUCED)
+                added(child, fields[name] or kind.element or DEDUCED)
                 if child.__class__ is dict or child.__class__ is list
                 else {}
             )
@@ -88,7 +88,7 @@ def added_to_new(value: Mapping[str, Any], kind: Type) -> FieldSet:
     held = kind.held
     for name, child in value.items():
         if child.__class__ is dict or child.__class__ is list:
-            below = fields.get(name) or kind.element or DEDUCED
+            below = fields[name] or kind.element or DEDUCED
             inner = _added_to_held(child, below) if name in held else added(child, below)
             if inner is not None:
                 out["f:" + name] = inner
@@ -116,13 +116,13 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], kind: Type) -> tuple
         if before is value:
             continue
         if before is _ABSENT:
-            below = fields.get(name) or kind.element or DEDUCED
+            below = fields[name] or kind.element or DEDUCED
             inner = _added_to_held(value, below) if name in kind.held else added(value, below)
             if inner is not None:
                 changed["f:" + name] = inner
             continue
         if before != value or (value.__class__ is not str and not alike(before, value)):
-            below = fields.get(name) or kind.element or DEDUCED
+            below = fields[name] or kind.element or DEDUCED
             more, less = _compare_child(before, value, below)
             if more is not None:
                 changed["f:" + name] = more
@@ -131,7 +131,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], kind: Type) -> tuple
     if not old.keys() <= new.keys():
         for name, before in old.items():
             if name not in new:
-                removed["f:" + name] = added(before, fields.get(name) or kind.element or DEDUCED)
+                removed["f:" + name] = added(before, fields[name] or kind.element or DEDUCED)
     return changed, removed
 
 

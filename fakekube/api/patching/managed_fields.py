@@ -17,7 +17,7 @@ from fakekube.api.patching import fieldset
 from fakekube.api.patching.compare import added_to_new, compare
 from fakekube.api.patching.fieldset import FieldSet
 from fakekube.api.patching.reconcile import entries_under
-from fakekube.api.patching.typed import ElementError, Type, root_type
+from fakekube.api.patching.typed import OBJECT_META, ElementError, Type, root_type
 from fakekube.api.schema.model import Schema
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery.wire import Object
@@ -101,11 +101,11 @@ def changes(old: Object | None, new: Object, kind: Type) -> tuple[FieldSet, Fiel
     """What `new` changes or adds, and what it removes, as far as anybody can own it."""
     if old is None:
         gained = added_to_new({name: value for name, value in new.items() if name not in _BLANK}, kind)
-        inner = added_to_new(_owned_metadata(new), kind.fields["metadata"])
+        inner = added_to_new(_owned_metadata(new), OBJECT_META)
         return ({**gained, "f:metadata": inner} if inner else gained), NO_FIELDS
     gained, lost = compare({**old, **_BLANK}, {**new, **_BLANK}, kind)
     if old.get("metadata") != new.get("metadata"):  # most writes leave all of it alone
-        more, less = compare(_owned_metadata(old), _owned_metadata(new), kind.fields["metadata"])
+        more, less = compare(_owned_metadata(old), _owned_metadata(new), OBJECT_META)
         if more:
             gained["f:metadata"] = more
         if less:

@@ -106,7 +106,7 @@ def with_structs(fields: FieldSet, kind: Type | None) -> FieldSet:
         declared = None
         below = None
         if kind is not None and element.startswith("f:"):
-            declared = kind.fields.get(element[2:])
+            declared = kind.fields[element[2:]]
             below = declared or kind.element
         elif kind is not None and element.startswith("k:"):
             below = kind.item

@@ -42,7 +42,7 @@ def _below(kind: Type, element: str) -> Type | None:
 
 def _is_open(kind: Type) -> bool:
     """A map without declared members whose values are of no type, or of any scalar one."""
-    if not kind.map or kind.fields:
+    if not kind.map or kind.declares:
         return False
     below = kind.element
     return below is DEDUCED or (below is not None and below.scalar == "untyped" and not below.name)

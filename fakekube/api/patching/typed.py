@@ -42,6 +42,20 @@ class ElementError(ValueError):
     """A list item that cannot be addressed: it lacks a key, or is nothing a set may hold."""
 
 
+class _Fields(dict[str, "Type | None"]):
+    """The members of a type. Few of those that schemas of custom resources declare are ever written."""
+
+    def __init__(self, kind: "Type", known: Mapping[str, "Type"]) -> None:
+        super().__init__(known)
+        self._kind = kind
+
+    def __missing__(self, name: str) -> "Type | None":
+        found = self._kind.declared(name)
+        if found is not None:
+            self[name] = found
+        return found
+
+
 class Type:
     """How values at one place are owned. Exactly the kinds with a non-empty attribute are allowed there."""
 
@@ -72,10 +86,19 @@ class Type:
         return Type(self._definitions.node(raw), reference(raw) or "", open_below=self.open_below)
 
     @cached_property
-    def fields(self) -> Mapping[str, "Type"]:
-        """The declared members of a struct."""
-        found = {name: self._child(raw) for name, raw in self._properties.items()}
-        return {**found, **_RESOURCE_FIELDS} if self._resource else found
+    def fields(self) -> "_Fields":
+        """The declared members of a struct, each made when it is first asked for; None of what is not declared."""
+        return _Fields(self, _RESOURCE_FIELDS if self._resource else {})
+
+    @property
+    def declares(self) -> bool:
+        """Whether there are declared members."""
+        return bool(self._properties or self.fields)
+
+    def declared(self, name: str) -> "Type | None":
+        """What the schema says of a member; `fields` keeps it."""
+        raw = self._properties.get(name)
+        return None if raw is None else self._child(raw)
 
     @cached_property
     def element(self) -> "Type | None":
@@ -108,7 +131,7 @@ class Type:
 
     def member(self, name: str) -> "Type | None":
         """The type of the member called `name`, None when it is not declared."""
-        return self.fields.get(name) or self.element
+        return self.fields[name] or self.element
 
     def element_of(self, value: Any) -> str:
         """The path element that addresses a list item. Raises ElementError when it has none."""
@@ -259,11 +282,8 @@ class _Root(Type):
         self.granular = self.map == "granular"
 
     @cached_property
-    def fields(self) -> Mapping[str, Type]:
-        own = {
-            name: self._child(raw) for name, raw in self._properties.items() if name not in _RESOURCE_FIELDS
-        }
-        return {**own, **_RESOURCE_FIELDS}
+    def fields(self) -> "_Fields":
+        return _Fields(self, _RESOURCE_FIELDS)
 
 
 _ANY_OBJECT: Type = _Root(Schema({"x-kubernetes-preserve-unknown-fields": True}, Definitions({})))
