@@ -6,7 +6,7 @@ Origin: k8s: pkg/controlplane/apiserver/options (--event-ttl), staging/src/k8s.i
 """
 
 import itertools
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from fakekube.api.registry import codec
 from fakekube.api.registry.deletion import DeleteOptions
@@ -27,17 +27,20 @@ class Expiry:
         self._events = events
         self._began = registry.clock.now()
         self._inherited = True  # whether there may be events from before this server
-        self._due: dict[str, datetime] = {}  # by `namespace/name`, the next one first
+        self._due: dict[
+            str, float
+        ] = {}  # by the store's own keys: there are many, and they are there; the next first
         self._next: datetime | None = None  # nothing expires earlier: what every request asks for
 
     async def written(self, _resource: ServedResource, event: Object, deleted: bool) -> None:
         """The registry's `Committed`."""
         meta = event["metadata"]
-        key = f"{meta.get('namespace') or ''}/{meta['name']}"
+        key = self._events.key(meta.get("namespace") or "", meta["name"])
         self._due.pop(key, None)
-        if not deleted:
+        entry = None if deleted else await self._registry.store.get(key)
+        if entry is not None:
             due = self._registry.clock.now() + LIFETIME
-            self._due[key] = due  # the last of all, as all live equally long
+            self._due[entry.key] = due.timestamp()  # the last of all, as all live equally long
             self._next = self._next or due
 
     @property
@@ -50,28 +53,31 @@ class Expiry:
 
     async def sweep(self) -> None:
         now = self._registry.clock.now()
-        over = list(itertools.takewhile(lambda key: self._due[key] <= now, self._due))
-        for key in over:
+        moment = now.timestamp()
+        for key in list(itertools.takewhile(lambda key: self._due[key] <= moment, self._due)):
             due = self._due.get(key)
-            if due is not None and due <= now:  # nobody has removed or written it meanwhile
+            if due is not None and due <= moment:  # nobody has removed or written it meanwhile
                 del self._due[key]
-                await self._remove(*key.split("/", 1))
-        self._next = next(iter(self._due.values()), None)
+                await self._remove(key)
+        first = next(iter(self._due.values()), None)
+        self._next = None if first is None else datetime.fromtimestamp(first, UTC)
         if self._inherited and now >= self._began + LIFETIME:
             self._inherited = False
             await self._sweep_inherited(now)
 
     async def _sweep_inherited(self, now: datetime) -> None:
         for entry in (await self._registry.store.list(self._events.prefix)).entries:
-            event = codec.decode(self._events, entry)
-            meta = event["metadata"]
-            if f"{meta.get('namespace') or ''}/{meta['name']}" in self._due:
+            if entry.key in self._due:
                 continue
-            told = event.get("lastTimestamp") or event.get("eventTime") or meta["creationTimestamp"]
+            event = codec.decode(self._events, entry)
+            told = (
+                event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+            )
             if parse_rfc3339(told) + LIFETIME <= now:
-                await self._remove(meta.get("namespace") or "", meta["name"])
+                await self._remove(entry.key)
 
-    async def _remove(self, namespace: str, name: str) -> None:
+    async def _remove(self, key: str) -> None:
+        namespace, _, name = key.removeprefix(self._events.prefix).partition("/")
         try:
             await self._registry.delete(self._events, namespace, name, DeleteOptions(grace=0))
         except NotFound:

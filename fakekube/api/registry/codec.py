@@ -42,6 +42,7 @@ class Memo:
         self.size = 0
 
 
+_UNLABELLED = Memo(_NOTHING)
 ITEM_HEAD = b'{"metadata":{"resourceVersion":"'  # built-in lists carry no type on their items
 
 
@@ -107,8 +108,9 @@ def item(resource: ServedResource, entry: Entry) -> bytes:
 
 
 def memo_of(obj: Object) -> Memo:
-    """What label selectors need of an object at hand."""
-    return Memo(obj["metadata"].get("labels") or _NOTHING)
+    """What label selectors need of an object at hand. Of all that have no labels, Events above all, it is the same."""
+    labels = obj["metadata"].get("labels")
+    return Memo(labels) if labels else _UNLABELLED
 
 
 def stored(resource: ServedResource, entry: Entry) -> Object:
@@ -148,6 +150,8 @@ def fields(resource: ServedResource, entry: Entry) -> Mapping[str, str]:
     """What field selectors may ask of an entry, read once when first asked."""
     known = memo(resource, entry)
     if known.fields is None:
+        if known is _UNLABELLED:
+            known = entry.memo = Memo(_NOTHING)
         obj = decode(resource, entry)
         known.fields = {name: getter(obj) for name, getter in resource.strategy.selectable.items()}
     return known.fields

@@ -43,7 +43,7 @@ class Kept:
             return memo_of(obj)
         before = None if previous is None else previous.memo
         _share(obj, None if before is None else before.written)
-        made = memo_of(obj)
+        made = Memo(obj["metadata"].get("labels") or {})
         made.resource, made.written = resource, obj
         self._keep(made, len(value), before)
         return made
