@@ -55,6 +55,11 @@ class Client:
         self._accept_list = _JSON
         self._shares = False
 
+    @property
+    def form(self) -> str:
+        """What objects are read as: clients of the same form read the same."""
+        return self._accept_list
+
     def as_user(self, name: str, *groups: str, user_agent: str = "") -> "Client":
         """The same API as somebody else. Everybody named is also in `system:authenticated`, as after a real log-in."""
         everybody = "system:authenticated"

@@ -25,6 +25,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
+from weakref import WeakKeyDictionary, WeakSet
 
 from fakekube.client.client import Client, ObjectList
 from fakekube.client.complaints import Complaints
@@ -33,13 +34,16 @@ from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError, Expired
 from fakekube.machinery.interning import Parts
 from fakekube.machinery.resources import Resource
-from fakekube.machinery.wire import Events, Object
+from fakekube.machinery.wire import Events, Handler, Object
 
 OnChange = Callable[[Object | None, Object | None], None]
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.8, 30.0  # the reflector's
 _SHORT = 1.0  # a watch that ends sooner, having told nothing, counts as a failure: no busy loop against a broken server
 _keys = Parts(4_096)  # met lately
+
+# Caches by the server they follow, what of, and in which form.
+_caches: WeakKeyDictionary[Handler, dict[tuple[Resource, str], "WeakSet[Informer]"]] = WeakKeyDictionary()
 
 log = logging.getLogger("fakekube.client.informer")
 
@@ -232,13 +236,22 @@ class Informer:
             label_selector=self._label_selector,
             field_selector=self._field_selector,
         )
-        for obj in found.items:
+        kin = self._kin()
+        items = [_held(kin, obj) or obj for obj in found.items] if kin else found.items
+        for obj in items:
             obj["metadata"].pop("managedFields", None)
         if self._transform is not None:
-            return ObjectList(
-                [self._transform(obj) for obj in found.items], found.resource_version, found.remaining
-            )
-        return found
+            items = [self._transform(obj) for obj in items]
+        return ObjectList(items, found.resource_version, found.remaining)
+
+    def _kin(self) -> list["Informer"]:
+        """The other caches of the same objects, whole as they are; from now on this is one, too."""
+        of_server = _caches.setdefault(self._client.handler, {})
+        alike = of_server.setdefault((self.resource, self._client.form), WeakSet())
+        kin = [one for one in alike if one is not self]
+        if self._transform is None:
+            alike.add(self)
+        return kin
 
     async def _follow(self) -> bool:
         """One watch, from where the cache stands until the server ends it; whether it was a healthy one."""
@@ -321,6 +334,16 @@ class Informer:
                 log.exception(
                     "%s: a callback failed on %s", self.resource.qualified, objects.key(new or old or {})
                 )
+
+
+def _held(kin: Iterable[Informer], obj: Object) -> Object | None:
+    """The same object in the same version, as one of these caches holds it: what is listed is decoded for each of them."""
+    key, version, uid = objects.key(obj), objects.resource_version(obj), objects.uid(obj)
+    for one in kin:
+        held = one.get(key)
+        if held is not None and objects.resource_version(held) == version and objects.uid(held) == uid:
+            return held
+    return None
 
 
 def _namespace(key: str) -> str:

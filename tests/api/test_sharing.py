@@ -43,6 +43,50 @@ async def test_caches_hold_the_same_object(api: ApiServer, clock: ManualClock) -
         task.cancel()
 
 
+async def test_what_is_listed_is_held_once(api: ApiServer, clock: ManualClock) -> None:
+    """Caches that list what is there hold one object, too, but for those of another form; one that is transformed is made of it."""
+    client = Client(api, user=ADMIN)
+    await client.create(PODS, copy_of(POD), "default")
+    first, second = Informer(client, PODS, clock=clock), Informer(client.as_user("b"), PODS, clock=clock)
+    metas = Informer(client.metadata_only(), PODS, clock=clock)
+    named = Informer(client, PODS, clock=clock, transform=lambda pod: {"metadata": pod["metadata"]})
+    held = []
+    for cache in (first, second, metas, named):
+        running = asyncio.create_task(cache.run())
+        await cache.wait_synced()
+        held.append(cache.get("default/p"))
+        running.cancel()
+    whole, other, meta, part = held
+    assert whole is other
+    assert whole is not None
+    assert meta is not None
+    assert part is not None
+    assert "spec" not in meta
+    assert part["metadata"] is whole["metadata"]
+
+
+async def test_what_has_changed_is_held_anew(api: ApiServer, clock: ManualClock) -> None:
+    """A cache that has not heard of a change does not pass on what it has."""
+    client = Client(api, user=ADMIN)
+    made = await client.create(PODS, copy_of(POD), "default")
+    late, early = Informer(client, PODS, clock=clock), Informer(client, PODS, clock=clock)
+    running = asyncio.create_task(late.run())
+    await late.wait_synced()
+    running.cancel()
+    await client.patch(PODS, "p", "default", {"metadata": {"labels": {"a": "c"}}}, type="merge")
+    running = asyncio.create_task(early.run())
+    await early.wait_synced()
+    running.cancel()
+    held, now = late.get("default/p"), early.get("default/p")
+    assert held is not None
+    assert now is not None
+    assert (held["metadata"]["resourceVersion"], held["metadata"]["labels"]) == (
+        made["metadata"]["resourceVersion"],
+        {"a": "b"},
+    )
+    assert now["metadata"]["labels"] == {"a": "c"}
+
+
 async def test_caches_of_metadata_share_it(api: ApiServer, clock: ManualClock) -> None:
     """A cache of metadata alone holds the very metadata of the objects in other caches, under one key, whoever was told first."""
     client = Client(api, user=ADMIN)
