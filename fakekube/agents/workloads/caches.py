@@ -1,6 +1,7 @@
 """Caches that all workload controllers share: one watch of pods serves every one of them.
 
-Of pods and revisions only what these controllers read is kept, so that a thousand virtual machines cost little.
+Of revisions only what these controllers read is kept, so that a thousand virtual machines cost little; pods are whole, as
+others of this process hold them anyway.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +19,6 @@ CRON_JOBS = Resource("batch", "v1", "cronjobs", "CronJob")
 OWNER, ORPHANS, NODE = "owner", "orphans", "node"
 
 _REVISED = (STATEFUL_SETS.kind, "DaemonSet")
-_SPEC = ("nodeName", "affinity", "tolerations", "hostname", "subdomain", "restartPolicy")
 
 
 class Caches:
@@ -43,13 +43,6 @@ class Caches:
         return found
 
 
-def trimmed(pod: Object) -> Object:
-    """A pod without what no controller of workloads reads: its containers and volumes."""
-    spec = pod["spec"]
-    kept = {member: spec[member] for member in _SPEC if member in spec}
-    return {**pod, "spec": kept}
-
-
 def own_revision(revision: Object) -> Object:
     """A revision; of one that is no workload's, what it is a revision of is left out: that of a VM is the whole VM."""
     owner = objects.controller_of(revision)
@@ -58,7 +51,7 @@ def own_revision(revision: Object) -> Object:
     return {member: value for member, value in revision.items() if member != "data"}
 
 
-_KEPT: Mapping[Resource, Callable[[Object], Object]] = {PODS: trimmed, CONTROLLER_REVISIONS: own_revision}
+_KEPT: Mapping[Resource, Callable[[Object], Object]] = {CONTROLLER_REVISIONS: own_revision}
 
 
 def _owner(obj: Object) -> Iterable[str]:
