@@ -4,77 +4,67 @@ An action names what is to be reached for one object. Its object is the state th
 it checks again where that state may have become stale.
 """
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct
+
 from fakekube.machinery.wire import Object
 
 
-@dataclass(frozen=True, slots=True)
-class AddPoolFinalizer:
+class AddPoolFinalizer(Struct, frozen=True):
     """Make sure that the pool does not go before its VMs are let go."""
 
 
-@dataclass(frozen=True, slots=True)
-class RemovePoolFinalizer:
+class RemovePoolFinalizer(Struct, frozen=True):
     """Let the pool go."""
 
 
-@dataclass(frozen=True, slots=True)
-class CreateRevision:
+class CreateRevision(Struct, frozen=True):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteRevision:
+class DeleteRevision(Struct, frozen=True):
     revision: Object
 
 
-@dataclass(frozen=True, slots=True)
-class CreateVM:
+class CreateVM(Struct, frozen=True):
     revision: str
     ordinal: int
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateVM:
+class UpdateVM(Struct, frozen=True):
     """Give the VM the current template."""
 
     vm: Object
     revision: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteVM:
+class DeleteVM(Struct, frozen=True):
     """Delete the VM and let it go at once; with `preserve`, its storage stays behind."""
 
     vm: Object
     preserve: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseVM:
+class ReleaseVM(Struct, frozen=True):
     """Let a terminating or detached VM go: take the pool's finalizer off; with `preserve`, its storage stays behind."""
 
     vm: Object
     preserve: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DisownVM:
+class DisownVM(Struct, frozen=True):
     """Give up a VM that the selector does not match any more: it loses the pool as owner, and the pool's finalizer."""
 
     vm: Object
 
 
-@dataclass(frozen=True, slots=True)
-class RestartVMI:
+class RestartVMI(Struct, frozen=True):
     """Delete the VMI, so that it comes up again from its VM's new template."""
 
     vm: Object
     vmi: Object
 
 
-@dataclass(frozen=True, slots=True)
-class RelabelVMI:
+class RelabelVMI(Struct, frozen=True):
     """The VMI is what the new template wants already: only the revision it names changes."""
 
     vm: Object
@@ -82,8 +72,7 @@ class RelabelVMI:
     revision: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReplaceVM:
+class ReplaceVM(Struct, frozen=True):
     """Delete the VM with all it owns: another VM under the same name gets new storage."""
 
     vm: Object
@@ -106,8 +95,7 @@ Action = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """How a stage that failed is reported in the pool's status."""
 
     reason: str
@@ -117,8 +105,7 @@ class Failure:
         return f"{self.prefix}: {error}"
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """Actions that may run side by side.
 
     `failure` None: an error ends the reconcile and is retried, but never shown in the status.
@@ -134,8 +121,7 @@ class Stage:
     mistake: Exception | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What to do now, in order; `revisit`, seconds until another look even if nothing happens."""
 
     stages: tuple[Stage, ...] = ()

@@ -7,10 +7,10 @@ what is being worked on: k8s.io/client-go/util/workqueue/metrics.go, there looke
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from fakekube.clock import Clock
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Handler, Request, Response
 
 Labels = tuple[tuple[str, str], ...]
@@ -22,8 +22,7 @@ _RECONCILE_BUCKETS = (
 _QUEUE_BUCKETS = tuple(float(f"1e{power}") for power in range(-8, 4))
 
 
-@dataclass(slots=True)
-class Metric:
+class Metric(Struct):
     """A counter or a gauge: one number for each set of labels."""
 
     name: str
@@ -44,8 +43,7 @@ class Metric:
         return "\n".join(lines)
 
 
-@dataclass(slots=True)
-class Histogram:
+class Histogram(Struct):
     """How often values were at most this large, for each bucket."""
 
     name: str

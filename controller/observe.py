@@ -5,8 +5,9 @@ this process itself has changed. Membership is the owner reference's uid, nothin
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from datetime import UTC, datetime
+
+from msgspec import Struct, field
 
 from controller import naming, revisions
 from controller.own_writes import OwnWrites
@@ -15,12 +16,10 @@ from controller.spec import FINALIZER
 from fakekube.client.informer import Informer
 from fakekube.machinery import objects
 from fakekube.machinery.resources import VIRTUAL_MACHINE_POOLS
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """One pool and its surroundings at one moment."""
 
     pool: Object

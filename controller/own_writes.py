@@ -10,28 +10,26 @@ Upstream has expectations in this place: pkg/controller/expectations.go
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.resources import Resource
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 LIFETIME = 300.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Write:
+class _Write(Struct, frozen=True):
     obj: Object
     gone: bool
     version: int
     until: float
 
 
-@dataclass(slots=True)
-class _Pending:
+class _Pending(Struct):
     writes: dict[Resource, dict[str, _Write]] = field(default_factory=dict)
     condemned: dict[str, float] = field(default_factory=dict)  # uid → until when it is remembered
 

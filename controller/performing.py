@@ -7,6 +7,8 @@ Upstream: kubevirt: pkg/virt-controller/watch/pool/pool.go
 import asyncio
 from collections.abc import Iterable
 
+from msgspec import Struct
+
 from controller import building, patches, preservation, revisions
 from controller.actions import (
     Action,
@@ -40,14 +42,12 @@ from fakekube.machinery.resources import (
     Resource,
 )
 from fakekube.machinery.selectors import Selector
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 PARALLEL = 32  # requests under way for one pool
 
 
-@dataclass(slots=True)
-class Performer:
+class Performer(Struct):
     """Performs the actions of one reconcile. `pool` follows what is written to it."""
 
     requests: Requests

@@ -8,7 +8,8 @@ Upstream: kubevirt: pkg/virt-controller/watch/pool/pool.go
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from controller import healing, revisions, scaling, selection, spec, updating
 from controller.actions import (

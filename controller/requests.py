@@ -7,13 +7,14 @@ answers is remembered in `own_writes`, laid over the caches until they show it.
 
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from controller.own_writes import OwnWrites
 from controller.patches import Change
 from fakekube.client.client import Client
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError, Conflict, Invalid, NotFound
 from fakekube.machinery.resources import Resource
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 FIELD_MANAGER = "virt-controller"
@@ -24,8 +25,7 @@ class Behind(Conflict):
     """The snapshot was older than the cluster. Nothing is wrong; the next look will be better."""
 
 
-@dataclass(slots=True)
-class Requests:
+class Requests(Struct):
     """The writes of one pool's controller. Methods that return an object return None when it does not exist any more."""
 
     client: Client

@@ -7,6 +7,8 @@ Upstream: kubevirt: pkg/virt-controller/watch/pool/pool.go
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from controller import spec
 from controller.building import owner_reference
 from controller.semantics import same
@@ -14,12 +16,10 @@ from controller.spec import REVISION_LABEL
 from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.resources import CONTROLLER_REVISIONS, VIRTUAL_MACHINE_POOLS
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 
-@dataclass(frozen=True, slots=True)
-class Revisions:
+class Revisions(Struct, frozen=True):
     """What is known of a pool's revisions: `known` by name, and `taken`, names that are somebody else's."""
 
     known: Mapping[str, Object]

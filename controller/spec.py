@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.machinery import durations, objects
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 FINALIZER = "pool.kubevirt.io/finalizer"  # on the pool and on each of its VMs
@@ -25,8 +26,7 @@ class SpecError(ValueError):
     """Something in the spec cannot be read. Only a change of the spec can help."""
 
 
-@dataclass(frozen=True, slots=True)
-class Healing:
+class Healing(Struct, frozen=True):
     """When a VM counts as failing."""
 
     threshold: int

@@ -5,22 +5,21 @@ Upstream: kubevirt: pkg/virt-controller/watch/pool/pool.go
 """
 
 from collections.abc import Sequence
-from dataclasses import field
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from controller import spec
 from fakekube.clock import rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.selectors import Selector
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 REPLICA_FAILURE, REPLICA_PAUSED = "ReplicaFailure", "ReplicaPaused"
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """An event about the pool."""
 
     type: str
@@ -28,8 +27,7 @@ class Note:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """The status as it should be, and what to tell once it is written."""
 
     status: Object

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
+from msgspec import Struct
+
 from controller import revisions, selection, spec
 from controller.actions import Action, RelabelVMI, ReplaceVM, RestartVMI
 from controller.observe import Observed
 from controller.revisions import Revisions
 from controller.semantics import same
 from fakekube.machinery import objects
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 RECHECK = 3.0  # seconds until the next look when the budget is used up
@@ -31,8 +32,7 @@ class Kind(Enum):
     REPLACEMENT = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Rollout:
+class Rollout(Struct, frozen=True):
     """VMI actions for now, and whether some had to wait for budget."""
 
     actions: tuple[Action, ...] = ()

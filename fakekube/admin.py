@@ -5,10 +5,11 @@ Whoever may not do everything is kept away by what stands before it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
 from typing import Any, Protocol
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from fakekube import passage, snapshot
 from fakekube.client.client import Client
@@ -16,7 +17,6 @@ from fakekube.clock import ManualClock, rfc3339_micro
 from fakekube.lookup import Look, Lookup, condition
 from fakekube.machinery import profiles
 from fakekube.machinery.errors import ApiError, BadRequest, MethodNotAllowed, NotFound
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Handler, Object, Request, Response
 from fakekube.passage import CannotMoveTime, NeverSettles, Watched
 from fakekube.restoring import CannotReset
@@ -46,8 +46,7 @@ class Administered(Watched, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(Struct, frozen=True):
     """One request, and the number its path ends in."""
 
     request: Request
@@ -59,8 +58,7 @@ class _Call:
         return _decoded(self.request)
 
 
-@dataclass(frozen=True, slots=True)
-class _Route:
+class _Route(Struct, frozen=True):
     method: str
     path: str
     about: str

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import orjson
+from msgspec import Struct
 
 from fakekube.client.client import Client
 from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.resources import CRDS, Resource, split_api_version
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
@@ -29,8 +29,7 @@ class ManifestError(Exception):
     """A manifest that cannot be used; the text is one sentence that begins with file and line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """One object, and where it was written."""
 
     object: Object

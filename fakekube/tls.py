@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct
+
 from fakekube.machinery.wire import User
 
 _NAMES = ("localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
@@ -26,8 +27,7 @@ class TlsUnavailable(Exception):
     """TLS cannot be set up; the text is one sentence for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """What a server shows, and what its clients have to trust."""
 
     context: ssl.SSLContext

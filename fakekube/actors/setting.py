@@ -1,8 +1,9 @@
 """What actors are made from, and what a made one brings along."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Actor
@@ -10,7 +11,6 @@ from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.lifecycle.stage import Stage
 from fakekube.machinery.paces import PaceName
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Handler, Object
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 KUBERNETES, KUBEVIRT, WORKLOADS = "kubernetes", "kubevirt", "workloads"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """What actors are made from."""
 
     client: Client
@@ -44,8 +43,7 @@ class Setting:
         return self.client.as_user(f"system:serviceaccount:kubevirt:{account}", *groups, user_agent=agent)
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """An actor with what the composition root has to know of it."""
 
     actor: Actor
@@ -56,8 +54,7 @@ class Made:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ActorSpec:
+class ActorSpec(Struct, frozen=True):
     """One line of `fakekube actors`."""
 
     name: str

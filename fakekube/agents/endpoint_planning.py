@@ -11,9 +11,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 MAX_IN_ENDPOINTS = 1000
@@ -27,8 +28,7 @@ Endpoint = dict[str, Any]
 Port = tuple[str, str, int, str]  # name, protocol, port, appProtocol
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """What all endpoints of one slice share."""
 
     family: str

@@ -4,20 +4,19 @@ Upstream: k8s: staging/src/k8s.io/endpointslice/reconciler.go
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
 from typing import Any
+
+from msgspec import Struct, field
 
 from fakekube.agents.endpoint_planning import Endpoint, Shape, shown_port
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 MAX_IN_SLICE = 100
 
 
-@dataclass(slots=True)
-class Changes:
+class Changes(Struct):
     """What has to be written."""
 
     create: list[Object] = field(default_factory=list)

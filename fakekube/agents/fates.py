@@ -16,9 +16,10 @@ VirtualMachineInstance. So it does carry those by which KubeVirt's own functiona
 
 from functools import lru_cache
 
+from msgspec import Struct
+
 from fakekube.machinery.durations import parse
 from fakekube.machinery.objects import Obj, annotations
-from fakekube.machinery.values import dataclass
 
 ANNOTATION = "fakekube.io/fate"
 FOR_EVER = float("inf")
@@ -31,8 +32,7 @@ _STARTS = (*PULLS, "fail-to-start")
 WORDS = frozenset(("unschedulable", "target-unschedulable", "exit", *_STARTS))
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(Struct, frozen=True):
     """What happens to one pod."""
 
     unschedulable: float = 0.0  # seconds after its creation

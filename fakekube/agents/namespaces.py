@@ -10,7 +10,8 @@ Upstream: k8s: pkg/controller/namespace/deletion/{namespaced_resources_deleter,s
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -22,7 +23,6 @@ from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError, MethodNotAllowed, NotFound
 from fakekube.machinery.resources import NAMESPACES, PODS, Resource
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 USER = "system:serviceaccount:kube-system:namespace-controller"
@@ -30,8 +30,7 @@ GROUPS = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
 FINALIZER = "kubernetes"
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(Struct):
     """How far the emptying of one namespace is."""
 
     undiscovered: list[str] = field(default_factory=list)

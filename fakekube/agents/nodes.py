@@ -8,10 +8,12 @@ Upstream: k8s: pkg/kubelet/kubelet_node_status.go, pkg/kubelet/nodestatus/setter
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from fakekube.client.client import Client
 from fakekube.client.recorder import Recorder
@@ -23,7 +25,6 @@ from fakekube.lifecycle.stage import CHAOS, INSTANT, Pace, Stage
 from fakekube.machinery import objects
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import LEASES, NODES
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.versions import Versions
 from fakekube.machinery.wire import Object
 
@@ -43,8 +44,7 @@ _CAPACITY = {  # large: one node carries every pool anybody tries, unless they s
 }
 
 
-@dataclass(frozen=True, slots=True)
-class NodeShape:
+class NodeShape(Struct, frozen=True):
     """What a node is like. Addresses left empty follow from its place among the nodes."""
 
     name: str

@@ -5,12 +5,12 @@ Upstream: k8s: pkg/scheduler/framework/plugins/*, framework/types.go (FitError),
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
 from typing import Any
+
+from msgspec import Struct, field
 
 from fakekube.agents.quantities import amount
 from fakekube.machinery import objects, selectors
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 UNSCHEDULABLE = "node(s) were unschedulable"
@@ -43,8 +43,7 @@ _USUAL_CPU, _USUAL_MEMORY = 100, 200 * 2**20
 Requests = Mapping[str, int]
 
 
-@dataclass(slots=True)
-class NodeState:
+class NodeState(Struct):
     """A node and what is placed on it."""
 
     node: Object
@@ -60,8 +59,7 @@ class NodeState:
         return objects.name(self.node)
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(Struct, frozen=True):
     """What a pod asks of a node, read from it once."""
 
     requests: Requests

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.agents import scheduling
 from fakekube.machinery import objects, selectors
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _ANYWHERE = "0.0.0.0"  # noqa: S104 - as ports without an address are meant
@@ -18,8 +19,7 @@ _ANYWHERE = "0.0.0.0"  # noqa: S104 - as ports without an address are meant
 Placed = Iterable[tuple[str, Object]]  # name of a node, and a pod on it
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One constraint, and how the pods it is about are spread now."""
 
     key: str

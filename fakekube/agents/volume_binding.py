@@ -5,10 +5,11 @@ Upstream: k8s: pkg/controller/volume/persistentvolume/{pv_controller,index}.go
 
 from collections.abc import Iterable
 
+from msgspec import Struct
+
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.machinery import objects, quantities, selectors
 from fakekube.machinery.objects import Obj, dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 BY_HAND = "kubernetes.io/no-provisioner"
@@ -20,22 +21,19 @@ _EXTERNAL = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(Struct, frozen=True):
     """Bind to this volume."""
 
     volume: Object
 
 
-@dataclass(frozen=True, slots=True)
-class Make:
+class Make(Struct, frozen=True):
     """Have the provisioner of this class make one."""
 
     storage_class: Obj
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """Stay Pending; without a reason nothing is said of it."""
 
     type: str = NORMAL

@@ -15,11 +15,11 @@ from types import coroutine
 from typing import Any, TypeVar
 
 import orjson
+from msgspec import Struct
 
 from fakekube.api.services import Services
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.reviews import Answer, Question, Reviewer
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Handler, Request, User
 
 T = TypeVar("T")
@@ -36,8 +36,7 @@ class CallFailed(Exception):
     """Nobody answered, or refused to listen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """What a `clientConfig` says."""
 
     namespace: str

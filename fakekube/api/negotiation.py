@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from fakekube.api.options import first, parse_query
 from fakekube.machinery.booleans import TRUE
 from fakekube.machinery.errors import NotAcceptable
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Request, Response
 
 TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
@@ -21,8 +21,7 @@ _OF_PEOPLE = ("curl", "Wget", "Mozilla/5.0")  # how their user agents begin
 _KNOWN = re.compile(r"(?:^|,)\s*(?:application/(?:json|yaml)|\*/\*)\s*(?:;|,|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Representation:
+class Representation(Struct, frozen=True):
     """How to answer: `media` json or yaml; `convert` Table, PartialObjectMetadata, …List, or nothing."""
 
     media: str = "json"

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
+from msgspec import Struct
+
 from fakekube.machinery import field_selectors, selectors
 from fakekube.machinery.errors import BadRequest, invalid
 from fakekube.machinery.field_errors import FieldError, forbidden, not_supported, show, too_long
 from fakekube.machinery.field_selectors import FieldTerm
 from fakekube.machinery.selectors import EVERYTHING, Selector, SelectorError
-from fakekube.machinery.values import dataclass
 
 Query = Mapping[str, list[str]]
 _EMPTY: Query = {}
@@ -59,8 +60,7 @@ def integer(query: Query, name: str) -> int | None:
         raise BadRequest(str(error)) from None
 
 
-@dataclass(frozen=True, slots=True)
-class WriteOptions:
+class WriteOptions(Struct, frozen=True):
     """What create, update, patch and delete have in common."""
 
     dry_run: bool = False
@@ -106,8 +106,7 @@ def manager_of(user_agent: str) -> str:
     return name.encode()[:_LONGEST_MANAGER].decode(errors="ignore") or "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class ListOptions:
+class ListOptions(Struct, frozen=True):
     """A list or watch, understood."""
 
     labels: Selector = EVERYTHING

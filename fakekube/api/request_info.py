@@ -6,7 +6,8 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/endpoints/request/requestinfo.go
 from functools import lru_cache
 from urllib.parse import unquote
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct
+
 from fakekube.machinery.verbs import OF_MANY, VERBS
 
 _OF_NAMESPACES = (
@@ -15,8 +16,7 @@ _OF_NAMESPACES = (
 )  # what /api/v1/namespaces/<name>/… means itself, not a namespaced resource
 
 
-@dataclass(frozen=True, slots=True)
-class RequestInfo:
+class RequestInfo(Struct, frozen=True):
     """One address. Without `resource` it is discovery, health or nothing we know."""
 
     verb: str  # create get list update patch delete deletecollection (watch is decided by the query)

@@ -10,17 +10,17 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.api.ages import since
 from fakekube.api.registry.strategy import Column, ServedResource
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
+class _Layout(Struct, frozen=True):
     """How one resource prints: its column definitions, the cells of an object, the conditions of its row."""
 
     columns: list[Object]

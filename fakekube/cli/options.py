@@ -1,17 +1,15 @@
 """The options of `up` and `run`: how a server is to be."""
 
 from collections.abc import Callable
-from dataclasses import field
 from typing import Any
 
 import click
+from msgspec import Struct, field
 
 from fakekube.machinery.paces import PACE_NAMES
-from fakekube.machinery.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """What `up` and `run` have in common."""
 
     host: str = "127.0.0.1"

@@ -10,13 +10,13 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import orjson
+from msgspec import Struct
 
 from fakekube.client import answers
 from fakekube.machinery import objects
 from fakekube.machinery.copying import kept_json
 from fakekube.machinery.errors import AlreadyExists, Expired, NotFound
 from fakekube.machinery.resources import Resource
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Events, Handler, Object, Request, Response, User, WatchEvent, whole
 
 PatchType = Literal["json", "merge", "strategic", "apply"]
@@ -35,8 +35,7 @@ _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,applic
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectList:
+class ObjectList(Struct, frozen=True):
     """What a list found, the version it was read at, and how many more objects the server has beyond `limit`."""
 
     items: Items

@@ -14,12 +14,13 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
+from msgspec import Struct
+
 from fakekube.client.informer import Informer
 from fakekube.client.workqueue import QueueClosed, QueueObserver, WorkQueue
 from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _PASSES_IN_A_ROW = 8
@@ -38,8 +39,7 @@ class Actor(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """What a successful pass asks for."""
 
     requeue_after: float | None = None

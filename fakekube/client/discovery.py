@@ -8,17 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from fakekube.client.client import Client
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.resources import Resource, split_api_version
-from fakekube.machinery.values import dataclass
 
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(Struct, frozen=True):
     """A resource, the verbs it answers, and what else people call it."""
 
     resource: Resource
@@ -26,8 +25,7 @@ class Served:
     aliases: tuple[str, ...] = ()  # singular and short names
 
 
-@dataclass(frozen=True, slots=True)
-class Discovered:
+class Discovered(Struct, frozen=True):
     """Each resource once, in its group's preferred version. `failed` are the group versions that did not answer."""
 
     served: tuple[Served, ...]

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+from msgspec import Struct
+
 from fakekube.clock import rfc3339
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 AGGREGATE_AT = 10
@@ -59,27 +60,23 @@ class Recent(Generic[T]):
             self._records.popitem(last=False)
 
 
-@dataclass(slots=True)
-class _Similar:
+class _Similar(Struct):
     last: datetime
     messages: frozenset[Key] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
+class _Written(Struct, frozen=True):
     name: str
     count: int
     first: str
 
 
-@dataclass(slots=True)
-class _Tokens:
+class _Tokens(Struct):
     left: float
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What to write: `event` anew, or `patch` upon the event of that name."""
 
     event: Object

@@ -7,16 +7,15 @@ Upstream: k8s: pkg/controller/controller_utils.go, UIDTrackingControllerExpectat
 """
 
 from collections.abc import Iterable
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from fakekube.clock import Clock
-from fakekube.machinery.values import dataclass
 
 TIMEOUT = 300.0
 
 
-@dataclass(slots=True)
-class _Pending:
+class _Pending(Struct):
     since: float
     creations: set[str] = field(default_factory=set)
     deletions: set[str] = field(default_factory=set)

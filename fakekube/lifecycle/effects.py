@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.lifecycle.match import asked, choose, delay
 from fakekube.lifecycle.script import Script
 from fakekube.lifecycle.stage import REALISTIC, Apply, Finalizers, Pace, Patch, Stage, Write
 from fakekube.lifecycle.templates import Context, look_up
 from fakekube.machinery import objects
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """An event about an object, or about the part of it at `path`."""
 
     type: str
@@ -78,8 +78,7 @@ def _rooted(body: Any, patch: Patch) -> Any:
     return {patch.root: body}
 
 
-@dataclass(frozen=True, slots=True)
-class Prospect:
+class Prospect(Struct, frozen=True):
     """What is next on one track: which stage, after how long at the shortest, and what it will do."""
 
     track: str

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct
 
 Find = Callable[[Any], list[Any]]
 
@@ -34,8 +34,7 @@ _REFUSED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(Struct, frozen=True):
     """A parsed expression."""
 
     text: str

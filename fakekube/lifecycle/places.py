@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from msgspec import Struct
+
 from fakekube.lifecycle.expressions import Expression
 from fakekube.lifecycle.expressions import parse as parse_expression
 from fakekube.lifecycle.stage import StageError
-from fakekube.machinery.values import dataclass
 
 if TYPE_CHECKING:
     import yaml
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A value of a file together with where it stands: its node, if the file is YAML."""
 
     source: str

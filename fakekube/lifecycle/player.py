@@ -6,8 +6,9 @@ changed its mind meanwhile, the stage does not play. A write that is refused is 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 from typing import Any
+
+from msgspec import Struct, field
 
 from fakekube.client import discovery
 from fakekube.client.client import Client
@@ -23,7 +24,6 @@ from fakekube.lifecycle.stage import INSTANT, Apply, Finalizers, Pace, Stage, Wr
 from fakekube.machinery import objects
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import Resource, split_api_version
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 MAX_STEPS = 100  # stages in a row without a delay: more is a circle, and would never end
@@ -32,8 +32,7 @@ _SOON = 1e-9
 _MANAGER = "kwok"  # whose fields are what stages apply
 
 
-@dataclass(slots=True)
-class _Plan:
+class _Plan(Struct):
     """A stage waiting for its moment."""
 
     stage: Stage
@@ -42,8 +41,7 @@ class _Plan:
     among: Sequence[Stage] = ()  # all it was drawn from
 
 
-@dataclass(slots=True)
-class _Life:
+class _Life(Struct):
     """What is planned for one object, by track, and what of it happens only once."""
 
     uid: str

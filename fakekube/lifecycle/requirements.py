@@ -5,9 +5,10 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
+from msgspec import Struct
+
 from fakekube.lifecycle.expressions import Expression
 from fakekube.lifecycle.templates import Context, follow, path_of
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
@@ -25,8 +26,7 @@ class Program(Protocol):
 Key = Expression | Program | str  # a path in the object, something computed of it, or a name of the context
 
 
-@dataclass(frozen=True)
-class Requirement:
+class Requirement(Struct, frozen=True, dict=True):
     """One of matchExpressions."""
 
     key: Key

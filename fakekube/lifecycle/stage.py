@@ -46,10 +46,11 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Literal, Protocol
 
+from msgspec import Struct
+
 from fakekube.lifecycle.requirements import Key, Program, Requirement, Test
 from fakekube.lifecycle.templates import Renders
 from fakekube.machinery.paces import PACE_NAMES, PaceName
-from fakekube.machinery.values import dataclass
 
 PatchKind = Literal["json", "merge", "strategic", "apply", "update"]
 
@@ -60,8 +61,7 @@ class Compile(Protocol):
     def __call__(self, text: str, /) -> Program: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """How fast life goes: `factor` multiplies every delay of the stages, `spread` makes it up to so much shorter or longer."""
 
     name: PaceName
@@ -83,8 +83,7 @@ class StageError(ValueError):
         self.source, self.line, self.reason = source, line, reason
 
 
-@dataclass(frozen=True)
-class Selector:
+class Selector(Struct, frozen=True, dict=True):
     """Which objects a stage is for."""
 
     labels: Mapping[str, str]
@@ -98,8 +97,7 @@ class Selector:
         return tuple(one.holds for one in sorted(self.requirements, key=lambda one: one.effort))
 
 
-@dataclass(frozen=True, slots=True)
-class Delay:
+class Delay(Struct, frozen=True):
     """How long a stage waits, in seconds; `upto` is the jitter's upper end, or the whole of it where it is the shorter."""
 
     seconds: float = 0.0
@@ -108,8 +106,7 @@ class Delay:
     upto_from: Key | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(Struct, frozen=True):
     """One write. `root` is the member the template is the content of; empty: the object's. `user`: in whose name."""
 
     template: Renders
@@ -119,8 +116,7 @@ class Patch:
     user: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(Struct, frozen=True):
     """Another object, which is there and so afterwards: created, or else patched. `user`: in whose name."""
 
     template: Renders
@@ -129,8 +125,7 @@ class Apply:
     user: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class EventToTell:
+class EventToTell(Struct, frozen=True):
     """An Event about the object, or about a part of it; all texts are templates."""
 
     type: str
@@ -139,16 +134,14 @@ class EventToTell:
     field_path: Renders | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EventGroup:
+class EventGroup(Struct, frozen=True):
     """Events told together: once, or for each item of the list of that name, which is then `item`."""
 
     events: tuple[EventToTell, ...]
     for_each: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finalizers:
+class Finalizers(Struct, frozen=True):
     """A change of metadata.finalizers: emptied first, then removals, then additions."""
 
     add: tuple[str, ...] = ()
@@ -164,8 +157,7 @@ class Finalizers:
 Write = Finalizers | Patch | Apply
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(Struct, frozen=True):
     """What a stage does: writes in their order, then it deletes, then it tells."""
 
     events: tuple[EventGroup, ...] = ()
@@ -173,8 +165,7 @@ class Next:
     delete: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """One step of a life. `group` and `kind` say whose; the group of core kinds is empty."""
 
     name: str

@@ -3,13 +3,14 @@ expressions and templates."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fakekube.lifecycle.places import Place
 from fakekube.lifecycle.requirements import Key, Program
 from fakekube.lifecycle.stage import Compile
 from fakekube.lifecycle.templates import Renders, Template, is_one_name
-from fakekube.machinery.values import dataclass
 
 NamesOfKind = frozenset[str] | None  # None: any
 
@@ -18,8 +19,7 @@ _GO = re.compile(r"\{\{-? ")  # with a space; ours double a brace to mean one
 _FORMS: Mapping[str, type] = {"mapping": dict, "list": list, "text": str}
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
+class Vocabulary(Struct, frozen=True):
     """`names`: what the context offers, where that is known. `cel` compiles expressions, where somebody can."""
 
     names: NamesOfKind = None

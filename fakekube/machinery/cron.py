@@ -9,8 +9,9 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from msgspec import Struct
+
 from fakekube.machinery import durations
-from fakekube.machinery.values import dataclass
 
 _MONTHS = {
     name: number
@@ -36,8 +37,7 @@ class Refused(ValueError):
     """A schedule that cannot be read; the text is the parser's error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(Struct, frozen=True):
     """Minutes, hours, days of the month, months and days of the week that suit; or a fixed delay."""
 
     fields: tuple[frozenset[int], ...] = ()

@@ -6,8 +6,7 @@ Origin: k8s: staging/src/k8s.io/apimachinery/pkg/util/validation/field/errors.go
 from typing import Any
 
 import orjson
-
-from fakekube.machinery.values import dataclass
+from msgspec import Struct
 
 REQUIRED = "FieldValueRequired"
 INVALID = "FieldValueInvalid"
@@ -36,8 +35,7 @@ OMITTED: Any = object()  # the value of an error that does not show it
 _WITHOUT_VALUE = frozenset({REQUIRED, FORBIDDEN, TOO_LONG, TOO_MANY, INTERNAL})
 
 
-@dataclass(frozen=True, slots=True)
-class FieldError:
+class FieldError(Struct, frozen=True):
     """One cause. `field` is the path as the server prints it (`spec.containers[0].name`), empty for the whole object."""
 
     type: str

@@ -3,12 +3,12 @@
 Origin: k8s: staging/src/k8s.io/apimachinery/pkg/fields/selector.go
 """
 
+from msgspec import Struct
+
 from fakekube.machinery.selectors import SelectorError
-from fakekube.machinery.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class FieldTerm:
+class FieldTerm(Struct, frozen=True):
     """One term of a field selector: a path that has to equal a value, or not."""
 
     path: str

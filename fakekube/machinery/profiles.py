@@ -17,10 +17,11 @@ import math
 from datetime import datetime
 from functools import lru_cache
 
+from msgspec import Struct
+
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery import quantities
 from fakekube.machinery.durations import seconds_of
-from fakekube.machinery.values import dataclass
 
 CPU, MEMORY = "cpu", "memory"
 _BILLION = 10**9
@@ -31,8 +32,7 @@ class BadProfile(ValueError):
     """A text that is no profile; says what would be one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Struct, frozen=True):
     """`points` are (seconds, amount): of a ramp its ends, of a sine its extremes, else steps."""
 
     shape: str

@@ -3,15 +3,14 @@
 import re
 from urllib.parse import quote
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct
 
 _PLAIN = re.compile(
     r"[A-Za-z0-9._-]*"
 ).fullmatch  # nearly all names, and several times quicker told than quoted
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Struct, frozen=True):
     """Everything a client has to know to address objects of one type."""
 
     group: str

@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import orjson
+from msgspec import Struct
 
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 
-@dataclass(slots=True)
-class Question:
+class Question(Struct):
     """A write that somebody wants to make. The objects belong to whoever asks, and are not to be changed."""
 
     operation: str
@@ -33,8 +32,7 @@ class Question:
         return self.operation == "CREATE"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """Yes, perhaps after some changes (a JSON patch), or no with a Status."""
 
     allowed: bool

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.machinery import names
 from fakekube.machinery.field_errors import show
-from fakekube.machinery.values import dataclass
 
 
 class SelectorError(ValueError):
@@ -19,8 +20,7 @@ class SelectorError(ValueError):
 IN, NOT_IN, EXISTS, DOES_NOT_EXIST, GT, LT = "in", "notin", "exists", "!", "gt", "lt"
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Struct, frozen=True, dict=True):
     """One term: a key, an operator and the values it looks for."""
 
     key: str
@@ -56,8 +56,7 @@ class Requirement:
         return f"{self.key} {self.operator} ({','.join(sorted(self.values))})"
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(Struct, frozen=True, dict=True):
     """All requirements together. Without any it matches everything, unless it is NOTHING."""
 
     requirements: tuple[Requirement, ...] = ()

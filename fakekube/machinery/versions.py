@@ -2,7 +2,8 @@
 
 import re
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 _RELEASE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)([-+][0-9A-Za-z.+-]+)?")
 
@@ -14,8 +15,7 @@ class BadVersion(ValueError):
     """Something that is no release; the text shows how they look."""
 
 
-@dataclass(frozen=True, slots=True)
-class Versions:
+class Versions(Struct, frozen=True):
     """Kubernetes' release is in /version and on nodes, KubeVirt's in its installation. Raises BadVersion."""
 
     kubernetes: str = _LIKE["kubernetes"]
@@ -25,7 +25,7 @@ class Versions:
         for name, said in (("kubernetes", self.kubernetes), ("kubevirt", self.kubevirt)):
             if _RELEASE.fullmatch(said) is None:
                 raise BadVersion(f"{said!r} is no version of {name}; write it like {_LIKE[name]}")
-            object.__setattr__(self, name, f"v{said.removeprefix('v')}")
+            force_setattr(self, name, f"v{said.removeprefix('v')}")
 
     @property
     def minor(self) -> tuple[int, int]:

@@ -5,17 +5,15 @@ Whatever works against one works against all of them, in memory or over a socket
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import field
 from typing import Any, Protocol
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct, field
 
 # Begins what is no protocol of a websocket, but its caller's token: pages in browsers can set no other header.
 BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """Who asks, as authentication established it."""
 
     name: str
@@ -24,8 +22,7 @@ class User:
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     """One request. `path` is the undecoded path without the query, `query` the undecoded text behind the `?`."""
 
     method: str
@@ -65,8 +62,7 @@ class WebSocket(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Upgrade:
+class Upgrade(Struct):
     """A response that turns the connection into a conversation: over a websocket, or with `raw`, over the bare
     connection under that protocol's name, where messages are whatever bytes came together."""
 
@@ -75,8 +71,7 @@ class Upgrade:
     raw: str = ""
 
 
-@dataclass(slots=True)
-class Response:
+class Response(Struct):
     """One answer: a body, or a stream of chunks (watches), or an upgrade to a websocket."""
 
     status: int = 200

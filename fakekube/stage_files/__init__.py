@@ -5,10 +5,11 @@ be ones that somebody provides for that kind. Kinds of a user's own CRDs cannot 
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from fakekube.agents.pods import view as pods
 from fakekube.api.builtins.tables import resources

@@ -8,10 +8,9 @@ absent (create) or still at the expected revision (update, delete). Retrying is 
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import field
 from typing import Any, Protocol
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct
 
 
 class StoreError(Exception):
@@ -50,8 +49,7 @@ class FutureRevision(StoreError):
         self.current = current
 
 
-@dataclass(slots=True, eq=False)
-class Entry:
+class Entry(Struct, eq=False):
     """A key's value at one revision. Never changed once written.
 
     `memo` is for readers: what they derived from `value` and would derive again. It is never persisted nor compared.
@@ -61,17 +59,16 @@ class Entry:
     value: bytes
     created: int
     modified: int
-    memo: Any = field(default=None, repr=False)
+    memo: Any = None
 
 
-@dataclass(slots=True, eq=False)
-class Event:
+class Event(Struct, eq=False):
     """One write: the entry after it (`None`: deleted) and the entry before it (`None`: created)."""
 
     revision: int
     entry: Entry | None
     previous: Entry | None
-    memo: Any = field(default=None, repr=False)
+    memo: Any = None
 
     @property
     def key(self) -> str:
@@ -80,15 +77,13 @@ class Event:
         return one.key
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """A watch has delivered everything up to this revision."""
 
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Entries in key order, the revision they were read at, and how many more follow the last one."""
 
     entries: Sequence[Entry]

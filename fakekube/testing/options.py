@@ -1,15 +1,16 @@
 """How a test wants its cluster: from the marker, the command line and the ini file. Pure; bad input names the way out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from os import PathLike, fspath
 from typing import Any, Literal, get_args
 
+from msgspec.structs import asdict
+
 from fakekube.actors import UnknownActor, choose
 from fakekube.lifecycle.stage import StageError
 from fakekube.machinery.paces import PACE_NAMES, PaceName
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.versions import BadVersion, Versions
 from fakekube.machinery.wire import Object
 

@@ -2,8 +2,9 @@
 
 import traceback
 
+from msgspec import Struct
+
 from fakekube.cluster import Cluster
-from fakekube.machinery.values import dataclass
 from fakekube.traffic import history
 from fakekube.traffic.log import Recorded
 from fakekube.traffic.seen import READS
@@ -11,8 +12,7 @@ from fakekube.traffic.seen import READS
 _LINES = 60
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(Struct, frozen=True):
     place: float  # between the revisions of the store
     text: str
     matters: bool = False  # refused, or disturbed: told even if it was long ago

@@ -8,8 +8,9 @@ Doing it is `injector`'s and `streams`'.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any, Self
+
+from msgspec import Struct
 
 from fakekube.machinery.durations import seconds_of
 from fakekube.passage import Span
@@ -31,8 +32,7 @@ class BadFault(ValueError):
     """A fault that makes no sense; the text names the way out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault(Pattern):
+class Fault(Pattern, frozen=True, kw_only=True):
     """See the module text. It acts on the `nth` match and on the following ones, `times` times in all (None: always),
     each time with the chance `rate`. One that never acts fails the test, unless it is `optional`."""
 
@@ -50,9 +50,9 @@ class Fault(Pattern):
     optional: bool = False
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            if isinstance(one.default, str) and not isinstance(value := getattr(self, one.name), str):
-                raise BadFault(f"{one.name}={value!r}: this is a text")
+        for name, default in zip(self.__struct_fields__, self.__struct_defaults__, strict=True):
+            if isinstance(default, str) and not isinstance(value := getattr(self, name), str):
+                raise BadFault(f"{name}={value!r}: this is a text")
         self._check_deed()
         if self.nth < 1 or (self.times is not None and self.times < 1):
             raise BadFault("nth and times count from 1; leave times=None for always")
@@ -93,7 +93,7 @@ class Fault(Pattern):
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> Self:
         """From a mapping, such as decoded JSON. Raises BadFault."""
-        known = [one.name for one in fields(cls)]
+        known = cls.__struct_fields__
         for key in given:
             if key not in known:
                 raise BadFault(f"a fault has no member {key!r}; {meant(key, known)}")
@@ -109,8 +109,7 @@ class Fault(Pattern):
         return " ".join(part for part in (what, late, when, "on", Pattern.__str__(self)) if part)
 
 
-@dataclass(slots=True, eq=False)
-class Armed:
+class Armed(Struct, eq=False):
     """A fault at work: how many requests or events fitted, and how many it disturbed."""
 
     number: int

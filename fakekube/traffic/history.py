@@ -1,15 +1,15 @@
 """What has happened to objects, read from the store's own log: nothing is recorded for it."""
 
 from collections.abc import Iterator
-from dataclasses import field
 from typing import Any
+
+from msgspec import Struct, field
 
 from fakekube.api.registry import codec
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.store.interface import Event, Progress, Store
 
@@ -40,16 +40,14 @@ async def states(store: Store, resource: ServedResource, key: str) -> list[Objec
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One line about one write."""
 
     revision: int
     text: str
 
 
-@dataclass(slots=True)
-class _Told:
+class _Told(Struct):
     """What has been said about an object, so that it is not said again."""
 
     values: dict[str, str] = field(default_factory=dict)

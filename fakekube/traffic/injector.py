@@ -6,9 +6,10 @@ In the order of registration; a delay lets the request go on to the next fault, 
 import asyncio
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
+
+from msgspec.structs import replace
 
 from fakekube.clock import Clock
 from fakekube.ids import Ids

@@ -5,13 +5,12 @@ Remembering costs a microsecond per request: whatever can be worked out later, i
 
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import fields
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from fakekube.clock import Clock
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Handler, Request, Response
 from fakekube.traffic.seen import BadPattern, Names, Pattern, Seen, meant, seen
 
@@ -20,11 +19,10 @@ _KEPT_BYTES = (
     32 << 20
 )  # of bodies: most are some hundred bytes, but a client may send ten thousand of three megabytes
 
-_MEMBERS = {one.name for one in fields(Pattern)}
+_MEMBERS = frozenset(Pattern.__struct_fields__)
 
 
-@dataclass(slots=True, eq=False)
-class Recorded:
+class Recorded(Struct, eq=False):
     """One request. `at` is in seconds of the cluster's time; `status` is 0 where no answer reached the client."""
 
     at: float

@@ -1,10 +1,11 @@
 """A request as people speak of it (who does what to which object), and patterns of such requests."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import lru_cache
+
+from msgspec import Struct
 
 from fakekube.api import request_info
 from fakekube.api.options import boolean, parse_query
@@ -23,8 +24,7 @@ class BadPattern(ValueError):
     """A pattern that cannot match anything; the text says what was meant, probably."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """One request. `user` and `agent` are who sent it."""
 
     verb: str
@@ -72,8 +72,7 @@ def _watches(query: str) -> bool:
     return boolean(parse_query(query), "watch")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
+class Pattern(Struct, frozen=True, kw_only=True):
     """Requests by what is said about them; what is left empty matches everything. `name`, `namespace` and `client` may
     hold `*`. `verb` may be `read` or `write`; `client` is a user or a user agent; `kind` also a plural or a short name. As
     in RBAC, a kind alone does not mean its subresources: `subresource="status"`, or `"*"` for everything, does."""
@@ -107,7 +106,7 @@ class Pattern:
         )
 
     def __str__(self) -> str:
-        said = [f"{one.name}={getattr(self, one.name)}" for one in fields(Pattern) if getattr(self, one.name)]
+        said = [f"{one}={getattr(self, one)}" for one in Pattern.__struct_fields__ if getattr(self, one)]
         return " ".join(said) or "anything"
 
 

@@ -5,11 +5,11 @@ Origin: kubevirt: pkg/virt-config/{configuration,virt-config}.go, pkg/virt-confi
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from typing import Any
 
+from msgspec import Struct, field
+
 from fakekube.machinery.objects import Obj, dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 ALWAYS_OPEN = frozenset(
@@ -36,8 +36,7 @@ _MACHINES = {
 }
 
 
-@dataclass(frozen=True)
-class ClusterConfig:
+class ClusterConfig(Struct, frozen=True):
     """The configuration in force. Without a KubeVirt object there is no default architecture."""
 
     default_architecture: str = ""

@@ -5,11 +5,11 @@
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import yaml
+from msgspec.structs import asdict
 
 from fakekube.agents import kubelet
 from fakekube.agents.pods.view import PodView

@@ -7,13 +7,13 @@ Upstream: k8s: pkg/controller/podautoscaler/{replica_calculator,metrics/utilizat
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
 from datetime import datetime, timedelta
+
+from msgspec import Struct, field
 
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery import objects, quantities
 from fakekube.machinery.objects import Obj, dig
-from fakekube.machinery.values import dataclass
 
 CPU = "cpu"
 INITIALIZATION = timedelta(minutes=5)  # of pods: while it lasts their CPU counts only once they are ready
@@ -26,8 +26,7 @@ class Uncountable(Exception):
     """No number can be told; the text is upstream's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """What one pod used, over the `window` seconds up to `at`."""
 
     value: int
@@ -35,8 +34,7 @@ class Sample:
     window: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerances:
+class Tolerances(Struct, frozen=True):
     """How far the usage may be off its target before anything is done."""
 
     up: float = 0.1
@@ -46,8 +44,7 @@ class Tolerances:
         return 1.0 - self.down <= ratio <= 1.0 + self.up
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """What is known of the pods of a target. `resource` and `container` where it is a resource they use."""
 
     samples: Mapping[str, Sample]
@@ -58,8 +55,7 @@ class Measured:
     initialization: timedelta = INITIALIZATION
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(Struct, frozen=True):
     """How many replicas are proposed, and the usage that follows from: its mean and, of a request, its percentage."""
 
     replicas: int
@@ -67,8 +63,7 @@ class Count:
     percent: int | None = None
 
 
-@dataclass(slots=True)
-class Pods:
+class Pods(Struct):
     """The pods of a target, sorted by what can be said of them."""
 
     ready: int = 0
@@ -159,8 +154,7 @@ def quantity(thousandths: int) -> str:
     return quantities.render(thousandths * _MILLI, "decimal")
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(Struct, frozen=True):
     """What all per-pod metrics share: what is not known is assumed to be so that less is done."""
 
     current: int

@@ -7,11 +7,11 @@ Upstream: k8s: pkg/controller/podautoscaler/horizontal.go (normalizeDesiredRepli
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct
+from msgspec.structs import replace
 
 DOWNSCALE_STABILISATION = 300  # seconds
 _FACTOR, _LEAST = 2.0, 4.0  # an autoscaler without behaviour at most doubles, or grows to four
@@ -51,8 +51,7 @@ _DOWN_LIMIT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """Oldest first."""
 
     recommended: tuple[Stamped, ...] = ()
@@ -60,8 +59,7 @@ class History:
     shrunk: tuple[Stamped, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Normalized:
+class Normalized(Struct, frozen=True):
     """How many there are to be, and what is to be said of it. `limited`: not as many as recommended."""
 
     replicas: int
@@ -156,8 +154,7 @@ def _bounded(current: int, wanted: int, least: int, most: int) -> tuple[int, Sai
     return wanted, _WITHIN
 
 
-@dataclass(frozen=True, slots=True)
-class _Rates:
+class _Rates(Struct, frozen=True):
     """How quickly the policies of a behaviour let it grow and shrink now."""
 
     sides: tuple[Rules, Rules]

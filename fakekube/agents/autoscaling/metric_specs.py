@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.agents.autoscaling import counting
 from fakekube.agents.autoscaling.counting import Count, Measured, Samples, Tolerances, Uncountable
 from fakekube.machinery.objects import Obj
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 RESOURCE, CONTAINER, PODS, OBJECT, EXTERNAL = "Resource", "ContainerResource", "Pods", "Object", "External"
@@ -23,8 +24,7 @@ MEMBERS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True):
     """No reading; the text is the metrics API's, or of the client that asked it."""
 
     text: str
@@ -33,8 +33,7 @@ class Unreadable:
 Reading = Samples | int | Unreadable  # per pod, or of something all share
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """What is counted against."""
 
     namespace: str
@@ -47,8 +46,7 @@ class Scene:
     initialization: timedelta  # of pods, in which unready ones do not count
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """What one metric proposes. `name` is what messages call the metric."""
 
     replicas: int

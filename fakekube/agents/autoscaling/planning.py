@@ -10,20 +10,20 @@ Upstream: k8s: pkg/controller/podautoscaler/horizontal.go (reconcileAutoscaler, 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.agents.autoscaling import limits, metric_specs
 from fakekube.agents.autoscaling.counting import Tolerances
 from fakekube.agents.autoscaling.limits import History
 from fakekube.agents.autoscaling.metric_specs import NoProposal, Reading, Scene
 from fakekube.agents.autoscaling.status import ABLE, ACTIVE, LIMITED, Draft
 from fakekube.machinery import quantities
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _BILLION = 10**9
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """`reason` is why the target is to have another size, as the event says it."""
 
     replicas: int

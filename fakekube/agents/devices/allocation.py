@@ -6,9 +6,10 @@ Upstream: k8s: staging/src/k8s.io/dynamic-resource-allocation/structured
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
+
+from msgspec import Struct
 
 from fakekube.agents import scheduling
 from fakekube.machinery import objects
@@ -19,8 +20,7 @@ Select = Callable[[str, Mapping[str, Any]], bool]  # an expression about a devic
 Result = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Struct, frozen=True):
     id: Id
     told: Mapping[str, Any]  # as its slice has it
 
@@ -46,8 +46,7 @@ class Device:
         return made
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """A request, or one of those of which the first will do."""
 
     name: str

@@ -4,8 +4,9 @@ Upstream: k8s: pkg/scheduler/framework/plugins/dynamicresources
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from fakekube.agents.devices import allocation
 from fakekube.client.client import Client
@@ -21,8 +22,7 @@ ELSEWHERE = "resourceclaim not available on the node"
 PROTECTION = "resource.kubernetes.io/delete-protection"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What a pod that is to be placed claims; `reasons` says what a node lacks for it."""
 
     claims: Sequence[Object]

@@ -7,19 +7,19 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.agents.workloads import conditions, pods
 from fakekube.agents.workloads.counts import scaled
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 GIVEN_UP = timedelta(minutes=2)  # after which an eviction that deleted nothing no longer counts
 
 
-@dataclass(frozen=True, slots=True)
-class Disrupted:
+class Disrupted(Struct, frozen=True):
     """Evictions that are under way, those given up, and when to look again."""
 
     expected: dict[str, str]

@@ -8,19 +8,19 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from msgspec import Struct
+
 from fakekube.machinery import field_selectors, quantities, selectors
 from fakekube.machinery.answers import json
 from fakekube.machinery.errors import BadRequest, MethodNotAllowed, NotFound
 from fakekube.machinery.field_selectors import FieldTerm
 from fakekube.machinery.selectors import Selector
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object, Request, Response
 
 Row = tuple[str, list[Any]]  # the object's name, the cells
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A GET below a group version: the steps behind it, and its query."""
 
     steps: tuple[str, ...]

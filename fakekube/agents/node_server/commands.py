@@ -5,10 +5,12 @@ Upstream: k8s: staging/src/k8s.io/kubelet/pkg/cri/streaming/remotecommand, conta
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fakekube.agents.node_server import fetching, logs, shell
 from fakekube.agents.node_server.channels import Run, Talk
@@ -17,14 +19,12 @@ from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import InternalError
 from fakekube.machinery.objects import Obj, dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What is wanted of a command."""
 
     words: Sequence[str] = ()

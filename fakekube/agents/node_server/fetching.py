@@ -7,13 +7,13 @@ Nothing beyond the cluster is asked, and redirections lead nowhere.
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import field
 from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Struct, field
 
 from fakekube.agents.node_server.listening import Serve
 from fakekube.agents.node_server.place import Done
 from fakekube.agents.node_server.secured import Secured
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Response, WebSocket
 
 Dial = Callable[[str, int], Awaitable[Serve | None]]  # address and port
@@ -22,8 +22,7 @@ _PORTS = {"http": 80, "https": 443}
 _END = b"\r\n\r\n"
 
 
-@dataclass(slots=True, eq=False)  # sockets are kept in sets
-class _End:
+class _End(Struct, eq=False):
     """One end of a connection within this process."""
 
     coming: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)

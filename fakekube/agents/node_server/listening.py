@@ -7,8 +7,9 @@ SSH: RFC 4253, sections 4.2 (who speaks), 6 (packets), 11.1 (farewell).
 import struct
 from collections.abc import Awaitable, Callable
 
+from msgspec import Struct
+
 from fakekube.machinery.objects import Obj, dig, name
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import WebSocket
 
 SSH, WEB = 22, (80, 8080)
@@ -22,8 +23,7 @@ _BLOCK, _LEAST_PADDING = 8, 4
 Serve = Callable[[WebSocket], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """What a service has to say, what it has not understood yet, and whether it hangs up."""
 
     output: bytes = b""
@@ -35,8 +35,7 @@ Answer = Callable[[bytes], Said]
 Respond = Callable[[bytes], tuple[bytes, bytes, bytes]]  # a request's target → status, content type, body
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """Something that listens: what it says first, and how it answers."""
 
     greeting: bytes

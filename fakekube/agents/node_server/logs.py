@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from fakekube.agents.containers import STATUSES
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.objects import Obj, dig
-from fakekube.machinery.values import dataclass
 
 ANNOTATION = "log.fakekube.io/"
 
@@ -51,8 +51,7 @@ _CONSOLE: tuple[tuple[float, str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """`v1.PodLogOptions`, read and checked."""
 
     tail: int | None = None
@@ -62,8 +61,7 @@ class Options:
     previous: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line and when it was written."""
 
     moment: datetime

@@ -4,19 +4,18 @@ Places know of files what they are told (`Container.files`); what programs write
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Self
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 Files = Mapping[str, str | None]  # None: there is none any more
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """What a command line came to. `sleep` is how long it takes; `left` that the shell itself ends; `act` what it does to the
     machine it runs on."""
 
@@ -41,8 +40,7 @@ class Done:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """What commands can tell of where they run. `programs`: those only this place has, or has in its own way."""
 
     hostname: str

@@ -3,9 +3,10 @@
 import operator
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from fnmatch import translate
 from itertools import pairwise, takewhile
+
+from msgspec.structs import replace
 
 from fakekube.agents.node_server.filters import FILTERS
 from fakekube.agents.node_server.place import Container, Done, Program, failed

@@ -8,11 +8,12 @@ import itertools
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fakekube.agents.node_server import filters, place, programs
 from fakekube.agents.node_server.place import Container, Done
-from fakekube.machinery.values import dataclass
 
 SHELLS = ("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash")
 _SEPARATORS = (";", "&&", "||", "&")
@@ -240,8 +241,7 @@ def _redirected(words: list[str]) -> tuple[list[str], str, bool]:
 # --- at a terminal -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
+class Terminal(Struct, frozen=True):
     """Where a conversation at a terminal stands."""
 
     container: Container

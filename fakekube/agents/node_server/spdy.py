@@ -8,10 +8,9 @@ Origin: draft-mbelshe-httpbis-spdy-00; k8s: staging/src/k8s.io/apimachinery/pkg/
 import asyncio
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
 from typing import Protocol
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct, field
 
 SYN_STREAM, SYN_REPLY, RST_STREAM, SETTINGS, PING, GOAWAY, HEADERS = 1, 2, 3, 4, 6, 7, 8
 FIN = 0x01
@@ -92,8 +91,7 @@ class NotSpdy(Exception):
     """The peer does not speak SPDY, or not as it should."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """One frame: `kind` 0 is data. `headers` where the kind has such."""
 
     kind: int

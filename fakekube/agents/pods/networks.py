@@ -9,9 +9,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.agents.pods.addresses import usable
 from fakekube.machinery.objects import Obj, annotations, dig, namespace, uid
-from fakekube.machinery.values import dataclass
 
 NETWORKS, DEFAULT_NETWORK = "k8s.v1.cni.cncf.io/networks", "v1.multus-cni.io/default-network"
 STATUS = "k8s.v1.cni.cncf.io/network-status"
@@ -20,8 +21,7 @@ _CLUSTER_NETWORK = "kindnet"  # what kind calls it
 _MULTUS_NAMESPACE = "kube-system"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """One NetworkAttachmentDefinition a pod asks for, as an interface of this name."""
 
     namespace: str
@@ -97,8 +97,7 @@ def status(
     return f"[{','.join(json.dumps(one, indent=4) for one in told)}]"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where a network's addresses come from; each gives one."""
 
     range: str  # see `addresses`

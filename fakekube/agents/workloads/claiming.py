@@ -6,6 +6,8 @@ Upstream: k8s: pkg/controller/controller_ref_manager.go
 
 from collections.abc import Callable, Iterable
 
+from msgspec import Struct
+
 from fakekube.agents.workloads.caches import ORPHANS, OWNER
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
@@ -13,12 +15,10 @@ from fakekube.machinery import objects, selectors
 from fakekube.machinery.errors import Conflict, Invalid, NotFound
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.selectors import Selector
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(Struct, frozen=True):
     """What a look at the cache says: who is ours, who could be, who is no more."""
 
     owned: list[Object]

@@ -6,10 +6,10 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/authentication
 import base64
 import contextlib
 from collections.abc import Mapping
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from fakekube.machinery.errors import Unauthorized
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import BEARER_PROTOCOL, User
 
 ADMIN = User("kubernetes-admin", ("kubeadm:cluster-admins", "system:masters", "system:authenticated"))
@@ -38,8 +38,7 @@ def bearer_of_protocols(offered: str) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Authentication:
+class Authentication(Struct, frozen=True):
     """Which tokens are known. Where nobody has to prove anything, everybody who can reach the server is its admin."""
 
     tokens: Mapping[str, User] = field(default_factory=dict)

@@ -5,15 +5,15 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/authorization/authorizer/interface
 
 from typing import Protocol
 
+from msgspec import Struct
+
 from fakekube.api.options import boolean, parse_query
 from fakekube.api.request_info import RequestInfo
 from fakekube.machinery.errors import Forbidden
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Request, User
 
 
-@dataclass(frozen=True, slots=True)
-class Deed:
+class Deed(Struct, frozen=True):
     """What somebody wants to do: to a resource, or to a path outside the resources."""
 
     verb: str

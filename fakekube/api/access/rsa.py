@@ -9,15 +9,14 @@ import hashlib
 import secrets
 from functools import cache
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct
 
 EXPONENT = 65537
 _SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")  # how a digest says which one it is
 _ROUNDS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """A key pair. `modulus` and EXPONENT are the public half."""
 
     modulus: int

@@ -1,17 +1,16 @@
 """What admission sees of a write."""
 
-from dataclasses import field
 from typing import Any
 
+from msgspec import Struct, field
+
 from fakekube.api.registry.strategy import ServedResource
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object, User
 
 CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 
 
-@dataclass(slots=True)
-class Invoked:
+class Invoked(Struct):
     """Whom a plugin asked in the first round, and who is to be asked again in the second."""
 
     before: set[object] = field(default_factory=set)  # those that wish to see later changes
@@ -24,8 +23,7 @@ class Invoked:
         self.before = set()
 
 
-@dataclass(slots=True)
-class Attributes:
+class Attributes(Struct):
     """One write on its way to the registry. Mutating admission may replace `obj`."""
 
     operation: str

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.api.access.authorizer import Authorizer, Deed
 from fakekube.api.admission.attributes import Attributes
 from fakekube.api.admission.reviews import namespace_of
@@ -26,7 +28,6 @@ from fakekube.api.schema.cel.types import (
     map_of,
     object_of,
 )
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object, User
 
 Bindings = dict[str, Any]
@@ -182,8 +183,7 @@ class Failed(Exception):
     """An expression could not be evaluated; the text is the server's."""
 
 
-@dataclass(frozen=True)
-class Expression:
+class Expression(Struct, frozen=True):
     """One expression, compiled, or the reason why it is not."""
 
     source: str

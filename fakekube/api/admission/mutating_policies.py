@@ -8,6 +8,7 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/mutating/d
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from fakekube.api.admission import equivalents, reviews
 from fakekube.api.admission.attributes import Attributes, Invoked
@@ -17,12 +18,10 @@ from fakekube.api.admission.policies import Applicable, Binding, Policy
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery import errors
 from fakekube.machinery.errors import ApiError, BadRequest
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
+class _Failure(Struct, frozen=True):
     """What went wrong with a policy; it counts unless the policy fails open."""
 
     message: str

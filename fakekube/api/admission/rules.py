@@ -9,12 +9,13 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/{webhook/predicat
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from msgspec import Struct
+
 from fakekube.api.admission.attributes import CREATE, UPDATE, Attributes
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery import selectors
 from fakekube.machinery.selectors import Selector
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 NamespaceLabels = Callable[[str], Awaitable[Mapping[str, str]]]
@@ -23,8 +24,7 @@ GROUP = "admissionregistration.k8s.io"  # its objects are never subject to admis
 _ANY = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """`admissionregistration.RuleWithOperations`, and the names policies may add."""
 
     operations: frozenset[str]

@@ -6,6 +6,8 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/validating
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.api.admission import expressions
 from fakekube.api.admission.composition import Variables
 from fakekube.api.admission.expressions import (
@@ -17,14 +19,12 @@ from fakekube.api.admission.expressions import (
     expression,
 )
 from fakekube.api.schema.cel.types import BOOL, NULL, STRING
-from fakekube.machinery.values import dataclass
 
 INVALID = "Invalid"
 _LONGEST_MESSAGE = 5 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """One reason to object. Faults of configuration deny whatever the binding's actions are."""
 
     message: str
@@ -32,8 +32,7 @@ class Decision:
     part: str = ""  # what is set up wrong: the policy or the binding
 
 
-@dataclass(frozen=True, slots=True)
-class _Validation:
+class _Validation(Struct, frozen=True):
     raw: Mapping[str, Any]
     test: Expression
     message: Expression | None

@@ -8,11 +8,11 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/{mutating
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from fakekube.api import calling
 from fakekube.api.access.authorizer import AlwaysAllow, Authorizer
@@ -35,8 +35,7 @@ from fakekube.machinery.wire import Object
 _log = logging.getLogger(__name__)
 
 
-@dataclass
-class _View:
+class _View(Struct, dict=True):
     """A write in one version of its resource, as hooks are shown it."""
 
     resource: ServedResource

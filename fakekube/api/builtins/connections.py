@@ -7,9 +7,10 @@ Origin: k8s: pkg/registry/core/{pod,service,node}/rest, pkg/registry/core/pod/st
 """
 
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from fakekube.api.options import Query, boolean, first, integer
 from fakekube.api.registry import codec

@@ -4,7 +4,8 @@ Called once, while the server is put together.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from fakekube.api.access.rbac import Rbac
 from fakekube.api.admission.chain import Plugin
@@ -26,14 +27,12 @@ from fakekube.api.builtins.strategies.volumes import PersistentVolumeStrategy
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.registry import Committed, Registry
 from fakekube.api.registry.strategy import ServedResource
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _TIMED = (ApiServiceStrategy, PersistentVolumeStrategy, SigningRequestStrategy)
 
 
-@dataclass(frozen=True, slots=True)
-class Equipment:
+class Equipment(Struct, frozen=True):
     """`plugin` and `last` belong into the admission chain; `followers` are told of writes and of what is stored."""
 
     plugin: Plugin

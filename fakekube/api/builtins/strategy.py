@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.api import typed
 from fakekube.api.builtins import zeros
 from fakekube.api.builtins.selectable import SELECTABLE
 from fakekube.api.registry.strategy import Strategy
 from fakekube.api.schema.model import Schema
 from fakekube.api.types import definitions
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(Struct, frozen=True):
     """How a kind differs from most, as the tables say it."""
 
     generation: bool = False  # its objects carry metadata.generation

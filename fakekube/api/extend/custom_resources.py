@@ -8,6 +8,7 @@ from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from msgspec import Struct
 
 from fakekube.api.extend import columns, versions
 from fakekube.api.extend.jsonpath import finder
@@ -27,7 +28,6 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import BadRequest, forbidden
 from fakekube.machinery.field_errors import FieldError
 from fakekube.machinery.objects import dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ _MAX_REPLICAS = 2**31 - 1
 _ANYTHING: Mapping[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """A CRD, and where the schema of a version is read, by its index."""
 
     crd: Object

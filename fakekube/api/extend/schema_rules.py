@@ -4,8 +4,10 @@ k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validatio
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fakekube.api.extend import rule_validation, structural_rules
 from fakekube.api.schema.model import Schema
@@ -13,7 +15,6 @@ from fakekube.api.schema.problems import NOWHERE
 from fakekube.api.schema.structural import Structural
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.field_errors import FieldError, forbidden, invalid, not_supported, required
-from fakekube.machinery.values import dataclass
 
 Raw = Mapping[str, Any]
 
@@ -30,8 +31,7 @@ _AT_ROOT_WITH_STATUS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """What the place of a node in the schema forbids."""
 
     no_defaults: str = ""  # why defaults must not be set here

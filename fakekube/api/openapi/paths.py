@@ -6,8 +6,9 @@ Version 3 keeps bodies beside parameters and names media types per body; version
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.api.registry.strategy import ServedResource, Subresource
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
@@ -53,8 +54,7 @@ _PARAMETERS: Mapping[str, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """One method of one path. `body` and `answer` are definition names; `patch` lists what a patch may be written in."""
 
     method: str
@@ -69,8 +69,7 @@ class Operation:
     patch: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(Struct, frozen=True):
     """One path with its operations."""
 
     path: str

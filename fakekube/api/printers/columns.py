@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.api.ages import since
 from fakekube.api.types import describe
 from fakekube.machinery.objects import dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 NONE, UNSET, UNKNOWN = "<none>", "<unset>", "<unknown>"
@@ -16,8 +17,7 @@ _META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 Row = Callable[[Object, datetime], Sequence[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """A column. A text like `@core.v1.PodSpec.nodeName` stands for what that type's documentation says of the field."""
 
     name: str
@@ -36,8 +36,7 @@ class Header:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Printer:
+class Printer(Struct, frozen=True):
     """The columns of a kind and the cells of one object; `conditions` are those of its row, if any."""
 
     headers: tuple[Header, ...]

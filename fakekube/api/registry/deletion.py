@@ -5,18 +5,18 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/registry/rest/delete.go, registry/
 
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.clock import rfc3339
 from fakekube.machinery.errors import conflict
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteOptions:
+class DeleteOptions(Struct, frozen=True):
     """`metav1.DeleteOptions`, from body and query."""
 
     grace: int | None = None
@@ -26,8 +26,7 @@ class DeleteOptions:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """`mark` is the object to store first (or None), `remove` whether it goes away now."""
 
     mark: Object | None

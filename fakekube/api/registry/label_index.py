@@ -10,13 +10,13 @@ it, and only what few objects have: everything else is looked for among all of t
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 
+from msgspec import Struct
 from sortedcontainers import SortedList
 
 from fakekube.api.registry import codec
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.registry.turns import Turns
 from fakekube.machinery.selectors import IN, Requirement, Selector
-from fakekube.machinery.values import dataclass
 from fakekube.store.interface import Compacted, Entry, Progress, Store, Watch
 
 _REMEMBERED = 256
@@ -26,8 +26,7 @@ _END, _BEHIND = "\0", "\1"
 _Name = tuple[str, str]  # (prefix, label)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """When an index is worth its memory."""
 
     often: int = 3  # as many looks at everything, and the next one has an index

@@ -3,21 +3,21 @@
 Origin: k8s: staging/src/k8s.io/apiserver/pkg/storage/etcd3/store.go (GetList), which reads in pages, too.
 """
 
+from msgspec import Struct
+
 from fakekube.api.registry.label_index import LabelIndexes, Limits
 from fakekube.api.registry.matching import Match, selected
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.registry.turns import Turns
 from fakekube.clock import Clock
 from fakekube.machinery.selectors import EVERYTHING, Selector
-from fakekube.machinery.values import dataclass
 from fakekube.store.interface import Compacted, Entry, Page, Store
 
 _USUAL = Limits()
 _SLICE = 1_000  # entries: half a millisecond to find them, and to look at their labels
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """What to read: at most `limit` entries under a prefix beyond a key, as they were at a revision or are now."""
 
     prefix: str

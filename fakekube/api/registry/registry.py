@@ -8,6 +8,8 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/registry/generic/registry/store.go
 
 from collections.abc import Awaitable, Callable
 
+from msgspec import Struct
+
 from fakekube.api.patching import managed_fields
 from fakekube.api.registry import codec, deletion, metadata
 from fakekube.api.registry.deletion import DeleteOptions
@@ -20,7 +22,6 @@ from fakekube.ids import Ids
 from fakekube.machinery import errors
 from fakekube.machinery.errors import MODIFIED, ApiError
 from fakekube.machinery.field_errors import invalid
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.store import interface as stores
 from fakekube.store.interface import Entry, Store
@@ -38,8 +39,7 @@ _SPEC_WRITES = (
 _KEEP_GENERATION = ("status", "binding")
 
 
-@dataclass(slots=True)
-class Written:
+class Written(Struct):
     """What a write left behind. In a dry run the entry is what would have been stored."""
 
     entry: Entry
@@ -48,8 +48,7 @@ class Written:
     deleted: bool = False
 
 
-@dataclass(slots=True)
-class WriteContext:
+class WriteContext(Struct):
     """Who writes, how, and what was remarked upon on the way."""
 
     manager: str

@@ -7,21 +7,21 @@ Origin: k8s: staging/src/k8s.io/apiserver/pkg/registry/rest/{create,update}.go
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from fakekube.api.schema.model import Schema
 from fakekube.machinery.field_errors import FieldError
 from fakekube.machinery.objects import alike
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.store.interface import Entry, Event
 
 FieldGetter = Callable[[Object], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A printer column: its header and how a cell is read. Priority 0 is shown always, 1 with `-o wide`."""
 
     name: str
@@ -127,8 +127,7 @@ class Strategy:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(Struct, frozen=True):
     """Where a resource keeps what its scale subresource shows: dotted paths like `.spec.replicas`."""
 
     spec_replicas: str
@@ -136,8 +135,7 @@ class Scale:
     selector: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Subresource:
+class Subresource(Struct, frozen=True):
     """One entry of discovery below a resource, with the verbs it answers."""
 
     name: str

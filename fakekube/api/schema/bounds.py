@@ -5,11 +5,11 @@ k8s: staging/src/k8s.io/apiserver/pkg/cel/common/schemas.go, pkg/cel/limits.go
 """
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
 
+from msgspec import Struct, field
+
 from fakekube.api.schema.model import Schema
-from fakekube.machinery.values import dataclass
 
 REQUEST = 3 * 1024 * 1024
 _TEXTS = {
@@ -20,8 +20,7 @@ _TEXTS = {
 _SCALARS = {"boolean": 4, "number": 1, "integer": 1}
 
 
-@dataclass(frozen=True)
-class Bound:
+class Bound(Struct, frozen=True):
     """`most` elements (characters, items, entries; 0 where it means nothing), `least` bytes of JSON."""
 
     most: int = 0

@@ -5,10 +5,10 @@ Go: regexp/syntax/parse.go
 """
 
 import re
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from fakekube.api.schema.unicode_classes import ranges
-from fakekube.machinery.values import dataclass
 
 MAX_REPEAT = 1000
 INFINITE = -1
@@ -22,35 +22,30 @@ class RegexError(ValueError):
         super().__init__(f"error parsing regexp: {why}: `{part}`")
 
 
-@dataclass(frozen=True, slots=True)
-class Atom:
+class Atom(Struct, frozen=True):
     """One character out of a class, printed the way Python's `re` wants it."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Assertion:
+class Assertion(Struct, frozen=True):
     r"""A place, not a character: `\A`, `\Z`, `\b`, `\B`, or a multi-line `^` and `$`."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Struct, frozen=True):
     body: "Node"
     least: int
     most: int
     lazy: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(Struct, frozen=True):
     parts: "tuple[Node, ...]"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     options: "tuple[Node, ...]"
 
 
@@ -83,8 +78,7 @@ _POSIX = {
 _CONTROL = {"a": "\a", "f": "\f", "t": "\t", "n": "\n", "r": "\r", "v": "\v"}
 
 
-@dataclass(slots=True)
-class _Flags:
+class _Flags(Struct):
     ignore_case: bool = False
     multi_line: bool = False
     dot_all: bool = False
@@ -94,8 +88,7 @@ class _Flags:
         return _Flags(self.ignore_case, self.multi_line, self.dot_all, self.swap_greed)
 
 
-@dataclass(slots=True)
-class _Parser:
+class _Parser(Struct):
     pattern: str
     at: int = 0
     flags: _Flags = field(default_factory=_Flags)

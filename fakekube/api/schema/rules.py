@@ -8,8 +8,9 @@ k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel/validat
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from fakekube.api.schema import declarations
 from fakekube.api.schema.cel import CelError, CompileError, CostExceeded, Program, compile, types  # noqa: A004
@@ -30,8 +31,7 @@ _BRACKETED = re.compile(
 )  # in a fieldPath: `.spec['x-y']` names the field `.spec.x-y`
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One compiled rule; `error` says why it is none."""
 
     raw: Mapping[str, Any]
@@ -83,8 +83,7 @@ def _compiled(raw: Mapping[str, Any], self_type: types.Type) -> Rule:
     return Rule(raw, program, message, error, message_error)
 
 
-@dataclass
-class _Node:
+class _Node(Struct):
     """A node that has rules, or leads to some."""
 
     schema: Schema

@@ -1,6 +1,6 @@
 """One request on one resource: what every verb needs to know, and how every verb answers."""
 
-from dataclasses import field
+from msgspec import Struct, field
 
 from fakekube.api import negotiation, tables
 from fakekube.api.access.authentication import Authentication
@@ -15,7 +15,6 @@ from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.request_info import RequestInfo
 from fakekube.api.services import Services
 from fakekube.machinery.errors import BadRequest, NotAcceptable
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object, Request, Response, User
 from fakekube.store.interface import Entry
 
@@ -25,8 +24,7 @@ ANYBODY = User("system:anonymous", ("system:unauthenticated",))
 _NOBODY_KNOWN = Authentication()
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct):
     """The request, the resource it is about, and the parts of the server that serve it."""
 
     request: Request

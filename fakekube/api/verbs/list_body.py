@@ -10,15 +10,15 @@ Origin: k8s: staging/src/k8s.io/apimachinery/pkg/runtime/serializer/json/collect
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fakekube.api import negotiation
 from fakekube.api.registry.turns import Turns
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object, Response
 from fakekube.store.interface import Entry
 
@@ -26,8 +26,7 @@ Slices = Iterator[Sequence[Entry]]
 _INDENT = orjson.OPT_INDENT_2
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True):
     """How much of a list is done at once: about a millisecond of work."""
 
     entries: int
@@ -50,8 +49,7 @@ DECODED = Slice(100, 1 << 16)  # or decoded and encoded again,
 YAML = Slice(5, 1 << 11)  # or written by PyYAML, which takes its time
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """What stands around and between the members of a list."""
 
     head: bytes

@@ -9,15 +9,14 @@ import re
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from fakekube.machinery.errors import BadRequest
-from fakekube.machinery.values import dataclass
 
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """The next page starts after `after`; revision -1 means "now", after an expired snapshot."""
 
     revision: int

@@ -3,8 +3,9 @@
 Origin: k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/registry/customresource/etcd.go (ScaleREST)
 """
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from fakekube.api import bodies, typed
 from fakekube.api.admission.attributes import Attributes

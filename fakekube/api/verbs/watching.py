@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from fakekube.api import tables
 from fakekube.api.negotiation import PLAIN, Representation
@@ -24,7 +25,6 @@ from fakekube.api.verbs import list_body
 from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.get import too_large
 from fakekube.machinery.errors import ApiError, NotAcceptable
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Events, Response, WatchEvent
 from fakekube.store import interface as stores
 from fakekube.store.interface import Entry, Event, Progress
@@ -34,8 +34,7 @@ _BOOKMARK_EVERY = 60.0
 _DEFAULT_TIMEOUT = 45 * 60.0  # upstream: a random 30 to 60 minutes
 
 
-@dataclass(slots=True)
-class _Start:
+class _Start(Struct):
     """Where the stream begins."""
 
     after: int

@@ -11,9 +11,9 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from fakekube.machinery.objects import dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _CONDITIONS = (
@@ -29,8 +29,7 @@ _MOST = 100_000
 _VERSION = "v0.7.0"  # kwok's, of which this is the form
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What a template is rendered in. `names` are computed names, as in other templates."""
 
     now: str

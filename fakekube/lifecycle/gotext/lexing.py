@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct
 
 _STRING = r'"(?:\\.|[^"\\\n])*"|`[^`]*`'
 _ACTION = re.compile(rf"\{{\{{(?:-?\s*/\*.*?\*/\s*-?|(?:{_STRING}|(?!\}}\}}).)*)\}}\}}", re.DOTALL)
@@ -18,15 +18,13 @@ class TemplateError(ValueError):
     """A template that cannot be understood, or not be carried out; the text says what in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     kind: str
     text: str
     touches: bool = False  # the word before
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """`said` is how it stands in the template."""
 
     said: str

@@ -5,18 +5,18 @@ Variables live in a stack: a block forgets those it has declared, and what it as
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field as member
 from typing import Any
+
+from msgspec import Struct
+from msgspec import field as member
 
 from fakekube.lifecycle.gotext.functions import FUNCTIONS, LOCAL, Surroundings, bounded, shown, true
 from fakekube.lifecycle.gotext.lexing import TemplateError
-from fakekube.machinery.values import dataclass
 
 _KEYWORDS = ("if", "range", "with", "define", "block", "template", "else", "end", "break", "continue")
 
 
-@dataclass(slots=True)
-class State:
+class State(Struct):
     around: Surroundings
     dot: Any
     variables: list[tuple[str, Any]]

@@ -4,8 +4,9 @@ Origin: kubevirt: pkg/virt-api/webhooks/{mutating-webhook,validating-webhook}
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from fakekube.client.client import Client
 from fakekube.clock import Clock

@@ -4,8 +4,9 @@ Left out: which driver has taken a snapshot.
 Origin: cdi: pkg/controller/clone/planner.go
 """
 
+from msgspec import Struct
+
 from fakekube.machinery.objects import Obj, dig
-from fakekube.machinery.values import dataclass
 from fakekube.virt import quantities
 from fakekube.virt.cdi.sources import CLONE_TYPE, Origin
 
@@ -17,8 +18,7 @@ _OTHER_MODE = ("IncompatibleVolumeModes", "The volume modes of source and target
 _NO_GROWTH = ("NoVolumeExpansion", "No volume expansion is possible")
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """`reason`, `message`: why it is not the way it should be, if it is not."""
 
     strategy: str
@@ -31,8 +31,7 @@ class Way:
         return {CLONE_TYPE: self.strategy, **({_FALLBACK: self.message} if self.message else {})}
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """`source`: the claim or snapshot; `wanted`: what the clone is to be like, of `size`; their classes, as far as they are
     known; `strategy`: how the class is cloned, where nothing is against it."""
 

@@ -5,14 +5,14 @@ Origin: cdi: pkg/controller/dataimportcron-controller.go
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery import cron as schedules
 from fakekube.machinery.objects import Obj, annotations, condition, dig, labels, name, namespace, uid
 from fakekube.machinery.resources import DATA_SOURCES, DATA_VOLUMES, VOLUME_SNAPSHOTS
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi.claims import BIND_NOW
 from fakekube.virt.cdi.data_sources import State, conditions
@@ -40,8 +40,7 @@ _NO_IMPORT = ("False", "NoImport", "No current import")
 _UP_TO_DATE = ("True", "UpToDate", "Latest import is up to date")
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """What there is of its current import; `kept_as`: how its class keeps imports; `storage_class`: the one it is to be of;
     `snapshot_class`: how that is snapshotted; `origin`: the claim it follows, if it follows one, `denied`: why it may not;
     `marks`: labels of what CDI makes."""
@@ -57,8 +56,7 @@ class Seen:
     marks: Mapping[str, str] = field(default_factory=lambda: RECOMMENDED)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What a cron is to be like, and the DataSource that follows it."""
 
     cron: Object

@@ -8,17 +8,17 @@ from. Pure.
 
 import logging
 
+from msgspec import Struct
+
 from fakekube.agents.fates import ANNOTATION, seconds
 from fakekube.machinery.objects import Obj, annotations
-from fakekube.machinery.values import dataclass
 
 WORDS = ("fail", "error", "stuck", "quota")
 
 log = logging.getLogger("fakekube.virt.cdi")
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(Struct, frozen=True):
     """`ends`: the word that says how the transfer ends, if it is to end in another way."""
 
     takes: float | None = None

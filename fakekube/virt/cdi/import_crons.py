@@ -8,8 +8,9 @@ Origin: cdi: pkg/controller/dataimportcron-controller.go, cmd/cdi-source-update-
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result

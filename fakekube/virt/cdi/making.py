@@ -4,6 +4,8 @@ Nothing is written here. Who makes the claim tells why there is none.
 Origin: cdi: pkg/controller/datavolume/{controller-base,util,pvc-clone-controller}.go
 """
 
+from msgspec import Struct
+
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.machinery.booleans import TRUE
@@ -15,7 +17,6 @@ from fakekube.machinery.resources import (
     VOLUME_SNAPSHOT_CLASSES,
     VOLUME_SNAPSHOTS,
 )
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import storage_classes
 from fakekube.virt.cdi import capabilities, claims, cloning, profiles
@@ -26,8 +27,7 @@ from fakekube.virt.cdi.sources import Origin, origin_of
 _NO_BLOCKS = "DataVolume with ContentType Archive cannot have block volumeMode"
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """The claim to make; of a clone, why it is made in another way than it should."""
 
     claim: Object

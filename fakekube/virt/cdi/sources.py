@@ -5,20 +5,20 @@ Origin: cdi: pkg/controller/datavolume/*-controller.go, staging/…/core/v1beta1
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from fakekube.machinery.objects import Obj, annotations, dig, namespace
-from fakekube.machinery.values import dataclass
 from fakekube.virt import data_sources
 
 CLONE_TYPE = "cdi.kubevirt.io/cloneType"  # on a claim, and on its DataVolume: how it is cloned
 POD_PHASE = "cdi.kubevirt.io/storage.pod.phase"  # on a claim: how far the pod is that fills it
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Struct, frozen=True):
     """The words of one way to fill a claim. In messages `{name}` is the DataVolume, `{target}` that with its namespace, `{origin}`
     what it is a clone of."""
 

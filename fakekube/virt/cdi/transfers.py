@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.late import WantedInformer
@@ -34,7 +36,6 @@ from fakekube.machinery.resources import (
     PERSISTENT_VOLUMES,
     Resource,
 )
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi.claims import MOVING
 from fakekube.virt.cdi.configuration import Configuration
@@ -61,8 +62,7 @@ _OF_ITS_OWN = (
 _AGAIN = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What a transfer says; `phase`, `data`: if they change."""
 
     message: str

@@ -22,12 +22,13 @@ volume was), `populated` (by somebody else), `new`, `unbound`, `waits` (for a co
 Origin: cdi: pkg/controller/datavolume/controller-base.go, conditions.go
 """
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import fates
 from fakekube.virt.cdi.claims import CREATED_FOR, PRE_POPULATED, USES_POPULATOR, came_filled
@@ -43,8 +44,7 @@ _NOT_FOUND = "Unable to connect to http data source: expected status code 200, g
 _BAD_DATA = "Unable to process data: exit status 1"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why a DataVolume has no claim: OVER_QUOTA or NOT_VALID; what is told at once, and the reason in full."""
 
     reason: str

@@ -9,6 +9,8 @@ Origin: kubevirt: pkg/virt-controller/watch/drain/evacuation/evacuation.go, pkg/
 
 from collections.abc import Iterable
 
+from msgspec import Struct
+
 from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
 from fakekube.machinery.errors import ApiError
@@ -23,7 +25,6 @@ from fakekube.machinery.objects import (
     uid,
 )
 from fakekube.machinery.resources import MIGRATIONS
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, live_update, migration_plan, migration_policy, names, outdated
 from fakekube.virt.controller.informers import BY_NODE, BY_VMI
@@ -36,8 +37,7 @@ _VOLUMES = "kubevirt.io/volume-update-in-progress"
 _BUSY_RETRY = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Why:
+class _Why(Struct, frozen=True):
     """What a migration is for: how it is named and marked, and who tells of it."""
 
     prefix: str

@@ -6,8 +6,9 @@ Origin: kubevirt: pkg/controller/conditions.go, pkg/virt-controller/watch/vm/vm.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.machinery.objects import conditions as conditions_of
-from fakekube.machinery.values import dataclass
 
 Condition = dict[str, Any]
 
@@ -15,8 +16,7 @@ Condition = dict[str, Any]
 _OWN = frozenset(("Ready", "Failure", "RestartRequired", "ManualRecoveryRequired"))
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """Why a pass could not do its work: what the `Failure` or `Synchronized` condition says."""
 
     reason: str

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.client.client import Client
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import Obj, dig, name, namespace
 from fakekube.machinery.resources import CONTROLLER_REVISIONS, MACHINE_ACTIONS
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import kept_sizes, vmi_template
 from fakekube.virt.controller.conditions import Failure
@@ -40,8 +41,7 @@ class ConflictError(Exception):
     """A VM's template says what its instancetype says, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What a VM's matchers stand for; `refs` are the members of its status that tell so, `outdated` the copies that are not
     needed once these are written."""
 

@@ -4,12 +4,12 @@ Origin: kubevirt: pkg/virt-controller/services/template.go
 """
 
 from collections.abc import Mapping
-from dataclasses import field
 from decimal import Decimal
 from typing import Any
 
+from msgspec import Struct, field
+
 from fakekube.machinery.objects import Obj, annotations, dig, labels
-from fakekube.machinery.values import dataclass
 from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller import instance
 
@@ -31,8 +31,7 @@ SECURED: dict[str, Any] = {
 FATE, NOT_GUARANTEED = "fakekube.io/fate", "not-guaranteed"  # the one fate a launcher is made with
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What the KubeVirt configuration decides about launcher pods."""
 
     launcher_image: str = "virt-launcher:v1.9.0"
@@ -45,8 +44,7 @@ class Settings:
     claims: Mapping[str, Obj] = field(default_factory=dict)  # those of the guest's volumes, by name
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What sets the target pod of a migration apart from an ordinary launcher pod."""
 
     migration: Obj

@@ -4,7 +4,8 @@ Origin: kubevirt: pkg/virt-controller/watch/migration/migration.go
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL, WARNING

@@ -4,11 +4,11 @@ Origin: kubevirt: pkg/virt-controller/watch/migration/migration.go (updateStatus
 """
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
 
+from msgspec import Struct, field
+
 from fakekube.machinery.objects import Obj, condition_is, dig, is_terminating, name, uid
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities, sides
 from fakekube.virt.controller import (
@@ -41,8 +41,7 @@ _CANCELED = "Migration failed due to being canceled"
 Event = tuple[str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """What a pass saw."""
 
     migration: Object
@@ -58,8 +57,7 @@ class Seen:
     addresses: tuple[str, ...] = ()  # where other sides reach this one
 
 
-@dataclass(slots=True)
-class Next:
+class Next(Struct):
     """The status to write and what to tell."""
 
     status: Object

@@ -6,14 +6,14 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (setPrintableStatus).
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from msgspec import Struct
+
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery.objects import Obj, condition, condition_is, dig, is_terminating
-from fakekube.machinery.values import dataclass
 from fakekube.virt.controller import instance, names, run_strategy, start_failure
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """Everything the table looks at."""
 
     vm: Obj

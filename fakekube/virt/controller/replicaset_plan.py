@@ -6,6 +6,8 @@ Origin: kubevirt: pkg/virt-controller/watch/replicaset/replicaset.go
 import logging
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct
+
 from fakekube.machinery import selectors
 from fakekube.machinery.objects import (
     condition_is,
@@ -18,7 +20,6 @@ from fakekube.machinery.objects import (
     owner_reference,
 )
 from fakekube.machinery.selectors import Selector, SelectorError
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions, instance
 
@@ -34,8 +35,7 @@ def is_paused(replica_set: Object) -> bool:
     return bool(dig(replica_set, "spec", "paused", default=False))
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What a pass has to do: VMIs to make, surplus ones to delete, and those that are no use any more."""
 
     create: int

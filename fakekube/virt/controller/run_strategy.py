@@ -6,8 +6,9 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (syncRunStrategy), staging/
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, uid
-from fakekube.machinery.values import dataclass
 from fakekube.virt import sides
 from fakekube.virt.controller import instance, names, start_failure
 from fakekube.virt.controller.conditions import Failure
@@ -27,8 +28,7 @@ class InvalidRunStrategyError(ValueError):
     """Both `running` and `runStrategy` are set."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What has to be done. At most one of start, stop and run_always is set."""
 
     start: bool = False

@@ -3,9 +3,10 @@
 Origin: kubevirt: pkg/storage/cbt/cbt.go
 """
 
+from msgspec import Struct
+
 from fakekube.machinery import selectors
 from fakekube.machinery.objects import Obj, dig, labels
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import changed_blocks
 from fakekube.virt.changed_blocks import (
@@ -20,8 +21,7 @@ from fakekube.virt.changed_blocks import (
 from fakekube.virt.config import ClusterConfig
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What the KubeVirt object says of one machine."""
 
     gate: bool = False

@@ -1,8 +1,7 @@
 """One look at one VM: what was seen, what has been done, what came of it. The parts of a pass hand it to each other."""
 
-from dataclasses import field
+from msgspec import Struct, field
 
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instancetypes
 from fakekube.virt.controller.conditions import Failure
@@ -11,8 +10,7 @@ from fakekube.virt.controller.wiring import Wiring
 from fakekube.virt.controller.writer import Writer
 
 
-@dataclass(slots=True)
-class Pass:
+class Pass(Struct):
     """See the module text."""
 
     key: str

@@ -5,12 +5,13 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (updateStatus).
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from fakekube.clock import rfc3339
 from fakekube.machinery.objects import annotations, condition_is, generation
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import (
     conditions,
@@ -25,8 +26,7 @@ from fakekube.virt.controller import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """What a pass saw and did."""
 
     vm: Object

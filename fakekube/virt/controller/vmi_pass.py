@@ -1,14 +1,12 @@
 """One look at one VMI: what was seen, and what has come of it so far. The parts of a pass hand it to each other."""
 
-from dataclasses import field
+from msgspec import Struct, field
 
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller.conditions import Failure
 
 
-@dataclass(slots=True)
-class Pass:
+class Pass(Struct):
     """See the module text."""
 
     vmi: Object

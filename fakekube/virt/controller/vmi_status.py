@@ -8,6 +8,8 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/lifecycle.go (updateStatus), pkg
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery.objects import (
     Obj,
@@ -21,7 +23,6 @@ from fakekube.machinery.objects import (
     uid,
     without,
 )
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import filesystem_overhead, quantities
 from fakekube.virt.controller import (
@@ -39,8 +40,7 @@ from fakekube.virt.controller.conditions import Failure
 _ASKED = (live_update.CPU_CHANGE, live_update.MEMORY_CHANGE, nics.MIGRATION_REQUIRED, "EvictionRequested")
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """What a pass saw, after it has acted."""
 
     vmi: Object

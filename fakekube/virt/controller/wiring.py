@@ -1,7 +1,9 @@
 """What every controller of virt-controller is made from, and how it is hung up: caches that wake it, caches it only reads."""
 
 from collections.abc import Iterable
-from dataclasses import field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from fakekube.agents.pods.networks import RESOURCE_NAME
 from fakekube.client.client import Client
@@ -13,15 +15,13 @@ from fakekube.ids import Ids
 from fakekube.machinery.errors import InternalError, NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, namespace
 from fakekube.machinery.resources import NETWORK_ATTACHMENT_DEFINITIONS
-from fakekube.machinery.values import dataclass
 from fakekube.virt.controller import instance, launcher_networks, launcher_sidecars
 from fakekube.virt.controller.informers import Informers
 from fakekube.virt.controller.launcher_facts import Settings
 from fakekube.virt.controller.writer import Writer
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring:
+class Wiring(Struct, frozen=True):
     """See the module text. One recorder for each component that speaks."""
 
     client: Client

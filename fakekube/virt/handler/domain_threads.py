@@ -3,17 +3,15 @@
 Origin: kubevirt: pkg/virt-launcher/virtwrap/converter/compute/iothreads.go
 """
 
-from dataclasses import field
+from msgspec import Struct, field
 
 from fakekube.machinery.objects import Obj, dig
-from fakekube.machinery.values import dataclass
 from fakekube.virt.handler import domain
 
 _PER_CPU = 2  # as many threads as a CPU is given at most, where their number is found automatically
 
 
-@dataclass(frozen=True, slots=True)
-class Threads:
+class Threads(Struct, frozen=True):
     """How many there are; those of the disks, which count from one."""
 
     number: int = 0

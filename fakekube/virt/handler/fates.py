@@ -26,19 +26,19 @@ annotations are written by hand.
 """
 
 import logging
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fakekube.agents.fates import ANNOTATION, WORDS, seconds
 from fakekube.machinery.objects import Obj, annotations
-from fakekube.machinery.values import dataclass
 
 ALWAYS = 1_000_000  # more starts than anybody will see
 
 log = logging.getLogger("fakekube.virt.handler")
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(Struct, frozen=True):
     """None: does not happen, or as the pace has it."""
 
     boot_after: float | None = None

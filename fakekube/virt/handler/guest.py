@@ -10,10 +10,11 @@ Origin: kubevirt: pkg/virt-handler/vm.go
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from fakekube.agents.node_server.logs import Line
 from fakekube.agents.node_server.place import Program

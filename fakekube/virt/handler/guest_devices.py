@@ -4,26 +4,24 @@ A register of the TPM is the file Linux has for it: it is kept as long as the gu
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from fakekube.agents.node_server.place import Container, Done, Program, failed
-from fakekube.machinery.values import dataclass
 
 CHANNEL = "/sys/class/virtio-ports/vport2p1/name"
 _REGISTERS = "/sys/class/tpm/tpm0/pcr-sha256"
 _EMPTY = "0" * 64
 
 
-@dataclass(frozen=True, slots=True)
-class Disk:
+class Disk(Struct, frozen=True):
     """One that holds configuration: its label, and its files by their paths on it."""
 
     label: str
     files: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """What a guest has on its disks, and has been configured with."""
 
     origin: str = ""  # what the disk it boots from was filled with

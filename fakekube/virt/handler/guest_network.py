@@ -6,15 +6,15 @@ that are paused, or links that are down.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
+
+from msgspec import Struct, field
 
 from fakekube.agents.endpoint_planning import ports_of
 from fakekube.agents.node_server import listening
 from fakekube.agents.node_server.listening import Service
 from fakekube.machinery import selectors
 from fakekube.machinery.objects import Obj, condition_is, controller_of, dig, labels, name, namespace, uid
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import multus
 from fakekube.virt.handler import guest_addresses, ports
@@ -29,8 +29,7 @@ _LOCAL = ("127.0.0.1", "::1", "localhost")
 Address = IPv4Interface | IPv6Interface
 
 
-@dataclass(frozen=True, slots=True)
-class Wired:
+class Wired(Struct, frozen=True):
     """An interface of a guest."""
 
     vmi: Obj
@@ -39,8 +38,7 @@ class Wired:
     addresses: tuple[Address, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(Struct, frozen=True):
     """What of a cluster a guest might meet. `files`: those written in a guest, by its uid."""
 
     pods: Sequence[Object] = ()

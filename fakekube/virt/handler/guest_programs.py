@@ -4,13 +4,14 @@ What a program does to the guest is told as its act; others carry it out.
 """
 
 from collections.abc import Mapping
-from dataclasses import field, replace
 from datetime import datetime
 from pathlib import PurePosixPath
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from fakekube.agents.node_server import programs, shell
 from fakekube.agents.node_server.place import EPOCH, Container, Done, Files, Program, failed
-from fakekube.machinery.values import dataclass
 from fakekube.virt.handler import guest_addresses, guest_devices, guest_disks, guest_hardware
 
 HOST_MODEL = "Intel Xeon Processor (Skylake, IBRS)"
@@ -25,8 +26,7 @@ _PANIC = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """What the shell tells about the guest it runs in."""
 
     hostname: str

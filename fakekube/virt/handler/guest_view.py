@@ -34,10 +34,11 @@ Origin: kubevirt: pkg/virt-handler/vm.go
 
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from fakekube.clock import rfc3339, rfc3339_micro
 from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import annotations, condition_is, dig, is_terminating
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import changed_blocks, sides
 from fakekube.virt.handler import copying, domain, plugging, probing, systems, two_sides
@@ -53,8 +54,7 @@ _REFRESH = 1.0  # seconds, after which plugged volumes are looked at again
 _STRANDED = "The VirtualMachineInstance's decentralized migration failed due to the source VMI being failed."
 
 
-@dataclass(slots=True)
-class Memory:
+class Memory(Struct):
     """What the node remembers of one guest."""
 
     uid: str
@@ -65,8 +65,7 @@ class Memory:
     thaws: datetime | None = None  # when a freeze of its file systems is to end by itself
 
 
-@dataclass(frozen=True, slots=True)
-class Launchers:
+class Launchers(Struct, frozen=True):
     """The launcher pods of a guest, as far as they run: where it is, and where it migrates to."""
 
     here: Object | None
@@ -75,8 +74,7 @@ class Launchers:
     address: str = ""  # the target's node, on the network for migrations, if there is one
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """The instance a guest comes from, as far as there is one, and what it has in store."""
 
     vmi: Object | None = None

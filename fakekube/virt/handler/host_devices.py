@@ -7,10 +7,11 @@ Origin: kubevirt: pkg/virt-launcher/virtwrap/device/hostdevice, pkg/virt-handler
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 from xml.etree.ElementTree import Element, SubElement
 from zlib import crc32
+
+from msgspec import Struct, field
 
 from fakekube.machinery.objects import Obj, annotations, dig, uid
 
@@ -22,8 +23,7 @@ _NETWORKS = "kubevirt.io/network-info"
 _IOMMUFD = "devices.kubevirt.io/iommufd"
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Struct, frozen=True):
     """One of them. `place`: a PCI address, the name of a mediated device, or bus and number on USB."""
 
     kind: str
@@ -34,8 +34,7 @@ class Device:
     frames: bool = False  # which shows something before its driver is there
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """What a launcher was given for its guest. `cards`: PCI addresses by the names of interfaces; `iommufd`: the newer way to it."""
 
     devices: Sequence[Device] = ()

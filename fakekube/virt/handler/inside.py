@@ -4,8 +4,9 @@ of virt-handler find whether their node merges equal pages of memory. A launcher
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from fakekube.agents.node_server.logs import Line
 from fakekube.agents.node_server.place import Container

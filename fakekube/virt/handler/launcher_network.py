@@ -5,17 +5,17 @@ Origin: kubevirt: pkg/network/{namescheme,setup}
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec import Struct
+
 from fakekube.agents.node_server.place import Container, Done, Program, failed
 from fakekube.machinery.objects import Obj, dig
-from fakekube.machinery.values import dataclass
 from fakekube.virt import multus
 from fakekube.virt.handler import guest_addresses
 
 _PASSED_ON = ("bridge", "masquerade")
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """One of them. `port`: of a bridge, which learns no addresses from it."""
 
     name: str

@@ -4,8 +4,9 @@ Acts are told, and others carry them out: `crash` ends the guest as if QEMU had 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from fakekube.agents.node_server.place import Container, Done, Program, failed
 from fakekube.machinery.objects import Obj, dig

@@ -5,8 +5,9 @@ Origin: kubevirt: pkg/virt-handler/migration-source.go, migration-target.go
 
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.machinery.objects import Obj, conditions, dig, labels
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler import commands, copying
 
@@ -29,16 +30,14 @@ BY_MONITOR = "PausedByMigrationMonitor"
 Event = tuple[str, str, str]  # type, reason, message
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(Struct):
     """Which step a migration is at, and since when (clock.monotonic())."""
 
     step: str = ""
     since: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One thing to do next: the VMI as it is to be stored, and what to tell."""
 
     name: str

@@ -6,19 +6,18 @@ Upstream: k8s: pkg/apis/networking/types.go
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from msgspec import Struct, field
+
 from fakekube.machinery import selectors
 from fakekube.machinery.objects import Obj, dig, labels, namespace
-from fakekube.machinery.values import dataclass
 
 _PEERS = {"Ingress": "from", "Egress": "to"}
 
 
-@dataclass(frozen=True, slots=True)
-class Policies:
+class Policies(Struct, frozen=True):
     """Those of a cluster, and the labels of its namespaces."""
 
     policies: Sequence[Obj] = ()

@@ -6,9 +6,9 @@ Origin: RFC 6143
 
 import struct
 import zlib
-from dataclasses import replace
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct
+from msgspec.structs import replace
 
 WIDTH, HEIGHT = 720, 400  # a VGA text screen
 
@@ -25,8 +25,7 @@ class NotRfb(Exception):
     """The viewer said something no viewer says; the conversation is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Viewer:
+class Viewer(Struct, frozen=True):
     """Where the conversation with a viewer stands."""
 
     name: str

@@ -8,12 +8,13 @@ session is a place of its own: what is written into files is there until the gue
 
 import re
 from collections.abc import Mapping
-from dataclasses import field, replace
 from typing import Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from fakekube.agents.node_server import shell
 from fakekube.agents.node_server.place import Done
-from fakekube.machinery.values import dataclass
 from fakekube.virt.handler import guest_programs, systems
 from fakekube.virt.handler.guest_devices import Contents
 from fakekube.virt.handler.guest_programs import Machine
@@ -30,8 +31,7 @@ _ENDS: Mapping[str, Deed] = {"poweroff": "poweroff", "panic": "panic"}
 _DEEDS: Mapping[str, Deed] = {"agent-on": "agent-on", "agent-off": "agent-off"}
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
+class Here(Struct, frozen=True):
     """A command that waits for what it is to read, up to a word."""
 
     command: str
@@ -39,8 +39,7 @@ class Here:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """Where a conversation stands."""
 
     machine: Machine
@@ -54,8 +53,7 @@ class Session:
     here: Here | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """What came of some input."""
 
     session: Session

@@ -8,9 +8,10 @@ Upstream: kubevirt: pkg/virt-handler/rest/console.go
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from fakekube.agents.node_server.listening import converse
 from fakekube.agents.node_server.logs import Line

@@ -6,8 +6,9 @@ What is said at consoles is what upstream's specs expect of the images they boot
 
 from collections.abc import Callable, Iterable, Mapping
 
+from msgspec import Struct
+
 from fakekube.machinery.objects import Obj, dig
-from fakekube.machinery.values import dataclass
 
 _NO_AGENT = ("cirros", "alpine")
 _KERNEL = {"machine": "x86_64"}
@@ -115,8 +116,7 @@ def _images(vmi: Obj) -> Iterable[str]:
                 yield str(volume[kind].get(member, ""))
 
 
-@dataclass(frozen=True, slots=True)
-class Manners:
+class Manners(Struct, frozen=True):
     """How a system behaves at a console. `prompt` is made of user, host, folder and the sign for the user."""
 
     prompt: Callable[[str, str, str, str], str]

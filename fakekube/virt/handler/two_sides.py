@@ -6,8 +6,9 @@ Origin: kubevirt: pkg/virt-handler/migration-source.go, migration-target.go
 
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from fakekube.machinery.objects import dig, labels
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import sides
 from fakekube.virt.handler import migration
@@ -18,8 +19,7 @@ _OF_OTHER_SIDE = ("prepare", "arrive", "complete")
 _LOST = "source domain was lost during the migration"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where a guest comes from, as far as that still exists; `arrives`: whether it gets through, once it is copied."""
 
     vmi: Object | None

@@ -7,13 +7,12 @@ Origin: kubevirt: pkg/certificates/triple, pkg/virt-operator/resource/generate/c
 from collections.abc import Iterable
 from datetime import datetime
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct
 
 _KEYS = 2**255  # private keys on P-256 are a little more
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """A key and what certifies it, as PEM."""
 
     key: str

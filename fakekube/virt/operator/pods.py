@@ -5,11 +5,11 @@ Origin: kubevirt: pkg/virt-operator/resource/generate/components/{deployments,da
 """
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
 
+from msgspec import Struct, field
+
 from fakekube.machinery.objects import Obj, dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import multus
 from fakekube.virt.operator import marking
@@ -26,8 +26,7 @@ _GRACE = 315  # seconds virt-handler takes to end
 _NODE, _ADDRESS = {"NODE_NAME": "spec.nodeName"}, {"MY_POD_IP": "status.podIP"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Component:
+class _Component(Struct, frozen=True):
     account: str
     container: str = ""  # where the name of the component is too long
     args: tuple[str, ...] = ()

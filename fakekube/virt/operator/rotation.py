@@ -9,9 +9,10 @@ Origin: kubevirt: pkg/virt-operator/resource/apply/{certificates,core}.go, …/g
 import math
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from fakekube.machinery.durations import given, spelled
 from fakekube.machinery.objects import Obj, annotations, dig
-from fakekube.machinery.values import dataclass
 from fakekube.virt.operator import authorities, certificates
 from fakekube.virt.operator.issuing import Identity
 
@@ -21,8 +22,7 @@ _MOST = 10  # authorities in a bundle
 _OURS = b"kubevirt.io"  # in the name of an authority of KubeVirt's own
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """How long certificates last, and how long before their end they are renewed, in seconds."""
 
     lasts: float

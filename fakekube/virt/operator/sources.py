@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 
 import orjson
+from msgspec import Struct
 
 from fakekube.machinery.objects import Obj, dig
-from fakekube.machinery.values import dataclass
 from fakekube.virt.operator.components import REGISTRY
 
 _SAID = (
@@ -27,8 +27,7 @@ _USUAL = {
 _IMAGE = re.compile(r"(?P<registry>.+)/(?P<prefix>[^/:@]*)virt-operator:(?P<version>[^/:@]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Registry, version and what stands before the names of images."""
 
     version: str

@@ -1,9 +1,9 @@
 """Live migrations, replica sets and silent nodes."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery.objects import annotations, condition, dig, name, uid

@@ -1,10 +1,9 @@
 """The console of a guest, without a socket: what is typed, what is shown, what is done."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fakekube.virt.handler import shell, systems
 from fakekube.virt.handler.guest_programs import Machine

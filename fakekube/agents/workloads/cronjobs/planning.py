@@ -6,21 +6,21 @@ Upstream: k8s: pkg/controller/cronjob/{utils,cronjob_controllerv2}.go
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from msgspec import Struct
+
 from fakekube.agents.workloads import pods
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.cron import Schedule
 from fakekube.machinery.objects import dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 _MANY = 100  # missed moments
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """The last moment that came and was not served, whether too many were missed, and when to look again."""
 
     moment: datetime | None

@@ -4,9 +4,10 @@ Upstream: k8s: pkg/controller/daemon/{daemon_controller,update}.go, pkg/controll
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from fakekube.agents import scheduling
 from fakekube.agents.workloads import pods
@@ -15,7 +16,6 @@ from fakekube.agents.workloads.pod_control import pod_of
 from fakekube.agents.workloads.revisions import POD_LABEL
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 TEMPLATE_GENERATION = "pod-template-generation"
@@ -30,8 +30,7 @@ _REFUSING = (
 _NETWORK = "node.kubernetes.io/network-unavailable"
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(Struct):
     """Nodes that get a pod; pods to delete, with the event that says why where there is one."""
 
     create: list[str] = field(default_factory=list)

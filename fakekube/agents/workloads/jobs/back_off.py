@@ -6,17 +6,17 @@ Upstream: k8s: pkg/controller/job/backoff_utils.go
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 _FIRST_DELAY, _LONGEST_DELAY = 10.0, 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class BackOff:
+class BackOff(Struct, frozen=True):
     """Failures since the last success, and when the last of them was."""
 
     failures: int = 0

@@ -4,8 +4,9 @@ Upstream: k8s: pkg/controller/job/{job_controller,indexed_job_utils}.go
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import field
 from datetime import datetime, timedelta
+
+from msgspec import Struct, field
 
 from fakekube.agents.workloads import pods
 from fakekube.agents.workloads.jobs import indexes, policies
@@ -14,14 +15,12 @@ from fakekube.agents.workloads.jobs.building import FINALIZER, failures_of
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 BURST = 500
 
 
-@dataclass(slots=True)
-class Seen:
+class Seen(Struct):
     """A Job's pods by what they are; `succeeded` and `failed` end here for the first time."""
 
     active: list[Object] = field(default_factory=list)
@@ -33,8 +32,7 @@ class Seen:
     why_failed: str = ""  # of the failure policy: the whole Job fails
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """Why a Job is over: `failed` or not, with the reason and message of its conditions."""
 
     failed: bool
@@ -85,8 +83,7 @@ def look(job: Object, owned: Iterable[Object], counted: frozenset[str]) -> Seen:
     return seen
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """What has been achieved, with what is seen now counted in."""
 
     succeeded: int
@@ -181,8 +178,7 @@ def until_gone(job: Object, now: datetime) -> float | None:
 # --- which pods to make ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Pods to make, each for an index or for none; pods to delete; how long to wait before more are made."""
 
     create: Sequence[int | None] = ()

@@ -6,14 +6,14 @@ Upstream: k8s: pkg/controller/job/{pod_failure_policy,success_policy}.go
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.agents.workloads.jobs import indexes
 from fakekube.machinery import objects
 from fakekube.machinery.objects import Obj, dig
-from fakekube.machinery.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What the first matching rule says of a failed pod; `message` is for FailJob."""
 
     action: str = "Count"

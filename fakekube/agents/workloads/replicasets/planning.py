@@ -8,18 +8,18 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.agents.workloads import conditions, pods
 from fakekube.clock import rfc3339
 from fakekube.machinery import objects
 from fakekube.machinery.objects import dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 BURST = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """So many pods to make, or these to delete."""
 
     create: int = 0

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from fakekube.agents.workloads import pods
 from fakekube.agents.workloads.counts import scaled
 from fakekube.agents.workloads.pod_control import pod_of
@@ -15,15 +17,13 @@ from fakekube.agents.workloads.revisions import POD_LABEL
 from fakekube.machinery import objects
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 POD_NAME, POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
 _NAME = re.compile(r"(.*)-([0-9]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One thing to do: make the pod of an ordinal at a revision, or delete a pod and perhaps say why."""
 
     what: Literal["create", "delete"]
@@ -59,8 +59,7 @@ def revision_of(pod: Object) -> str:
     return objects.labels(pod).get(POD_LABEL, "")
 
 
-@dataclass(frozen=True, slots=True)
-class Revisions:
+class Revisions(Struct, frozen=True):
     """The names of the revision pods are at, and of the one they are to get."""
 
     current: str

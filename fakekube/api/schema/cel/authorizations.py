@@ -4,13 +4,14 @@ k8s: staging/src/k8s.io/apiserver/pkg/cel/library/authz.go
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, ClassVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fakekube.api.schema.cel.overloads import Library
 from fakekube.api.schema.cel.types import BOOL, STRING, Type
 from fakekube.api.schema.cel.values import CelError
-from fakekube.machinery.values import dataclass
 
 AUTHORIZER = Type("kubernetes.authorization.Authorizer")
 PATH_CHECK = Type("kubernetes.authorization.PathCheck")
@@ -19,8 +20,7 @@ RESOURCE_CHECK = Type("kubernetes.authorization.ResourceCheck")
 DECISION = Type("kubernetes.authorization.Decision")
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """Who (empty: the writer) wants to do what to which thing."""
 
     verb: str = ""
@@ -36,27 +36,25 @@ class Question:
 Decide = Callable[[Question], tuple[bool, str]]
 
 
-@dataclass(frozen=True)
-class Authorizer:
+class Authorizer(Struct, frozen=True):
     cel_type: ClassVar[str] = AUTHORIZER.name
     decide: Decide
     question: Question = Question()
 
 
-class PathCheck(Authorizer):
+class PathCheck(Authorizer, frozen=True):
     cel_type = PATH_CHECK.name
 
 
-class GroupCheck(Authorizer):
+class GroupCheck(Authorizer, frozen=True):
     cel_type = GROUP_CHECK.name
 
 
-class ResourceCheck(Authorizer):
+class ResourceCheck(Authorizer, frozen=True):
     cel_type = RESOURCE_CHECK.name
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     cel_type: ClassVar[str] = DECISION.name
     allowed: bool
     reason: str

@@ -7,8 +7,10 @@ cel-go: checker/cost.go; k8s: staging/src/k8s.io/apiserver/pkg/cel/library/cost.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from math import ceil
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fakekube.api.schema.bounds import Bound
 from fakekube.api.schema.cel.authorizations import (
@@ -36,7 +38,6 @@ from fakekube.api.schema.cel.syntax import (
 )
 from fakekube.api.schema.cel.translate import Translator
 from fakekube.api.schema.cel.types import CIDR, DYN, FORMAT, IP, QUANTITY, SEMVER, URL, Type
-from fakekube.machinery.values import dataclass
 
 MOST = 2**64 - 1
 _TEXT, _REGEX = 0.1, 0.25  # per character
@@ -53,8 +54,7 @@ _COMPARED_AT_ONCE = frozenset(
 _LOST = Bound()  # a path that leads nowhere
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """Characters, items or entries: at least and at most."""
 
     least: int

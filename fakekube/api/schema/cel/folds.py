@@ -7,16 +7,16 @@ cel-go: parser/macro.go, ext/comprehensions.go
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.api.schema.cel.types import BOOL, DYN, INT, Type, list_of, map_of
 from fakekube.api.schema.cel.values import CelError, CostExceeded, no_such_overload
-from fakekube.machinery.values import dataclass
 
 Frame = list[Any]
 Closure = Callable[[Frame], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What a loop runs over and does; `whole_key` is the one-variable form, where a map's items are its keys."""
 
     over: Closure

@@ -5,6 +5,8 @@ k8s: staging/src/k8s.io/apiserver/pkg/cel/environment/base.go
 
 from collections.abc import Callable
 
+import msgspec
+
 from fakekube.api.schema.cel import (
     authorizations,
     basics,
@@ -40,7 +42,6 @@ from fakekube.api.schema.cel.types import (
     optional_of,
     type_of,
 )
-from fakekube.machinery.values import dataclass
 
 TYPE_VALUES: dict[str, Type] = {
     one.name: one
@@ -89,8 +90,7 @@ def no_structs(_name: str) -> None:
     """Most expressions make no objects."""
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(msgspec.Struct, frozen=True):
     """What expressions of one kind may call and make."""
 
     library: Library

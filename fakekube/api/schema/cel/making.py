@@ -6,15 +6,15 @@ cel-go: interpreter/interpretable.go (evalList, evalMap, evalObj)
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from fakekube.api.schema.cel.types import Type
 from fakekube.api.schema.cel.values import CelError, type_name
-from fakekube.machinery.values import dataclass
 
 Closure = Callable[[list[Any]], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Struct:
+class Struct(msgspec.Struct, frozen=True):
     """An object type whose values expressions may make: its fields, and how they become a value."""
 
     type: Type

@@ -8,23 +8,22 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from msgspec import Struct
+
 from fakekube.api.schema.cel.overloads import Library
 from fakekube.api.schema.cel.types import BOOL, CIDR, INT, IP, STRING, URL, list_of, map_of
 from fakekube.api.schema.cel.values import CelError
-from fakekube.machinery.values import dataclass
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
-@dataclass(frozen=True, slots=True)
-class Url:
+class Url(Struct, frozen=True):
     cel_type: ClassVar[str] = "kubernetes.URL"
     parts: SplitResult
 
 
-@dataclass(frozen=True, slots=True)
-class Ip:
+class Ip(Struct, frozen=True):
     cel_type: ClassVar[str] = "net.IP"
     address: _Address
 
@@ -32,8 +31,7 @@ class Ip:
         return str(self.address)
 
 
-@dataclass(frozen=True, slots=True)
-class Cidr:
+class Cidr(Struct, frozen=True):
     cel_type: ClassVar[str] = "net.CIDR"
     interface: _Network
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.api.schema.cel.types import DYN, Type, fits, resolved
 from fakekube.api.schema.cel.values import no_such_overload, type_name
-from fakekube.machinery.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Overload:
+class Overload(Struct, frozen=True):
     """One signature. For member functions the first parameter is what stands before the dot."""
 
     params: tuple[Type, ...]

@@ -4,9 +4,10 @@ k8s: staging/src/k8s.io/apiserver/pkg/cel/library/{quantity,semverlib}.go
 """
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from fakekube.api.schema.cel.networks import parses
 from fakekube.api.schema.cel.overloads import Library
@@ -21,14 +22,12 @@ _SEMVER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Quantity:
+class Quantity(Struct, frozen=True, order=True):
     cel_type: ClassVar[str] = "kubernetes.Quantity"
     amount: Fraction
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Semver:
+class Semver(Struct, frozen=True, order=True):
     cel_type: ClassVar[str] = "kubernetes.Semver"
     major: int
     minor: int

@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.api.schema.cel.types import DYN, INT, STRING, Type, fits
 from fakekube.api.schema.cel.values import NONE, CelError, Optional, no_such_overload
-from fakekube.machinery.values import dataclass
 
 Closure = Callable[[list[Any]], Any]
 
@@ -22,8 +23,7 @@ _KEYWORD = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     key: str
     type: Type
 

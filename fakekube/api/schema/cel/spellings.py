@@ -7,20 +7,20 @@ import re
 from collections.abc import Callable
 from typing import ClassVar
 
+from msgspec import Struct
+
 from fakekube.api.schema import formats, names
 from fakekube.api.schema.cel.networks import parse_url, parses
 from fakekube.api.schema.cel.overloads import Library
 from fakekube.api.schema.cel.types import FORMAT, STRING, list_of, optional_of
 from fakekube.api.schema.cel.values import NONE, Optional
-from fakekube.machinery.values import dataclass
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 
 
-@dataclass(frozen=True, slots=True)
-class NamedFormat:
+class NamedFormat(Struct, frozen=True):
     cel_type: ClassVar[str] = "kubernetes.NamedFormat"
     name: str
     complaints: Callable[[str], list[str]]

@@ -2,23 +2,20 @@
 
 from typing import Any
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     at: int
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Ident:
+class Ident(Struct, frozen=True):
     at: int
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Select:
+class Select(Struct, frozen=True):
     """`operand.field`; `test` is `has(operand.field)`, `optional` is `operand.?field`."""
 
     at: int
@@ -28,16 +25,14 @@ class Select:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Struct, frozen=True):
     at: int
     operand: "Node"
     index: "Node"
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A function, a member function, or an operator under cel-go's name for it (`_+_`, `!_`, `_?_:_`)."""
 
     at: int
@@ -46,22 +41,19 @@ class Call:
     args: "tuple[Node, ...]"
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(Struct, frozen=True):
     at: int
     items: "tuple[Node, ...]"
     optional: tuple[bool, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MapOf:
+class MapOf(Struct, frozen=True):
     at: int
     entries: "tuple[tuple[Node, Node], ...]"
     optional: tuple[bool, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StructOf:
+class StructOf(Struct, frozen=True):
     """An object with named fields: `Object.spec{replicas: 3, ?paused: object.?spec.paused}`."""
 
     at: int
@@ -70,8 +62,7 @@ class StructOf:
     optional: tuple[bool, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Fold:
+class Fold(Struct, frozen=True):
     """A macro over a list or map. `names` are one variable, or two: index and item, key and value."""
 
     at: int
@@ -82,8 +73,7 @@ class Fold:
     transform: "Node | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
+class Bind(Struct, frozen=True):
     """`cel.bind(name, value, body)`; with `optional` the macros optMap and optFlatMap."""
 
     at: int

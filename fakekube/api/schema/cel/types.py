@@ -4,10 +4,8 @@ A type variable (`A`, `B`) in a signature stands for one type throughout the sig
 """
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
-
-from fakekube.machinery.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ cel-spec: doc/langdef.md; cel-go: common/types
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 INT_MIN, INT_MAX, UINT_MAX = -(2**63), 2**63 - 1, 2**64 - 1
 
@@ -42,15 +43,13 @@ class MapList(list[Any]):
         return tuple(repr(item.get(name)) for name in self.keys)
 
 
-@dataclass(frozen=True, slots=True)
-class TypeValue:
+class TypeValue(Struct, frozen=True):
     """A type as a value: what `type(x)` answers."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Optional:
+class Optional(Struct, frozen=True):
     """A value that may be absent."""
 
     present: bool

@@ -5,9 +5,10 @@ Origin: kubevirt: pkg/virt-api/rest/lifecycle.go
 
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.objects import condition_is, dig, name, uid
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.api.subresources.replies import MACHINE, conflicting, internal
 
@@ -21,8 +22,7 @@ RECOVERY = (
 _FINAL = ("Succeeded", "Failed")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A JSON patch of the machine, or of its status."""
 
     operations: Operations

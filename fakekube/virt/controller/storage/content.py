@@ -4,7 +4,8 @@ Origin: kubevirt: pkg/storage/snapshot/snapshot.go (updateVMSnapshotContent)
 """
 
 from collections.abc import Iterable
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.machinery.objects import (
@@ -17,7 +18,6 @@ from fakekube.machinery.objects import (
     without,
 )
 from fakekube.machinery.resources import VOLUME_SNAPSHOTS
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller.storage import common, snapshot_status
 from fakekube.virt.controller.storage.source import Sources
@@ -26,8 +26,7 @@ from fakekube.virt.controller.wiring import Wiring
 HOLD = "snapshot.kubevirt.io/vmsnapshotcontent-protection"
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     """What became of the VolumeSnapshots of a content."""
 
     told: list[Object] = field(default_factory=list)

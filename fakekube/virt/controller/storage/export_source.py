@@ -5,8 +5,9 @@ Origin: kubevirt: pkg/storage/export/export/{pvc-source,vm-source,vmsnapshot-sou
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from fakekube.machinery.objects import Obj, condition, controller_of, dig
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 
 IN_USE = "InUse"
@@ -14,8 +15,7 @@ _BACKUP_READY = "VirtualMachineBackupReady"
 _NOT_POPULATED = "Not all volumes in the Virtual Machine {} are populated"
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """What there is to export. `obstacle` · `message`: why not now; `claims_said`: reason and message of PVCReady."""
 
     claims: Sequence[Object] = ()

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery.durations import given as seconds
 from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, owner_reference, uid
-from fakekube.machinery.values import dataclass
 from fakekube.machinery.wire import Object
 from fakekube.virt import config
 from fakekube.virt.controller.storage import common
@@ -35,8 +36,7 @@ _RESOURCES = {
 _PROXY = "/api/export.kubevirt.io/v1beta1/namespaces/{}/virtualmachineexports/{}"
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Struct, frozen=True):
     """How long the certificate of an exporter lives, and how long before its end it is renewed. Seconds."""
 
     duration: float

@@ -1,15 +1,14 @@
 """What a custom resource is made from: names, versions, columns, and its model."""
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
 
-from fakekube.machinery.values import dataclass
+from msgspec import Struct, field
+
 from fakekube.virt.operator.models.base import Resource
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A printer column."""
 
     name: str
@@ -27,8 +26,7 @@ class Column:
         return text
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """A served version. The text of its deprecation becomes a Warning header."""
 
     name: str
@@ -36,8 +34,7 @@ class Version:
     deprecation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """A custom resource."""
 
     plural: str

@@ -6,10 +6,10 @@ Origin: kubevirt: docs/observability/metrics.md, pkg/monitoring/metrics
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from fakekube.machinery.objects import Obj, dig, key, labels, name, uid
-from fakekube.machinery.values import dataclass
 from fakekube.virt.operator.figures import guests, instances, machines, operations
 from fakekube.virt.operator.figures.exposition import Sample, text
 from fakekube.virt.operator.figures.shared import Known
@@ -18,8 +18,7 @@ _LEAD = ("virt-controller", "virt-operator")
 _READY = (*_LEAD, "virt-api", "virt-handler")
 
 
-@dataclass(frozen=True)
-class World:
+class World(Struct, frozen=True):
     """What there is, as far as a component knows of it."""
 
     kubevirt: Obj = field(default_factory=dict)

@@ -6,6 +6,8 @@ Origin: k8s: pkg/apis/core/validation/validation.go (validateContainers and its 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from fakekube.api.builtins.strategies.checks import Causes, dns_label, port_name, port_number, valid_ip
 from fakekube.api.builtins.strategies.pod_spec import environment, mounts, probes, resources, security
 from fakekube.machinery.field_checks import one_of, texts
@@ -17,7 +19,6 @@ from fakekube.machinery.field_errors import (
     not_supported,
     required,
 )
-from fakekube.machinery.values import dataclass
 
 Member = Mapping[str, Any]
 
@@ -39,8 +40,7 @@ _ONLY_SIDECARS = "may not be set for init containers without restartPolicy=Alway
 _SAY_EPHEMERAL = "cannot be set for an Ephemeral Container"
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What a container's rules need to know of its pod."""
 
     volumes: Mapping[str, Member]
