@@ -23,6 +23,7 @@ _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 _MANAGER = "fakekube"
 _POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 10.0
+_STAGES = ("kwok.x-k8s.io", "Stage")  # kwok has them as objects, too; here they are an option of the server
 
 
 class ManifestError(Exception):
@@ -176,7 +177,8 @@ class _Types:
             if (api_version, kind) in self._found:
                 break
             if (group, kind) not in self._promised or self._clock.monotonic() > deadline:
-                raise NotFound(f'no matches for kind "{kind}" in version "{api_version}"')
+                hint = "; stages are given with --stages" if (group, kind) == _STAGES else ""
+                raise NotFound(f'no matches for kind "{kind}" in version "{api_version}"{hint}')
             await self._clock.sleep(_POLL_SECONDS)
         if kind == CRDS.kind:
             self._promised.add(

@@ -152,7 +152,11 @@ async def test_refusals() -> None:
             manifest("Thing", "example.com/v1", name="t"),
             r'^x:1: thing/t was refused: no matches for kind "Thing"',
         ),
-        (manifest("Nonsense", name="t"), 'no matches for kind "Nonsense" in version "v1"'),
+        (manifest("Nonsense", name="t"), 'no matches for kind "Nonsense" in version "v1"$'),
+        (
+            manifest("Stage", "kwok.x-k8s.io/v1alpha1", name="t"),
+            'no matches for kind "Stage" in version "kwok.x-k8s.io/v1alpha1"; stages are given with --stages$',
+        ),
         (manifest("Pod", name="forbidden"), "^x:1: pod/forbidden was refused: pods are not welcome"),
     ]:
         with pytest.raises(ManifestError, match=complaint):
