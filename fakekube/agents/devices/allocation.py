@@ -81,6 +81,16 @@ def _is_at(spec: Mapping[str, Any], node: Object) -> bool:
     return bool(spec.get("allNodes")) or any(scheduling.term_admits(term, node) for term in terms)
 
 
+def claim_name(pod: objects.Obj, entry: Mapping[str, Any]) -> str:
+    """What the claim is called that an entry of a pod's `resourceClaims` means; empty: it is not made yet.
+
+    The pod's status tells of one that is made from a template."""
+    if own := entry.get("resourceClaimName"):
+        return str(own)
+    told = objects.dig(pod, "status", "resourceClaimStatuses", default=())
+    return str(next((one.get("resourceClaimName") or "" for one in told if one["name"] == entry["name"]), ""))
+
+
 def admits(claim: Object, node: Object) -> bool:
     """Whether what a claim has been given can be used on the node."""
     selector = objects.dig(claim, "status", "allocation", "nodeSelector")

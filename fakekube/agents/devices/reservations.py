@@ -4,7 +4,6 @@ Upstream: k8s: pkg/scheduler/framework/plugins/dynamicresources
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct
 
@@ -44,7 +43,7 @@ class Reservations:
 
     def wanted(self, pod: Object) -> Wanted | None:
         """What it claims; None: some of that is not there yet."""
-        names = [_name_of(pod, one) for one in pod["spec"]["resourceClaims"]]
+        names = [allocation.claim_name(pod, one) for one in pod["spec"]["resourceClaims"]]
         claims = [self.current(f"{objects.namespace(pod)}/{own}") for own in names if own]
         found = [one for one in claims if one is not None and not objects.is_terminating(one)]
         if len(found) < len(names):
@@ -119,11 +118,3 @@ class Reservations:
 
     def forget(self, key: str) -> None:
         self._ahead.pop(key, None)
-
-
-def _name_of(pod: Object, claim: Mapping[str, Any]) -> str:
-    """The name of the claim, which the pod's status tells of one made from a template."""
-    if own := claim.get("resourceClaimName"):
-        return str(own)
-    told = objects.dig(pod, "status", "resourceClaimStatuses", default=())
-    return str(next((one.get("resourceClaimName") or "" for one in told if one["name"] == claim["name"]), ""))

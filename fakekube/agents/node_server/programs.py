@@ -9,16 +9,13 @@ from itertools import pairwise, takewhile
 from msgspec.structs import replace
 
 from fakekube.agents.node_server.filters import FILTERS
-from fakekube.agents.node_server.place import Container, Done, Program, failed
+from fakekube.agents.node_server.place import FOLDER, Container, Done, Program, failed
 
 _NUMBERS = {"root": 0, "qemu": 107}  # of users; others are the first one somebody has added
-
-
 _FOLDERS = {
     f"/{one}"
     for one in ["bin", "dev", "etc", "home", "mnt", "proc", "root", "run", "sys", "tmp", "usr", "var"]
 }
-_FOLDER = "."  # stands in a folder that somebody has made, so that it is there
 
 
 def known(container: Container, word: str) -> Program | None:
@@ -72,7 +69,7 @@ def _ls(at: Container, words: list[str], _stdin: str) -> Done:
             below = {folder}
         if not below and folder.rstrip("/") not in _FOLDERS:
             err.append(f"ls: {folder}: No such file or directory\n")
-        out += [f"{one}\n" for one in sorted(below - {_FOLDER})]
+        out += [f"{one}\n" for one in sorted(below - {FOLDER})]
     return Done("".join(out), "".join(err), 1 if err else 0)
 
 
@@ -145,7 +142,7 @@ def _tee(at: Container, words: list[str], stdin: str) -> Done:
 
 
 def _mkdir(_at: Container, words: list[str], _stdin: str) -> Done:
-    return Done(wrote={f"{word.rstrip('/')}/{_FOLDER}": "" for word in words if not word.startswith("-")})
+    return Done(wrote={f"{word.rstrip('/')}/{FOLDER}": "" for word in words if not word.startswith("-")})
 
 
 def _rm(at: Container, words: list[str], _stdin: str) -> Done:
@@ -214,7 +211,7 @@ def _find(at: Container, words: list[str], _stdin: str) -> Done:
     for folder in folders:
         inside = f"{folder.rstrip('/')}/"
         below = sorted(
-            path for path in at.files if path.startswith(inside) and not path.endswith(f"/{_FOLDER}")
+            path for path in at.files if path.startswith(inside) and not path.endswith(f"/{FOLDER}")
         )
         err += "" if below else f"find: {folder}: No such file or directory\n"
         found += [path for path in below if named.match(path.rpartition("/")[2]) and re.fullmatch(like, path)]

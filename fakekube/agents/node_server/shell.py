@@ -221,7 +221,8 @@ def _expanded(container: Container, word: str) -> list[str]:
     pattern = re.compile(re.escape(word).replace(r"\*", "[^/]*"))
     deep = word.count("/") + 1
     paths = {"/".join(path.split("/")[:deep]) for path in container.files}
-    return sorted(one for one in paths if pattern.fullmatch(one) and not one.endswith("/.")) or [word]
+    hidden = f"/{place.FOLDER}"
+    return sorted(one for one in paths if pattern.fullmatch(one) and not one.endswith(hidden)) or [word]
 
 
 def _redirected(words: list[str]) -> tuple[list[str], str, bool]:

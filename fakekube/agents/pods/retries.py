@@ -78,8 +78,7 @@ def restart_at(status: Mapping[str, Any]) -> datetime | None:
 
 def crash_loop(pod: objects.Obj, container: Container, seconds: int) -> dict[str, str]:
     """Why a container waits that ends too often."""
-    long = f"{seconds // 60}m0s" if seconds == _LONGEST else _go(seconds)
-    text = f"back-off {long} restarting failed container={container['name']} pod={full_name(pod)}"
+    text = f"back-off {_go(seconds)} restarting failed container={container['name']} pod={full_name(pod)}"
     return {"reason": CRASHING, "message": text}
 
 

@@ -6,6 +6,7 @@ Origin: kubevirt: pkg/dra/utils.go, pkg/virt-launcher/virtwrap/device/hostdevice
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fakekube.agents.devices.allocation import claim_name
 from fakekube.client.client import Client
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import Obj, dig, namespace
@@ -43,11 +44,8 @@ def _claiming(vmi: Obj, kind: str) -> Iterator[Obj]:
 
 
 def _claim_of(pod: Obj, name: str) -> str:
-    for one in dig(pod, "spec", "resourceClaims", default=()):
-        if one["name"] == name and one.get("resourceClaimName"):
-            return str(one["resourceClaimName"])
-    told = dig(pod, "status", "resourceClaimStatuses", default=())
-    return str(next((one.get("resourceClaimName") or "" for one in told if one["name"] == name), ""))
+    listed = dig(pod, "spec", "resourceClaims", default=())
+    return next((claim_name(pod, one) for one in listed if one["name"] == name), "")
 
 
 def _allocated(claim: Obj, request: str, slices: list[Any]) -> Iterator[Obj]:

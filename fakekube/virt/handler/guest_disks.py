@@ -6,7 +6,7 @@ claim's: the next guest that has it finds nothing.
 
 from collections.abc import Iterator, Mapping
 
-from fakekube.agents.node_server.place import Container, Done, Files, Program, failed
+from fakekube.agents.node_server.place import FOLDER, Container, Done, Files, Program, failed
 from fakekube.machinery.objects import Obj, dig
 from fakekube.virt import quantities
 from fakekube.virt.handler.guest_devices import Contents, Disk
@@ -105,7 +105,7 @@ def _unmounted(at: Container, words: list[str], _stdin: str) -> Done:
     for one in found:
         folder, device = one.removeprefix(_MOUNTED).replace(":", "/"), mounted[one]
         for path, text in _below(at, f"{folder}/"):
-            if path == ".":  # the folder itself
+            if path == FOLDER:
                 continue
             wrote |= {f"{folder}/{path}": None, f"{_KEPT}{device}/{path}": text}
         wrote[one] = None

@@ -13,12 +13,12 @@ from msgspec import Struct, field
 from fakekube.agents.endpoint_planning import ports_of
 from fakekube.agents.node_server import listening
 from fakekube.agents.node_server.listening import Service
+from fakekube.agents.pods.policies import Policies
 from fakekube.machinery import selectors
 from fakekube.machinery.objects import Obj, condition_is, controller_of, dig, labels, name, namespace, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt import multus
 from fakekube.virt.handler import guest_addresses, ports
-from fakekube.virt.handler.policies import Policies
 from fakekube.virt.hostname import hostname, searched
 
 _PODS = ""  # the wire of the pods' network; others are called by their NetworkAttachmentDefinition

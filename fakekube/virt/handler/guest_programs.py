@@ -143,10 +143,6 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
             return Done(act="agent-off")
         return Done(act="agent-on") if {"start", "restart"} & set(named) else Done()
 
-    def tee(_at: Container, words: list[str], stdin: str) -> Done:
-        named = [word for word in words if not word.startswith("-")]
-        return Done(stdin, wrote=dict.fromkeys(named, stdin))
-
     def sudo(at: Container, words: list[str], stdin: str) -> Done:
         rest = [word for word in words if word not in ("-n", "-E")]
         if rest[:1] in (["su"], ["-i"], ["-s"]):
@@ -195,7 +191,6 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
         "panic": panic,
         "su": lambda *_: Done(act="root"),
         "sudo": sudo,
-        "tee": tee,
         "nc": listens,
         "ncat": listens,
         "python3": lambda at, words, stdin: (

@@ -5,6 +5,7 @@ from itertools import chain
 
 from fakekube.agents.node_server.place import Program
 from fakekube.agents.pods import networks
+from fakekube.agents.pods.policies import Policies
 from fakekube.client.client import Client
 from fakekube.machinery.objects import dig, labels, name, namespace, uid
 from fakekube.machinery.resources import (
@@ -18,7 +19,6 @@ from fakekube.machinery.resources import (
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler import guest_config, guest_network, guest_online
 from fakekube.virt.handler.guest_devices import Contents
-from fakekube.virt.handler.policies import Policies
 from fakekube.virt.handler.streams import Streams
 
 

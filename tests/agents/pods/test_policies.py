@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakekube.virt.handler.policies import Policies
+from fakekube.agents.pods.policies import Policies
 
 SPACES = {"a": {"team": "red"}, "b": {"team": "blue"}}
 
