@@ -1,6 +1,8 @@
 """What readers of the server's own process are handed: the same objects for all, cheap, and never a torn list."""
 
 import asyncio
+import gc
+import weakref
 
 import orjson
 import pytest
@@ -9,10 +11,12 @@ from fakekube.api.apiserver import ApiServer
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.clock import ManualClock
+from fakekube.ids import Ids
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import Invalid
 from fakekube.machinery.resources import CONFIG_MAPS, PODS
 from fakekube.machinery.wire import Object, User
+from fakekube.store.memory import MemoryStore
 from tests.api.conftest import Ask, json_of
 
 CM = "/api/v1/namespaces/default/configmaps"
@@ -63,6 +67,22 @@ async def test_what_is_listed_is_held_once(api: ApiServer, clock: ManualClock) -
     assert part is not None
     assert "spec" not in meta
     assert part["metadata"] is whole["metadata"]
+
+
+async def test_servers_are_forgotten(clock: ManualClock) -> None:
+    """That caches know each other keeps no server that has been closed, and none of its caches."""
+    server = ApiServer(MemoryStore(), clock=clock, ids=Ids(7))
+    await server.start()
+    cache = Informer(Client(server, user=ADMIN), PODS, clock=clock)
+    running = asyncio.create_task(cache.run())
+    await cache.wait_synced()
+    running.cancel()
+    await asyncio.wait([running])
+    server.close()
+    known = weakref.ref(server), weakref.ref(cache)
+    del server, cache, running
+    gc.collect()
+    assert [one() for one in known] == [None, None]
 
 
 async def test_what_has_changed_is_held_anew(api: ApiServer, clock: ManualClock) -> None:

@@ -10,7 +10,6 @@ Origin: k8s.io/kube-openapi: pkg/schemaconv/openapi.go; structured-merge-diff: t
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from fakekube.api.patching.fieldset import key_text
 from fakekube.api.schema.model import Definitions, Schema, reference
@@ -260,16 +259,14 @@ OBJECT_META = Type(
 _STRING = Type(Schema(_TEXT))
 _RESOURCE_FIELDS: Mapping[str, Type] = {"apiVersion": _STRING, "kind": _STRING, "metadata": OBJECT_META}
 
-_ROOTS: WeakKeyDictionary[Schema, Type] = WeakKeyDictionary()
-
 
 def root_type(schema: Schema | None) -> Type:
     """The type of whole objects of this schema. Every kind has apiVersion, kind and metadata, whatever it declares."""
     if schema is None:
         return _ANY_OBJECT
-    found = _ROOTS.get(schema)
+    found: Type | None = schema.compiled.get("root type")
     if found is None:
-        found = _ROOTS[schema] = _Root(schema)
+        found = schema.compiled["root type"] = _Root(schema)
     return found
 
 

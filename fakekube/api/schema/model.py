@@ -63,9 +63,8 @@ class Schema:
         self.raw = raw
         self.revised = False  # whether objects may have been written under an earlier form of it
         self.definitions = definitions if definitions is not None else Definitions({})
-        self.compiled: dict[
-            str, Any
-        ] = {}  # what the walks of this package made of the node, by the walk's name
+        # What walks have made of the node, by the walk's name: it refers to the node, so it is to go with it.
+        self.compiled: dict[str, Any] = {}
 
     @cached_property
     def type(self) -> str:

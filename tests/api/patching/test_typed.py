@@ -1,5 +1,8 @@
 """Types: how a schema's places are owned, and what is deduced where it says nothing."""
 
+import gc
+import weakref
+
 import pytest
 
 from fakekube.api.patching.typed import DEDUCED, ElementError, Type, root_type
@@ -63,6 +66,16 @@ def test_quantities_may_be_numbers():
         }
     )["A"]
     assert faults({"cpu": 1}, root_type(root)) == ""
+
+
+def test_types_go_with_their_schemas():
+    """What ownership makes of a schema keeps no definition of a server that has been closed."""
+    definitions = Definitions({"A": {"type": "object"}})
+    assert root_type(definitions["A"]) is root_type(definitions["A"])
+    known = weakref.ref(definitions)
+    del definitions
+    gc.collect()
+    assert known() is None
 
 
 def test_undeclared_members():
