@@ -130,6 +130,19 @@ async def test_noise(server: Server, noise: bytes, caplog: pytest.LogCaptureFixt
     assert all(one.levelno < logging.WARNING and one.exc_info is None for one in caplog.records)
 
 
+async def test_security() -> None:
+    """Whoever answers is told whether a request came over TLS: documents name addresses by it."""
+    seen = []
+
+    async def answer(request: Request) -> Response:
+        seen.append(request.secure)
+        return Response(200, b"{}")
+
+    async with Server(answer) as server:
+        await raw(server, "GET / HTTP/1.1\nHost: localhost")
+    assert seen == [False]
+
+
 async def test_head(server: Server) -> None:
     """HEAD is answered without a body."""
     reader, writer = await asyncio.open_connection(server.host, server.port)

@@ -20,9 +20,10 @@ def answer(request: Request) -> Response | None:
     if request.path == _CONFIGURATION:
         negotiation.accepts(accept, "application/json")
         host = request.headers.get("host") or "127.0.0.1:6443"
+        scheme = "https" if request.secure else "http"
         document = {
             "issuer": ISSUER,
-            "jwks_uri": f"https://{host}{_KEYS}",
+            "jwks_uri": f"{scheme}://{host}{_KEYS}",
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [tokens.ALGORITHM],

@@ -36,6 +36,7 @@ class Request(Struct):
         None  # set by in-process clients and by the authentication filter, never by the network
     )
     remote: str = ""
+    secure: bool = True  # came over TLS, or from this process
     shares: bool = False  # whoever asks is in this process, and changes nothing of what it is handed
     sent: Any = None  # what a client in this process made the body from, until it has its answer
 

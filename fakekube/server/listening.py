@@ -161,7 +161,16 @@ class Server:
         try:
             body = await bodies.read(http) if http.can_read_body else b""
             answer = await self._handler(
-                Request(method, path, query, headers, body, self._user(http), http.remote or "")
+                Request(
+                    method,
+                    path,
+                    query,
+                    headers,
+                    body,
+                    self._user(http),
+                    http.remote or "",
+                    secure=self._ssl is not None,
+                )
             )
         except ApiError as error:
             return answers.status(error)

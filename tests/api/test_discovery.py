@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from fakekube.api import discovery
+from fakekube.api import discovery, openid
 from fakekube.api.builtins.tables import resources
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.strategy import Scale, ServedResource, Subresource
@@ -368,6 +368,11 @@ async def test_issuer_of_tokens(ask) -> None:
     """The issuer names itself, and publishes the key its tokens can be checked with."""
     document = orjson.loads((await ask("GET", "/.well-known/openid-configuration")).body)
     assert document["issuer"] == "https://kubernetes.default.svc.cluster.local"
+    assert document["jwks_uri"] == "https://127.0.0.1:6443/openid/v1/jwks"
+    plain = Request("GET", "/.well-known/openid-configuration", headers={"host": "h:1"}, secure=False)
+    answer = openid.answer(plain)
+    assert answer is not None
+    assert orjson.loads(answer.body)["jwks_uri"] == "http://h:1/openid/v1/jwks"
     keys = await ask("GET", document["jwks_uri"].partition("6443")[2])
     assert keys.content_type == "application/jwk-set+json"
     (key,) = orjson.loads(keys.body)["keys"]

@@ -84,17 +84,14 @@ def executing(
     """How to run a command in it. `dial` connects to what listens on a port of a pod with an address."""
 
     async def tell(talk: Talk, done: Done) -> None:
-        if done.sleep:
-            await clock.sleep(done.sleep)
-        await _tell(talk, done, tty=asked.tty)
+        await _tell(talk, done, clock, tty=asked.tty)
         if done.act:
             await act(done.act)
 
     async def run(talk: Talk) -> Object:
         if shell.reads_lines(asked.words) and (asked.tty or asked.stdin):
-            return await (
-                _at_terminal(container, talk) if asked.tty else _line_by_line(container, talk, tell)
-            )
+            begun = shell.begun(container, asked.words)
+            return await (_at_terminal(begun, talk) if asked.tty else _line_by_line(begun, talk, tell))
         if asked.stdin and list(asked.words) in (["cat"], ["cat", "-"]):
             return await _echoed(talk)
         stdin = await _all(talk) if asked.stdin and shell.reads(asked.words) else ""
@@ -111,19 +108,25 @@ def executing(
     return run
 
 
-def attached(container: Container, asked: Asked, watching: Run, end: Callable[[int], Awaitable[None]]) -> Run:
-    """How to talk to what runs there. Whoever types talks to a shell, with whose end the container ends: `end` takes the exit
-    code. Whoever only looks on sees what comes."""
+def attached(
+    container: Container, asked: Asked, clock: Clock, watching: Run, end: Callable[[int], Awaitable[None]]
+) -> Run:
+    """How to talk to what runs there: a debugger's script, of which this is the only run, or else a shell for whoever types. With
+    its end the container ends: `end` takes the exit code. Whoever only looks on sees what comes."""
 
     async def run(talk: Talk) -> Object:
         if not asked.stdin:
             return await watching(talk)
-        if asked.tty:
+        if asked.words and asked.words[0] in shell.SHELLS and not shell.reads_lines(asked.words):
+            done = shell.program(container, list(asked.words))
+            await _tell(talk, done, clock, tty=asked.tty)
+            told = verdict(done.code)
+        elif asked.tty:
             told = await _at_terminal(container, talk)
         elif container.processes[:1] == ("cat",):
             told = await _echoed(talk)
         else:
-            told = await _line_by_line(container, talk, partial(_tell, tty=False))
+            told = await _line_by_line(container, talk, partial(_tell, clock=clock, tty=False))
         await end(int(dig(told, "details", "causes", 0, "message", default="0")))
         return told
 
@@ -170,7 +173,9 @@ async def _echoed(talk: Talk) -> Object:
     return verdict(0)
 
 
-async def _tell(talk: Talk, done: Done, *, tty: bool) -> None:
+async def _tell(talk: Talk, done: Done, clock: Clock, *, tty: bool) -> None:
+    if done.sleep:
+        await clock.sleep(done.sleep)
     for text, to_errors in ((done.out, False), (done.err, not tty)):
         if text:
             said = text.replace("\n", "\r\n") if tty else text

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 EPOCH = datetime.fromtimestamp(0, UTC)
+OPTIONS = "-"  # the variable that holds the letters of a shell's options
 FOLDER = "."  # the file in a folder that somebody has made, so that it is there
 
 Files = Mapping[str, str | None]  # None: there is none any more

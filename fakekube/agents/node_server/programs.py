@@ -9,7 +9,7 @@ from itertools import pairwise, takewhile
 from msgspec.structs import replace
 
 from fakekube.agents.node_server.filters import FILTERS
-from fakekube.agents.node_server.place import FOLDER, Container, Done, Program, failed
+from fakekube.agents.node_server.place import FOLDER, OPTIONS, Container, Done, Program, failed
 
 _NUMBERS = {"root": 0, "qemu": 107}  # of users; others are the first one somebody has added
 _FOLDERS = {
@@ -77,7 +77,7 @@ def _env(at: Container, words: list[str], _stdin: str) -> Done:
     if words:
         values = [at.environment[word] for word in words if word in at.environment]
         return Done("".join(f"{one}\n" for one in values), code=0 if len(values) == len(words) else 1)
-    return Done("".join(f"{name}={value}\n" for name, value in at.environment.items()))
+    return Done("".join(f"{name}={value}\n" for name, value in at.environment.items() if name != OPTIONS))
 
 
 def _id(at: Container, words: list[str], _stdin: str) -> Done:

@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from urllib.parse import SplitResult, parse_qs, unquote
 
+from msgspec.structs import replace
+
 from fakekube.agents import containers
 from fakekube.agents.node_server import channels, commands, fetching, forwarding, listening, logs
 from fakekube.agents.node_server.commands import Asked
@@ -102,8 +104,11 @@ class NodeServer:
         if self._inside is not None:
             inside = await self._inside.enter(pod, container, inside)
         if attach:
-            watching = self._logs.until_ended(pod, container)
-            run = commands.attached(inside, asked, watching, partial(self._end, pod, container))
+            watching, end = self._logs.until_ended(pod, container), partial(self._end, pod, container)
+            if logs.member_of(pod, container) == "ephemeralContainers":
+                own = logs.spec_of(pod, container)
+                asked = replace(asked, words=[*(own.get("command") or ()), *(own.get("args") or ())])
+            run = commands.attached(inside, asked, self._clock, watching, end)
         elif asked.words:
             act = partial(self._act, pod)
             run = commands.executing(inside, asked, self._clock, act, self._dial_address)

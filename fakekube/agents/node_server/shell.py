@@ -1,7 +1,7 @@
 """A small shell for containers and guests that run nothing: enough for `kubectl exec` to be answered as people expect. Pure.
 
-It knows quotes, `$VARIABLE`, `NAME=value`, `$?`, `$(…)`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>`, `>&2`, `2>&1`, `2>/dev/null` and `*` in absolute paths; what it does
-not know it refuses. The programs are `programs`'.
+It knows quotes, `$VARIABLE`, `NAME=value`, `$?`, `$(…)`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>`, `>&2`, `2>&1`, `2>/dev/null`, `*` in absolute paths, and of
+options `-e`; what else it does not know it refuses. Folders are no places to be: `cd` changes nothing. The programs are `programs`'.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import filters, place, programs
-from fakekube.agents.node_server.place import Container, Done
+from fakekube.agents.node_server.place import OPTIONS, Container, Done
 
 SHELLS = ("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash")
 _SEPARATORS = (";", "&&", "||", "&")
@@ -40,18 +40,28 @@ class _NotEmulated(Exception):
 def program(container: Container, words: list[str], stdin: str = "") -> Done:
     """One program with its arguments, as `exec` starts it: no shell in between. Raises NotFound."""
     if words[0] in SHELLS:
-        flags, rest = _options(words[1:])
-        if "c" in flags:
-            return line(container, rest[0]) if rest else place.failed("sh: -c requires an argument", 2)
-        if not rest or "s" in flags:
-            return script(container, stdin)
-        if rest[0] not in container.files:
-            return place.failed(f"sh: can't open '{rest[0]}': No such file or directory", 2)
-        return script(container, container.files[rest[0]])
+        return replace(_shell(begun(container, words), words, stdin), left=False, variables={})
     found = programs.known(container, words[0])
     if found is None:
         raise NotFound(words[0])
     return found(container, words[1:], stdin)
+
+
+def begun(container: Container, words: Sequence[str]) -> Container:
+    """The place as a shell has it that is started with these words."""
+    flags, _ = _options(words[1:])
+    return container.after({}, {OPTIONS: "".join(sorted(flags))})
+
+
+def _shell(container: Container, words: Sequence[str], stdin: str) -> Done:
+    flags, rest = _options(words[1:])
+    if "c" in flags:
+        return line(container, rest[0]) if rest else place.failed("sh: -c requires an argument", 2)
+    if not rest or "s" in flags:
+        return script(container, stdin)
+    if rest[0] not in container.files:
+        return place.failed(f"sh: can't open '{rest[0]}': No such file or directory", 2)
+    return script(container, container.files[rest[0]])
 
 
 def reads_lines(words: Sequence[str]) -> bool:
@@ -74,7 +84,9 @@ def _options(words: Sequence[str]) -> tuple[set[str], Sequence[str]]:
     while at < len(words) and words[at][:1] in ("-", "+") and len(words[at]) > 1:
         letters = words[at].lstrip("-+")
         flags |= set() if words[at].startswith("--") else set(letters)
-        at += 2 if letters.endswith("o") and not words[at].startswith("--") else 1  # `-o pipefail`
+        named = letters.endswith("o") and not words[at].startswith("--")  # `-o pipefail`
+        flags |= {"e"} if named and words[at + 1 : at + 2] == ["errexit"] else set()
+        at += 2 if named else 1
     return flags, words[at:]
 
 
@@ -99,12 +111,21 @@ def line(container: Container, text: str, code: int = 0, stdin: str = "") -> Don
                 total = total.then(replace(done, sleep=0.0, code=0) if separator == "&" else done)
                 if total.left or total.act:
                     return total
+                if done.code and separator == ";":
+                    total = _given_up(container, total)
+                    if total.left:
+                        return total
             skip = (separator == "&&" and total.code != 0) or (separator == "||" and total.code == 0)
     except _NotEmulated as error:
-        return total.then(place.failed(f"sh: {error} is not emulated", 2))
+        return _given_up(container, total.then(place.failed(f"sh: {error} is not emulated", 2)))
     except ValueError:
         return place.failed("sh: syntax error: unterminated quoted string", 2)
     return total
+
+
+def _given_up(container: Container, failed: Done) -> Done:
+    """A failure, with which a shell ends that is told to (`-e`)."""
+    return replace(failed, left="e" in {**container.environment, **failed.variables}.get(OPTIONS, ""))
 
 
 def _substituted(container: Container, text: str, code: int) -> tuple[str, str, int]:
@@ -191,7 +212,9 @@ def _simple(container: Container, words: list[str], code: int, stdin: str) -> Do
     if words[0] in ("exit", "logout"):
         given = words[1] if len(words) > 1 else str(code)
         return Done(code=int(given) & 0xFF if given.isdigit() else 2, left=True)
-    if words[0] in ("cd", "set", ":"):
+    if words[0] == "set":
+        return Done(variables=_set(container, words[1:]))
+    if words[0] in ("cd", ":"):
         return Done()
     try:
         done = program(container, words, stdin)
@@ -212,6 +235,16 @@ def _assigned(words: list[str]) -> tuple[dict[str, str], list[str]]:
     """The variables that are set in front of a command, and the command."""
     own = list(itertools.takewhile(_ASSIGNMENT.match, words))
     return dict(word.split("=", 1) for word in own), words[len(own) :]
+
+
+def _set(container: Container, words: list[str]) -> dict[str, str]:
+    """A shell's options once it has been told to change them."""
+    kept = set(container.environment.get(OPTIONS, ""))
+    for before, word in itertools.pairwise(["", *words]):
+        sign, letters = (before, "e") if word == "errexit" else (word, word[1:])
+        kept |= set(letters) if sign.startswith("-") else set()
+        kept -= set(letters) if sign.startswith("+") else set()
+    return {OPTIONS: "".join(sorted(kept))}
 
 
 def _expanded(container: Container, word: str) -> list[str]:

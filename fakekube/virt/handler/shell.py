@@ -50,6 +50,7 @@ class Session(Struct, frozen=True):
     code: int = 0  # what the last command returned
     returned: bool = False  # the last byte was a carriage return: a newline after it counts for nothing
     files: Mapping[str, str | None] = field(default_factory=dict)  # what has been written
+    variables: Mapping[str, str] = field(default_factory=dict)  # what the shell has been told
     here: Here | None = None
 
 
@@ -141,11 +142,16 @@ def _ran(session: Session, line: str, uptime: float) -> Turn:
         return Turn(replace(session, here=waits), _FURTHER)
     if not line.strip():
         return Turn(session, _prompt(session))
-    place = guest_programs.console(machine, session.user, session.files, uptime)
+    place = guest_programs.console(machine, session.user, session.files, uptime).after({}, session.variables)
     done = shell.line(place, line, session.code, stdin)
     if guest_programs.triggers_panic(done.wrote):
         done = guest_programs.panicked(machine, uptime)
-    after = replace(session, code=done.code, files={**session.files, **done.wrote})
+    after = replace(
+        session,
+        code=done.code,
+        files={**session.files, **done.wrote},
+        variables={**session.variables, **done.variables},
+    )
     text = _crlf(done.out + done.err)
     if done.act in ("poweroff", "reboot"):
         farewell = systems.manners(machine.system).farewell

@@ -361,6 +361,18 @@ async def test_an_ephemeral_container_that_is_attached_to(pod):
     assert (status["phase"], "running" in status["containerStatuses"][0]["state"]) == ("Running", True)
 
 
+async def test_a_debugger_with_a_script(pod):
+    """Whoever is attached to a debugger that was given a script hears what it says, and it ends with it."""
+    script = {"command": ["sh", "-c"], "args": ["echo hi; exit 3"], "stdin": True}
+    added = {"spec": {"ephemeralContainers": [{"name": "look", "image": "busybox:1", **script}]}}
+    await pod.client.patch(PODS, "p", "default", added, type="strategic", subresource="ephemeralcontainers")
+    await pod.cluster.advance(1)
+    done = await pod.run(subresource="attach", query="container=look&stdin=true")
+    assert done.channel(1) == b"hi\n"
+    status = (await pod.client.get(PODS, "p", "default"))["status"]
+    assert status["ephemeralContainerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
+
+
 async def test_one_of_several_containers_ends(cluster):
     """The end of a container that was attached to is told without a word about the others."""
     two = [*CONTAINERS, {"name": "d", "image": "y"}]

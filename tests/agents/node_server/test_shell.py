@@ -66,6 +66,10 @@ AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
         ("X=5; echo $X ${X}; X=6 printenv X; echo $X", "5 5\n6\n5\n", "", 0),
         ("export X='a b' Y; echo \"$X\"; X=1 | true; echo $X", "a b\na b\n", "", 0),
         ("A=; echo [$A]", "[]\n", "", 0),
+        ("sh -c 'X=1; exit 3'; echo $? [$X]", "3 []\n", "", 0),
+        ("set -e; false || true; false && true; echo a; false; echo never", "a\n", "", 1),
+        ("set -e +e; false; set -o errexit; set +o errexit; false; echo a; env | grep -c =", "a\n2\n", "", 0),
+        ("set -eu; sh -c 'false; echo a'; nope; echo never", "a\n", "sh: nope: not found\n", 127),
         ("for i in 1 2; do echo $i; done", "", "sh: for is not emulated\n", 2),
         ("echo x; if true; then echo a; fi", "x\n", "sh: if is not emulated\n", 2),
         ("echo -e 'a\\tb'; echo -n c; printf '%s=%d%%\\n' a 1", "a\tb\nca=1%\n", "", 0),
@@ -84,7 +88,9 @@ def test_programs():
     """Without a shell nothing is split or replaced; a shell runs its argument, or its input line by line."""
     assert shell.program(AT, ["echo", "$A;", "b"]).out == "$A; b\n"
     assert shell.program(AT, ["/bin/sh", "-c", "echo $A"]).out == "1\n"
-    assert shell.program(AT, ["sh"], "echo a\necho b\nexit 4\necho c\n") == Done("a\nb\n", code=4, left=True)
+    assert shell.program(AT, ["sh"], "echo a\necho b\nexit 4\necho c\n") == Done("a\nb\n", code=4)
+    assert shell.program(AT, ["sh", "-e", "-s"], "echo a\nfor x\necho b\n").out == "a\n"
+    assert shell.program(AT, ["bash", "-o", "errexit", "-c", "false; echo a"]) == Done(code=1)
     assert shell.program(AT, ["bash", "-euo", "pipefail", "-c", "echo $A"]).out == "1\n"
     assert shell.program(AT, ["bash", "--login", "-lc", "echo $A"]).out == "1\n"
     assert shell.program(AT, ["sh", "/etc/hostname"]).err == "sh: p: not found\n"

@@ -163,3 +163,13 @@ def test_what_a_command_reads():
     assert turn.session.files["/f"] == "one\n\n two\n"
     turn = shell.fed(inside(), b"cat <<EOL\rone\r\x03echo two\r", 0.0)
     assert turn.output.decode().endswith("echo two\r\ntwo\r\n[fedora@vm ~]$ ")
+
+
+def test_what_a_shell_is_told_holds():
+    """Variables and options hold until the user leaves, and a shell within the shell ends alone."""
+    _, turn = run("X=5; set -e")
+    assert run("echo $X", session=turn.session)[0] == "5"
+    _, left = run("false", session=turn.session)
+    assert (left.session.stage, left.session.variables) == ("login", {})
+    _, turn = run("sudo sh -c 'exit 3'")
+    assert (turn.session.stage, turn.session.code) == ("shell", 3)
