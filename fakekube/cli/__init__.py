@@ -90,9 +90,8 @@ def _say(*lines: str) -> None:
             click.echo(line)
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # what is left of it is not tried again
+        # What is left of it is not tried again when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise Mistake(f"cannot write to standard output: {error.strerror}") from error
 
 

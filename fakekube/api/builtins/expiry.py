@@ -27,9 +27,8 @@ class Expiry:
         self._events = events
         self._began = registry.clock.now()
         self._inherited = True  # whether there may be events from before this server
-        self._due: dict[
-            str, float
-        ] = {}  # by the store's own keys: there are many, and they are there; the next first
+        # When, by the store's own keys, as there are many and these are there anyway; the next one first.
+        self._due: dict[str, float] = {}
         self._next: datetime | None = None  # nothing expires earlier: what every request asks for
 
     async def written(self, _resource: ServedResource, event: Object, deleted: bool) -> None:

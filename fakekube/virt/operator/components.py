@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.resources import NETWORK_ATTACHMENT_DEFINITIONS
 from fakekube.machinery.wire import Object
 from fakekube.virt.operator import roles
 
@@ -57,7 +58,10 @@ def accounts(space: str, kubevirt: Obj) -> list[Object]:
     rules = _rules()
     listed = dig(kubevirt["spec"], "configuration", "developerConfiguration", "featureGates", default=())
     if "ExternalNetResourceInjection" in listed:  # that it is open by itself does not count here
-        rules["controller"]["ClusterRole"].pop()  # somebody else looks at networks
+        everywhere = rules["controller"]["ClusterRole"]  # somebody else looks at networks
+        everywhere[:] = [
+            one for one in everywhere if NETWORK_ATTACHMENT_DEFINITIONS.group not in one["apiGroups"]
+        ]
     delegator = "system:auth-delegator"
     return [
         *(one for own in ACCOUNTS for one in _account(own, rules[own], space)),
