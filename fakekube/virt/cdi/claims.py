@@ -57,12 +57,18 @@ def came_filled(claim: Obj, volume: Obj) -> bool:
     return annotations(claim).get(CREATED_FOR) != uid(volume) or is_kept(claim)
 
 
+def failed(volume: Obj) -> bool:
+    """Whether the last attempt to fill its claim has."""
+    running = condition(volume, "Running") or {}
+    return running.get("status") == "False" and running.get("reason") in ("Error", "ImagePullFailed")
+
+
 def told(volume: Obj, claim: Obj, transfer: Transfer) -> dict[str, str]:
     """What its claim says of how it was filled, in annotations: once it is, or when it is tried again."""
     running = condition(volume, "Running") or {}
     phase = dig(volume, "status", "phase")
-    full, fails = phase == "Succeeded", running.get("reason") in ("Error", "ImagePullFailed")
-    if transfer is POPULATION or not (full or fails):
+    full = phase == "Succeeded"
+    if transfer is POPULATION or not (full or failed(volume)):
         return {}
     notes = {
         POD_PHASE: "Succeeded" if full else "Pending" if phase == transfer.scheduled else "Running",

@@ -4,40 +4,36 @@ Origin: cdi: pkg/controller/dataimportcron-controller.go
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec import Struct, field
 
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery import cron as schedules
-from fakekube.machinery.objects import Obj, annotations, condition, dig, labels, name, namespace, uid
-from fakekube.machinery.resources import DATA_SOURCES, DATA_VOLUMES, VOLUME_SNAPSHOTS
+from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.cdi.claims import BIND_NOW
+from fakekube.virt.cdi import cron_products
+from fakekube.virt.cdi.claims import failed
+from fakekube.virt.cdi.cron_products import PVC, SNAPSHOT, current
 from fakekube.virt.cdi.data_sources import State, conditions
-from fakekube.virt.cdi.marks import OURS, RECOMMENDED, carried
+from fakekube.virt.cdi.marks import RECOMMENDED
 from fakekube.virt.cdi.sources import unreachable
 
-CRON = "cdi.kubevirt.io/dataImportCron"  # a label: whose import, or source, it is
-GOES_WITH_IT = f"{CRON}.cleanup"
-PVC, SNAPSHOT = "pvc", "snapshot"  # what imports are kept as
-LAST_USE = "cdi.kubevirt.io/storage.import.lastUseTime"
 _DIGEST = "cdi.kubevirt.io/storage.import.sourceDesiredDigest"
 _NEXT_TIME = "cdi.kubevirt.io/storage.import.nextCronTime"  # of those that follow a claim
 _LAST_TIME = "cdi.kubevirt.io/storage.import.lastCronTime"
 _CLASS = "cdi.kubevirt.io/storage.import.storageClass"
-_RETAIN = "cdi.kubevirt.io/storage.pod.retainAfterCompletion"
-_MODE = "cdi.kubevirt.io/storage.import.sourceVolumeMode"  # on a snapshot: what its claim was like
-_DEFAULTS = "instancetype.kubevirt.io/default-"
-_CREDENTIALS = "kubevirt.io/dynamic-credentials-support"
-_KEPT = 3
 _PHASES: dict[str, State] = {
     "ImportScheduled": ("False", "ImportScheduled", "Import is scheduled"),
     "ImportInProgress": ("True", "ImportProgressing", "Import is progressing"),
 }
 _NO_IMPORT = ("False", "NoImport", "No current import")
 _UP_TO_DATE = ("True", "UpToDate", "Latest import is up to date")
+_OUTDATED = ("False", "Outdated", "Source digest updated since last import")
+_IMPORTING = ("False", "ImportProgressing", "Import is progressing")
+_SNAPSHOTTING = ("False", "ImportProgressing", "Snapshot of imported data is progressing")
+_NO_DIGEST = ("False", "NoDigest", "No source digest")
 
 
 class Seen(Struct, frozen=True):
@@ -54,6 +50,19 @@ class Seen(Struct, frozen=True):
     origin: Obj | None = None
     denied: str = ""
     marks: Mapping[str, str] = field(default_factory=lambda: RECOMMENDED)
+
+    @property
+    def phase(self) -> str:
+        """Of its DataVolume; empty if there is none."""
+        return dig(self.volume, "status", "phase", default="") if self.volume is not None else ""
+
+    @property
+    def filled(self) -> str:
+        """As what the image is there; empty if it is not, or not all of it."""
+        alone = self.volume is None
+        if self.phase == "Succeeded" or (alone and dig(self.claim, "status", "phase") == "Bound"):
+            return PVC
+        return SNAPSHOT if alone and self.snapshot is not None else ""
 
 
 class Plan(Struct, frozen=True):
@@ -96,136 +105,81 @@ def _coming(cron: Obj, last: datetime) -> datetime | None:
         return None
 
 
-def current(cron: Obj) -> dict[str, str]:
-    """Its import, by DataVolumeName and Digest; empty if there is none."""
-    return next(iter(dig(cron, "status", "currentImports", default=())), {})
-
-
 def plan(cron: Object, seen: Seen, now: datetime, *, is_due: bool) -> Plan:
     """What is to happen. `is_due`: the image is looked at now."""
-    notes = dict(annotations(cron))
-    moved = notes.get(_CLASS) not in (None, seen.storage_class) and bool(seen.storage_class)
-    if seen.storage_class:
-        notes[_CLASS] = seen.storage_class
-    status: Object = dict(cron.get("status") or {})
-    if moved:
-        gone = _named(cron, notes[_DIGEST]) if notes.get(_DIGEST) else ""
-        changed = {**cron, "metadata": {**cron["metadata"], "annotations": notes}}
-        return Plan(changed, source_of(cron, seen, status, seen.kept_as), discarded=gone, again=True)
-    if is_due and followed(cron) is not None:
-        if seen.origin is None:  # it may come yet
-            return Plan(cron, source_of(cron, seen, status, seen.kept_as), again=True)
-        notes |= {_LAST_TIME: rfc3339(now), _DIGEST: f"uid:{uid(seen.origin)}"}
-        if (coming := _coming(cron, now)) is not None:
-            notes[_NEXT_TIME] = rfc3339(coming)
-    elif is_due:
-        notes[_LAST_TIME] = rfc3339(now)
-        if not notes.get(_DIGEST) and (found := _digest(cron)):
-            notes[_DIGEST] = found
-    import_, digest = current(cron), notes.get(_DIGEST, "")
-    phase = dig(seen.volume, "status", "phase", default="") if seen.volume is not None else ""
-    of_claim = phase == "Succeeded" or (seen.volume is None and dig(seen.claim, "status", "phase") == "Bound")
-    of_snapshot = seen.volume is None and not of_claim and seen.snapshot is not None
-    taken: Object | None = None
-    used: Obj | None = None
-    claim_goes = snapshot_goes = ""
-    if of_claim:
-        used = seen.claim
-        if seen.kept_as == SNAPSHOT and seen.claim is not None:
-            if seen.snapshot is None:
-                taken = _snapshot(cron, seen, now)
-            elif dig(seen.snapshot, "status", "readyToUse"):
-                claim_goes = name(seen.claim)
-    elif of_snapshot and seen.snapshot is not None:
-        if seen.kept_as == PVC:
-            follows = source_of(cron, seen, status, SNAPSHOT)
-            return Plan(cron, follows, snapshot_goes=name(seen.snapshot), again=True)
-        used = seen.snapshot
-    elif seen.volume is None:
-        status.pop("currentImports", None)
-        import_ = {}
-    succeeded = of_claim or of_snapshot
-    if succeeded:
-        imported = {"namespace": namespace(cron), "name": import_["DataVolumeName"]}
-        if status.get("lastImportedPVC") != imported:
-            status |= {"lastImportedPVC": imported, "lastImportTimestamp": rfc3339(now)}
-    said: dict[str, State] = {"Progressing": _NO_IMPORT}
-    if seen.volume is not None and not succeeded:
-        said["Progressing"] = _PHASES.get(phase, ("False", phase, f"Import DataVolume phase {phase}"))
-    begins, discarded = None, ""
-    if digest and digest != import_.get("Digest"):
-        said["UpToDate"] = ("False", "Outdated", "Source digest updated since last import")
-        if seen.volume is not None and _has_failed(seen.volume):
-            discarded = name(seen.volume)
-            status.pop("currentImports", None)
-        if seen.denied:
-            said["Progressing"] = ("False", "NotAuthorized", seen.denied)
-        elif succeeded or not import_:
-            begins = _import(cron, seen, digest, now)
-            status["currentImports"] = [{"DataVolumeName": name(begins), "Digest": digest}]
-    elif succeeded:
-        status["sourceFormat"] = seen.kept_as
-        if (told := _up_to_date(seen)) is not None:
-            said["UpToDate"] = told
-    elif import_:
-        said["UpToDate"] = ("False", "ImportProgressing", "Import is progressing")
-    else:
-        said["UpToDate"] = ("False", "NoDigest", "No source digest")
-    if _LAST_TIME in notes:
-        status["lastExecutionTimestamp"] = notes[_LAST_TIME]
-    old = [one for one in status.get("conditions") or () if one["type"] not in said]
-    status["conditions"] = [*conditions(status.get("conditions") or (), said, rfc3339(now)), *old]
+    follows = followed(cron) is not None
+    origin = seen.origin if follows else None
+    if seen.storage_class not in ("", annotations(cron).get(_CLASS, seen.storage_class)):
+        return _starts_over(cron, seen)
+    if is_due and follows and origin is None:  # it may come yet
+        return Plan(cron, _source(cron, seen), again=True)
+    if seen.snapshot is not None and (seen.filled, seen.kept_as) == (SNAPSHOT, PVC):
+        source = cron_products.source(cron, _last(cron), SNAPSHOT, seen.marks)
+        return Plan(cron, source, snapshot_goes=name(seen.snapshot), again=True)
+    notes = {**annotations(cron), **_class_of(seen), **(_looked_at(cron, origin, now) if is_due else {})}
+    own = current(cron) if seen.volume is not None or seen.filled else {}
+    digest = notes.get(_DIGEST, "")
+    outdated = digest not in ("", own.get("Digest"))
+    begins = None
+    if outdated and not seen.denied and (seen.filled or not own):
+        begins = cron_products.volume(cron, digest, now, seen.marks)
+    discarded = name(seen.volume) if outdated and seen.volume is not None and failed(seen.volume) else ""
+    status = {
+        **_status(cron, keeps_import=bool(own) and not discarded),
+        **({"currentImports": [{"DataVolumeName": name(begins), "Digest": digest}]} if begins else {}),
+        **(_imported(cron, now) if seen.filled else {}),
+        **({"sourceFormat": seen.kept_as} if seen.filled and not outdated else {}),
+        **({"lastExecutionTimestamp": notes[_LAST_TIME]} if _LAST_TIME in notes else {}),
+        "conditions": _told(cron, _states(seen, outdated=outdated, imports=bool(own)), now),
+    }
     meta = {**cron["metadata"], **({"annotations": notes} if notes else {})}
     changed = {**cron, "metadata": meta, "status": status}
+    used, taken, claim_goes = _kept(cron, seen, now)
     return Plan(
         changed,
-        source_of(cron, seen, status, seen.kept_as),
+        _source(changed, seen),
         begins,
         taken,
         used,
         discarded=discarded,
         claim_goes=claim_goes,
-        snapshot_goes=snapshot_goes,
     )
 
 
-def _up_to_date(seen: Seen) -> State | None:
-    """What is told of an import that has succeeded; None while its snapshot is not there."""
-    if seen.kept_as == PVC:
-        return _UP_TO_DATE
-    if seen.snapshot is None:
-        return None
-    if dig(seen.snapshot, "status", "readyToUse"):
-        return _UP_TO_DATE
-    return "False", "ImportProgressing", "Snapshot of imported data is progressing"
+def _starts_over(cron: Object, seen: Seen) -> Plan:
+    """Its class is another than it was: what has been imported goes, and is made again."""
+    notes = {**annotations(cron), **_class_of(seen)}
+    gone = cron_products.named(cron, notes[_DIGEST]) if notes.get(_DIGEST) else ""
+    changed = {**cron, "metadata": {**cron["metadata"], "annotations": notes}}
+    return Plan(changed, _source(cron, seen), discarded=gone, again=True)
 
 
-def _has_failed(volume: Obj) -> bool:
-    told = condition(volume, "Running") or {}
-    return told.get("status") == "False" and told.get("reason") in ("Error", "ImagePullFailed")
+def _source(cron: Obj, seen: Seen) -> Object:
+    """Its DataSource, which follows what it has imported last."""
+    return cron_products.source(cron, _last(cron), seen.kept_as, seen.marks)
 
 
-def keeps(cron: Obj) -> int | None:
-    """How many imports it keeps; None for all of them."""
-    if dig(cron, "spec", "garbageCollect", default="Outdated") != "Outdated":
-        return None
-    said = dig(cron, "spec", "importsToKeep")
-    return _KEPT if said is None else int(said)
+def _last(cron: Obj) -> Obj | None:
+    last: Obj | None = dig(cron, "status", "lastImportedPVC")
+    return last
 
 
-def outdated(cron: Obj, kept: Iterable[Obj]) -> list[str]:
-    """Which of its claims, or of its snapshots, are too many: those used longest ago, the current one last."""
-    own = current(cron).get("DataVolumeName")
-    ordered = sorted(
-        kept, key=lambda one: (name(one) == own, annotations(one).get(LAST_USE, "")), reverse=True
-    )
-    return [name(one) for one in ordered[keeps(cron) :]]
+# --- what is noted in annotations --------------------------------------------------------------------------------
 
 
-def marks(cron: Obj, ours: Mapping[str, str]) -> dict[str, str]:
-    """Labels of all that is made for it; `ours`: of what CDI makes."""
-    goes = {GOES_WITH_IT: "true"} if dig(cron, "spec", "retentionPolicy") == "None" else {}
-    return {**ours, CRON: name(cron), **goes}
+def _class_of(seen: Seen) -> dict[str, str]:
+    return {_CLASS: seen.storage_class} if seen.storage_class else {}
+
+
+def _looked_at(cron: Obj, origin: Obj | None, now: datetime) -> dict[str, str]:
+    """What a look at its image, or at the claim it follows, has found."""
+    notes = {_LAST_TIME: rfc3339(now)}
+    if origin is not None:
+        coming = _coming(cron, now)
+        next_look = {_NEXT_TIME: rfc3339(coming)} if coming is not None else {}
+        return {**notes, _DIGEST: f"uid:{uid(origin)}", **next_look}
+    found = annotations(cron).get(_DIGEST) or _digest(cron)
+    return {**notes, _DIGEST: found} if found else notes
 
 
 def _digest(cron: Obj) -> str:
@@ -235,72 +189,66 @@ def _digest(cron: Obj) -> str:
     return "" if unreachable(template) else f"sha256:{hashlib.sha256(url.encode()).hexdigest()}"
 
 
-def _named(cron: Obj, digest: str) -> str:
-    return f"{cron['spec']['managedDataSource']}-{digest.partition(':')[2][:12]}"
+# --- what becomes of what has been imported ----------------------------------------------------------------------
 
 
-def _import(cron: Obj, seen: Seen, digest: str, now: datetime) -> Object:
-    """The DataVolume that imports the image as it is now."""
-    template = cron["spec"]["template"]
-    spec, meta = template["spec"], template.get("metadata") or {}
-    source = spec["source"]
-    if url := dig(source, "registry", "url"):
-        path, _, last = url.rpartition("/")
-        exact = f"{path}/{last.partition(':')[0]}@{digest}"
-        source = {"registry": {**source["registry"], "url": exact}}
-    passed = {
-        key: value for key, value in labels(cron).items() if key.startswith(_DEFAULTS) or key == _CREDENTIALS
-    }
-    notes = {_RETAIN: retained} if (retained := annotations(cron).get(_RETAIN)) else {}
-    return {
-        "apiVersion": DATA_VOLUMES.api_version,
-        "kind": DATA_VOLUMES.kind,
-        "metadata": {
-            "name": _named(cron, digest),
-            "namespace": namespace(cron),
-            "labels": {**(meta.get("labels") or {}), **marks(cron, seen.marks), **passed},
-            "annotations": {
-                **(meta.get("annotations") or {}),
-                **notes,
-                BIND_NOW: "true",
-                LAST_USE: rfc3339(now),
-            },
-        },
-        "spec": {**spec, "source": source},
-    }
-
-
-def _snapshot(cron: Obj, seen: Seen, now: datetime) -> Object | None:
-    """The snapshot the import is kept as; None for a claim of another class than it is to be of."""
-    claim: Obj = seen.claim or {}
+def _kept(cron: Obj, seen: Seen, now: datetime) -> tuple[Obj | None, Object | None, str]:
+    """What the import is now; the snapshot to take of it; the claim that goes because there is one."""
+    if seen.filled == SNAPSHOT:
+        return seen.snapshot, None, ""
+    claim = seen.claim if seen.filled else None
+    if claim is None or seen.kept_as == PVC:
+        return claim, None, ""
+    if seen.snapshot is not None:
+        return claim, None, name(claim) if dig(seen.snapshot, "status", "readyToUse") else ""
     if dig(claim, "spec", "storageClassName", default=seen.storage_class) != seen.storage_class:
+        return claim, None, ""
+    return claim, cron_products.snapshot(cron, claim, seen.snapshot_class, now, seen.marks), ""
+
+
+# --- what is told in its status ----------------------------------------------------------------------------------
+
+
+def _status(cron: Obj, *, keeps_import: bool) -> Object:
+    """What it has told, without its import unless that stays."""
+    status: Obj = cron.get("status") or {}
+    return {member: value for member, value in status.items() if keeps_import or member != "currentImports"}
+
+
+def _imported(cron: Obj, now: datetime) -> Object:
+    """That its import is there, if it is news."""
+    imported = {"namespace": namespace(cron), "name": current(cron)["DataVolumeName"]}
+    if _last(cron) == imported:
+        return {}
+    return {"lastImportedPVC": imported, "lastImportTimestamp": rfc3339(now)}
+
+
+def _told(cron: Obj, said: Mapping[str, State], now: datetime) -> list[Object]:
+    """Its conditions: those that are said, and those nothing is said of."""
+    old = dig(cron, "status", "conditions", default=())
+    return [*conditions(old, said, rfc3339(now)), *(one for one in old if one["type"] not in said)]
+
+
+def _states(seen: Seen, *, outdated: bool, imports: bool) -> dict[str, State]:
+    """Its conditions by type. `outdated`: another image is wanted; `imports`: there is an import, done or not."""
+    fresh = _OUTDATED if outdated else _freshness(seen, imports=imports)
+    return {"Progressing": _progress(seen, outdated=outdated), **({"UpToDate": fresh} if fresh else {})}
+
+
+def _progress(seen: Seen, *, outdated: bool) -> State:
+    if outdated and seen.denied:
+        return "False", "NotAuthorized", seen.denied
+    if seen.volume is None or seen.filled:
+        return _NO_IMPORT
+    return _PHASES.get(seen.phase, ("False", seen.phase, f"Import DataVolume phase {seen.phase}"))
+
+
+def _freshness(seen: Seen, *, imports: bool) -> State | None:
+    """Of an import of the image that is wanted; None while its snapshot is not there."""
+    if not seen.filled:
+        return _IMPORTING if imports else _NO_DIGEST
+    if seen.kept_as == PVC:
+        return _UP_TO_DATE
+    if seen.snapshot is None:
         return None
-    spec: Object = {"source": {"persistentVolumeClaimName": name(claim)}}
-    if seen.snapshot_class:
-        spec["volumeSnapshotClassName"] = seen.snapshot_class
-    return {
-        "apiVersion": VOLUME_SNAPSHOTS.api_version,
-        "kind": VOLUME_SNAPSHOTS.kind,
-        "metadata": {
-            "name": name(claim),
-            "namespace": namespace(cron),
-            "labels": {**carried(labels(claim)), **OURS, **marks(cron, seen.marks)},
-            "annotations": {LAST_USE: rfc3339(now), _MODE: dig(claim, "spec", "volumeMode", default="")},
-        },
-        "spec": spec,
-    }
-
-
-def source_of(cron: Obj, seen: Seen, status: Obj, kept_as: str) -> Object:
-    """Its DataSource; of no source until there is an import."""
-    imported = status.get("lastImportedPVC")
-    return {
-        "apiVersion": DATA_SOURCES.api_version,
-        "kind": DATA_SOURCES.kind,
-        "metadata": {
-            "name": cron["spec"]["managedDataSource"],
-            "namespace": namespace(cron),
-            "labels": marks(cron, seen.marks),
-        },
-        "spec": {"source": {kept_as: imported} if imported else {}},
-    }
+    return _UP_TO_DATE if dig(seen.snapshot, "status", "readyToUse") else _SNAPSHOTTING

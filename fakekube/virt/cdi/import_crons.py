@@ -42,9 +42,10 @@ from fakekube.machinery.resources import (
 from fakekube.machinery.wire import Object
 from fakekube.virt import access, clone_access, storage_classes
 from fakekube.virt.cdi import claims as wanted_claims
-from fakekube.virt.cdi import cron_plan
+from fakekube.virt.cdi import cron_plan, cron_products
 from fakekube.virt.cdi.configuration import Configuration
-from fakekube.virt.cdi.cron_plan import CRON, GOES_WITH_IT, LAST_USE, Plan, Seen
+from fakekube.virt.cdi.cron_plan import Plan, Seen
+from fakekube.virt.cdi.cron_products import CRON, GOES_WITH_IT, LAST_USE
 from fakekube.virt.cdi.profiles import Profiles
 
 _AGAIN = 1.0
@@ -136,15 +137,15 @@ class ImportCrons:
     # What is there.
 
     async def _seen(self, cron: Object) -> Seen:
-        own, space = cron_plan.current(cron).get("DataVolumeName", ""), namespace(cron)
+        own, space = cron_products.current(cron).get("DataVolumeName", ""), namespace(cron)
         template = wanted_claims.wanted_of(cron["spec"]["template"])
         default = storage_classes.default(self._classes.objects())
         chosen = self._classes.get(template.get("storageClassName") or default)
-        kept_as = cron_plan.PVC
+        kept_as = cron_products.PVC
         if chosen is not None:
             profile = self._profiles.get(name(chosen))
             kept_as = dig(profile, "status", "dataImportCronSourceFormat") or kept_as
-        snapshots = cron_plan.SNAPSHOT in (kept_as, dig(cron, "status", "sourceFormat"))
+        snapshots = cron_products.SNAPSHOT in (kept_as, dig(cron, "status", "sourceFormat"))
         snapshot = await self._client.find(VOLUME_SNAPSHOTS, own, space) if own and snapshots else None
         return Seen(
             await self._found(self._volumes, DATA_VOLUMES, own, space),
@@ -200,7 +201,7 @@ class ImportCrons:
     async def _is_there(self, cron: Object, own: str) -> bool:
         """Whether what is to be imported has been before."""
         found = self._claims.get(f"{namespace(cron)}/{own}")
-        if found is None and dig(cron, "status", "sourceFormat") == cron_plan.SNAPSHOT:
+        if found is None and dig(cron, "status", "sourceFormat") == cron_products.SNAPSHOT:
             found = await self._client.find(VOLUME_SNAPSHOTS, own, namespace(cron))
         if found is None:
             return False
@@ -209,7 +210,7 @@ class ImportCrons:
 
     async def _mark(self, cron: Object, used: Obj, *, anew: bool = False) -> None:
         """Say whose it is, and since when."""
-        marks = cron_plan.marks(cron, self._configuration.marks)
+        marks = cron_products.marks(cron, self._configuration.marks)
         if not anew and LAST_USE in annotations(used) and marks.items() <= labels(used).items():
             return
         last = {LAST_USE: rfc3339(self._clock.now())}
@@ -219,22 +220,22 @@ class ImportCrons:
 
     async def _discard_old(self, cron: Object) -> None:
         """Imports are kept as many as it says."""
-        space, own, keep = namespace(cron), name(cron), cron_plan.keeps(cron)
+        space, own, keep = namespace(cron), name(cron), cron_products.keeps(cron)
         if keep is None:
             return
         ours, volumes = (
             [one for one in known.in_namespace(space) if labels(one).get(CRON) == own]
             for known in (self._claims, self._volumes)
         )
-        gone = cron_plan.outdated(cron, ours)
+        gone = cron_products.outdated(cron, ours)
         if len(volumes) > keep:  # there are some whose claims are nobody's
             claims = {name(one) for one in ours}
             gone += [name(one) for one in volumes if name(one) not in claims]
         for old in gone:
             await self._discard(space, old)
-        if dig(cron, "status", "sourceFormat") == cron_plan.SNAPSHOT:
+        if dig(cron, "status", "sourceFormat") == cron_products.SNAPSHOT:
             taken = await self._client.list(VOLUME_SNAPSHOTS, space, label_selector=f"{CRON}={own}")
-            for old in cron_plan.outdated(cron, taken.items):
+            for old in cron_products.outdated(cron, taken.items):
                 await self._client.delete_if_present(VOLUME_SNAPSHOTS, old, space)
 
     async def _discard(self, space: str, own: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery.objects import annotations, labels, name
-from fakekube.virt.cdi import cron_plan
+from fakekube.virt.cdi import cron_plan, cron_products
 from fakekube.virt.cdi.cron_plan import Seen
 from tests.virt.cdi.crons import NS, cron, told
 
@@ -109,7 +109,7 @@ def test_what_is_passed_on():
     assert labels(made)["instancetype.kubevirt.io/default-preference"] == "fedora"
     assert labels(made)["mine"] == "too"
     assert annotations(made)[kept] == "true"
-    assert annotations(made)[cron_plan.LAST_USE] == "2026-01-01T00:00:30Z"
+    assert annotations(made)[cron_products.LAST_USE] == "2026-01-01T00:00:30Z"
 
 
 def imported(**notes):
@@ -128,7 +128,7 @@ def filled(own, phase="Succeeded", running=None):
 def claim(own, storage_class="fast", last="", **labels):
     meta = {"name": own, "namespace": NS, "labels": labels}
     if last:
-        meta["annotations"] = {cron_plan.LAST_USE: last}
+        meta["annotations"] = {cron_products.LAST_USE: last}
     spec = {"accessModes": ["ReadWriteOnce"], "volumeMode": "Block", "storageClassName": storage_class}
     return {"metadata": meta, "spec": spec, "status": {"phase": "Bound"}}
 
@@ -137,7 +137,7 @@ def claim(own, storage_class="fast", last="", **labels):
 def test_an_import_that_fails_makes_room(running, wanted):
     """Once another image is wanted it goes; one that gets on is waited for."""
     given = imported(**{DIGEST: NEW})
-    own = cron_plan.current(given)["DataVolumeName"]
+    own = cron_products.current(given)["DataVolumeName"]
     made = cron_plan.plan(given, Seen(filled(own, "ImportInProgress", running)), NOW, is_due=False)
     assert (made.discarded == own, made.volume) == (wanted, None)
     assert told(made.cron)["UpToDate"][1] == "Outdated"
@@ -149,7 +149,7 @@ def test_an_import_that_fails_makes_room(running, wanted):
 def test_an_import_that_is_lost_is_made_again():
     """Without DataVolume, claim and snapshot there is no import, and the digest asks for one."""
     given = imported()
-    own = cron_plan.current(given)["DataVolumeName"]
+    own = cron_products.current(given)["DataVolumeName"]
     assert name(cron_plan.plan(given, Seen(), NOW, is_due=False).volume) == own
     kept = cron_plan.plan(given, Seen(claim=claim(own)), NOW, is_due=False)
     assert (kept.volume, kept.used["metadata"]["name"]) == (None, own)
@@ -160,7 +160,7 @@ def test_an_import_that_is_lost_is_made_again():
 def test_snapshots():
     """Where a class keeps imports as snapshots one is taken; once it is ready the claim goes, and it is followed."""
     given = imported()
-    own = cron_plan.current(given)["DataVolumeName"]
+    own = cron_products.current(given)["DataVolumeName"]
     label = {"instancetype.kubevirt.io/default-preference": "fedora", "other": "no"}
     there = {"volume": filled(own), "claim": claim(own, **label), "kept_as": "snapshot"}
     there |= {"storage_class": "fast", "snapshot_class": "quick"}
@@ -193,16 +193,16 @@ def test_another_class():
     first = cron_plan.plan(imported(), Seen(storage_class="fast"), NOW, is_due=False)
     assert first.discarded == ""
     moved = cron_plan.plan(first.cron, Seen(storage_class="faster"), NOW, is_due=False)
-    assert (moved.discarded, moved.again) == (cron_plan.current(first.cron)["DataVolumeName"], True)
+    assert (moved.discarded, moved.again) == (cron_products.current(first.cron)["DataVolumeName"], True)
     assert cron_plan.plan(moved.cron, Seen(storage_class="faster"), NOW, is_due=False).discarded == ""
 
 
 def test_how_many_are_kept():
     """Three, if nothing is said, and the current one among them; those used longest ago go."""
     given = imported()
-    own = cron_plan.current(given)["DataVolumeName"]
+    own = cron_products.current(given)["DataVolumeName"]
     there = [claim(f"c{day}", last=f"2026-01-0{day}T00:00:00Z") for day in range(1, 5)]
-    assert cron_plan.outdated(given, [claim(own, last="2025"), *there]) == ["c2", "c1"]
-    assert cron_plan.keeps(cron(importsToKeep=1)) == 1
-    assert cron_plan.keeps(cron(importsToKeep=0)) == 0
-    assert cron_plan.keeps(cron(garbageCollect="Never", importsToKeep=1)) is None
+    assert cron_products.outdated(given, [claim(own, last="2025"), *there]) == ["c2", "c1"]
+    assert cron_products.keeps(cron(importsToKeep=1)) == 1
+    assert cron_products.keeps(cron(importsToKeep=0)) == 0
+    assert cron_products.keeps(cron(garbageCollect="Never", importsToKeep=1)) is None
