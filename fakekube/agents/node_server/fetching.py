@@ -1,16 +1,18 @@
-"""One GET of what listens on a port of a pod: for `curl` as containers have it, which finds the pod by its address, and for the
-API server's proxy. Certificates are not judged.
+"""One GET of what listens on a port: for `curl` as containers have it, which finds pods by their addresses, and for the API server's
+proxy; guests have their own ways to what listens, and the same `curl`. Certificates are not judged.
 
 Nothing beyond the cluster is asked, and redirections lead nowhere.
 """
 
 import asyncio
+import re
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct, field
 
+from fakekube.agents.node_server import place
 from fakekube.agents.node_server.listening import Serve
 from fakekube.agents.node_server.place import Done
 from fakekube.agents.node_server.secured import Secured
@@ -19,7 +21,33 @@ from fakekube.machinery.wire import Response, WebSocket
 Dial = Callable[[str, int], Awaitable[Serve | None]]  # address and port
 
 _PORTS = {"http": 80, "https": 443}
-_END = b"\r\n\r\n"
+_END = re.compile(rb"\r?\n\r?\n")
+_NOWHERE = urlsplit("")
+_FAILURE = 400
+_MALFORMED, UNKNOWN_HOST, REFUSED, _EMPTY, NOT_HTTP = 3, 6, 7, 52, 1  # what curl ends with
+_SAYS = {
+    NOT_HTTP: "Received HTTP/0.9 when not allowed",
+    _MALFORMED: "URL rejected: Malformed input to a URL function",
+    UNKNOWN_HOST: "Could not resolve host: {host}",
+    REFUSED: "Failed to connect to {host} port {port}: Connection refused",
+    _EMPTY: "Empty reply from server",
+}
+_VALUED = (
+    "cacert",
+    "cert",
+    "connect-timeout",
+    "data",
+    "header",
+    "interface",
+    "key",
+    "max-time",
+    "output",
+    "request",
+    "retry",
+    "retry-delay",
+    "user",
+    "write-out",
+)
 
 
 class _End(Struct, eq=False):
@@ -43,35 +71,89 @@ class _End(Struct, eq=False):
         self.going.put_nowait(None)
 
 
+class Curl(Struct, frozen=True):
+    """What `curl` is asked for. Of its options those make a difference that say what is to be shown, and what has failed."""
+
+    url: SplitResult
+    options: Mapping[str, str] = {}
+
+    @property
+    def port(self) -> int:
+        return port_of(self.url)
+
+    def told(self, answer: Response) -> Done:
+        """What it says of an answer."""
+        if "f" in self.options and answer.status >= _FAILURE:
+            return place.failed(f"curl: (22) The requested URL returned error: {answer.status}", 22)
+        body = answer.body.decode(errors="replace")
+        target = self.options.get("o") or self.options.get("output") or ""
+        form = self.options.get("w") or self.options.get("write-out") or ""
+        shown = "" if target or "I" in self.options else body
+        kept = {target: body} if target and not target.startswith("/dev/") else {}
+        end = form.replace("%{http_code}", str(answer.status)).replace("\\n", "\n")
+        return Done(shown + end, wrote=kept)
+
+    def failed(self, code: int) -> Done:
+        return place.failed(
+            f"curl: ({code}) {_SAYS[code].format(host=self.url.hostname, port=self.port)}", code
+        )
+
+
+def curl_of(words: Sequence[str]) -> Curl:
+    """What the words of a command ask for."""
+    options, named = place.options(words, "AbdEHmouwX", _VALUED)
+    url = next((one for one in named if "://" in one), (named or [""])[0])
+    return Curl(split(url), options)
+
+
+def split(url: str) -> SplitResult:
+    """The parts of an address, as `curl` and `wget` guess them; of what is none, none."""
+    try:
+        found = urlsplit(url if "://" in url or not url else f"http://{url}")
+        port = found.port
+    except ValueError:
+        return _NOWHERE
+    return found if port != 0 else _NOWHERE
+
+
+def port_of(url: SplitResult) -> int:
+    return url.port or _PORTS.get(url.scheme, 0)
+
+
 async def curl(words: Sequence[str], dial: Dial) -> Done:
-    """What the command says. Of its options none makes a difference."""
-    url = next((word for word in words if "://" in word), "")
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
-    if not host or not port:
-        return Done(err="curl: (3) URL rejected: Malformed input to a URL function\n", code=3)
-    serve = await dial(host, port)
+    """What the command says in a container."""
+    asked = curl_of(words)
+    host = asked.url.hostname
+    if not host or not asked.port:
+        return asked.failed(_MALFORMED)
+    serve = await dial(host, asked.port)
     if serve is None:
-        return Done(err=f"curl: (7) Failed to connect to {host} port {port}: Connection refused\n", code=7)
-    answer = await fetched(serve, parts)
-    if answer is None:
-        return Done(err="curl: (52) Empty reply from server\n", code=52)
-    return Done(answer.body.decode(errors="replace"))
+        return asked.failed(REFUSED)
+    answer = response(data := await _said(serve, request(asked.url), secure=asked.url.scheme == "https"))
+    return asked.told(answer) if answer is not None else asked.failed(NOT_HTTP if data else _EMPTY)
 
 
 async def fetched(serve: Serve, url: SplitResult) -> Response | None:
     """What is answered; None: nothing that is HTTP."""
+    return response(await _said(serve, request(url), secure=url.scheme == "https"))
+
+
+def request(url: SplitResult) -> bytes:
+    """A GET, as it is sent."""
     path = url.path or "/"
     asked = f"{path}?{url.query}" if url.query else path
-    request = f"GET {asked} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    answer = await _said(serve, request.encode(), secure=url.scheme == "https")
-    head, end, body = answer.partition(_END)
-    status, *headers = head.decode(errors="replace").split("\r\n")
+    return f"GET {asked} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode()
+
+
+def response(answer: bytes) -> Response | None:
+    """An answer as it came; None: it is no HTTP. Servers that somebody types break lines as they like."""
+    head, *bodies = _END.split(answer, maxsplit=1)
+    status, *headers = head.decode(errors="replace").splitlines() or [""]
     words = status.split(" ")
-    if not end or len(words) < 2 or not words[1].isdigit():
+    if not bodies or len(words) < 2 or not words[1].isdigit():
         return None
     kinds = [one.partition(":")[2].strip() for one in headers if one.lower().startswith("content-type:")]
-    return Response(int(words[1]), body, kinds[0] if kinds else "")
+    return Response(int(words[1]), bodies[0], kinds[0] if kinds else "")
 
 
 async def _said(serve: Serve, request: bytes, *, secure: bool) -> bytes:

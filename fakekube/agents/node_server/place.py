@@ -3,7 +3,7 @@
 Places know of files what they are told (`Container.files`); what programs write they tell in turn (`Done.wrote`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Self
 
@@ -66,3 +66,23 @@ Program = Callable[[Container, list[str], str], Done]
 
 def failed(text: str, code: int = 1) -> Done:
     return Done(err=f"{text}\n", code=code)
+
+
+def options(
+    words: Sequence[str], with_value: str, long: Collection[str] = ()
+) -> tuple[dict[str, str], list[str]]:
+    """Options by their letters, or their names, with the values some of them take; and what is none."""
+    given, named = dict[str, str](), list[str]()
+    rest = iter(words)
+    for word in rest:
+        if word.startswith("--"):
+            own, _, value = word[2:].partition("=")
+            given[own] = value or (next(rest, "") if own in long else "")
+        elif word.startswith("-") and len(word) > 1:
+            for place, letter in enumerate(word[1:], 2):
+                given[letter] = (word[place:] or next(rest, "")) if letter in with_value else ""
+                if letter in with_value:
+                    break
+        else:
+            named.append(word)
+    return given, named

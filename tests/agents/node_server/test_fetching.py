@@ -22,7 +22,15 @@ async def dial(address, port):
         assert len({socket, socket}) == 1
         await listening.converse(listening.page("b"), socket)
 
-    return {81: keep_a_list, 82: fail}.get(port, hang_up)
+    def saying(text):
+        async def say(socket):
+            await socket.send(text)
+            await socket.close()
+
+        return say
+
+    served = {81: keep_a_list, 82: fail, 83: saying(b"hey\n"), 84: saying(b"HTTP/1.0 404 No\n\n")}
+    return served.get(port, hang_up)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +44,13 @@ async def dial(address, port):
         (["http://10.0.0.1:9"], "", 52, "Empty reply from server"),
         (["https://10.0.0.1"], "", 52, "Empty reply from server"),
         (["-k"], "", 3, "URL rejected"),
+        (["http://10.0.0.1:x"], "", 3, "URL rejected"),
+        (["http://[10.0.0.1"], "", 3, "URL rejected"),
+        (["-H", "Accept: */*", "--retry", "3", "10.0.0.1"], "Hello from a\n", 0, ""),
+        (["-so", "/dev/null", "-w", "%{http_code}", "http://10.0.0.1/"], "200", 0, ""),
+        (["-I", "10.0.0.1"], "", 0, ""),
+        (["http://10.0.0.1:83"], "", 1, "Received HTTP/0.9 when not allowed"),
+        (["-f", "http://10.0.0.1:84"], "", 22, "The requested URL returned error: 404"),
     ],
 )
 async def test_curl(words, out, code, said):
