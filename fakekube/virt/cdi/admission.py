@@ -21,7 +21,7 @@ from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object, User
 from fakekube.virt import clone_access, data_sources, review
 from fakekube.virt.causes import Cause, not_supported
-from fakekube.virt.cdi import claims, cron_rules, populator_rules, rules
+from fakekube.virt.cdi import claims, cron_rules, populator_rules, rules, transfer_rules
 from fakekube.virt.cdi.configuration import Configuration
 
 _STILL_THERE = (
@@ -132,9 +132,9 @@ class Admission(review.Hooks):
     async def _transfer(self, asked: Question) -> Answer:
         spec = asked.obj.get("spec") or {}
         old = None if asked.creates else (asked.old or {}).get("spec") or {}
-        if (why := populator_rules.transfer(spec, old)) or not asked.creates:
+        if (why := transfer_rules.transfer(spec, old)) or not asked.creates:
             return review.refused(why) if why else review.allowed()
-        space, own = populator_rules.target(spec)
+        space, own = transfer_rules.target(spec)
         resource = DATA_VOLUMES if spec["source"]["kind"] == DATA_VOLUMES.kind else PERSISTENT_VOLUME_CLAIMS
         if await self._client.find(resource, own, space) is None:
             self._transferring()

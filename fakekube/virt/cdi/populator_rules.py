@@ -1,13 +1,12 @@
 """What cdi-apiserver finds wrong with what claims are filled from (VolumeImportSources, VolumeUploadSources): the first thing,
-as upstream stops there; and with ObjectTransfers. Pure.
+as upstream stops there. Pure.
 
-Origin: cdi: pkg/apiserver/webhooks/{populators-validate,transfer-validate,util}.go
+Origin: cdi: pkg/apiserver/webhooks/{populators-validate,util}.go
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from fakekube.machinery.objects import dig
 from fakekube.virt.causes import Cause, duplicate
 from fakekube.virt.cdi import rules, source_rules
 
@@ -15,7 +14,6 @@ Spec = Mapping[str, Any]
 
 _LONGEST = 63
 _CONTENTS = ("kubevirt", "archive")
-MOVED = ("DataVolume", "PersistentVolumeClaim")
 
 
 def imported(name: str, new: Spec, old: Spec | None) -> Cause | None:
@@ -47,20 +45,3 @@ def _content(spec: Spec) -> Cause | None:
     if spec.get("contentType") in (None, "", *_CONTENTS):
         return None
     return Cause(f"ContentType not one of: {', '.join(_CONTENTS)}", "spec.contentType")
-
-
-def transfer(new: Spec, old: Spec | None) -> str:
-    """What is wrong with an ObjectTransfer that can be seen without the cluster; empty if nothing is."""
-    if old is not None:
-        return "ObjectTransfer spec is immutable" if new != old else ""
-    if all(dig(new, "target", one) is None for one in ("namespace", "name")):
-        return "Target namespace and/or target name must be supplied"
-    kind = dig(new, "source", "kind", default="")
-    return "" if kind in MOVED else f'Unsupported kind "{kind}"'
-
-
-def target(spec: Spec) -> tuple[str, str]:
-    """Where an ObjectTransfer moves something: namespace and name."""
-    source = spec["source"]
-    space = dig(spec, "target", "namespace", default=source["namespace"])
-    return space, dig(spec, "target", "name", default=source["name"])

@@ -1,4 +1,4 @@
-"""What claims are filled from, and what is to be moved: what is refused."""
+"""What claims are filled from: what is refused."""
 
 import pytest
 
@@ -64,27 +64,3 @@ def test_uploads():
     assert populator_rules.uploaded("x", {"contentType": "archive"}, None) is None
     found = populator_rules.uploaded("x", {"contentType": "x"}, None)
     assert found.message == "ContentType not one of: kubevirt, archive"
-
-
-SOURCE = {"kind": "DataVolume", "namespace": "foo", "name": "bar"}
-
-
-@pytest.mark.parametrize(
-    ("source", "target", "old", "wanted"),
-    [
-        (SOURCE, {}, None, "Target namespace and/or target name must be supplied"),
-        ({**SOURCE, "kind": "VolumeSnapshot"}, {"name": "x"}, None, 'Unsupported kind "VolumeSnapshot"'),
-        (SOURCE, {"name": "x"}, {}, "ObjectTransfer spec is immutable"),
-        (SOURCE, {"name": "x"}, {"source": SOURCE, "target": {"name": "x"}}, ""),
-        (SOURCE, {"namespace": "x"}, None, ""),
-    ],
-)
-def test_transfers(source, target, old, wanted):
-    """[5834] [5836] To another place, of what CDI can move, and for good."""
-    assert populator_rules.transfer({"source": source, "target": target}, old) == wanted
-
-
-def test_targets():
-    """What is not said stays as it is."""
-    assert populator_rules.target({"source": SOURCE, "target": {"name": "x"}}) == ("foo", "x")
-    assert populator_rules.target({"source": SOURCE, "target": {"namespace": "x"}}) == ("x", "bar")
