@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fakekube.agents import fates, scheduling, spreading, wishes
+from fakekube.agents import company, fates, scheduling, spreading, wishes
 from fakekube.agents.placements import Books, is_final
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -203,7 +203,7 @@ class Scheduler:
     def _choose(self, pod: Object, claimed: "Wanted | None" = None) -> tuple[str | None, Rejections]:
         """The best node, or what each of them lacks."""
         demand = scheduling.demand_of(pod)
-        apart = self._apart(pod)
+        apart = company.rules(pod, self._books)
         ports, picky = spreading.ports(pod), wishes.has_any(pod)
         placed: list[tuple[str, Object]] = []
         if ports or picky or spreading.constraints(pod):  # few pods look at all others
@@ -222,43 +222,12 @@ class Scheduler:
             if not found and claimed is not None:
                 found = claimed.reasons(state.node)
             if not found and apart:
-                found = _kept_apart(state.node, apart)
+                found = company.unmet(state.node, apart)
             if found:
                 rejected[name] = found
             elif (value := scheduling.score(demand, state) + liked.get(name, 0.0)) > best_score:
                 best, best_score = name, value
         return best, rejected
-
-    def _apart(self, pod: Object) -> list[tuple[str, str, frozenset[str], bool]]:
-        """Rules from affinity between pods: (reason, topology key, values, whether the node must have one of them)."""
-        rules = []
-        for term in scheduling.required_terms(pod, "podAffinity"):
-            near = self._topologies(term, pod)
-            if near or not scheduling.term_matches(term, pod, pod):  # the first of its kind may go anywhere
-                rules.append((scheduling.POD_AFFINITY, term["topologyKey"], near, True))
-        for term in scheduling.required_terms(pod, "podAntiAffinity"):
-            values = self._topologies(term, pod)
-            rules.append((scheduling.POD_ANTI_AFFINITY, term["topologyKey"], values, False))
-        for key, other in self._books.repelling.items():
-            node = self._books.states.get(self._books.placed[key][0])
-            for term in scheduling.required_terms(other, "podAntiAffinity") if node else ():
-                if node and scheduling.term_matches(term, other, pod):
-                    value = objects.labels(node.node).get(term["topologyKey"])
-                    if value is not None:
-                        values = frozenset({value})
-                        rules.append((scheduling.EXISTING_ANTI_AFFINITY, term["topologyKey"], values, False))
-        return rules
-
-    def _topologies(self, term: Mapping[str, Any], pod: Object) -> frozenset[str]:
-        """The values of the term's topology key where pods it is about are."""
-        found = set()
-        for node, _, other in self._books.placed.values():
-            state = self._books.states.get(node)
-            if state is not None and scheduling.term_matches(term, pod, other):
-                value = objects.labels(state.node).get(term["topologyKey"])
-                if value is not None:
-                    found.add(value)
-        return frozenset(found)
 
     def _claim_trouble(self, pod: Object) -> tuple[str, list[Object]]:
         """What is wrong with the pod's claims, if anything, and those that are bound only once a node is chosen."""
@@ -379,11 +348,3 @@ def _claim_names(pod: Object) -> list[str]:
         elif volume.get("ephemeral"):
             names.append(f"{objects.name(pod)}-{volume['name']}")
     return names
-
-
-def _kept_apart(node: Object, rules: Iterable[tuple[str, str, frozenset[str], bool]]) -> tuple[str, ...]:
-    labels = objects.labels(node)
-    for reason, key, values, must in rules:
-        if (labels.get(key) in values) is not must:
-            return (reason,)
-    return ()

@@ -12,7 +12,7 @@ from fakekube.virt import quantities
 from fakekube.virt.handler.guest_devices import Contents, Disk
 
 _KEPT = "/run/disks/"  # what is on devices that are not mounted
-_MOUNTED = "/run/mounts/"  # by the folder, with dots for its slashes: the device
+_MOUNTED = "/run/mounts/"  # by the folder, with colons for its slashes: the device
 _MIB, _SECTOR = 1 << 20, 512
 _UNKNOWN = 1 << 30  # of images nobody looks into
 _BY_ID = {"virtio": "virtio-", "scsi": "scsi-0QEMU_QEMU_HARDDISK_", "sata": "ata-QEMU_HARDDISK_"}
