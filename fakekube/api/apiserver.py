@@ -26,7 +26,7 @@ from fakekube.api.extend.establishing import Establishing
 from fakekube.api.filters.authorization import authorization
 from fakekube.api.filters.errors import errors
 from fakekube.api.filters.identity import identity
-from fakekube.api.registry import codec
+from fakekube.api.registry import codec, watching
 from fakekube.api.registry.catalog import Catalog
 from fakekube.api.registry.registry import Committed, Registry, WriteContext
 from fakekube.api.registry.strategy import ServedResource
@@ -168,6 +168,7 @@ class ApiServer:
     def close(self) -> None:
         """End all watches."""
         self.store.close()
+        watching.forget()
 
     async def _ensure(self, resource: ServedResource, obj: Object) -> None:
         meta = obj["metadata"]

@@ -14,7 +14,7 @@ from fakekube.clock import ManualClock
 from fakekube.ids import Ids
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import Invalid
-from fakekube.machinery.resources import CONFIG_MAPS, PODS
+from fakekube.machinery.resources import CONFIG_MAPS, CRDS, PODS, Resource
 from fakekube.machinery.wire import Object, User
 from fakekube.store.memory import MemoryStore
 from tests.api.conftest import Ask, json_of
@@ -23,6 +23,18 @@ CM = "/api/v1/namespaces/default/configmaps"
 POD: Object = {
     "metadata": {"name": "p", "labels": {"a": "b"}},
     "spec": {"containers": [{"name": "c", "image": "i"}]},
+}
+WIDGETS = Resource("example.com", "v1", "widgets", "Widget")
+DEFINITION: Object = {
+    "metadata": {"name": "widgets.example.com"},
+    "spec": {
+        "group": "example.com",
+        "scope": "Namespaced",
+        "names": {"plural": "widgets", "kind": "Widget"},
+        "versions": [
+            {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+        ],
+    },
 }
 ADMIN = User("admin", ("system:masters", "system:authenticated"))
 
@@ -70,19 +82,29 @@ async def test_what_is_listed_is_held_once(api: ApiServer, clock: ManualClock) -
 
 
 async def test_servers_are_forgotten(clock: ManualClock) -> None:
-    """That caches know each other keeps no server that has been closed, and none of its caches."""
+    """Nothing keeps a server that has been closed: not its caches, which know each other, and not what was made of its events."""
     server = ApiServer(MemoryStore(), clock=clock, ids=Ids(7))
     await server.start()
-    cache = Informer(Client(server, user=ADMIN), PODS, clock=clock)
+    client = Client(server, user=ADMIN)
+    await client.create(CRDS, DEFINITION)
+    cache = Informer(client, WIDGETS, clock=clock)
+    seen = asyncio.Event()
+    cache.on_change(lambda _old, _new: seen.set())
     running = asyncio.create_task(cache.run())
     await cache.wait_synced()
+    await client.create(
+        WIDGETS, {"kind": "Widget", "apiVersion": "example.com/v1", "metadata": {"name": "w"}}, "default"
+    )
+    await asyncio.wait_for(seen.wait(), 5)
     running.cancel()
     await asyncio.wait([running])
     server.close()
-    known = weakref.ref(server), weakref.ref(cache)
-    del server, cache, running
+    definition = server.catalog.by_kind(WIDGETS.group, WIDGETS.version, WIDGETS.kind)
+    assert definition is not None
+    known = [weakref.ref(one) for one in (server, cache, definition.strategy)]
+    del client, server, cache, running, definition
     gc.collect()
-    assert [one() for one in known] == [None, None]
+    assert [one() for one in known] == [None] * 3
 
 
 async def test_what_has_changed_is_held_anew(api: ApiServer, clock: ManualClock) -> None:

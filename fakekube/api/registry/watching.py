@@ -89,6 +89,14 @@ def _made(event: Event) -> dict[Any, Any]:
     return made
 
 
+def forget() -> None:
+    """What was made of events, so that those of closed servers are kept no longer. Who still needs a line makes it again."""
+    for event in _rendered:
+        event.memo = None
+    _rendered.clear()
+    _shared.clear()
+
+
 def initial(resource: ServedResource, entry: Entry) -> bytes:
     """An object that was there when the watch began."""
     return b'{"type":"ADDED","object":%b}\n' % codec.serve(resource, entry)
