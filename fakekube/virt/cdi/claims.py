@@ -6,7 +6,16 @@ Origin: cdi: pkg/controller/datavolume/controller-base.go, pkg/controller/datavo
 import json
 from collections.abc import Iterable, Mapping
 
-from fakekube.machinery.objects import Obj, annotations, condition, dig, key, owner_reference, uid
+from fakekube.machinery.objects import (
+    Obj,
+    annotations,
+    condition,
+    controller_of,
+    dig,
+    key,
+    owner_reference,
+    uid,
+)
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi.marks import RECOMMENDED
 from fakekube.virt.cdi.sources import CLONE, POD_PHASE, POPULATION, UPLOAD, Transfer, transfer_of
@@ -31,6 +40,12 @@ _PASSED = ("dataSource", "dataSourceRef", "selector", "volumeAttributesClassName
 def owner(volume: Obj) -> Object:
     """How a claim names its DataVolume."""
     return owner_reference({"apiVersion": "cdi.kubevirt.io/v1beta1", "kind": "DataVolume", **volume})
+
+
+def is_owned(claim: Obj, volume: Obj) -> bool:
+    """Whether it is the DataVolume's."""
+    held = controller_of(claim)
+    return held is not None and held.get("uid") == uid(volume)
 
 
 def wanted_of(volume: Obj) -> Obj:

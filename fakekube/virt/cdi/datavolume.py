@@ -24,14 +24,9 @@ from fakekube.lifecycle.stage import INSTANT, Pace, Stage
 from fakekube.machinery.errors import AlreadyExists, Forbidden
 from fakekube.machinery.objects import (
     annotations,
-    controller_of,
     dig,
     is_terminating,
     key,
-    name,
-    owners,
-    split_key,
-    uid,
 )
 from fakekube.machinery.resources import (
     DATA_VOLUMES,
@@ -39,13 +34,14 @@ from fakekube.machinery.resources import (
     VOLUME_SNAPSHOTS,
 )
 from fakekube.machinery.wire import Object
-from fakekube.virt.cdi import claims, fates, rules
+from fakekube.virt.cdi import claims, fates
 from fakekube.virt.cdi.configuration import Configuration
 from fakekube.virt.cdi.consuming import Consumers
 from fakekube.virt.cdi.in_use import Users, Waiting
 from fakekube.virt.cdi.making import Maker
 from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
-from fakekube.virt.cdi.sources import CLONE_TYPE, Origin, origin_of, transfer_of
+from fakekube.virt.cdi.sources import Origin, origin_of
+from fakekube.virt.cdi.upkeep import Upkeep
 from fakekube.virt.cdi.volume_view import FINAL, NAMES, NOT_VALID, OVER_QUOTA, Refusal, VolumeView
 
 _STAGES = Path(__file__).parent / "stages" / "datavolume.yaml"
@@ -84,7 +80,6 @@ class DataVolumes:
         self.volumes = Informer(client, DATA_VOLUMES, clock=clock)
         self.claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self._sources = sources
-        self._configuration = configuration
         self._consumers = consumers
         self._maker = Maker(
             client, known=self.claims, sources=sources, storage=storage, configuration=configuration
@@ -93,6 +88,7 @@ class DataVolumes:
         self._snapshots.on_change(self._snapshot_changed)
         self._snapshots_matter = asyncio.Event()
         self._recorder = Recorder(client, "datavolume-import-controller", clock=clock, ids=ids)
+        self._upkeep = Upkeep(client, self._recorder, consumers=consumers, configuration=configuration)
         self._waiting = Waiting(
             users, self._recorder, volumes=self.volumes, claims=self.claims, origin=self._origin
         )
@@ -160,7 +156,7 @@ class DataVolumes:
 
     def _context(self, volume: Object) -> Mapping[str, Any]:
         claim = self.claims.get(key(volume))
-        if claim is not None and not _is_owned(claim, volume):
+        if claim is not None and not claims.is_owned(claim, volume):
             claim = None
         view = VolumeView(
             volume,
@@ -189,17 +185,7 @@ class DataVolumes:
             return None
         if claim is not None:
             self._forget(own)
-            if is_terminating(claim):
-                text = f'Resource "{name(claim)}" marked for deletion'
-                self._recorder.event(volume, WARNING, "ErrResourceMarkedForDeletion", text)
-            elif not _is_owned(claim, volume):
-                await self._adopt(volume, claim)
-            elif claims.came_filled(claim, volume):
-                await self._say_filled(volume, claim)
-            else:
-                await self._consumers.stand_in(claim)
-                await self._say_how(volume, claim)
-                await self._say_how_far(volume, claim)
+            if await self._upkeep.see_to(volume, claim):
                 return await self._let_begin(volume, claim)
         elif not (
             fates.of(volume).ends == "quota"
@@ -250,52 +236,8 @@ class DataVolumes:
         self._player.controller.queue.add(key(volume))
         return None
 
-    # --- claims that are there ----------------------------------------------------------------------------------
-
     def _refuse(self, volume: Object, why: Refusal) -> None:
         """Have it told, if it is news."""
         if self._refused.get(key(volume)) != why:
             self._refused[key(volume)] = why
             self._player.controller.queue.add(key(volume))
-
-    async def _adopt(self, volume: Object, claim: Object) -> None:
-        """A claim that is there already is taken over, when it was made for that or the DataVolume allows it."""
-        allowed = rules.may_adopt(claim, volume, gate=self._configuration.has(rules.ADOPTION))
-        if controller_of(claim) is not None:
-            return
-        if not allowed:
-            text = f'Resource "{name(claim)}" already exists and is not managed by DataVolume'
-            self._recorder.event(volume, WARNING, "ErrResourceExists", text)
-            return
-        patch = {"metadata": {"ownerReferences": [*owners(claim), claims.owner(volume)]}}
-        space, own = split_key(key(claim))
-        await self._client.patch(PERSISTENT_VOLUME_CLAIMS, own, space, patch, type="merge")
-
-    async def _say_filled(self, volume: Object, claim: Object) -> None:
-        """A DataVolume names the claim that had been filled before."""
-        if dig(claim, "status", "phase") == "Bound" and claims.PRE_POPULATED not in annotations(volume):
-            space, own = split_key(key(volume))
-            note = {"metadata": {"annotations": {claims.PRE_POPULATED: name(claim)}}}
-            await self._client.patch(DATA_VOLUMES, own, space, note, type="merge")
-
-    async def _say_how(self, volume: Object, claim: Object) -> None:
-        """A DataVolume says how it is cloned."""
-        way = annotations(claim).get(CLONE_TYPE)
-        if way is not None and annotations(volume).get(CLONE_TYPE) != way:
-            space, own = split_key(key(volume))
-            note = {"metadata": {"annotations": {CLONE_TYPE: way}}}
-            await self._client.patch(DATA_VOLUMES, own, space, note, type="merge")
-
-    async def _say_how_far(self, volume: Object, claim: Object) -> None:
-        """Its claim says that it is full, or how often that was tried."""
-        told = claims.told(volume, claim, transfer_of(volume))
-        if told.items() <= annotations(claim).items():
-            return
-        space, own = split_key(key(claim))
-        note = {"metadata": {"annotations": told}}
-        await self._client.patch(PERSISTENT_VOLUME_CLAIMS, own, space, note, type="merge")
-
-
-def _is_owned(claim: Object, volume: Object) -> bool:
-    owner = controller_of(claim)
-    return owner is not None and owner.get("uid") == uid(volume)

@@ -35,7 +35,6 @@ from fakekube.machinery.resources import (
     DATA_SOURCES,
     DATA_VOLUMES,
     PERSISTENT_VOLUME_CLAIMS,
-    VOLUME_SNAPSHOT_CLASSES,
     VOLUME_SNAPSHOTS,
     Resource,
 )
@@ -70,6 +69,7 @@ class ImportCrons:
         self._configuration = configuration
         self._clock = clock
         self._volumes, self._claims, self._sources = volumes, claims, sources
+        self._storage = storage
         self._classes, self._profiles = storage.classes, storage.profiles
         self._crons = Informer(client, DATA_IMPORT_CRONS, clock=clock)
         self._recorder = Recorder(client, "dataimportcron-controller", clock=clock, ids=ids)
@@ -174,11 +174,7 @@ class ImportCrons:
         said = dig(self._profiles.get(name(chosen)), "spec", "snapshotClass")
         if said:
             return str(said)
-        try:
-            classes = (await self._client.list(VOLUME_SNAPSHOT_CLASSES)).items
-        except NotFound:
-            return ""
-        return next((name(one) for one in classes if one.get("driver") == chosen["provisioner"]), "")
+        return next(iter(await self._storage.snapshot_classes(chosen)), "")
 
     # What is done.
 

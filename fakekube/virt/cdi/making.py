@@ -9,12 +9,10 @@ from msgspec import Struct
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.machinery.booleans import TRUE
-from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, name, split_key
 from fakekube.machinery.resources import (
     CSI_DRIVERS,
     PERSISTENT_VOLUMES,
-    VOLUME_SNAPSHOT_CLASSES,
     VOLUME_SNAPSHOTS,
 )
 from fakekube.machinery.wire import Object
@@ -49,6 +47,7 @@ class Maker:
         self._client = client
         self._known = known
         self._sources = sources
+        self._storage = storage
         self._classes, self._profiles = storage.classes, storage.profiles
         self._configuration = configuration
 
@@ -136,13 +135,6 @@ class Maker:
                 chosen,
                 self._classes.get(dig(source, "spec", "storageClassName", default="")),
                 strategy,
-                strategy == cloning.SNAPSHOT and await self._can_snapshot(chosen),
+                strategy == cloning.SNAPSHOT and bool(await self._storage.snapshot_classes(chosen)),
             )
         )
-
-    async def _can_snapshot(self, chosen: Obj | None) -> bool:
-        try:
-            classes = (await self._client.list(VOLUME_SNAPSHOT_CLASSES)).items
-        except NotFound:
-            return False
-        return any(one.get("driver") == dig(chosen, "provisioner") for one in classes)

@@ -14,7 +14,7 @@ from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery.errors import AlreadyExists, NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, name
-from fakekube.machinery.resources import STORAGE_PROFILES
+from fakekube.machinery.resources import STORAGE_PROFILES, VOLUME_SNAPSHOT_CLASSES
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import capabilities
 from fakekube.virt.cdi.configuration import Configuration
@@ -47,6 +47,14 @@ class Profiles:
         self.controller.source(self.classes)
         self.controller.source(self.profiles)
         self.controller.reads(configuration.cdis)
+
+    async def snapshot_classes(self, storage_class: Obj | None) -> list[str]:
+        """Classes of snapshots of its driver, by name."""
+        try:
+            classes = (await self._client.list(VOLUME_SNAPSHOT_CLASSES)).items
+        except NotFound:
+            return []
+        return [name(one) for one in classes if one.get("driver") == dig(storage_class, "provisioner")]
 
     async def _reconcile(self, own: str) -> None:
         storage_class, present = self.classes.get(own), self.profiles.get(own)
