@@ -185,6 +185,7 @@ async def test_a_device_of_any_kind(suite: Suite) -> None:
     assert place.get("uuid") == "9f6e0b8d-6f0c-4d57-8a2e-1c3b5a7d9e11"
     await suite.delete(vmi.path)
     await vmi.gone()
+    await suite.cluster.settle()  # claims follow pods, by an actor of their own
     assert await suite.items(CLAIMS) == []
 
 

@@ -132,10 +132,12 @@ class Streams:
 
     async def _type(self, vmi: Object, socket: WebSocket, data: bytes, given: Contents) -> None:
         own, said = uid(vmi), b""
-        machine, now = self._machine(vmi, given), self._clock.now()
+        alone = machine = self._machine(vmi, given)
         if shell.tries_the_network(self._sessions.get(own), given, data):
-            machine = replace(machine, online=await self._look(vmi))
-        session = self._sessions.get(own)
+            machine = replace(alone, online=await self._look(vmi))
+            if socket not in self._open.get(own, ()):
+                return  # the guest has gone meanwhile
+        session, now = self._sessions.get(own), self._clock.now()
         if session is None:
             begun = shell.booted(machine)
             session, said = begun.session, begun.output
@@ -145,7 +147,9 @@ class Streams:
         turn = shell.fed(session, data, self._uptime(vmi))
         if turn.deed == "reboot":
             self.rebooted(own)
-        self._sessions[own] = turn.session
+        self._sessions[own] = replace(
+            turn.session, machine=alone
+        )  # what was around is looked up anew each time
         self.transcripts.add(own, turn.output, now)
         if said or turn.output:
             await socket.send(said + turn.output)

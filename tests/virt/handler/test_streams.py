@@ -6,10 +6,13 @@ import struct
 import aiohttp
 import pytest
 
+from fakekube.agents.node_server.place import Done
+from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.objects import dig
 from fakekube.machinery.resources import EVENTS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
 from fakekube.server import Server
+from fakekube.virt.handler.streams import Streams
 
 GUEST = "/apis/subresources.kubevirt.io/v1/namespaces/default/virtualmachineinstances/vm"
 PROTOCOL = "plain.kubevirt.io"
@@ -96,6 +99,64 @@ async def test_v189_console(doors):
         assert b"link/ether 02:" in await say(socket, b"ip a")
     async with doors.open("console", "v1alpha3") as socket:
         assert b"\r\n[fedora@vm ~]$ " in await say(socket, b"")
+
+
+class Typist:
+    """A client's end of a console at which this is typed, by root of Alpine."""
+
+    subprotocol = PROTOCOL
+
+    def __init__(self, *lines):
+        self._lines = [b"root\r", *(line + b"\r" for line in lines)]
+        self.said = b""
+
+    async def receive(self):
+        return self._lines.pop(0) if self._lines else None
+
+    async def send(self, data):
+        self.said += data
+
+    async def close(self, code=1000):
+        self._lines.clear()
+
+
+ALPINE = {
+    "metadata": {"name": "vm", "namespace": "default", "uid": "u"},
+    "spec": {"volumes": [{"name": "a", "containerDisk": {"image": "alpine-container-disk-demo"}}]},
+    "status": {"phase": "Running"},
+}
+
+
+async def test_what_is_around_a_guest_is_forgotten():
+    """Once a line has tried the network, its session keeps nothing of whom it might have met."""
+
+    async def look(_vmi):
+        return {"ping": lambda *_: Done("pong\n")}
+
+    consoles = Streams(ManualClock(), nothing, look)
+    typist = Typist(b"ping a")
+    await consoles.serve(ALPINE, "console")(typist)
+    assert b"\r\npong\r\n" in typist.said
+    assert consoles.knows("u")
+    assert consoles._sessions["u"].machine.online == {}
+
+
+async def test_a_guest_goes_while_its_network_is_looked_at():
+    """Nothing is shown any more, and nothing remembered."""
+
+    async def look(vmi):
+        await consoles.hang_up(vmi["metadata"]["uid"])
+        return {"ping": lambda *_: Done("pong\n")}
+
+    consoles = Streams(ManualClock(), nothing, look)
+    typist = Typist(b"ping a", b"hostname")
+    await consoles.serve(ALPINE, "console")(typist)
+    assert b"pong" not in typist.said
+    assert not consoles.knows("u")
+
+
+async def nothing(_vmi, _deed):
+    """No deed is done."""
 
 
 async def test_poweroff_and_panic(doors):
