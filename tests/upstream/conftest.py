@@ -77,14 +77,14 @@ class Suite:
             kind = answer.headers.get("Content-Type", "")
             return answer.status, json.loads(raw) if raw and kind.startswith(JSON) else raw
 
-    async def _done(self, method: str, path: str, body: Any = None, **more: str) -> Any:
+    async def done(self, method: str, path: str, body: Any = None, **more: str) -> Any:
         status, answer = await self.call(method, path, body, **more)
         if status >= 400:
             raise Refused(f"{method} {path}", status, answer)
         return answer
 
     async def get(self, path: str, **query: str) -> Object:
-        return await self._done("GET", path, **query)
+        return await self.done("GET", path, **query)
 
     async def items(self, path: str, selector: str = "", **query: str) -> list[Object]:
         if selector:
@@ -92,13 +92,13 @@ class Suite:
         return (await self.get(path, **query))["items"]
 
     async def create(self, path: str, obj: Object) -> Object:
-        return await self._done("POST", path, obj)
+        return await self.done("POST", path, obj)
 
     async def patch(self, path: str, change: Any, content: str = JSON_PATCH) -> Object:
-        return await self._done("PATCH", path, change, content=content)
+        return await self.done("PATCH", path, change, content=content)
 
     async def delete(self, path: str, options: Object | None = None, **query: str) -> Any:
-        return await self._done("DELETE", path, options, **query)
+        return await self.done("DELETE", path, options, **query)
 
     async def gone(self, path: str, options: Object | None = None) -> bool:
         """Delete, and tell whether it was gone already."""

@@ -126,7 +126,7 @@ class Instances:
         return await self.suite.create(PODS, {**pod, "status": {}})
 
     async def put(self, vmi: Object) -> Object:
-        return await self.suite._done("PUT", self.path, vmi)
+        return await self.suite.done("PUT", self.path, vmi)
 
     async def tell(self, vmi: Object, pods: list[Object], pod: Object | None) -> None:
         """What the pass found out, written into the instance and its pod."""

@@ -52,7 +52,7 @@ class Machines(VirtController):
         marks = vm["metadata"].get("annotations") or {}
         if not set(OBSERVED) <= set(marks):
             meta = {**vm["metadata"], "annotations": {**marks, **dict.fromkeys(OBSERVED, "v1")}}
-            await self.suite._done("PUT", self.machine, {**vm, "metadata": meta})
+            await self.suite.done("PUT", self.machine, {**vm, "metadata": meta})
             return
         before = vm
         vmi = await self.vmi() if await self.there() else None
@@ -62,7 +62,7 @@ class Machines(VirtController):
         vmi = await self.vmi() if vmi is not None and await self.there() else vmi
         status = await self.status(vm, vmi, expected)
         if status != before["status"]:
-            await self.suite._done("PUT", f"{self.machine}/status", {**vm, "status": status})
+            await self.suite.done("PUT", f"{self.machine}/status", {**vm, "status": status})
         if vmi is not None and vmi["status"]["phase"] in FINAL and OWN in vmi["metadata"]["finalizers"]:
             await self.let_go(self.path, vmi)
 
@@ -184,7 +184,7 @@ class Machines(VirtController):
         await self.live(template, encoded(vmi["spec"]), vmi)
         if wanted["spec"] == vm["spec"]:
             return vm
-        written: Object = await self.suite._done("PUT", self.machine, wanted)
+        written: Object = await self.suite.done("PUT", self.machine, wanted)
         return {**written, "status": wanted["status"]}
 
     async def volume(self, vm: Object, vmi: Object, request: Object) -> None:
@@ -206,7 +206,7 @@ class Machines(VirtController):
             devices["disks"] = [one for one in devices["disks"] if one["name"] != name]
         if (name in there) == (verb == "removevolume"):
             path = f"{SUBRESOURCES}/virtualmachineinstances/{self.name}/{verb}"
-            await self.suite._done("PUT", path, options)
+            await self.suite.done("PUT", path, options)
 
     async def dump(self, vm: Object, vmi: Object) -> None:
         """The claim a guest's memory is written into joins template and instance, and leaves the instance when it is."""

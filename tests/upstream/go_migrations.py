@@ -30,7 +30,7 @@ class VirtController(Instances):
         path = f"{MIGRATIONS}/{meta['name']}"
         if not set(OBSERVED) <= set(meta.get("annotations") or {}):
             marks = {**(meta.get("annotations") or {}), **dict.fromkeys(OBSERVED, "v1")}
-            await self.suite._done("PUT", path, {**job, "metadata": {**meta, "annotations": marks}})
+            await self.suite.done("PUT", path, {**job, "metadata": {**meta, "annotations": marks}})
             return
         if not await self.there():
             if "deletionTimestamp" not in meta:
@@ -63,11 +63,11 @@ class VirtController(Instances):
                 entry = {"phase": status["phase"], "phaseTransitionTimestamp": await self.now()}
                 known = status.get("phaseTransitionTimestamps") or []
                 status["phaseTransitionTimestamps"] = [*known, entry]
-            job = await self.suite._done("PUT", f"{path}/status", {**job, "status": status})
+            job = await self.suite.done("PUT", f"{path}/status", {**job, "status": status})
         if meta.get("finalizers") != job["metadata"].get("finalizers"):
             version = job["metadata"]["resourceVersion"]
             changed = {**job, "metadata": {**meta, "resourceVersion": version}}
-            await self.suite._done("PUT", path, changed)
+            await self.suite.done("PUT", path, changed)
 
     async def advance(self, job: Object, vmi: Object, target: Object | None, *, ours: bool) -> None:
         phase = job["status"].get("phase")

@@ -55,7 +55,7 @@ class Storage(Machines):
         if status == obj.get("status"):
             return obj
         at = f"{path}/{obj['metadata']['name']}/status"
-        made: Object = await self.suite._done("PUT", at, {**obj, "status": status})
+        made: Object = await self.suite.done("PUT", at, {**obj, "status": status})
         return made
 
     async def condition(self, kind: str, *, holds: bool, reason: str) -> Object:
@@ -169,7 +169,7 @@ class Storage(Machines):
             return
         path, body = f"{SUBRESOURCES}/virtualmachineinstances/{self.name}", {"unfreezeTimeout": "5m0s"}
         verb = "unfreeze" if thaw else "freeze"
-        await self.suite._done("PUT", f"{path}/{verb}", None if thaw else body)
+        await self.suite.done("PUT", f"{path}/{verb}", None if thaw else body)
         if not thaw:
             assert (await self.suite.get(f"{VMIS}/{self.name}"))["status"]["fsFreezeStatus"] == "frozen"
 
@@ -203,7 +203,7 @@ class Storage(Machines):
         if not obj["metadata"].get("ownerReferences"):
             meta = {**obj["metadata"], "ownerReferences": [vmi_template._owner(vm)]}
             meta["finalizers"] = [f"{_PROTECTION}/vmrestore-protection"]
-            obj = await self.suite._done("PUT", f"{RESTORES}/{name}", {**obj, "metadata": meta})
+            obj = await self.suite.done("PUT", f"{RESTORES}/{name}", {**obj, "metadata": meta})
         mark = f"{name}-{obj['metadata']['uid']}"
         restored = vm["metadata"]["annotations"].get(_RESTORED) == mark
         if not restored and "restoreInProgress" not in vm["status"]:
@@ -252,7 +252,7 @@ class Storage(Machines):
         if _FOR not in claim["metadata"]["annotations"]:
             meta = {**claim["metadata"], "annotations": {**claim["metadata"]["annotations"], _FOR: own}}
             del meta["ownerReferences"]
-            await self.suite._done("PUT", f"{CLAIMS}/{own}", {**claim, "metadata": meta})
+            await self.suite.done("PUT", f"{CLAIMS}/{own}", {**claim, "metadata": meta})
             return False
         found, volume = await self.suite.call("GET", f"{VOLUMES}/{own}")
         if found == 404:
@@ -273,4 +273,4 @@ class Storage(Machines):
             if "dataVolume" in volume:
                 volume["dataVolume"] = {"name": own}
         meta = {**vm["metadata"], "annotations": {**vm["metadata"]["annotations"], _RESTORED: mark}}
-        await self.suite._done("PUT", self.machine, {**vm, "metadata": meta, "spec": spec})
+        await self.suite.done("PUT", self.machine, {**vm, "metadata": meta, "spec": spec})

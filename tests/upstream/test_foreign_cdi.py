@@ -41,7 +41,7 @@ async def test_nothing_is_in_its_way(suite: Suite) -> None:
     await suite.create(SERVICES, {**registered, "metadata": {"name": UPLOADS}, "spec": spec, "status": {}})
     path = f"{CDI}/cdiconfigs/{config['metadata']['name']}"
     status = {**config["status"], "scratchSpaceStorageClass": "standard"}
-    await suite._done("PUT", path, {**config, "status": status})
+    await suite.done("PUT", path, {**config, "status": status})
     await suite.cluster.advance(60)
     assert (await suite.get(path))["status"]["scratchSpaceStorageClass"] == "standard"
 
@@ -67,7 +67,7 @@ async def fill(suite: Suite, name: str) -> None:
         told.append({"type": "Ready", "status": ready, **times})
         told.append({"type": "Running", "status": "False", "reason": "Completed", **times})
         status = {"phase": phase, "progress": progress, "claimName": name, "conditions": told}
-        await suite._done("PUT", f"{VOLUMES}/{name}/status", {**found, "status": status})
+        await suite.done("PUT", f"{VOLUMES}/{name}/status", {**found, "status": status})
         await suite.cluster.advance(2)
         assert (await suite.get(f"{VOLUMES}/{name}"))["status"]["phase"] == phase, "nobody else's"
 

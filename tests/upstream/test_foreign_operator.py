@@ -57,14 +57,14 @@ async def install(suite: Suite) -> None:
     path = f"{KUBEVIRTS}/kubevirt"
     kubevirt = await suite.get(path)
     meta = {**kubevirt["metadata"], "finalizers": ["foregroundDeleteKubeVirt"]}
-    kubevirt = await suite._done("PUT", path, {**kubevirt, "metadata": meta})
+    kubevirt = await suite.done("PUT", path, {**kubevirt, "metadata": meta})
     told = [
         {"type": one, "status": status, "lastProbeTime": None, "lastTransitionTime": None}
         for one, status in (("Created", "True"), ("Available", "True"), ("Degraded", "False"))
     ]
     status = {"phase": "Deployed", "defaultArchitecture": "amd64", "conditions": told}
     status |= {"observedGeneration": kubevirt["metadata"]["generation"], "operatorVersion": "v1.9.0"}
-    await suite._done("PUT", f"{path}/status", {**kubevirt, "status": status})
+    await suite.done("PUT", f"{path}/status", {**kubevirt, "status": status})
 
 
 async def established(suite: Suite, name: str) -> None:
@@ -142,7 +142,7 @@ async def test_kubevirt_without_cdi(suite_of: Make) -> None:
 
     await suite.eventually(made, 60)
     data = await suite.get(f"{VOLUMES}/data")
-    await suite._done("PUT", f"{VOLUMES}/data/status", {**data, "status": {"phase": "Succeeded"}})
+    await suite.done("PUT", f"{VOLUMES}/data/status", {**data, "status": {"phase": "Succeeded"}})
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     await suite.create(
         "/api/v1/namespaces/default/persistentvolumeclaims", {"metadata": {"name": "data"}, "spec": claim}

@@ -161,7 +161,7 @@ async def test_a_claim_is_exported(suite: Suite) -> None:
     told = {"phase": "Ready", "serviceName": "virt-export-e", "tokenSecretRef": "export-token-e"}
     export = await suite.get(f"{EXPORTS}/e")
     status = {**told, "links": {"internal": internal}}
-    await suite._done("PUT", f"{EXPORTS}/e/status", {**export, "status": status})
+    await suite.done("PUT", f"{EXPORTS}/e/status", {**export, "status": status})
     assert (await suite.get(f"{EXPORTS}/e"))["status"] == status
     await suite.delete(f"{EXPORTS}/e")
     await suite.cluster.advance(60)
