@@ -71,7 +71,7 @@ class Handler:
         vmi = await self.mine(node, label)
         assert vmi is not None
         change(vmi)
-        made: Object = await self.own._done("PUT", self.path, vmi)
+        made: Object = await self.own.done("PUT", self.path, vmi)
         await self.suite.cluster.advance(2)
         return made
 
