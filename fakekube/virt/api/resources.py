@@ -56,10 +56,8 @@ def hugepages(path: str, spec: Spec) -> Iterator[Cause]:
     pages = (spec["domain"].get("memory") or {}).get("hugepages")
     if pages is None:
         return
-    size_at, memory_at = (
-        f"{path}.domain.memory.hugepages.pageSize",
-        f"{path}.domain.resources.requests.memory",
-    )
+    size_at = f"{path}.domain.memory.hugepages.pageSize"
+    memory_at = f"{path}.domain.resources.requests.memory"
     size = pages.get("pageSize") or ""
     try:
         page = whole(size) if size else 0

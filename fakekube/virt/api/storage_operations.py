@@ -13,7 +13,6 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.api import networks
 from fakekube.virt.causes import Cause, not_supported, required
 
-_MACHINE = ("kubevirt.io", "VirtualMachine")
 _EXPORTED = {  # by kind: what it is called, and its group
     "PersistentVolumeClaim": ("PVC", ""),
     "VirtualMachineSnapshot": ("VMSnapshot", "snapshot.kubevirt.io"),
@@ -28,14 +27,14 @@ _POLICIES = {
 
 
 def snapshot(obj: Object, old: Object | None) -> list[Cause]:
-    return _operation(obj, old, "source", (_MACHINE,))
+    return _unchanged(obj, old) if old is not None else list(_of_machine(obj, "source"))
 
 
 def restore(obj: Object, old: Object | None, *, known: bool = True, other: str = "") -> list[Cause]:
     """`known`: there is the snapshot; `other`: a restore to the same target that has not ended."""
     if old is not None:
         return _unchanged(obj, old)
-    found = list(_reference(obj, "target", (_MACHINE,)))
+    found = list(_of_machine(obj, "target"))
     if not found:
         spec = obj["spec"]
         found = [
@@ -70,7 +69,8 @@ def _overrides(overrides: Iterable[Object]) -> Iterator[Cause]:
 
 def _policies(spec: Mapping[str, Any]) -> Iterator[Cause]:
     for what, known in _POLICIES.items():
-        policy, member = spec.get(f"volume{what}Policy"), f"volume{what}Policy"
+        member = f"volume{what}Policy"
+        policy = spec.get(member)
         if policy is not None and policy not in known:
             yield Cause(f'volume {what.lower()} policy "{policy}" doesn\'t exist', f"spec.{member}")
 
@@ -138,8 +138,8 @@ def _source_and_target(spec: Mapping[str, Any]) -> Iterator[Cause]:
         yield Cause("Source's Kind cannot be empty", "spec.Source")
     if not own:
         yield Cause("Source's name cannot be empty", "spec.Source.Name")
-    known = {"kind": "VirtualMachine", "name": own}
-    if target is not None and known.items() <= target.items() and kind == known["kind"]:
+    same = {"kind": "VirtualMachine", "name": own}
+    if target is not None and kind == "VirtualMachine" and same.items() <= target.items():
         text = "Target name cannot be equal to source name when both are VirtualMachines"
         yield Cause(text, "spec.target.name")
 
@@ -160,28 +160,20 @@ def _changes(spec: Mapping[str, Any]) -> Iterator[Cause]:
         yield not_supported(f'VolumeNamePolicy "{policy}" is not supported', "spec.volumeNamePolicy")
 
 
-def _operation(
-    obj: Object, old: Object | None, member: str, known: tuple[tuple[str, str], ...]
-) -> list[Cause]:
-    return _unchanged(obj, old) if old is not None else list(_reference(obj, member, known))
-
-
 def _unchanged(obj: Object, old: Object) -> list[Cause]:
     same = obj.get("spec") == old.get("spec")
     return [] if same else [Cause("spec in immutable after creation", "spec")]  # upstream's spelling
 
 
-def _reference(obj: Object, member: str, known: tuple[tuple[str, str], ...]) -> Iterator[Cause]:
-    """What an operation works on is of a kind it can work on."""
+def _of_machine(obj: Object, member: str) -> Iterator[Cause]:
+    """What an operation works on is a machine."""
     reference = dig(obj, "spec", member) or {}
-    group = reference.get("apiGroup")
-    field = f"spec.{member}"
+    group, field = reference.get("apiGroup"), f"spec.{member}"
     if group is None:
-        if ("", reference.get("kind")) not in known:
-            yield Cause("missing apiGroup", f"{field}.apiGroup", "FieldValueNotFound")
-    elif group not in {one for one, _ in known}:
+        yield Cause("missing apiGroup", f"{field}.apiGroup", "FieldValueNotFound")
+    elif group != "kubevirt.io":
         yield Cause("invalid apiGroup", f"{field}.apiGroup")
-    elif (group, reference.get("kind")) not in known:
+    elif reference.get("kind") != "VirtualMachine":
         yield Cause("invalid kind", f"{field}.kind")
     elif not reference.get("name"):
         yield required("missing name", f"{field}.name")

@@ -143,7 +143,7 @@ def claim(
         key: value for key, value in annotations(volume).items() if not key.startswith("fakekube.io/")
     }
     priority, listed = dig(volume, "spec", "priorityClassName"), list(kept)
-    populated = transfer_of(volume) is POPULATION
+    transfer = transfer_of(volume)
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -167,10 +167,14 @@ def claim(
                 _RESTARTS: "0",
                 _PREALLOCATES: str(dig(volume, "spec", "preallocation", default=preallocation)).lower(),
                 **({"cdi.kubevirt.io/storage.pod.priorityclassname": priority} if priority else {}),
-                **({_ELSEWHERE: "true"} if populated else {USES_POPULATOR: str(by_populator).lower()}),
+                **(
+                    {_ELSEWHERE: "true"}
+                    if transfer is POPULATION
+                    else {USES_POPULATOR: str(by_populator).lower()}
+                ),
                 **(notes or {}),
                 **({KEPT: json.dumps(listed, separators=(",", ":"))} if listed else {}),
-                **({"cdi.kubevirt.io/storage.upload.target": ""} if transfer_of(volume) is UPLOAD else {}),
+                **({"cdi.kubevirt.io/storage.upload.target": ""} if transfer is UPLOAD else {}),
             },
             "ownerReferences": [owner(volume)],
         },

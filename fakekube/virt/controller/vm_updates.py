@@ -169,7 +169,8 @@ class Updates:
     async def _take_over(self, seen: Pass, started: Object, current: Object, vmi: Object) -> Object:
         """Bring the guest what it can have while it runs; what has to wait is told, and comes once the guest is ready for it."""
         waiting = live_update.waiting(current, vmi)
-        *_, seen.failure = (seen.failure, *waiting.values())
+        for why in waiting.values():  # the last one counts
+            seen.failure = why
         ratio = self._config().cpu_allocation_ratio
         operations = live_update.changes(started, current, vmi, cpu_ratio=ratio, besides=waiting)
         return await self._writers.vmis.patch(vmi, operations) if operations else vmi
