@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fakekube.agents.node_server import fetching, logs, shell
+from fakekube.agents.node_server import fetching, logs, shell, terminal
 from fakekube.agents.node_server.channels import Run, Talk
 from fakekube.agents.node_server.place import Container, Done
 from fakekube.clock import Clock
@@ -134,17 +134,17 @@ def attached(
 
 
 async def _at_terminal(container: Container, talk: Talk) -> Object:
-    terminal = shell.Terminal(container)
-    await talk.write(terminal.prompt.encode())
-    while not terminal.ended and (data := await talk.read()) is not None:
+    at = terminal.Terminal(container)
+    await talk.write(at.prompt.encode())
+    while not at.ended and (data := await talk.read()) is not None:
         if talk.size is not None:
             columns, rows = talk.size
-            sized = {**container.environment, "COLUMNS": str(columns), "LINES": str(rows)}
-            terminal = replace(terminal, container=replace(container, environment=sized))
-        terminal, shown = shell.fed(terminal, data)
+            sized = {"COLUMNS": str(columns), "LINES": str(rows)}
+            at = replace(at, container=at.container.after({}, sized))
+        at, shown = terminal.fed(at, data)
         if shown:
             await talk.write(shown.encode())
-    return verdict(terminal.code)
+    return verdict(at.code)
 
 
 async def _line_by_line(

@@ -9,7 +9,6 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import filters, place, programs
@@ -25,7 +24,6 @@ _SUBSTITUTED = re.compile(r"'[^']*'|\$\(([^()]*)\)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _KEYWORDS = frozenset(["!", "{", "case", "for", "function", "if", "select", "until", "while"])
 _NOTHING = re.compile(r"<\s*/dev/null")
-_CTRL_C, _CTRL_D = 0x03, 0x04
 _MARKS = (_TO_ERRORS, _WITHOUT_ERRORS, _ERRORS_TOO)
 
 
@@ -270,46 +268,3 @@ def _redirected(words: list[str]) -> tuple[list[str], str, bool]:
         else:
             kept.append(word)
     return kept, target, appends
-
-
-# --- at a terminal -----------------------------------------------------------------------------------------------
-
-
-class Terminal(Struct, frozen=True):
-    """Where a conversation at a terminal stands."""
-
-    container: Container
-    typed: bytes = b""
-    code: int = 0
-    ended: bool = False
-
-    @property
-    def prompt(self) -> str:
-        return f"{'/ #' if self.container.user == 'root' else '/ $'} "
-
-
-def fed(terminal: Terminal, data: bytes) -> tuple[Terminal, str]:
-    """What the terminal shows of what was typed, and of what came of it."""
-    shown: list[str] = []
-    for byte in data:
-        if terminal.ended:
-            break
-        if byte in b"\r\n":
-            done = line(terminal.container, terminal.typed.decode(errors="replace"), terminal.code)
-            container = terminal.container.after(done.wrote, done.variables)
-            terminal = replace(terminal, container=container, typed=b"", code=done.code, ended=done.left)
-            shown.append("\r\n" + (done.out + done.err).replace("\n", "\r\n"))
-            shown.append("" if done.left else terminal.prompt)
-        elif byte == _CTRL_C:
-            terminal = replace(terminal, typed=b"", code=130)
-            shown.append("^C\r\n" + terminal.prompt)
-        elif byte == _CTRL_D and not terminal.typed:
-            terminal = replace(terminal, ended=True)
-            shown.append("\r\n")
-        elif byte in b"\x7f\x08":
-            shown.append("\b \b" if terminal.typed else "")
-            terminal = replace(terminal, typed=terminal.typed[:-1])
-        elif byte >= 0x20 or byte == 0x09:
-            terminal = replace(terminal, typed=terminal.typed + bytes((byte,)))
-            shown.append(chr(byte))
-    return terminal, "".join(shown)

@@ -337,6 +337,14 @@ async def test_a_shell_that_is_attached_to(cluster):
     assert (status["phase"], status["containerStatuses"][0]["restartCount"]) == ("Running", 1)
 
 
+async def test_a_terminal_with_a_size_keeps_what_it_was_told(pod):
+    """Programs at a terminal know its size, and variables hold from line to line."""
+    size = b'\x04{"Width":80,"Height":24}'
+    typed = [size, b"\x00X=5\r", b"\x00echo $X $COLUMNS\r", b"\x00exit\r"]
+    done = await pod.run("sh", query="stdin=true&tty=true", typed=typed)
+    assert b"\r\n5 80\r\n" in done.channel(1)
+
+
 async def test_a_container_that_says_what_it_hears(cluster):
     """Whoever types into `cat` is heard by it, and by no shell."""
     pod = await Pod(cluster).make(restartPolicy="Never", command=["cat"])

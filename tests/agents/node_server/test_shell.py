@@ -101,14 +101,3 @@ def test_programs():
     assert shell.program(AT, ["sleep", "5"]).sleep == 5
     with pytest.raises(shell.NotFound):
         shell.program(AT, ["vi"])
-
-
-def test_a_terminal():
-    """A terminal echoes, knows backspace and ^C, and ends by exit or ^D."""
-    terminal, shown = shell.fed(shell.Terminal(AT), b"echo ab\x7fc\r")
-    assert shown == "echo ab\b \bc\r\nac\r\n/ # "
-    terminal, shown = shell.fed(terminal, b"x\x03")
-    assert (shown, terminal.code) == ("x^C\r\n/ # ", 130)
-    assert shell.fed(terminal, b"\x04")[0].ended
-    ended, _ = shell.fed(terminal, b"exit 7\r")
-    assert (ended.ended, ended.code) == (True, 7)

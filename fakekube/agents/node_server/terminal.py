@@ -1,0 +1,49 @@
+"""A shell in a container at a terminal: bytes that are typed in, what is shown out. Pure."""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from fakekube.agents.node_server import shell
+from fakekube.agents.node_server.place import Container
+
+_CTRL_C, _CTRL_D = 0x03, 0x04
+
+
+class Terminal(Struct, frozen=True):
+    """Where a conversation at a terminal stands."""
+
+    container: Container
+    typed: bytes = b""
+    code: int = 0
+    ended: bool = False
+
+    @property
+    def prompt(self) -> str:
+        return f"{'/ #' if self.container.user == 'root' else '/ $'} "
+
+
+def fed(terminal: Terminal, data: bytes) -> tuple[Terminal, str]:
+    """What the terminal shows of what was typed, and of what came of it."""
+    shown: list[str] = []
+    for byte in data:
+        if terminal.ended:
+            break
+        if byte in b"\r\n":
+            done = shell.line(terminal.container, terminal.typed.decode(errors="replace"), terminal.code)
+            container = terminal.container.after(done.wrote, done.variables)
+            terminal = replace(terminal, container=container, typed=b"", code=done.code, ended=done.left)
+            shown.append("\r\n" + (done.out + done.err).replace("\n", "\r\n"))
+            shown.append("" if done.left else terminal.prompt)
+        elif byte == _CTRL_C:
+            terminal = replace(terminal, typed=b"", code=130)
+            shown.append("^C\r\n" + terminal.prompt)
+        elif byte == _CTRL_D and not terminal.typed:
+            terminal = replace(terminal, ended=True)
+            shown.append("\r\n")
+        elif byte in b"\x7f\x08":
+            shown.append("\b \b" if terminal.typed else "")
+            terminal = replace(terminal, typed=terminal.typed[:-1])
+        elif byte >= 0x20 or byte == 0x09:
+            terminal = replace(terminal, typed=terminal.typed + bytes((byte,)))
+            shown.append(chr(byte))
+    return terminal, "".join(shown)
