@@ -10,6 +10,8 @@ import logging
 from collections import deque
 from datetime import UTC, datetime, timedelta
 
+from msgspec import Struct
+
 from fakekube.client.client import Client
 from fakekube.client.event_correlation import Correlator, Decision
 from fakekube.clock import Clock, rfc3339
@@ -20,17 +22,31 @@ from fakekube.machinery.resources import EVENTS
 from fakekube.machinery.wire import Object
 
 NORMAL, WARNING = "Normal", "Warning"
+_ABOUT = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _QUEUE_LENGTH = (
     100_000  # upstream drops beyond 1000 waiting; here a burst may be larger, as everything is quicker
 )
-_CROWD = 10_000  # so many waiting are not kept waiting any more: they take memory
+_CROWD = 50_000  # so many waiting are not kept waiting any more: they take memory, a third of a KB each
 _STRATEGIC = {"content-type": "application/strategic-merge-patch+json"}
 _TRIES, _RETRY_DELAY = 12, 10.0
 
 log = logging.getLogger("fakekube.client.recorder")
+
+
+class _News(Struct, frozen=True, gc=False):
+    """An event that waits. As the object it will be it would take four times the memory."""
+
+    name: str
+    namespace: str
+    about: tuple[str, str, str, str, str, str, str]  # the values of involvedObject, in the order of _ABOUT
+    type: str
+    reason: str
+    message: str
+    host: str
+    stamp: str
 
 
 class Recorder:
@@ -43,7 +59,7 @@ class Recorder:
         self._clock = clock
         self._ids = ids
         self._correlator = Correlator()
-        self._waiting: deque[Object] = deque()
+        self._waiting: deque[_News] = deque()
         self._news = asyncio.Event()
         self._sending = asyncio.Lock()
         self._last_nanos = 0
@@ -70,12 +86,16 @@ class Recorder:
         if len(self._waiting) >= _QUEUE_LENGTH:
             log.warning("too many events are waiting; dropped %s about %s", reason, objects.key(obj))
             return
-        event = self._made(obj, type, reason, message)
-        if field_path:
-            event["involvedObject"]["fieldPath"] = field_path
-        if host := self._host if host is None else host:
-            event["source"]["host"] = event["reportingInstance"] = host
-        self._waiting.append(event)
+        now = self._clock.now()
+        meta = obj["metadata"]
+        name, namespace = meta["name"], meta.get("namespace") or ""
+        version = meta.get("resourceVersion", "")
+        about = (obj["kind"], namespace, name, meta.get("uid", ""), obj["apiVersion"], version, field_path)
+        host = self._host if host is None else host
+        news = _News(
+            self._name(name, now), namespace or "default", about, type, reason, message, host, rfc3339(now)
+        )
+        self._waiting.append(news)
         self._news.set()
 
     async def run(self) -> None:
@@ -89,40 +109,30 @@ class Recorder:
         """Return once everything recorded so far has been sent or dropped."""
         async with self._sending:
             while self._waiting:
-                await self._send(self._waiting[0])
+                await self._send(self._made(self._waiting[0]))
                 self._waiting.popleft()
                 if len(self._waiting) < _CROWD:
                     await self._clock.sleep(0)  # news may wait, states may not: everybody else goes first
 
-    def _made(self, obj: Object, kind: str, reason: str, message: str) -> Object:
-        now = self._clock.now()
-        meta = obj["metadata"]
-        name, namespace = meta["name"], meta.get("namespace") or ""
-        stamp = rfc3339(now)
-        about = {"kind": obj["kind"]}
-        if namespace:
-            about["namespace"] = namespace
-        about["name"] = name
-        if uid := meta.get("uid"):
-            about["uid"] = uid
-        about["apiVersion"] = obj["apiVersion"]
-        if version := meta.get("resourceVersion"):
-            about["resourceVersion"] = version
+    def _made(self, news: _News) -> Object:
+        source = {"component": self._component}
+        if news.host:
+            source["host"] = news.host
         return {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": self._name(name, now), "namespace": namespace or "default"},
-            "involvedObject": about,
-            "reason": reason,
-            "message": message,
-            "source": {"component": self._component},
-            "firstTimestamp": stamp,
-            "lastTimestamp": stamp,
+            "metadata": {"name": news.name, "namespace": news.namespace},
+            "involvedObject": {member: said for member, said in zip(_ABOUT, news.about, strict=True) if said},
+            "reason": news.reason,
+            "message": news.message,
+            "source": source,
+            "firstTimestamp": news.stamp,
+            "lastTimestamp": news.stamp,
             "count": 1,
-            "type": kind,
+            "type": news.type,
             "eventTime": None,
             "reportingComponent": self._component,
-            "reportingInstance": "",
+            "reportingInstance": news.host,
         }
 
     def _name(self, subject: str, now: datetime) -> str:
