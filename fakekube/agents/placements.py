@@ -60,5 +60,5 @@ class Books:
             scheduling.place(state, known[1], -1)
 
 
-def is_final(pod: Object) -> bool:
+def is_final(pod: objects.Obj) -> bool:
     return (pod.get("status") or {}).get("phase") in _FINAL

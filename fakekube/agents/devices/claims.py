@@ -10,6 +10,7 @@ from typing import Any
 
 from fakekube.agents.devices.allocation import Select
 from fakekube.agents.devices.reservations import PROTECTION, Reservations
+from fakekube.agents.placements import is_final
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
@@ -100,7 +101,7 @@ class Claims:
                 await self._let_go(claim)
             return None
         pod = self._pods.get(key.removeprefix(_POD))
-        if pod is None or _is_over(pod):
+        if pod is None or is_final(pod):
             for claim in list(self._claims.objects()):
                 if objects.namespace(claim) == key.removeprefix(_POD).partition("/")[0]:
                     await self._let_go(claim)
@@ -151,14 +152,6 @@ class Claims:
             )
             self._recorder.event(pod, WARNING, "FailedResourceClaimCreation", text)
             return None
-        owner = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "name": objects.name(pod),
-            "uid": objects.uid(pod),
-            "controller": True,
-            "blockOwnerDeletion": True,
-        }
         within = copy_of(found["spec"])
         metadata: dict[str, Any] = within.get("metadata") or {}
         claim = {
@@ -166,7 +159,7 @@ class Claims:
                 **metadata,
                 "generateName": f"{objects.name(pod)}-{own}-",
                 "annotations": {**(metadata.get("annotations") or {}), _POD_CLAIM: own},
-                "ownerReferences": [owner],
+                "ownerReferences": [objects.owner_reference(pod)],
             },
             "spec": within["spec"],
         }
@@ -197,7 +190,7 @@ class Claims:
         if consumer.get("resource") != "pods":
             return True
         pod = self._pods.get(f"{namespace}/{consumer['name']}")
-        return pod is not None and objects.uid(pod) == consumer.get("uid") and not _is_over(pod)
+        return pod is not None and objects.uid(pod) == consumer.get("uid") and not is_final(pod)
 
     def _served(self, claim: Object) -> bool:
         """Whether it was made for a pod that is over."""
@@ -205,8 +198,4 @@ class Claims:
         if owner is None or _POD_CLAIM not in objects.annotations(claim):
             return False
         pod = self._pods.get(f"{objects.namespace(claim)}/{owner['name']}")
-        return pod is None or objects.uid(pod) != owner["uid"] or _is_over(pod)
-
-
-def _is_over(pod: Object) -> bool:
-    return objects.dig(pod, "status", "phase") in ("Succeeded", "Failed")
+        return pod is None or objects.uid(pod) != owner["uid"] or is_final(pod)

@@ -49,16 +49,18 @@ class Reservations:
         if len(found) < len(names):
             return None
 
+        taken = self._taken()
+
         def reasons(node: Object) -> tuple[str, ...]:
             if not all(allocation.admits(one, node) for one in found):
                 return (ELSEWHERE,)
-            return () if self._plan(found, node) is not None else (CANNOT,)
+            return () if self._plan(found, node, taken) is not None else (CANNOT,)
 
         return Wanted(found, reasons)
 
     async def reserve(self, pod: Object, wanted: Wanted, node: Object) -> bool:
         """Whether all of it is the pod's now, on this node."""
-        plan = self._plan(wanted.claims, node)
+        plan = self._plan(wanted.claims, node, self._taken())
         if plan is None:
             return False
         consumer = {"resource": "pods", "name": objects.name(pod), "uid": objects.uid(pod)}
@@ -83,17 +85,21 @@ class Reservations:
             self.note(written)
         return True
 
-    def _plan(self, claims: Sequence[Object], node: Object) -> Mapping[str, list[allocation.Result]] | None:
+    def _taken(self) -> frozenset[allocation.Id]:
+        """What claims have been given."""
+        everybody = [self.current(objects.key(one)) or one for one in self._claims.objects()]
+        return frozenset(device for one in everybody for device in allocation.given(one))
+
+    def _plan(
+        self, claims: Sequence[Object], node: Object, taken: frozenset[allocation.Id]
+    ) -> Mapping[str, list[allocation.Result]] | None:
         """By claim, what those get that have nothing yet."""
         open_ = [one for one in claims if not objects.dig(one, "status", "allocation")]
         if not open_:
             return {}
-        everybody = [self.current(objects.key(one)) or one for one in self._claims.objects()]
-        taken = {device for one in everybody for device in allocation.given(one)}
-        classes = {objects.name(one): one for one in self._classes.objects()}
         devices, plan = allocation.on_node(self._slices.objects(), node), dict[str, list[allocation.Result]]()
         for claim in open_:
-            results = allocation.allocate(claim, devices, frozenset(taken), classes, self._select)
+            results = allocation.allocate(claim, devices, taken, self._classes.known, self._select)
             if results is None:
                 return None
             plan[objects.uid(claim)] = results

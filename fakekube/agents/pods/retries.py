@@ -13,6 +13,7 @@ from typing import Any
 from fakekube.agents.containers import Container, image_names, termination
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery import objects
+from fakekube.machinery.durations import spelled
 
 PULL, BACK_OFF = "ErrImagePull", "ImagePullBackOff"
 CRASHING = "CrashLoopBackOff"
@@ -78,17 +79,12 @@ def restart_at(status: Mapping[str, Any]) -> datetime | None:
 
 def crash_loop(pod: objects.Obj, container: Container, seconds: int) -> dict[str, str]:
     """Why a container waits that ends too often."""
-    text = f"back-off {_go(seconds)} restarting failed container={container['name']} pod={full_name(pod)}"
+    text = f"back-off {spelled(seconds)} restarting failed container={container['name']} pod={full_name(pod)}"
     return {"reason": CRASHING, "message": text}
 
 
 def full_name(pod: objects.Obj) -> str:
     return f"{objects.name(pod)}_{objects.namespace(pod)}({objects.uid(pod)})"
-
-
-def _go(seconds: int) -> str:
-    minutes, rest = divmod(seconds, 60)
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
 def _seconds(begin: str | None, end: str | None) -> float:

@@ -8,6 +8,7 @@ Origin: cdi: pkg/controller/common/util.go (GetPodsUsingPVCs), pkg/controller/{i
 from collections.abc import Callable
 from typing import NamedTuple
 
+from fakekube.agents.placements import is_final
 from fakekube.agents.storage_protection import claims_of_pod
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
@@ -141,7 +142,7 @@ def reads(pod: Obj, claim: str) -> bool:
 
 def _has_ended(pod: Obj) -> bool:
     """A launcher that only has a volume bound has nothing else to do: here its pod stays until it is deleted."""
-    return _TEMPORARY in annotations(pod) or dig(pod, "status", "phase") in ("Succeeded", "Failed")
+    return _TEMPORARY in annotations(pod) or is_final(pod)
 
 
 def _slim(pod: Object) -> Object:
