@@ -128,7 +128,7 @@ def _revisions(pool: Object, owned: Iterable[Object], caches: Caches, users: Ite
     known = {objects.name(revision): revision for revision in owned}
     names = {revisions.of(user) for user in users} | {f"{objects.name(pool)}-{objects.generation(pool)}"}
     taken = set()
-    for name in names - known.keys():
+    for name in sorted(names - known.keys()):
         stray = caches.revisions.get(f"{objects.namespace(pool)}/{name}")
         if stray is None:
             continue

@@ -319,7 +319,7 @@ def _decoded(request: Request) -> Object:
 
 
 def _check(body: Object, known: Mapping[str, str]) -> None:
-    for name in body.keys() - known.keys():
+    for name in sorted(body.keys() - known.keys()):
         raise BadRequest(f"there is no {name!r}; {meant(name, list(known))}")
 
 

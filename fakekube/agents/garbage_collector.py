@@ -121,7 +121,7 @@ class GarbageCollector:
         informer.on_change(lambda old, new: self._changed(resource, old, new))
         task = tasks.create_task(informer.run(), name=f"gc: {resource.qualified}")
         self._monitors[where] = (informer, task)
-        for uid in self._unresolved:
+        for uid in sorted(self._unresolved):
             self._controller.queue.add(uid)
         self._unresolved.clear()
 

@@ -114,7 +114,7 @@ class Scheduler:
         if new is None:
             return ()
         prefix = f"{objects.namespace(new)}/"
-        found = [key for key in self._unschedulable if key.startswith(prefix)]
+        found = sorted(key for key in self._unschedulable if key.startswith(prefix))
         return [
             key for key in found if (pod := self._pods.get(key)) and objects.name(new) in _claim_names(pod)
         ]

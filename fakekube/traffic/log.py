@@ -126,7 +126,7 @@ class RequestLog:
 
         Raises BadPattern where none can fit, for verbs, kinds and members nobody knows.
         """
-        for member in pattern.keys() - _MEMBERS:
+        for member in sorted(pattern.keys() - _MEMBERS):
             known = sorted({*_MEMBERS, "status", "body"})
             raise BadPattern(f"requests cannot be found by {member!r}; {meant(member, known)}")
         wanted = Pattern(**pattern)

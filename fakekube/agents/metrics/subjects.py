@@ -94,7 +94,7 @@ class Subjects:
         """Return once what was missing is there."""
         await self._running.wait()
         async with self._fetching:
-            for resource in list(self._missing):
+            for resource in sorted(self._missing, key=lambda one: one.qualified):
                 await self._begin(resource)
                 self._missing.discard(resource)
 

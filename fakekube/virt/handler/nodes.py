@@ -80,7 +80,7 @@ class Heartbeats:
         if old is None or new is None or _configuration(old) == _configuration(new):
             return ()
         self._anew = {name(one) for one in self._nodes.objects()}
-        return tuple(self._anew)
+        return tuple(sorted(self._anew))
 
     def _note(self, old: Object | None, new: Object | None) -> None:
         for node in _node_of(new) if new is not None else ():
