@@ -208,13 +208,13 @@ def _volumes(at: Setting) -> Made:
     async def prepare() -> None:
         await at.preload([default_class()])
 
-    return Made(Volumes(at.client, clock=at.clock, ids=at.ids), prepare)
+    return Made(Volumes(at.client, clock=at.clock, ids=at.ids, contents=at.contents), prepare)
 
 
 def _volume_snapshots(at: Setting) -> Made:
     from fakekube.agents.volume_snapshots import VolumeSnapshots
 
-    return Made(VolumeSnapshots(at.client, clock=at.clock))
+    return Made(VolumeSnapshots(at.client, clock=at.clock, contents=at.contents))
 
 
 def _metrics(at: Setting) -> Made:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from fakekube.agents.volume_contents import VolumeContents
 from fakekube.client.client import Client
 from fakekube.client.controller import Actor
 from fakekube.clock import Clock
@@ -36,6 +37,7 @@ class Setting(Struct, frozen=True):
     caches: "list[Caches]" = field(default_factory=list)
     stages: tuple[Stage, ...] = ()  # somebody's own
     versions: Versions = field(default_factory=Versions)
+    contents: VolumeContents = field(default_factory=VolumeContents)  # what volumes hold
 
     def as_account(self, account: str, agent: str) -> Client:
         """A client with the identity of one of KubeVirt's service accounts."""

@@ -33,6 +33,11 @@ def reference(claim: Obj) -> Object:
     }
 
 
+def volume_name(claim: Obj) -> str:
+    """How the volume is called that a provisioner makes for a claim."""
+    return f"pvc-{uid(claim)}"
+
+
 def volume(claim: Obj, storage_class: Obj) -> Object:
     """What a provisioner makes for a claim."""
     spec = claim["spec"]
@@ -52,7 +57,7 @@ def volume(claim: Obj, storage_class: Obj) -> Object:
         "apiVersion": "v1",
         "kind": "PersistentVolume",
         "metadata": {
-            "name": f"pvc-{uid(claim)}",
+            "name": volume_name(claim),
             "annotations": {"pv.kubernetes.io/provisioned-by": provisioner},
         },
         "spec": made,

@@ -1,10 +1,12 @@
-"""What becomes of a volume: Available until it is claimed, Released or gone once its claim is.
+"""What becomes of a volume: Available until it is claimed, Released or gone once its claim is. What has been written on it
+goes with it.
 
 Upstream: k8s: pkg/controller/volume/persistentvolume/pv_controller.go (syncVolume, reclaimVolume)
 """
 
 from collections.abc import Iterable
 
+from fakekube.agents.volume_contents import VolumeContents
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller
 from fakekube.client.informer import Informer
@@ -18,8 +20,11 @@ from fakekube.machinery.wire import Object
 class Release:
     """Looks at volumes, on the caches of the binder."""
 
-    def __init__(self, client: Client, *, clock: Clock, claims: Informer, volumes: Informer) -> None:
+    def __init__(
+        self, client: Client, *, clock: Clock, claims: Informer, volumes: Informer, contents: VolumeContents
+    ) -> None:
         self._client = client
+        self._contents = contents
         self._claims = claims
         self._volumes = volumes
         self.controller = Controller("persistentvolume", self._reconcile, clock=clock)
@@ -29,6 +34,7 @@ class Release:
     async def _reconcile(self, own: str) -> None:
         volume = self._volumes.get(own)
         if volume is None:
+            self._contents.forget(own)
             return
         kept = dig(volume, "spec", "claimRef", default={})
         try:

@@ -1,12 +1,14 @@
 """Snapshots of volumes: once the types of CSI snapshots are defined, each VolumeSnapshot gets a content and is ready.
 
 The types and a class come with `examples/csi-snapshots.yaml`, as they come apart on a real cluster; upstream's own do, too.
-There is nothing in a volume, so there is nothing in its snapshot; a claim that is restored from one is bound like any other.
+A snapshot holds what the volume held when it was taken; a claim that is restored from one is bound like any other.
 Upstream: kubernetes-csi/external-snapshotter: pkg/common-controller/snapshot_controller.go
 """
 
 from collections.abc import Iterable
 
+from fakekube.agents.volume_contents import VolumeContents, volume_of
+from fakekube.agents.volume_contents import snapshot as called
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
@@ -36,8 +38,9 @@ class VolumeSnapshots:
 
     name = "snapshot-controller"
 
-    def __init__(self, client: Client, *, clock: Clock) -> None:
+    def __init__(self, client: Client, *, clock: Clock, contents: VolumeContents) -> None:
         self._client = client
+        self._held = contents
         self._clock = clock
         self._snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
         self._snapshots.add_index(_CLAIM, _claim_of)
@@ -62,6 +65,7 @@ class VolumeSnapshots:
     def _removed(self, old: Object | None, new: Object | None) -> Iterable[str]:
         if old is not None and new is None:
             self._gone[key(old)] = uid(old)
+            self._held.forget(called(key(old)))
         return ()
 
     def _of_claim(self, old: Object | None, new: Object | None) -> Iterable[str]:
@@ -107,6 +111,8 @@ class VolumeSnapshots:
         stored = await self._client.create_if_absent(CONTENTS, made)
         if stored is None:  # an earlier pass got this far
             stored = await self._client.get(CONTENTS, content)
+        else:
+            self._held.copy(volume_of(claim), called(key(snapshot)))
         status = {
             "creationTime": int(now.timestamp() * _NANO),
             "readyToUse": True,

@@ -1,4 +1,5 @@
-"""The volume binder and provisioner: claims become Bound to volumes that hold nothing, and volumes go with their claims.
+"""The volume binder and provisioner: claims become Bound to volumes, and volumes go with their claims. A new one holds
+what its claim is to be filled with from another one or a snapshot, or nothing.
 
 What becomes of a claim is `volume_binding`'s, of a volume `volume_release`'s. Every class has a provisioner here, whatever it is called, but
 `kubernetes.io/no-provisioner`. Claims that wait say what for, as events.
@@ -12,6 +13,7 @@ from fakekube.agents import fates, volume_objects
 from fakekube.agents import volume_binding as binding
 from fakekube.agents import volume_origins as origins
 from fakekube.agents.storage_protection import StorageProtection, claims_of_pod
+from fakekube.agents.volume_contents import VolumeContents, snapshot, volume_of
 from fakekube.agents.volume_release import Release, set_phase
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -21,7 +23,13 @@ from fakekube.clock import Clock, parse_rfc3339
 from fakekube.ids import Ids
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name, namespace, uid
-from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES
+from fakekube.machinery.resources import (
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    PODS,
+    STORAGE_CLASSES,
+    VOLUME_SNAPSHOTS,
+)
 from fakekube.machinery.wire import Object
 
 _BOUND = {"pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-controller": "yes"}
@@ -35,8 +43,9 @@ class Volumes:
 
     name = "persistentvolume-binder"
 
-    def __init__(self, client: Client, *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, client: Client, *, clock: Clock, ids: Ids, contents: VolumeContents) -> None:
         self._client = client
+        self._contents = contents
         self._clock = clock
         self._claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self._classes = Informer(client, STORAGE_CLASSES, clock=clock)
@@ -53,7 +62,9 @@ class Volumes:
         self.controller.source(self._claims)
         self.controller.source(self._classes, self._claims_of_class)
         self.controller.source(self._volumes, self._claims_for_volume)
-        self._release = Release(client, clock=clock, claims=self._claims, volumes=self._volumes)
+        self._release = Release(
+            client, clock=clock, claims=self._claims, volumes=self._volumes, contents=contents
+        )
         self._protection = StorageProtection(
             client, clock=clock, claims=self._claims, volumes=self._volumes, pods=self._pods
         )
@@ -169,7 +180,21 @@ class Volumes:
         made = await self._client.create_if_absent(PERSISTENT_VOLUMES, volume)
         if made is None:  # an earlier pass got this far
             made = await self._client.get(PERSISTENT_VOLUMES, name(volume))
+        elif source := self._source(claim):
+            self._contents.copy(source, name(volume))
         return made
+
+    def _source(self, claim: Object) -> str:
+        """Where its contents come from, as `volume_contents` calls it."""
+        named = origins.named(claim)
+        if named is None:
+            return ""
+        resource, own = named
+        where = f"{namespace(claim)}/{own}"
+        if resource is VOLUME_SNAPSHOTS:
+            return snapshot(where)
+        found = self._claims.get(where)
+        return volume_of(found) if found is not None else ""
 
     async def _taken(self, claim: Object, volume: Object) -> Object:
         if dig(volume, "spec", "claimRef", "uid") == uid(claim):

@@ -15,6 +15,7 @@ import pytest
 from fakekube.agents.garbage_collector import GarbageCollector
 from fakekube.agents.kubelet import Kubelet as RealKubelet
 from fakekube.agents.scheduler import Scheduler
+from fakekube.agents.volume_contents import VolumeContents
 from fakekube.agents.volume_objects import default_class
 from fakekube.agents.volumes import Volumes
 from fakekube.api.apiserver import ApiServer
@@ -216,12 +217,13 @@ class World:
         self.clock, self.ids, self.nodes = ManualClock(), Ids(7), nodes
         self.api = ApiServer(MemoryStore(), clock=self.clock, ids=self.ids)
         self.client = Client(admit(self.api)).as_user("admin", "system:masters")
+        self.contents = VolumeContents()
         self.controller = VirtController(self.client, clock=self.clock, ids=self.ids)
         self.handler = VirtHandler(self.client, clock=self.clock, ids=self.ids, pace=PACES[pace])
         self.kubelet = Kubelet(self.client, self.clock, pod_start)
         self.cdi = Cdi(self.client, clock=self.clock, ids=self.ids, pace=PACES[pace])
         self.others = [
-            Volumes(self.client, clock=self.clock, ids=self.ids),
+            Volumes(self.client, clock=self.clock, ids=self.ids, contents=self.contents),
             Scheduler(self.client, clock=self.clock, ids=self.ids),
             GarbageCollector(self.client, clock=self.clock, ids=self.ids),
         ]
