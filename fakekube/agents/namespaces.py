@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct, field
 
 from fakekube.client.client import Client
-from fakekube.client.controller import Controller, Result
+from fakekube.client.controller import Controller, Result, RetryError
 from fakekube.client.discovery import Discovered, discover
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock, rfc3339
@@ -99,7 +99,7 @@ class Namespaces:
         except NotFound:
             return None
         if progress.undiscovered or progress.failures:
-            raise RuntimeError("; ".join([*progress.undiscovered, *progress.failures]))
+            raise RetryError("; ".join([*progress.undiscovered, *progress.failures]))
         self._vigils[key] = asyncio.create_task(self._watch_for_less(key, progress.left))
         return None
 

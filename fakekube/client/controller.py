@@ -3,6 +3,7 @@
     informers ── keys ──► queue ──► reconcile(key) ──► Result()                  done, back-off forgotten
                                                   ──► Result(requeue_after=s)    again in s seconds
                                                   ──► raises                     again after back-off
+                                                  ──► raises RetryError          so, too: why is known, so no traceback is logged
                                                   ──► raises TerminalError       logged, not tried again
 
 The event that woke a key is thrown away on purpose: what to do is decided by the state, not by the message.
@@ -43,6 +44,10 @@ class Result(Struct, frozen=True):
     """What a successful pass asks for."""
 
     requeue_after: float | None = None
+
+
+class RetryError(Exception):
+    """Something the pass needs is not there: nobody's mistake in the program, and it may come."""
 
 
 class TerminalError(Exception):
@@ -196,6 +201,10 @@ class Controller:
             self._said.pop(key, None)
             queue.forget(key)
             return "terminal_error"
+        except RetryError as error:
+            self._log(logging.WARNING, "not yet", key, error)
+            queue.add_rate_limited(key)
+            return "error"
         except ApiError as error:
             # Refusals are part of the business: a conflict means that somebody else was quicker.
             self._log(logging.INFO if error.code == 409 else logging.WARNING, "refused", key, error)

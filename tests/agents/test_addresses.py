@@ -3,6 +3,7 @@
 import pytest
 
 from fakekube.agents.pods.addresses import Addresses, of_pod, usable
+from fakekube.client.controller import RetryError
 
 
 def pod(uid):
@@ -16,7 +17,7 @@ def test_addresses_are_not_given_twice():
     given = [of_pod(addresses, pod(uid), node) for uid in "abcde"]
     assert given == [f"10.0.0.{number}" for number in range(2, 7)]
     assert of_pod(addresses, pod("a"), node) == "10.0.0.2"
-    with pytest.raises(RuntimeError, match=r"no free pod address in 10.0.0.0/29 of node n"):
+    with pytest.raises(RetryError, match=r"no free pod address in 10.0.0.0/29 of node n"):
         of_pod(addresses, pod("f"), node)
     addresses.release("c")
     assert of_pod(addresses, pod("f"), node) == "10.0.0.4"

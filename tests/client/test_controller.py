@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from fakekube.client.controller import Controller, Result, TerminalError, owner_of
+from fakekube.client.controller import Controller, Result, RetryError, TerminalError, owner_of
 from fakekube.client.informer import Informer
 from fakekube.machinery import errors, objects
 from fakekube.machinery.resources import CONFIG_MAPS, SECRETS
@@ -86,6 +86,18 @@ async def test_a_terminal_error_is_logged_and_not_retried(clock, background, tur
     assert controller.idle
     assert controller.queue.next_due is None
     assert "test: k: terminal error: bad spec" in caplog.text
+
+
+async def test_what_is_known_to_be_missing_is_logged_without_a_traceback(clock, background, turns, caplog):
+    """RetryError says what is not there yet; the pass is tried again after back-off."""
+
+    async def reconcile(key):
+        raise RetryError("no such image")
+
+    controller = await _run(reconcile, clock, background, turns)
+    assert controller.queue.next_due is not None
+    assert caplog.messages == ["test: k: not yet: no such image"]
+    assert not caplog.records[0].exc_info
 
 
 async def test_a_result_may_ask_to_come_back(clock, background, turns):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from itertools import chain
 
+from fakekube.client.controller import RetryError
 from fakekube.machinery.objects import Obj, dig, name, uid
 
 _DEFAULT_NETWORK = "10.244.0.0/16"  # of nodes that name none
@@ -52,11 +53,11 @@ class Addresses:
 
 
 def of_pod(addresses: Addresses, pod: Obj, node: Obj) -> str:
-    """A pod's address: the one it has, or a new one of its node's range. Raises RuntimeError where there is none left."""
+    """A pod's address: the one it has, or a new one of its node's range. Raises RetryError where there is none left."""
     cidr = dig(node, "spec", "podCIDR") or _DEFAULT_NETWORK
     known = dig(pod, "status", "podIP") or addresses.of(uid(pod), cidr)
     if known is None:
-        raise RuntimeError(f"no free pod address in {cidr} of node {name(node)}; give it a larger podCIDR")
+        raise RetryError(f"no free pod address in {cidr} of node {name(node)}; give it a larger podCIDR")
     return str(known)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from fakekube.client.client import Client
+from fakekube.client.controller import RetryError
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import Obj, dig, name, namespace
@@ -29,7 +30,7 @@ _REASONS: Mapping[kinds.Member, str] = {
 }
 
 
-class FailedError(Exception):
+class FailedError(RetryError):
     """What a VM names is not there, or cannot be kept."""
 
     def __init__(self, failure: Failure) -> None:

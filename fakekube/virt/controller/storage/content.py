@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
+from fakekube.client.controller import RetryError
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.machinery.objects import (
     dig,
@@ -105,7 +106,7 @@ class Contents(common.Part):
     async def _take(self, obj: Object, snapshot: Object, backup: Object) -> Object:
         vm = self._sources.vm(snapshot)
         if vm is None:
-            raise RuntimeError("unable to get snapshot source")
+            raise RetryError("unable to get snapshot source")
         await self._sources.freeze(vm, snapshot)
         own, claim = backup["volumeSnapshotName"], backup["persistentVolumeClaim"]
         chosen = self._informers.snapshot_classes().get(
