@@ -95,6 +95,7 @@ def _scheduler(at: Setting) -> Made:
 def _kubelet(at: Setting) -> Made:
     from fakekube.agents.kubelet import Kubelet
     from fakekube.agents.node_server.server import NodeServer
+    from fakekube.agents.node_server.written import Written
     from fakekube.lifecycle.stage import PACES
 
     def ends_with_its_guest(pod: Object) -> bool:
@@ -130,10 +131,10 @@ def _kubelet(at: Setting) -> Made:
         killed=killed,
         stages=[one for one in at.stages if not one.name.startswith(_LAUNCHER)],
     )
-    return Made(
-        kubelet,
-        services={KUBELET: NodeServer(at.client, clock=at.clock, guests=guest, inside=_Launchers(at))},
-    )
+    written = Written(kubelet.runs)
+    kubelet.pods.on_change(written.forget)
+    server = NodeServer(at.client, clock=at.clock, written=written, guests=guest, inside=_Launchers(at))
+    return Made(kubelet, services={KUBELET: server})
 
 
 def _stages(at: Setting) -> Made:

@@ -110,6 +110,15 @@ class Kubelet:
         return self._player.idle and self._recorder.idle and self._attachments.idle
 
     @property
+    def pods(self) -> Informer:
+        return self._pods
+
+    def runs(self, pod: Object) -> bool:
+        """Whether it is there yet, and no other of its name."""
+        found = self._pods.get(objects.key(pod))
+        return found is not None and objects.uid(found) == objects.uid(pod)
+
+    @property
     def informers(self) -> Sequence[Informer]:
         return (self._pods, self._nodes)
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from fakekube.agents.node_server import fetching, logs, shell, terminal
 from fakekube.agents.node_server.channels import Run, Talk
 from fakekube.agents.node_server.place import Container, Done
+from fakekube.agents.node_server.written import Here
 from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import InternalError
@@ -75,13 +76,13 @@ class Inside(Protocol):
 
 
 def executing(
-    container: Container,
+    here: Here,
     asked: Asked,
     clock: Clock,
     act: Callable[[str], Awaitable[None]],
     dial: fetching.Dial,
 ) -> Run:
-    """How to run a command in it. `dial` connects to what listens on a port of a pod with an address."""
+    """How to run a command in a container. `dial` connects to what listens on a port of a pod with an address."""
 
     async def tell(talk: Talk, done: Done) -> None:
         await _tell(talk, done, clock, tty=asked.tty)
@@ -90,8 +91,9 @@ def executing(
 
     async def run(talk: Talk) -> Object:
         if shell.reads_lines(asked.words) and (asked.tty or asked.stdin):
-            begun = shell.begun(container, asked.words)
-            return await (_at_terminal(begun, talk) if asked.tty else _line_by_line(begun, talk, tell))
+            if asked.tty:
+                return await _at_terminal(here, asked.words, talk)
+            return await _line_by_line(here, asked.words, talk, tell)
         if asked.stdin and list(asked.words) in (["cat"], ["cat", "-"]):
             return await _echoed(talk)
         stdin = await _all(talk) if asked.stdin and shell.reads(asked.words) else ""
@@ -99,9 +101,10 @@ def executing(
             if asked.words[0].rpartition("/")[2] == "curl":
                 done = await fetching.curl(asked.words[1:], dial)
             else:
-                done = shell.program(container, list(asked.words), stdin)
+                done = shell.program(here.now(), list(asked.words), stdin)
         except shell.NotFound as error:
             return _not_found(str(error))
+        here.keep(done.wrote)
         await tell(talk, done)
         return verdict(done.code)
 
@@ -109,7 +112,7 @@ def executing(
 
 
 def attached(
-    container: Container, asked: Asked, clock: Clock, watching: Run, end: Callable[[int], Awaitable[None]]
+    here: Here, asked: Asked, clock: Clock, watching: Run, end: Callable[[int], Awaitable[None]]
 ) -> Run:
     """How to talk to what runs there: a debugger's script, of which this is the only run, or else a shell for whoever types. With
     its end the container ends: `end` takes the exit code. Whoever only looks on sees what comes."""
@@ -118,52 +121,62 @@ def attached(
         if not asked.stdin:
             return await watching(talk)
         if asked.words and asked.words[0] in shell.SHELLS and not shell.reads_lines(asked.words):
-            done = shell.program(container, list(asked.words))
+            done = shell.program(here.now(), list(asked.words))
+            here.keep(done.wrote)
             await _tell(talk, done, clock, tty=asked.tty)
             told = verdict(done.code)
         elif asked.tty:
-            told = await _at_terminal(container, talk)
-        elif container.processes[:1] == ("cat",):
+            told = await _at_terminal(here, (), talk)
+        elif here.now().processes[:1] == ("cat",):
             told = await _echoed(talk)
         else:
-            told = await _line_by_line(container, talk, partial(_tell, clock=clock, tty=False))
+            told = await _line_by_line(here, (), talk, partial(_tell, clock=clock, tty=False))
         await end(int(dig(told, "details", "causes", 0, "message", default="0")))
         return told
 
     return run
 
 
-async def _at_terminal(container: Container, talk: Talk) -> Object:
-    at = terminal.Terminal(container)
+async def _at_terminal(here: Here, words: Sequence[str], talk: Talk) -> Object:
+    at = terminal.Terminal(shell.begun(here.now(), words))
     await talk.write(at.prompt.encode())
     while not at.ended and (data := await talk.read()) is not None:
+        at = replace(at, container=_later(here, at.container), wrote={})
         if talk.size is not None:
             columns, rows = talk.size
             sized = {"COLUMNS": str(columns), "LINES": str(rows)}
             at = replace(at, container=at.container.after({}, sized))
         at, shown = terminal.fed(at, data)
+        here.keep(at.wrote)
         if shown:
-            await talk.write(shown.encode())
+            await talk.write(_bytes(shown))
     return verdict(at.code)
 
 
 async def _line_by_line(
-    container: Container, talk: Talk, tell: Callable[[Talk, Done], Awaitable[None]]
+    here: Here, words: Sequence[str], talk: Talk, tell: Callable[[Talk, Done], Awaitable[None]]
 ) -> Object:
     """A shell carries out what it reads as it comes."""
-    rest, done = b"", Done()
+    container, rest, done = shell.begun(here.now(), words), b"", Done()
     while not done.left and (data := await talk.read()) is not None:
         *lines, rest = (rest + data).split(b"\n")
         for text in lines:
-            done = shell.line(container, text.decode(errors="replace"), done.code)
-            container = container.after(done.wrote, done.variables)
+            done = shell.line(_later(here, container), _text(text), done.code)
+            container = container.after({}, done.variables)
+            here.keep(done.wrote)
             await tell(talk, done)
             if done.left:
                 break
     if rest and not done.left:
-        done = shell.line(container, rest.decode(errors="replace"), done.code)
+        done = shell.line(_later(here, container), _text(rest), done.code)
+        here.keep(done.wrote)
         await tell(talk, done)
     return verdict(done.code)
+
+
+def _later(here: Here, shell: Container) -> Container:
+    """Where a shell is now, with its variables and what others may have written since."""
+    return replace(here.now(), environment=shell.environment)
 
 
 async def _echoed(talk: Talk) -> Object:
@@ -179,14 +192,23 @@ async def _tell(talk: Talk, done: Done, clock: Clock, *, tty: bool) -> None:
     for text, to_errors in ((done.out, False), (done.err, not tty)):
         if text:
             said = text.replace("\n", "\r\n") if tty else text
-            await talk.write(said.encode(), error=to_errors)
+            await talk.write(_bytes(said), error=to_errors)
 
 
 async def _all(talk: Talk) -> str:
     parts = []
     while (data := await talk.read()) is not None:
         parts.append(data)
-    return b"".join(parts).decode(errors="replace")
+    return _text(b"".join(parts))
+
+
+def _text(data: bytes) -> str:
+    """Bytes that are no UTF-8 are kept as Python keeps them in names of files."""
+    return data.decode(errors="surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
 
 
 def verdict(code: int) -> Object:

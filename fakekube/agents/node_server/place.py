@@ -13,6 +13,7 @@ from msgspec.structs import replace
 EPOCH = datetime.fromtimestamp(0, UTC)
 OPTIONS = "-"  # the variable that holds the letters of a shell's options
 FOLDER = "."  # the file in a folder that somebody has made, so that it is there
+ROOM = 1 << 20  # characters that can be written in a container, paths among them
 
 Files = Mapping[str, str | None]  # None: there is none any more
 
@@ -43,7 +44,9 @@ class Done(Struct, frozen=True):
 
 
 class Container(Struct, frozen=True):
-    """What commands can tell of where they run. `programs`: those only this place has, or has in its own way."""
+    """What commands can tell of where they run. `programs`: those only this place has, or has in its own way. `given`: the files that
+    were there before anybody wrote, where what is written takes room; `mounts`: paths, the longest first, and whether they are only read.
+    """
 
     hostname: str
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -52,6 +55,8 @@ class Container(Struct, frozen=True):
     user: str = "root"
     now: datetime = EPOCH
     programs: Mapping[str, "Program"] = field(default_factory=dict)
+    given: Mapping[str, str] | None = None
+    mounts: Mapping[str, bool] = field(default_factory=dict)
 
     def after(self, wrote: Files, variables: Mapping[str, str] | None = None) -> Self:
         """The same place once files have been written, and variables set."""
@@ -60,12 +65,33 @@ class Container(Struct, frozen=True):
         there = {path: text for path, text in {**self.files, **wrote}.items() if text is not None}
         return replace(self, files=there, environment={**self.environment, **(variables or {})})
 
+    def refusal(self, wrote: Files) -> tuple[str, str] | None:
+        """The file that cannot be written, and why."""
+        if self.given is None:
+            return None
+        for path in wrote:
+            if next((only_read for mount, only_read in self.mounts.items() if is_below(path, mount)), False):
+                return path, "Read-only file system"
+        grows = any(text is not None for text in wrote.values())
+        taken = _taken(self.after(wrote).files, self.given) if grows else 0
+        full = taken > ROOM and taken > _taken(self.files, self.given)
+        return (path, "No space left on device") if full else None
+
 
 Program = Callable[[Container, list[str], str], Done]
 
 
+def _taken(files: Mapping[str, str], given: Mapping[str, str]) -> int:
+    """The room files take that are not those that were given."""
+    return sum(len(path) + len(text) for path, text in files.items() if given.get(path) is not text)
+
+
 def failed(text: str, code: int = 1) -> Done:
     return Done(err=f"{text}\n", code=code)
+
+
+def is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 
 
 def options(

@@ -8,7 +8,8 @@
                                                             API servers dial pods themselves
 
 The API server has checked what can be checked without a node. `guests` connects to a port of a pod whose work is done
-elsewhere, by a virtual machine; it answers None where the pod has no such. `inside` knows what commands find in such a pod.
+elsewhere, by a virtual machine; it answers None where the pod has no such. `inside` knows what commands find in such a pod,
+`written` what they have left in any.
 Upstream: k8s: pkg/kubelet/server/server.go
 """
 
@@ -23,6 +24,7 @@ from fakekube.agents.node_server import channels, commands, fetching, forwarding
 from fakekube.agents.node_server.commands import Asked
 from fakekube.agents.node_server.listening import Serve
 from fakekube.agents.node_server.log_reading import LogReading, Query, is_running, true
+from fakekube.agents.node_server.written import Here, Written
 from fakekube.client.client import Client
 from fakekube.clock import Clock, rfc3339
 from fakekube.machinery import objects
@@ -43,12 +45,19 @@ class NodeServer:
     """A Handler; see the module text."""
 
     def __init__(
-        self, client: Client, *, clock: Clock, guests: Guests = nobody, inside: commands.Inside | None = None
+        self,
+        client: Client,
+        *,
+        clock: Clock,
+        written: Written,
+        guests: Guests = nobody,
+        inside: commands.Inside | None = None,
     ) -> None:
         self._client = client.as_user("system:node:fakekube", "system:nodes", user_agent="kubelet")
         self._clock = clock
         self._guests = guests
         self._inside = inside
+        self._written = written
         self._logs = LogReading(self._client, clock, inside)
 
     async def __call__(self, request: Request) -> Response:
@@ -103,15 +112,16 @@ class NodeServer:
         inside = commands.container_of(pod, container, self._clock.now(), *given)
         if self._inside is not None:
             inside = await self._inside.enter(pod, container, inside)
+        here = Here(self._written, pod, container, inside)
         if attach:
             watching, end = self._logs.until_ended(pod, container), partial(self._end, pod, container)
             if logs.member_of(pod, container) == "ephemeralContainers":
                 own = logs.spec_of(pod, container)
                 asked = replace(asked, words=[*(own.get("command") or ()), *(own.get("args") or ())])
-            run = commands.attached(inside, asked, self._clock, watching, end)
+            run = commands.attached(here, asked, self._clock, watching, end)
         elif asked.words:
             act = partial(self._act, pod)
-            run = commands.executing(inside, asked, self._clock, act, self._dial_address)
+            run = commands.executing(here, asked, self._clock, act, self._dial_address)
         else:
             raise ApiError("you must specify at least 1 command", code=400, reason="BadRequest")
         streams = {

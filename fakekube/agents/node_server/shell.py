@@ -6,25 +6,20 @@ options `-e`; what else it does not know it refuses. Folders are no places to be
 
 import itertools
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from fakekube.agents.node_server import filters, place, programs
+from fakekube.agents.node_server import filters, lexing, place, programs
 from fakekube.agents.node_server.place import OPTIONS, Container, Done
 
 SHELLS = ("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash")
 _SEPARATORS = (";", "&&", "||", "&")
 _REDIRECTIONS = (">", ">>")
-_TO_ERRORS, _WITHOUT_ERRORS, _ERRORS_TOO = "\1", "\2", "\3"  # stand for >&2, 2>/dev/null and 2>&1
 _PUNCTUATION = frozenset("|&<>")
 _VARIABLE = re.compile(r"\$(\w+|\?|\{\w+\})")
-_SUBSTITUTED = re.compile(r"'[^']*'|\$\(([^()]*)\)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _KEYWORDS = frozenset(["!", "{", "case", "for", "function", "if", "select", "until", "while"])
-_NOTHING = re.compile(r"<\s*/dev/null")
-_MARKS = (_TO_ERRORS, _WITHOUT_ERRORS, _ERRORS_TOO)
 
 
 class NotFound(Exception):
@@ -42,7 +37,11 @@ def program(container: Container, words: list[str], stdin: str = "") -> Done:
     found = programs.known(container, words[0])
     if found is None:
         raise NotFound(words[0])
-    return found(container, words[1:], stdin)
+    done = found(container, words[1:], stdin)
+    if (refusal := container.refusal(done.wrote)) is not None:
+        path, why = refusal
+        return place.failed(f"{words[0]}: {path.removesuffix(f'/{place.FOLDER}')}: {why}")
+    return done
 
 
 def begun(container: Container, words: Sequence[str]) -> Container:
@@ -100,10 +99,9 @@ def script(container: Container, text: str) -> Done:
 
 def line(container: Container, text: str, code: int = 0, stdin: str = "") -> Done:
     """One line of a shell. `code` is what the line before returned, `stdin` what its commands read."""
-    text, errors, code = _substituted(container, text, code)
-    total, skip = Done(err=errors, code=code), False
+    total, skip = Done(code=code), False
     try:
-        for words, separator in _parts(_split(text)):
+        for words, separator in _parts(lexing.split(text)):
             if words and not skip:
                 done = _pipeline(container.after(total.wrote, total.variables), words, total.code, stdin)
                 total = total.then(replace(done, sleep=0.0, code=0) if separator == "&" else done)
@@ -124,37 +122,6 @@ def line(container: Container, text: str, code: int = 0, stdin: str = "") -> Don
 def _given_up(container: Container, failed: Done) -> Done:
     """A failure, with which a shell ends that is told to (`-e`)."""
     return replace(failed, left="e" in {**container.environment, **failed.variables}.get(OPTIONS, ""))
-
-
-def _substituted(container: Container, text: str, code: int) -> tuple[str, str, int]:
-    """With what commands in `$(…)` say in place of them, what they complain of, and what the last one returned; what they
-    write is lost."""
-    errors, codes = [], [code]
-
-    def said(match: re.Match[str]) -> str:
-        if match[1] is None:
-            return match[0]
-        done = line(container, match[1])
-        errors.append(done.err)
-        codes.append(done.code)
-        return " ".join(done.out.split())
-
-    text = _SUBSTITUTED.sub(said, text) if "$(" in text else text
-    return text, "".join(errors), codes[-1]
-
-
-def _split(text: str) -> list[str]:
-    """Words and separators. Variables in single quotes stay as they are, marked by a zero byte."""
-    marked = re.sub(r"'[^']*'", lambda match: match[0].replace("$", "\0"), text)
-    marked = re.sub(r"&>\s*/dev/null", " > /dev/null 2>&1", _NOTHING.sub("", marked))
-    marked = re.sub(r"2>\s*/dev/null", f" {_WITHOUT_ERRORS} ", marked)
-    marked = re.sub(r"2>&1", f" {_ERRORS_TOO} ", marked)
-    marked = re.sub(r"1?>&2", f" {_TO_ERRORS} ", marked)
-    marked = re.sub(r"(?<!\S)1>", ">", marked)
-    lexer = shlex.shlex(marked, posix=True, punctuation_chars=";&|<>")
-    lexer.whitespace_split = True
-    lexer.commenters = "#"
-    return list(lexer)
 
 
 def _parts(words: list[str]) -> Iterator[tuple[list[str], str]]:
@@ -190,22 +157,57 @@ def _between(words: list[str], separator: str) -> Iterator[list[str]]:
 
 
 def _simple(container: Container, words: list[str], code: int, stdin: str) -> Done:
+    words, target, appends = _redirected(words)
+    to_errors, silent, together = (mark in words for mark in lexing.MARKS)
+    words, said = _filled(container, [word for word in words if word not in lexing.MARKS], code)
+    container = container.after(said.wrote)
+    done = _command(container, words, code, said.code, stdin)
+    if silent:
+        done = replace(done, err="")
+    if together:
+        done = replace(done, out=done.out + done.err, err="")
+    if target:
+        target = " ".join(_filled(container, [target], code)[0])
+        before = container.files.get(target, "") if appends else ""
+        wrote = {} if target.startswith("/dev/") else {target: before + done.out}
+        if (refusal := container.refusal(wrote)) is not None:
+            return said.then(place.failed(f"sh: can't create {target}: {refusal[1]}"))
+        done = replace(done, out="", wrote={**done.wrote, **wrote})
+    elif to_errors:
+        done = replace(done, out="", err=done.out + done.err)
+    return said.then(done)
+
+
+def _filled(container: Container, words: list[str], code: int) -> tuple[list[str], Done]:
+    """With values of variables, paths and what commands in `$(…)` say in place of these; and what else came of those commands."""
+    if words and words[0] in _KEYWORDS:
+        raise _NotEmulated(words[0])
+    total, filled = Done(), list[str]()
+
     def value(match: re.Match[str]) -> str:
         name = match[1].strip("{}")
         return str(code) if name == "?" else container.environment.get(name, "")
 
-    words, target, appends = _redirected(words)
-    words = [_VARIABLE.sub(value, word).replace("\0", "$") for word in words]
-    words = [one for word in words for one in _expanded(container, word)]
-    to_errors, silent, together = (mark in words for mark in _MARKS)
-    words = [word for word in words if word and word not in _MARKS] or ["true"]
-    if words[0] in _KEYWORDS:
-        raise _NotEmulated(words[0])
-    if words[0] == "export":
-        words = [*(word for word in words[1:] if _ASSIGNMENT.match(word)), "true"]
+    def said(match: re.Match[str]) -> str:
+        nonlocal total
+        done = line(container.after(total.wrote), lexing.command(match), code)
+        total = total.then(replace(done, out="", left=False, variables={}))
+        return done.out.rstrip("\n") if match[1] == lexing.SAID else lexing.NEXT_WORD.join(done.out.split())
+
+    for word in words:
+        for one in lexing.COMMANDS.sub(said, _VARIABLE.sub(value, word)).split(lexing.NEXT_WORD):
+            paths = _expanded(container, one.replace(lexing.QUOTED, "")) if "*" in one else [one]
+            filled += [path.translate(lexing.PLAIN) for path in paths if path]
+    return filled, total
+
+
+def _command(container: Container, words: list[str], code: int, said: int, stdin: str) -> Done:
+    """`code` is what the command before returned, `said` the last one in `$(…)`."""
+    if words[:1] == ["export"]:
+        return Done(variables=dict(word.split("=", 1) for word in words[1:] if _ASSIGNMENT.match(word)))
     assigned, words = _assigned(words)
-    if not words or words == ["true"]:
-        return Done(variables=assigned)
+    if not words:
+        return Done(variables=assigned, code=said)
     container = container.after({}, assigned)
     if words[0] in ("exit", "logout"):
         given = words[1] if len(words) > 1 else str(code)
@@ -215,18 +217,9 @@ def _simple(container: Container, words: list[str], code: int, stdin: str) -> Do
     if words[0] in ("cd", ":"):
         return Done()
     try:
-        done = program(container, words, stdin)
+        return program(container, words, stdin)
     except NotFound:
-        done = place.failed(f"sh: {words[0]}: not found", 127)
-    if silent:
-        done = replace(done, err="")
-    if together:
-        done = replace(done, out=done.out + done.err, err="")
-    if target:
-        before = container.files.get(target, "") if appends else ""
-        wrote = {} if target.startswith("/dev/") else {target: before + done.out}
-        return replace(done, out="", wrote={**done.wrote, **wrote})
-    return replace(done, out="", err=done.out + done.err) if to_errors else done
+        return place.failed(f"sh: {words[0]}: not found", 127)
 
 
 def _assigned(words: list[str]) -> tuple[dict[str, str], list[str]]:
@@ -247,7 +240,7 @@ def _set(container: Container, words: list[str]) -> dict[str, str]:
 
 def _expanded(container: Container, word: str) -> list[str]:
     """The paths a word stands for; itself where there are none."""
-    if "*" not in word or not word.startswith("/"):
+    if not word.startswith("/"):
         return [word]
     pattern = re.compile(re.escape(word).replace(r"\*", "[^/]*"))
     deep = word.count("/") + 1

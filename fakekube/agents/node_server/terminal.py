@@ -1,10 +1,10 @@
 """A shell in a container at a terminal: bytes that are typed in, what is shown out. Pure."""
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import shell
-from fakekube.agents.node_server.place import Container
+from fakekube.agents.node_server.place import Container, Files
 
 _CTRL_C, _CTRL_D = 0x03, 0x04
 
@@ -16,6 +16,7 @@ class Terminal(Struct, frozen=True):
     typed: bytes = b""
     code: int = 0
     ended: bool = False
+    wrote: Files = field(default_factory=dict)
 
     @property
     def prompt(self) -> str:
@@ -31,7 +32,8 @@ def fed(terminal: Terminal, data: bytes) -> tuple[Terminal, str]:
         if byte in b"\r\n":
             done = shell.line(terminal.container, terminal.typed.decode(errors="replace"), terminal.code)
             container = terminal.container.after(done.wrote, done.variables)
-            terminal = replace(terminal, container=container, typed=b"", code=done.code, ended=done.left)
+            wrote = {**terminal.wrote, **done.wrote}
+            terminal = Terminal(container, code=done.code, ended=done.left, wrote=wrote)
             shown.append("\r\n" + (done.out + done.err).replace("\n", "\r\n"))
             shown.append("" if done.left else terminal.prompt)
         elif byte == _CTRL_C:

@@ -45,6 +45,12 @@ AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
         ("[ ! a b c d ]", "", "sh: test: is not emulated\n", 2),
         ("$(false) || echo no", "no\n", "", 0),
         ("$(true) && echo yes", "yes\n", "", 0),
+        ('echo a > /f; X=$(cat /f); echo $X $(echo b >> /f) $(cat /f) "$(cat /f)"', "a a b a\nb\n", "", 0),
+        ('echo $(echo $(echo a) "(") \'$(b)\' "$(echo "c  d")" \\$A', "a ( $(b) c  d $A\n", "", 0),
+        ("X=$(false); echo $?; false; X=1; echo $?; export X=$(false); echo $?", "1\n0\n0\n", "", 0),
+        ("set -e; echo a$(false; echo never); X=$(false); echo never", "a\n", "", 1),
+        ("echo $(echo a", "", "sh: syntax error: unterminated quoted string\n", 2),
+        ('F=/f; echo a > $F; cat /f; [ -n "" ] || echo none; echo \'/*\' "/*"', "a\nnone\n/* /*\n", "", 0),
         (
             "[ 3 -gt 2 ] && [ 2 -le 2 ] && [ 1 -ne 2 ] && [ -1 -lt 0 ] && [ 2 -ge 2 ] && echo pass",
             "pass\n",

@@ -1,0 +1,140 @@
+"""What commands write in containers: kept while these run, shared where they share a volume, and not without end."""
+
+from urllib.parse import quote
+
+import pytest
+
+from fakekube.agents.node_server import shell
+from fakekube.agents.node_server.place import ROOM, Container
+from fakekube.clock import ManualClock
+from fakekube.cluster import Cluster
+from fakekube.machinery.resources import CONFIG_MAPS, PODS
+from tests import mentions
+from tests.agents.node_server.test_server import Pod, Socket
+
+MOUNTS = [{"name": "both", "mountPath": "/both"}, {"name": "cm", "mountPath": "/cm"}]
+CONTAINERS = [
+    {
+        "name": "a",
+        "image": "x",
+        "volumeMounts": [*MOUNTS, {"name": "both", "mountPath": "/one", "subPath": "one"}],
+    },
+    {"name": "b", "image": "x", "volumeMounts": [{"name": "both", "mountPath": "/both", "readOnly": True}]},
+    {"name": "c", "image": "x", "securityContext": {"readOnlyRootFilesystem": True}, "volumeMounts": MOUNTS},
+]
+VOLUMES = [{"name": "both", "emptyDir": {}}, {"name": "cm", "configMap": {"name": "cm"}}]
+
+
+@pytest.fixture
+async def cluster():
+    async with Cluster(only=["kubernetes"], clock=ManualClock(), nodes=1, seed=1) as cluster:
+        meta = {"name": "cm", "namespace": "default"}
+        obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"k": "v\n"}}
+        await cluster.client().create(CONFIG_MAPS, obj)
+        meta = {"name": "p", "namespace": "default"}
+        spec = {"containers": CONTAINERS, "volumes": VOLUMES}
+        await cluster.client().create(
+            PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+        )
+        await cluster.advance(5)
+        yield cluster
+
+
+@pytest.fixture
+def says(cluster):
+    """What a command says in a container, on either channel."""
+
+    async def run(container, command, **kwargs):
+        done = await Pod(cluster).run("sh", "-c", quote(command), query=f"container={container}", **kwargs)
+        return (done.channel(1) + done.channel(2)).decode()
+
+    return run
+
+
+async def test_what_is_written_stays(cluster, says):
+    """One command finds what another has written into its container; other containers do not."""
+    assert (
+        await says("a", "mkdir /data; echo hi > /data/f; echo '#' >> /etc/hosts; rm /etc/resolv.conf") == ""
+    )
+    assert await says("a", "cat /data/f; tail -n 1 /etc/hosts; cat /etc/resolv.conf") == (
+        "hi\n#\ncat: can't open '/etc/resolv.conf': No such file or directory\n"
+    )
+    assert await says("b", "cat /data/f; grep -c name /etc/resolv.conf") == (
+        "1\ncat: can't open '/data/f': No such file or directory\n"
+    )
+    done = await Pod(cluster).run("rm", "/data/f", query="container=a")
+    assert done.channel(2) == b""
+    assert await says("a", "ls /data") == ""
+
+
+async def test_shells_that_listen_find_it_too(cluster, says):
+    """What is written at a terminal, or to a shell that reads lines, is there for others at once, and the other way round."""
+    pod = Pod(cluster)
+    await pod.run("sh", query="container=a&stdin=true&tty=true", typed=[b"\x00echo 1 > /f\r", b"\x00exit\r"])
+    typed = [b"\x00cat /f; echo 2 >> /f\n", b"\x00echo 3 >> /f", b"\xff\x00"]
+    done = await pod.run("sh", query="container=a&stdin=true", typed=typed)
+    assert done.channel(1) == b"1\n"
+    assert await says("a", "cat /f") == "1\n2\n3\n"
+
+
+async def test_volumes_are_shared(says):
+    """Containers of a pod find in a volume what others of it have written there, wherever they mount it, and whatever part."""
+    assert await says("a", "ls -d /both && echo 1 > /both/f && echo 2 > /one/g") == ""
+    assert await says("b", "cat /both/f /both/one/g") == "1\n2\n"
+    assert await says("c", "rm /both/f; ls /both") == "one\n"
+    assert (
+        await says("a", "cat /both/f /one/g") == "2\ncat: can't open '/both/f': No such file or directory\n"
+    )
+
+
+async def test_what_is_only_read(says):
+    """Configuration, volumes mounted to be read, and file systems that are sealed take nothing."""
+    assert (
+        await says("a", "echo x > /cm/k; cat /cm/k") == "v\nsh: can't create /cm/k: Read-only file system\n"
+    )
+    assert await says("b", "touch /both/f") == "touch: /both/f: Read-only file system\n"
+    assert await says("c", "mkdir /x; echo 1 > /both/f; cat /both/f") == (
+        "1\nmkdir: /x: Read-only file system\n"
+    )
+    assert await says("b", "cat /both/f") == "1\n"
+
+
+def test_room():
+    """A container holds a megabyte of what is written, names of files among it; what was given takes no room."""
+    given = {"/given": "x" * ROOM}
+    at = Container("p", files={**given, "/full": "y" * (ROOM - 20)}, given=given)
+    done = shell.line(at, "echo a > /f; cat /given > /g; tee /h < /dev/null; cat /f")
+    assert done.out == "a\n"
+    assert done.err == "sh: can't create /g: No space left on device\n"
+    assert sorted(done.wrote) == ["/f", "/h"]
+    over = Container("p", files={"/a": "y" * ROOM, "/b": "y" * ROOM}, given={})
+    assert shell.line(over, "rm /a").err == ""
+    assert shell.line(over, "touch /c").err == "touch: /c: No space left on device\n"
+
+
+async def test_a_container_that_starts_again(cluster, says):
+    """A container that is started again has lost what was its own, and finds its volumes as they were."""
+    await says("a", "echo 1 > /f; echo 2 > /both/g; rm /etc/hosts")
+    await Pod(cluster).run(
+        subresource="attach", query="container=a&stdin=true", typed=[b"\x00exit 1\n", b"\xff\x00"]
+    )
+    await cluster.advance(30)
+    assert await says("a", "cat /f; cat /both/g; grep -c local /etc/hosts") == (
+        "2\n1\ncat: can't open '/f': No such file or directory\n"
+    )
+
+
+async def test_pods_that_have_gone(cluster, says):
+    """Of a pod that has gone nothing is kept, not even what a command writes that is still under way."""
+    await says("a", "echo mayfly > /f; echo mayfly > /both/f")
+    assert mentions.found(cluster, lambda text: text == "mayfly\n", {})
+    upgrade = await Pod(cluster).open(
+        "exec", "container=a&command=sh&stdin=true", **{"sec-websocket-protocol": "v5.channel.k8s.io"}
+    )
+    await cluster.client().delete(PODS, "p", "default", grace_seconds=0)
+    await cluster.settle()
+    socket = Socket("v5.channel.k8s.io")
+    socket.came.put_nowait(b"\x00echo mayfly > /g\n")
+    socket.came.put_nowait(b"\xff\x00")
+    await upgrade.serve(socket)
+    assert mentions.found(cluster, lambda text: text == "mayfly\n", {}) == {}
