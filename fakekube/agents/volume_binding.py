@@ -15,10 +15,7 @@ from fakekube.machinery.wire import Object
 BY_HAND = "kubernetes.io/no-provisioner"
 LATE = "WaitForFirstConsumer"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
-_EXTERNAL = (
-    "Waiting for a volume to be created either by the external provisioner '{}' or manually by the system administrator. "
-    "If volume creation is delayed, please verify that the provisioner is running and correctly registered."
-)
+_NO_PLUGIN = f"no volume plugin matched name: {BY_HAND}"
 
 
 class Take(Struct, frozen=True):
@@ -43,6 +40,8 @@ class Wait(Struct, frozen=True):
 
 Decision = Take | Make | Wait
 
+_UNCONSUMED = Wait(NORMAL, LATE, "waiting for first consumer to be created before binding")
+
 
 def decide(claim: Obj, storage_class: Obj | None, volumes: Iterable[Object], *, consumed: bool) -> Decision:
     """`storage_class` is the one the claim names, if it exists; `consumed`: a pod that has a node uses the claim."""
@@ -50,8 +49,9 @@ def decide(claim: Obj, storage_class: Obj | None, volumes: Iterable[Object], *, 
     if wanted:
         named = next((one for one in volumes if objects.name(one) == wanted), None)
         return Take(named) if named is not None and _is_free(named, claim) else Wait()
-    if storage_class is not None and storage_class.get("volumeBindingMode") == LATE and not consumed:
-        return Wait(NORMAL, LATE, "waiting for first consumer to be created before binding")
+    late = storage_class is not None and storage_class.get("volumeBindingMode") == LATE
+    if late and not consumed:
+        return _UNCONSUMED
     found = best(claim, volumes)
     if found is not None:
         return Take(found)
@@ -62,7 +62,7 @@ def decide(claim: Obj, storage_class: Obj | None, volumes: Iterable[Object], *, 
     if storage_class is None:
         return Wait(WARNING, "ProvisioningFailed", f'storageclass.storage.k8s.io "{name}" not found')
     if storage_class.get("provisioner") == BY_HAND:
-        return Wait(NORMAL, "ExternalProvisioning", _EXTERNAL.format(BY_HAND))
+        return _UNCONSUMED if late else Wait(WARNING, "ProvisioningFailed", _NO_PLUGIN)
     return Make(storage_class)
 
 

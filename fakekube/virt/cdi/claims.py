@@ -54,6 +54,17 @@ def wanted_of(volume: Obj) -> Obj:
     return wanted
 
 
+def class_of(wanted: Obj, default: str) -> str:
+    """The class of its claim; that there is to be none may be said, too."""
+    said = wanted.get("storageClassName")
+    return default if said is None else str(said)
+
+
+def is_of_machines(volume: Obj) -> bool:
+    """Whether its claim is of the class marked for machines, where nobody says which."""
+    return dig(volume, "spec", "storage") is not None and dig(volume, "spec", "contentType") != "archive"
+
+
 def is_kept_for(kept: Obj, volume: Obj) -> bool:
     """Whether a PersistentVolume that nobody has waits for the claim of a DataVolume."""
     mine = dig(kept, "spec", "claimRef", default={})
@@ -136,7 +147,7 @@ def claim(
         "volumeMode": wanted.get("volumeMode") or "Filesystem",
     }
     spec |= {member: wanted[member] for member in _PASSED if wanted.get(member) is not None}
-    if chosen := wanted.get("storageClassName") or default_class:
+    if (chosen := class_of(wanted, default_class)) or chosen == wanted.get("storageClassName"):
         spec["storageClassName"] = chosen
     meta = volume["metadata"]
     inherited = {

@@ -27,6 +27,8 @@ from fakekube.machinery.objects import (
     dig,
     is_terminating,
     key,
+    name,
+    namespace,
 )
 from fakekube.machinery.resources import (
     DATA_VOLUMES,
@@ -82,7 +84,12 @@ class DataVolumes:
         self._sources = sources
         self._consumers = consumers
         self._maker = Maker(
-            client, known=self.claims, sources=sources, storage=storage, configuration=configuration
+            client,
+            clock=clock,
+            known=self.claims,
+            sources=sources,
+            storage=storage,
+            configuration=configuration,
         )
         self._snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
         self._snapshots.on_change(self._snapshot_changed)
@@ -90,7 +97,7 @@ class DataVolumes:
         self._recorder = Recorder(client, "datavolume-import-controller", clock=clock, ids=ids)
         self._upkeep = Upkeep(client, self._recorder, consumers=consumers, configuration=configuration)
         self._waiting = Waiting(
-            users, self._recorder, volumes=self.volumes, claims=self.claims, origin=self._origin
+            client, users, self._recorder, volumes=self.volumes, claims=self.claims, origin=self._origin
         )
         self._refused: dict[str, Refusal] = {}  # DataVolumes no claim could be made for, and why
         self._claiming = Controller(f"{self.name}: claims", self._see_to_claim, clock=clock, workers=workers)
@@ -99,6 +106,7 @@ class DataVolumes:
         self._claiming.source(storage.classes, self._without_claim)
         self._claiming.source(storage.profiles, self._without_claim)
         self._claiming.source(sources, self._without_claim)
+        self._claiming.source(self._maker.spare, self._without_claim)
         self._claiming.reads(configuration.cdis)
         self._claiming.reads(users.pods)
         self._sourceless: dict[str, Origin] = {}  # DataVolumes that wait for what they are to be clones of
@@ -164,7 +172,8 @@ class DataVolumes:
             rfc3339(self._clock.now()),
             gone=key(volume) not in self.claims,
             origin=self._origin(volume),
-            held=claim is not None and self._waiting.on(volume, claim) is not None,
+            held=claim is not None and self._waiting.on(volume, claim),
+            lacks_vddk=self._waiting.lacks_vddk(key(volume)),
             binds_late=claim is not None and self._consumers.awaited(claim),
             missing=self._sourceless.get(key(volume)) if claim is None else None,
             refusal=self._refused.get(key(volume)) if claim is None else None,
@@ -221,6 +230,9 @@ class DataVolumes:
         else:
             if planned.way is not None and planned.way.reason:
                 self._recorder.event(made, WARNING, planned.way.reason, planned.way.message)
+            if planned.told:
+                told = {"metadata": {"labels": planned.told}}
+                await self._client.patch(DATA_VOLUMES, name(volume), namespace(volume), told, type="merge")
         self._forget(key(volume))
 
     def _forget(self, own: str) -> None:
@@ -228,13 +240,14 @@ class DataVolumes:
         self._sourceless.pop(own, None)
 
     async def _let_begin(self, volume: Object, claim: Object) -> Result | None:
-        """Have what is held get on, once nobody uses the claim that is waited for any more."""
-        if self._waiting.on(volume, claim) is None:
+        """Have what is held get on, once there is nothing to wait for any more."""
+        if not self._waiting.on(volume, claim):
             return None
-        if not await self._waiting.is_over(volume, claim):
-            return Result(requeue_after=_AGAIN)
-        self._player.controller.queue.add(key(volume))
-        return None
+        lacked = self._waiting.lacks_vddk(key(volume))
+        over = await self._waiting.is_over(volume, claim)
+        if over or lacked != self._waiting.lacks_vddk(key(volume)):
+            self._player.controller.queue.add(key(volume))
+        return None if over else Result(requeue_after=_AGAIN)
 
     def _refuse(self, volume: Object, why: Refusal) -> None:
         """Have it told, if it is news."""

@@ -139,8 +139,10 @@ class ImportCrons:
     async def _seen(self, cron: Object) -> Seen:
         own, space = cron_products.current(cron).get("DataVolumeName", ""), namespace(cron)
         template = wanted_claims.wanted_of(cron["spec"]["template"])
-        default = storage_classes.default(self._classes.objects())
-        chosen = self._classes.get(template.get("storageClassName") or default)
+        default = storage_classes.default(
+            self._classes.objects(), of_machines=wanted_claims.is_of_machines(cron["spec"]["template"])
+        )
+        chosen = self._classes.get(wanted_claims.class_of(template, default))
         kept_as = cron_products.PVC
         if chosen is not None:
             profile = self._profiles.get(name(chosen))

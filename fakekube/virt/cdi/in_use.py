@@ -1,5 +1,5 @@
-"""Claims that pods use: nothing is imported into them, and nothing cloned from them, before nobody does any more. Pods are
-followed once somebody asks.
+"""What DataVolumes wait for before they are filled: claims that pods use, and what importers need. Nothing is imported into a
+claim, and nothing cloned from one, before nobody uses it any more. Pods are followed once somebody asks.
 
 Where a populator fills a claim it is CDI's alone until it is full: only imports into claims of classes without one look for pods.
 Origin: cdi: pkg/controller/common/util.go (GetPodsUsingPVCs), pkg/controller/{import,clone}-controller.go, pkg/controller/clone/common.go
@@ -18,7 +18,9 @@ from fakekube.clock import Clock
 from fakekube.machinery.objects import Obj, annotations, controller_of, dig, key, name, split_key, uid
 from fakekube.machinery.resources import DATA_VOLUMES, PODS
 from fakekube.machinery.wire import Object
+from fakekube.virt.cdi import needs
 from fakekube.virt.cdi.claims import USES_POPULATOR
+from fakekube.virt.cdi.needs import Need
 from fakekube.virt.cdi.sources import IMPORT, Origin, transfer_of
 
 _USES = "the claims it uses"
@@ -44,6 +46,13 @@ def awaited(volume: Obj, claim: Obj, origin: Origin | None) -> Awaited | None:
     if origin is None or origin.kind != "pvc" or phase != transfer.in_progress:
         return None
     return Awaited(origin.key, "CloneSourceInUse", may_be_read=True)
+
+
+def _needed(volume: Obj, claim: Obj, origin: Origin | None) -> list[Need]:
+    """What its importer needs, while that has not begun."""
+    transfer = transfer_of(volume, claim, origin)
+    waits = transfer is IMPORT and dig(volume, "status", "phase") == transfer.scheduled
+    return needs.of(volume) if waits else []
 
 
 class Users:
@@ -73,6 +82,7 @@ class Waiting:
 
     def __init__(
         self,
+        client: Client,
         users: Users,
         recorder: Recorder,
         *,
@@ -80,25 +90,34 @@ class Waiting:
         claims: Informer,
         origin: Callable[[Object], Origin | None],
     ) -> None:
+        self._client = client
         self._users = users
         self._recorder = recorder
         self._volumes, self._claims = volumes, claims
         self._origin = origin
         self._over: dict[str, str] = {}  # uids of those that have begun, by key
         self._told: dict[str, list[str]] = {}  # who was in the way
+        self._lacks: dict[str, Need] = {}  # what was not there when it was last looked for
 
-    def on(self, volume: Object, claim: Object) -> Awaited | None:
-        """What it waits for, if it does."""
-        begun = self._over.get(key(volume)) == uid(volume)
-        return None if begun else awaited(volume, claim, self._origin(volume))
+    def on(self, volume: Object, claim: Object) -> bool:
+        """Whether it waits for anything."""
+        if self._over.get(key(volume)) == uid(volume):
+            return False
+        origin = self._origin(volume)
+        return awaited(volume, claim, origin) is not None or bool(_needed(volume, claim, origin))
+
+    def lacks_vddk(self, own: str) -> bool:
+        """Whether it waits for somebody to say which image has VDDK."""
+        return self._lacks.get(own) == needs.VDDK
 
     async def is_over(self, volume: Object, claim: Object) -> bool:
         """Whether it may begin now; who is in the way is told, once."""
-        own, wanted = key(volume), self.on(volume, claim)
-        if wanted is None:
-            return True
-        users = await self._users.of(wanted)
-        if not users and (wanted.claim == own or self._is_full(wanted.claim)):
+        own, origin = key(volume), self._origin(volume)
+        if await self._is_lacking(own, _needed(volume, claim, origin)):
+            return False
+        wanted = awaited(volume, claim, origin)
+        users = await self._users.of(wanted) if wanted is not None else []
+        if wanted is None or (not users and (wanted.claim == own or self._is_full(wanted.claim))):
             self._over[own] = uid(volume)
             return True
         told = [f"pod {key(pod)} using PersistentVolumeClaim {split_key(wanted.claim)[1]}" for pod in users]
@@ -108,10 +127,19 @@ class Waiting:
                 self._recorder.event(claim, WARNING, wanted.reason, text)
         return False
 
+    async def _is_lacking(self, own: str, needed: list[Need]) -> bool:
+        for need in needed:
+            if await self._client.find(need.resource, need.name, need.space) is None:
+                self._lacks[own] = need
+                return True
+        self._lacks.pop(own, None)
+        return False
+
     def forget(self, own: str) -> None:
         """It has gone, or is done."""
         self._over.pop(own, None)
         self._told.pop(own, None)
+        self._lacks.pop(own, None)
 
     def _is_full(self, own: str) -> bool:
         """Whether a claim is there to be cloned."""

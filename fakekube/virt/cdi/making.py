@@ -4,12 +4,16 @@ Nothing is written here. Who makes the claim tells why there is none.
 Origin: cdi: pkg/controller/datavolume/{controller-base,util,pvc-clone-controller}.go
 """
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
+from fakekube.client.late import WantedInformer
+from fakekube.clock import Clock
 from fakekube.machinery.booleans import TRUE
-from fakekube.machinery.objects import Obj, annotations, dig, name, split_key
+from fakekube.machinery.objects import Obj, annotations, dig, labels, name, split_key
 from fakekube.machinery.resources import (
     CSI_DRIVERS,
     PERSISTENT_VOLUMES,
@@ -17,34 +21,38 @@ from fakekube.machinery.resources import (
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt import storage_classes
-from fakekube.virt.cdi import capabilities, claims, cloning, profiles
+from fakekube.virt.cdi import capabilities, claims, cloning, marks, profiles
 from fakekube.virt.cdi.configuration import Configuration
 from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
 from fakekube.virt.cdi.sources import Origin, origin_of
 
-_NO_BLOCKS = "DataVolume with ContentType Archive cannot have block volumeMode"
+_NO_BLOCKS = "ContentType Archive cannot have block volumeMode"
 
 
 class Planned(Struct, frozen=True):
-    """The claim to make; of a clone, why it is made in another way than it should."""
+    """The claim to make; of a clone, why it is made in another way than it should, and what it is to say of instances."""
 
     claim: Object
     way: cloning.Way | None = None
+    told: Mapping[str, str] = {}
 
 
 class Maker:
-    """See the module text. `known` are the claims there are, `sources` the DataSources; others have these caches, too."""
+    """See the module text. `known` are the claims there are, `sources` the DataSources; others have these caches, too. `spare`:
+    volumes, followed once a DataVolume is to be like one of a class that is not there."""
 
     def __init__(
         self,
         client: Client,
         *,
+        clock: Clock,
         known: Informer,
         sources: Informer,
         storage: Profiles,
         configuration: Configuration,
     ) -> None:
         self._client = client
+        self.spare = WantedInformer(client, PERSISTENT_VOLUMES, clock=clock)
         self._known = known
         self._sources = sources
         self._storage = storage
@@ -60,17 +68,19 @@ class Maker:
         source = await self._original(origin) if origin is not None else None
         if origin is not None and source is None:
             return origin
-        default = storage_classes.default(self._classes.objects())
-        wanted = self._wanted(volume, default)
+        default = storage_classes.default(self._classes.objects(), of_machines=claims.is_of_machines(volume))
+        wanted = await self._wanted(volume, default)
         if wanted is None:
             return None
-        chosen = self._classes.get(wanted.get("storageClassName") or default)
+        chosen = self._classes.get(claims.class_of(wanted, default))
         populated = await self._by_populator(volume, chosen)
         way = None
         if origin is not None and source is not None:
             way = await self._way(origin, source, wanted, chosen) if populated else cloning.Way(cloning.COPY)
+        told = marks.of_instances(volume, self._told_by(volume, source))
+        labelled = {**volume["metadata"], "labels": {**labels(volume), **told}}
         claim = claims.claim(
-            volume,
+            {**volume, "metadata": labelled} if told else volume,
             wanted,
             default_class=default,
             source=source,
@@ -80,7 +90,14 @@ class Maker:
             notes=way.notes if way is not None else None,
             marks=self._configuration.marks,
         )
-        return Planned(claim, way)
+        return Planned(claim, way, told)
+
+    def _told_by(self, volume: Object, source: Obj | None) -> Obj | None:
+        """What tells what instances of it are like: the DataSource it names, with its namespace, or what it is a clone of."""
+        if (reference := dig(volume, "spec", "sourceRef")) is None:
+            return source
+        space = reference.get("namespace")
+        return self._sources.get(f"{space}/{reference.get('name')}") if space else None
 
     async def _kept(self, volume: Object) -> list[str]:
         """Volumes that have been kept for its claim, with their contents, if it asks for those."""
@@ -96,7 +113,7 @@ class Maker:
         space, own = split_key(origin.key)
         return await self._client.find(VOLUME_SNAPSHOTS, own, space)
 
-    def _wanted(self, volume: Object, default: str) -> Obj | None:
+    async def _wanted(self, volume: Object, default: str) -> Obj | None:
         """What its claim is to be like; None while nobody knows yet what its class can. Raises ClaimNotValid."""
         wanted = claims.wanted_of(volume)
         if dig(volume, "spec", "storage") is not None and dig(volume, "spec", "contentType") == "archive":
@@ -105,8 +122,11 @@ class Maker:
             wanted = {**wanted, "volumeMode": "Filesystem"}
         if dig(volume, "spec", "pvc") is not None or (wanted.get("accessModes") and wanted.get("volumeMode")):
             return wanted
-        chosen = wanted.get("storageClassName") or default
+        chosen = claims.class_of(wanted, default)
         if chosen not in self._classes:
+            if wanted.get("storageClassName") is not None:
+                self.spare.begin()
+                wanted = profiles.as_spare(wanted, (await self._client.list(PERSISTENT_VOLUMES)).items)
             return profiles.completed(wanted, None)
         profile = self._profiles.get(chosen)
         return profiles.completed(wanted, profile) if profiles.is_known(profile) else None

@@ -5,9 +5,10 @@ here: clones are made without them.
 Origin: cdi: pkg/controller/storageprofile-controller.go, pkg/controller/datavolume/util.go
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fakekube.agents import volume_binding as binding
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller
 from fakekube.client.informer import Informer
@@ -102,6 +103,24 @@ def status(storage_class: Obj, profile: Obj) -> Object:
 def is_known(profile: Obj | None) -> bool:
     """Whether it tells what is known; one just made does not yet."""
     return dig(profile, "status", "storageClass") is not None
+
+
+def as_spare(wanted: Obj, volumes: Iterable[Obj]) -> Obj:
+    """What a DataVolume says of its storage, with the modes it leaves open: those of a volume of the class it names, where there
+    is no such class."""
+    mode, access = wanted.get("volumeMode"), set(wanted.get("accessModes") or ())
+    for one in volumes:
+        theirs = dig(one, "spec", "volumeMode") or "Filesystem"
+        modes = dig(one, "spec", "accessModes", default=())
+        if (
+            binding.class_of(one) == wanted["storageClassName"]
+            and not is_terminating(one)
+            and mode in (None, theirs)
+            and access.issubset(modes)
+            and binding.size_of(one) >= binding.requested({"spec": wanted})
+        ):
+            return {**wanted, "volumeMode": theirs, "accessModes": wanted.get("accessModes") or modes}
+    return wanted
 
 
 def completed(wanted: Obj, profile: Obj | None) -> Object:

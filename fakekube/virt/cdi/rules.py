@@ -20,7 +20,7 @@ CONTENT = "cdi.kubevirt.io/storage.contentType"
 _ADOPT = "cdi.kubevirt.io/allowClaimAdoption"
 POPULATED_FOR = "cdi.kubevirt.io/storage.populatedFor"
 _LONGEST = 253
-_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany")
+_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
 _IN_STAGES = ("vddk", "imageio")  # sources that may be imported checkpoint by checkpoint
 _STAGES = ("checkpoints", "finalCheckpoint")
 

@@ -16,7 +16,7 @@ Names for stages (`stages/datavolume.yaml`); those that say nothing now are abse
     failing     what there is to tell of an importer that has just failed
 
 States: `overQuota`; `invalid` (no claim can be made of it); `sourceless` (none is made yet); with a claim of its own `adopted` (which was there before, or its
-volume was), `populated` (by somebody else), `new`, `unbound`, `waits` (for a consumer), `bound`, `scheduled`, `held` (until nobody uses a claim any more), `unpulled` (its image, by a node), `transferring`, `awaiting` (an upload), `uploaded`,
+volume was), `populated` (by somebody else), `new`, `unbound`, `waits` (for a consumer), `bound`, `scheduled`, `held` (until nobody uses a claim any more, and what is needed is there), `unpulled` (its image, by a node), `transferring`, `awaiting` (an upload), `uploaded`,
 `over`;
 `lost` (it has gone after all, and another one is to be filled), `unfillable` (its volume has gone).
 Origin: cdi: pkg/controller/datavolume/controller-base.go, conditions.go
@@ -30,13 +30,15 @@ from msgspec.structs import replace
 from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name
 from fakekube.machinery.wire import Object
-from fakekube.virt.cdi import fates
+from fakekube.virt.cdi import fates, needs
 from fakekube.virt.cdi.claims import CREATED_FOR, PRE_POPULATED, USES_POPULATOR, came_filled
 from fakekube.virt.cdi.sources import POPULATION, Origin, populator_of, transfer_of, unreachable, uploaded
 
 _WAITING = ("WaitForFirstConsumer", "PendingPopulation")  # without a populator, and with one
 _FIRST_RESTART, _LATEST_RESTART = 10, 300  # seconds
 FINAL = ("Succeeded", "Failed")
+_NO_VDDK = "AwaitingVDDK"
+_BINDING = ("Pending", "Bound", "ClaimLost", _NO_VDDK)  # reasons that are told of
 OVER_QUOTA = "ErrExceededQuota"
 NOT_VALID = "ErrClaimNotValid"
 
@@ -54,7 +56,7 @@ class Refusal(Struct, frozen=True):
 
 class VolumeView(View):
     """The names above for one DataVolume, each computed when it is asked for. `claim`: its own, if there is one; `gone`: there
-    is not even somebody else's; `held`: nothing may be moved yet; `missing`, `origin`: what it is a clone of."""
+    is not even somebody else's; `held`: nothing may be moved yet; `lacks_vddk`: nobody has said what image has VDDK; `missing`, `origin`: what it is a clone of."""
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class VolumeView(View):
         missing: Origin | None = None,
         origin: Origin | None = None,
         held: bool = False,
+        lacks_vddk: bool = False,
         refusal: Refusal | None = None,
     ) -> None:
         self.volume = volume
@@ -77,6 +80,7 @@ class VolumeView(View):
         self._missing = missing
         self._origin = origin or missing
         self._held = held
+        self._lacks_vddk = lacks_vddk
         self._refusal = refusal
         self._status: dict[str, Any] = volume.get("status") or {}
         self._phase = str(self._status.get("phase") or "")
@@ -149,7 +153,7 @@ class VolumeView(View):
 
     def binding(self) -> list[dict[str, str]]:
         now, old = self._bound(), self._told("Bound")
-        if now["reason"] == old.get("reason") or now["reason"] not in ("Pending", "Bound", "ClaimLost"):
+        if now["reason"] == old.get("reason") or now["reason"] not in _BINDING:
             return []
         return [{"reason": now["reason"], "message": now["message"]}]
 
@@ -230,6 +234,8 @@ class VolumeView(View):
             return {"type": "Bound", "status": "False", "reason": "NotFound", "message": "No PVC found"}
         if self._is_lost():
             return {"type": "Bound", "status": "False", "reason": "ClaimLost", "message": "Claim Lost"}
+        if self._lacks_vddk:
+            return {"type": "Bound", "status": "False", "reason": _NO_VDDK, "message": needs.NO_VDDK}
         bound = dig(self._claim, "status", "phase") == "Bound"
         word = "Bound" if bound else "Pending"
         return {"type": "Bound", "status": str(bound), "reason": word, "message": f"PVC {own} {word}"}

@@ -339,7 +339,7 @@ async def test_archives_are_files(world):
     body["spec"]["storage"]["volumeMode"] = "Block"
     await world.client.create(DATA_VOLUMES, body)
     await world.settle()
-    text = "DataVolume with ContentType Archive cannot have block volumeMode"
+    text = "ContentType Archive cannot have block volumeMode"
     assert told(volume_of(world, "files"))["Bound"] == ("False", "ErrClaimNotValid", text)
     assert world.informer(PERSISTENT_VOLUME_CLAIMS).get(f"{NS}/files") is None
     body = volume("open")
