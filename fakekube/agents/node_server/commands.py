@@ -55,8 +55,9 @@ def container_of(
         f"{_TOKENS}/namespace": objects.namespace(pod),
         **mounted,
     }
+    workdir = spec.get("workingDir") or "/"
     main = " ".join([*(spec.get("command") or ()), *(spec.get("args") or ())]) or name
-    return Container(host, environment, files, (main, "ps"), now=now)
+    return Container(host, environment, files, (main, "ps"), workdir=workdir, now=now)
 
 
 class Inside(Protocol):

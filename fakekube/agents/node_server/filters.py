@@ -4,12 +4,16 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
-from fakekube.agents.node_server.place import Container, Done, Program, failed
+from fakekube.agents.node_server.place import Container, Done, Program, failed, is_below
 
 
 def _input(at: Container, names: list[str], stdin: str) -> list[str]:
     """The lines of files, or of what comes in."""
-    return "".join(at.files.get(one, "") for one in names).splitlines() if names else stdin.splitlines()
+    return _text(at, names, stdin).splitlines()
+
+
+def _text(at: Container, names: list[str], stdin: str) -> str:
+    return "".join(at.files.get(at.path(one), "") for one in names) if names else stdin
 
 
 def listed(lines: Iterable[str], code: int = 0) -> Done:
@@ -26,7 +30,7 @@ def _grep(at: Container, words: list[str], stdin: str) -> Done:
     except re.error:
         return failed(f"grep: bad regex '{pattern}'", 2)
     if "r" in flags:  # told with the files they are in
-        below = [path for path in sorted(at.files) for one in names if path.startswith(f"{one.rstrip('/')}/")]
+        below = [path for path in sorted(at.files) for one in names if is_below(path, at.path(one))]
         found = [
             f"{path}:{one}" for path in below for one in at.files[path].splitlines() if wanted.search(one)
         ]
@@ -48,8 +52,9 @@ def _grep(at: Container, words: list[str], stdin: str) -> Done:
 def _wc(at: Container, words: list[str], stdin: str) -> Done:
     flags = {letter for word in words if word.startswith("-") for letter in word[1:]} or set("lwc")
     names = [word for word in words if not word.startswith("-")]
-    text = "".join(at.files.get(one, "") for one in names) if names else stdin
-    counts = {"l": text.count("\n"), "w": len(text.split()), "c": len(text.encode())}
+    text = _text(at, names, stdin)
+    size = len(text.encode(errors="surrogateescape"))
+    counts = {"l": text.count("\n"), "w": len(text.split()), "c": size}
     told = " ".join(str(count) for letter, count in counts.items() if letter in flags)
     return Done(f"{' '.join([told, *names])}\n")
 

@@ -3,6 +3,7 @@
 Places know of files what they are told (`Container.files`); what programs write they tell in turn (`Done.wrote`).
 """
 
+import posixpath
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Self
@@ -12,8 +13,14 @@ from msgspec.structs import replace
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 OPTIONS = "-"  # the variable that holds the letters of a shell's options
+WHERE = "PWD"  # the variable that holds the folder a shell is in
 FOLDER = "."  # the file in a folder that somebody has made, so that it is there
 ROOM = 1 << 20  # characters that can be written in a container, paths among them
+
+FOLDERS = frozenset(
+    f"/{one}"
+    for one in ["", "bin", "dev", "etc", "home", "mnt", "proc", "root", "run", "sys", "tmp", "usr", "var"]
+)
 
 Files = Mapping[str, str | None]  # None: there is none any more
 
@@ -44,7 +51,7 @@ class Done(Struct, frozen=True):
 
 
 class Container(Struct, frozen=True):
-    """What commands can tell of where they run. `programs`: those only this place has, or has in its own way. `given`: the files that
+    """What commands can tell of where they run. `workdir`: the folder they begin in. `programs`: those only this place has, or has in its own way. `given`: the files that
     were there before anybody wrote, where what is written takes room; `mounts`: paths, the longest first, and whether they are only read.
     """
 
@@ -53,10 +60,25 @@ class Container(Struct, frozen=True):
     files: Mapping[str, str] = field(default_factory=dict)
     processes: tuple[str, ...] = ("sh",)
     user: str = "root"
+    workdir: str = "/"
     now: datetime = EPOCH
     programs: Mapping[str, "Program"] = field(default_factory=dict)
     given: Mapping[str, str] | None = None
     mounts: Mapping[str, bool] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        """The one they are in."""
+        return self.environment.get(WHERE, self.workdir)
+
+    def path(self, word: str) -> str:
+        """The whole path of a word."""
+        return f"/{posixpath.normpath(posixpath.join('/', self.folder, word)).lstrip('/')}"
+
+    def is_folder(self, path: str) -> bool:
+        """Whether there is such a folder: one that systems have, or that something is in."""
+        inside = f"{path.rstrip('/')}/"
+        return path in (*FOLDERS, self.workdir) or any(one.startswith(inside) for one in self.files)
 
     def after(self, wrote: Files, variables: Mapping[str, str] | None = None) -> Self:
         """The same place once files have been written, and variables set."""
@@ -112,3 +134,8 @@ def options(
         else:
             named.append(word)
     return given, named
+
+
+def seen_from(home: str, folder: str) -> str:
+    """A folder as prompts tell it."""
+    return f"~{folder.removeprefix(home)}" if home and is_below(folder, home) else folder

@@ -9,13 +9,18 @@ from itertools import pairwise, takewhile
 from msgspec.structs import replace
 
 from fakekube.agents.node_server.filters import FILTERS
-from fakekube.agents.node_server.place import FOLDER, OPTIONS, Container, Done, Program, failed
+from fakekube.agents.node_server.place import (
+    FOLDER,
+    FOLDERS,
+    OPTIONS,
+    Container,
+    Done,
+    Program,
+    failed,
+    is_below,
+)
 
 _NUMBERS = {"root": 0, "qemu": 107}  # of users; others are the first one somebody has added
-_FOLDERS = {
-    f"/{one}"
-    for one in ["bin", "dev", "etc", "home", "mnt", "proc", "root", "run", "sys", "tmp", "usr", "var"]
-}
 
 
 def known(container: Container, word: str) -> Program | None:
@@ -50,26 +55,28 @@ def _cat(at: Container, words: list[str], stdin: str) -> Done:
     for word in words or ["-"]:
         if word == "-":
             out.append(stdin)
-        elif word in at.files:
-            out.append(at.files[word])
+        elif (path := at.path(word)) in at.files:
+            out.append(at.files[path])
         else:
             err.append(f"cat: can't open '{word}': No such file or directory\n")
     return Done("".join(out), "".join(err), 1 if err else 0)
 
 
 def _ls(at: Container, words: list[str], _stdin: str) -> Done:
-    wanted = [word for word in words if not word.startswith("-")] or ["/"]
-    out, err = [], []
-    for folder in wanted:
-        inside = f"{folder.rstrip('/')}/"
-        below = {path.removeprefix(inside).partition("/")[0] for path in at.files if path.startswith(inside)}
-        if inside == "/":
-            below |= {one.removeprefix("/") for one in _FOLDERS}
-        if folder in at.files:
-            below = {folder}
-        if not below and folder.rstrip("/") not in _FOLDERS:
-            err.append(f"ls: {folder}: No such file or directory\n")
-        out += [f"{one}\n" for one in sorted(below - {FOLDER})]
+    wanted = [word for word in words if not word.startswith("-")] or ["."]
+    itself = any("d" in word for word in words if word.startswith("-"))
+    out, err = list[str](), []
+    for word in wanted:
+        path = at.path(word)
+        inside = f"{path.rstrip('/')}/"
+        if path in at.files or (itself and at.is_folder(path)):
+            out.append(f"{word}\n")
+        elif at.is_folder(path):
+            every = [*at.files, *FOLDERS, at.workdir]
+            below = {one.removeprefix(inside).partition("/")[0] for one in every if one.startswith(inside)}
+            out += [f"{one}\n" for one in sorted(below - {FOLDER, ""})]
+        else:
+            err.append(f"ls: {word}: No such file or directory\n")
     return Done("".join(out), "".join(err), 1 if err else 0)
 
 
@@ -132,28 +139,25 @@ def _pidof(at: Container, words: list[str], _stdin: str) -> Done:
 
 
 def _touch(at: Container, words: list[str], _stdin: str) -> Done:
-    return Done(wrote={word: at.files.get(word, "") for word in words if not word.startswith("-")})
+    paths = [at.path(word) for word in words if not word.startswith("-")]
+    return Done(wrote={path: at.files.get(path, "") for path in paths})
 
 
 def _tee(at: Container, words: list[str], stdin: str) -> Done:
     appends = "-a" in words
-    names = [word for word in words if not word.startswith("-")]
+    names = [at.path(word) for word in words if not word.startswith("-")]
     return Done(stdin, wrote={name: (at.files.get(name, "") if appends else "") + stdin for name in names})
 
 
-def _mkdir(_at: Container, words: list[str], _stdin: str) -> Done:
-    return Done(wrote={f"{word.rstrip('/')}/{FOLDER}": "" for word in words if not word.startswith("-")})
+def _mkdir(at: Container, words: list[str], _stdin: str) -> Done:
+    return Done(wrote={f"{at.path(word)}/{FOLDER}": "" for word in words if not word.startswith("-")})
 
 
 def _rm(at: Container, words: list[str], _stdin: str) -> Done:
     named = [word for word in words if not word.startswith("-")]
     forced = any(word.startswith("-") and "f" in word for word in words)
-    gone = {
-        path: None
-        for path in at.files
-        if any(path == word or path.startswith(f"{word.rstrip('/')}/") for word in named)
-    }
-    missing = [word for word in named if not any(path.startswith(word) for path in gone)]
+    gone = {path: None for path in at.files if any(is_below(path, at.path(word)) for word in named)}
+    missing = [word for word in named if not any(is_below(path, at.path(word)) for path in gone)]
     if missing and not forced:
         return replace(failed(f"rm: can't remove '{missing[0]}': No such file or directory"), wrote=gone)
     return Done(wrote=gone)
@@ -175,10 +179,9 @@ def _test(at: Container, words: list[str], _stdin: str) -> Done:
             done = _test(at, rest, _stdin)
             return replace(done, code=1 - done.code) if done.code < 2 else done
         case ["-e" | "-f" | "-b" | "-s", path]:
-            holds = path in at.files
+            holds = at.path(path) in at.files
         case ["-d", path]:
-            own = path.rstrip("/")
-            holds = own in _FOLDERS or any(one.startswith(f"{own}/") for one in at.files)
+            holds = at.is_folder(at.path(path))
         case ["-n", text] | [text]:
             holds = bool(text)
         case ["-z", text]:
@@ -201,7 +204,7 @@ def _test(at: Container, words: list[str], _stdin: str) -> Done:
 
 def _find(at: Container, words: list[str], _stdin: str) -> Done:
     """By names and paths; of folders nothing is told."""
-    folders = list(takewhile(lambda word: not word.startswith("-"), words)) or ["/"]
+    folders = list(takewhile(lambda word: not word.startswith("-"), words)) or ["."]
     wanted = dict(pairwise([*words, ""]))
     unknown = [word for word in words if word.startswith("-") and word not in _TESTS]
     if unknown:
@@ -209,12 +212,11 @@ def _find(at: Container, words: list[str], _stdin: str) -> Done:
     named, like = re.compile(translate(wanted.get("-name", "*"))), wanted.get("-regex", ".*")
     found, err = [], ""
     for folder in folders:
-        inside = f"{folder.rstrip('/')}/"
-        below = sorted(
-            path for path in at.files if path.startswith(inside) and not path.endswith(f"/{FOLDER}")
-        )
+        inside = f"{at.path(folder).rstrip('/')}/"
+        below = sorted(one.removeprefix(inside) for one in at.files if one.startswith(inside))
         err += "" if below else f"find: {folder}: No such file or directory\n"
-        found += [path for path in below if named.match(path.rpartition("/")[2]) and re.fullmatch(like, path)]
+        told = [f"{folder.rstrip('/')}/{one}" for one in below if one.rpartition("/")[2] != FOLDER]
+        found += [path for path in told if named.match(path.rpartition("/")[2]) and re.fullmatch(like, path)]
     return Done("".join(f"{path}\n" for path in found), err, 1 if err else 0)
 
 
@@ -249,7 +251,7 @@ _PROGRAMS: Mapping[str, Program] = {
     "printenv": _env,
     "printf": _printf,
     "ps": _ps,
-    "pwd": lambda *_: Done("/\n"),
+    "pwd": lambda at, _words, _stdin: Done(f"{at.folder}\n"),
     "rm": _rm,
     "sleep": _sleep,
     "sync": lambda *_: Done(),

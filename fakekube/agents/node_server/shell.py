@@ -1,7 +1,7 @@
 """A small shell for containers and guests that run nothing: enough for `kubectl exec` to be answered as people expect. Pure.
 
-It knows quotes, `$VARIABLE`, `NAME=value`, `$?`, `$(…)`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>`, `>&2`, `2>&1`, `2>/dev/null`, `*` in absolute paths, and of
-options `-e`; what else it does not know it refuses. Folders are no places to be: `cd` changes nothing. The programs are `programs`'.
+It knows quotes, `$VARIABLE`, `NAME=value`, `$?`, `$(…)`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>`, `>&2`, `2>&1`, `2>/dev/null`, `*` in paths, `~`, `cd`, and
+of options `-e`; what else it does not know it refuses. The programs are `programs`'.
 """
 
 import itertools
@@ -11,13 +11,15 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import filters, lexing, place, programs
-from fakekube.agents.node_server.place import OPTIONS, Container, Done
+from fakekube.agents.node_server.place import OPTIONS, WHERE, Container, Done
 
 SHELLS = ("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash")
+_BEFORE = "OLDPWD"  # the variable that holds the folder a shell was in before
 _SEPARATORS = (";", "&&", "||", "&")
 _REDIRECTIONS = (">", ">>")
 _PUNCTUATION = frozenset("|&<>")
 _VARIABLE = re.compile(r"\$(\w+|\?|\{\w+\})")
+_OF_HOME = re.compile(r"^~(?=/|$)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _KEYWORDS = frozenset(["!", "{", "case", "for", "function", "if", "select", "until", "while"])
 
@@ -38,6 +40,8 @@ def program(container: Container, words: list[str], stdin: str = "") -> Done:
     if found is None:
         raise NotFound(words[0])
     done = found(container, words[1:], stdin)
+    if any(not path.startswith("/") for path in done.wrote):
+        done = replace(done, wrote={container.path(path): text for path, text in done.wrote.items()})
     if (refusal := container.refusal(done.wrote)) is not None:
         path, why = refusal
         return place.failed(f"{words[0]}: {path.removesuffix(f'/{place.FOLDER}')}: {why}")
@@ -47,7 +51,7 @@ def program(container: Container, words: list[str], stdin: str = "") -> Done:
 def begun(container: Container, words: Sequence[str]) -> Container:
     """The place as a shell has it that is started with these words."""
     flags, _ = _options(words[1:])
-    return container.after({}, {OPTIONS: "".join(sorted(flags))})
+    return container.after({}, {OPTIONS: "".join(sorted(flags)), WHERE: container.folder})
 
 
 def _shell(container: Container, words: Sequence[str], stdin: str) -> Done:
@@ -56,9 +60,10 @@ def _shell(container: Container, words: Sequence[str], stdin: str) -> Done:
         return line(container, rest[0]) if rest else place.failed("sh: -c requires an argument", 2)
     if not rest or "s" in flags:
         return script(container, stdin)
-    if rest[0] not in container.files:
+    path = container.path(rest[0])
+    if path not in container.files:
         return place.failed(f"sh: can't open '{rest[0]}': No such file or directory", 2)
-    return script(container, container.files[rest[0]])
+    return script(container, container.files[path])
 
 
 def reads_lines(words: Sequence[str]) -> bool:
@@ -167,7 +172,7 @@ def _simple(container: Container, words: list[str], code: int, stdin: str) -> Do
     if together:
         done = replace(done, out=done.out + done.err, err="")
     if target:
-        target = " ".join(_filled(container, [target], code)[0])
+        target = container.path(" ".join(_filled(container, [target], code)[0]))
         before = container.files.get(target, "") if appends else ""
         wrote = {} if target.startswith("/dev/") else {target: before + done.out}
         if (refusal := container.refusal(wrote)) is not None:
@@ -196,7 +201,8 @@ def _filled(container: Container, words: list[str], code: int) -> tuple[list[str
 
     for word in words:
         for one in lexing.COMMANDS.sub(said, _VARIABLE.sub(value, word)).split(lexing.NEXT_WORD):
-            paths = _expanded(container, one.replace(lexing.QUOTED, "")) if "*" in one else [one]
+            text = _OF_HOME.sub(container.environment.get("HOME", "~"), one)
+            paths = _expanded(container, text.replace(lexing.QUOTED, "")) if "*" in text else [text]
             filled += [path.translate(lexing.PLAIN) for path in paths if path]
     return filled, total
 
@@ -214,7 +220,9 @@ def _command(container: Container, words: list[str], code: int, said: int, stdin
         return Done(code=int(given) & 0xFF if given.isdigit() else 2, left=True)
     if words[0] == "set":
         return Done(variables=_set(container, words[1:]))
-    if words[0] in ("cd", ":"):
+    if words[0] == "cd":
+        return _moved(container, words[1:])
+    if words[0] == ":":
         return Done()
     try:
         return program(container, words, stdin)
@@ -238,15 +246,26 @@ def _set(container: Container, words: list[str]) -> dict[str, str]:
     return {OPTIONS: "".join(sorted(kept))}
 
 
+def _moved(container: Container, words: list[str]) -> Done:
+    """`cd`: the shell is in another folder afterwards, or in the one it came from (`-`)."""
+    back = words[:1] == ["-"]
+    home = container.environment.get(_BEFORE if back else "HOME", "/")
+    named = words[0] if words and not back else home
+    path = container.path(named)
+    if not container.is_folder(path):
+        why = "Not a directory" if path in container.files else "No such file or directory"
+        return place.failed(f"sh: cd: can't cd to {named}: {why}", 2)
+    return Done(f"{path}\n" if back else "", variables={WHERE: path, _BEFORE: container.folder})
+
+
 def _expanded(container: Container, word: str) -> list[str]:
     """The paths a word stands for; itself where there are none."""
-    if not word.startswith("/"):
-        return [word]
-    pattern = re.compile(re.escape(word).replace(r"\*", "[^/]*"))
-    deep = word.count("/") + 1
+    here = "" if word.startswith("/") else f"{container.folder.rstrip('/')}/"
+    escaped = re.escape(here + word).replace(r"/\*", r"/(?!\.)[^/]*")
+    pattern = re.compile(escaped.replace(r"\*", "[^/]*"))
+    deep = (here + word).count("/") + 1
     paths = {"/".join(path.split("/")[:deep]) for path in container.files}
-    hidden = f"/{place.FOLDER}"
-    return sorted(one for one in paths if pattern.fullmatch(one) and not one.endswith(hidden)) or [word]
+    return sorted(one.removeprefix(here) for one in paths if pattern.fullmatch(one)) or [word]
 
 
 def _redirected(words: list[str]) -> tuple[list[str], str, bool]:

@@ -4,7 +4,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import shell
-from fakekube.agents.node_server.place import Container, Files
+from fakekube.agents.node_server.place import Container, Files, seen_from
 
 _CTRL_C, _CTRL_D = 0x03, 0x04
 
@@ -20,7 +20,9 @@ class Terminal(Struct, frozen=True):
 
     @property
     def prompt(self) -> str:
-        return f"{'/ #' if self.container.user == 'root' else '/ $'} "
+        at = self.container
+        folder = seen_from(at.environment.get("HOME", ""), at.folder)
+        return f"{folder} {'#' if at.user == 'root' else '$'} "
 
 
 def fed(terminal: Terminal, data: bytes) -> tuple[Terminal, str]:

@@ -132,7 +132,7 @@ def _blockdev(at: Container, words: list[str], _stdin: str) -> Done:
 def _copied(at: Container, words: list[str], _stdin: str) -> Done:
     """Nothing is: there are no bytes."""
     named = dict(word.split("=", 1) for word in words if "=" in word)
-    source, target = named.get("if", ""), named.get("of", "")
+    source, target = (at.path(named[one]) if one in named else "" for one in ("if", "of"))
     if source and source not in at.files and source not in _SOURCES:
         return failed(f"dd: can't open '{source}': No such file or directory")
     is_device = target.startswith("/dev/") and not target.startswith(_MEMORY)

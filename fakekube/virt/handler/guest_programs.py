@@ -76,8 +76,8 @@ def home_of(user: str) -> str:
     return str(PurePosixPath("/root") if user == "root" else PurePosixPath("/", "home", user))
 
 
-def console(machine: Machine, user: str, wrote: Files, uptime: float) -> Container:
-    """Where commands run that somebody types at the console."""
+def console(machine: Machine, user: str, wrote: Files, uptime: float, folder: str = "/") -> Container:
+    """Where commands run that somebody types at the console, in the folder the shell began in."""
     pretty, own = machine.system.get("prettyName", ""), machine.system.get("id", "")
     files = {
         "/etc/hostname": f"{machine.hostname}\n",
@@ -99,6 +99,7 @@ def console(machine: Machine, user: str, wrote: Files, uptime: float) -> Contain
         files,
         ("init", "sh", "ps"),
         user,
+        folder,
         machine.now,
         programs=_programs(machine, uptime),
     )

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import shell
-from fakekube.agents.node_server.place import Done
+from fakekube.agents.node_server.place import WHERE, Done, seen_from
 from fakekube.virt.handler import guest_programs, systems
 from fakekube.virt.handler.guest_devices import Contents
 from fakekube.virt.handler.guest_programs import Machine
@@ -142,7 +142,9 @@ def _ran(session: Session, line: str, uptime: float) -> Turn:
         return Turn(replace(session, here=waits), _FURTHER)
     if not line.strip():
         return Turn(session, _prompt(session))
-    place = guest_programs.console(machine, session.user, session.files, uptime).after({}, session.variables)
+    home = guest_programs.home_of(session.home)
+    place = guest_programs.console(machine, session.user, session.files, uptime, home)
+    place = place.after({}, session.variables)
     done = shell.line(place, line, session.code, stdin)
     if guest_programs.triggers_panic(done.wrote):
         done = guest_programs.panicked(machine, uptime)
@@ -217,7 +219,8 @@ def _prompt(session: Session) -> bytes:
         return f"{host} login: ".encode()
     if session.stage == "password":
         return b"Password: "
-    folder = "~" if session.user == session.home else guest_programs.home_of(session.home)
+    folder = session.variables.get(WHERE, guest_programs.home_of(session.home))
+    folder = seen_from(guest_programs.home_of(session.user), folder)
     sign = "#" if session.user == "root" else "$"
     return systems.manners(session.machine.system).prompt(session.user, host, folder, sign).encode()
 

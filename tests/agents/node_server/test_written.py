@@ -19,7 +19,12 @@ CONTAINERS = [
         "image": "x",
         "volumeMounts": [*MOUNTS, {"name": "both", "mountPath": "/one", "subPath": "one"}],
     },
-    {"name": "b", "image": "x", "volumeMounts": [{"name": "both", "mountPath": "/both", "readOnly": True}]},
+    {
+        "name": "b",
+        "image": "x",
+        "workingDir": "/work/deep",
+        "volumeMounts": [{"name": "both", "mountPath": "/both", "readOnly": True}],
+    },
     {"name": "c", "image": "x", "securityContext": {"readOnlyRootFilesystem": True}, "volumeMounts": MOUNTS},
 ]
 VOLUMES = [{"name": "both", "emptyDir": {}}, {"name": "cm", "configMap": {"name": "cm"}}]
@@ -79,7 +84,7 @@ async def test_shells_that_listen_find_it_too(cluster, says):
 
 async def test_volumes_are_shared(says):
     """Containers of a pod find in a volume what others of it have written there, wherever they mount it, and whatever part."""
-    assert await says("a", "ls -d /both && echo 1 > /both/f && echo 2 > /one/g") == ""
+    assert await says("a", "ls -d /both && echo 1 > /both/f && echo 2 > /one/g") == "/both\n"
     assert await says("b", "cat /both/f /both/one/g") == "1\n2\n"
     assert await says("c", "rm /both/f; ls /both") == "one\n"
     assert (
@@ -110,6 +115,23 @@ def test_room():
     over = Container("p", files={"/a": "y" * ROOM, "/b": "y" * ROOM}, given={})
     assert shell.line(over, "rm /a").err == ""
     assert shell.line(over, "touch /c").err == "touch: /c: No space left on device\n"
+
+
+async def test_working_directories(cluster, says):
+    """Commands begin where their container's spec says, shells go elsewhere, and prompts tell where they are."""
+    assert await says("b", "pwd; ls; echo 1 > ../g; echo $PWD") == "/work/deep\n/work/deep\n"
+    assert await says("b", "cd ..; cat g ./deep/../g; ls; cd; pwd; cd - ; cd deep && pwd") == (
+        "1\n1\ndeep\ng\n/root\n/work\n/work/deep\n"
+    )
+    done = await Pod(cluster).run("cat", "../g", query="container=b")
+    assert done.channel(1) == b"1\n"
+    assert (await Pod(cluster).run("env", query="container=b")).channel(1).count(b"PWD") == 0
+    typed = [b"\x00cd /work\r", b"\x00echo 2 > h; cd\r", b"\x00exit\r"]
+    done = await Pod(cluster).run("sh", query="container=b&stdin=true&tty=true", typed=typed)
+    assert done.channel(1).split(b"\r\n")[1:] == [b"/work # echo 2 > h; cd", b"~ # exit", b""]
+    typed = [b"\x00cd ..\n", b"\x00cat h\n", b"\xff\x00"]
+    done = await Pod(cluster).run("sh", query="container=b&stdin=true", typed=typed)
+    assert done.channel(1) == b"2\n"
 
 
 async def test_a_container_that_starts_again(cluster, says):

@@ -45,6 +45,18 @@ def test_login():
     assert shell.fed(inside("root"), b"\r", 0.0).output == b"\r\n[root@vm ~]# "
 
 
+def test_folders():
+    """A shell begins at home and goes where it is told to; the prompt says where that is, and root's shell begins there."""
+    turn = shell.fed(inside(), b"echo 1 > f; cd /tmp; echo 2 > f\r", 0.0)
+    assert turn.output.endswith(b"[fedora@vm tmp]$ ")
+    turn = shell.fed(turn.session, b"cat f ~/f; cd; ls; dd if=f of=g; pwd\r", 0.0)
+    assert turn.output.startswith(b"cat f ~/f; cd; ls; dd if=f of=g; pwd\r\n2\r\n1\r\nf\r\n")
+    home = turn.session.variables["PWD"]
+    assert turn.session.files[f"{home}/g"] == "1\n"
+    turn = shell.fed(turn.session, b"mkdir d; cd d; sudo su\r", 0.0)
+    assert turn.output.endswith(b"[root@vm d]# ")
+
+
 @pytest.mark.parametrize(
     ("image", "user", "prompt"),
     [
