@@ -107,12 +107,12 @@ def _kubelet(at: Setting) -> Made:
             handler.deeds.kill(node, processes)
 
     async def guest(pod: Object, port: int) -> "Serve | None":
-        """A port of KubeVirt's own pods, or of a virtual machine where a virt-handler of ours plays it. Raises
-        ConnectionRefusedError where that one lets nobody in."""
-        from fakekube.virt.operator import health  # and TLS with it
+        """A port of KubeVirt's own pods, exporters and the like, or of a virtual machine where a virt-handler of ours plays it.
+        Raises ConnectionRefusedError where that one lets nobody in."""
+        from fakekube.actors import pod_servers  # and TLS with them
 
-        if (well := health.of_pod(pod, port, at.client)) is not None:
-            return well
+        if (served := pod_servers.of_pod(pod, port, at)) is not None:
+            return served
         handler, owner = at.made.get("virt-handler"), objects.controller_of(pod)
         if owner is None or not ends_with_its_guest(pod) or not isinstance(handler, _Opens):
             return None

@@ -22,7 +22,7 @@ from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import annotations, dig, is_terminating, name, namespace
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Object, Request, Response
-from fakekube.virt.cdi import sources
+from fakekube.virt.cdi import rules, sources
 from fakekube.virt.cdi.consuming import Consumers
 
 GROUP, VERSION = "upload.cdi.kubevirt.io", "v1beta1"
@@ -31,6 +31,7 @@ _PATHS = tuple(f"/{version}/upload{mode}" for version in ("v1beta1", "v1alpha1")
 _FORM_PATHS = tuple(path.replace("upload", "upload-form") for path in _PATHS)
 _TARGET = "cdi.kubevirt.io/storage.upload.target"
 _READY = "cdi.kubevirt.io/storage.pod.ready"
+_METHODS = ("HEAD", "GET", "POST", "PUT", "PATCH", "DELETE")  # that pages may use
 _LASTS = 300.0  # seconds a token is good for
 
 
@@ -108,13 +109,21 @@ class TokenApi:
 
 
 class Proxy:
-    """cdi-uploadproxy, a Handler: takes the bytes for the claim that the token names."""
+    """cdi-uploadproxy, a Handler: takes the bytes for the claim that the token names, from pages of whatever origin, too."""
 
     def __init__(self, client: Client, tokens: Tokens) -> None:
         self._client = client
         self._tokens = tokens
 
     async def __call__(self, request: Request) -> Response:
+        wanted = request.headers.get("access-control-request-method")
+        if request.method == "OPTIONS" and wanted:
+            return Response(204, content_type="", headers=_foreseen(request, wanted))
+        answer = await self._answer(request)
+        answer.headers += [("Vary", "Origin"), *_to_anybody(request)]
+        return answer
+
+    async def _answer(self, request: Request) -> Response:
         if request.path == "/healthz":
             return Response(200, b"OK", "text/plain")
         if request.path not in (*_PATHS, *_FORM_PATHS):
@@ -130,6 +139,12 @@ class Proxy:
             return _unavailable(f"rejecting Upload Request for PVC {meant[1]} that doesn't exist")
         if why := _impossible(claim):
             return _unavailable(why)
+        content = annotations(claim).get(rules.CONTENT, "kubevirt")
+        if content not in ("kubevirt", "archive"):
+            import html  # noqa: PLC0415 - nobody has such a claim
+
+            why = f"rejecting upload request for PVC {meant[1]} - upload content-type {content} is invalid"
+            return Response(400, html.escape(why).encode(), "text/plain")
         if request.method == "HEAD":
             return Response(200, b"", "text/plain")
         done = {"metadata": {"annotations": {sources.POD_PHASE: "Succeeded", _READY: "false"}}}
@@ -138,6 +153,22 @@ class Proxy:
         except ApiError as error:
             return Response(500, error.message.encode(), "text/plain")
         return Response(200, b"", "text/plain")
+
+
+def _to_anybody(request: Request) -> list[tuple[str, str]]:
+    """That whoever asks may read the answer, said to pages."""
+    return [("Access-Control-Allow-Origin", "*")] if request.headers.get("origin") else []
+
+
+def _foreseen(request: Request, method: str) -> list[tuple[str, str]]:
+    """What a page is told that asks whether it may ask."""
+    named = ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
+    told = [("Vary", ", ".join(named)), *_to_anybody(request)]
+    if len(told) == 1 or method.upper() not in _METHODS:
+        return told[:1]
+    headers = request.headers.get("access-control-request-headers")
+    said = [("Access-Control-Allow-Headers", headers)] if headers else []
+    return [*told, ("Access-Control-Allow-Methods", method.upper()), *said]
 
 
 def _impossible(claim: Object) -> str:

@@ -1,6 +1,7 @@
-"""Exports: a service, a token, a pod that would serve the volumes once nobody uses them, and links in the status.
+"""Exports: a service, a token, a pod that serves the volumes once nobody uses them, and links in the status.
 
-What is exported is `export_source`'s, what it is made of `exporter`'s. There is no server behind the links.
+What is exported is `export_source`'s, what it is made of `exporter`'s and `export_manifest`'s, what is behind the links
+`virt.export_server`'s.
 Origin: kubevirt: pkg/storage/export/export/export.go
 """
 
@@ -24,6 +25,7 @@ from fakekube.machinery.objects import (
 from fakekube.machinery.resources import (
     BACKUPS,
     CONFIG_MAPS,
+    MACHINE_ACTIONS,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
     SECRETS,
@@ -35,7 +37,7 @@ from fakekube.machinery.resources import (
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions, instance
-from fakekube.virt.controller.storage import common, export_source, exporter
+from fakekube.virt.controller.storage import common, export_manifest, export_source, exporter
 from fakekube.virt.controller.storage.export_source import Offer
 from fakekube.virt.controller.wiring import Wiring
 
@@ -206,7 +208,15 @@ class Exports(common.Part):
         if not offer.available:
             return None
         secret = f"secret-{self._ids.suffix(_SUFFIX)}"
-        made = exporter.pod(obj, offer.claims, secret, given=wanted, now=self._clock.now(), kubevirt=kubevirt)
+        made = exporter.pod(
+            obj,
+            offer.claims,
+            secret,
+            given=wanted,
+            now=self._clock.now(),
+            kubevirt=kubevirt,
+            manifest=await self._manifest(obj, offer),
+        )
         if offer.backup is not None:
             made["spec"]["containers"][0]["env"] += exporter.backup_variables(offer.backup)
         if not await self._make(obj, PODS, made, "ExporterPodCreated", "exporter pod"):
@@ -216,6 +226,20 @@ class Exports(common.Part):
             SECRETS, exporter.owned(obj, "Secret", secret, type="Opaque", stringData=data)
         )
         return made
+
+    async def _manifest(self, obj: Object, offer: Offer) -> str:
+        """The config map with what is kept of the machine, if one is exported; it is made with the first pod."""
+        space = namespace(obj)
+        if offer.machine is None or await self._client.find(VIRTUAL_MACHINES, offer.machine, space) is None:
+            return ""
+        vm = await self._client.get(MACHINE_ACTIONS, offer.machine, space, subresource="expand-spec")
+        claims = {}
+        for own in export_manifest.apart(vm):
+            if (claim := await self._client.find(PERSISTENT_VOLUME_CLAIMS, own, space)) is not None:
+                claims[own] = claim
+        made = export_manifest.config_map(obj, vm, claims, await self._authority(), await self._outside())
+        await self._make(obj, CONFIG_MAPS, made, "ExporterManifestConfigMapCreated", "exporter data manifest")
+        return name(made)
 
     async def _make(self, obj: Object, resource: Resource, wanted: Object, reason: str, what: str) -> bool:
         if await self._client.create_if_absent(resource, wanted) is None:
@@ -250,17 +274,25 @@ class Exports(common.Part):
         await self._tell(obj, told, phase=phase, links=links, virtualMachineName=offer.machine)
 
     async def _links(self, obj: Object, offer: Offer) -> Object:
+        return exporter.links(obj, offer, await self._authority(), *await self._outside())
+
+    async def _authority(self) -> str:
+        """Whom to trust inside the cluster."""
         kubevirt = self._informers.kubevirt
-        space = namespace(kubevirt) if kubevirt else ""
-        trusted = await self._client.find(CONFIG_MAPS, "kubevirt-export-ca", space) if space else None
-        authority = dig(trusted, "data", "ca-bundle", default="")
-        host, secret, outside = "", "", ""
-        if space:
-            host, secret = exporter.external_host((await self._client.list(_INGRESSES, space)).items)
-        if secret:
-            shown = await self._client.find(SECRETS, secret, space)
-            outside = b64decode(dig(shown, "data", "tls.crt", default="")).decode().strip()
-        return exporter.links(obj, offer, authority, host, outside)
+        if kubevirt is None:
+            return ""
+        trusted = await self._client.find(CONFIG_MAPS, "kubevirt-export-ca", namespace(kubevirt))
+        return str(dig(trusted, "data", "ca-bundle", default=""))
+
+    async def _outside(self) -> tuple[str, str]:
+        """The host that leads to the proxy of exports, and whom to trust there; empty if there is none."""
+        kubevirt = self._informers.kubevirt
+        if kubevirt is None:
+            return "", ""
+        space = namespace(kubevirt)
+        host, secret = exporter.external_host((await self._client.list(_INGRESSES, space)).items)
+        shown = await self._client.find(SECRETS, secret, space) if secret else None
+        return host, b64decode(dig(shown, "data", "tls.crt", default="")).decode().strip()
 
     def _told(self, type_: str, status: bool, reason: str, message: str = "") -> conditions.Condition:
         return {**self._said(type_, status, reason), **({"message": message} if message else {})}

@@ -1,6 +1,6 @@
-"""What an export is made of: its service, the pod that would serve it, the links it offers. Pure.
+"""What an export is made of: its service, the pod that serves it, the links it offers. Pure.
 
-The pod is only there to be looked at: nothing is behind the links.
+What the pod answers is `virt.export_server`'s.
 Origin: kubevirt: pkg/storage/export/export/{export,links}.go
 """
 
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery.durations import given as seconds
-from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, owner_reference, uid
+from fakekube.machinery.objects import Obj, annotations, dig, labels, name, namespace, owner_reference, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt import config
 from fakekube.virt.controller.storage import common
@@ -21,6 +21,7 @@ from fakekube.virt.controller.storage.export_source import Offer
 
 SELECTED = {"kubevirt.io": "virt-exporter"}  # labels of services and pods of all exports
 CERTIFICATES = "certificates"  # the volume of the secret that is made anew with every pod
+MANIFEST = "manifest-data"  # the volume of what is kept of its machine
 _LABEL = "kubevirt.io.virt-export-service"
 _PARAMETERS = "kubevirt.io/export.certParameters"
 _CONTENT = "cdi.kubevirt.io/storage.contentType"
@@ -33,6 +34,12 @@ _RESOURCES = {
     "requests": {"cpu": "100m", "memory": "200Mi"},
     "limits": {"cpu": "1", "memory": "1Gi"},
 }
+_URIS = {
+    "raw": "RAW",
+    "gzip": "RAW_GZIP",
+    "dir": "DIR",
+    "tar.gz": "ARCHIVE",
+}  # of formats, as its exporter calls them
 _PROXY = "/api/export.kubevirt.io/v1beta1/namespaces/{}/virtualmachineexports/{}"
 
 
@@ -72,6 +79,11 @@ def owned(export: Obj, kind: str, own: str, **members: Any) -> Object:
     return {"apiVersion": "v1", "kind": kind, "metadata": meta, **members}
 
 
+def at_proxy(export: Obj) -> str:
+    """Where the proxy of exports has it."""
+    return _PROXY.format(namespace(export), name(export))
+
+
 def service(export: Obj) -> Object:
     spec = {
         "ports": [{"name": "export", "port": 443, "targetPort": 8443, "protocol": "TCP"}],
@@ -90,8 +102,10 @@ def pod(
     given: Certificate,
     now: datetime,
     kubevirt: Obj | None,
+    manifest: str = "",
 ) -> Object:
-    """The pod that serves an export for as long as its certificate and the export live."""
+    """The pod that serves an export for as long as its certificate and the export live. `manifest`: the config map about its
+    machine, if it has one."""
     token = dig(export, "status", "tokenSecretRef", default="")
     rotates = now + timedelta(seconds=given.duration - given.renew_before)
     variables = {
@@ -99,6 +113,8 @@ def pod(
         "KEY_FILE": "/cert/tls.key",
         "TOKEN_FILE": "/token/token",
         "DEADLINE": rfc3339(min(rotates, ends(export))),
+        "EXPORT_VM_DEF_URI": "/manifests/all",
+        "EXPORT_SECRET_DEF_URI": "/manifests/secret",
     }
     volumes: list[Object] = [
         {"name": CERTIFICATES, "secret": {"secretName": secret}},
@@ -108,6 +124,9 @@ def pod(
         {"name": CERTIFICATES, "mountPath": "/cert"},
         {"name": "token", "mountPath": "/token"},
     ]
+    if manifest:
+        volumes.append({"name": MANIFEST, "configMap": {"name": manifest}})
+        mounts.append({"name": MANIFEST, "mountPath": "/manifest_data"})
     devices = []
     for index, claim in enumerate(claims):
         volume = f"volume{index}"
@@ -115,6 +134,8 @@ def pod(
         block = dig(claim, "spec", "volumeMode") == "Block"
         path = f"/dev/{volume}" if block else f"/export-volumes/{name(claim)}"
         variables[f"VOLUME{index}_EXPORT_PATH"] = path
+        for kind, file in _files(claim).items():
+            variables[f"VOLUME{index}_EXPORT_{_URIS[kind]}_URI"] = f"{_at(claim)}/{file}"
         if block:
             devices.append({"name": volume, "devicePath": path})
         else:
@@ -142,8 +163,8 @@ def pod(
         "volumes": volumes,
     }
     made = owned(export, "Pod", named(export), spec=spec)
-    made["metadata"]["labels"] = {**SELECTED, _LABEL: name(export)}
-    made["metadata"]["annotations"] = {_PARAMETERS: given.text()}
+    made["metadata"]["labels"] = {**labels(export), **SELECTED, _LABEL: name(export)}
+    made["metadata"]["annotations"] = {**annotations(export), _PARAMETERS: given.text()}
     return made
 
 
@@ -176,7 +197,7 @@ def links(export: Obj, offer: Offer, authority: str, host: str = "", external_au
     inside = f"https://{named(export)}.{namespace(export)}.svc"
     made = {"internal": _links(export, offer, inside, "internal", authority)}
     if host:
-        outside = f"https://{host}{_PROXY.format(namespace(export), name(export))}"
+        outside = f"https://{host}{at_proxy(export)}"
         made["external"] = _links(export, offer, outside, "external", external_authority)
     return made
 
@@ -187,7 +208,7 @@ def _links(export: Obj, offer: Offer, base: str, side: str, authority: str) -> O
     volumes = []
     of_snapshot = dig(export, "spec", "source", "kind") == "VirtualMachineSnapshot"
     for claim in offer.claims:
-        at = f"{base}/volumes/{name(claim)}"
+        at = base + _at(claim)
         formats = [{"format": kind, "url": f"{at}/{file}"} for kind, file in _files(claim).items()]
         shown = name(claim).removeprefix(f"{name(export)}-") if of_snapshot else name(claim)
         volumes.append({"name": shown, "formats": formats})
@@ -228,6 +249,11 @@ def backup_variables(backup: Obj) -> list[Object]:
     made["BACKUP_TYPE"] = dig(backup, "status", "type", default="")
     made["BACKUP_CHECKPOINT"] = dig(backup, "status", "checkpointName", default="")
     return [{"name": key, "value": value} for key, value in made.items()]
+
+
+def _at(claim: Obj) -> str:
+    """Where its exporter has a volume."""
+    return f"/volumes/{name(claim)}"
 
 
 def _files(claim: Obj) -> Mapping[str, str]:

@@ -1,0 +1,45 @@
+"""What pods serve whose work is done elsewhere in this process: KubeVirt's own, exporters, and CDI's proxy for uploads."""
+
+from functools import partial
+
+from fakekube.actors.setting import Setting
+from fakekube.agents.node_server import answering
+from fakekube.agents.node_server.listening import Serve
+from fakekube.agents.node_server.secured import Secured
+from fakekube.client.client import Client
+from fakekube.machinery.objects import dig, labels, namespace
+from fakekube.machinery.resources import KUBEVIRTS, SECRETS
+from fakekube.machinery.wire import Handler, Object, WebSocket
+from fakekube.virt import export_server
+from fakekube.virt.cdi.app import Cdi
+from fakekube.virt.operator import certificates, health
+
+_UPLOADS, _PORT = "cdi-uploadproxy", 8443
+_SHOWN = "virt-exportproxy"  # whose certificate is shown by those that have none of their own
+
+
+def of_pod(pod: Object, port: int, at: Setting) -> Serve | None:
+    """What listens on a port of a pod; None where nothing of these does."""
+    if (well := health.of_pod(pod, port, at.client)) is not None:
+        return well
+    exporter = export_server.of_pod(pod, port, at.client)
+    if exporter is not None:
+        return partial(_secured, exporter, at.client)
+    cdi = at.made.get("cdi")
+    uploads = port == _PORT and labels(pod).get("cdi.kubevirt.io") == _UPLOADS and namespace(pod) == "cdi"
+    if uploads and isinstance(cdi, Cdi) and dig(pod, "status", "phase") == "Running":
+        return partial(_secured, cdi.proxy, at.client)
+    return None
+
+
+async def _secured(handler: Handler, client: Client, socket: WebSocket) -> None:
+    """Answer over TLS."""
+    installed = (await client.list(KUBEVIRTS)).items
+    space = namespace(installed[0]) if installed else ""
+    secret = await client.find(SECRETS, certificates.secret_of(_SHOWN), space) if space else None
+    try:
+        shown = certificates.context(secret or {})
+    except ValueError:  # there is nothing to be shown just now
+        await socket.close()
+        return
+    await answering.answer(handler, Secured(socket, shown))
