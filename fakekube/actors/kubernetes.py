@@ -131,7 +131,7 @@ def _kubelet(at: Setting) -> Made:
         killed=killed,
         stages=[one for one in at.stages if not one.name.startswith(_LAUNCHER)],
     )
-    written = Written(kubelet.runs)
+    written = Written(kubelet.runs, at.contents)
     kubelet.pods.on_change(written.forget)
     server = NodeServer(at.client, clock=at.clock, written=written, guests=guest, inside=_Launchers(at))
     return Made(kubelet, services={KUBELET: server})

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -122,6 +123,36 @@ def test_a_look_inside(kubectl: Kubectl) -> None:
     assert "container nope is not valid for pod p" in k.run("logs", "p", "-c", "nope").stderr
     k("expose", "pod", "p", "--port=80", "--target-port=7000")
     assert through(k, "service/p", 80) == b"Hello from p\n"
+
+
+def test_copies(kubectl: Kubectl, tmp_path: Path) -> None:
+    """`kubectl cp` brings files and folders into a container and back, byte for byte, and says what is not there."""
+    k, data = kubectl, bytes(range(256)) * 100
+    k("run", "p", "--image=example.com/app:1")
+    k("wait", "--for=condition=Ready", "pod/p", WAIT)
+    (tmp_path / "tree" / "deep").mkdir(parents=True)
+    (tmp_path / "tree" / "deep" / "f").write_bytes(data)
+    (tmp_path / "tree" / "name with spaces").write_text("text\n")
+    k("cp", str(tmp_path / "tree" / "deep" / "f"), "p:/tmp/f")
+    k("cp", str(tmp_path / "tree" / "name with spaces"), "p:/tmp", "--no-preserve")
+    k("cp", str(tmp_path / "tree"), "p:/new")
+    assert k(
+        "exec", "p", "--", "sh", "-c", "wc -c /tmp/f; cat '/tmp/name with spaces'; cd /new; find ."
+    ).splitlines() == [
+        "25600 /tmp/f",
+        "text",
+        "./deep/f",
+        "./name with spaces",
+    ]
+    k("exec", "-i", "p", "--", "sh", "-c", "cat > /new/more", stdin="more\n")
+    k("cp", "p:/new", str(tmp_path / "back"))
+    k("cp", "p:tmp/f", str(tmp_path / "one"), "--retries=2")
+    assert (tmp_path / "back" / "deep" / "f").read_bytes() == (tmp_path / "one").read_bytes() == data
+    assert (tmp_path / "back" / "more").read_text() == "more\n"
+    assert "Cannot stat" in k("cp", "p:/none", str(tmp_path / "none"), code=2)
+    (tmp_path / "large").write_bytes(bytes(1 << 21))
+    full = k.run("cp", str(tmp_path / "large"), "p:/tmp/large")
+    assert "No space left on device" in full.stdout + full.stderr
 
 
 def test_health(kubectl: Kubectl) -> None:

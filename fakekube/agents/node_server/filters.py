@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
-from fakekube.agents.node_server.place import Container, Done, Program, failed, is_below
+from fakekube.agents.node_server.place import Container, Done, Program, failed, is_below, options
 
 
 def _input(at: Container, names: list[str], stdin: str) -> list[str]:
@@ -61,14 +61,18 @@ def _wc(at: Container, words: list[str], stdin: str) -> Done:
 
 def _ends(*, first: bool) -> Program:
     def run(at: Container, words: list[str], stdin: str) -> Done:
-        count, names = 10, list[str]()
-        for word in words:
-            if (digits := word.removeprefix("-n").removeprefix("-")).isdigit():
-                count = int(digits)
-            elif not word.startswith("-"):
-                names.append(word)
+        given, names = options([_SHORT.sub("-n\\1", word) for word in words], "nc")
+        count = given.get("c", given.get("n", "10"))
+        number = int(count.lstrip("+-")) if count.lstrip("+-").isdigit() else 0
+        begin = number if first else -number if number else None
+        if not first and count.startswith("+"):
+            begin = max(number - 1, 0)
+        if "c" in given:
+            data = _text(at, names, stdin).encode(errors="surrogateescape")
+            part = data[:begin] if first else data[begin:] if begin is not None else b""
+            return Done(part.decode(errors="surrogateescape"))
         lines = _input(at, names, stdin)
-        return listed(lines[:count] if first else lines[-count:] if count else [])
+        return listed(lines[:begin] if first else lines[begin:] if begin is not None else [])
 
     return run
 
@@ -110,6 +114,7 @@ def _tr(_at: Container, words: list[str], stdin: str) -> Done:
     return Done(stdin)
 
 
+_SHORT = re.compile(r"^-(\d+)$")
 _PRINT = re.compile(r"\s*\{\s*(printf?)\s+\$(\d+);?\s*\}\s*")
 
 

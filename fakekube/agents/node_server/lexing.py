@@ -14,6 +14,7 @@ SAID, _SAID_IN_WORDS, NEXT_WORD = (
 )  # around a command whose words are to stand there, as one or as several
 COMMANDS = re.compile(f"([{SAID}{_SAID_IN_WORDS}])([0-9a-f]*)\\1")
 PLAIN = str.maketrans({_DOLLAR: "$", _STAR: "*", QUOTED: None})
+_BEFORE_COMMENTS = ("", " ", "\t", "\n", ";")
 _NOTHING = re.compile(r"<\s*/dev/null")
 
 
@@ -26,18 +27,18 @@ def split(text: str) -> list[str]:
     marked = re.sub(r"(?<!\S)1>", ">", marked)
     lexer = shlex.shlex(marked, posix=True, punctuation_chars=";&|<>")
     lexer.whitespace_split = True
-    lexer.commenters = "#"
+    lexer.commenters = ""
     return list(lexer)
 
 
 def _marked(text: str) -> str:
     """What quotes keep from being replaced, and commands in `$(…)`, as marks. Raises ValueError."""
-    made, quote, at = list[str](), "", 0
+    made, quote, solid, at = list[str](), "", "", 0  # solid: what was no blank last
     while at < len(text):
         one = text[at]
         at += 1
         if one == "\\" and quote != "'":
-            one = _DOLLAR if text[at : at + 1] == "$" else one + text[at : at + 1]
+            one = {"$": _DOLLAR, "\n": ""}.get(text[at : at + 1], one + text[at : at + 1])
             at += 1
         elif one in "'\"" and quote in ("", one):
             quote = "" if quote else one
@@ -47,9 +48,14 @@ def _marked(text: str) -> str:
             mark = SAID if quote else _SAID_IN_WORDS
             one = f"{mark}{text[at + 1 : end].encode(errors='surrogateescape').hex()}{mark}"
             at = end + 1
+        elif not quote and one == "#" and text[at - 2 : at - 1] in _BEFORE_COMMENTS:
+            one, at = "", (text + "\n").index("\n", at)
+        elif not quote and one == "\n":
+            one = " " if solid in ("", "&", "|", ";") else " ; "
         elif quote:
             one = {"$": _DOLLAR if quote == "'" else one, "*": _STAR}.get(one, one)
         made.append(one)
+        solid = one.strip()[-1:] or solid
     return "".join(made)
 
 

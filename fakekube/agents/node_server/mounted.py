@@ -8,9 +8,10 @@ Upstream: k8s: pkg/volume/{configmap,secret,downwardapi,projected}, pkg/kubelet/
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
 
+from fakekube.agents.volume_contents import volume_of
 from fakekube.client.client import Client
-from fakekube.machinery.objects import Obj, dig, namespace
-from fakekube.machinery.resources import CONFIG_MAPS, SECRETS
+from fakekube.machinery.objects import Obj, dig, name, namespace
+from fakekube.machinery.resources import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS
 
 Wanted = tuple[str, str]  # kind, written as volumes do, and name
 Found = Mapping[Wanted, Mapping[str, str]]  # what is under the keys of each that is there
@@ -26,12 +27,25 @@ async def configuration(client: Client, pod: Obj, container: Obj) -> tuple[dict[
     return environment(pod, container, found), files(pod, container, found)
 
 
+async def claims(client: Client, pod: Obj, container: Obj) -> dict[str, str]:
+    """What the volumes are called that a container mounts of claims, by their names in the pod."""
+    mounts = {one["name"] for one in container.get("volumeMounts") or ()}
+    found = dict[str, str]()
+    for volume in dig(pod, "spec", "volumes", default=()):
+        own = dig(volume, "persistentVolumeClaim", "claimName", default="")
+        own = own or (f"{name(pod)}-{volume['name']}" if "ephemeral" in volume else "")
+        if own and volume["name"] in mounts:
+            claim = await client.find(PERSISTENT_VOLUME_CLAIMS, own, namespace(pod))
+            found |= {volume["name"]: volume_of(claim)} if claim is not None else {}
+    return found
+
+
 async def read(client: Client, space: str, needed: Iterable[Wanted]) -> Found:
     found = {}
-    for kind, name in sorted(set(needed)):
-        obj = await client.find(_RESOURCES[kind], name, space)
+    for kind, own in sorted(set(needed)):
+        obj = await client.find(_RESOURCES[kind], own, space)
         if obj is not None:
-            found[kind, name] = texts(kind, obj)
+            found[kind, own] = texts(kind, obj)
     return found
 
 

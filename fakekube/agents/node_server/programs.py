@@ -17,8 +17,8 @@ from fakekube.agents.node_server.place import (
     Done,
     Program,
     failed,
-    is_below,
 )
+from fakekube.agents.node_server.writing import WRITING
 
 _NUMBERS = {"root": 0, "qemu": 107}  # of users; others are the first one somebody has added
 
@@ -135,34 +135,6 @@ def _pidof(at: Container, words: list[str], _stdin: str) -> Done:
     return Done(" ".join(found) + "\n") if found else Done(code=1)
 
 
-# --- writing files -----------------------------------------------------------------------------------------------
-
-
-def _touch(at: Container, words: list[str], _stdin: str) -> Done:
-    paths = [at.path(word) for word in words if not word.startswith("-")]
-    return Done(wrote={path: at.files.get(path, "") for path in paths})
-
-
-def _tee(at: Container, words: list[str], stdin: str) -> Done:
-    appends = "-a" in words
-    names = [at.path(word) for word in words if not word.startswith("-")]
-    return Done(stdin, wrote={name: (at.files.get(name, "") if appends else "") + stdin for name in names})
-
-
-def _mkdir(at: Container, words: list[str], _stdin: str) -> Done:
-    return Done(wrote={f"{at.path(word)}/{FOLDER}": "" for word in words if not word.startswith("-")})
-
-
-def _rm(at: Container, words: list[str], _stdin: str) -> Done:
-    named = [word for word in words if not word.startswith("-")]
-    forced = any(word.startswith("-") and "f" in word for word in words)
-    gone = {path: None for path in at.files if any(is_below(path, at.path(word)) for word in named)}
-    missing = [word for word in named if not any(is_below(path, at.path(word)) for path in gone)]
-    if missing and not forced:
-        return replace(failed(f"rm: can't remove '{missing[0]}': No such file or directory"), wrote=gone)
-    return Done(wrote=gone)
-
-
 _COMPARED = {
     "-eq": operator.eq,
     "-ne": operator.ne,
@@ -235,6 +207,7 @@ def _xargs(at: Container, words: list[str], stdin: str) -> Done:
 
 _PROGRAMS: Mapping[str, Program] = {
     **FILTERS,
+    **WRITING,
     "[": _test,
     "[[": _test,
     "cat": _cat,
@@ -246,18 +219,14 @@ _PROGRAMS: Mapping[str, Program] = {
     "hostname": lambda at, _words, _stdin: Done(f"{at.hostname}\n"),
     "id": _id,
     "ls": _ls,
-    "mkdir": _mkdir,
     "pidof": _pidof,
     "printenv": _env,
     "printf": _printf,
     "ps": _ps,
     "pwd": lambda at, _words, _stdin: Done(f"{at.folder}\n"),
-    "rm": _rm,
     "sleep": _sleep,
     "sync": lambda *_: Done(),
-    "tee": _tee,
     "test": _test,
-    "touch": _touch,
     "true": lambda *_: Done(),
     "uname": _uname,
     "whoami": lambda at, _words, _stdin: Done(f"{at.user}\n"),

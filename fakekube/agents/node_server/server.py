@@ -108,15 +108,16 @@ class NodeServer:
         )
         from fakekube.agents.node_server import mounted  # noqa: PLC0415 - few servers are asked to run commands
 
-        given = await mounted.configuration(self._client, pod, logs.spec_of(pod, container))
+        own = logs.spec_of(pod, container)
+        given = await mounted.configuration(self._client, pod, own)
         inside = commands.container_of(pod, container, self._clock.now(), *given)
         if self._inside is not None:
             inside = await self._inside.enter(pod, container, inside)
-        here = Here(self._written, pod, container, inside)
+        claims = await mounted.claims(self._client, pod, own)
+        here = Here(self._written, pod, container, inside, claims)
         if attach:
             watching, end = self._logs.until_ended(pod, container), partial(self._end, pod, container)
             if logs.member_of(pod, container) == "ephemeralContainers":
-                own = logs.spec_of(pod, container)
                 asked = replace(asked, words=[*(own.get("command") or ()), *(own.get("args") or ())])
             run = commands.attached(here, asked, self._clock, watching, end)
         elif asked.words:

@@ -10,11 +10,20 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from fakekube.agents.node_server import filters, lexing, place, programs
+from fakekube.agents.node_server import lexing, place, programs
 from fakekube.agents.node_server.place import OPTIONS, WHERE, Container, Done
 
 SHELLS = ("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash")
 _BEFORE = "OLDPWD"  # the variable that holds the folder a shell was in before
+_OF_FILES = (
+    "cat",
+    "head",
+    "sort",
+    "tail",
+    "uniq",
+    "wc",
+)  # programs that read what comes in where no file is named
+_ALWAYS_READ = ("cut", "tar", "tee", "tr", "xargs")
 _SEPARATORS = (";", "&&", "||", "&")
 _REDIRECTIONS = (">", ">>")
 _PUNCTUATION = frozenset("|&<>")
@@ -57,7 +66,9 @@ def begun(container: Container, words: Sequence[str]) -> Container:
 def _shell(container: Container, words: Sequence[str], stdin: str) -> Done:
     flags, rest = _options(words[1:])
     if "c" in flags:
-        return line(container, rest[0]) if rest else place.failed("sh: -c requires an argument", 2)
+        return (
+            line(container, rest[0], stdin=stdin) if rest else place.failed("sh: -c requires an argument", 2)
+        )
     if not rest or "s" in flags:
         return script(container, stdin)
     path = container.path(rest[0])
@@ -76,7 +87,27 @@ def reads_lines(words: Sequence[str]) -> bool:
 
 def reads(words: Sequence[str]) -> bool:
     """Whether a program waits for all of its input before it says anything."""
-    return words[0] in (*filters.FILTERS, "tee") or words[-1] in ("cat", "-")
+    own, operands = (
+        words[0].rpartition("/")[2],
+        [word for word in words[1:] if word[:1] != "-" or word == "-"],
+    )
+    if words[0] in SHELLS:
+        flags, rest = _options(words[1:])
+        return "c" in flags and bool(rest) and _script_reads(rest[0])
+    if own in _OF_FILES:
+        return not [one for one in operands if not one.isdigit()] or "-" in operands
+    return own in _ALWAYS_READ or (own in ("awk", "grep") and len(operands) < 2)
+
+
+def _script_reads(text: str) -> bool:
+    try:
+        parts = [next(_between(words, "|")) for words, _ in _parts(lexing.split(text))]
+        commands = [
+            _assigned([one for one in _redirected(words)[0] if one not in lexing.MARKS])[1] for words in parts
+        ]
+    except (ValueError, _NotEmulated):
+        return False
+    return any(reads([one.translate(lexing.PLAIN) for one in words]) for words in commands if words)
 
 
 def _options(words: Sequence[str]) -> tuple[set[str], Sequence[str]]:

@@ -1,16 +1,16 @@
 """What commands have written in containers: a container's own files last until it is started again, those in volumes, which containers
-of a pod share, until the pod has gone. They are kept in memory, and none before something is written.
-
-What configuration brings (`mounted`) is read anew, and only read. A claim is a volume like any other: each pod has its own of it.
+of a pod share, until the pod has gone. They are kept in memory, and none before something is written. What is in claims is kept by
+whoever keeps volumes (`volume_contents`); what configuration brings (`mounted`) is read anew, and only read.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import logs
 from fakekube.agents.node_server.place import FOLDER, Container, Files, is_below
+from fakekube.agents.volume_contents import VolumeContents
 from fakekube.machinery.objects import Obj, dig, uid
 from fakekube.machinery.wire import Object
 
@@ -19,13 +19,15 @@ _KERNEL = ("/dev", "/proc", "/sys")
 
 
 class _Area(Struct, frozen=True):
-    """What is at a path: kept under a name, `below` a folder there. `run`: of the container whose own it is."""
+    """What is at a path: kept under a name, `below` a folder there. `run`: of the container whose own it is; `claimed`: the volume that
+    is, and keeps it."""
 
     path: str
     name: str
     below: str = ""
     run: str = ""
     only_read: bool = False
+    claimed: str = ""
 
     def inside(self, path: str) -> str:
         return self.below + path.removeprefix(self.path)
@@ -34,32 +36,40 @@ class _Area(Struct, frozen=True):
         return self.path + path.removeprefix(self.below) if is_below(path, self.below) else None
 
 
-class _Kept(Struct):
+class _Kept(Struct, frozen=True):
     run: str
-    files: dict[str, str | None] = field(default_factory=dict)
+    files: Files
 
 
-def _areas(pod: Obj, name: str) -> Iterator[_Area]:
-    """Of a container, the innermost first."""
+def _areas(pod: Obj, name: str, claims: Mapping[str, str]) -> Iterator[_Area]:
+    """Of a container, the innermost first. `claims`: what volumes are called that are claimed."""
     spec = logs.spec_of(pod, name)
     volumes = {one["name"]: one for one in dig(pod, "spec", "volumes", default=())}
     mounts = spec.get("volumeMounts") or ()
     for mount in sorted(mounts, key=lambda one: len(one["mountPath"]), reverse=True):
-        configured = any(kind in volumes.get(mount["name"], {}) for kind in _CONFIGURATION)
+        own = volumes.get(mount["name"], {})
+        sealed = any(kind in own for kind in _CONFIGURATION)
+        sealed = sealed or bool(dig(own, "persistentVolumeClaim", "readOnly", default=False))
         below = mount.get("subPath", "").strip("/")
         path = mount["mountPath"].rstrip("/")
-        only_read = configured or bool(mount.get("readOnly"))
-        yield _Area(path, f"volume {mount['name']}", f"/{below}" if below else "", only_read=only_read)
+        yield _Area(
+            path,
+            f"volume {mount['name']}",
+            f"/{below}" if below else "",
+            only_read=sealed or bool(mount.get("readOnly")),
+            claimed=claims.get(mount["name"], ""),
+        )
     sealed = bool(dig(spec, "securityContext", "readOnlyRootFilesystem", default=False))
     run = logs.status_of(pod, name).get("containerID", "")
     yield _Area("", f"container {name}", run=run, only_read=sealed)
 
 
 class Written:
-    """`lives` tells whether a pod is there yet: of others nothing is kept."""
+    """`lives` tells whether a pod is there yet: of others nothing is kept. `contents`: of volumes that are claimed."""
 
-    def __init__(self, lives: Callable[[Object], bool]) -> None:
+    def __init__(self, lives: Callable[[Object], bool], contents: VolumeContents) -> None:
         self._lives = lives
+        self._contents = contents
         self._pods: dict[str, dict[str, _Kept]] = {}
 
     def forget(self, old: Object | None, new: Object | None) -> None:
@@ -67,51 +77,61 @@ class Written:
         if self._pods and new is None and old is not None:
             self._pods.pop(uid(old), None)
 
-    def files(self, pod: Object, name: str) -> Files:
+    def files(self, pod: Object, areas: Sequence[_Area]) -> Files:
         """What a container finds of it."""
-        there = self._pods.get(uid(pod))
         found = dict[str, str | None]()
-        for area in reversed(list(_areas(pod, name))) if there else ():
-            kept = there.get(area.name) if there else None
-            if kept is None or kept.run != area.run:
-                continue
-            for path, text in kept.files.items():
+        for area in reversed(areas):
+            for path, text in self._in(pod, area).items():
                 if (outside := area.outside(path)) is not None:
                     found[outside] = text
         return found
 
-    def keep(self, pod: Object, name: str, wrote: Files, given: Files) -> None:
+    def _in(self, pod: Object, area: _Area) -> Files:
+        if area.claimed:
+            return {f"/{path}": text for path, text in self._contents.of(area.claimed).files.items()}
+        kept = self._pods.get(uid(pod), {}).get(area.name)
+        return kept.files if kept is not None and kept.run == area.run else {}
+
+    def keep(self, pod: Object, areas: Sequence[_Area], wrote: Files, given: Files) -> None:
         """`given`: what is there of itself, of which it has to be remembered that it was removed."""
-        areas = list(_areas(pod, name))
-        for path, text in wrote.items() if self._lives(pod) else ():
+        if not self._lives(pod):
+            return
+        changed = dict[str, tuple[_Area, dict[str, str | None]]]()
+        for path, text in wrote.items():
             area = next(one for one in areas if is_below(path, one.path))
-            if any(is_below(path, one) for one in _KERNEL) and not area.path:
-                continue
-            there = self._pods.setdefault(uid(pod), {})
-            kept = there.get(area.name)
-            if kept is None or kept.run != area.run:
-                kept = there[area.name] = _Kept(area.run)
-            if text is not None or path in given:
-                kept.files[area.inside(path)] = text
+            if area.path or not any(is_below(path, one) for one in _KERNEL):
+                if area.name not in changed:
+                    changed[area.name] = area, dict(self._in(pod, area))
+                files = changed[area.name][1]
+                files[area.inside(path)] = text
+                if text is None and path not in given:
+                    del files[area.inside(path)]
+        for area, files in changed.values():
+            if area.claimed:
+                there = {path.removeprefix("/"): text for path, text in files.items()}
+                self._contents.write(area.claimed, "files", there)
             else:
-                kept.files.pop(area.inside(path), None)
+                self._pods.setdefault(uid(pod), {})[area.name] = _Kept(area.run, files)
 
 
 class Here:
     """A container, and who remembers what is written there."""
 
-    def __init__(self, written: Written, pod: Object, name: str, container: Container) -> None:
-        areas = list(_areas(pod, name))
-        folders = [one.path for one in areas if one.path and one.path not in container.files]
-        files = {**{f"{one}/{FOLDER}": "" for one in folders}, **container.files}
-        mounts = {one.path: one.only_read for one in areas}
-        self._written, self._pod, self._name = written, pod, name
+    def __init__(
+        self, written: Written, pod: Object, name: str, container: Container, claims: Mapping[str, str]
+    ) -> None:
+        self._written, self._pod = written, pod
+        self._areas = list(_areas(pod, name, claims))
+        folders = [one.path for one in self._areas if one.path not in container.files]
+        made = {f"{one}/{FOLDER}": "" for one in [*folders, container.workdir.rstrip("/")] if one}
+        files = {**made, **container.files}
+        mounts = {one.path: one.only_read for one in self._areas}
         self._container = replace(container, files=files, given=files, mounts=mounts)
 
     def now(self) -> Container:
         """With all that has been written."""
-        return self._container.after(self._written.files(self._pod, self._name))
+        return self._container.after(self._written.files(self._pod, self._areas))
 
     def keep(self, wrote: Files) -> None:
         if wrote:
-            self._written.keep(self._pod, self._name, wrote, self._container.files)
+            self._written.keep(self._pod, self._areas, wrote, self._container.files)

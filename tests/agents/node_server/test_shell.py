@@ -1,7 +1,10 @@
+import io
+import tarfile
+
 import pytest
 
 from fakekube.agents.node_server import shell
-from fakekube.agents.node_server.place import Container, Done
+from fakekube.agents.node_server.place import ROOM, Container, Done
 
 AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
 
@@ -80,10 +83,34 @@ AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
             1,
         ),
         (
-            "echo a > hosts; cp hosts /etc/h; cat /etc/h",
+            "cd /tmp; echo a > f; cp f g; cp f /etc; mkdir d; cp f g d; cp -r d e; mv g h; mv e/f d/i; find . && cat /etc/f",
+            "./d/f\n./d/g\n./d/i\n./e/g\n./f\n./h\na\n",
             "",
-            "sh: cp: not found\ncat: can't open '/etc/h': No such file or directory\n",
+            0,
+        ),
+        (
+            "cd /tmp; echo a > f; mkdir d; cp d e; cp f f; mv none x; cp f; cp f d g",
+            "",
+            "cp: omitting directory 'd'\ncp: 'f' and '/tmp/f' are the same file\nmv: can't stat 'none': No such file or directory\ncp: missing file operand\ncp: target 'g' is not a directory\n",
             1,
+        ),
+        (
+            "chmod +x /etc/hostname /tmp && chmod 644 /none",
+            "",
+            "chmod: /none: No such file or directory\n",
+            1,
+        ),
+        (
+            "printf '1\\n2\\n3\\n' > /f; tail -n +2 /f; head -c 2 /f; tail -c+5 /f; tail -c 2 /f; head -1 /f; tail -n 0 /f",
+            "2\n3\n1\n3\n3\n1\n",
+            "",
+            0,
+        ),
+        (
+            "echo a # no\n\n# nothing\necho 'b\nc' &&\n  echo d#e |\n cat; echo \\\nf; echo '#' \"#\"",
+            "a\nb\nc\nd#e\nf\n# #\n",
+            "",
+            0,
         ),
         ("set -e; echo a$(false; echo never); X=$(false); echo never", "a\n", "", 1),
         ("echo $(echo a", "", "sh: syntax error: unterminated quoted string\n", 2),
@@ -144,3 +171,75 @@ def test_programs():
     assert shell.program(AT, ["sleep", "5"]).sleep == 5
     with pytest.raises(shell.NotFound):
         shell.program(AT, ["vi"])
+
+
+@pytest.mark.parametrize(
+    ("words", "waits"),
+    [
+        (["cat"], True),
+        (["cat", "/f"], False),
+        (["/bin/tar", "-xmf", "-", "-C", "/x"], True),
+        (["grep", "a"], True),
+        (["grep", "a", "/f"], False),
+        (["head", "-n", "5"], True),
+        (["sh", "-c", "cat > /f"], True),
+        (["sh", "-ec", "cd /x; X=1 tee f 2>/dev/null"], True),
+        (["sh", "-c", "echo a | cat; cat /f"], False),
+        (["sh", "-c", "echo 'open"], False),
+        (["sh"], False),
+    ],
+)
+def test_programs_that_read(words, waits):
+    """A program that reads waits for all of its input; one that is given files, or reads what another says, does not."""
+    assert shell.reads(words) == waits
+
+
+def test_archives():
+    """What one `tar` packs another unpacks, bytes, empty folders and all, also of a part, zipped, or in another folder."""
+    at = AT.after({"/d/b": "\udcff\0\n", "/d/e/.": "", "/d/a/a/f": "1\n"})
+    made = shell.line(
+        at,
+        "tar cvf /t.tar -C / d && tar -czf /t.gz /d; mkdir /x; cd /x; tar xf /t.tar; tar -xzf /t.gz -C /y d/a; find /x /y",
+    )
+    assert made.out.splitlines()[:6] == ["d/", "d/a/", "d/a/a/", "d/a/a/f", "d/b", "d/e/"]
+    assert made.out.splitlines()[6:] == ["/x/d/a/a/f", "/x/d/b", "/y/d/a/a/f"]
+    assert (made.wrote["/x/d/b"], made.wrote["/x/d/e/."]) == ("\udcff\0\n", "")
+    assert made.err == "tar: Removing leading `/' from member names\n"
+    assert shell.line(at, "cd /d; tar c a | tar t; tar cf - . | tar xvf - -C /z").out == (
+        "a/\na/a/\na/a/f\n./\n./a/\n./a/a/\n./a/a/f\n./b\n./e/\n"
+    )
+    assert shell.line(at, "tar c /d /none").code == 2
+    for command, said in (
+        ("tar c", "tar: Cowardly refusing to create an empty archive"),
+        ("tar cf - /none", "tar: /none: Cannot stat: No such file or directory"),
+        ("tar xf /none", "tar: /none: Cannot open: No such file or directory"),
+        ("echo a | tar x", "tar: This does not look like a tar archive"),
+        ("tar --nope", "tar: unrecognized option 'nope'"),
+        ("tar v", "tar: You must specify one of the '-Acdtrux' options"),
+    ):
+        done = shell.line(at, command)
+        assert (done.out, done.code, said in done.err) == ("", 2, True), command
+
+
+def test_archives_from_elsewhere():
+    """Links are told of and left out, no file leaves the folder, and none is larger than a container."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for name in ("../up", "kept"):
+            archive.addfile(tarfile.TarInfo(name))
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "kept"
+        archive.addfile(link)
+    done = shell.program(AT, ["tar", "-xmf", "-", "-C", "/x"], made.getvalue().decode())
+    assert (done.wrote, done.code) == ({"/x/kept": ""}, 2)
+    assert done.err.splitlines()[:2] == [
+        "tar: ../up: Member name contains '..'",
+        "tar: link: links are not emulated",
+    ]
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        large = tarfile.TarInfo("large")
+        large.size = ROOM + 1
+        archive.addfile(large, io.BytesIO(bytes(large.size)))
+    done = shell.program(AT, ["tar", "x"], made.getvalue().decode())
+    assert (done.err, done.code) == ("tar: large: Cannot write: No space left on device\n", 2)

@@ -8,7 +8,7 @@ from fakekube.agents.node_server import shell
 from fakekube.agents.node_server.place import ROOM, Container
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
-from fakekube.machinery.resources import CONFIG_MAPS, PODS
+from fakekube.machinery.resources import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PODS
 from tests import mentions
 from tests.agents.node_server.test_server import Pod, Socket
 
@@ -115,6 +115,39 @@ def test_room():
     over = Container("p", files={"/a": "y" * ROOM, "/b": "y" * ROOM}, given={})
     assert shell.line(over, "rm /a").err == ""
     assert shell.line(over, "touch /c").err == "touch: /c: No space left on device\n"
+
+
+@pytest.mark.parametrize("rbac", [False, True])
+async def test_claims(rbac):
+    """What is written to a claim is there for every pod that mounts it, one after the other, and goes with the claim."""
+    async with Cluster(only=["kubernetes"], clock=ManualClock(), nodes=1, rbac=rbac) as cluster:
+        client = cluster.client()
+        meta = {"name": "c", "namespace": "default"}
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
+        await client.create(PERSISTENT_VOLUME_CLAIMS, claim)
+        for name, mount, sealed in (("p", {"subPath": "deep"}, False), ("q", {}, False), ("r", {}, True)):
+            source = {"claimName": "c", "readOnly": sealed}
+            spec = {
+                "containers": [
+                    {"name": "c", "image": "x", "volumeMounts": [{"name": "v", "mountPath": "/v", **mount}]}
+                ],
+                "volumes": [{"name": "v", "persistentVolumeClaim": source}],
+            }
+            meta = {"name": name, "namespace": "default"}
+            await client.create(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+        await cluster.advance(5)
+
+        async def says(name, command):
+            done = await Pod(cluster, name).run("sh", "-c", quote(command))
+            return (done.channel(1) + done.channel(2)).decode()
+
+        assert await says("p", "echo 1 > /v/f; echo 2 > /v/g; rm /v/g") == ""
+        await client.delete(PODS, "p", "default", grace_seconds=0)
+        await cluster.settle()
+        assert await says("q", "cat /v/deep/f; ls /v/deep; echo 3 > /v/h") == "1\nf\n"
+        assert await says("r", "cat /v/h; touch /v/i") == "3\ntouch: /v/i: Read-only file system\n"
+        assert [one.files for one in cluster.contents.state().values()] == [{"deep/f": "1\n", "h": "3\n"}]
 
 
 async def test_working_directories(cluster, says):

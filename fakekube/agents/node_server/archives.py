@@ -1,0 +1,138 @@
+"""`tar`, as `kubectl cp` has it started at either end, and whoever packs files by hand. Python's own does the work. Pure.
+
+Of links, owners and modes nothing is kept: files are what is there.
+"""
+
+import gzip
+import io
+import tarfile
+from collections.abc import Iterator, Mapping
+
+from msgspec.structs import replace
+
+from fakekube.agents.node_server.place import FOLDER, ROOM, Container, Done, failed, is_below, options
+
+_LETTERS = frozenset("-cxtvzfCmoppPhkOSB")
+_IGNORED = ("no-same-owner", "no-same-permissions", "same-permissions", "preserve-permissions", "touch")
+_WORDS = {
+    "create": "c",
+    "extract": "x",
+    "get": "x",
+    "list": "t",
+    "verbose": "v",
+    "gzip": "z",
+    "file": "f",
+    "directory": "C",
+}
+_GZIP = "\x1f\udc8b"
+_EXITING = "tar: Exiting with failure status due to previous errors"
+
+
+def tar(at: Container, words: list[str], stdin: str) -> Done:
+    if words and not words[0].startswith("-"):
+        words = [f"-{words[0]}", *words[1:]]
+    given, named = options(words, "fC", ("file", "directory"))
+    asked = {_WORDS.get(own, own): value for own, value in given.items() if own not in _IGNORED}
+    if unknown := sorted(asked.keys() - _LETTERS):
+        return failed(f"tar: unrecognized option '{unknown[0]}'", 2)
+    folder = at.path(asked.get("C", "."))
+    if "c" in asked:
+        return _packed(at, asked, named, folder)
+    if not asked.keys() & {"x", "t"}:
+        return failed("tar: You must specify one of the '-Acdtrux' options", 2)
+    own = asked.get("f", "-")
+    if own != "-" and at.path(own) not in at.files:
+        return failed(f"tar: {own}: Cannot open: No such file or directory", 2)
+    packed = stdin if own == "-" else at.files[at.path(own)]
+    try:
+        with tarfile.open(
+            fileobj=io.BytesIO(_bytes(packed)), mode="r:gz" if packed.startswith(_GZIP) else "r:"
+        ) as archive:
+            return _unpacked(archive, asked, named, folder)
+    except (tarfile.TarError, EOFError, OSError):
+        return failed(f"tar: This does not look like a tar archive\n{_EXITING}", 2)
+
+
+def _unpacked(archive: tarfile.TarFile, asked: Mapping[str, str], named: list[str], folder: str) -> Done:
+    wrote, told, err, left = dict[str, str](), list[str](), "", ROOM
+    for member in archive:
+        own = member.name.removeprefix("./").rstrip("/")
+        if named and not any(is_below(own, one.removeprefix("./").rstrip("/")) for one in named):
+            continue
+        told.append(f"{member.name}{'/' if member.isdir() else ''}\n")
+        path = f"{folder.rstrip('/')}/{own.lstrip('/')}"
+        left -= member.size
+        if "t" in asked:
+            continue
+        if ".." in own.split("/"):
+            err += f"tar: {own}: Member name contains '..'\n"
+        elif left < 0:
+            return failed(f"tar: {own}: Cannot write: No space left on device", 2)
+        elif member.isdir():
+            wrote[f"{path}/{FOLDER}".replace(f"/{FOLDER}/", "/")] = ""
+        elif (file := archive.extractfile(member) if member.isreg() else None) is not None:
+            wrote[path] = file.read().decode(errors="surrogateescape")
+        else:
+            err += f"tar: {own}: links are not emulated\n"
+    out = "".join(told) if asked.keys() & {"t", "v"} else ""
+    return Done(out, f"{err}{_EXITING}\n" if err else "", 2 if err else 0, wrote=wrote)
+
+
+def _packed(at: Container, asked: Mapping[str, str], named: list[str], folder: str) -> Done:
+    if not named:
+        return failed("tar: Cowardly refusing to create an empty archive", 2)
+    made, told, err = io.BytesIO(), list[str](), ""
+    inside = replace(at, environment={}, workdir=folder)
+    if any(one.startswith("/") for one in named):
+        err = "tar: Removing leading `/' from member names\n"
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        missing = ""
+        for word in named:
+            members = list(_members(inside, word))
+            if not members:
+                missing += f"tar: {word}: Cannot stat: No such file or directory\n"
+            for own, text in members:
+                told.append(f"{own}\n")
+                _add(archive, own, text, int(at.now.timestamp()))
+    err += f"{missing}{_EXITING}\n" if missing else ""
+    if missing and not told:
+        return Done(err=err, code=2)  # no empty archive: whoever reads it would be content
+    data = gzip.compress(made.getvalue(), mtime=0) if "z" in asked else made.getvalue()
+    listed = "".join(told) if "v" in asked else ""
+    target, packed = asked.get("f", "-"), data.decode(errors="surrogateescape")
+    if target == "-":
+        return Done(packed, listed + err, 2 if missing else 0)
+    return Done(listed, err, 2 if missing else 0, wrote={at.path(target): packed})
+
+
+def _members(at: Container, word: str) -> Iterator[tuple[str, str | None]]:
+    """What a word stands for, each with its text; folders have none, and come before what is in them."""
+    path, own = at.path(word), word.lstrip("/").rstrip("/") or FOLDER
+    if path in at.files:
+        yield own, at.files[path]
+        return
+    if at.is_folder(path):
+        yield f"{own}/", None
+    known = {""}
+    for one in sorted(at.files):
+        if not is_below(one, path):
+            continue
+        *folders, last = one.removeprefix(path).strip("/").split("/")
+        for deep in range(1, len(folders) + 1):
+            if (folder := "/".join(folders[:deep])) not in known:
+                known.add(folder)
+                yield f"{own}/{folder}/", None
+        if last != FOLDER:
+            yield "/".join([own, *folders, last]), at.files[one]
+
+
+def _add(archive: tarfile.TarFile, own: str, text: str | None, now: int) -> None:
+    member = tarfile.TarInfo(own.rstrip("/") if text is None else own)
+    data = _bytes(text or "")
+    member.size, member.mtime, member.uname, member.gname = len(data), now, "root", "root"
+    member.type, member.mode = (tarfile.DIRTYPE, 0o755) if text is None else (tarfile.REGTYPE, 0o644)
+    archive.addfile(member, io.BytesIO(data))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")

@@ -1,0 +1,88 @@
+"""Programs that write files. Pure."""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from fakekube.agents.node_server.place import FOLDER, Container, Done, Program, failed, is_below
+
+
+def _touch(at: Container, words: list[str], _stdin: str) -> Done:
+    paths = [at.path(word) for word in words if not word.startswith("-")]
+    return Done(wrote={path: at.files.get(path, "") for path in paths})
+
+
+def _tee(at: Container, words: list[str], stdin: str) -> Done:
+    appends = "-a" in words
+    names = [at.path(word) for word in words if not word.startswith("-")]
+    return Done(stdin, wrote={name: (at.files.get(name, "") if appends else "") + stdin for name in names})
+
+
+def _mkdir(at: Container, words: list[str], _stdin: str) -> Done:
+    return Done(wrote={f"{at.path(word)}/{FOLDER}": "" for word in words if not word.startswith("-")})
+
+
+def _rm(at: Container, words: list[str], _stdin: str) -> Done:
+    named = [word for word in words if not word.startswith("-")]
+    forced = any(word.startswith("-") and "f" in word for word in words)
+    gone = {path: None for path in at.files if any(is_below(path, at.path(word)) for word in named)}
+    missing = [word for word in named if not any(is_below(path, at.path(word)) for path in gone)]
+    if missing and not forced:
+        return replace(failed(f"rm: can't remove '{missing[0]}': No such file or directory"), wrote=gone)
+    return Done(wrote=gone)
+
+
+def _copies(own: str, *, moves: bool) -> Program:
+    """`cp` and `mv`: to a path, or into a folder."""
+
+    def run(at: Container, words: list[str], _stdin: str) -> Done:
+        flags = {letter for word in words if word.startswith("-") for letter in word[1:]}
+        named = [word for word in words if not word.startswith("-")]
+        if len(named) < 2:
+            return failed(f"{own}: missing file operand")
+        *sources, last = named
+        target, wrote, err = at.path(last), dict[str, str | None](), ""
+        into = at.is_folder(target)
+        if len(sources) > 1 and not into:
+            return failed(f"{own}: target '{last}' is not a directory")
+        for source in sources:
+            path = at.path(source)
+            below = {one: text for one, text in at.files.items() if is_below(one, path)}
+            to = f"{target.rstrip('/')}/{path.rpartition('/')[2]}" if into else target
+            if not below:
+                err += f"{own}: can't stat '{source}': No such file or directory\n"
+            elif path not in below and not moves and not flags & set("arR"):
+                err += f"{own}: omitting directory '{source}'\n"
+            elif is_below(to, path):
+                err += f"{own}: '{source}' and '{to}' are the same file\n"
+            else:
+                wrote |= dict.fromkeys(below) if moves else {}
+                wrote |= {to + one.removeprefix(path): text for one, text in below.items()}
+        return Done(err=err, code=1 if err else 0, wrote=wrote)
+
+    return run
+
+
+def _chmod(at: Container, words: list[str], _stdin: str) -> Done:
+    """Of what is there; nothing is kept of it."""
+    named = [word for word in words if not word.startswith("-")][1:]
+    missing = [word for word in named if at.path(word) not in at.files and not at.is_folder(at.path(word))]
+    return failed(f"chmod: {missing[0]}: No such file or directory") if missing else Done()
+
+
+def _tar(at: Container, words: list[str], stdin: str) -> Done:
+    from fakekube.agents.node_server import archives  # noqa: PLC0415 - few are asked for it, and Python's own takes its time
+
+    return archives.tar(at, words, stdin)
+
+
+WRITING: Mapping[str, Program] = {
+    "chmod": _chmod,
+    "cp": _copies("cp", moves=False),
+    "mkdir": _mkdir,
+    "mv": _copies("mv", moves=True),
+    "rm": _rm,
+    "tar": _tar,
+    "tee": _tee,
+    "touch": _touch,
+}
