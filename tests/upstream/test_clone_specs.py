@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.upstream import storage
-from tests.upstream.conftest import Object, Suite
+from tests.upstream.conftest import MERGE_PATCH, Object, Suite
 from tests.upstream.storage import CLONES, NS, RESTORES, SNAPSHOTS, VMS, Machine
 
 TARGET = "vm-clone-target"
@@ -112,7 +112,7 @@ async def test_filters(suite: Suite) -> None:
     filters: dict[str, Any] = {
         "labelFilters": ["*", "!key2"],
         "annotationFilters": ["key1"],
-        "template": {"labelFilters": ["somekey/*"], "annotationFilters": ["!somekey/*"]},
+        "template": {"labelFilters": ["somekey/*"], "annotationFilters": ["*", "!somekey/*"]},
     }
     target = await cloned(suite, clone(**filters))
     assert marks_of(target.made) == [{"key1", "somekey/x"}, {"key1"}, {"somekey/x"}, {"key1", "key2"}]
@@ -235,4 +235,86 @@ async def test_claims_that_wait_for_a_consumer(suite: Suite) -> None:
 
     await suite.consistently(there, 30)
     assert await Machine(suite, await suite.get(f"{VMS}/{TARGET}")).act("start") == {}
+    await suite.eventually(gone, 60)
+
+
+async def refused(suite: Suite, source: Object, **spec: Any) -> Object:
+    """The clone, once it has said why there is no target."""
+    await suite.create(CLONES, clone(source, **spec))
+    await suite.cluster.advance(30)
+    assert (await suite.call("GET", f"{VMS}/{TARGET}"))[0] == 404
+    return await suite.get(f"{CLONES}/testclone")
+
+
+def reasons(obj: Object) -> dict[str, str]:
+    return {one["type"]: one["reason"] for one in obj["status"]["conditions"]}
+
+
+async def test_addresses_with_colons(suite: Suite) -> None:
+    """The restore of a clone is refused where it would write an address with colons, and asked for again and again; once the
+    snapshot has gone, too, the clone has failed."""
+    vm = await Machine.of(suite, marked())
+    source = storage.reference("vm")
+    made = await refused(suite, source, newMacAddresses={"default": "be:ad:00:00:be:04"})
+    assert made["status"]["phase"] == "RestoreInProgress"
+    assert "restoreName" not in made["status"]
+    (event,) = await suite.items(storage.EVENTS, fieldSelector="reason=RestoreCreationFailed")
+    restore = f"tmp-restore-{made['metadata']['uid']}"
+    assert event["message"] == (
+        f"failed creating restore {restore} for clone testclone: admission webhook "
+        '"virtualmachinerestore-validator.snapshot.kubevirt.io" denied the request: patch format is not valid - one ":" '
+        'expected in a single key-value json patch: "value":"be:ad:00:00:be:04"'
+    )
+    assert (event["type"], event["count"] > 1) == ("Warning", True)
+    await suite.delete(f"{SNAPSHOTS}/{made['status']['snapshotName']}")
+
+    async def failed() -> bool:
+        return (await suite.get(f"{CLONES}/testclone"))["status"]["phase"] == "Failed"
+
+    await suite.eventually(failed, 600, 10)
+    await storage.has_event(suite, "testclone", "Normal", "SnapshotDeleted")
+    await suite.get(vm.path)
+
+
+async def test_a_snapshot_that_is_not_there(suite: Suite) -> None:
+    """A clone of a snapshot nobody has taken waits for it, and says so."""
+    source = storage.reference("later", "VirtualMachineSnapshot", "snapshot.kubevirt.io")
+    made = await refused(suite, source)
+    there = f"Source doesnt exist: VirtualMachineSnapshot {storage.NS}/later"
+    assert reasons(made) == {"Progressing": "Pending", "Ready": there}
+    assert {one["status"] for one in made["status"]["conditions"]} == {"False"}
+    assert "phase" not in made["status"]
+
+
+async def test_what_is_remembered_is_not_cloned(suite: Suite) -> None:
+    """A machine whose TPM remembers something cannot be cloned."""
+    body = marked()
+    body["spec"]["template"]["spec"]["domain"]["devices"]["tpm"] = {"persistent": True}
+    await suite.create(VMS, body)
+    made = await refused(suite, storage.reference("vm"))
+    said = f"Clone of source with backendstorage is not supported: VM {storage.NS}/vm"
+    assert (made["status"]["phase"], reasons(made)["Ready"]) == ("Failed", said)
+    await storage.has_event(suite, "testclone", "Normal", "SourceVMWithBackendStorageInvalid")
+
+
+async def test_a_target_without_a_name(suite: Suite) -> None:
+    """The target gets a name when the clone is made, and goes when its target does; clones may be changed, and are judged anew."""
+    await Machine.of(suite, marked())
+    body = clone()
+    del body["spec"]["target"]
+    made = await suite.create(CLONES, body)
+    target = made["spec"]["target"]
+    assert target == {**storage.reference("vm"), "name": target["name"]}
+    assert target["name"].startswith("clone-vm-")
+    assert (await succeeded(suite))["status"]["targetName"] == target["name"]
+    path = f"{CLONES}/testclone"
+    changed = await suite.patch(path, {"spec": {"labelFilters": ["a"]}}, MERGE_PATCH)
+    assert changed["spec"]["labelFilters"] == ["a"]
+    wrong = {"spec": {"labelFilters": ["!"]}}
+    assert (await suite.call("PATCH", path, wrong, content=MERGE_PATCH))[0] == 422
+    await suite.delete(f"{VMS}/{target['name']}")
+
+    async def gone() -> bool:
+        return await suite.gone(path)
+
     await suite.eventually(gone, 60)

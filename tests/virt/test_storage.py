@@ -230,7 +230,7 @@ async def test_v235_clone(site):
     assert phases == [None, "SnapshotInProgress", "RestoreInProgress", "CreatingTargetVM", "Succeeded"]
     done = await site.get(common.CLONES, "copy")
     own = done["status"]["targetName"]
-    assert own.startswith("vm-clone-")
+    assert own.startswith("clone-vm-")
     assert "snapshotName" not in done["status"]
     assert brief(done, "Ready") == ("True", "Ready")
     twin = await site.get(VIRTUAL_MACHINES, own)

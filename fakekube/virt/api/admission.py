@@ -56,6 +56,7 @@ class Admission(review.Hooks):
             "/virtualmachines-mutate": self._mutate_machine,
             "/virtualmachineinstances-mutate": self._mutate_instance,
             "/migration-mutate-create": self._mutate_migration,
+            "/vm-clone-mutate-create": self._mutate_clone,
             "/virtualmachines-validate": self._machine,
             "/virtualmachineinstances-validate-create": self._instance,
             "/virtualmachineinstances-validate-update": self._instance_update,
@@ -101,6 +102,9 @@ class Admission(review.Hooks):
 
     async def _mutate_migration(self, asked: Question) -> Answer:
         return review.changed(asked.obj, defaults.migration(asked.obj))
+
+    async def _mutate_clone(self, asked: Question) -> Answer:
+        return review.changed(asked.obj, defaults.clone(asked.obj, self._ids))
 
     async def _machine(self, asked: Question) -> Answer:
         vm = asked.obj

@@ -1,4 +1,4 @@
-"""The mutating webhooks: what machines, instances and migrations look like after virt-api saw them.
+"""The mutating webhooks: what machines, instances, migrations and clones look like after virt-api saw them.
 
 Each takes the object as it came (and the stored one) and returns the object as it shall be; arguments stay as they are.
 
@@ -99,6 +99,16 @@ def migration(vmim: Object) -> Object:
     if MIGRATION_FINALIZER not in finalizers:
         meta["finalizers"] = [*finalizers, MIGRATION_FINALIZER]
     return vmim
+
+
+def clone(vmclone: Object, ids: Ids) -> Object:
+    """A new clone: what it makes has a name."""
+    spec = vmclone.get("spec") or {}
+    target = spec.get("target") or {"apiGroup": "kubevirt.io", "kind": "VirtualMachine"}
+    if target.get("name"):
+        return vmclone
+    own = f"clone-{dig(spec, 'source', 'name') or ''}-{ids.suffix()}"
+    return {**vmclone, "spec": {**spec, "target": {**target, "name": own}}}
 
 
 def _firmware(spec: Object, ids: Ids) -> None:

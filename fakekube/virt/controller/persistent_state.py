@@ -31,11 +31,16 @@ def _has_variables(spec: Obj) -> bool:
     return bool(dig(spec, "domain", "firmware", "bootloader", "efi", "persistent"))
 
 
+def is_remembered(spec: Obj) -> bool:
+    """Whether the TPM or the firmware of an instance with this spec remember something."""
+    return _has_tpm(spec) or _has_variables(spec)
+
+
 def is_needed(machine: Obj) -> bool:
     """Whether an instance, or those a machine makes, has such a claim."""
     whole = machine.get("spec") or {}
     spec = dig(whole, "template", "spec", default={}) if "template" in whole else whole
-    return _has_tpm(spec) or _has_variables(spec) or changed_blocks.is_on(machine)
+    return is_remembered(spec) or changed_blocks.is_on(machine)
 
 
 def volume_name(machine: str) -> str:

@@ -37,6 +37,7 @@ MUTATING: tuple[Row, ...] = (
         "virtualmachineinstances",
     ),
     ("migrations-mutator", "/migration-mutate-create", CREATE, CORE, "virtualmachineinstancemigrations"),
+    ("virtualmachineclones-mutator", "/vm-clone-mutate-create", CREATE, CLONE, "virtualmachineclones"),
 )
 VALIDATING: tuple[Row, ...] = (
     ("virt-launcher-eviction-interceptor", "/pod-eviction-validate", ANY, PODS, "pods/eviction"),

@@ -10,7 +10,7 @@ from fakekube.machinery.resources import RESTORES, SNAPSHOTS
 from fakekube.virt import json_patch
 from fakekube.virt.api import storage_operations
 from fakekube.virt.causes import INVALID, REQUIRED, Cause
-from fakekube.virt.controller.storage import clone
+from fakekube.virt.controller.storage import clone_plan
 
 Object = dict[str, Any]
 MACHINE = {"apiGroup": "kubevirt.io", "kind": "VirtualMachine", "name": "vm"}
@@ -147,20 +147,48 @@ def test_clones_are_judged(changed: Object, found: list[tuple[str, str]]) -> Non
 
 @pytest.mark.parametrize("firmware", [None, {}, {"uuid": "u", "serial": "s"}])
 def test_clones(firmware: Object | None) -> None:
-    """What a clone differs in is written in patches that are admitted."""
+    """What a clone differs in is written in patches that are admitted: addresses and numbers it is not told are emptied."""
     domain = {"devices": {"interfaces": [{"name": "a", "macAddress": "02:00:00:00:00:01"}, {"name": "b"}]}}
     kept = {
-        "metadata": {"labels": {"a.example/b": "c"}},
-        "spec": {
-            "template": {"spec": {"domain": {**domain, **({"firmware": firmware} if firmware else {})}}}
-        },
+        "metadata": {"name": "vm", "labels": {"a.example/b": "c"}},
+        "spec": {"template": {"spec": {"domain": domain}}},
     }
+    if firmware is not None:
+        domain["firmware"] = firmware
     wanted = {"newMacAddresses": {"b": "DE-AD-00-00-BE-AF"}, "newSMBiosSerial": "new", "labelFilters": ["!*"]}
-    patches = clone.differences({"spec": wanted}, kept)
-    assert judged(patches=[orjson.dumps(one).decode() for one in patches]) == []
-    made = json_patch.applied(kept, patches)
+    wanted |= {"target": {"kind": "VirtualMachine"}, "volumeNamePolicy": "RandomizeNames"}
+    wanted["patches"] = ['{"op": "add", "path": "/spec/x", "value": 1}']
+    spec = clone_plan.restore_spec({"spec": wanted}, kept, "s", "abcde")
+    assert judged(**spec) == []
+    assert spec["target"] == {**MACHINE, "name": "vm-clone-abcde"}
+    assert spec["volumeRestorePolicy"] == "RandomizeNames"
+    made = json_patch.applied(kept, [orjson.loads(one) for one in spec["patches"]])
     assert made["metadata"]["labels"] == {}
-    assert made["spec"]["template"]["spec"]["domain"]["firmware"] == {"serial": "new"}
+    assert made["spec"]["x"] == 1
+    domain = made["spec"]["template"]["spec"]["domain"]
+    assert [one["macAddress"] for one in domain["devices"]["interfaces"]] == ["", "DE-AD-00-00-BE-AF"]
+    assert domain.get("firmware") == (None if firmware is None else {"uuid": "", "serial": "new"})
+
+
+@pytest.mark.parametrize(
+    ("filters", "left"),
+    [
+        (None, {"prefix1/a", "prefix1/b", "prefix2/a", "somePrefix/a", "somePrefix2/a"}),
+        ([], set()),
+        (["*"], {"prefix1/a", "prefix1/b", "prefix2/a", "somePrefix/a", "somePrefix2/a"}),
+        (["prefix*", "!prefix1/b", "!prefix2/*", "somePrefix2/a"], {"prefix1/a", "somePrefix2/a"}),
+        (["!prefix1/b"], set()),
+        (["*", "!*"], {"prefix1/a", "prefix1/b", "prefix2/a", "somePrefix/a", "somePrefix2/a"}),
+        (["["], set()),
+    ],
+)
+def test_filters(filters: list[str] | None, left: set[str]) -> None:
+    """Filters are expressions found anywhere in a key; nothing stays that none lets in; one that is none finds nothing."""
+    present = dict.fromkeys(("prefix1/a", "prefix1/b", "prefix2/a", "somePrefix/a", "somePrefix2/a"), "v")
+    kept = {"metadata": {"labels": present}, "spec": {"template": {}}}
+    spec = {"labelFilters": filters} if filters is not None else {}
+    made = json_patch.applied(kept, clone_plan.differences({"spec": spec}, kept))
+    assert set(made["metadata"]["labels"]) == left
 
 
 async def test_restores(cluster) -> None:  # type: ignore[no-untyped-def]

@@ -1,33 +1,31 @@
 """Clones: a snapshot of the source, restored to a new VM, with new addresses and serial numbers.
 
-Origin: kubevirt: pkg/virt-controller/watch/clone/{clone,clone_base}.go, pkg/virt-controller/watch/clone/patch-generator.go
+Origin: kubevirt: pkg/virt-controller/watch/clone/{clone,clone_base}.go
 """
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 
-import orjson
-
-from fakekube.client.recorder import NORMAL
+from fakekube.client.informer import Informer
+from fakekube.client.recorder import NORMAL, WARNING
+from fakekube.machinery.errors import AlreadyExists, ApiError
 from fakekube.machinery.objects import (
     annotations,
     dig,
     is_terminating,
     key,
-    labels,
     name,
     namespace,
     owner_reference,
     uid,
 )
-from fakekube.machinery.resources import RESTORES, SNAPSHOTS, VIRTUAL_MACHINES
+from fakekube.machinery.resources import RESTORES, SNAPSHOTS, VIRTUAL_MACHINES, Resource
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance
-from fakekube.virt.controller.storage import common, restoring
+from fakekube.virt.controller import conditions
+from fakekube.virt.controller.storage import clone_plan, common, restoring
 from fakekube.virt.controller.wiring import Wiring
 
 SNAPSHOTTING, RESTORING, CREATING = "SnapshotInProgress", "RestoreInProgress", "CreatingTargetVM"
-_OWN_MARKS = "restore.kubevirt.io/"
+_WORKING = "Still processing"
 
 
 class Clones(common.Part):
@@ -38,9 +36,10 @@ class Clones(common.Part):
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring)
         informers = wiring.informers
-        self.objects.add_index("source", common.named_by("source"))
+        for member in ("source", "target"):
+            self.objects.add_index(member, common.named_by(member))
+            self._of_own(informers.vms, common.same_key(self.objects, member))
         self.objects.add_index("restore", _restore_of)
-        self._of_own(informers.vms, common.same_key(self.objects, "source"))
         self.controller.source(informers.claims, self._of_claim)
 
     def _of_claim(self, old: Object | None, new: Object | None) -> Iterable[str]:
@@ -49,112 +48,118 @@ class Clones(common.Part):
         known = self.objects.by_index("restore", f"{namespace(claim)}/{restore}") if restore else ()
         return [key(one) for one in known]
 
-    def follow(self, *parts: common.Part) -> None:
-        """Be woken by the snapshots and restores made for clones."""
-        for part in parts:
+    def follow(self, snapshots: common.Part, restores: common.Part) -> None:
+        """Be woken by the snapshots and restores made for clones, and by snapshots that are cloned."""
+        self._snapshots: Informer = snapshots.objects
+        self._of_own(snapshots.objects, common.same_key(self.objects, "source"))
+        for part in (snapshots, restores):
             self.controller.source(part.objects, _clone_of)
+
+    def _agree(self, old: conditions.Condition | None, new: conditions.Condition) -> bool:
+        return old is not None and old["status"] == new["status"]  # a new reason alone is not told
 
     async def _reconcile(self, obj: Object) -> None:
         phase = dig(obj, "status", "phase", default="")
         if is_terminating(obj) or phase == "Failed":
             return
-        if phase == "":
-            await self._begin(obj)
+        if phase == "Succeeded":
+            await self._look_after(obj)
+            return
+        source = self._source(obj)
+        if source is None:
+            asked = dig(obj, "spec", "source", default={})
+            there = f"{asked.get('kind')} {namespace(obj)}/{asked.get('name')}"
+            await self._pend(obj, "SourceDoesNotExist", f"Source doesnt exist: {there}")
+        elif not self._of_snapshot(obj) and (unfit := clone_plan.keeps_state(source)):
+            await self._fail(obj, "SourceVMWithBackendStorageInvalid", unfit)
+        elif phase == "":
+            await self._begin(obj, source)
         elif phase == SNAPSHOTTING:
             await self._after_snapshot(obj)
         elif phase == RESTORING:
             await self._after_restore(obj)
         elif phase == CREATING:
             await self._after_creation(obj)
-        elif dig(obj, "status", "restoreName"):
-            await self._tidy(obj)
 
-    async def _begin(self, obj: Object) -> None:
-        source = dig(obj, "spec", "source", default={})
-        own, space = source.get("name", ""), namespace(obj)
-        if source.get("kind") == "VirtualMachineSnapshot":
-            await self._step(obj, SNAPSHOTTING, snapshotName=own, targetName=self._target(obj))
+    def _of_snapshot(self, obj: Object) -> bool:
+        return bool(dig(obj, "spec", "source", "kind") == SNAPSHOTS.kind)
+
+    def _source(self, obj: Object) -> Object | None:
+        known = self._snapshots if self._of_snapshot(obj) else self._informers.vms
+        return known.get(f"{namespace(obj)}/{dig(obj, 'spec', 'source', 'name')}")
+
+    async def _begin(self, obj: Object, source: Object) -> None:
+        if self._of_snapshot(obj):
+            await self._step(obj, SNAPSHOTTING)
             return
-        vm = await self._client.find(VIRTUAL_MACHINES, own, space)
-        if vm is None:
-            message = f"Source doesn't exist: VirtualMachine {space}/{own}"
-            await self._pend(obj, "SourceDoesNotExist", message)
+        if unfit := clone_plan.not_snapshottable(source):
+            await self._pend(obj, "VMVolumeSnapshotsInvalid", unfit)
             return
-        if unfit := _not_snapshottable(vm):
-            message = f"Virtual Machine volume {unfit} is not supported by snapshots"
-            await self._pend(obj, "VMVolumeSnapshotsInvalid", message)
-            return
+        reference = {"apiGroup": "kubevirt.io", "kind": "VirtualMachine", "name": name(source)}
         snapshot = f"tmp-snapshot-{uid(obj)}"
-        wanted = self._owned(obj, SNAPSHOTS.api_version, SNAPSHOTS.kind, snapshot)
-        reference = {"apiGroup": "kubevirt.io", "kind": "VirtualMachine", "name": own}
-        await self._client.create_if_absent(SNAPSHOTS, {**wanted, "spec": {"source": reference}})
-        self._recorder.event(
-            obj, NORMAL, "SnapshotCreated", f"created snapshot {snapshot} for clone {name(obj)}"
-        )
-        await self._step(obj, SNAPSHOTTING, snapshotName=snapshot, targetName=self._target(obj))
-
-    async def _pend(self, obj: Object, event: str, message: str) -> None:
-        self._recorder.event(obj, NORMAL, event, message)
-        await self._tell(
-            obj, (self._said("Progressing", True, "Pending"), self._said("Ready", False, "Pending"))
-        )
-
-    def _target(self, obj: Object) -> str:
-        given = dig(obj, "spec", "target", "name")
-        return given or f"{dig(obj, 'spec', 'source', 'name')}-clone-{self._ids.suffix()}"
+        await self._make(obj, SNAPSHOTS, snapshot, {"source": reference}, "SnapshotCreated")
+        await self._step(obj, SNAPSHOTTING, snapshotName=snapshot)
 
     async def _after_snapshot(self, obj: Object) -> None:
-        space = namespace(obj)
-        snapshot = await self._client.find(SNAPSHOTS, dig(obj, "status", "snapshotName", default=""), space)
-        if not dig(snapshot, "status", "readyToUse"):
+        snapshot = self._snapshots.get(f"{namespace(obj)}/{self._snapshot_name(obj)}")
+        if snapshot is None or not dig(snapshot, "status", "readyToUse"):
             return
-        content = await self._client.find(
-            common.CONTENTS, dig(snapshot, "status", "virtualMachineSnapshotContentName", default=""), space
-        )
-        if content is None:
+        if unfit := clone_plan.not_usable(snapshot, *await self._content(snapshot)):
+            await self._fail(obj, "SnapshotContentInvalid", unfit)
             return
-        self._recorder.event(obj, NORMAL, "SnapshotReady", f"snapshot {name(snapshot or {})} is ready to use")
-        restore = f"tmp-restore-{uid(obj)}"
-        wanted = self._owned(obj, RESTORES.api_version, RESTORES.kind, restore)
-        target = {
-            "apiGroup": "kubevirt.io",
-            "kind": "VirtualMachine",
-            "name": dig(obj, "status", "targetName"),
-        }
-        kept = dig(content, "spec", "source", "virtualMachine", default={})
-        spec = {
-            "target": target,
-            "virtualMachineSnapshotName": name(snapshot or {}),
-            "patches": [orjson.dumps(one).decode() for one in differences(obj, kept)]
-            + list(dig(obj, "spec", "patches", default=())),
-        }
-        await self._client.create_if_absent(RESTORES, {**wanted, "spec": spec})
-        self._recorder.event(
-            obj, NORMAL, "RestoreCreated", f"created restore {restore} for clone {name(obj)}"
-        )
-        await self._step(obj, RESTORING, restoreName=restore)
+        message = f"snapshot {name(snapshot)} for clone {name(obj)} is ready to use"
+        self._recorder.event(obj, NORMAL, "SnapshotReady", message)
+        await self._restore(obj, snapshot)
 
     async def _after_restore(self, obj: Object) -> None:
-        restore = await self._client.find(
-            RESTORES, dig(obj, "status", "restoreName", default=""), namespace(obj)
-        )
+        own = dig(obj, "status", "restoreName")
+        if own is None:
+            snapshot = self._snapshots.get(f"{namespace(obj)}/{self._snapshot_name(obj)}")
+            if snapshot is None:
+                gone = f"snapshot {self._snapshot_name(obj)} does not exist anymore"
+                await self._fail(obj, "SnapshotDeleted", gone)
+            else:
+                await self._restore(obj, snapshot)
+            return
+        restore = await self._client.find(RESTORES, own, namespace(obj))
         if dig(restore, "status", "complete"):
-            self._recorder.event(obj, NORMAL, "RestoreReady", f"restore {name(restore or {})} is ready")
-            await self._step(obj, CREATING)
+            message = f"restore {own} for clone {name(obj)} is ready to use"
+            self._recorder.event(obj, NORMAL, "RestoreReady", message)
+            await self._step(obj, CREATING, targetName=dig(restore, "spec", "target", "name"))
+
+    async def _restore(self, obj: Object, snapshot: Object) -> None:
+        """Have the target made. A restore that is refused is asked for again and again, as upstream does."""
+        content, _ = await self._content(snapshot)
+        kept = dig(content, "spec", "source", "virtualMachine", default={})
+        restore = f"tmp-restore-{uid(obj)}"
+        spec = clone_plan.restore_spec(obj, kept, name(snapshot), self._ids.suffix())
+        try:
+            await self._make(obj, RESTORES, restore, spec, "RestoreCreated")
+        except ApiError as error:
+            message = f"failed creating restore {restore} for clone {name(obj)}: {error.message}"
+            self._recorder.event(obj, WARNING, "RestoreCreationFailed", message)
+            await self._step(obj, RESTORING)
+            raise
+        await self._step(obj, RESTORING, restoreName=restore)
 
     async def _after_creation(self, obj: Object) -> None:
         space, target = namespace(obj), dig(obj, "status", "targetName", default="")
         if await self._client.find(VIRTUAL_MACHINES, target, space) is None:
             return
-        self._recorder.event(
-            obj, NORMAL, "TargetVMCreated", f"created target VM {target} for clone {name(obj)}"
-        )
+        message = f"created target VM {target} for clone {name(obj)}"
+        self._recorder.event(obj, NORMAL, "TargetVMCreated", message)
         told = (self._said("Progressing", False, "Ready"), self._said("Ready", True, "Ready"))
-        await self._tell(obj, told, phase="Succeeded", creationTime=self._now())
+        await self._tell(obj, told, phase="Succeeded")
 
-    async def _tidy(self, obj: Object) -> None:
-        """Snapshot and restore go once nothing is filled from them any more: when every claim is bound."""
-        space, restored = namespace(obj), dig(obj, "status", "restoreName", default="")
+    async def _look_after(self, obj: Object) -> None:
+        """A clone goes with what it made; snapshot and restore go once nothing is filled from them any more: when every
+        claim is bound."""
+        space, target = namespace(obj), dig(obj, "status", "targetName", default="")
+        if await self._client.find(VIRTUAL_MACHINES, target, space) is None:
+            await self._client.delete_if_present(self.resource, name(obj), space)
+            return
+        if (restored := dig(obj, "status", "restoreName")) is None:
+            return
         restore = await self._client.find(RESTORES, restored, space)
         for one in dig(restore, "status", "restores", default=()):
             claim = self._informers.claims.get(f"{space}/{one['persistentVolumeClaim']}")
@@ -162,82 +167,46 @@ class Clones(common.Part):
                 return
         self._recorder.event(obj, NORMAL, "PVCBound", f"all PVC for clone {name(obj)} are bound")
         await self._client.delete_if_present(RESTORES, restored, space)
-        if dig(obj, "spec", "source", "kind") != "VirtualMachineSnapshot":
-            await self._client.delete_if_present(
-                SNAPSHOTS, dig(obj, "status", "snapshotName", default=""), space
-            )
+        if not self._of_snapshot(obj):
+            await self._client.delete_if_present(SNAPSHOTS, self._snapshot_name(obj), space)
         await self._tell(obj, snapshotName=None, restoreName=None)
 
-    async def _step(self, obj: Object, phase: str, **members: str) -> None:
-        reason = "Still processing"
-        told = (self._said("Progressing", True, reason), self._said("Ready", False, reason))
-        await self._tell(obj, told, phase=phase, **members)
+    def _snapshot_name(self, obj: Object) -> str:
+        own = dig(obj, "spec", "source", "name") if self._of_snapshot(obj) else None
+        return str(own or dig(obj, "status", "snapshotName", default=""))
 
-    def _owned(self, obj: Object, api_version: str, kind: str, own: str) -> Object:
+    async def _content(self, snapshot: Object) -> tuple[Object | None, str]:
+        """What a snapshot keeps, and the name that is under."""
+        own = (
+            dig(snapshot, "status", "virtualMachineSnapshotContentName")
+            or f"vmsnapshot-content-{uid(snapshot)}"
+        )
+        return await self._client.find(common.CONTENTS, own, namespace(snapshot)), own
+
+    async def _make(self, obj: Object, resource: Resource, own: str, spec: Object, event: str) -> None:
         owner = owner_reference({**obj, "apiVersion": self.resource.api_version, "kind": self.resource.kind})
         meta = {"name": own, "namespace": namespace(obj), "ownerReferences": [owner]}
-        return {"apiVersion": api_version, "kind": kind, "metadata": meta}
+        wanted = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": meta, "spec": spec}
+        try:
+            await self._client.create(resource, wanted)
+        except AlreadyExists:
+            return
+        what = "snapshot" if resource is SNAPSHOTS else "restore"
+        self._recorder.event(obj, NORMAL, event, f"created {what} {own} for clone {name(obj)}")
 
+    async def _step(self, obj: Object, phase: str, **members: str) -> Object:
+        told = (self._said("Progressing", True, _WORKING), self._said("Ready", False, _WORKING))
+        return await self._tell(obj, told, phase=phase, **members)
 
-def differences(clone: Object, kept: Object) -> list[Object]:
-    """The JSON patch operations that make another machine of a copy. Pure."""
-    made: list[Object] = []
-    template = "/spec/template"
-    firmware = dig(kept, "spec", "template", "spec", "domain", "firmware")
-    path = f"{template}/spec/domain/firmware"
-    if firmware is not None and "uuid" in firmware:
-        made.append({"op": "remove", "path": f"{path}/uuid"})
-    serial = dig(clone, "spec", "newSMBiosSerial")
-    if serial:
-        if firmware is None:
-            made.append({"op": "add", "path": path, "value": {}})
-        made.append({"op": "add", "path": f"{path}/serial", "value": serial})
-    elif firmware is not None and "serial" in firmware:
-        made.append({"op": "remove", "path": f"{path}/serial"})
-    addresses = dig(clone, "spec", "newMacAddresses", default={})
-    interfaces = dig(kept, "spec", "template", "spec", "domain", "devices", "interfaces", default=())
-    for number, interface in enumerate(interfaces):
-        at = f"{template}/spec/domain/devices/interfaces/{number}/macAddress"
-        if wanted := addresses.get(interface["name"]):
-            made.append({"op": "add", "path": at, "value": wanted})
-        elif interface.get("macAddress"):
-            made.append({"op": "remove", "path": at})
-    spec = clone["spec"]
-    made += _filtered("/metadata/labels", labels(kept), spec.get("labelFilters"))
-    own = {key: value for key, value in annotations(kept).items() if not key.startswith(_OWN_MARKS)}
-    made += _filtered("/metadata/annotations", own, spec.get("annotationFilters"))
-    filters = spec.get("template") or {}
-    meta = dig(kept, "spec", "template", default={})
-    made += _filtered(f"{template}/metadata/labels", labels(meta), filters.get("labelFilters"))
-    made += _filtered(f"{template}/metadata/annotations", annotations(meta), filters.get("annotationFilters"))
-    return made
+    async def _pend(self, obj: Object, event: str, message: str) -> None:
+        self._recorder.event(obj, NORMAL, event, message)
+        told = (self._said("Progressing", False, "Pending"), self._said("Ready", False, message))
+        await self._tell(obj, told)
 
-
-def _filtered(path: str, present: Iterable[str], filters: Iterable[str] | None) -> list[Object]:
-    """Remove the keys no filter lets through; `!` before a filter keeps out. Without filters everything stays."""
-    if not filters:
-        return []
-    wanted = [one for one in filters if not one.startswith("!")] or ["*"]
-    unwanted = [one[1:] for one in filters if one.startswith("!")]
-    dropped = [
-        key
-        for key in present
-        if not any(fnmatchcase(key, one) for one in wanted) or any(fnmatchcase(key, one) for one in unwanted)
-    ]
-    return [
-        {"op": "remove", "path": f"{path}/{key.replace('~', '~0').replace('/', '~1')}"} for key in dropped
-    ]
-
-
-def _not_snapshottable(vm: Object) -> str:
-    """The first volume of a claim that cannot be snapshotted, as far as the VM knows."""
-    told = {
-        one["name"]: one.get("enabled") for one in dig(vm, "status", "volumeSnapshotStatuses", default=())
-    }
-    for volume in instance.template_volumes(vm):
-        if instance.claim_name(volume) and not told.get(volume["name"]):
-            return str(volume["name"])
-    return ""
+    async def _fail(self, obj: Object, event: str, message: str) -> None:
+        self._recorder.event(obj, NORMAL, event, message)
+        told = (self._said("Progressing", False, "Failed"), self._said("Ready", False, message))
+        await self._tell(obj, told, phase="Failed")
 
 
 def _restore_of(obj: Object) -> Iterable[str]:

@@ -63,13 +63,17 @@ class Part:
         new = {member: value for member, value in {**old, **members}.items() if value is not None}
         listed: list[conditions.Condition] = list(old.get("conditions") or ())
         for one in conditions_:
-            if not conditions.says_the_same(conditions.find(listed, one["type"]), one):
+            if not self._agree(conditions.find(listed, one["type"]), one):
                 listed = conditions.put(listed, one)
         if listed:
             new["conditions"] = listed
         if new == old:
             return obj
         return await self._writer.update({**obj, "status": new}, subresource="status")
+
+    def _agree(self, old: conditions.Condition | None, new: conditions.Condition) -> bool:
+        """Whether a condition need not be written again."""
+        return conditions.says_the_same(old, new)
 
     def _said(self, type_: str, status: bool, reason: str) -> conditions.Condition:
         made = conditions.make(type_, "True" if status else "False", reason, now=self._now())

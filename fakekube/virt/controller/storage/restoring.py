@@ -231,6 +231,9 @@ def patched(vm: Object, patches: Iterable[str]) -> Object:
             vm = json_patch.applied(vm, [operation])
         except ValueError as error:
             raise ValueError(f"failed to apply patch for VM {text}: {error}") from None
+    for interface in dig(vm, "spec", "template", "spec", "domain", "devices", "interfaces", default=()):
+        if interface.get("macAddress") == "":
+            del interface["macAddress"]  # Go leaves out what says nothing
     return vm
 
 
