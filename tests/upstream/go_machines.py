@@ -84,6 +84,7 @@ class Machines(VirtController):
             ops = tested("/metadata/finalizers", finalizers, [*(finalizers or ()), OWN])
             written = await self.suite.patch(self.machine, ops, JSON_PATCH)
             vm = {**vm, "metadata": written["metadata"]}
+        await self.keep(vm)
         if vmi is not None:
             await self.follow_generation(vm, vmi)
         if not await self.volumes_are_ready(vm) and vm["spec"].get("runStrategy") != "Halted":
@@ -92,6 +93,9 @@ class Machines(VirtController):
         if vmi is not None and not expected and "deletionTimestamp" not in vmi["metadata"]:
             vm = await self.change(vm, vmi)
         return vm, expected
+
+    async def keep(self, vm: Object) -> None:
+        """What a machine names is kept as it is now."""
 
     async def follow_generation(self, vm: Object, vmi: Object) -> None:
         """The instance is marked with the machine's generation, while it is still as its template."""
@@ -147,7 +151,8 @@ class Machines(VirtController):
         return "stop"
 
     async def start(self, vm: Object) -> str:
-        vmi = vmi_template.build(vm, paused=told.first_request(vm).get("data", {}).get("paused") == "true")
+        whole = await self.whole(vm)
+        vmi = vmi_template.build(whole, paused=told.first_request(vm).get("data", {}).get("paused") == "true")
         meta = {"creationTimestamp": None, **vmi["metadata"]}
         revision = vmi_template.revision(vm)
         known = await self.suite.items(REVISIONS)
@@ -172,6 +177,10 @@ class Machines(VirtController):
             },
         )
         return "start"
+
+    async def whole(self, vm: Object) -> Object:
+        """What an instance is made from."""
+        return vm
 
     # While it runs.
 

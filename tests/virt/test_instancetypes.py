@@ -11,7 +11,12 @@ from fakekube.machinery.resources import (
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
 )
-from fakekube.virt.instancetypes.kinds import CLUSTER_INSTANCETYPES, CLUSTER_PREFERENCES, PREFERENCES
+from fakekube.virt.instancetypes.kinds import (
+    CLUSTER_INSTANCETYPES,
+    CLUSTER_PREFERENCES,
+    INSTANCETYPES,
+    PREFERENCES,
+)
 
 NS = "default"
 
@@ -159,3 +164,39 @@ async def test_what_an_instancetype_annotates(cluster):
     clashing["spec"]["template"]["metadata"] = {"annotations": {"a": "mine"}}
     with pytest.raises(ApiError, match=r"VM field\(s\) annotations.a conflicts with selected instance type"):
         await client.create(VIRTUAL_MACHINES, clashing)
+
+
+@pytest.mark.parametrize("kind", ["VirtualMachineInstancetype", "virtualmachineinstancetypes"])
+async def test_a_kind_as_it_is_spelled(cluster, kind):
+    """The status names the kind as the VM does, and what is kept under it is found, whatever becomes of the object."""
+    client = cluster.client()
+    sized = {"cpu": {"guest": 1}, "memory": {"guest": "1Gi"}}
+    await client.create(INSTANCETYPES, made(INSTANCETYPES, "small", **sized))
+    matcher = {"name": "small", "kind": kind}
+    await client.create(VIRTUAL_MACHINES, machine(instancetype=matcher, runStrategy="Halted"))
+    await cluster.settle()
+    vm = await client.get(VIRTUAL_MACHINES, "vm", NS)
+    assert vm["status"]["instancetypeRef"]["kind"] == kind
+    await client.delete(INSTANCETYPES, "small", NS)
+    await client.patch(VIRTUAL_MACHINES, "vm", NS, {"spec": {"runStrategy": "Always"}}, type="merge")
+    await cluster.settle()
+    vmi = await client.get(VIRTUAL_MACHINE_INSTANCES, "vm", NS)
+    assert vmi["spec"]["domain"]["memory"]["guest"] == "1Gi"
+    assert annotations(vmi)["kubevirt.io/instancetype-name"] == "small"
+
+
+async def test_an_instancetype_that_came_too_late(cluster):
+    """One that contradicts a VM it came after is not kept, and the VM says why."""
+    client = cluster.client()
+    await client.create(VIRTUAL_MACHINES, machine({"cpu": {"cores": 2}}, instancetype={"name": "small"}))
+    await cluster.settle()
+    sized = {"cpu": {"guest": 2}, "memory": {"guest": "2Gi"}}
+    await client.create(CLUSTER_INSTANCETYPES, made(CLUSTER_INSTANCETYPES, "small", **sized))
+    await cluster.advance(60)
+    told = condition(await client.get(VIRTUAL_MACHINES, "vm", NS), "Failure")
+    assert told["reason"] == "FailedCreate"
+    assert told["message"] == (
+        "error encountered while storing instancetype.kubevirt.io controllerRevisions: VM field(s) "
+        "spec.template.spec.domain.cpu.cores conflicts with selected instance type"
+    )
+    assert (await client.list(CONTROLLER_REVISIONS, NS)).items == []

@@ -106,7 +106,10 @@ class Instancetypes:
         """The revision that stands for a matcher, and the one it replaces, if any."""
         kept = matcher.get("revisionName") or kinds.known_revision(vm, member)
         if not kept:
-            return await self._keep(vm, await self._find(vm, member, matcher)), ""
+            found = await self._find(vm, member, matcher)
+            if member == "instancetype":
+                _check(vm, found.get("spec") or {})
+            return await self._keep(vm, found), ""
         if (namespace(vm), kept) in self._kept:
             return kept, ""
         stored = await self._client.get(CONTROLLER_REVISIONS, kept, namespace(vm))
@@ -128,11 +131,7 @@ class Instancetypes:
         if made is None:  # an earlier pass may have got this far
             stored = await self._client.get(CONTROLLER_REVISIONS, own, namespace(vm))
             if dig(stored, "data", "spec") != spec:
-                text = (
-                    f"error encountered while {doing} instancetype.kubevirt.io controllerRevisions: "
-                    f"found existing ControllerRevision with unexpected data: {own}"
-                )
-                raise FailedError(Failure("FailedCreate", text))
+                raise _not_kept(f"found existing ControllerRevision with unexpected data: {own}", doing)
         self._kept[namespace(vm), own] = spec
         return own
 
@@ -157,6 +156,18 @@ def _failing(member: kinds.Member) -> Iterator[None]:
         raise FailedError(Failure(_REASONS[member], error.message)) from error
 
 
+def _check(vm: Object, size: Object) -> None:
+    """An instancetype that came after the VM may contradict it, which virt-api could not know. Raises FailedError."""
+    clashing = checking.conflicts("spec.template.spec", dig(vm, "spec", "template", default={}), size)
+    if clashing:
+        raise _not_kept(f"VM field(s) {', '.join(clashing)} conflicts with selected instance type")
+
+
+def _not_kept(why: str, doing: str = "storing") -> FailedError:
+    text = f"error encountered while {doing} instancetype.kubevirt.io controllerRevisions: {why}"
+    return FailedError(Failure("FailedCreate", text))
+
+
 def _matchers(vm: Obj) -> list[tuple[kinds.Member, Object]]:
     spec = vm["spec"]
     found = [(member, spec.get(member) or {}) for member in kinds.MEMBERS]
@@ -164,8 +175,7 @@ def _matchers(vm: Obj) -> list[tuple[kinds.Member, Object]]:
 
 
 def _ref(member: kinds.Member, matcher: Object, kept: str) -> Object:
-    kind = kinds.resource_of(matcher, member).kind.lower()
-    ref: Object = {"kind": kind, "controllerRevisionRef": {"name": kept}}
+    ref: Object = {"kind": kinds.kind_of(matcher, member), "controllerRevisionRef": {"name": kept}}
     for copied in ("name", "inferFromVolume", "inferFromVolumeFailurePolicy"):
         if matcher.get(copied):
             ref[copied] = matcher[copied]
@@ -189,6 +199,6 @@ def expanded(vm: Object, found: Found) -> Object:
     for member in kinds.MEMBERS:
         ref = (found.refs or {}).get(f"{member}Ref", {})
         if own := ref.get("name"):
-            cluster = "cluster-" if "cluster" in ref["kind"] else ""
+            cluster = "cluster-" if "cluster" in ref["kind"].lower() else ""
             marks[f"kubevirt.io/{cluster}{member}-name"] = own
     return {**vm, "spec": {**vm["spec"], "template": template}}

@@ -30,8 +30,8 @@ _DEFAULTS = {"instancetype": CLUSTER_INSTANCETYPES.kind, "preference": CLUSTER_P
 
 def resource_of(matcher: Obj, member: str) -> Resource:
     """The resource a matcher names. Raises NotFound."""
-    kind = (matcher.get("kind") or _DEFAULTS[member]).lower()
-    resource = _KINDS.get(kind.removesuffix("s"))
+    kind = kind_of(matcher, member).lower()
+    resource = _KINDS.get(_one(kind))
     if resource is None:
         raise NotFound(f"got unexpected kind in {member.capitalize()}Matcher: {kind}")
     return resource
@@ -42,5 +42,14 @@ def known_revision(vm: Obj, member: str) -> str:
     matcher, ref = dig(vm, "spec", member, default={}), dig(vm, "status", f"{member}Ref", default={})
     if not ref or ref.get("name") != matcher.get("name"):
         return ""
-    same = ref.get("kind") == resource_of(matcher, member).kind.lower()
+    same = _KINDS.get(_one(ref.get("kind") or "")) is resource_of(matcher, member)
     return str(dig(ref, "controllerRevisionRef", "name") or "") if same else ""
+
+
+def kind_of(matcher: Obj, member: str) -> str:
+    """The kind as the matcher spells it, or the default one as virt-api does."""
+    return str(matcher.get("kind") or _DEFAULTS[member].lower())
+
+
+def _one(kind: str) -> str:
+    return kind.lower().removesuffix("s")

@@ -11,6 +11,7 @@ from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import ApiError, BadRequest, NotFound
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
+from fakekube.virt.api.encoding import encode_machine
 from fakekube.virt.api.instance_defaults import add_default_network, add_missing_disks, set_spec_defaults
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.subresources.replies import internal
@@ -47,6 +48,7 @@ async def expanded(vm: Object, lookups: Lookups, config: ClusterConfig, refuse: 
     set_spec_defaults(spec, config)
     for member in ("instancetype", "preference"):
         vm["spec"].pop(member, None)
+    encode_machine(vm["spec"])
     return vm
 
 
