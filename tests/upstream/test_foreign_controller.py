@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.upstream import elsewhere
+from tests.upstream import elsewhere, go_objects
 from tests.upstream.conftest import JSON_PATCH, STRATEGIC, Make, Object, Suite, conditions
 from tests.upstream.go_controller import CLAIMS, FOREGROUND, MIGRATIONS, NS, OWN, PODS
 from tests.upstream.go_migrations import VirtController
@@ -112,20 +112,23 @@ async def plug(go: VirtController, *names: str) -> None:
     for name in names:
         claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
         await go.suite.create(CLAIMS, {"metadata": {"name": name}, "spec": claim})
-        source = {"claimName": name, "hotpluggable": True}
-        await spec_patch(go, "volumes", {"name": name, "persistentVolumeClaim": source})
-        await spec_patch(go, "domain/devices/disks", {"name": name, "disk": {"bus": "scsi"}})
+        await plugged(go, name)
 
 
-async def spec_patch(go: VirtController, path: str, *more: Object, without: str = "") -> None:
-    """A list in the spec, with more or less in it, as the controller of machines patches it."""
-    found: Any = (await go.suite.get(go.path))["spec"]
-    for part in path.split("/"):
-        found = found[part]
-    wanted = [*(one for one in found if one["name"] != without), *more]
-    at = f"/spec/{path}"
-    test = {"op": "test", "path": at, "value": found}
-    await go.suite.patch(go.path, [test, {"op": "replace", "path": at, "value": wanted}], JSON_PATCH)
+async def plugged(go: VirtController, name: str, *, to: bool = True) -> None:
+    """With a volume and its disk, or without, as the controller of machines patches both."""
+    spec = (await go.suite.get(go.path))["spec"]
+    source = {"claimName": name, "hotpluggable": True}
+    made = {"volumes": {"name": name, "persistentVolumeClaim": source}}
+    made["domain/devices/disks"] = {"name": name, "disk": {"bus": "scsi"}}
+    operations = []
+    for path, more in made.items():
+        found: Any = spec
+        for part in path.split("/"):
+            found = found[part]
+        left = [one for one in found if one["name"] != name]
+        operations += go_objects.tested(f"/spec/{path}", found, [*left, more] if to else left)
+    await go.suite.patch(go.path, operations, JSON_PATCH)
 
 
 async def entry(go: VirtController, name: str) -> Object | None:
@@ -152,8 +155,7 @@ async def test_volumes_are_plugged_in_and_out(suite: Suite, go: VirtController) 
     (pod,) = await go.suite.items(PODS, "kubevirt.io=hotplug-disk")
     assert {one["name"] for one in pod["spec"]["volumes"]} >= {"one", "two"}
     for own in ("one", "two"):
-        await spec_patch(go, "volumes", without=own)
-        await spec_patch(go, "domain/devices/disks", without=own)
+        await plugged(go, own, to=False)
         await go.work()
         assert await entry(go, own) is None
     assert not await go.suite.items(PODS, "kubevirt.io=hotplug-disk")
@@ -168,8 +170,7 @@ async def test_a_volume_waits_for_the_pod_that_brings_it(go: VirtController) -> 
     text = "Created hotplug attachment pod hp-volume-x, for volume one"
     told = {"phase": "AttachedToNode", "reason": "SuccessfulCreate", "message": text}
     waits = {"name": "one", "target": "", "hotplugVolume": {"attachPodName": "hp-volume-x"}, **told}
-    source = {"claimName": "one", "hotpluggable": True}
-    await spec_patch(go, "volumes", {"name": "one", "persistentVolumeClaim": source})
+    await plugged(go, "one")
     listed = [*status["volumeStatus"], waits]
     await go.suite.patch(go.path, [{"op": "replace", "path": "/status/volumeStatus", "value": listed}])
     await go.suite.cluster.advance(10)

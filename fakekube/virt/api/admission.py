@@ -16,7 +16,15 @@ from fakekube.machinery.objects import dig, is_terminating, labels, name, namesp
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object
 from fakekube.virt import changed_blocks, review
-from fakekube.virt.api import defaults, machine_rules, pool, storage_operations, utility_volumes, workloads
+from fakekube.virt.api import (
+    defaults,
+    machine_rules,
+    plugged_volumes,
+    pool,
+    storage_operations,
+    utility_volumes,
+    workloads,
+)
 from fakekube.virt.api.accounts import MASTERS, is_component
 from fakekube.virt.api.eviction import Evictions
 from fakekube.virt.api.in_order import InOrder
@@ -131,6 +139,8 @@ class Admission(review.Hooks):
     async def _instance_update(self, asked: Question) -> Answer:
         component, old = self._is_component(asked), asked.old or {}
         found = workloads.instance_update(asked.obj, old, component=component)
+        if component and not found and asked.obj.get("spec") != old.get("spec"):
+            found = plugged_volumes.update(asked.obj, old, await self._settings.current())
         if not found and dig(asked.obj, "spec", "utilityVolumes"):
             found = utility_volumes.update(asked.obj, old, await self._settings.current())
         return review.judged(found)

@@ -25,6 +25,8 @@ from fakekube.virt.controller.vm_pass import Pass, Writers
 from fakekube.virt.controller.vm_revisions import Revisions
 from fakekube.virt.instancetypes import kinds
 
+_MOVED = "/status/migratedVolumes"
+
 
 class Updates:
     """See the module text."""
@@ -114,24 +116,30 @@ class Updates:
         seen.stuck = ""
         if vmi is None or is_terminating(vmi) or instance.phase(vmi) != names.RUNNING:
             return
-        if not volume_migration.is_strategy(vm) or not volume_migration.updated(vm, vmi):
+        if not volume_migration.is_strategy(vm):
+            return
+        moved = dig(vmi, "status", "migratedVolumes")
+        if moved and volume_migration.is_back(vmi):
+            await self._call_off(seen, vmi, moved)
+            return
+        if not volume_migration.updated(vm, vmi):
             return
         volumes = patches.guarded("/spec/volumes", vmi["spec"]["volumes"], volume_migration.replaced(vm, vmi))
-        moved = dig(vmi, "status", "migratedVolumes")
-        path = "/status/migratedVolumes"
         if moved and not volume_migration.goes_back(vm, vmi):
             seen.stuck = volume_migration.ONLY_BACK
-        elif moved:
-            listed = dig(vmi, "status", "conditions", default=[])
-            told = conditions.put(listed, volume_migration.cancelled(rfc3339(self._clock.now())))
-            operations = [*volumes, *patches.removed(path, moved)]
-            operations += patches.guarded("/status/conditions", listed, told)
-            seen.vmi = await self._writers.vmis.patch(vmi, operations)
+        elif moved:  # only volumes that move may be changed: what they are is told until they have been
+            await self._call_off(seen, await self._writers.vmis.patch(vmi, volumes), moved)
         elif not (why := volume_migration.obstacle(vm, vmi)):
             made = volume_migration.on_their_way(vm, vmi, {**seen.claims, **self._claims_of(vmi)})
-            seen.vmi = await self._writers.vmis.patch(vmi, [*patches.added(path, made), *volumes])
+            seen.vmi = await self._writers.vmis.patch(vmi, [*patches.added(_MOVED, made), *volumes])
         else:
             seen.stuck = why
+
+    async def _call_off(self, seen: Pass, vmi: Object, moved: list[Object]) -> None:
+        listed = dig(vmi, "status", "conditions", default=[])
+        told = conditions.put(listed, volume_migration.cancelled(rfc3339(self._clock.now())))
+        operations = [*patches.removed(_MOVED, moved), *patches.guarded("/status/conditions", listed, told)]
+        seen.vmi = await self._writers.vmis.patch(vmi, operations)
 
     async def compare(self, seen: Pass) -> None:
         """Compare the spec with the one the VMI was started from: an equal template makes the VMI of this generation."""

@@ -91,6 +91,13 @@ def goes_back(vm: Obj, vmi: Obj) -> bool:
     return bool(updated(vm, vmi) == sources)
 
 
+def is_back(vmi: Obj) -> bool:
+    """Whether the VMI names the sources of all that was to move."""
+    named = {one["name"]: instance.claim_name(one) for one in instance.volumes(vmi)}
+    moved = dig(vmi, "status", "migratedVolumes", default=())
+    return all(named.get(one["volumeName"]) == dig(one, "sourcePVCInfo", "claimName") for one in moved)
+
+
 def replaced(vm: Obj, vmi: Obj) -> list[Object]:
     """The VMI's volumes, as the template has them where they differ."""
     wanted = {one["name"]: one for one in instance.template_volumes(vm)}
