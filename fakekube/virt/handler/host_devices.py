@@ -13,6 +13,7 @@ from zlib import crc32
 
 from msgspec import Struct, field
 
+from fakekube.agents.pods import networks
 from fakekube.machinery.objects import Obj, annotations, dig, uid
 
 PCI, MEDIATED, USB = "pci", "mdev", "usb"
@@ -81,12 +82,12 @@ def screen(gpu: Obj) -> tuple[bool, bool]:
 
 
 def _place(kind: str, launcher: str, resource: str, number: int) -> str:
-    seed = crc32(f"{launcher}/{resource}".encode())
     if kind == MEDIATED:
         return str(uuid5(_OF_NAMES, f"{launcher}/{resource}/{number}"))
+    seed = crc32(f"{launcher}/{resource}".encode())
     if kind == USB:
         return f"{1 + seed % 8}:{2 + (seed // 8 + number) % 120}"
-    return f"0000:{0x40 + seed % 0x80:02x}:{(seed // 0x80 + number) % 0x20:02x}.0"
+    return networks.pci_place(((seed + number) % 2**32).to_bytes(4))
 
 
 def variables(devices: Sequence[Device]) -> Mapping[str, str]:

@@ -148,6 +148,17 @@ def test_usb_devices():
     assert said == {"USB_RESOURCE_KUBEVIRT_IO_STORAGE": f"{where.get('bus')}:{where.get('device')}"}
 
 
+def test_no_two_devices_are_in_one_place():
+    """Guests of one node have devices of their own: none of three hundred is in two places, nor two in one."""
+    gpus = {"gpus": [{"name": f"g{index}", "deviceName": "example.org/gpu"} for index in range(3)]}
+    places = set()
+    for index in range(100):
+        pod = {**POD, "metadata": {**POD["metadata"], "uid": f"pod-{index}"}}
+        root, _ = _devices(gpus, {}, pod)
+        places |= {tuple(one.attrib.values()) for one in root.iterfind(".//hostdev/source/address")}
+    assert len(places) == 300
+
+
 def test_iommufd():
     """A launcher that was given the newer interface to devices has its domain use it, where there are any."""
     limits = {"devices.kubevirt.io/iommufd": "1"}
