@@ -68,7 +68,10 @@ def _virt_handler(at: Setting) -> Made:
     from fakekube.virt.handler.guest import VirtHandler
 
     client = at.as_account("kubevirt-handler", "virt-handler").sharing()
-    return Made(VirtHandler(client, clock=at.clock, ids=at.ids, pace=PACES[at.pace], stages=at.stages))
+    handler = VirtHandler(
+        client, clock=at.clock, ids=at.ids, contents=at.contents, pace=PACES[at.pace], stages=at.stages
+    )
+    return Made(handler)
 
 
 def _cdi(at: Setting) -> Made:
@@ -76,7 +79,8 @@ def _cdi(at: Setting) -> Made:
     from fakekube.virt.cdi import admission, uploads
     from fakekube.virt.cdi.app import Cdi
 
-    cdi = Cdi(at.client, clock=at.clock, ids=at.ids, pace=PACES[at.pace], stages=at.stages)
+    pace = PACES[at.pace]
+    cdi = Cdi(at.client, clock=at.clock, ids=at.ids, contents=at.contents, pace=pace, stages=at.stages)
 
     async def prepare() -> None:
         if "virt-operator" not in at.chosen:  # which installs CDI together with KubeVirt

@@ -38,6 +38,10 @@ class VolumeContents:
     def of(self, own: str) -> Held:
         return self._held.get(own, _NOTHING)
 
+    def read(self, own: str, part: Part) -> Files:
+        held = self.of(own)
+        return held.disk if part == "disk" else held.files
+
     def write(self, own: str, part: Part, files: Files) -> None:
         """From now on that part of a volume holds these."""
         self._set(own, replace(self.of(own), **{part: files}))

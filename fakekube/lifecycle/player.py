@@ -53,7 +53,8 @@ class Player:
     """An actor. `context` adds values for templates and selectors to `now` and `object`.
 
     `keys` may leave out changes that no stage is about. `host` says in the name of which host events about an object are
-    told, `client_for` who writes it. `whole`: the kind has no status subresource.
+    told, `client_for` who writes it. `before` is told of an object for which a stage is about to play. `whole`: the kind has no
+    status subresource.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Player:
         recorder: Recorder | None = None,
         host: Callable[[Object], str] | None = None,
         client_for: Callable[[Object], Client] | None = None,
+        before: Callable[[Object], None] | None = None,
         informer: Informer | None = None,
         keys: Keys | None = None,
         whole: bool = False,
@@ -90,6 +92,7 @@ class Player:
         self._recorder = recorder
         self._host = host
         self._client_for = client_for
+        self._before = before
         self._lives: dict[str, _Life] = {}
         self._others: dict[tuple[str, str], Resource] = {}  # of kinds that stages apply objects of
         self._ahead: dict[str, Object] = {}  # answers to own writes that the cache has not caught up with
@@ -191,6 +194,8 @@ class Player:
 
     async def _play(self, key: str, stage: Stage, obj: Object, context: Mapping[str, Any]) -> bool | None:
         """Do what the stage says; whether that changed the object, or None: it is gone."""
+        if self._before is not None:
+            self._before(obj)
         step = stage.next
         client = self._client_for(obj) if self._client_for is not None else self._client
         before = objects.resource_version(obj)

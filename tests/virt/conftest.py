@@ -219,9 +219,11 @@ class World:
         self.client = Client(admit(self.api)).as_user("admin", "system:masters")
         self.contents = VolumeContents()
         self.controller = VirtController(self.client, clock=self.clock, ids=self.ids)
-        self.handler = VirtHandler(self.client, clock=self.clock, ids=self.ids, pace=PACES[pace])
+        self.handler = VirtHandler(
+            self.client, clock=self.clock, ids=self.ids, contents=self.contents, pace=PACES[pace]
+        )
         self.kubelet = Kubelet(self.client, self.clock, pod_start)
-        self.cdi = Cdi(self.client, clock=self.clock, ids=self.ids, pace=PACES[pace])
+        self.cdi = Cdi(self.client, clock=self.clock, ids=self.ids, contents=self.contents, pace=PACES[pace])
         self.others = [
             Volumes(self.client, clock=self.clock, ids=self.ids, contents=self.contents),
             Scheduler(self.client, clock=self.clock, ids=self.ids),

@@ -6,6 +6,7 @@ Origin: cdi: cmd/cdi-{controller,apiserver,uploadproxy}
 import asyncio
 from collections.abc import Sequence
 
+from fakekube.agents.volume_contents import VolumeContents
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
@@ -36,6 +37,7 @@ class Cdi:
         *,
         clock: Clock,
         ids: Ids,
+        contents: VolumeContents,
         pace: Pace = INSTANT,
         stages: Sequence[Stage] = (),
     ) -> None:
@@ -50,6 +52,7 @@ class Cdi:
             client,
             clock=clock,
             ids=ids,
+            contents=contents,
             pace=pace,
             stages=stages,
             storage=self._profiles,

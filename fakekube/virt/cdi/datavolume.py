@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fakekube.agents.volume_contents import VolumeContents, snapshot, volume_of
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
@@ -68,6 +69,7 @@ class DataVolumes:
         *,
         clock: Clock,
         ids: Ids,
+        contents: VolumeContents,
         pace: Pace = INSTANT,
         stages: Sequence[Stage] = (),
         storage: Profiles,
@@ -79,6 +81,7 @@ class DataVolumes:
     ) -> None:
         self._client = client
         self._clock = clock
+        self._contents = contents
         self.volumes = Informer(client, DATA_VOLUMES, clock=clock)
         self.claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self._sources = sources
@@ -119,6 +122,7 @@ class DataVolumes:
             pace=pace,
             context=self._context,
             recorder=self._recorder,
+            before=self._fill,
             informer=self.volumes,
             workers=workers,
             name=self.name,
@@ -182,6 +186,23 @@ class DataVolumes:
 
     def _origin(self, volume: Object) -> Origin | None:
         return origin_of(volume, self._sources.get)
+
+    def _fill(self, volume: Object) -> None:
+        """Have its claim hold what it is a clone of, as long as it is not told to be full."""
+        claim = self.claims.get(key(volume)) if self._contents.state() else None
+        if (
+            claim is None
+            or not dig(claim, "spec", "volumeName")
+            or claims.came_filled(claim, volume)
+            or dig(volume, "status", "phase") in FINAL
+            or (origin := self._origin(volume)) is None
+        ):
+            return
+        source = self.claims.get(origin.key) if origin.kind == "pvc" else None
+        if source is not None:
+            self._contents.copy(volume_of(source), volume_of(claim))
+        elif origin.kind == "snapshot":
+            self._contents.copy(snapshot(origin.key), volume_of(claim))
 
     # --- claims --------------------------------------------------------------------------------------------------
 

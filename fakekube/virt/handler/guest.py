@@ -14,10 +14,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
-
 from fakekube.agents.node_server.logs import Line
 from fakekube.agents.node_server.place import Program
+from fakekube.agents.volume_contents import VolumeContents
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, owner_of
 from fakekube.client.recorder import Recorder
@@ -27,8 +26,8 @@ from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import CHAOS, INSTANT, Pace, Stage
 from fakekube.machinery.errors import BadRequest, Conflict
-from fakekube.machinery.objects import dig, key, namespace, uid
-from fakekube.machinery.resources import DATA_VOLUMES, PODS, VIRTUAL_MACHINE_INSTANCES
+from fakekube.machinery.objects import dig, key, uid
+from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
 from fakekube.virt import sides
 from fakekube.virt.handler import (
@@ -36,11 +35,11 @@ from fakekube.virt.handler import (
     commands,
     fates,
     guest_view,
+    guest_volumes,
     launcher,
     probing,
     rfb,
     streams,
-    systems,
 )
 from fakekube.virt.handler.deeds import Deeds
 from fakekube.virt.handler.guest_devices import NOTHING, Contents
@@ -72,12 +71,14 @@ class VirtHandler:
         *,
         clock: Clock,
         ids: Ids,
+        contents: VolumeContents,
         pace: Pace = INSTANT,
         stages: Sequence[Stage] = (),
         workers: int = 1,
     ) -> None:
         self._client = client
         self._clock = clock
+        self._contents = contents
         for_guests = [one for one in stages if one.kind == VIRTUAL_MACHINE_INSTANCES.kind]
         for_launchers = [one for one in stages if one.kind == PODS.kind and one.name.startswith("launcher-")]
         standard = standard_stages(pace)
@@ -129,7 +130,7 @@ class VirtHandler:
             wake=self._guests.controller.queue.add,
             probe=self._probe,
         )
-        self._streams = streams.Streams(clock, self.deeds.act, self._around)
+        self._streams = streams.Streams(clock, self.deeds.act, self._around, contents)
         self._knowledge.listening = self._streams.listening
         self.inside = Inside(
             client,
@@ -146,6 +147,7 @@ class VirtHandler:
         )
         self._hanging_up = Controller("virt-handler: streams", self._streams.hang_up, clock=clock)
         self._hanging_up.source(self._vmis, self._over)
+        self._copying = Controller("virt-handler: volumes", self._copy, clock=clock)
         self._vmis.on_change(self._moved)
         self._heartbeats.on_change(self._wake)
 
@@ -159,6 +161,7 @@ class VirtHandler:
             self._guests.controller,
             self._launchers.controller,
             self._hanging_up,
+            self._copying,
             self._backups.controller,
             self._heartbeats.controller,
         )
@@ -194,12 +197,25 @@ class VirtHandler:
     def _moved(self, old: Object | None, new: Object | None) -> None:
         if old is not None and new is None:
             self._streams.transcripts.forget(uid(old))
-        if old is None or new is None or not sides.receives(new):
+        if old is None or new is None:
+            return
+        if self._contents.state() and dig(old, "status", "migratedVolumes"):
+            self._to_copy(guest_volumes.copied(old, new))
+        if not sides.receives(new):
             return
         if dig(old, "status", "phase") != "Running" == dig(new, "status", "phase"):
             source = self._knowledge.origin_of(new).vmi
             if source is not None:
                 self._streams.moved(source, uid(new))
+                self._to_copy(guest_volumes.brought(source, new))
+
+    def _to_copy(self, claims: Iterable[tuple[str, str]]) -> None:
+        for pair in claims:
+            self._copying.queue.add(" ".join(pair))
+
+    async def _copy(self, pair: str) -> None:
+        """A guest's disk has come from one claim to another."""
+        await guest_volumes.copy(self._client, self._contents, *pair.split(" "))
 
     def _over(self, old: Object | None, new: Object | None) -> Iterable[str]:
         vmi = new or old
@@ -263,22 +279,10 @@ class VirtHandler:
             raise BadRequest(f"No virt-handler on node {node} found")
         return vmi
 
-    async def _origin(self, vmi: Object) -> str:
-        """What the claim a guest boots from was filled with, where a DataVolume tells."""
-        claim = systems.boot_claim(vmi)
-        volume = await self._client.find(DATA_VOLUMES, claim, namespace(vmi)) if claim else None
-        return systems.origin(volume) if volume is not None else ""
-
     async def _given(self, vmi: Object) -> Contents:
-        """What a guest is configured with."""
-        from fakekube.agents.node_server import mounted  # noqa: PLC0415 - few guests are looked into
-        from fakekube.virt.handler import guest_config  # noqa: PLC0415
+        from fakekube.virt.handler import guest_given  # noqa: PLC0415 - few guests are looked into
 
-        origin, smbios = await self._origin(vmi), self._heartbeats.configuration().get("smbios") or {}
-        if not guest_config.is_configured(vmi):
-            return Contents(origin, smbios=smbios)
-        found = await mounted.read(self._client, namespace(vmi), guest_config.wanted(vmi))
-        return replace(guest_config.contents(vmi, origin, found), smbios=smbios)
+        return await guest_given.to(self._client, vmi, self._contents, self._heartbeats.configuration())
 
     async def _around(self, vmi: Object) -> Mapping[str, Program]:
         """How a guest tries its network."""

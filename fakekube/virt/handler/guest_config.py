@@ -18,7 +18,6 @@ from fakekube.virt.hostname import hostname
 
 _CLOUD_INIT = ("cloudInitNoCloud", "cloudInitConfigDrive")
 _CONFIG = ("configMap", "secret", "serviceAccount", "downwardAPI", "sysprep")
-_INSTANCE = "/var/lib/cloud/data/instance-id"
 _NAMES = {"user": ("userdata", "userData"), "network": ("networkdata", "networkData")}
 
 
@@ -50,7 +49,8 @@ def wanted(vmi: Obj) -> Iterator[mounted.Wanted]:
 def contents(vmi: Obj, origin: str, found: mounted.Found) -> Contents:
     """What comes of it."""
     user = systems.guest_os(vmi, origin)["id"]  # whom cloud-init looks after where its data name nobody
-    disks, script, files, host = {}, "", dict[str, str](), ""
+    disks, host, identity = {}, "", ""
+    each_time, script, files, addresses = "", "", dict[str, str](), dict[str, str]()
     shared = {one.get("name") for one in dig(vmi, "spec", "domain", "devices", "filesystems", default=())}
     targets = {one.get("name"): one.get("target") for one in dig(vmi, "status", "volumeStatus", default=())}
     for volume in dig(vmi, "spec", "volumes", default=()):
@@ -61,13 +61,23 @@ def contents(vmi: Obj, origin: str, found: mounted.Found) -> Contents:
                 keys = "".join(_keys(vmi, found, drive))
                 data = {one: _data(volume[kind], one, found) for one in _NAMES}
                 disk = _cloud_init_disk(vmi, drive, data)
-                script, files, host = _played(data["user"], user, keys)
-                files |= {_INSTANCE: f"{_instance_id(vmi)}\n", **_addresses(vmi, data["network"])}
+                each_time, script, files, host = _played(data["user"], user, keys)
+                identity, addresses = f"{_instance_id(vmi)}\n", _addresses(vmi, data["network"])
         if disk is not None and (device := targets.get(volume.get("name"))):
             disks[device] = disk
         if volume.get("name") in shared:
             disks[volume["name"]] = disk or Disk("", {})
-    return Contents(origin, disks, host, script, files, _written_by_the_agent(vmi, found))
+    return Contents(
+        origin,
+        disks=disks,
+        hostname=host,
+        identity=identity,
+        script=script,
+        files=files,
+        each_time=each_time,
+        addresses=addresses,
+        keys=_written_by_the_agent(vmi, found),
+    )
 
 
 def _config_disk(vmi: Obj, volume: Obj, found: mounted.Found) -> Disk | None:
@@ -119,8 +129,8 @@ def _instance_id(vmi: Obj) -> str:
     return f"{name(vmi)}.{namespace(vmi)}"
 
 
-def _played(data: str, user: str, keys: str) -> tuple[str, dict[str, str], str]:
-    """What cloud-init makes of its data: a script that is to run, what it writes, and another host name."""
+def _played(data: str, user: str, keys: str) -> tuple[str, str, dict[str, str], str]:
+    """What cloud-init makes of its data: scripts that are to run each time and once, what it writes, and another host name."""
     config = _config(data)
     files = {
         one["path"]: str(one.get("content", "")) for one in _listed(config, "write_files") if "path" in one
@@ -132,10 +142,12 @@ def _played(data: str, user: str, keys: str) -> tuple[str, dict[str, str], str]:
         if isinstance(one, dict) and (own := _listed(one, "ssh_authorized_keys")):
             files[_keys_of(str(one.get("name")))] = "".join(f"{key}\n" for key in own)
     if data.startswith("#!"):
-        return data, files, ""
-    commands = [*_listed(config, "bootcmd"), *_listed(config, "runcmd")]
-    lines = (shlex.join(map(str, one)) if isinstance(one, list) else str(one) for one in commands)
-    return "\n".join(lines), files, str(config.get("hostname") or config.get("fqdn") or "")
+        return "", data, files, ""
+    each_time, once = (
+        "\n".join(shlex.join(map(str, one)) if isinstance(one, list) else str(one) for one in commands)
+        for commands in (_listed(config, "bootcmd"), _listed(config, "runcmd"))
+    )
+    return each_time, once, files, str(config.get("hostname") or config.get("fqdn") or "")
 
 
 def _addresses(vmi: Obj, data: str) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Block devices of a guest, as its kernel tells of them and programs use them. Pure.
 
-What is written on one is kept beside it while it is not mounted, and as long as the guest runs, wherever that is. It is no
-claim's: the next guest that has it finds nothing.
+What is on each is told by paths. Files of the one the guest has booted from are where their paths say, those of one that is mounted
+below its folder, and of others beside them all: programs find them there (`found`), and what they write goes back (`settled`).
+Who keeps it, and how long, is not said here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,9 @@ from fakekube.machinery.objects import Obj, dig
 from fakekube.virt import quantities
 from fakekube.virt.handler.guest_devices import Contents, Disk
 
+Disks = Mapping[str, Files]  # what is on devices, and in file systems that are shared by a tag
+
+_VOLATILE = ("/dev/", "/proc/", "/run/", "/sys/", "/tmp/")  # noqa: S108 - on no disk, and none of this machine
 _KEPT = "/run/disks/"  # what is on devices that are not mounted
 _MOUNTED = "/run/mounts/"  # by the folder, with colons for its slashes: the device
 _MIB, _SECTOR = 1 << 20, 512
@@ -58,6 +62,58 @@ def _size(volume: Obj, told: Obj) -> int:
     return int(quantities.whole(whole) * (1 - overhead)) // _MIB * _MIB
 
 
+def found(files: Files, disks: Disks, root: str) -> dict[str, str | None]:
+    """Files that have been written, as programs find them. `files`: those that are on no disk; `root`: what it has booted from."""
+    mounts = _mounts(files)
+    there = {f"/{path}": text for path, text in disks.get(root, {}).items()}
+    for folder in mounts:
+        there = {path: text for path, text in there.items() if not path.startswith(f"{folder}/")}
+    for device, held in disks.items():
+        if device not in mounts.values() and device != root:
+            there |= {f"{_KEPT}{device}/{path}": text for path, text in held.items()}
+    for folder, device in mounts.items():
+        there |= {f"{folder}/{path}": text for path, text in disks.get(device, {}).items()}
+    return {**there, **files}
+
+
+def settled(wrote: Files, files: Files, disks: Disks, root: str) -> tuple[Files, Disks]:
+    """The same once programs have written: what is on no disk, and what is on those. A file of an image may be no more."""
+    made = {device: dict(held) for device, held in disks.items()}
+    rest = {**files, **{path: text for path, text in wrote.items() if path.startswith(_MOUNTED)}}
+    gone = [path for path, device in rest.items() if path.startswith(_MOUNTED) and not device]
+    left, mounts = tuple(f"{_read(path)}/" for path in gone), _mounts(rest)
+    for path, text in sorted(wrote.items(), key=lambda one: not one[0].startswith(_KEPT)):
+        device, own = _place(path, mounts, root)
+        if path.startswith((_MOUNTED, *left)) and text is None:
+            continue  # it is there, but not seen any more
+        if not device:
+            rest[path] = text
+        elif text is None and device != root:
+            made.get(device, {}).pop(own, None)
+        else:
+            made.setdefault(device, {})[own] = text
+    same = {device: held for device, held in disks.items() if made[device] == held}
+    return {path: text for path, text in rest.items() if path not in gone}, {**made, **same}
+
+
+def _place(path: str, mounts: Mapping[str, str], root: str) -> tuple[str, str]:
+    """The device a path is on, and what it is called there; on none, it is called as it is."""
+    if path.startswith(_KEPT):
+        device, _, own = path.removeprefix(_KEPT).partition("/")
+        return device, own
+    inside = [folder for folder in mounts if path.startswith(f"{folder}/")]
+    if inside:
+        folder = max(inside, key=len)
+        return mounts[folder], path.removeprefix(f"{folder}/")
+    return ("", path) if path.startswith(_VOLATILE) else (root, path.removeprefix("/"))
+
+
+def _mounts(files: Files) -> dict[str, str]:
+    """The device that is mounted, by folders; those in others come last."""
+    there = {path: device for path, device in files.items() if path.startswith(_MOUNTED) and device}
+    return {_read(path): there[path] for path in sorted(there, key=len)}
+
+
 def programs(contents: Contents) -> Mapping[str, Program]:
     def mount(at: Container, words: list[str], _stdin: str) -> Done:
         named = [word for word in words if not word.startswith("-")]
@@ -103,7 +159,7 @@ def _unmounted(at: Container, words: list[str], _stdin: str) -> Done:
         return failed(f"umount: {wanted}: not mounted.", 32)
     wrote: dict[str, str | None] = {}
     for one in found:
-        folder, device = one.removeprefix(_MOUNTED).replace(":", "/"), mounted[one]
+        folder, device = _read(one), mounted[one]
         for path, text in _below(at, f"{folder}/"):
             if path == FOLDER:
                 continue
@@ -116,6 +172,8 @@ def _formatted(at: Container, words: list[str], _stdin: str) -> Done:
     device = _device(at, words[-1] if words else "")
     if f"/dev/{device}" not in at.files:
         return failed(f"The file {words[-1] if words else ''} does not exist and no size was specified.")
+    if device in _mounts(at.files).values():
+        return failed(f"{words[-1]} is mounted; will not make a filesystem here!")
     gone: Files = {f"{_KEPT}{device}/{path}": None for path, _ in _below(at, f"{_KEPT}{device}/")}
     return Done("Writing superblocks and filesystem accounting information: done\n", wrote=gone)
 
@@ -153,6 +211,10 @@ def _below(at: Container, folder: str) -> Iterator[tuple[str, str]]:
     for path, text in at.files.items():
         if path.startswith(folder):
             yield path.removeprefix(folder), text
+
+
+def _read(path: str) -> str:
+    return path.removeprefix(_MOUNTED).replace(":", "/")
 
 
 def _spelled(folder: str) -> str:

@@ -31,6 +31,7 @@ def machine(vmi: Obj, given: Contents, boots: int, born: str, now: datetime) -> 
         systems.guest_os(vmi, given.origin),
         tuple(interfaces.values()),
         disks,
+        root(vmi),
         topology=(sockets, each),
         model=shown,
         queues=(sockets * each if of_interfaces else 1, sockets * each if of_disks else 1),
@@ -49,6 +50,12 @@ def machine(vmi: Obj, given: Contents, boots: int, born: str, now: datetime) -> 
         tpm=tpm is not None and tpm.get("enabled") is not False,
         contents=given,
     )
+
+
+def root(vmi: Obj) -> str:
+    """The device it boots from."""
+    targets = {one.get("name"): one.get("target") for one in dig(vmi, "status", "volumeStatus", default=())}
+    return targets.get(systems.boot_volume(vmi)) or "vda"
 
 
 def _resolving(vmi: Obj) -> str:

@@ -33,6 +33,7 @@ class Machine(Struct, frozen=True):
     system: Mapping[str, str] = field(default_factory=dict)  # as the guest agent would tell it
     interfaces: tuple[tuple[str, str, str], ...] = ()  # name, MAC, IP address or empty
     disks: tuple[tuple[str, str], ...] = ()  # device, size or empty
+    root: str = "vda"  # the device it has booted from
     topology: tuple[int, int] = (1, 1)  # sockets, CPUs of each
     model: str = HOST_MODEL  # of its CPUs
     queues: tuple[int, int] = (1, 1)  # of interfaces, of disks
@@ -72,16 +73,21 @@ def cpuinfo(count: int, of_each: int = 1, model: str = HOST_MODEL, flags: str = 
     )
 
 
+def release(machine: Machine) -> str:
+    """`/etc/os-release`."""
+    pretty, own = machine.system.get("prettyName", ""), machine.system.get("id", "")
+    return f'ID={own}\nPRETTY_NAME="{pretty}"\n'
+
+
 def home_of(user: str) -> str:
     return str(PurePosixPath("/root") if user == "root" else PurePosixPath("/", "home", user))
 
 
 def console(machine: Machine, user: str, wrote: Files, uptime: float, folder: str = "/") -> Container:
     """Where commands run that somebody types at the console, in the folder the shell began in."""
-    pretty, own = machine.system.get("prettyName", ""), machine.system.get("id", "")
     files = {
         "/etc/hostname": f"{machine.hostname}\n",
-        "/etc/os-release": f'ID={own}\nPRETTY_NAME="{pretty}"\n',
+        f"/{guest_devices.RELEASE}": release(machine),
         "/proc/uptime": f"{uptime:.2f} {uptime:.2f}\n",
         "/proc/sys/kernel/random/boot_id": f"{machine.identity}\n",
         "/proc/stat": f"btime {int(machine.now.timestamp() - uptime) + machine.boots}\n",

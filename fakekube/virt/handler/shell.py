@@ -3,7 +3,7 @@ a value, and goes on as long as the guest runs, whoever sits at the console.
 
 Like a terminal line in cooked mode it echoes what is typed, and knows backspace, ^C, ^U and ^D. Any user may log in with
 any password. What a command does to the guest itself (poweroff, reboot, panic) is told as a deed; others carry it out. A
-session is a place of its own: what is written into files is there until the guest boots again.
+session holds what is on the guest's disks, and others keep that; what is written elsewhere is there until the guest boots again.
 """
 
 import re
@@ -14,9 +14,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import shell
-from fakekube.agents.node_server.place import WHERE, Done, seen_from
-from fakekube.virt.handler import guest_programs, systems
-from fakekube.virt.handler.guest_devices import Contents
+from fakekube.agents.node_server.place import WHERE, Container, Done, Files, seen_from
+from fakekube.virt.handler import guest_disks, guest_programs, systems
+from fakekube.virt.handler.guest_devices import INSTANCE, RELEASE, Contents
+from fakekube.virt.handler.guest_disks import Disks
 from fakekube.virt.handler.guest_programs import Machine
 
 Deed = Literal["", "poweroff", "reboot", "panic", "agent-on", "agent-off", "listens"]
@@ -49,7 +50,8 @@ class Session(Struct, frozen=True):
     home: str = ""  # whose shell it is that the user has become root in
     code: int = 0  # what the last command returned
     returned: bool = False  # the last byte was a carriage return: a newline after it counts for nothing
-    files: Mapping[str, str | None] = field(default_factory=dict)  # what has been written
+    files: Mapping[str, str | None] = field(default_factory=dict)  # what has been written on no disk
+    disks: Disks = field(default_factory=dict)  # what is on them
     variables: Mapping[str, str] = field(default_factory=dict)  # what the shell has been told
     here: Here | None = None
 
@@ -62,12 +64,38 @@ class Turn(Struct, frozen=True):
     deed: Deed = ""
 
 
-def booted(machine: Machine) -> Turn:
-    """The guest has just booted; nobody has sat at its console since. What it was to do then, it has done."""
-    given = machine.contents
-    done = shell.script(guest_programs.console(machine, "root", given.files, 0.0), given.script)
+def booted(machine: Machine, disks: Disks | None = None) -> Turn:
+    """The guest has just booted; nobody has sat at its console since. What it was to do then, it has done; some of that only where
+    its disk does not say it has been done."""
+    given, begun = machine.contents, Session(machine, disks=disks or {})
+    wrote, script, there = (
+        dict[str, str | None](given.addresses),
+        given.each_time,
+        begun.disks.get(machine.root, {}),
+    )
+    if machine.root in given.backings and RELEASE not in there:
+        wrote[f"/{RELEASE}"] = guest_programs.release(machine)
+    if given.identity and there.get(INSTANCE) != given.identity:
+        wrote |= {**given.files, f"/{INSTANCE}": given.identity}
+        script = f"{script}\n{given.script}"
+    begun = _written(begun, wrote)
+    done = shell.script(_place(begun, "root", 0.0), script)
     text = f"{machine.boot}[    0.000000] Linux version {machine.kernel}\n{done.out}{done.err}{_greeting(machine)}"
-    return Turn(Session(machine, files={**given.files, **done.wrote}), _crlf(text))
+    return Turn(_written(begun, done.wrote), _crlf(text))
+
+
+def _place(session: Session, user: str, uptime: float, folder: str = "/") -> Container:
+    """Where commands run."""
+    machine = session.machine
+    there = guest_disks.found(session.files, session.disks, machine.root)
+    return guest_programs.console(machine, user, there, uptime, folder)
+
+
+def _written(session: Session, wrote: Files) -> Session:
+    if not wrote:
+        return session
+    files, disks = guest_disks.settled(wrote, session.files, session.disks, session.machine.root)
+    return replace(session, files=files, disks=disks)
 
 
 def fed(session: Session, data: bytes, uptime: float) -> Turn:
@@ -143,23 +171,19 @@ def _ran(session: Session, line: str, uptime: float) -> Turn:
     if not line.strip():
         return Turn(session, _prompt(session))
     home = guest_programs.home_of(session.home)
-    place = guest_programs.console(machine, session.user, session.files, uptime, home)
-    place = place.after({}, session.variables)
+    place = _place(session, session.user, uptime, home).after({}, session.variables)
     done = shell.line(place, line, session.code, stdin)
     if guest_programs.triggers_panic(done.wrote):
         done = guest_programs.panicked(machine, uptime)
     after = replace(
-        session,
-        code=done.code,
-        files={**session.files, **done.wrote},
-        variables={**session.variables, **done.variables},
+        _written(session, done.wrote), code=done.code, variables={**session.variables, **done.variables}
     )
     text = _crlf(done.out + done.err)
     if done.act in ("poweroff", "reboot"):
         farewell = systems.manners(machine.system).farewell
         text = _prompt(after) + _crlf(f"\n{farewell}") + text
     if done.act == "reboot":
-        again = booted(machine)
+        again = booted(machine, after.disks)
         return Turn(again.session, text + again.output, "reboot")
     if deed := _ENDS.get(done.act):
         return Turn(replace(after, stage="ended"), text, deed)
@@ -172,7 +196,7 @@ def _ran(session: Session, line: str, uptime: float) -> Turn:
 
 def tries_the_network(session: Session | None, given: Contents, data: bytes) -> bool:
     """Whether a line that ends, or what a guest that boots is to do, names a program that does."""
-    before = session.line if session is not None else given.script.encode()
+    before = session.line if session is not None else f"{given.each_time}\n{given.script}".encode()
     ends = session is None or any(byte in data for byte in _ENTERS)
     return ends and _ONLINE.search(before + data) is not None
 
@@ -209,7 +233,7 @@ def _left(session: Session, text: bytes = b"") -> Turn:
     if session.user != session.home:
         outer = replace(session, user=session.home)
         return Turn(outer, text + b"exit\r\n" + _prompt(outer))
-    out = Session(session.machine, files=session.files)
+    out = Session(session.machine, files=session.files, disks=session.disks)
     return Turn(out, text + b"\r\n" + _crlf(_greeting(session.machine)))
 
 

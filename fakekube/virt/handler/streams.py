@@ -3,6 +3,7 @@
 
 Whoever talks to a guest is cut off when it ends; at a console or a screen, also when the next one comes. Who comes to a
 console goes on where the last one stopped, and is told nothing; only the first one sees the guest boot.
+What is written on a guest's disks is kept by the volumes behind them, and where there are none, as long as the instance is there.
 Upstream: kubevirt: pkg/virt-handler/rest/console.go
 """
 
@@ -16,12 +17,14 @@ from msgspec.structs import replace
 from fakekube.agents.node_server.listening import converse
 from fakekube.agents.node_server.logs import Line
 from fakekube.agents.node_server.place import Program
+from fakekube.agents.volume_contents import VolumeContents
 from fakekube.clock import Clock, parse_rfc3339
 from fakekube.machinery.errors import InternalError
 from fakekube.machinery.objects import dig, name, namespace, uid
 from fakekube.machinery.wire import Object, WebSocket
 from fakekube.virt.handler import guest_machine, ports, rfb, shell, usbredir
 from fakekube.virt.handler.guest_devices import NOTHING, Contents
+from fakekube.virt.handler.guest_disks import Disks
 from fakekube.virt.handler.guest_programs import Machine
 from fakekube.virt.handler.transcripts import Transcripts
 from fakekube.virt.hostname import hostname
@@ -35,9 +38,11 @@ _BAD_DATA, _BROKEN = 1007, 1006  # a websocket's close codes
 
 
 class Streams:
-    """See the module text. `act` does to a guest what was typed into its console; `look` gives it programs to try its network by."""
+    """See the module text. `act` does to a guest what was typed into its console; `look` gives it programs to try its network by;
+    `contents` are the volumes'."""
 
-    def __init__(self, clock: Clock, act: Act, look: Look) -> None:
+    def __init__(self, clock: Clock, act: Act, look: Look, contents: VolumeContents) -> None:
+        self._contents = contents
         self._clock = clock
         self._act = act
         self._look = look
@@ -52,7 +57,14 @@ class Streams:
         self._stood: dict[str, float] = {}  # by VMI uid: seconds of its uptime it was paused
         self._rebooted: dict[str, float] = {}  # by VMI uid: clock.monotonic() of the last reboot
         self._born: dict[str, str] = {}  # by VMI uid: that of the instance the guest was first
-        self._moving: tuple[dict[str, Any], ...] = (self._sessions, self._boots, self._standing, self._stood)
+        self._disks: dict[str, Disks] = {}  # by VMI uid: what is on its own disks
+        self._moving: tuple[dict[str, Any], ...] = (
+            self._sessions,
+            self._boots,
+            self._standing,
+            self._stood,
+            self._disks,
+        )
         self._remembered = (*self._moving, self._rebooted, self._born)
         self.transcripts = Transcripts()
 
@@ -138,18 +150,20 @@ class Streams:
             if socket not in self._open.get(own, ()):
                 return  # the guest has gone meanwhile
         session, now = self._sessions.get(own), self._clock.now()
+        disks = self._on_disks(vmi, given)
         if session is None:
-            begun = shell.booted(machine)
+            begun = shell.booted(machine, disks)
             session, said = begun.session, begun.output
             first = self.transcripts.of(own) is None
             self.transcripts.add(own, said, (_running_since(vmi) if first else None) or now)
-        session = replace(session, machine=machine)
-        turn = shell.fed(session, data, self._uptime(vmi))
+            self._keep(own, given, disks, session.disks)
+            disks = session.disks
+        turn = shell.fed(replace(session, machine=machine, disks=disks), data, self._uptime(vmi))
         if turn.deed == "reboot":
             self.rebooted(own)
-        self._sessions[own] = replace(
-            turn.session, machine=alone
-        )  # what was around is looked up anew each time
+        self._keep(own, given, disks, turn.session.disks)
+        # What was around is looked up anew each time.
+        self._sessions[own] = replace(turn.session, machine=alone, disks={})
         self.transcripts.add(own, turn.output, now)
         if said or turn.output:
             await socket.send(said + turn.output)
@@ -161,8 +175,29 @@ class Streams:
         said, since = self.transcripts.of(uid(vmi)), _running_since(vmi)
         if said is not None or since is None:
             return said or []
-        text = shell.booted(self._machine(vmi, given)).output.decode()
+        text = shell.booted(self._machine(vmi, given), self._on_disks(vmi, given)).output.decode()
         return [Line(since, one.replace("\r", "")) for one in text.split("\n")[:-1]]
+
+    def _on_disks(self, vmi: Object, given: Contents) -> Disks:
+        """What is on a guest's disks now."""
+        own = self._disks.get(uid(vmi), {})
+        behind = {
+            device: self._contents.read(one.volume, one.part)
+            for device, one in given.backings.items()
+            if one.kept or device not in own
+        }
+        return {**own, **{device: files for device, files in behind.items() if files}}
+
+    def _keep(self, own: str, given: Contents, before: Disks, after: Disks) -> None:
+        """Keep what has been written on them."""
+        for device, files in after.items():
+            if files is before.get(device):
+                continue
+            backing = given.backings.get(device)
+            if backing is not None and backing.kept:
+                self._contents.write(backing.volume, backing.part, files)
+            else:
+                self._disks[own] = {**self._disks.get(own, {}), device: files}
 
     def _machine(self, vmi: Object, given: Contents) -> Machine:
         own = uid(vmi)

@@ -36,7 +36,7 @@ async def programs(
     files = {uid(one): streams.files(uid(one)) for one in running}
     for one in running:
         if not files[uid(one)] and guest_config.is_configured(one):
-            files[uid(one)] = (await given(one)).files
+            files[uid(one)] = (await given(one)).addresses
     return guest_online.programs(
         guest_network.Network(
             vmi,

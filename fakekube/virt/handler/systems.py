@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from fakekube.machinery.objects import Obj, dig
 
+_BOOTABLE = frozenset(["containerDisk", "dataVolume", "ephemeral", "hostDisk", "persistentVolumeClaim"])
 _NO_AGENT = ("cirros", "alpine")
 _KERNEL = {"machine": "x86_64"}
 _SYSTEMS: dict[str, dict[str, str]] = {
@@ -98,15 +99,14 @@ def origin(data_volume: Obj) -> str:
     return ""
 
 
+def boot_volume(vmi: Obj) -> str:
+    """The name of the volume the guest boots from; or empty."""
+    return str(next((one.get("name") for one in _in_order(vmi) if not _BOOTABLE.isdisjoint(one)), ""))
+
+
 def _images(vmi: Obj) -> Iterable[str]:
     """What the guest may boot from, in the order it tries."""
-    last = 1 << 32
-    orders = {
-        disk.get("name"): disk.get("bootOrder") or last
-        for disk in dig(vmi, "spec", "domain", "devices", "disks", default=())
-    }
-    volumes = dig(vmi, "spec", "volumes", default=())
-    for volume in sorted(volumes, key=lambda one: orders.get(one.get("name"), last)):
+    for volume in _in_order(vmi):
         for kind, member in (
             ("containerDisk", "image"),
             ("dataVolume", "name"),
@@ -114,6 +114,16 @@ def _images(vmi: Obj) -> Iterable[str]:
         ):
             if kind in volume:
                 yield str(volume[kind].get(member, ""))
+
+
+def _in_order(vmi: Obj) -> list[Obj]:
+    last = 1 << 32
+    orders = {
+        disk.get("name"): disk.get("bootOrder") or last
+        for disk in dig(vmi, "spec", "domain", "devices", "disks", default=())
+    }
+    volumes = dig(vmi, "spec", "volumes", default=())
+    return sorted(volumes, key=lambda one: orders.get(one.get("name"), last))
 
 
 class Manners(Struct, frozen=True):

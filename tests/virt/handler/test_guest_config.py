@@ -35,9 +35,9 @@ def test_cloud_configs():
         f"{home_of('fedora')}/.ssh/authorized_keys": "k1\n",
         f"{home_of('u')}/.ssh/authorized_keys": "k2\nk3\n",
         "/etc/x": "hello",
-        "/var/lib/cloud/data/instance-id": "vm.ns\n",
     }
-    assert found.script == "echo a\necho 'b c'\ndate"
+    assert (found.each_time, found.script) == ("echo a", "echo 'b c'\ndate")
+    assert found.identity == "vm.ns\n"
     assert cloud_init("#!/bin/sh\necho a").script == "#!/bin/sh\necho a"
 
 
@@ -47,7 +47,7 @@ def test_cloud_configs():
 def test_what_cloud_init_does_not_understand(data):
     """It goes on without."""
     found = cloud_init(data)
-    assert (found.hostname, found.script, list(found.files)) == ("", "", ["/var/lib/cloud/data/instance-id"])
+    assert (found.hostname, found.script, found.files, found.identity) == ("", "", {}, "vm.ns\n")
 
 
 def test_what_has_to_be_read():

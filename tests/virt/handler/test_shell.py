@@ -123,13 +123,14 @@ def test_exit_codes():
 
 
 def test_files():
-    """What is written stays, also for whoever logs in later; until the guest boots again."""
-    turn = run("echo a message | sudo tee /var/test > /dev/null")[1]
+    """What is written stays, also for whoever logs in later; what is on no disk, until the guest boots again."""
+    turn = run("echo a message | sudo tee /var/test /tmp/test > /dev/null")[1]
     turn = run("exit", session=turn.session)[1]
     again = shell.fed(turn.session, b"root\rx\r", 0.0).session
-    assert run("cat /var/test", session=again)[0] == "a message"
+    assert run("cat /var/test /tmp/test", session=again)[0] == "a message\r\na message"
     again = shell.fed(run("reboot", session=again)[1].session, b"root\rx\r", 0.0).session
-    assert "No such file" in run("cat /var/test", session=again)[0]
+    assert run("cat /var/test", session=again)[0] == "a message"
+    assert "No such file" in run("cat /tmp/test", session=again)[0]
 
 
 def test_deeds():
@@ -172,7 +173,7 @@ def test_what_a_command_reads():
     """Lines up to a word are what a command in front of it reads; ^C gives up."""
     turn = shell.fed(inside(), b"cat > /f <<'EOL' && echo done\rone\r\r two\rEOL\r", 0.0)
     assert turn.output.decode().endswith("> one\r\n> \r\n>  two\r\n> EOL\r\ndone\r\n[fedora@vm ~]$ ")
-    assert turn.session.files["/f"] == "one\n\n two\n"
+    assert turn.session.disks["vda"]["f"] == "one\n\n two\n"
     turn = shell.fed(inside(), b"cat <<EOL\rone\r\x03echo two\r", 0.0)
     assert turn.output.decode().endswith("echo two\r\ntwo\r\n[fedora@vm ~]$ ")
 

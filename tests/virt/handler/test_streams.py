@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from fakekube.agents.node_server.place import Done
+from fakekube.agents.volume_contents import VolumeContents
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.objects import dig
@@ -133,7 +134,7 @@ async def test_what_is_around_a_guest_is_forgotten():
     async def look(_vmi):
         return {"ping": lambda *_: Done("pong\n")}
 
-    consoles = Streams(ManualClock(), nothing, look)
+    consoles = Streams(ManualClock(), nothing, look, VolumeContents())
     typist = Typist(b"ping a")
     await consoles.serve(ALPINE, "console")(typist)
     assert b"\r\npong\r\n" in typist.said
@@ -148,7 +149,7 @@ async def test_a_guest_goes_while_its_network_is_looked_at():
         await consoles.hang_up(vmi["metadata"]["uid"])
         return {"ping": lambda *_: Done("pong\n")}
 
-    consoles = Streams(ManualClock(), nothing, look)
+    consoles = Streams(ManualClock(), nothing, look, VolumeContents())
     typist = Typist(b"ping a", b"hostname")
     await consoles.serve(ALPINE, "console")(typist)
     assert b"pong" not in typist.said

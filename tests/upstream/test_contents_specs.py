@@ -1,0 +1,312 @@
+"""Upstream's functional specs that write on a disk at a guest's console, and read it again: after restarts and migrations, from
+snapshots and clones, in another machine.
+
+Left out: state of TPMs, and what a pod finds in the file a guest's disk is.
+Origin: kubevirt: tests/storage/{restore,snapshot,storage,hotplug,datavolume,migration}.go, tests/clone_test.go, tests/vm_test.go
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from tests.upstream import consoles, storage
+from tests.upstream.conftest import Make, Object, Suite
+from tests.upstream.consoles import PROMPT, console, returned
+from tests.upstream.guests import Guest, instance, migrate
+from tests.upstream.storage import CLAIMS, CLONES, NS, RESTORES, SNAPSHOTS, VMS, VOLUMES, Machine
+
+Login = Callable[[Guest], Awaitable[None]]
+
+MESSAGE = "/test/data/message"
+
+
+@pytest.fixture
+async def suite(suite_of: Make) -> Suite:
+    suite = await suite_of()
+    await storage.set_up(suite)
+    return suite
+
+
+async def says(vmi: Guest, *commands: str) -> None:
+    """Each succeeds."""
+    async with console(vmi) as at:
+        for command in commands:
+            await at.says(f"{command}\n", PROMPT)
+            await at.says("echo $?\n", returned("0"))
+
+
+async def holds(vmi: Guest, text: str, path: str = MESSAGE) -> None:
+    async with console(vmi) as at:
+        await at.says(f"cat {path}\n", f"\n{text}\r\n.*{PROMPT}")
+
+
+async def created(vmi: Guest, device: str, text: str) -> None:
+    """Without `device`, on the disk it has booted from."""
+    if device:
+        await says(vmi, f"sudo mkfs.ext4 -F {device}", "sudo mkdir -p /test", f"sudo mount {device} /test")
+    await says(vmi, "sudo mkdir -p /test/data", "sudo chmod a+w /test/data", f"echo '{text}' > {MESSAGE}")
+    await holds(vmi, text)
+    await says(vmi, "sync", "sync")
+
+
+async def verified(vmi: Guest, device: str, text: str) -> None:
+    if device:
+        await says(vmi, "sudo mkdir -p /test", f"sudo mount {device} /test")
+    await says(vmi, "sudo mkdir -p /test/data", "sudo chmod a+w /test/data")
+    await holds(vmi, text)
+
+
+def imported(name: str = "dv", image: str = "cirros") -> Object:
+    return storage.volume(name, source={"registry": {"url": f"docker://registry:5000/kubevirt/{image}"}})
+
+
+CIRROS = {"containerDisk": {"image": "registry:5000/kubevirt/cirros:devel"}}
+CLOUD = {"cloudInitNoCloud": {"userData": "#!/bin/bash\necho hi\n"}}
+BLANK = {"disk0": CIRROS, "disk1": CLOUD, "blank": {"dataVolume": {"name": "dv"}}}
+
+
+def booting(kind: str) -> tuple[Object, str]:
+    """A machine whose data is on a disk of that kind, and the device it is."""
+    boot = {"disk0": {"dataVolume": {"name": "dv"}}, "disk1": CLOUD}
+    claim = {"disk0": {"persistentVolumeClaim": {"claimName": "dv"}}, "disk1": CLOUD}
+    return {
+        "template": (storage.machine(strategy="Always", disks=boot, templates=[imported()]), ""),
+        "volume": (storage.machine(strategy="Always", disks=boot), ""),
+        "claim": (storage.machine(strategy="Always", disks=claim), ""),
+        "blank": (
+            storage.machine(strategy="Always", disks=BLANK, templates=[storage.volume("dv")]),
+            "/dev/vdc",
+        ),
+    }[kind]
+
+
+async def running(suite: Suite, kind: str) -> tuple[Machine, Guest, str]:
+    body, device = booting(kind)
+    if kind in ("volume", "claim"):
+        await suite.create(VOLUMES, imported())
+        await storage.succeeded(suite, "dv")
+    vm = await Machine.of(suite, body)
+    vmi = Guest(suite, vm.name)
+    await consoles.login_to_cirros(vmi)
+    return vm, vmi, device
+
+
+async def snapshotted(suite: Suite, vm: Machine) -> Object:
+    snapshot = await storage.ready(suite, await storage.take(suite, vm))
+
+    async def unlocked() -> bool:
+        return "snapshotInProgress" not in (await vm.get())["status"]
+
+    await suite.eventually(unlocked, 60)
+    return snapshot
+
+
+async def restored(suite: Suite, target: str) -> None:
+    mac = '{"op": "replace", "path": "/spec/template/spec/domain/devices/interfaces/0/macAddress", "value": "DE-AD-00-00-BE-AF"}'
+    spec = {"target": storage.reference(target), "virtualMachineSnapshotName": "snapshot-vm"}
+    body = storage.body_of("VirtualMachineRestore", "restore-vm", **spec)
+    if target != "vm":
+        body["spec"]["patches"] = [mac]
+    await suite.create(RESTORES, body)
+
+    async def complete() -> bool:
+        return bool((await suite.get(f"{RESTORES}/restore-vm")).get("status", {}).get("complete"))
+
+    await suite.eventually(complete, 180)
+
+
+@pytest.mark.parametrize("target", ["vm", "new-vm"])
+@pytest.mark.parametrize("online", [False, True])
+@pytest.mark.parametrize("kind", ["template", "volume", "claim", "blank"])
+async def test_restores(suite: Suite, kind: str, online: bool, target: str) -> None:
+    """[5260] [5261] [5262] [5263] [6766] [6836] [6837] What was there at the time of the snapshot is there again, in the machine or in a new one."""
+    vm, vmi, device = await running(suite, kind)
+    await created(vmi, device, vm.uid)
+    if not online:
+        await vm.stop()
+    snapshot = await snapshotted(suite, vm)
+    if not online:
+        await vm.start()
+        await consoles.login_to_cirros(vmi)
+    if target == "vm":
+        if not online:
+            await verified(vmi, device, vm.uid)
+        await says(vmi, f"echo '{snapshot['metadata']['uid']}' > {MESSAGE}")
+        await holds(vmi, snapshot["metadata"]["uid"])
+    await vm.stop()
+    await restored(suite, target)
+    again = Machine(suite, await suite.get(f"{VMS}/{target}"))
+    await again.start()
+    there = Guest(suite, target)
+    await consoles.login_to_cirros(there)
+    await verified(there, device, vm.uid)
+
+
+async def test_clones_of_machines(suite: Suite) -> None:
+    """A clone has what its source had written, and each goes its own way from then on."""
+    vm, vmi, _ = await running(suite, "template")
+    await created(vmi, "", vm.uid)
+    await vm.stop()
+    spec = {"source": storage.reference("vm"), "target": storage.reference("twin")}
+    await suite.create(CLONES, storage.body_of("VirtualMachineClone", "c", "clone.kubevirt.io", **spec))
+
+    async def succeeded() -> bool:
+        return (await suite.get(f"{CLONES}/c")).get("status", {}).get("phase") == "Succeeded"
+
+    await suite.eventually(succeeded, 180)
+    twin = Machine(suite, await suite.get(f"{VMS}/twin"))
+    await twin.start()
+    there = Guest(suite, "twin")
+    await consoles.login_to_cirros(there)
+    await holds(there, vm.uid)
+    await says(there, f"echo twin > {MESSAGE}")
+    await vm.start()
+    await consoles.login_to_cirros(vmi)
+    await holds(vmi, vm.uid)
+
+
+@pytest.mark.parametrize("kind", ["pvc", "snapshot"])
+async def test_clones_of_volumes(suite: Suite, kind: str) -> None:
+    """A DataVolume that clones a claim or a snapshot holds what that held; the source may go."""
+    vm, vmi, device = await running(suite, "blank")
+    await created(vmi, device, vm.uid)
+    await vm.stop()
+    await snapshotted(suite, vm)
+    (taken,) = await suite.items(storage.TAKEN)
+    named = {"pvc": "dv", "snapshot": taken["metadata"]["name"]}[kind]
+    await suite.create(VOLUMES, storage.volume("twin", source={kind: {"name": named, "namespace": NS}}))
+    await storage.succeeded(suite, "twin")
+    await suite.gone(f"{SNAPSHOTS}/snapshot-vm")
+    await suite.gone(vm.path)
+    other = storage.machine("other", "Always", disks={**BLANK, "blank": {"dataVolume": {"name": "twin"}}})
+    await Machine.of(suite, other)
+    there = Guest(suite, "other")
+    await consoles.login_to_cirros(there)
+    await verified(there, device, vm.uid)
+
+
+async def test_restarts(suite: Suite) -> None:
+    """Disks on claims are as they were after a restart; those of images, empty and ephemeral ones begin anew."""
+    await suite.create(VOLUMES, storage.volume("dv"))
+    await suite.create(CLAIMS, storage.claim("lent"))
+    disks = {
+        "disk0": CIRROS,
+        "kept": {"dataVolume": {"name": "dv"}},
+        "empty": {"emptyDisk": {"capacity": "1Gi"}},
+        "lent": {"ephemeral": {"persistentVolumeClaim": {"claimName": "lent"}}},
+    }
+    vm = await Machine.of(suite, storage.machine(strategy="Always", disks=disks))
+    vmi = Guest(suite, "vm")
+    await consoles.login_to_cirros(vmi)
+    await says(vmi, "echo 1 > /root", *(f"mkdir /{one}" for one in "bcd"))
+    for one in "bcd":
+        await says(vmi, f"sudo mount /dev/vd{one} /{one}", f"echo {one} > /{one}/data")
+    before = (await vm.vmi())["metadata"]["uid"]
+    assert await vm.act("restart") == {}
+
+    async def another() -> bool:
+        status, found = await suite.call("GET", vm.instance)
+        return status == 200 and found["metadata"]["uid"] != before
+
+    await suite.eventually(another, 240)
+    await vm.runs()
+    await consoles.login_to_cirros(vmi)
+    await says(vmi, *(f"sudo mount /dev/vd{one} /{one}" for one in "bcd"))
+    await holds(vmi, "b", "/b/data")
+    for lost in ("/root", "/c/data", "/d/data"):
+        assert not await consoles.run(vmi, f"cat {lost}")
+
+
+async def plug(suite: Suite, vmi: Guest, verb: str = "addvolume") -> None:
+    """In or out."""
+    plugged = {"disk": {"bus": "scsi"}, "serial": "blank"}
+    options: Object = {"name": "plugged"}
+    if verb == "addvolume":
+        options |= {"disk": plugged, "volumeSource": {"dataVolume": {"name": "blank"}}}
+    assert await vmi.act(verb, options) == ""
+
+    async def done() -> bool:
+        told = {one["name"]: one for one in (await vmi.vmi())["status"]["volumeStatus"]}
+        if verb == "addvolume":
+            return bool(told.get("plugged", {}).get("phase") == "Ready")
+        return "plugged" not in told
+
+    await suite.eventually(done, 120)
+
+
+def alpine(**spec: Any) -> Object:
+    body = storage.machine(
+        disks={"disk0": {"containerDisk": {"image": "registry:5000/kubevirt/alpine:devel"}}}
+    )
+    found: Object = {**body["spec"]["template"]["spec"], **spec}
+    return found
+
+
+async def test_plugged_into_another(suite: Suite) -> None:
+    """What is written on a disk that is plugged in is found by the next guest that has it."""
+    await suite.create(VOLUMES, storage.volume("blank", modes=["ReadWriteMany"]))
+    await storage.succeeded(suite, "blank")
+    one, other = await instance(suite, alpine(), "one"), await instance(suite, alpine(), "other")
+    for vmi in (one, other):
+        await consoles.login_to_alpine(vmi)
+    await plug(suite, one)
+    device = "$(find /dev/disk/by-id/ -name '*blank')"
+    await says(one, f"mkfs.ext4 -F {device}", f"mount {device} /mnt", "echo plugged > /mnt/a", "umount /mnt")
+    await plug(suite, one, "removevolume")
+    await plug(suite, other)
+    await says(other, f"mount {device} /mnt")
+    await holds(other, "plugged", "/mnt/a")
+
+
+async def test_two_guests_on_one_claim(suite: Suite) -> None:
+    """Two guests on a claim that both may write see what the other one writes."""
+    await suite.create(VOLUMES, storage.volume("dv", modes=["ReadWriteMany"]))
+    await storage.succeeded(suite, "dv")
+    guests = []
+    for name in ("one", "other"):
+        await Machine.of(suite, storage.machine(name, "Always", disks=BLANK))
+        guests.append(Guest(suite, name))
+        await consoles.login_to_cirros(guests[-1])
+        await says(guests[-1], "sudo mkdir /test", "sudo mount /dev/vdc /test")
+    one, other = guests
+    await says(one, "echo first > /test/a")
+    await holds(other, "first", "/test/a")
+    await says(other, "echo second > /test/a")
+    await holds(one, "second", "/test/a")
+
+
+async def test_migrations(suite: Suite) -> None:
+    """A guest that goes to another node has all its disks there as they were, and so has the next one what is on claims."""
+    await suite.create(VOLUMES, storage.volume("dv", modes=["ReadWriteMany"]))
+    vm = await Machine.of(suite, storage.machine(strategy="Always", disks=BLANK))
+    vmi = Guest(suite, "vm")
+    await consoles.login_to_cirros(vmi)
+    await created(vmi, "/dev/vdc", vm.uid)
+    await says(vmi, "echo here > /root")
+    await (await migrate(vmi)).succeeds()
+    await consoles.login_to_cirros(vmi)
+    await holds(vmi, vm.uid)
+    await holds(vmi, "here", "/root")
+    await vm.stop()
+    await vm.start()
+    await consoles.login_to_cirros(vmi)
+    await verified(vmi, "/dev/vdc", vm.uid)
+    assert not await consoles.run(vmi, "cat /root")
+
+
+async def test_a_claim_that_is_made_anew(suite: Suite) -> None:
+    """Of a claim that is deleted nothing is left for the next one of its name."""
+    vm, vmi, device = await running(suite, "blank")
+    await created(vmi, device, vm.uid)
+    await suite.gone(vm.path)
+
+    async def gone() -> bool:
+        return not await suite.items(CLAIMS)
+
+    await suite.eventually(gone, 120)
+    await suite.cluster.settle()
+    assert suite.cluster.contents.state() == {}
+    vm, vmi, device = await running(suite, "blank")
+    await says(vmi, "sudo mkdir /test", f"sudo mount {device} /test")
+    assert not await consoles.run(vmi, f"cat {MESSAGE}")
