@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.upstream import consoles, storage
+from fakekube.agents.volume_contents import volume_of
+from tests.upstream import consoles, guests, storage
+from tests.upstream import test_storage_migration_specs as moves
+from tests.upstream import test_two_sides_specs as two_sides
 from tests.upstream.conftest import Make, Object, Suite
 from tests.upstream.consoles import PROMPT, console, returned
 from tests.upstream.guests import Guest, instance, migrate
@@ -310,3 +313,46 @@ async def test_a_claim_that_is_made_anew(suite: Suite) -> None:
     vm, vmi, device = await running(suite, "blank")
     await says(vmi, "sudo mkdir /test", f"sudo mount {device} /test")
     assert not await consoles.run(vmi, f"cat {MESSAGE}")
+
+
+async def test_migrations_of_volumes(suite_of: Make) -> None:
+    """What is written until a volume is copied to another claim comes with it, as the guest finds it; what is written later is only there."""
+    suite = await guests.live_updated(await guests.a_namespace(await suite_of(pace="realistic")))
+    vm = await moves.on_volume(suite)
+    await consoles.login_to_fedora(vm)
+    await says(vm, "mkdir /test", "echo before > /test/data")
+    await moves.update(vm, 0, moves.from_claim(await moves.claim(suite, "dest")))
+    await moves.moving(vm)
+    await says(vm, "echo meanwhile > /test/data")
+    await moves.uses(vm, "dest")
+    await moves.succeeded(vm)
+    await holds(vm, "meanwhile", "/test/data")
+    await says(vm, "echo after > /test/data")
+    held = suite.cluster.contents.read
+    src, dest = [volume_of(await suite.get(f"{CLAIMS}/{one}")) for one in ("src", "dest")]
+    assert held(src, "disk")["test/data"] == "meanwhile\n"
+    assert held(dest, "disk")["test/data"] == "after\n"
+
+
+async def test_to_another_namespace(suite: Suite) -> None:
+    """A guest that goes to another instance has on the claims there what it had on its own."""
+    await suite.create("/api/v1/namespaces", {"metadata": {"name": two_sides.OTHER}})
+    spec = alpine()
+    spec["domain"]["devices"]["disks"].append({"name": "more", "disk": {"bus": "virtio"}})
+    spec["volumes"].append({"name": "more", "persistentVolumeClaim": {"claimName": "more"}})
+    there = CLAIMS.replace(NS, two_sides.OTHER)
+    for path in (CLAIMS, there):
+        body = storage.claim("more")
+        await suite.create(path, {**body, "spec": {**body["spec"], "accessModes": ["ReadWriteMany"]}})
+    source = await guests.machine(suite, spec)
+    await consoles.login_to_alpine(source)
+    await says(source, "mkdir /test", "mount /dev/vdb /test", "echo brought > /test/data", "echo own > /own")
+    target = await two_sides.receiver(suite, spec)
+    sends, receives = await two_sides.sent(source, target, "mig")
+    await receives.succeeds()
+    await two_sides.has_left(sends)
+    await consoles.login_to_alpine(target)
+    await holds(target, "brought", "/test/data")
+    await holds(target, "own", "/own")
+    there_now = volume_of(await suite.get(f"{there}/more"))
+    assert suite.cluster.contents.read(there_now, "disk") == {"data": "brought\n"}

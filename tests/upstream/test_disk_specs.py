@@ -1,6 +1,6 @@
 """Upstream's functional specs of what guests do with their disks, at their consoles: sizes, serial numbers, file systems.
 
-Left out: what is written on a claim for the next guest that has it, and what images hold: there are no bytes.
+What is kept of what they write is `test_contents_specs`'. Left out: what images hold: there are no bytes.
 Origin: kubevirt: tests/storage/{storage,hotplug,declarative-hotplug}.go
 """
 
