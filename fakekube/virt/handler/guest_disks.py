@@ -119,7 +119,7 @@ def programs(contents: Contents) -> Mapping[str, Program]:
         named = [word for word in words if not word.startswith("-")]
         if len(named) < 2:
             return Done("" if named else "/dev/vda1 on / type ext4 (rw)\n")
-        folder = named[-1].rstrip("/")
+        folder = at.path(named[-1])
         device = named[-2] if "virtiofs" in named[:-2] else _device(at, named[-2])
         disk = contents.disks.get(device, Disk("", {}))
         if device.startswith("sr") and f"/dev/{device}" in at.files:
@@ -153,7 +153,9 @@ def _unmounted(at: Container, words: list[str], _stdin: str) -> Done:
     wanted = words[-1].rstrip("/") if words else ""
     mounted = {path: at.files[path] for path in at.files if path.startswith(_MOUNTED)}
     found = [
-        one for one, device in mounted.items() if one == _spelled(wanted) or device == _device(at, wanted)
+        one
+        for one, device in mounted.items()
+        if wanted and (one == _spelled(at.path(wanted)) or device == _device(at, wanted))
     ]
     if not found:
         return failed(f"umount: {wanted}: not mounted.", 32)

@@ -68,11 +68,8 @@ def booted(machine: Machine, disks: Disks | None = None) -> Turn:
     """The guest has just booted; nobody has sat at its console since. What it was to do then, it has done; some of that only where
     its disk does not say it has been done."""
     given, begun = machine.contents, Session(machine, disks=disks or {})
-    wrote, script, there = (
-        dict[str, str | None](given.addresses),
-        given.each_time,
-        begun.disks.get(machine.root, {}),
-    )
+    there, wrote = begun.disks.get(machine.root, {}), dict[str, str | None](given.addresses)
+    script = given.each_time
     if machine.root in given.backings and RELEASE not in there:
         wrote[f"/{RELEASE}"] = guest_programs.release(machine)
     if given.identity and there.get(INSTANCE) != given.identity:

@@ -52,7 +52,7 @@ def test_folders():
     turn = shell.fed(turn.session, b"cat f ~/f; cd; ls; dd if=f of=g; pwd\r", 0.0)
     assert turn.output.startswith(b"cat f ~/f; cd; ls; dd if=f of=g; pwd\r\n2\r\n1\r\nf\r\n")
     home = turn.session.variables["PWD"]
-    assert turn.session.files[f"{home}/g"] == "1\n"
+    assert turn.session.disks["vda"][f"{home}/g".removeprefix("/")] == "1\n"
     turn = shell.fed(turn.session, b"mkdir d; cd d; sudo su\r", 0.0)
     assert turn.output.endswith(b"[root@vm d]# ")
 
