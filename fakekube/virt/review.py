@@ -41,9 +41,9 @@ def allowed(warnings: Sequence[str] = ()) -> Answer:
     return Answer(allowed=True, warnings=warnings)
 
 
-def changed(old: Object, new: Object) -> Answer:
+def changed(old: Object, new: Object, warnings: Sequence[str] = ()) -> Answer:
     """Yes, after these changes."""
-    return Answer(allowed=True, operations=changes(old, new))
+    return Answer(allowed=True, warnings=warnings, operations=changes(old, new))
 
 
 def judged(causes: Sequence[Cause], warnings: Sequence[str] = ()) -> Answer:

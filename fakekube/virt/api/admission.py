@@ -21,6 +21,7 @@ from fakekube.virt.api import (
     machine_rules,
     plugged_volumes,
     pool,
+    presets,
     storage_operations,
     utility_volumes,
     workloads,
@@ -101,12 +102,15 @@ class Admission(review.Hooks):
 
     async def _mutate_instance(self, asked: Question) -> Answer:
         if asked.creates:
-            config = await self._settings.current()
-            done = defaults.instance(asked.obj, config, self._ids, self._clock.now())
+            try:
+                given = presets.applied(asked.obj, await self._lookups.presets(asked.namespace))
+            except ValueError as error:
+                return review.refused(str(error), 422)
+            done = defaults.instance(given, await self._settings.current(), self._ids, self._clock.now())
         else:
             component = self._is_component(asked)
             done = defaults.instance_update(asked.obj, asked.old or {}, component=component)
-        return review.changed(asked.obj, done)
+        return review.changed(asked.obj, done, presets.warnings(done))
 
     async def _mutate_migration(self, asked: Question) -> Answer:
         return review.changed(asked.obj, defaults.migration(asked.obj))

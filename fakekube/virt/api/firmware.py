@@ -44,13 +44,18 @@ def has_smm(spec: Spec) -> bool:
     return smm is not None and smm.get("enabled") is not False
 
 
-def firmware(path: str, spec: Spec) -> Iterator[Cause]:
-    """`path` is the domain's."""
+def alone(path: str, spec: Spec) -> Iterator[Cause]:
+    """The firmware, whatever else there is. `path` is the domain's."""
     given = spec["domain"].get("firmware") or {}
     if has_efi(spec) and _loader(spec).get("bios") is not None:
         where = f"{path}.firmware.bootloader"
         yield Cause(f"{where} has both EFI and BIOS configured, but they are mutually exclusive.", where)
     yield from _kernel_boot(f"{path}.firmware.kernelBoot", given.get("kernelBoot"))
+
+
+def firmware(path: str, spec: Spec) -> Iterator[Cause]:
+    """And what it needs of the domain."""
+    yield from alone(path, spec)
     sealed = (spec["domain"].get("launchSecurity") or {}).get("tdx") is not None  # which does without SMM
     if boots_securely(spec) and not has_smm(spec) and not sealed:
         yield Cause(

@@ -18,6 +18,7 @@ from fakekube.machinery.resources import (
     MIGRATIONS,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
+    PRESETS,
     RESTORES,
     SNAPSHOTS,
     VIRTUAL_MACHINE_INSTANCES,
@@ -95,6 +96,13 @@ class Lookups:
 
     async def backups(self, namespace: str) -> list[Object]:
         return (await self._client.list(BACKUPS, namespace)).items
+
+    async def presets(self, namespace: str) -> list[Object]:
+        """By name; none where there is no such type."""
+        try:
+            return (await self._client.list(PRESETS, namespace)).items
+        except NotFound:
+            return []
 
     async def matched(self, vm: Object, member: str) -> Mapping[str, Any] | None:
         """The spec of the machine's `instancetype` or `preference`, as it was when the machine met it; None when it has none.

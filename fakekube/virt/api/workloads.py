@@ -9,7 +9,15 @@ from typing import Any
 from fakekube.machinery.objects import condition, dig
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
-from fakekube.virt.api import architectures, instance_spec, networks, pool, utility_volumes
+from fakekube.virt.api import (
+    architectures,
+    disks,
+    firmware,
+    instance_spec,
+    networks,
+    pool,
+    utility_volumes,
+)
 from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.machine_spec import MISSING_TEMPLATE
 from fakekube.virt.api.reserved import reserved_labels, template_metadata
@@ -84,10 +92,15 @@ def replica_set(obj: Object, config: ClusterConfig) -> list[Cause]:
 
 
 def preset(obj: Object) -> list[Cause]:
-    """A preset changes something."""
-    if dig(obj, "spec", "domain") is None:
+    """A preset changes something, and could be right by its disks and firmware."""
+    domain = dig(obj, "spec", "domain")
+    if domain is None:
         return [required("missing domain.", "spec.domain")]
-    return []
+    listed = dig(domain, "devices", "disks", default=[])
+    return [
+        *disks.disks("spec.domain.devices.disks", listed),
+        *firmware.alone("spec.domain", obj["spec"]),
+    ]
 
 
 def migration_update(obj: Object, old: Object) -> list[Cause]:
