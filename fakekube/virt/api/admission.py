@@ -96,8 +96,13 @@ class Admission(review.Hooks):
             return review.refused(error.message)
         preference = await self._matched(vm, "preference")
         spec = {"spec": preference} if preference else None
+        built_for = dig(vm, "spec", "template", "spec", "architecture")
+        if not built_for:
+            built_for = await self._inference.architecture(vm, asked.namespace)
         config = await self._settings.current()
-        done = defaults.machine(vm, config, self._ids, creates=asked.creates, preference=spec)
+        done = defaults.machine(
+            vm, config, self._ids, creates=asked.creates, preference=spec, built_for=built_for
+        )
         return review.changed(asked.obj, done)
 
     async def _mutate_instance(self, asked: Question) -> Answer:

@@ -30,9 +30,15 @@ _ROOT = 0
 
 
 def machine(
-    vm: Object, config: ClusterConfig, ids: Ids, *, creates: bool, preference: Object | None = None
+    vm: Object,
+    config: ClusterConfig,
+    ids: Ids,
+    *,
+    creates: bool,
+    preference: Object | None = None,
+    built_for: str = "",
 ) -> Object:
-    """A VirtualMachine: identity at creation, architecture and chipset always."""
+    """A VirtualMachine: identity at creation, architecture and chipset always. `built_for`: the architecture of its disks, where it is told."""
     template = dig(vm, "spec", "template")
     if is_terminating(vm) or template is None or dig(template, "spec", "domain") is None:
         return vm
@@ -40,8 +46,8 @@ def machine(
     template = vm["spec"]["template"]
     spec = template["spec"]
     preferred: Object = (preference or {}).get("spec") or {}
-    if not spec.get("architecture") and preferred.get("preferredArchitecture"):
-        spec["architecture"] = preferred["preferredArchitecture"]
+    if not spec.get("architecture") and (wanted := preferred.get("preferredArchitecture") or built_for):
+        spec["architecture"] = wanted
     architecture = set_architecture(spec, config)
     machine_type = dig(preferred, "machine", "preferredMachineType")
     if machine_type and not dig(spec, "domain", "machine", "type"):

@@ -1,6 +1,7 @@
-"""`inferFromVolume`: a machine's instancetype or preference named by the labels of what its volume is made from.
+"""`inferFromVolume`: a machine's instancetype or preference named by the labels of what its volume is made from; and its
+architecture, which they tell unasked.
 
-Origin: kubevirt: pkg/instancetype/infer
+Origin: kubevirt: pkg/instancetype/infer, pkg/defaults
 """
 
 from fakekube.client.client import Client
@@ -9,8 +10,11 @@ from fakekube.machinery.errors import BadRequest, NotFound
 from fakekube.machinery.objects import dig, is_terminating, labels
 from fakekube.machinery.resources import DATA_SOURCES, DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Object
+from fakekube.virt import data_sources
 
 _LABEL = "instancetype.kubevirt.io/default-"
+_ARCHITECTURE = "template.kubevirt.io/architecture"
+_ARCHITECTURES = ("amd64", "arm64", "s390x")
 
 
 class Ignorable(Exception):
@@ -37,6 +41,22 @@ class Inference:
         for member in wanted:
             await self._name(vm, member, namespace)
         return vm
+
+    async def architecture(self, vm: Object, namespace: str) -> str:
+        """What the DataSources of its templates are built for, or empty. Those that are missing, or say nonsense, are passed over."""
+        for template in dig(vm, "spec", "dataVolumeTemplates", default=()):
+            reference = dig(template, "spec", "sourceRef", default={})
+            if str(reference.get("kind", "")).lower() != "datasource":
+                continue
+            space = reference.get("namespace") or namespace
+            source = await self._client.find(DATA_SOURCES, reference.get("name", ""), space)
+            if source is not None and (other := data_sources.pointed(source)):
+                space, _, own = other.partition("/")
+                source = await self._client.find(DATA_SOURCES, own, space)
+            told = labels(source or {}).get(_ARCHITECTURE, "")
+            if told in _ARCHITECTURES:
+                return told
+        return ""
 
     async def _name(self, vm: Object, member: str, namespace: str) -> None:
         matcher = vm["spec"][member]

@@ -7,7 +7,9 @@ import pytest
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import Invalid
 from fakekube.machinery.resources import (
+    DATA_SOURCES,
     KUBEVIRTS,
+    NAMESPACES,
     PERSISTENT_VOLUME_CLAIMS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
@@ -15,6 +17,7 @@ from fakekube.machinery.resources import (
 from fakekube.virt.api import instance_spec, machine_rules, resources
 from fakekube.virt.causes import Cause
 from fakekube.virt.config import ClusterConfig
+from fakekube.virt.instancetypes.kinds import CLUSTER_PREFERENCES
 
 NS = "default"
 DENIED = 'admission webhook "virtualmachine-validator.kubevirt.io" denied the request: '
@@ -627,6 +630,58 @@ async def test_infer_from_volume(cluster):
     volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
     made = await cluster.vm(template=template(volumes=volumes), instancetype={"inferFromVolume": "v"})
     assert made["spec"]["instancetype"] == {"name": "small", "kind": "VirtualMachineInstancetype"}
+
+
+def from_source(name, space=None, kind="DataSource"):
+    reference = {"kind": kind, "name": name, **({"namespace": space} if space else {})}
+    size = {"resources": {"requests": {"storage": "1Gi"}}}
+    return {"metadata": {"name": f"dv-{name}"}, "spec": {"storage": size, "sourceRef": reference}}
+
+
+@pytest.mark.parametrize(
+    ("sources", "own", "preferred", "found"),
+    [
+        ([("arm", None)], "", "", "arm64"),
+        ([("arm", "other")], "", "", "arm64"),
+        ([("points", None)], "", "", "arm64"),
+        ([("missing", None), ("nonsense", None), ("silent", None), ("arm", None)], "", "", "arm64"),
+        ([("nonsense", None)], "", "", "amd64"),
+        ([("arm", None)], "s390x", "", "s390x"),
+        ([("arm", None)], "", "s390x", "s390x"),
+        ([], "", "", "amd64"),
+    ],
+)
+async def test_architecture_of_data_sources(cluster, sources, own, preferred, found):
+    """A machine is of the architecture its disks are built for, unless it or its preference says another one."""
+    await cluster.configure(developerConfiguration={"featureGates": ["MultiArchitecture"]})
+    marks = {"arm": "arm64", "nonsense": "foobar", "silent": "", "points": "amd64"}
+    await cluster.client.create(
+        NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}
+    )
+    pvc = {"pvc": {"name": "c", "namespace": NS}}
+    for name, space in ((one, space) for one in marks for space in (NS, "other")):
+        points = {"dataSource": {"name": "arm", "namespace": space}}
+        meta = {"labels": {"template.kubevirt.io/architecture": marks[name]} if marks[name] else {}}
+        body = {
+            "apiVersion": "cdi.kubevirt.io/v1beta1",
+            "kind": "DataSource",
+            "metadata": {"name": name, "namespace": space, **meta},
+        }
+        await cluster.client.create(
+            DATA_SOURCES, {**body, "spec": {"source": points if name == "points" else pvc}}
+        )
+    spec = template(**({"architecture": own} if own else {}))
+    spec["spec"]["volumes"] = [{"name": one, "dataVolume": {"name": f"dv-{one}"}} for one, _ in sources]
+    more = {"dataVolumeTemplates": [from_source(*one) for one in sources]} if sources else {}
+    if preferred:
+        kind = {"apiVersion": CLUSTER_PREFERENCES.api_version, "kind": CLUSTER_PREFERENCES.kind}
+        await cluster.client.create(
+            CLUSTER_PREFERENCES,
+            {**kind, "metadata": {"name": "p"}, "spec": {"preferredArchitecture": preferred}},
+        )
+        more["preference"] = {"name": "p"}
+    made = await cluster.vm(template=spec, **more)
+    assert made["spec"]["template"]["spec"]["architecture"] == found
 
 
 async def test_terminating_machines_are_left_alone(cluster):
