@@ -1,7 +1,7 @@
 """Upstream's functional specs of who reaches whom, tried at the consoles of guests: pings, servers, policies, networks beside the pods'.
 
 Left out: what is beyond the cluster, for there is nothing; how packets are marked; and addresses of IPv6, which nobody has here.
-Origin: kubevirt: tests/network/{vmi_networking,vmi_multus,networkpolicy,services,vmi_subdomain,expose,link_state}.go,
+Origin: kubevirt: tests/network/{bindingplugin,vmi_networking,vmi_multus,networkpolicy,services,vmi_subdomain,expose,link_state}.go,
 tests/libnet/{ping,interface}.go, tests/libnet/vmnetserver
 """
 
@@ -14,7 +14,7 @@ import yaml
 
 from tests.upstream import consoles, launchers
 from tests.upstream.conftest import Make, Object, Suite
-from tests.upstream.guests import NODES, NS, VMIS, Guest, a_namespace, guest, instance, migrate
+from tests.upstream.guests import NODES, NS, VMIS, Guest, a_namespace, configure, guest, instance, migrate
 
 OTHER = "kubevirt-test-alternative1"
 SERVICES = f"/api/v1/namespaces/{NS}/services"
@@ -299,6 +299,27 @@ async def test_two_on_a_network(wired: Suite, alone: bool, device: str) -> None:
     assert not await pings(one, "10.1.1.2")
     assert not await consoles.run(one, "ip link show eth7")
     assert not await consoles.run(one, "ip addr add 10.1.1.1/24 dev eth7")
+
+
+async def test_taps_of_a_plugin(wired: Suite) -> None:
+    """A plugin that only brings taps binds the pod's network, and one in its place, on which two guests reach each other."""
+    await configure(wired, network={"binding": {"managed-tap": {"domainAttachmentType": "managedTap"}}})
+    network = {"multus": {"networkName": f"{NS}/giving", "default": True}}
+    for name, source in (("alone", {"pod": {}}), ("one", network), ("other", network)):
+        spec = guest("alpine-with-test-tooling")
+        bound = {"name": "default", "binding": {"name": "managed-tap"}}
+        spec["domain"]["devices"]["interfaces"] = [bound]
+        spec["networks"] = [{"name": "default", **source}]
+        vmi = await instance(wired, spec, name)
+        (only,) = (await vmi.vmi())["status"]["interfaces"]
+        assert (only["name"], only["podInterfaceName"]) == ("default", "eth0")
+        await consoles.login_to_alpine(vmi)
+    one, other = Guest(wired, "one"), Guest(wired, "other")
+    await configured(one, "eth0", "10.1.1.101/24")
+    assert not await pings(one, "10.1.1.102")
+    await configured(other, "eth0", "10.1.1.102/24")
+    assert await pings(one, "10.1.1.102")
+    assert not await pings(Guest(wired, "alone"), "10.1.1.102")
 
 
 async def test_given_by_the_network(wired: Suite) -> None:

@@ -1,6 +1,7 @@
 """Upstream's functional specs of persistent TPMs and EFIs: their claim, over restarts, moves, snapshots, restores and exports.
 
-Origin: kubevirt: tests/vm_state_test.go, tests/storage/{restore,export}.go, pkg/virt-controller/watch/vmi/vmi_test.go
+Origin: kubevirt: tests/vm_state_test.go, tests/storage/{restore,export}.go, tests/migration/recovery.go,
+pkg/virt-controller/watch/vmi/vmi_test.go
 """
 
 from typing import Any
@@ -237,6 +238,42 @@ async def test_a_move_that_fails(suite: Suite) -> None:
 
     await suite.eventually(gone, 60)
     await stays_with(guest, "ReadWriteOnce")
+
+
+@pytest.mark.parametrize("beforehand", [False, True])
+async def test_a_guest_lost_on_its_way(suite: Suite, beforehand: bool) -> None:
+    """A guest whose launcher is killed while it moves begins again with the claim it had; that of the target goes.
+    A claim somebody made before the guest ever ran is the guest's."""
+    marks = {"slow": ""}
+    vm = await guests.machine(suite, fedora(), runStrategy="Manual", template_meta={"labels": marks})
+    if beforehand:
+        meta = {"generateName": f"persistent-state-for-{NAME}-", "labels": {"persistent-state-for": NAME}}
+        size = {"resources": {"requests": {"storage": "10Mi"}}}
+        await suite.create(CLAIMS, {"metadata": meta, "spec": {"accessModes": ["ReadWriteOnce"], **size}})
+    await guests.policy(suite, marks, bandwidthPerMigration="1Ki")
+    assert await vm.act("start", kind="virtualmachines") == ""
+    await vm.ready()
+    before = await stays_with(vm, "ReadWriteOnce")
+    launcher = (await vm.pod())["metadata"]["name"]
+    migration = await guests.migrate(vm)
+    await migration.is_in("Running", 60)
+    state = (await suite.get(migration.path))["status"]["migrationState"]
+    assert state["sourcePersistentStatePVCName"] == before["metadata"]["name"]
+    await suite.delete(f"{guests.PODS}/{launcher}", {"gracePeriodSeconds": 0})
+
+    async def lost() -> bool:
+        status, found = await suite.call("GET", vm.path)
+        return status == 404 or found["status"]["phase"] == "Failed"
+
+    await suite.eventually(lost, 60)
+    assert await vm.act("start", kind="virtualmachines") == ""
+
+    async def gone() -> bool:
+        return (await suite.call("GET", f"{CLAIMS}/{state['targetPersistentStatePVCName']}"))[0] == 404
+
+    await suite.eventually(gone, 60)
+    await vm.ready()
+    assert (await stays_with(vm, "ReadWriteOnce"))["metadata"]["uid"] == before["metadata"]["uid"]
 
 
 def with_state(name: str = "vm", strategy: str = "Always") -> Object:

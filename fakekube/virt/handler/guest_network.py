@@ -221,10 +221,13 @@ def wired(vmi: Obj, files: Mapping[str, str]) -> Iterator[Wired]:
         if network is None:
             continue  # a card whose network nobody can tell
         own = dig(network, "multus", "networkName", default="")
-        wire = (own if "/" in own else f"{namespace(vmi)}/{own}") if multus.is_secondary(network) else _PODS
+        wires = [own if "/" in own else f"{namespace(vmi)}/{own}"] if own else []
+        if not multus.is_secondary(network):
+            wires.append(_PODS)  # a network in the cluster's place is both
         if entry.get("linkState") != "down" and not guest_addresses.is_down(files, device):
             addresses = guest_addresses.of(device, entry.get("ipAddresses") or (), files)
-            yield Wired(vmi, device, wire, tuple(map(ip_interface, addresses)))
+            for wire in wires:
+                yield Wired(vmi, device, wire, tuple(map(ip_interface, addresses)))
 
 
 def _pairs(vmi: Obj) -> Iterator[tuple[Obj, Obj]]:
