@@ -10,9 +10,8 @@ from functools import partial
 from typing import Protocol
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from fakekube.agents.node_server import fetching, logs, shell, terminal
+from fakekube.agents.node_server import logs, shell, terminal
 from fakekube.agents.node_server.channels import Run, Talk
 from fakekube.agents.node_server.place import Container, Done
 from fakekube.agents.node_server.written import Here
@@ -57,7 +56,7 @@ def container_of(
     }
     workdir = spec.get("workingDir") or "/"
     main = " ".join([*(spec.get("command") or ()), *(spec.get("args") or ())]) or name
-    return Container(host, environment, files, (main, "ps"), workdir=workdir, now=now)
+    return Container(host, environment, files, {1: main, 2: "ps"}, workdir=workdir, now=now)
 
 
 class Inside(Protocol):
@@ -81,9 +80,8 @@ def executing(
     asked: Asked,
     clock: Clock,
     act: Callable[[str], Awaitable[None]],
-    dial: fetching.Dial,
 ) -> Run:
-    """How to run a command in a container. `dial` connects to what listens on a port of a pod with an address."""
+    """How to run a command in a container."""
 
     async def tell(talk: Talk, done: Done) -> None:
         await _tell(talk, done, clock, tty=asked.tty)
@@ -99,10 +97,7 @@ def executing(
             return await _echoed(talk)
         stdin = await _all(talk) if asked.stdin and shell.reads(asked.words) else ""
         try:
-            if asked.words[0].rpartition("/")[2] == "curl":
-                done = await fetching.curl(asked.words[1:], dial)
-            else:
-                done = shell.program(here.now(), list(asked.words), stdin)
+            done = await here.play(lambda at: shell.program(at, list(asked.words), stdin))
         except shell.NotFound as error:
             return _not_found(str(error))
         here.keep(done.wrote)
@@ -122,13 +117,13 @@ def attached(
         if not asked.stdin:
             return await watching(talk)
         if asked.words and asked.words[0] in shell.SHELLS and not shell.reads_lines(asked.words):
-            done = shell.program(here.now(), list(asked.words))
+            done = await here.play(lambda at: shell.program(at, list(asked.words)))
             here.keep(done.wrote)
             await _tell(talk, done, clock, tty=asked.tty)
             told = verdict(done.code)
         elif asked.tty:
             told = await _at_terminal(here, (), talk)
-        elif here.now().processes[:1] == ("cat",):
+        elif here.now().processes[1] == "cat":
             told = await _echoed(talk)
         else:
             told = await _line_by_line(here, (), talk, partial(_tell, clock=clock, tty=False))
@@ -142,12 +137,10 @@ async def _at_terminal(here: Here, words: Sequence[str], talk: Talk) -> Object:
     at = terminal.Terminal(shell.begun(here.now(), words))
     await talk.write(at.prompt.encode())
     while not at.ended and (data := await talk.read()) is not None:
-        at = replace(at, container=_later(here, at.container), wrote={})
+        variables = dict(at.container.environment)
         if talk.size is not None:
-            columns, rows = talk.size
-            sized = {"COLUMNS": str(columns), "LINES": str(rows)}
-            at = replace(at, container=at.container.after({}, sized))
-        at, shown = terminal.fed(at, data)
+            variables["COLUMNS"], variables["LINES"] = map(str, talk.size)
+        at, shown = await here.play(partial(terminal.fed, at, data), variables)
         here.keep(at.wrote)
         if shown:
             await talk.write(_bytes(shown))
@@ -158,26 +151,21 @@ async def _line_by_line(
     here: Here, words: Sequence[str], talk: Talk, tell: Callable[[Talk, Done], Awaitable[None]]
 ) -> Object:
     """A shell carries out what it reads as it comes."""
-    container, rest, done = shell.begun(here.now(), words), b"", Done()
-    while not done.left and (data := await talk.read()) is not None:
-        *lines, rest = (rest + data).split(b"\n")
+    variables, rest, done = shell.begun(here.now(), words).environment, b"", Done()
+    data: bytes | None = b""
+    while data is not None and not done.left:
+        data = await talk.read()
+        ends = b"\n" if rest and data is None else b""  # the last line need not be ended
+        *lines, rest = (rest + (data or ends)).split(b"\n")
         for text in lines:
-            done = shell.line(_later(here, container), _text(text), done.code)
-            container = container.after({}, done.variables)
+            run = partial(shell.line, text=_text(text), code=done.code)
+            done = await here.play(run, variables)
+            variables = {**variables, **done.variables}
             here.keep(done.wrote)
             await tell(talk, done)
             if done.left:
                 break
-    if rest and not done.left:
-        done = shell.line(_later(here, container), _text(rest), done.code)
-        here.keep(done.wrote)
-        await tell(talk, done)
     return verdict(done.code)
-
-
-def _later(here: Here, shell: Container) -> Container:
-    """Where a shell is now, with its variables and what others may have written since."""
-    return replace(here.now(), environment=shell.environment)
 
 
 async def _echoed(talk: Talk) -> Object:

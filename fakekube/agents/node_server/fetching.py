@@ -8,16 +8,19 @@ import asyncio
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from fakekube.agents.node_server import place
 from fakekube.agents.node_server.listening import Serve
-from fakekube.agents.node_server.place import Done
+from fakekube.agents.node_server.place import Container, Done
 from fakekube.agents.node_server.secured import Secured
 from fakekube.machinery.wire import Response, WebSocket
 
+T = TypeVar("T")
 Dial = Callable[[str, int], Awaitable[Serve | None]]  # address and port
 
 _PORTS = {"http": 80, "https": 443}
@@ -131,6 +134,29 @@ async def curl(words: Sequence[str], dial: Dial) -> Done:
         return asked.failed(REFUSED)
     answer = response(data := await _said(serve, request(asked.url), secure=asked.url.scheme == "https"))
     return asked.told(answer) if answer is not None else asked.failed(NOT_HTTP if data else _EMPTY)
+
+
+class _Asks(Exception):
+    """A program waits for an answer."""
+
+
+async def played(container: Container, run: Callable[[Container], T], dial: Dial) -> T:
+    """What comes of commands that use `curl`. Whoever waits for an answer begins anew once it is there: nothing has happened before
+    the last one is."""
+    answers = list[Done]()
+    while True:
+        left = iter(answers)
+
+        def answered(_at: Container, words: list[str], _stdin: str) -> Done:
+            found = next(left, None)  # noqa: B023 - not called later
+            if found is None:
+                raise _Asks(words)
+            return found
+
+        try:
+            return run(replace(container, programs={"curl": answered, **container.programs}))
+        except _Asks as asks:
+            answers.append(await curl(asks.args[0], dial))
 
 
 async def fetched(serve: Serve, url: SplitResult) -> Response | None:

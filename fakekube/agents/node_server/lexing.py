@@ -7,12 +7,12 @@ import shlex
 _TO_ERRORS, _WITHOUT_ERRORS, _ERRORS_TOO = "\1", "\2", "\3"  # stand for >&2, 2>/dev/null and 2>&1
 MARKS = (_TO_ERRORS, _WITHOUT_ERRORS, _ERRORS_TOO)
 _DOLLAR, _STAR, QUOTED = "\0", "\4", "\5"  # stand for `$` and `*` in quotes, and for a quote that begins
-SAID, _SAID_IN_WORDS, NEXT_WORD = (
+SAID, SAID_IN_WORDS, NEXT_WORD = (
     "\6",
     "\16",
     "\17",
 )  # around a command whose words are to stand there, as one or as several
-COMMANDS = re.compile(f"([{SAID}{_SAID_IN_WORDS}])([0-9a-f]*)\\1")
+COMMANDS = re.compile(f"([{SAID}{SAID_IN_WORDS}])([0-9a-f]*)\\1")
 PLAIN = str.maketrans({_DOLLAR: "$", _STAR: "*", QUOTED: None})
 _BEFORE_COMMENTS = ("", " ", "\t", "\n", ";")
 _NOTHING = re.compile(r"<\s*/dev/null")
@@ -45,7 +45,7 @@ def _marked(text: str) -> str:
             one += QUOTED if quote else ""
         elif one == "$" and text[at : at + 1] == "(" and quote != "'":
             end = _closing(text, at)
-            mark = SAID if quote else _SAID_IN_WORDS
+            mark = SAID if quote else SAID_IN_WORDS
             one = f"{mark}{text[at + 1 : end].encode(errors='surrogateescape').hex()}{mark}"
             at = end + 1
         elif not quote and one == "#" and text[at - 2 : at - 1] in _BEFORE_COMMENTS:

@@ -58,7 +58,7 @@ class Container(Struct, frozen=True):
     hostname: str
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
-    processes: tuple[str, ...] = ("sh",)
+    processes: Mapping[int, str] = field(default_factory=lambda: {1: "sh"})
     user: str = "root"
     workdir: str = "/"
     now: datetime = EPOCH

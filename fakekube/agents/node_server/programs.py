@@ -116,7 +116,7 @@ def _sleep(_at: Container, words: list[str], _stdin: str) -> Done:
 
 
 def _ps(at: Container, _words: list[str], _stdin: str) -> Done:
-    rows = [f"{number:5} {at.user:<8} 0:00 {one}\n" for number, one in enumerate(at.processes, 1)]
+    rows = [f"{number:5} {at.user:<8} 0:00 {one}\n" for number, one in at.processes.items()]
     return Done("  PID USER     TIME  COMMAND\n" + "".join(rows))
 
 
@@ -129,7 +129,7 @@ def _date(at: Container, words: list[str], _stdin: str) -> Done:
 def _pidof(at: Container, words: list[str], _stdin: str) -> Done:
     found = [
         str(number)
-        for number, one in enumerate(at.processes, 1)
+        for number, one in at.processes.items()
         if one.partition(" ")[0].rpartition("/")[2] in words
     ]
     return Done(" ".join(found) + "\n") if found else Done(code=1)

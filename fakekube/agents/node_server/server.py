@@ -114,7 +114,7 @@ class NodeServer:
         if self._inside is not None:
             inside = await self._inside.enter(pod, container, inside)
         claims = await mounted.claims(self._client, pod, own)
-        here = Here(self._written, pod, container, inside, claims)
+        here = Here(self._written, pod, container, inside, claims=claims, dial=self._dial_address)
         if attach:
             watching, end = self._logs.until_ended(pod, container), partial(self._end, pod, container)
             if logs.member_of(pod, container) == "ephemeralContainers":
@@ -122,7 +122,7 @@ class NodeServer:
             run = commands.attached(here, asked, self._clock, watching, end)
         elif asked.words:
             act = partial(self._act, pod)
-            run = commands.executing(here, asked, self._clock, act, self._dial_address)
+            run = commands.executing(here, asked, self._clock, act)
         else:
             raise ApiError("you must specify at least 1 command", code=400, reason="BadRequest")
         streams = {

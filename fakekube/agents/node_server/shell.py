@@ -231,7 +231,8 @@ def _filled(container: Container, words: list[str], code: int) -> tuple[list[str
         return done.out.rstrip("\n") if match[1] == lexing.SAID else lexing.NEXT_WORD.join(done.out.split())
 
     for word in words:
-        for one in lexing.COMMANDS.sub(said, _VARIABLE.sub(value, word)).split(lexing.NEXT_WORD):
+        whole = word.replace(lexing.SAID_IN_WORDS, lexing.SAID) if _ASSIGNMENT.match(word) else word
+        for one in lexing.COMMANDS.sub(said, _VARIABLE.sub(value, whole)).split(lexing.NEXT_WORD):
             text = _OF_HOME.sub(container.environment.get("HOME", "~"), one)
             paths = _expanded(container, text.replace(lexing.QUOTED, "")) if "*" in text else [text]
             filled += [path.translate(lexing.PLAIN) for path in paths if path]

@@ -25,8 +25,9 @@ class Terminal(Struct, frozen=True):
         return f"{folder} {'#' if at.user == 'root' else '$'} "
 
 
-def fed(terminal: Terminal, data: bytes) -> tuple[Terminal, str]:
-    """What the terminal shows of what was typed, and of what came of it."""
+def fed(terminal: Terminal, data: bytes, container: Container | None = None) -> tuple[Terminal, str]:
+    """What the terminal shows of what was typed, and of what came of it. `container`: the place as it is now."""
+    terminal = replace(terminal, container=container or terminal.container, wrote={})
     shown: list[str] = []
     for byte in data:
         if terminal.ended:

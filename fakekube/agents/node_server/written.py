@@ -4,16 +4,18 @@ whoever keeps volumes (`volume_contents`); what configuration brings (`mounted`)
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fakekube.agents.node_server import logs
+from fakekube.agents.node_server import fetching, logs
 from fakekube.agents.node_server.place import FOLDER, Container, Files, is_below
 from fakekube.agents.volume_contents import VolumeContents
 from fakekube.machinery.objects import Obj, dig, uid
 from fakekube.machinery.wire import Object
 
+T = TypeVar("T")
 _CONFIGURATION = ("configMap", "secret", "downwardAPI", "projected")
 _KERNEL = ("/dev", "/proc", "/sys")
 
@@ -115,12 +117,19 @@ class Written:
 
 
 class Here:
-    """A container, and who remembers what is written there."""
+    """A container, and who remembers what is written there. `dial` connects to what listens on a port of a pod with an address."""
 
     def __init__(
-        self, written: Written, pod: Object, name: str, container: Container, claims: Mapping[str, str]
+        self,
+        written: Written,
+        pod: Object,
+        name: str,
+        container: Container,
+        *,
+        claims: Mapping[str, str],
+        dial: fetching.Dial,
     ) -> None:
-        self._written, self._pod = written, pod
+        self._written, self._pod, self._dial = written, pod, dial
         self._areas = list(_areas(pod, name, claims))
         folders = [one.path for one in self._areas if one.path not in container.files]
         made = {f"{one}/{FOLDER}": "" for one in [*folders, container.workdir.rstrip("/")] if one}
@@ -131,6 +140,13 @@ class Here:
     def now(self) -> Container:
         """With all that has been written."""
         return self._container.after(self._written.files(self._pod, self._areas))
+
+    async def play(self, run: Callable[[Container], T], variables: Mapping[str, str] | None = None) -> T:
+        """What comes of commands, in a shell with these variables."""
+        now = self.now()
+        return await fetching.played(
+            now if variables is None else replace(now, environment=variables), run, self._dial
+        )
 
     def keep(self, wrote: Files) -> None:
         if wrote:

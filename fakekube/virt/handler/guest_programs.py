@@ -103,7 +103,7 @@ def console(machine: Machine, user: str, wrote: Files, uptime: float, folder: st
         machine.hostname,
         {"HOME": home_of(user), "USER": user},
         files,
-        ("init", "sh", "ps"),
+        {1: "init", 2: "sh", 3: "ps"},
         user,
         folder,
         machine.now,

@@ -50,7 +50,7 @@ def compute(
         files |= _groups(vmi)
     links = launcher_network.links(vmi) if vmi is not None else ()
     files |= launcher_network.files(links)
-    emulated = _EMULATED in container.processes[0]
+    emulated = _EMULATED in container.processes[1]
     dumped = partial(domain_xml.dumped, emulated=emulated, given=given, smbios=smbios)
     own = {
         **container.programs,
@@ -61,6 +61,7 @@ def compute(
         container,
         environment={**container.environment, **host_devices.variables(given.devices)},
         files={**container.files, **files},
+        processes=processes,
         programs=own,
         user="qemu",
     )
@@ -104,20 +105,15 @@ def _programs(
     def by_name(_at: Container, words: list[str], _stdin: str) -> Done:
         return ended(named(words), gentle="-0" in words)
 
-    def listed(numbers: list[int], separator: str) -> Done:
-        return Done(separator.join(map(str, numbers)) + "\n") if numbers else Done(code=1)
-
-    def ps(at: Container, _words: list[str], _stdin: str) -> Done:
-        rows = [f"{number:5} {at.user:<8} 0:00 {line}\n" for number, line in processes.items()]
-        return Done("  PID USER     TIME  COMMAND\n" + "".join(rows))
+    def pgrep(_at: Container, words: list[str], _stdin: str) -> Done:
+        numbers = named(words)
+        return Done("".join(f"{one}\n" for one in numbers), code=0 if numbers else 1)
 
     return {
         "kill": kill,
         "killall": by_name,
         "pkill": by_name,
-        "pgrep": lambda _at, words, _stdin: listed(named(words), "\n"),
-        "pidof": lambda _at, words, _stdin: listed(named(words), " "),
-        "ps": ps,
+        "pgrep": pgrep,
         "virsh": lambda _at, words, _stdin: _virsh(vmi, words, of_domain),
     }
 

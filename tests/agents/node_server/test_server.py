@@ -300,6 +300,20 @@ async def test_a_terminal(pod):
     assert json.loads(done.channel(3))["details"]["causes"][0]["message"] == "2"
 
 
+async def test_curl_among_other_commands(pod):
+    """Scripts, shells that read lines and terminals fetch pages as `curl` alone does, and nothing is done twice meanwhile."""
+    there = f"{(await pod.client.get(PODS, 'p', 'default'))['status']['podIP']}:7000"
+    script = f"echo 1 >> /f; X=$(curl -s {there}); cd /tmp; curl -so page {there} && cat page; curl -s {there}/ | wc -l; cat /f"
+    done = await pod.run("sh", "-c", quote(f'{script}; echo "<$X>"; curl 10.0.0.9 || echo none; exec'))
+    assert done.channel(1) == b"Hello from p\n1\n1\n<Hello from p>\nnone\n"
+    assert done.channel(2).startswith(b"curl: (7) Failed to connect to 10.0.0.9 port 80")
+    line = f"curl -s {there}; echo 2 >> /f; cat /f".encode()
+    done = await pod.run("sh", query="stdin=true", typed=[b"\x00" + line + b"\n", b"\xff\x00"])
+    assert done.channel(1) == b"Hello from p\n1\n2\n"
+    done = await pod.run("sh", query="stdin=true&tty=true", typed=[b"\x00" + line + b"\r", b"\x00exit\r"])
+    assert done.channel(1).split(b"\r\n")[1:5] == [b"Hello from p", b"1", b"2", b"2"]
+
+
 async def test_a_client_that_goes_ends_its_command(pod):
     """Nobody waits for a command whose client has hung up."""
     done = await pod.run("sleep", "1000", typed=[None])

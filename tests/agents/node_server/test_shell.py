@@ -112,6 +112,12 @@ AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
             "",
             0,
         ),
+        (
+            'X=$(echo a b; echo c) Y=$(echo d e); echo "$X" $Y; export Z=$(echo f g); echo $Z',
+            "a b\nc d e\nf g\n",
+            "",
+            0,
+        ),
         ("set -e; echo a$(false; echo never); X=$(false); echo never", "a\n", "", 1),
         ("echo $(echo a", "", "sh: syntax error: unterminated quoted string\n", 2),
         ('F=/f; echo a > $F; cat /f; [ -n "" ] || echo none; echo \'/*\' "/*"', "a\nnone\n/* /*\n", "", 0),
