@@ -21,7 +21,6 @@ MAX_IN_ENDPOINTS = 1000
 SERVICE_NAME, MANAGED_BY = "kubernetes.io/service-name", "endpointslice.kubernetes.io/managed-by"
 HEADLESS = "service.kubernetes.io/headless"
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
-_FINISHED = ("Succeeded", "Failed")
 _ADDRESSES = ("addresses", "notReadyAddresses")
 
 Endpoint = dict[str, Any]
@@ -44,7 +43,7 @@ def concerns(pod: Object) -> tuple[Any, ...]:
         objects.labels(pod),
         dig(pod, "status", "podIPs"),
         dig(pod, "status", "podIP"),
-        dig(pod, "status", "phase") in _FINISHED,
+        objects.is_final(pod),
         objects.condition_is(pod, "Ready"),
         objects.is_terminating(pod),
         dig(pod, "spec", "nodeName"),
@@ -60,7 +59,7 @@ def endpoints_of_pods(
     for family in spec.get("ipFamilies") or ("IPv4",):
         for pod in pods:
             address = address_of(pod, family)
-            if address and dig(pod, "status", "phase") not in _FINISHED:
+            if address and not objects.is_final(pod):
                 shape = Shape(family, ports_of(service, pod))
                 found.setdefault(shape, []).append(_endpoint(service, pod, address, zones))
     return found
@@ -93,7 +92,7 @@ def subsets_of_pods(service: Object, pods: Iterable[Object]) -> list[Object]:
     groups: dict[tuple[Port, ...], tuple[list[Object], list[Object]]] = {}
     for pod in pods:
         address = address_of(pod, family)
-        if not address or objects.is_terminating(pod) or dig(pod, "status", "phase") in _FINISHED:
+        if not address or objects.is_terminating(pod) or objects.is_final(pod):
             continue
         ports = ports_of(service, pod)
         if not ports and service["spec"].get("ports"):

@@ -161,7 +161,7 @@ class Kubelet:
 
     def _note_address(self, old: Object | None, new: Object | None) -> None:
         pod = new or old or {}
-        if new is None or objects.dig(new, "status", "phase") in ("Succeeded", "Failed"):
+        if new is None or objects.is_final(new):
             self._addresses.release(objects.uid(pod))
         elif address := objects.dig(new, "status", "podIP"):
             self._addresses.take(objects.uid(new), address)

@@ -5,8 +5,6 @@ from fakekube.agents.scheduling import Demand, NodeState
 from fakekube.machinery import objects
 from fakekube.machinery.wire import Object
 
-_FINAL = ("Succeeded", "Failed")
-
 
 class Books:
     """See the module text. To be told of every change before anybody asks."""
@@ -34,7 +32,7 @@ class Books:
 
     def count_pod(self, old: Object | None, new: Object | None) -> None:
         key = objects.key(new or old or {})
-        if new is None or is_final(new):
+        if new is None or objects.is_final(new):
             self.unplace(key)
         elif node := new["spec"].get("nodeName"):
             self.place(key, new, node)
@@ -58,7 +56,3 @@ class Books:
         self.repelling.pop(key, None)
         if known is not None and (state := self.states.get(known[0])) is not None:
             scheduling.place(state, known[1], -1)
-
-
-def is_final(pod: objects.Obj) -> bool:
-    return (pod.get("status") or {}).get("phase") in _FINAL

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fakekube.agents import company, fates, scheduling, spreading, wishes
-from fakekube.agents.placements import Books, is_final
+from fakekube.agents.placements import Books
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
@@ -91,7 +91,7 @@ class Scheduler:
         key = objects.key(new or old or {})
         if (pod := new or old) is not None and pod["spec"].get("resourceClaims"):
             self._claimed().note(pod)
-        if new is None or is_final(new):
+        if new is None or objects.is_final(new):
             self._unschedulable.discard(key)
             if old is not None and old["spec"].get("nodeName"):
                 return self._take_waiting()  # room has been made
@@ -320,7 +320,7 @@ def _wants_a_node(pod: Object) -> bool:
         and not spec.get("schedulingGates")
         and (spec.get("schedulerName") or SCHEDULER_NAME) == SCHEDULER_NAME
         and not objects.is_terminating(pod)
-        and not is_final(pod)
+        and not objects.is_final(pod)
     )
 
 

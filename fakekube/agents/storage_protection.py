@@ -12,12 +12,11 @@ from fakekube.client.controller import Controller
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.machinery.errors import ApiError, NotFound
-from fakekube.machinery.objects import dig, finalizers, is_terminating, key, name, namespace
+from fakekube.machinery.objects import dig, finalizers, is_final, is_terminating, key, name, namespace
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, PODS, Resource
 from fakekube.machinery.wire import Object
 
 CLAIM, VOLUME = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
-_ENDED = ("Succeeded", "Failed")
 
 
 class StorageProtection:
@@ -65,7 +64,7 @@ class StorageProtection:
             return
         # Asked live: a pod made a moment ago must count, and a cluster without deletions needs no pod cache.
         pods = await self._client.list(PODS, namespace(claim))
-        if any(own in claims_of_pod(pod) and dig(pod, "status", "phase") not in _ENDED for pod in pods.items):
+        if any(own in claims_of_pod(pod) and not is_final(pod) for pod in pods.items):
             return
         await self._release(PERSISTENT_VOLUME_CLAIMS, claim, CLAIM)
 

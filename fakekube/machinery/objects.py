@@ -8,6 +8,9 @@ import orjson
 
 Obj = Mapping[str, Any]
 
+FINAL = ("Succeeded", "Failed")
+"""The phases in which a pod, an instance or a migration stays."""
+
 
 def name(obj: Obj) -> str:
     return str((obj.get("metadata") or {}).get("name") or "")
@@ -69,6 +72,11 @@ def controller_of(obj: Obj) -> dict[str, Any] | None:
 def is_terminating(obj: Obj) -> bool:
     """Whether deletion has been asked for."""
     return bool((obj.get("metadata") or {}).get("deletionTimestamp"))
+
+
+def is_final(obj: Obj) -> bool:
+    """Whether a pod, an instance or a migration has ended, well or badly."""
+    return (obj.get("status") or {}).get("phase") in FINAL
 
 
 def dig(obj: Any, *path: str | int, default: Any = None) -> Any:

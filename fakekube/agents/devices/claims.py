@@ -10,7 +10,6 @@ from typing import Any
 
 from fakekube.agents.devices.allocation import Select
 from fakekube.agents.devices.reservations import PROTECTION, Reservations
-from fakekube.agents.placements import is_final
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
@@ -101,7 +100,7 @@ class Claims:
                 await self._let_go(claim)
             return None
         pod = self._pods.get(key.removeprefix(_POD))
-        if pod is None or is_final(pod):
+        if pod is None or objects.is_final(pod):
             for claim in list(self._claims.objects()):
                 if objects.namespace(claim) == key.removeprefix(_POD).partition("/")[0]:
                     await self._let_go(claim)
@@ -190,7 +189,7 @@ class Claims:
         if consumer.get("resource") != "pods":
             return True
         pod = self._pods.get(f"{namespace}/{consumer['name']}")
-        return pod is not None and objects.uid(pod) == consumer.get("uid") and not is_final(pod)
+        return pod is not None and objects.uid(pod) == consumer.get("uid") and not objects.is_final(pod)
 
     def _served(self, claim: Object) -> bool:
         """Whether it was made for a pod that is over."""
@@ -198,4 +197,4 @@ class Claims:
         if owner is None or _POD_CLAIM not in objects.annotations(claim):
             return False
         pod = self._pods.get(f"{objects.namespace(claim)}/{owner['name']}")
-        return pod is None or objects.uid(pod) != owner["uid"] or is_final(pod)
+        return pod is None or objects.uid(pod) != owner["uid"] or objects.is_final(pod)

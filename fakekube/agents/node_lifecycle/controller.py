@@ -148,7 +148,7 @@ class NodeLifecycle:
             "message": why,
             "lastTransitionTime": rfc3339(self._clock.now()),
         }
-        final = dig(pod, "status", "phase") in ("Succeeded", "Failed")
+        final = objects.is_final(pod)
         change: Object = {"conditions": [condition]} | ({"phase": phase} if phase and not final else {})
         await self._patch_status(client, pod, change)
         try:

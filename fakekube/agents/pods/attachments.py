@@ -20,7 +20,7 @@ from fakekube.client.late import LateInformer
 from fakekube.client.recorder import WARNING, Recorder
 from fakekube.clock import Clock
 from fakekube.ids import Ids
-from fakekube.machinery.objects import dig, key, name, namespace, uid
+from fakekube.machinery.objects import is_final, key, name, namespace, uid
 from fakekube.machinery.resources import NETWORK_ATTACHMENT_DEFINITIONS
 from fakekube.machinery.wire import Object
 
@@ -96,7 +96,7 @@ class Attachments:
             return
         if new is None:
             self._needs.forget(pod)
-        over = new is None or dig(new, "status", "phase") in ("Succeeded", "Failed")
+        over = new is None or is_final(new)
         if over:
             self._told = {one for one in self._told if one[0] != uid(pod)}
             self._release(pod)

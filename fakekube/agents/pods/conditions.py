@@ -59,7 +59,7 @@ def outdated(pod: Object, now: str) -> Object | None:
 
 def _findings(pod: Object, status: Mapping[str, Any]) -> Iterator[Finding]:
     phase = status.get("phase")
-    final = phase in ("Succeeded", "Failed")
+    final = phase in objects.FINAL
     sandbox = phase == "Running" or bool(not final and status.get("podIP"))
     yield "PodReadyToStartContainers", sandbox, "", ""
     over = "PodCompleted" if phase == "Succeeded" else "PodFailed"

@@ -238,7 +238,7 @@ class PodView(View):
         return self._final() or self._status.get("phase") == "Running"
 
     def _final(self) -> bool:
-        return self._status.get("phase") in ("Succeeded", "Failed")
+        return self._status.get("phase") in objects.FINAL
 
     def _running(self) -> list[tuple[str, containers.Container, Status]]:
         spec = self._pod["spec"]

@@ -14,20 +14,15 @@ from fakekube.machinery.wire import Object
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
-_FINAL = ("Succeeded", "Failed")
 
 
 def phase(pod: Obj) -> str:
     return str(dig(pod, "status", "phase", default=""))
 
 
-def is_final(pod: Obj) -> bool:
-    return phase(pod) in _FINAL
-
-
 def is_active(pod: Obj) -> bool:
     """Neither ended nor asked to end."""
-    return not is_final(pod) and not objects.is_terminating(pod)
+    return not objects.is_final(pod) and not objects.is_terminating(pod)
 
 
 def is_ready(pod: Obj) -> bool:

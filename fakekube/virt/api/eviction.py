@@ -5,7 +5,7 @@ Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters/pod-evictio
 
 from fakekube.client.client import Client
 from fakekube.machinery.errors import ApiError
-from fakekube.machinery.objects import annotations, condition_is, dig, labels
+from fakekube.machinery.objects import annotations, condition_is, dig, is_final, labels
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object
@@ -13,7 +13,6 @@ from fakekube.virt import review
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.settings import Settings
 
-_OVER = ("Succeeded", "Failed")
 _PREFIXES = ("virt-launcher", "hp-volume-")
 
 
@@ -37,7 +36,7 @@ class Evictions:
             vmi = await self._instance_of(pod, asked.namespace)
         except ApiError as error:
             return _too_many(f"kubevirt failed getting the vmi: {error}")
-        if vmi is None or _is_over(vmi) or _is_over(pod):  # a launcher the guest has left may go
+        if vmi is None or is_final(vmi) or is_final(pod):  # a launcher the guest has left may go
             return review.allowed()
         return await self._evacuate(vmi, pod, dry_run=asked.dry_run)
 
@@ -72,7 +71,3 @@ class Evictions:
 
 def _too_many(text: str) -> Answer:
     return review.refused(text, 429, "TooManyRequests")
-
-
-def _is_over(obj: Object) -> bool:
-    return dig(obj, "status", "phase") in _OVER

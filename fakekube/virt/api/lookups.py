@@ -8,7 +8,7 @@ from typing import Any
 
 from fakekube.client.client import Client
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.objects import annotations, condition, dig, is_terminating, owners
+from fakekube.machinery.objects import annotations, condition, dig, is_final, is_terminating, owners
 from fakekube.machinery.objects import name as name_of
 from fakekube.machinery.resources import (
     BACKUPS,
@@ -81,9 +81,7 @@ class Lookups:
         found = await self._client.list(
             MIGRATIONS, namespace, label_selector=f"kubevirt.io/vmi-name={instance}"
         )
-        return next(
-            (one for one in found.items if dig(one, "status", "phase") not in ("Succeeded", "Failed")), None
-        )
+        return next((one for one in found.items if not is_final(one)), None)
 
     async def restore_under_way(self, namespace: str, target: Object) -> str:
         """The name of a restore to this target that has not ended, or empty."""

@@ -6,7 +6,7 @@ Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakekube.machinery.objects import condition, dig
+from fakekube.machinery.objects import condition, dig, is_final
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
 from fakekube.virt.api import (
@@ -107,7 +107,7 @@ def migration_update(obj: Object, old: Object) -> list[Cause]:
     """A migration's spec never changes, its label not while it is under way."""
     if obj.get("spec") != old.get("spec"):
         return [Cause(RESTRICTED_MIGRATION, "spec")]
-    if dig(old, "status", "phase") in ("Succeeded", "Failed"):
+    if is_final(old):
         return []
     before, after = (dig(one, "metadata", "labels", _LABEL) for one in (old, obj))
     if before and not after:
@@ -129,7 +129,7 @@ def migration_policy(obj: Object) -> list[Cause]:
 
 def migration_refusal(vmi: Object, *, volumes: bool = False) -> str:
     """Why an instance cannot be migrated; empty when it can. `volumes`: its disks are moved along."""
-    if dig(vmi, "status", "phase") in ("Succeeded", "Failed"):
+    if is_final(vmi):
         return "Cannot migrate VMI in finalized state."
     found = condition(vmi, "LiveMigratable")
     if volumes and found is not None and found.get("reason") == "DisksNotLiveMigratable":

@@ -26,6 +26,7 @@ from fakekube.machinery.errors import AlreadyExists, Forbidden
 from fakekube.machinery.objects import (
     annotations,
     dig,
+    is_final,
     is_terminating,
     key,
     name,
@@ -45,7 +46,7 @@ from fakekube.virt.cdi.making import Maker
 from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
 from fakekube.virt.cdi.sources import Origin, origin_of
 from fakekube.virt.cdi.upkeep import Upkeep
-from fakekube.virt.cdi.volume_view import FINAL, NAMES, NOT_VALID, OVER_QUOTA, Refusal, VolumeView
+from fakekube.virt.cdi.volume_view import NAMES, NOT_VALID, OVER_QUOTA, Refusal, VolumeView
 
 _STAGES = Path(__file__).parent / "stages" / "datavolume.yaml"
 _AGAIN = 2.0
@@ -208,7 +209,7 @@ class DataVolumes:
 
     async def _see_to_claim(self, own: str) -> Result | None:
         volume, claim = self.volumes.get(own), self.claims.get(own)
-        if volume is None or claim is None or dig(volume, "status", "phase") in FINAL:
+        if volume is None or claim is None or is_final(volume):
             self._waiting.forget(own)
         if volume is None or is_terminating(volume) or claims.MOVING in annotations(volume):
             self._forget(own)
@@ -219,7 +220,7 @@ class DataVolumes:
                 return await self._let_begin(volume, claim)
         elif not (
             fates.of(volume).ends == "quota"
-            or dig(volume, "status", "phase") in FINAL
+            or is_final(volume)
             or annotations(volume).get(claims.PRE_POPULATED)
         ):
             await self._create_claim(volume)

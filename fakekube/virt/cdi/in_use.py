@@ -8,14 +8,23 @@ Origin: cdi: pkg/controller/common/util.go (GetPodsUsingPVCs), pkg/controller/{i
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fakekube.agents.placements import is_final
 from fakekube.agents.storage_protection import claims_of_pod
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.client.late import WantedInformer
 from fakekube.client.recorder import WARNING, Recorder
 from fakekube.clock import Clock
-from fakekube.machinery.objects import Obj, annotations, controller_of, dig, key, name, split_key, uid
+from fakekube.machinery.objects import (
+    Obj,
+    annotations,
+    controller_of,
+    dig,
+    is_final,
+    key,
+    name,
+    split_key,
+    uid,
+)
 from fakekube.machinery.resources import DATA_VOLUMES, PODS
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import needs

@@ -28,7 +28,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fakekube.lifecycle.view import View
-from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name
+from fakekube.machinery.objects import FINAL, Obj, annotations, dig, is_terminating, key, name
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import fates, needs
 from fakekube.virt.cdi.claims import CREATED_FOR, PRE_POPULATED, USES_POPULATOR, came_filled
@@ -36,7 +36,6 @@ from fakekube.virt.cdi.sources import POPULATION, Origin, populator_of, transfer
 
 _WAITING = ("WaitForFirstConsumer", "PendingPopulation")  # without a populator, and with one
 _FIRST_RESTART, _LATEST_RESTART = 10, 300  # seconds
-FINAL = ("Succeeded", "Failed")
 _NO_VDDK = "AwaitingVDDK"
 _BINDING = ("Pending", "Bound", "ClaimLost", _NO_VDDK)  # reasons that are told of
 OVER_QUOTA = "ErrExceededQuota"

@@ -18,6 +18,7 @@ from fakekube.machinery.objects import (
     annotations,
     condition_is,
     dig,
+    is_final,
     is_terminating,
     key,
     name,
@@ -92,7 +93,7 @@ class AutomaticMigrations:
             return None
         known = self._informers.migrations.by_index(BY_VMI, own)
         await self._abort(vmi, known)
-        if (why := self._why(vmi)) is None or any(not migration_plan.is_final(one) for one in known):
+        if (why := self._why(vmi)) is None or any(not is_final(one) for one in known):
             return None
         moves_volumes = why.mark == UPDATE and dig(vmi, "status", "migratedVolumes")
         if not condition_is(vmi, "LiveMigratable") and not moves_volumes:
@@ -117,7 +118,7 @@ class AutomaticMigrations:
         if _ABORTED not in annotations(vmi) and (wanted or arrived):
             return
         for one in known:
-            if UPDATE not in annotations(one) or migration_plan.is_final(one) or is_terminating(one):
+            if UPDATE not in annotations(one) or is_final(one) or is_terminating(one):
                 continue
             if not await self._client.delete_if_present(MIGRATIONS, name(one), namespace(one)):
                 continue
@@ -135,7 +136,7 @@ class AutomaticMigrations:
         return None
 
     def _has_to_leave(self, vmi: Object) -> bool:
-        if instance.is_final(vmi) or is_terminating(vmi) or instance.phase(vmi) != names.RUNNING:
+        if is_final(vmi) or is_terminating(vmi) or instance.phase(vmi) != names.RUNNING:
             return False
         node = dig(vmi, "status", "nodeName", default="")
         found = self._informers.nodes.get(node)
@@ -197,6 +198,6 @@ def _leaving(old: Object | None, new: Object | None) -> Iterable[str]:
 
 def _of_migration(old: Object | None, new: Object | None) -> Iterable[str]:
     one = new or old
-    if one is None or (new is not None and not migration_plan.is_final(new)):
+    if one is None or (new is not None and not is_final(new)):
         return ()
     return (f"{namespace(one)}/{dig(one, 'spec', 'vmiName', default='')}",)

@@ -10,11 +10,6 @@ def phase(vmi: Obj) -> str:
     return (vmi.get("status") or {}).get("phase") or ""
 
 
-def is_final(vmi: Obj) -> bool:
-    """Whether the guest has ended for good."""
-    return phase(vmi) in names.FINAL
-
-
 def is_unprocessed(vmi: Obj) -> bool:
     """Whether no launcher pod has been seen for it yet, and one is to be made."""
     return phase(vmi) in names.UNPROCESSED and not is_receiver(vmi)

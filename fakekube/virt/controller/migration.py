@@ -14,6 +14,7 @@ from fakekube.machinery.objects import (
     annotations,
     dig,
     finalizers,
+    is_final,
     is_terminating,
     key,
     labels,
@@ -81,7 +82,7 @@ class MigrationController:
         one = new or old
         if one is None:
             return ()
-        if new is not None and not migration_plan.is_final(new):
+        if new is not None and not is_final(new):
             return (key(new),)
         return [key(one), *map(key, self._informers.migrations.by_index(BY_VMI, vmi_of(one)))]
 
@@ -122,7 +123,7 @@ class MigrationController:
             return None  # it stays, held by its finalizer, as upstream leaves it
         seen = self._look(migration, vmi)
         try:
-            wait = None if migration_plan.is_final(migration) else await self._act(own, seen)
+            wait = None if is_final(migration) else await self._act(own, seen)
         except ApiError as error:
             if "exceeded quota" in error.message:  # which is told, and tried again
                 await self._write(replace(seen, refusal=error.message))
@@ -130,7 +131,7 @@ class MigrationController:
         seen = self._look(migration, self._informers.vmis.get(vmi_key)) if wait is None else seen
         await self._states.hand_over(migration, migration_plan.state_of(seen))
         migration = await self._write(seen)
-        if migration_plan.is_final(migration):
+        if is_final(migration):
             await self._finish(migration, seen)
         return Result(requeue_after=wait) if wait else None
 
@@ -161,7 +162,7 @@ class MigrationController:
         """Whether the nodes have another migration of the VMI in hand that has not ended."""
         at_work = dig(vmi, "status", "migrationState", "migrationUid", default="")
         return at_work not in ("", uid(migration)) and any(
-            uid(one) == at_work and not migration_plan.is_final(one)
+            uid(one) == at_work and not is_final(one)
             for one in self._informers.migrations.by_index(BY_VMI, key(vmi))
         )
 
@@ -216,7 +217,7 @@ class MigrationController:
             return None
         vmi = await self._targets.prepare(vmi)
         owned = self._informers.pods.by_index(BY_OWNER, uid(vmi))
-        if sum(1 for pod in owned if not pods.is_finished(pod)) > 1:
+        if sum(1 for pod in owned if not is_final(pod)) > 1:
             return _NEXT_TURN
         if self._settings.too_many(vmi) or self._settings.another_goes_first(seen.migration):
             return _BUSY_RETRY
@@ -318,7 +319,7 @@ class MigrationController:
         final = [
             one
             for one in self._informers.migrations.by_index(BY_VMI, vmi_key)
-            if migration_plan.is_final(one) and not is_terminating(one)
+            if is_final(one) and not is_terminating(one)
         ]
         final.sort(
             key=lambda one: (one["metadata"]["creationTimestamp"], int(one["metadata"]["resourceVersion"]))

@@ -4,4 +4,3 @@ PENDING, SCHEDULING, SCHEDULED = "Pending", "Scheduling", "Scheduled"
 SYNCHRONIZING, WAITING = "Synchronizing", "WaitingForSync"  # for the other side
 PREPARING, TARGET_READY = "PreparingTarget", "TargetReady"
 RUNNING, SUCCEEDED, FAILED = "Running", "Succeeded", "Failed"
-FINAL = frozenset((SUCCEEDED, FAILED))

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from fakekube.machinery.objects import Obj, condition_is, dig, is_terminating, name, uid
+from fakekube.machinery.objects import FINAL, Obj, condition_is, dig, is_final, is_terminating, name, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities, sides
 from fakekube.virt.controller import (
@@ -22,7 +22,6 @@ from fakekube.virt.controller import (
 )
 from fakekube.virt.controller.migration_phases import (
     FAILED,
-    FINAL,
     PENDING,
     PREPARING,
     RUNNING,
@@ -73,10 +72,6 @@ def urgency(migration: Obj) -> int:
     return _PRIORITIES.get(dig(migration, "spec", "priority", default=""), _PRIORITIES["user-triggered"])
 
 
-def is_final(migration: Obj) -> bool:
-    return phase_of(migration) in FINAL
-
-
 def is_under_way(migration: Obj) -> bool:
     """Whether it has a target, and has not ended."""
     waits = ("", PENDING, SYNCHRONIZING, WAITING, *((SCHEDULING,) if sides.leaves(migration) else ()))
@@ -103,7 +98,7 @@ def target_is_down(seen: Seen) -> bool:
     """Whether the launcher the guest is to move to is gone or finished; on the other side that is for others to tell."""
     if sides.leaves(seen.migration):
         return False
-    return seen.target is None or pods.is_finished(seen.target)
+    return seen.target is None or is_final(seen.target)
 
 
 def lacks_attachment(seen: Seen) -> bool:
@@ -170,12 +165,12 @@ def _failure(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Eve
     handed_over = is_handed_over(was)
     if vmi is None:
         return _failed("Migration failed because vmi does not exist.")
-    if instance.is_final(vmi) and not sides.sends(vmi):
+    if is_final(vmi) and not sides.sends(vmi):
         return _failed("Migration failed vmi shutdown during migration.")
     known_there = state and not sides.leaves(seen.migration)
     if is_terminating(seen.migration) and not (known_there or handed_over):
         return _failed(_CANCELED)
-    if target is not None and pods.is_finished(target) and not state.get("completed"):
+    if target is not None and is_final(target) and not state.get("completed"):
         return _failed("Migration failed because target pod shutdown during migration")
     made = was not in ("", PENDING, SYNCHRONIZING, WAITING) and not sides.leaves(seen.migration)
     if made and target is None and not state.get("completed"):
@@ -188,7 +183,7 @@ def _failure(seen: Seen, was: str, state: dict[str, Any]) -> tuple[str, list[Eve
         )
     if state.get("failed"):
         return _failed("source node reported migration failed")
-    if seen.attachment is not None and pods.is_finished(seen.attachment) and not state.get("completed"):
+    if seen.attachment is not None and is_final(seen.attachment) and not state.get("completed"):
         return _failed("Migration failed because target attachment pod shutdown during migration")
     if was == "" and seen.taken:
         return _failed("VMI is not eligible for migration because another migration job is in progress.")

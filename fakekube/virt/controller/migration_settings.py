@@ -3,7 +3,7 @@
 from typing import Any
 
 from fakekube.client.client import Client
-from fakekube.machinery.objects import dig, is_terminating, labels, namespace, uid
+from fakekube.machinery.objects import dig, is_final, is_terminating, labels, namespace, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import migration_phases, migration_plan, migration_policy, names
 from fakekube.virt.controller.informers import BY_OWNER, MIGRATION_POLICIES, Informers, vmi_of
@@ -56,7 +56,7 @@ class MigrationSettings:
 
     def _is_running(self, migration: Object) -> bool:
         """Whether it has begun: one that waits has begun once it has its pod."""
-        if migration_plan.is_final(migration):
+        if is_final(migration):
             return False
         if migration_plan.is_under_way(migration):
             return True

@@ -10,6 +10,7 @@ from fakekube.machinery.objects import (
     annotations,
     condition,
     dig,
+    is_final,
     is_terminating,
     key,
     labels,
@@ -107,7 +108,7 @@ class Targets:
 
     async def delete(self, seen: migration_plan.Seen, reason: str) -> None:
         """Delete the target, and tell why; the reason has the pod's name put in."""
-        if seen.target is None or is_terminating(seen.target) or pods.is_finished(seen.target):
+        if seen.target is None or is_terminating(seen.target) or is_final(seen.target):
             return
         if not await self._client.delete_if_present(PODS, name(seen.target), namespace(seen.target)):
             return

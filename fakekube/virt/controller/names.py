@@ -58,7 +58,6 @@ FAILED: Final = "Failed"
 WAITING_FOR_SYNC: Final = "WaitingForSync"
 
 UNPROCESSED = frozenset(("", PENDING))
-FINAL = frozenset((SUCCEEDED, FAILED))
 
 # The pod condition that gates readiness on the guest not being paused.
 UNPAUSED: Final = "kubevirt.io/virtual-machine-unpaused"

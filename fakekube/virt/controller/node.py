@@ -11,10 +11,10 @@ from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.objects import annotations, dig, labels, name, namespace, uid
+from fakekube.machinery.objects import annotations, dig, is_final, labels, name, namespace, uid
 from fakekube.machinery.resources import DAEMON_SETS, NODES, PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance, names, patches, pods
+from fakekube.virt.controller import instance, names, patches
 from fakekube.virt.controller.informers import BY_NODE, BY_OWNER
 from fakekube.virt.controller.wiring import Wiring
 
@@ -104,7 +104,7 @@ class NodeController:
 
     def _has_living_pod(self, vmi: Object, node: str) -> bool:
         return any(
-            dig(pod, "spec", "nodeName") == node and not pods.is_finished(pod) and not _all_exited(pod)
+            dig(pod, "spec", "nodeName") == node and not is_final(pod) and not _all_exited(pod)
             for pod in self._informers.pods.by_index(BY_OWNER, uid(vmi))
         )
 

@@ -15,6 +15,7 @@ from fakekube.machinery.objects import (
     Obj,
     condition_is,
     dig,
+    is_final,
     is_terminating,
     key,
     labels,
@@ -24,7 +25,7 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import KUBEVIRTS, PODS
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import instance, migration_plan, names, pods
+from fakekube.virt.controller import instance, names, pods
 from fakekube.virt.controller.informers import BY_OWNER, BY_VMI
 from fakekube.virt.controller.wiring import Wiring
 
@@ -103,7 +104,7 @@ class Outdated:
 
     def _moves(self, vmi: Object) -> bool:
         known = self._informers.migrations.by_index(BY_VMI, key(vmi))
-        return any(not migration_plan.is_final(one) for one in known)
+        return any(not is_final(one) for one in known)
 
     async def _evict(self, vmi: Object) -> None:
         pod = pods.current(vmi, self._informers.pods.by_index(BY_OWNER, uid(vmi)))

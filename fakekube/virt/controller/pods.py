@@ -6,7 +6,7 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/lifecycle.go, pkg/controller/vir
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from fakekube.machinery.objects import Obj, annotations, dig, is_terminating
+from fakekube.machinery.objects import Obj, annotations, dig, is_final, is_terminating
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import names
 from fakekube.virt.controller.conditions import Failure
@@ -20,13 +20,9 @@ def is_temporary(pod: Obj) -> bool:
     return annotations(pod).get(names.EPHEMERAL_PROVISIONING) == "true"
 
 
-def is_finished(pod: Obj) -> bool:
-    return phase(pod) in ("Succeeded", "Failed")
-
-
 def is_ending(pod: Obj) -> bool:
     """Finished, about to, or without its compute container."""
-    return is_finished(pod) or is_terminating(pod) or bool(dig(compute_status(pod), "state", "terminated"))
+    return is_final(pod) or is_terminating(pod) or bool(dig(compute_status(pod), "state", "terminated"))
 
 
 def compute_status(pod: Obj) -> dict[str, Any]:
@@ -38,7 +34,7 @@ def compute_status(pod: Obj) -> dict[str, Any]:
 
 def is_ready_for_hand_over(pod: Obj) -> bool:
     """Whether the launcher runs, so that the node may take over. The pod's own Ready condition does not matter."""
-    if is_finished(pod) or is_terminating(pod) or phase(pod) != "Running":
+    if is_final(pod) or is_terminating(pod) or phase(pod) != "Running":
         return False
     for status in _container_statuses(pod):
         if status.get("name") in ("compute", "istio-proxy"):

@@ -9,7 +9,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from fakekube.clock import parse_rfc3339
-from fakekube.machinery.objects import Obj, condition, condition_is, dig, is_terminating
+from fakekube.machinery.objects import Obj, condition, condition_is, dig, is_final, is_terminating
 from fakekube.virt.controller import instance, names, run_strategy, start_failure
 
 
@@ -27,7 +27,7 @@ class Observed(Struct, frozen=True):
 
 def _stopping(seen: Observed) -> bool:
     vmi = seen.vmi
-    return vmi is not None and not instance.is_final(vmi) and (is_terminating(vmi) or seen.deleting)
+    return vmi is not None and not is_final(vmi) and (is_terminating(vmi) or seen.deleting)
 
 
 def _migrating(seen: Observed) -> bool:
@@ -87,7 +87,7 @@ def _starting(seen: Observed) -> bool:
 
 
 def _crash_loop(seen: Observed) -> bool:
-    if seen.vmi is not None and not instance.is_final(seen.vmi):
+    if seen.vmi is not None and not is_final(seen.vmi):
         return False
     trying = run_strategy.of(seen.vm) in (
         run_strategy.ALWAYS,
@@ -98,7 +98,7 @@ def _crash_loop(seen: Observed) -> bool:
 
 
 def _stopped(seen: Observed) -> bool:
-    return instance.is_final(seen.vmi) if seen.vmi is not None else not seen.creating
+    return is_final(seen.vmi) if seen.vmi is not None else not seen.creating
 
 
 def _is_false_because(obj: Obj | None, type_: str, reason: str) -> bool:

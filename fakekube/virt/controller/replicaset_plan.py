@@ -12,6 +12,7 @@ from fakekube.machinery import selectors
 from fakekube.machinery.objects import (
     condition_is,
     dig,
+    is_final,
     is_terminating,
     key,
     labels,
@@ -21,7 +22,7 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.selectors import Selector, SelectorError
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller import conditions, instance
+from fakekube.virt.controller import conditions
 
 BURST = 250
 _log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def is_active(vmi: Object) -> bool:
 def _is_of_no_use(vmi: Object) -> bool:
     ready = conditions.find(dig(vmi, "status", "conditions", default=()), "Ready") or {}
     loses_its_pod = (ready.get("status"), ready.get("reason")) == ("False", "PodTerminating")
-    return instance.is_final(vmi) or loses_its_pod
+    return is_final(vmi) or loses_its_pod
 
 
 def plan(replicas: int, owned: Iterable[Object]) -> Plan:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, uid
+from fakekube.machinery.objects import Obj, annotations, dig, is_final, is_terminating, uid
 from fakekube.virt import sides
 from fakekube.virt.controller import instance, names, start_failure
 from fakekube.virt.controller.conditions import Failure
@@ -87,7 +87,7 @@ def wants_stop(vm: Obj, vmi: Obj) -> bool:
 def decide(vm: Obj, vmi: Obj | None, now: datetime) -> Decision:
     """The decision table."""
     strategy = of(vm)
-    final = vmi is not None and instance.is_final(vmi)
+    final = vmi is not None and is_final(vmi)
 
     if strategy == ALWAYS:
         if vmi is None:
@@ -153,7 +153,7 @@ def remaining_requests(vm: Obj, vmi: Obj | None) -> list[dict[str, Any]]:
     if first.get("action") == "Stop":
         served = vmi is None or not first.get("uid") or first.get("uid") != uid(vmi)
     else:
-        served = vmi is not None and not is_terminating(vmi) and not instance.is_final(vmi)
+        served = vmi is not None and not is_terminating(vmi) and not is_final(vmi)
     return requests[1:] if served else requests
 
 

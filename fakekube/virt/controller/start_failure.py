@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fakekube.clock import parse_rfc3339, rfc3339
-from fakekube.machinery.objects import dig, uid
+from fakekube.machinery.objects import dig, is_final, uid
 from fakekube.virt.controller import instance, names
 
 _COUNTING = frozenset(("Always", "RerunOnFailure", "Once"))
@@ -32,7 +32,7 @@ def following(
     """The VM's `status.startFailure` after seeing `vmi`; each failed VMI counts once, a running one clears it."""
     if strategy not in _COUNTING or (vmi is not None and instance.reached(vmi, names.RUNNING)):
         return None
-    if vmi is None or not instance.is_final(vmi) or (old or {}).get("lastFailedVMIUID") == uid(vmi):
+    if vmi is None or not is_final(vmi) or (old or {}).get("lastFailedVMIUID") == uid(vmi):
         return dict(old) if old else None
     count = int((old or {}).get("consecutiveFailCount") or 0) + 1
     retry = now + timedelta(seconds=delay(count, chance))

@@ -16,6 +16,7 @@ from fakekube.machinery.objects import (
     controller_of,
     dig,
     finalizers,
+    is_final,
     is_terminating,
     key,
     labels,
@@ -264,7 +265,7 @@ class VirtualMachineController:
         if vmi is None or names.VM_FINALIZER not in finalizers(vmi):
             return
         waiting = instance.phase(vmi) == names.WAITING_FOR_SYNC and is_terminating(vmi)
-        if not instance.is_final(vmi) and not waiting:
+        if not is_final(vmi) and not waiting:
             return
         try:
             await self._writers.vmis.patch(vmi, patches.without_finalizer(vmi, names.VM_FINALIZER))

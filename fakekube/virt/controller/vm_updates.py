@@ -5,7 +5,7 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleVolumeRequests, sync
 """
 
 from fakekube.clock import Clock, rfc3339
-from fakekube.machinery.objects import annotations, dig, generation, is_terminating, name, namespace
+from fakekube.machinery.objects import annotations, dig, generation, is_final, is_terminating, name, namespace
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import (
     conditions,
@@ -54,7 +54,7 @@ class Updates:
                 left = {k: v for k, v in seen.vm["status"].items() if k != "volumeRequests"}
                 seen.vm = await self._writers.vms.update({**seen.vm, "status": left}, subresource="status")
         vmi = seen.vmi
-        if vmi is None or is_terminating(vmi) or instance.is_final(vmi):
+        if vmi is None or is_terminating(vmi) or is_final(vmi):
             return
         if operations := hotplug.template_changes(seen.vm, vmi):
             seen.vmi = vmi = await self._writers.vmis.patch(vmi, operations)
@@ -99,7 +99,7 @@ class Updates:
     async def mark(self, seen: Pass) -> None:
         """What the template says of eviction to a descheduler holds for the guest it has, too."""
         vmi, own = seen.vmi, names.PREFER_NO_EVICTION
-        if vmi is None or is_terminating(vmi) or instance.is_final(vmi):
+        if vmi is None or is_terminating(vmi) or is_final(vmi):
             return
         wanted = dig(seen.vm, "spec", "template", "metadata", "annotations", default={}).get(own)
         known = annotations(vmi)
@@ -145,7 +145,7 @@ class Updates:
         """Compare the spec with the one the VMI was started from: an equal template makes the VMI of this generation."""
         vmi = seen.vmi
         seen.restart = ""
-        if vmi is None or is_terminating(vmi) or instance.is_final(vmi):
+        if vmi is None or is_terminating(vmi) or is_final(vmi):
             seen.restart = None
             return
         if annotations(vmi).get(names.VM_GENERATION) == str(generation(seen.vm)):

@@ -11,6 +11,7 @@ from fakekube.machinery.objects import (
     annotations,
     controller_of,
     dig,
+    is_final,
     is_terminating,
     key,
     labels,
@@ -95,7 +96,7 @@ class InstanceController:
         member = ("status", "observedDeploymentID")
         if old is None or new is None or dig(old, *member) == dig(new, *member):
             return ()
-        return [key(vmi) for vmi in self._informers.vmis.objects() if not instance.is_final(vmi)]
+        return [key(vmi) for vmi in self._informers.vmis.objects() if not is_final(vmi)]
 
     async def _reconcile(self, own: str) -> Result | None:
         vmi = self._informers.vmis.get(own)
@@ -179,7 +180,7 @@ class InstanceController:
             if new["status"].get("interfaces") == []:
                 del new["status"]["interfaces"]  # whoever writes the whole object writes no empty lists
             await self._writer.update(new)
-        if seen.pod is not None and not instance.is_final(new):
+        if seen.pod is not None and not is_final(new):
             await self._launchers.mark(own, seen.pod, new)
 
     def _cid(self, vmi: Object) -> int | None:

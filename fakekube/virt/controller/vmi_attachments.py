@@ -7,12 +7,12 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/volume-hotplug.go
 from collections.abc import Iterable, Mapping
 
 from fakekube.client.recorder import NORMAL
-from fakekube.machinery.objects import controller_of, dig, is_terminating, key, name, namespace, uid
+from fakekube.machinery.objects import controller_of, dig, is_final, is_terminating, key, name, namespace, uid
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import hotplug, instance
 from fakekube.virt.controller.informers import BY_OWNER
-from fakekube.virt.controller.pods import is_finished, is_temporary
+from fakekube.virt.controller.pods import is_temporary
 from fakekube.virt.controller.vmi_pass import Pass
 from fakekube.virt.controller.wiring import Wiring
 
@@ -129,5 +129,5 @@ class Attachments:
     async def _follow(self, launchers: Iterable[Object]) -> None:
         """The attachment pods of launchers that have ended go, as where a guest has moved away from."""
         for launcher in launchers:
-            for pod in self._pods(launcher) if is_finished(launcher) else ():
+            for pod in self._pods(launcher) if is_final(launcher) else ():
                 await self._delete(pod)

@@ -13,6 +13,7 @@ from fakekube.machinery.objects import (
     condition,
     condition_is,
     dig,
+    is_final,
     is_terminating,
     key,
     labels,
@@ -72,7 +73,7 @@ class Launchers:
     async def delete(self, seen: Pass) -> None:
         """Ask for the deletion of every pod, and once more when one under deletion has finished."""
         for pod in seen.owned:
-            finished = pods.is_finished(pod)
+            finished = is_final(pod)
             if is_terminating(pod) and not finished:
                 continue
             if self._deleted.get(uid(pod)) is finished:
@@ -168,7 +169,7 @@ class Launchers:
         gate = condition(pod, names.UNPAUSED)
         if gate is not None and gate.get("status") == status:
             return
-        if pods.is_ending(pod) or instance.is_final(vmi):
+        if pods.is_ending(pod) or is_final(vmi):
             return
         message = f"the virtual machine is {text}"
         made = conditions.make(names.UNPAUSED, status, reason, message, now=self._wiring.now())

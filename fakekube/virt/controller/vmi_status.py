@@ -12,12 +12,14 @@ from msgspec import Struct
 
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery.objects import (
+    FINAL,
     Obj,
     annotations,
     condition,
     condition_is,
     dig,
     finalizers,
+    is_final,
     is_terminating,
     labels,
     uid,
@@ -66,7 +68,7 @@ def next_phase(seen: Seen) -> str:
     vmi, pod = seen.vmi, seen.pod
     now = instance.phase(vmi)
     temporary = pod is not None and pods.is_temporary(pod)
-    if now not in (names.RUNNING, *names.FINAL) and instance.is_receiver(vmi):
+    if now not in (names.RUNNING, *FINAL) and instance.is_receiver(vmi):
         return _receiving(seen, now)
     if now in names.UNPROCESSED:
         if pod is not None and not temporary:
@@ -134,7 +136,7 @@ def next_instance(seen: Seen) -> Object:
         _describe_pod(status, pod, phase)
         if was == names.SCHEDULING and (qos := dig(pod, "status", "qosClass")):
             status["qosClass"] = qos  # one pass after the pod was made
-    elif was in names.FINAL and not seen.owned:
+    elif was in FINAL and not seen.owned:
         status.pop("launcherContainerImageVersion", None)
     _mark_outdated(meta, str(status.get("launcherContainerImageVersion", "")), seen)
     if phase == names.SCHEDULED and was == names.SCHEDULING and pod is not None:
@@ -171,7 +173,7 @@ def _mark_outdated(meta: Object, image: str, seen: Seen) -> None:
 
 
 def _describe_pod(status: Object, pod: Object, phase: str) -> None:
-    if phase not in names.FINAL:
+    if phase not in FINAL:
         for one in pod["spec"]["containers"]:
             if one["name"] == "compute" and one.get("image"):
                 status["launcherContainerImageVersion"] = one["image"]
@@ -365,7 +367,7 @@ def _renew(listed: list[conditions.Condition], new: conditions.Condition) -> lis
 
 def _finalizers(seen: Seen) -> list[str]:
     kept = finalizers(seen.vmi)
-    if instance.is_final(seen.vmi):
+    if is_final(seen.vmi):
         if not seen.owned:
             kept = without(without(kept, names.VMI_FINALIZER), names.OLD_VMI_FINALIZER)
         if not seen.has_vm:

@@ -8,7 +8,7 @@ Origin: kubevirt: pkg/virt-controller/watch/volume-migration/volume-migration.go
 from collections.abc import Mapping
 from typing import Any
 
-from fakekube.machinery.objects import Obj, condition, condition_is, dig
+from fakekube.machinery.objects import Obj, condition, condition_is, dig, is_final
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions, instance, persistent_state
 from fakekube.virt.controller.live_update import VOLUMES_CHANGE
@@ -113,7 +113,7 @@ def cancelled(now: str) -> conditions.Condition:
 
 def of_machine(vm: Obj, vmi: Obj | None, old: Any) -> Any:
     """`status.volumeUpdateState` of a VM. It outlives a VMI that is lost on the way, until the volumes are what they were."""
-    if vmi is not None and not instance.is_final(vmi):
+    if vmi is not None and not is_final(vmi):
         moved = dig(vmi, "status", "migratedVolumes")
         return {"volumeMigrationState": {"migratedVolumes": moved}} if moved else None
     moved = dig(old, "volumeMigrationState", "migratedVolumes", default=())
@@ -130,7 +130,7 @@ def recovery(
     listed: list[conditions.Condition], state: Any, vmi: Obj | None, now: str
 ) -> list[conditions.Condition]:
     """The VM's conditions with what says that somebody has to decide which claims are good."""
-    if not state or (vmi is not None and not instance.is_final(vmi)):
+    if not state or (vmi is not None and not is_final(vmi)):
         return conditions.drop(listed, _RECOVERY)
     if conditions.find(listed, _RECOVERY) is not None:
         return listed

@@ -26,7 +26,7 @@ from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import CHAOS, INSTANT, Pace, Stage
 from fakekube.machinery.errors import BadRequest, Conflict
-from fakekube.machinery.objects import dig, key, uid
+from fakekube.machinery.objects import dig, is_final, key, uid
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
 from fakekube.virt import sides
@@ -43,7 +43,6 @@ from fakekube.virt.handler import (
 )
 from fakekube.virt.handler.deeds import Deeds
 from fakekube.virt.handler.guest_devices import NOTHING, Contents
-from fakekube.virt.handler.guest_view import FINAL
 from fakekube.virt.handler.inside import Inside
 from fakekube.virt.handler.knowledge import ON_NODE, Knowledge
 from fakekube.virt.handler.nodes import Heartbeats
@@ -188,7 +187,7 @@ class VirtHandler:
     def _launchers_of(self, _old: Object | None, new: Object | None) -> Iterable[str]:
         if new is None:
             return ()
-        ended = dig(new, "status", "phase") in FINAL
+        ended = is_final(new)
         moves = ended or dig(new, "status", "migrationState")
         if moves or fates.of(new) is not fates.NONE or probing.probes(new):
             return [key(pod) for pod in self._pods.by_index("owner", uid(new))]
@@ -219,7 +218,7 @@ class VirtHandler:
 
     def _over(self, old: Object | None, new: Object | None) -> Iterable[str]:
         vmi = new or old
-        if vmi is None or (new is not None and dig(vmi, "status", "phase") not in FINAL):
+        if vmi is None or (new is not None and not is_final(vmi)):
             return ()
         return (uid(vmi),) if self._streams.knows(uid(vmi)) else ()
 

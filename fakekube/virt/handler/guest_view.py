@@ -47,8 +47,6 @@ from fakekube.virt.handler.guest_reports import SYNC_ERROR, Reports
 from fakekube.virt.handler.migration import Step, next_step
 from fakekube.virt.handler.plugging import Step as Volumes
 
-FINAL = ("Succeeded", "Failed")
-
 _SYNC_RETRY = 10.0  # seconds
 _REFRESH = 1.0  # seconds, after which plugged volumes are looked at again
 _STRANDED = "The VirtualMachineInstance's decentralized migration failed due to the source VMI being failed."

@@ -11,12 +11,12 @@ from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock, parse_rfc3339
 from fakekube.lifecycle.match import duration
-from fakekube.machinery.objects import controller_of, dig, key, namespace, uid
+from fakekube.machinery.objects import FINAL, controller_of, dig, key, namespace, uid
 from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
 from fakekube.virt import sides
 from fakekube.virt.handler import fates, probing
-from fakekube.virt.handler.guest_view import FINAL, GuestView, Launchers, Memory, Origin
+from fakekube.virt.handler.guest_view import GuestView, Launchers, Memory, Origin
 from fakekube.virt.handler.launcher import LauncherView
 from fakekube.virt.handler.nodes import Heartbeats
 

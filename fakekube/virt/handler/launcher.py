@@ -21,12 +21,12 @@ from typing import Any
 
 from fakekube.clock import rfc3339
 from fakekube.lifecycle.view import View
-from fakekube.machinery.objects import Obj, dig, labels, name
+from fakekube.machinery.objects import FINAL, Obj, dig, labels, name
 from fakekube.machinery.objects import generation as generation_of
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler import probing
 from fakekube.virt.handler.fates import Fate
-from fakekube.virt.handler.guest_view import FINAL, Memory, copying_takes, moment
+from fakekube.virt.handler.guest_view import Memory, copying_takes, moment
 
 _TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
 _KEPT = "--keep-after-failure"

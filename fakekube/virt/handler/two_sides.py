@@ -8,13 +8,12 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from fakekube.machinery.objects import dig, labels
+from fakekube.machinery.objects import dig, is_final, labels
 from fakekube.machinery.wire import Object
 from fakekube.virt import sides
 from fakekube.virt.handler import migration
 from fakekube.virt.handler.migration import Step
 
-_FINAL = ("Succeeded", "Failed")
 _OF_OTHER_SIDE = ("prepare", "arrive", "complete")
 _LOST = "source domain was lost during the migration"
 
@@ -43,7 +42,7 @@ def coming(vmi: Object, now: str, address: str, source: Source) -> Step | None:
     if not uid or not state.get("targetPod"):
         return None
     if state.get("completed"):
-        over = source.vmi is None or _is_final(source.vmi)
+        over = source.vmi is None or is_final(source.vmi)
         return Step("clean", _cleaned(vmi)) if over and not state.get("failed") else None
     if state.get("endTimestamp"):
         return Step("complete", migration.with_state(vmi, completed=True))
@@ -68,7 +67,7 @@ def _end(vmi: Object, source: Source) -> str:
     own = dig(vmi, "status", "migrationState", default={})
     if own.get("abortRequested") and not own.get("startTimestamp"):
         return migration.ABORTED
-    if source.vmi is None or _is_final(source.vmi):
+    if source.vmi is None or is_final(source.vmi):
         return _LOST
     state = dig(source.vmi, "status", "migrationState", default={})
     same = state.get("migrationUid") == sides.of(vmi, sides.SOURCE).get("migrationUID")
@@ -97,7 +96,3 @@ def _cleaned(vmi: Object) -> Object:
 def _unlabelled(vmi: Object) -> Object:
     kept = {key: value for key, value in labels(vmi).items() if key != migration.TARGET_NODE}
     return {**vmi, "metadata": {**vmi["metadata"], "labels": kept}}
-
-
-def _is_final(vmi: Object) -> bool:
-    return dig(vmi, "status", "phase") in _FINAL

@@ -12,14 +12,22 @@ from fakekube.client.informer import Informer
 from fakekube.client.late import WantedInformer
 from fakekube.clock import Clock, rfc3339
 from fakekube.machinery.errors import Conflict, NotFound
-from fakekube.machinery.objects import dig, finalizers, is_terminating, key, name, namespace, without
+from fakekube.machinery.objects import (
+    dig,
+    finalizers,
+    is_final,
+    is_terminating,
+    key,
+    name,
+    namespace,
+    without,
+)
 from fakekube.machinery.resources import KUBEVIRTS, MIGRATIONS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
 from fakekube.virt import sides
 from fakekube.virt.synchronization import telling
 
 FINALIZER = "synchronization.kubevirt.io/migrationFinalizer"
-_FINAL = ("Succeeded", "Failed")
 _BY_ID, _BY_VMI = "id", "vmi"
 
 
@@ -91,7 +99,7 @@ class Synchronization:
     async def _hold(self, migration: Object) -> None:
         """A migration under way stays until the other side knows what becomes of it."""
         held = FINALIZER in finalizers(migration)
-        if _is_over(migration) or is_terminating(migration) or self._vmi(migration) is None:
+        if is_final(migration) or is_terminating(migration) or self._vmi(migration) is None:
             wanted = without(finalizers(migration), FINALIZER) if held else finalizers(migration)
         else:
             wanted = [*finalizers(migration), FINALIZER] if not held else finalizers(migration)
@@ -102,9 +110,9 @@ class Synchronization:
     async def _end_both(self, sending: Object | None, receiving: Object | None) -> None:
         """Who takes back one side takes back both."""
         for one, other in ((sending, receiving), (receiving, sending)):
-            if one is None or other is None or not is_terminating(one) or _is_over(one):
+            if one is None or other is None or not is_terminating(one) or is_final(one):
                 continue
-            if not is_terminating(other) and not _is_over(other):
+            if not is_terminating(other) and not is_final(other):
                 await self._client.delete(MIGRATIONS, name(other), namespace(other))
 
     async def _tell(
@@ -117,13 +125,13 @@ class Synchronization:
         ours: bool,
     ) -> None:
         source, target = self._vmi(sending), self._vmi(receiving)
-        if target is not None and receiving is not None and not _is_over(receiving):
+        if target is not None and receiving is not None and not is_final(receiving):
             told = telling.addressed(target, receiving, addresses[0])
             if source is not None and sending is not None and ours:
                 told = telling.of_source(told, receiving, source, sending, addresses[0])
             missing = source is None or not ours
             await self._write(target, telling.warned(told, telling.AWAITED if missing else "", self._now()))
-        if source is not None and sending is not None and not _is_over(sending):
+        if source is not None and sending is not None and not is_final(sending):
             told, text = source, telling.unknown(identity)
             if not ours:
                 text = telling.unreachable(dig(sending, "spec", "sendTo", "connectURL", default=""))
@@ -146,11 +154,7 @@ class Synchronization:
 
 def _current(migrations: Iterable[Object]) -> Object | None:
     """The one under way, or else any."""
-    return next(iter(sorted(migrations, key=_is_over)), None)
-
-
-def _is_over(migration: Object) -> bool:
-    return dig(migration, "status", "phase") in _FINAL
+    return next(iter(sorted(migrations, key=is_final)), None)
 
 
 def _id_of(migration: Object) -> Iterable[str]:

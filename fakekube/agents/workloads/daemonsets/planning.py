@@ -137,7 +137,7 @@ def manage(daemon_set: Object, nodes: Iterable[Object], placed: Mapping[str, Seq
         for pod in here:
             if objects.is_terminating(pod):
                 continue
-            if pods.is_final(pod):
+            if objects.is_final(pod):
                 plan.delete.append((pod, pods.phase(pod)))
             else:
                 healthy.append(pod)

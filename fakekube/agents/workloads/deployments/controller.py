@@ -5,7 +5,7 @@ Upstream: k8s: pkg/controller/deployment/{deployment_controller,sync,rolling,rec
 
 from collections.abc import Iterable
 
-from fakekube.agents.workloads import conditions, pods
+from fakekube.agents.workloads import conditions
 from fakekube.agents.workloads.actor import Workload
 from fakekube.agents.workloads.caches import OWNER, Caches
 from fakekube.agents.workloads.claiming import claim, selector_of
@@ -125,7 +125,10 @@ class Deployments(Workload):
         for rs in live:
             await self._scale(deployment, rs, 0)
         waiting = [
-            pod for rs in old for pod in self._pods.by_index(OWNER, objects.uid(rs)) if not pods.is_final(pod)
+            pod
+            for rs in old
+            for pod in self._pods.by_index(OWNER, objects.uid(rs))
+            if not objects.is_final(pod)
         ]
         if not live and not waiting:
             if new is None:

@@ -61,7 +61,7 @@ def look(job: Object, owned: Iterable[Object], counted: frozenset[str]) -> Seen:
     seen = Seen()
     for pod in owned:
         going = objects.is_terminating(pod)
-        if going and not pods.is_final(pod):
+        if going and not objects.is_final(pod):
             seen.terminating.append(pod)
         if pods.is_active(pod):
             seen.active.append(pod)

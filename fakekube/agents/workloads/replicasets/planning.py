@@ -66,7 +66,7 @@ def status(
     new["observedGeneration"] = objects.generation(owner)
     if owner["kind"] == "ReplicaSet":
         new["terminatingReplicas"] = sum(
-            1 for pod in owned if objects.is_terminating(pod) and not pods.is_final(pod)
+            1 for pod in owned if objects.is_terminating(pod) and not objects.is_final(pod)
         )
     return {member: value for member, value in new.items() if value or member in _ALWAYS}
 

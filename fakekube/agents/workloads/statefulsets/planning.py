@@ -112,7 +112,7 @@ def steps(set_: Object, owned: Iterable[Object], revisions: Revisions, now: date
 def _upkeep(set_: Object, ordinal: int, pod: Object | None, revisions: Revisions) -> Step | None:
     if pod is None:
         return Step("create", ordinal, revisions.at(set_, ordinal))
-    if pods.is_final(pod) and not objects.is_terminating(pod):
+    if objects.is_final(pod) and not objects.is_terminating(pod):
         reason = "RecreatingFailedPod" if pods.phase(pod) == "Failed" else "RecreatingTerminatedPod"
         return Step("delete", ordinal, pod=pod, reason=reason)
     return None

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from fakekube.machinery.errors import BadRequest
-from fakekube.machinery.objects import condition_is, dig, name, uid
+from fakekube.machinery.objects import FINAL, condition_is, dig, is_final, name, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt.api.subresources.replies import MACHINE, conflicting, internal
 
@@ -19,7 +19,6 @@ RECOVERY = (
     "VM recovery required: Volume migration failed, leaving some volumes pointing to non-consistent targets; "
     "manual intervention is needed to reassign them to their original volumes."
 )
-_FINAL = ("Succeeded", "Failed")
 
 
 class Change(Struct, frozen=True):
@@ -40,7 +39,7 @@ def run_strategy(vm: Object) -> str:
 def start(vm: Object, vmi: Object | None, *, paused: bool) -> Change | None:
     """How to start; None where there is nothing to write."""
     phase = dig(vmi, "status", "phase") if vmi else None
-    if phase and phase not in (*_FINAL, "Unknown"):
+    if phase and phase not in (*FINAL, "Unknown"):
         raise _refused(vm, "VM is already running")
     if condition_is(vm, "ManualRecoveryRequired"):
         raise _refused(vm, RECOVERY)
@@ -56,14 +55,14 @@ def start(vm: Object, vmi: Object | None, *, paused: bool) -> Change | None:
     begin: dict[str, Any] = {"action": "Start"}
     if paused:
         begin["data"] = {"paused": "true"}
-    if vmi is not None and phase in _FINAL:
+    if vmi is not None and phase in FINAL:
         return _requests(vm, _stop(vmi), begin)
     return _requests(vm, begin)
 
 
 def lives(vmi: Object | None) -> bool:
     """Whether there is an instance that has not ended."""
-    return vmi is not None and dig(vmi, "status", "phase") not in _FINAL
+    return vmi is not None and not is_final(vmi)
 
 
 def stop(vm: Object, vmi: Object | None, grace_period: int | None) -> Change | None:

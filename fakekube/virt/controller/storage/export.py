@@ -17,6 +17,7 @@ from fakekube.clock import rfc3339
 from fakekube.machinery.objects import (
     condition_is,
     dig,
+    is_final,
     is_terminating,
     key,
     name,
@@ -156,7 +157,7 @@ class Exports(common.Part):
             elif "dataVolume" in volume:
                 populated = False
         vmi = self._informers.vmis.get(where)
-        runs = vmi is not None and dig(vmi, "status", "phase") not in ("Succeeded", "Failed")
+        runs = vmi is not None and not is_final(vmi)
         return export_source.of_machine(where, own, claims, populated=populated, runs=runs)
 
     async def _offer_of_snapshot(self, obj: Object, space: str, own: str) -> Offer:

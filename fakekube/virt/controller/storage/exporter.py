@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery.durations import given as seconds
-from fakekube.machinery.objects import Obj, annotations, dig, labels, name, namespace, owner_reference, uid
+from fakekube.machinery.objects import Obj, annotations, dig, is_final, labels, name, namespace, owner_reference, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt import config
 from fakekube.virt.controller.storage import common
@@ -170,7 +170,7 @@ def pod(
 
 def is_outdated(pod: Obj, given: Certificate) -> bool:
     """Whether a pod has ended, or serves with a certificate of other parameters."""
-    done = dig(pod, "status", "phase") in ("Succeeded", "Failed")
+    done = is_final(pod)
     return done or annotations(pod).get(_PARAMETERS) != given.text()
 
 

@@ -12,6 +12,7 @@ from fakekube.machinery.objects import (
     condition_is,
     dig,
     finalizers,
+    is_final,
     name,
     namespace,
     owner_reference,
@@ -44,7 +45,7 @@ class Sources:
     def vmi(self, vm: Obj) -> Object | None:
         """The instance, while there is one that has not ended."""
         found = self._informers.vmis.get(f"{namespace(vm)}/{name(vm)}")
-        return None if found is None or instance.is_final(found) else found
+        return None if found is None or is_final(found) else found
 
     # Locking.
 

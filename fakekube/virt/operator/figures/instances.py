@@ -8,7 +8,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from fakekube.clock import parse_rfc3339
-from fakekube.machinery.objects import Obj, annotations, condition_is, dig, labels, name, namespace, uid
+from fakekube.machinery.objects import (
+    FINAL,
+    Obj,
+    annotations,
+    condition_is,
+    dig,
+    labels,
+    name,
+    namespace,
+    uid,
+)
 from fakekube.virt import quantities
 from fakekube.virt.instancetypes import kinds
 from fakekube.virt.operator.figures import shared
@@ -119,7 +129,7 @@ def phases(vmis: Iterable[Obj]) -> Iterator[Sample]:
             phase, at = str(one["phase"]), one["phaseTransitionTimestamp"]
             between[("phase", phase), ("last_phase", last)].append(elapsed(before, at))
             created[(("phase", phase),)].append(elapsed(begin, at))
-            if end and phase in ("Succeeded", "Failed"):
+            if end and phase in FINAL:
                 deleted[(("phase", phase),)].append(elapsed(end, at))
             last, before = phase, at
     own = "kubevirt_vmi_phase_transition_time"
