@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from fakekube.client.kubeconfig import load
+
 ROOT = Path(__file__).parents[2]
 _ACTORS = ("namespaces", "garbage-collector", "nodes", "scheduler", "kubelet")
 
@@ -36,8 +38,7 @@ def kubeconfig() -> Iterator[Path]:
 @pytest.fixture
 def server(kubeconfig: Path) -> str:
     """Its address."""
-    line = next(line for line in kubeconfig.read_text().splitlines() if "server:" in line)
-    return line.partition("server:")[2].strip().strip("'\"")
+    return load(kubeconfig).server
 
 
 @pytest.fixture(autouse=True)

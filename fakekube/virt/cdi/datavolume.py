@@ -195,7 +195,7 @@ class DataVolumes:
             claim is None
             or not dig(claim, "spec", "volumeName")
             or claims.came_filled(claim, volume)
-            or dig(volume, "status", "phase") in FINAL
+            or is_final(volume)
             or (origin := self._origin(volume)) is None
         ):
             return

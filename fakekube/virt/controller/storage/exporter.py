@@ -13,7 +13,17 @@ from msgspec import Struct
 
 from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery.durations import given as seconds
-from fakekube.machinery.objects import Obj, annotations, dig, is_final, labels, name, namespace, owner_reference, uid
+from fakekube.machinery.objects import (
+    Obj,
+    annotations,
+    dig,
+    is_final,
+    labels,
+    name,
+    namespace,
+    owner_reference,
+    uid,
+)
 from fakekube.machinery.wire import Object
 from fakekube.virt import config
 from fakekube.virt.controller.storage import common
