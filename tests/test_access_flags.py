@@ -39,13 +39,13 @@ def up(*flags: str) -> Iterator[tuple[str, dict]]:
         yield address, config["users"][0]["user"]
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=30)
 
 
 def ask(url: str, context: ssl.SSLContext | None = None, **headers: str) -> tuple[int, dict | str]:
     request = urllib.request.Request(url, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+        with urllib.request.urlopen(request, timeout=30, context=context) as answer:
             status, body = answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:

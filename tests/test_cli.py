@@ -56,7 +56,7 @@ def connection(process: subprocess.Popen[str]) -> tuple[str, Path]:
 
 
 def ask(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=30) as answer:
         body: bytes = answer.read()
     return body
 
@@ -80,7 +80,7 @@ def test_up_ends_at_once(bare: subprocess.Popen[str], number: signal.Signals) ->
         watch.sendall(b"GET /api/v1/namespaces?watch=true HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert watch.recv(1000).startswith(b"HTTP/1.1 200")
         bare.send_signal(number)
-        out, complaints = bare.communicate(timeout=5)
+        out, complaints = bare.communicate(timeout=30)
         assert (bare.returncode, out, complaints) == (0, "", "")
         rest = b""
         while piece := watch.recv(65536):
@@ -233,7 +233,7 @@ def test_the_line_to_paste(tmp_path: Path) -> None:
     process = start("up", "--only", "api", "--kubeconfig", str(tmp_path / "my kc"))
     assert str(connection(process)[1]) == f"'{tmp_path / 'my kc'}'"
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=30)
 
 
 def test_run_sets_kubeconfig(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_run_forwards_signals() -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.terminate()
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=30)
     assert (out, process.returncode) == ("told\n", 5)
 
 
@@ -312,7 +312,7 @@ def test_tls(tmp_path: Path) -> None:
         assert cluster["certificate-authority-data"]
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=30)
 
 
 def test_repeatable() -> None:
@@ -360,7 +360,7 @@ def test_the_state_is_saved_and_gone_back_to(tmp_path: Path) -> None:
         done = fakekube("snapshot", "save", str(saved), KUBECONFIG=str(kubeconfig))
         assert (done.returncode, done.stdout[: len(str(saved))]) == (0, str(saved)), done.stderr
         gone = urllib.request.Request(f"{there}/a", method="DELETE")
-        urllib.request.urlopen(gone, timeout=10).close()
+        urllib.request.urlopen(gone, timeout=30).close()
         assert json.loads(ask(there))["items"] == []
         done = fakekube("snapshot", "load", "--kubeconfig", str(kubeconfig), str(saved))
         assert done.returncode == 0, done.stderr
@@ -402,11 +402,11 @@ def test_time_can_be_moved_unless_it_is_the_machines(clock: str, movable: bool) 
         assert json.loads(ask(f"{url}/fakekube/clock"))["movable"] is movable
         push = urllib.request.Request(f"{url}/fakekube/clock/advance", b'{"span": "1h"}', method="POST")
         if movable:
-            with urllib.request.urlopen(push, timeout=10) as answer:
+            with urllib.request.urlopen(push, timeout=30) as answer:
                 assert json.load(answer)["seconds"] >= 3600
         else:
             with pytest.raises(urllib.error.HTTPError, match="409"):
-                urllib.request.urlopen(push, timeout=10)
+                urllib.request.urlopen(push, timeout=30)
     finally:
         server.kill()
         server.communicate()

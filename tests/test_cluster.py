@@ -92,7 +92,7 @@ async def test_pod_runs() -> None:
 
 
 async def first(cluster: Cluster, start: str, wanted: Callable[[Object], bool]) -> Object:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for _, obj in cluster.client().watch(PODS, "default", resource_version=start):
             if wanted(obj):
                 return obj

@@ -27,11 +27,11 @@ async def test_a_dashboard_follows() -> None:
     ):
         await cluster.apply([POD])
         while True:
-            event = json.loads(await watch.receive_str(timeout=10))
+            event = json.loads(await watch.receive_str(timeout=30))
             if event["object"]["status"].get("phase") == "Running":
                 break
         async with session.ws_connect(f"{PODS}/a/log") as log:
-            assert await log.receive_bytes(timeout=10) == b"one\ntwo\n"
-            assert (await log.receive(timeout=10)).type is aiohttp.WSMsgType.CLOSE
+            assert await log.receive_bytes(timeout=30) == b"one\ntwo\n"
+            assert (await log.receive(timeout=30)).type is aiohttp.WSMsgType.CLOSE
         async with session.ws_connect(f"{PODS}/a/log?follow=true", protocols=BASE64) as log:
-            assert await log.receive_str(timeout=10) == "b25lCnR3bwo="
+            assert await log.receive_str(timeout=30) == "b25lCnR3bwo="

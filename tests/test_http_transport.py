@@ -95,10 +95,10 @@ async def test_watch_streams() -> None:
     handler = Watch()
     async with Server(handler) as server, HttpTransport(server.url) as transport:
         events = Client(transport).watch(PODS)
-        kind, obj = await asyncio.wait_for(anext(events), 5)
+        kind, obj = await asyncio.wait_for(anext(events), 30)
         assert (kind, obj["metadata"]["name"]) == ("ADDED", "a")
         await events.aclose()
-        await asyncio.wait_for(handler.closed.wait(), 5)
+        await asyncio.wait_for(handler.closed.wait(), 30)
 
 
 async def test_watch_ends() -> None:

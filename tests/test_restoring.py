@@ -112,7 +112,7 @@ async def test_watches_see_a_reset_as_ordinary_events(cluster):
     await client.create(CONFIG_MAPS, config("new"))
     await client.delete(CONFIG_MAPS, "kept", "default")
     await cluster.reset()
-    seen = [await asyncio.wait_for(anext(events), 5) for _ in range(4)]
+    seen = [await asyncio.wait_for(anext(events), 30) for _ in range(4)]
     await events.aclose()
     assert [(kind, objects.name(obj)) for kind, obj in seen] == [
         ("ADDED", "new"),

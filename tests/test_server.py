@@ -37,7 +37,7 @@ async def raw(server: Server, head: str, body: bytes = b"") -> tuple[int, dict[s
 
 
 async def answer_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
-    lines = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode().split("\r\n")
+    lines = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)).decode().split("\r\n")
     return int(lines[0].split()[1]), {
         name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)
     }
@@ -102,7 +102,7 @@ async def test_connect(server: Server, target: str, path: str) -> None:
     head = f"CONNECT {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nGET "
     writer.write(f"{head}GET / HTTP/1.1\r\n\r\n".encode())
     status, headers = await answer_head(reader)
-    body = await asyncio.wait_for(reader.read(), 5)
+    body = await asyncio.wait_for(reader.read(), 30)
     writer.close()
     assert (status, int(headers["content-length"]), headers["connection"]) == (200, len(body), "close")
     assert json.loads(body) | {"body": ""} == {"method": "CONNECT", "path": path, "query": "", "body": ""}
@@ -124,7 +124,7 @@ async def test_noise(server: Server, noise: bytes, caplog: pytest.LogCaptureFixt
     reader, writer = await asyncio.open_connection(server.host, server.port)
     writer.write(noise)
     writer.write_eof()
-    await asyncio.wait_for(reader.read(), 5)
+    await asyncio.wait_for(reader.read(), 30)
     writer.close()
     assert (await raw(server, "GET /ok HTTP/1.1\nHost: localhost"))[0] == 200
     assert all(one.levelno < logging.WARNING and one.exc_info is None for one in caplog.records)
@@ -342,9 +342,9 @@ async def test_stream() -> None:
         reader, writer = await open_stream(server)
         for chunk in (b"one\n", b"two\n"):
             await ticker.chunks.put(chunk)
-            assert await asyncio.wait_for(reader.readuntil(chunk + b"\r\n"), 5) == b"4\r\n" + chunk + b"\r\n"
+            assert await asyncio.wait_for(reader.readuntil(chunk + b"\r\n"), 30) == b"4\r\n" + chunk + b"\r\n"
         await ticker.chunks.put(None)
-        assert await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 5) == b"0\r\n\r\n"
+        assert await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 30) == b"0\r\n\r\n"
         writer.close()
 
 
@@ -354,7 +354,7 @@ async def test_client_leaves() -> None:
     async with Server(ticker) as server:
         _, writer = await open_stream(server)
         writer.close()
-        await asyncio.wait_for(ticker.closed.wait(), 5)
+        await asyncio.wait_for(ticker.closed.wait(), 30)
 
 
 async def test_stop_with_open_streams() -> None:
@@ -364,10 +364,10 @@ async def test_stop_with_open_streams() -> None:
     await server.start()
     reader, writer = await open_stream(server)
     idle = await asyncio.open_connection(server.host, server.port)
-    await asyncio.wait_for(server.stop(), 2)
-    assert await asyncio.wait_for(reader.read(), 2) == b"0\r\n\r\n"
+    await asyncio.wait_for(server.stop(), 30)
+    assert await asyncio.wait_for(reader.read(), 30) == b"0\r\n\r\n"
     assert ticker.closed.is_set()
-    assert await asyncio.wait_for(idle[0].read(), 2) == b""
+    assert await asyncio.wait_for(idle[0].read(), 30) == b""
     for one in (writer, idle[1]):
         one.close()
     with pytest.raises(OSError, match=r".*"):
@@ -388,7 +388,7 @@ async def test_stream_over_http_1_0() -> None:
         reader, writer = await asyncio.open_connection(server.host, server.port)
         writer.write(b"GET / HTTP/1.0\r\n\r\n")
         assert (await answer_head(reader))[0] == 200
-        assert await asyncio.wait_for(reader.read(), 5) == b"ab"
+        assert await asyncio.wait_for(reader.read(), 30) == b"ab"
         writer.close()
 
 
@@ -404,7 +404,7 @@ async def test_broken_stream(caplog: pytest.LogCaptureFixture) -> None:
 
     async with Server(breaking) as server:
         reader, writer = await open_stream(server)
-        await asyncio.wait_for(reader.read(), 5)
+        await asyncio.wait_for(reader.read(), 30)
         writer.close()
         assert "broke off" in caplog.text
         assert (await raw(server, "GET / HTTP/1.1\nHost: localhost"))[0] == 200
@@ -432,7 +432,7 @@ async def test_websocket() -> None:
             assert await peer.receive_str() == "plain.kubevirt.io"
             await peer.send_bytes(b"\0\1")
             assert await peer.receive_bytes() == b"\0\1"
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 30)
         status, _, _ = await raw(server, "GET / HTTP/1.1\nHost: localhost")
         assert status == 400
 
@@ -467,7 +467,7 @@ async def test_streams_over_websockets(
     ):
         assert peer.protocol == (protocols[0] if protocols else None)
         assert [one.data async for one in peer] == (sent or ["one", "two", "three"])
-        await asyncio.wait_for(ticker.closed.wait(), 5)
+        await asyncio.wait_for(ticker.closed.wait(), 30)
 
 
 async def test_a_watcher_leaves_its_websocket() -> None:
@@ -476,7 +476,7 @@ async def test_a_watcher_leaves_its_websocket() -> None:
     async with Server(ticker) as server, aiohttp.ClientSession() as session:
         async with session.ws_connect(server.url):
             pass
-        await asyncio.wait_for(ticker.closed.wait(), 5)
+        await asyncio.wait_for(ticker.closed.wait(), 30)
 
 
 async def test_stop_with_open_websocket() -> None:
@@ -489,9 +489,9 @@ async def test_stop_with_open_websocket() -> None:
     await server.start()
     async with aiohttp.ClientSession() as session, session.ws_connect(server.url) as peer:
         stop = asyncio.create_task(server.stop())
-        message = await asyncio.wait_for(peer.receive(), 5)
+        message = await asyncio.wait_for(peer.receive(), 30)
         assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
-        await asyncio.wait_for(stop, 5)
+        await asyncio.wait_for(stop, 30)
 
 
 async def test_port_in_use(server: Server) -> None:

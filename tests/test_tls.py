@@ -54,7 +54,7 @@ async def test_plain_http_on_a_tls_port(tmp_path: Path) -> None:
         reader, writer = await asyncio.open_connection(server.host, server.port)
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         with contextlib.suppress(ConnectionError):
-            await asyncio.wait_for(reader.read(), 5)
+            await asyncio.wait_for(reader.read(), 30)
         writer.close()
         async with HttpTransport(server.url, ca_data=mine.ca_data) as transport:
             assert (await transport(Request("GET", "/"))).status == 200

@@ -49,7 +49,7 @@ async def test_caches_hold_the_same_object(api: ApiServer, clock: ManualClock) -
     seen = asyncio.Event()
     caches[1].on_change(lambda _old, _new: seen.set())
     await client.create(PODS, copy_of(POD), "default")
-    await asyncio.wait_for(seen.wait(), 5)
+    await asyncio.wait_for(seen.wait(), 30)
     one, other = (cache.get("default/p") for cache in caches)
     assert one is other
     shown = await client.get(PODS, "p", "default")
@@ -95,7 +95,7 @@ async def test_servers_are_forgotten(clock: ManualClock) -> None:
     await client.create(
         WIDGETS, {"kind": "Widget", "apiVersion": "example.com/v1", "metadata": {"name": "w"}}, "default"
     )
-    await asyncio.wait_for(seen.wait(), 5)
+    await asyncio.wait_for(seen.wait(), 30)
     running.cancel()
     await asyncio.wait([running])
     server.close()
@@ -139,7 +139,7 @@ async def test_caches_of_metadata_share_it(api: ApiServer, clock: ManualClock) -
     seen = asyncio.Event()
     wholes.on_change(lambda _old, _new: seen.set())
     await client.create(PODS, copy_of(POD), "default")
-    await asyncio.wait_for(seen.wait(), 5)
+    await asyncio.wait_for(seen.wait(), 30)
     one, other = (cache.get("default/p") for cache in (metas, wholes))
     assert one is not None
     assert other is not None

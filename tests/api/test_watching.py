@@ -23,7 +23,7 @@ async def events(response: Response, count: int) -> list[dict[str, Any]]:
     """The next `count` events of a stream."""
     assert response.stream is not None
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async for chunk in response.stream:
             found += [orjson.loads(line) for line in chunk.splitlines()]
             if len(found) >= count:

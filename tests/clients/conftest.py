@@ -32,7 +32,7 @@ def kubeconfig() -> Iterator[Path]:
     assert export, process.communicate()[1] if process.poll() is not None else "no kubeconfig"
     yield Path(export.partition("=")[2])
     process.terminate()
-    assert process.communicate(timeout=10)[1] == "", "the server had nothing to complain about"
+    assert process.communicate(timeout=30)[1] == "", "the server had nothing to complain about"
 
 
 @pytest.fixture

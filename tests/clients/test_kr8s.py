@@ -65,7 +65,7 @@ async def test_scale_by_subresource(api: Any) -> None:
     await pod.create()
     ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
     await pod.patch(ready, subresource="status")
-    await pod.wait("condition=Ready", timeout=10)
+    await pod.wait("condition=Ready", timeout=30)
     await pod.delete(force=True)
 
 

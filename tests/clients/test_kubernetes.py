@@ -102,9 +102,9 @@ def test_streams_into_a_pod(core: kubernetes.client.CoreV1Api) -> None:
     shell = stream(core.connect_get_namespaced_pod_exec, "official", SPACE, _preload_content=False, **asked)
     for line in ("one", "two"):
         shell.write_stdin(f"echo {line}\n")
-        assert shell.readline_stdout(timeout=10) == line
+        assert shell.readline_stdout(timeout=30) == line
     shell.write_stdin("exit 4\n")
-    shell.run_forever(timeout=10)
+    shell.run_forever(timeout=30)
     assert shell.returncode == 4
     forward = portforward(core.connect_get_namespaced_pod_portforward, "official", SPACE, ports="80")
     socket = forward.socket(80)

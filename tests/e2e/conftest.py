@@ -100,7 +100,7 @@ class Up:
         """End it as Ctrl-C does; its complaints."""
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.communicate(timeout=10)[1]
+        return self.process.communicate(timeout=30)[1]
 
 
 @pytest.fixture(scope="session")

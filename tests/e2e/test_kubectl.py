@@ -201,7 +201,7 @@ def test_watch(k: Kubectl) -> None:
         assert time.monotonic() < deadline
     finally:
         watching.terminate()
-        watching.communicate(timeout=10)
+        watching.communicate(timeout=30)
 
 
 @pytest.mark.parametrize("cascade", ["background", "foreground", "orphan"])

@@ -91,7 +91,7 @@ def test_watch(kubectl: Kubectl) -> None:
         assert seen == {f"virtualmachine.kubevirt.io/{POOL}-{n}" for n in range(3)}
     finally:
         watcher.terminate()
-        watcher.communicate(timeout=10)
+        watcher.communicate(timeout=30)
 
 
 def test_describe(pool: Kubectl) -> None:
@@ -296,4 +296,4 @@ def wait_for(kubectl: Kubectl, kind: str, name: str) -> None:
             assert watcher.poll() is None, "the watch ended before the object came"
     finally:
         watcher.terminate()
-        watcher.communicate(timeout=10)
+        watcher.communicate(timeout=30)

@@ -197,12 +197,12 @@ def through(k: Kubectl, what: str, port: int, *options: str, path: str = "/", se
         kind = (
             partial(http.client.HTTPSConnection, context=trusting()) if secure else http.client.HTTPConnection
         )
-        with closing(kind("127.0.0.1", int(local[1]), timeout=10)) as connection:
+        with closing(kind("127.0.0.1", int(local[1]), timeout=30)) as connection:
             connection.request("GET", path)
             return connection.getresponse().read()
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=30)
 
 
 def trusting() -> ssl.SSLContext:

@@ -242,7 +242,7 @@ async def test_watch_waits(make: Make) -> None:
     waiting = asyncio.ensure_future(anext(cursor))
     await store.create("/b/1", b"")
     await store.create("/a/1", b"")
-    news = await asyncio.wait_for(waiting, 5)
+    news = await asyncio.wait_for(waiting, 30)
     assert not isinstance(news, Progress)
     assert [event.key for event in news] == ["/a/1"]
 
@@ -256,7 +256,7 @@ async def test_nudge(make: Make) -> None:
     await store.create("/b/1", b"")
     await asyncio.sleep(0)
     cursor.nudge()
-    assert await asyncio.wait_for(waiting, 5) == Progress(store.revision)
+    assert await asyncio.wait_for(waiting, 30) == Progress(store.revision)
 
 
 async def test_quiet_watch_is_never_too_late(make: Make) -> None:
@@ -301,4 +301,4 @@ async def test_close(make: Make) -> None:
     await anext(cursor)
     ended = asyncio.ensure_future(collect(cursor, store.revision + 100))
     store.close()
-    assert await asyncio.wait_for(ended, 5) == []
+    assert await asyncio.wait_for(ended, 30) == []

@@ -89,7 +89,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.close()
         for reader in self.opened:
             if reader.pending is not None and not reader.lost:
-                ended = asyncio.wait([reader.pending], timeout=5)
+                ended = asyncio.wait([reader.pending], timeout=30)
                 done, _ = self.loop.run_until_complete(ended)
                 assert isinstance(done.pop().exception(), StopAsyncIteration), (
                     "closing the store ends every watch"

@@ -75,7 +75,7 @@ async def test_two_at_a_console(suite: Suite) -> None:
         await first.says("\n", "login")
         async with console(vmi) as second:
             await second.says("\n", "login")
-            while (message := await first.socket.receive(timeout=10)).type == aiohttp.WSMsgType.BINARY:
+            while (message := await first.socket.receive(timeout=30)).type == aiohttp.WSMsgType.BINARY:
                 pass
             assert message.type == aiohttp.WSMsgType.CLOSED
 

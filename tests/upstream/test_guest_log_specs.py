@@ -69,7 +69,7 @@ async def test_following(suite: Suite) -> None:
     query = {"container": "guest-console-log", "follow": "true"}
 
     async def heard(answer: aiohttp.ClientResponse, text: str) -> None:
-        while text not in (line := (await asyncio.wait_for(answer.content.readline(), 10)).decode()):
+        while text not in (line := (await asyncio.wait_for(answer.content.readline(), 30)).decode()):
             assert line
 
     async with (

@@ -552,7 +552,7 @@ async def test_servers_move_along(suite: Suite, image: str) -> None:
             aiohttp.ClientSession() as session,
             session.ws_connect(url, protocols=["plain.kubevirt.io"]) as socket,
         ):
-            assert await socket.receive_bytes(timeout=5) == b"Hello World!"
+            assert await socket.receive_bytes(timeout=30) == b"Hello World!"
 
 
 async def test_other_sides(suite: Suite) -> None:

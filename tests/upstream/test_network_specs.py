@@ -312,7 +312,7 @@ async def test_forwarded_ports(suite: Suite, declared: list[Object]) -> None:
     async with aiohttp.ClientSession() as session:
         try:
             async with session.ws_connect(url, protocols=["plain.kubevirt.io"]) as socket:
-                heard = await socket.receive_bytes(timeout=5)
+                heard = await socket.receive_bytes(timeout=30)
         except aiohttp.WSServerHandshakeError:
             heard = b""
     assert heard == (b"" if declared == [{"port": 80}] else b"Hello World!")

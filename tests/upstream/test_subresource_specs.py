@@ -151,7 +151,7 @@ async def test_paused_guests_show_themselves(here: Suite) -> None:
             aiohttp.ClientSession() as session,
             session.ws_connect(url, protocols=["plain.kubevirt.io"]) as socket,
         ):
-            assert await socket.receive_bytes(timeout=5)
+            assert await socket.receive_bytes(timeout=30)
     assert await vm.act("stop", kind="virtualmachines") == ""
 
     async def stopped() -> bool:

@@ -238,7 +238,7 @@ async def test_console(virtctl: Virtctl) -> None:
     """`console`: binary frames with a serial line; none for an instance that is not there."""
     async with virtctl.stream(f"{VMI}/console") as socket:
         await socket.send_bytes(b"\n")
-        message = await socket.receive(timeout=5)
+        message = await socket.receive(timeout=30)
         assert message.type == aiohttp.WSMsgType.BINARY
     assert (await virtctl.no_stream(f"{SUB}/virtualmachineinstances/no/console"))[0] == 404
     await virtctl.put(f"{VM}/stop", {})
@@ -251,7 +251,7 @@ async def read(socket: aiohttp.ClientWebSocketResponse, length: int) -> bytes:
     """So many bytes, in however many messages."""
     got = b""
     while len(got) < length:
-        got += await socket.receive_bytes(timeout=5)
+        got += await socket.receive_bytes(timeout=30)
     return got
 
 
@@ -262,13 +262,13 @@ async def test_one_at_a_time(virtctl: Virtctl, place: str) -> None:
     async def said(socket: aiohttp.ClientWebSocketResponse) -> None:
         if place == "console":  # it goes on where the one before stopped, and waits
             await socket.send_bytes(b"\n")
-        await socket.receive_bytes(timeout=5)
+        await socket.receive_bytes(timeout=30)
 
     async with virtctl.stream(f"{VMI}/{place}") as first:
         await said(first)
         async with virtctl.stream(f"{VMI}/{place}") as second:
             await said(second)
-            while (end := await first.receive(timeout=5)).type == aiohttp.WSMsgType.BINARY:
+            while (end := await first.receive(timeout=30)).type == aiohttp.WSMsgType.BINARY:
                 pass
             assert end.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
             assert first.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE
@@ -294,9 +294,9 @@ async def test_vnc_and_screenshot(virtctl: Virtctl) -> None:
     """`vnc` asks for the instance, then streams; `vnc screenshot` gets a picture."""
     assert (await virtctl.vmi())["status"]["phase"] == "Running"
     async with virtctl.stream(f"{VMI}/vnc") as socket:
-        assert (await socket.receive_bytes(timeout=5)).startswith(b"RFB 003.008")
+        assert (await socket.receive_bytes(timeout=30)).startswith(b"RFB 003.008")
     async with virtctl.stream(f"{VMI}/vnc?preserveSession=true") as socket:
-        assert (await socket.receive_bytes(timeout=5)).startswith(b"RFB 003.008")
+        assert (await socket.receive_bytes(timeout=30)).startswith(b"RFB 003.008")
     status, image = await virtctl.suite.call("GET", f"{VMI}/vnc/screenshot", moveCursor="false")
     assert (status, image[:4]) == (200, b"\x89PNG")
 
@@ -305,13 +305,13 @@ async def test_vnc_and_screenshot(virtctl: Virtctl) -> None:
 async def test_port_forward_ssh_scp(virtctl: Virtctl, kind: str) -> None:
     """`port-forward`, `ssh` and `scp` open a port of a VM or its instance; a closed one is refused with its reason."""
     async with virtctl.stream(f"{SUB}/{kind}/vm/portforward/22/tcp") as socket:
-        assert (await socket.receive_bytes(timeout=5)).startswith(b"SSH-2.0-")
+        assert (await socket.receive_bytes(timeout=30)).startswith(b"SSH-2.0-")
         await socket.send_bytes(b"SSH-2.0-Go\r\n")
-        farewell = await socket.receive_bytes(timeout=5)
+        farewell = await socket.receive_bytes(timeout=30)
         length, padding, message, why = struct.unpack_from(">IBBI", farewell)
         assert (length, len(farewell) % 8, padding >= 4) == (len(farewell) - 4, 0, True)
         assert (message, why, b"nobody can log in" in farewell) == (1, 11, True)
-        assert (await socket.receive(timeout=5)).type == aiohttp.WSMsgType.CLOSE
+        assert (await socket.receive(timeout=30)).type == aiohttp.WSMsgType.CLOSE
     status, message = await virtctl.no_stream(f"{SUB}/{kind}/vm/portforward/5432/tcp")
     assert status == 500
     assert "5432" in message
@@ -342,13 +342,13 @@ async def test_usbredir(virtctl: Virtctl) -> None:
         sockets = [await held.enter_async_context(virtctl.stream(path)) for _ in range(4)]
         for socket in sockets:
             await socket.send_bytes(bytes(80))
-            assert len(hello := await socket.receive_bytes(timeout=5)) == 80
+            assert len(hello := await socket.receive_bytes(timeout=30)) == 80
             assert b"usb-redir guest" in hello
         status, message = await virtctl.no_stream(path)
         assert (status, message.endswith("websocket: bad handshake")) == (500, True)
     for _ in range(16):
         async with virtctl.stream(path) as socket:
-            assert len(await socket.receive_bytes(timeout=5)) == 80
+            assert len(await socket.receive_bytes(timeout=30)) == 80
 
 
 def claim(name: str) -> Object:

@@ -92,16 +92,16 @@ async def test_conversations(here: Suite, tls: bool) -> None:
     async with vsock(vmi, 1234, tls) as socket, vsock(vmi, 1234, tls) as other:
         for one in (socket, other):
             await one.send_bytes(b"Hello World?")
-            assert await one.receive_bytes(timeout=5) == b"Hello World?"
+            assert await one.receive_bytes(timeout=30) == b"Hello World?"
     async with vsock(vmi, 1234, not tls) as socket:
-        assert (await socket.receive(timeout=5)).type == aiohttp.WSMsgType.CLOSED
+        assert (await socket.receive(timeout=30)).type == aiohttp.WSMsgType.CLOSED
 
 
 async def test_nobody_listens(here: Suite) -> None:
     """The connection is made before the guest is called: where nobody listens it breaks, without a farewell."""
     vmi = await on_vsock(here)
     async with vsock(vmi, 9999, True) as socket:
-        assert (await socket.receive(timeout=5)).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+        assert (await socket.receive(timeout=30)).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
         assert socket.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE
     path = f"{SUBRESOURCES}/virtualmachineinstances/{vmi.name}/vsock"
     assert (await here.refused("GET", path))["message"].endswith("websocket: bad handshake")

@@ -34,7 +34,7 @@ async def talked(*pieces: bytes, answer=None):
         return answer or Response(200, b"hello", "text/plain")
 
     wire = Wire(*pieces)
-    await asyncio.wait_for(answering.answer(handler, wire), 5)
+    await asyncio.wait_for(answering.answer(handler, wire), 30)
     assert wire.closed
     return asked, wire.said
 

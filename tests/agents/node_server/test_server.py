@@ -44,7 +44,7 @@ class Socket:
     async def said(self, number, data):
         """Return when this has been sent on a channel."""
         while self.channel(number) != data:
-            await asyncio.wait_for(self._more.wait(), 5)
+            await asyncio.wait_for(self._more.wait(), 30)
             self._more.clear()
 
 
@@ -80,7 +80,7 @@ class Pod:
         socket = Socket(protocol)
         for data in typed:
             socket.came.put_nowait(data)
-        await asyncio.wait_for(upgrade.serve(socket), 5)
+        await asyncio.wait_for(upgrade.serve(socket), 30)
         return socket
 
 
@@ -465,7 +465,7 @@ async def test_ports_over_channels(pod):
     socket.came.put_nowait(b"\x00GET / HTTP/1.0\r\n")
     socket.came.put_nowait(b"\x07nobody's\x00")
     socket.came.put_nowait(b"\x00\r\n")
-    await asyncio.wait_for(upgrade.serve(socket), 5)
+    await asyncio.wait_for(upgrade.serve(socket), 30)
     assert socket.closed.is_set()
     assert socket.channel(0).startswith(b"\x58\x1bHTTP/1.1 200 OK")
     assert socket.channel(0).endswith(b"Hello from p\n")
@@ -478,7 +478,7 @@ async def test_a_client_that_goes_ends_its_ports(pod):
     upgrade = await pod.open("portforward", "ports=7000")
     socket = Socket()
     socket.came.put_nowait(None)
-    await asyncio.wait_for(upgrade.serve(socket), 5)
+    await asyncio.wait_for(upgrade.serve(socket), 30)
     assert socket.channel(0) == b"\x58\x1b"
 
 

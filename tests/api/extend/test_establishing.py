@@ -89,6 +89,6 @@ async def test_watches_end_with_what_they_watch(ask: Ask, how: str) -> None:
 
 async def whole(response: Response) -> list[str]:
     assert response.stream is not None
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         text = b"".join([chunk async for chunk in response.stream])
     return [orjson.loads(line)["type"] for line in text.splitlines()]

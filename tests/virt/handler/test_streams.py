@@ -57,7 +57,7 @@ class Doors:
 async def doors():
     """A served cluster in which the VM `vm` runs."""
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(30),
         Cluster(without=["pool-controller"]) as cluster,
         Server(cluster) as server,
         aiohttp.ClientSession() as session,
@@ -72,7 +72,7 @@ async def read(socket, until):
     """What comes until something does."""
     heard = b""
     while until not in heard:
-        message = await socket.receive(timeout=5)
+        message = await socket.receive(timeout=30)
         assert message.type == aiohttp.WSMsgType.BINARY, (heard, message)
         heard += message.data
     return heard
@@ -167,7 +167,7 @@ async def test_poweroff_and_panic(doors):
         await socket.send_bytes(b"panic\r")
         await read(socket, b"end Kernel panic")
         await doors.reaches("Failed")
-        while (message := await other.receive(timeout=5)).type == aiohttp.WSMsgType.BINARY:
+        while (message := await other.receive(timeout=30)).type == aiohttp.WSMsgType.BINARY:
             pass
         assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
     told = [one["message"] for one in (await doors.client.list(EVENTS, "default")).items]
@@ -190,13 +190,13 @@ async def test_reboot_then_poweroff(doors):
 async def test_ports(doors):
     """SSH greets, HTTP names the guest, the rest is refused before the connection is upgraded."""
     async with doors.open("portforward/22/tcp") as socket:
-        assert (await socket.receive_bytes(timeout=5)).startswith(b"SSH-2.0-")
+        assert (await socket.receive_bytes(timeout=30)).startswith(b"SSH-2.0-")
     async with doors.open("portforward/80") as socket:
         await socket.send_bytes(b"GET / HTTP/1.1\r\nHo")
         await socket.send_bytes(b"st: vm\r\nConnection: close\r\n\r\n")
         page = await read(socket, b"Hello from vm\n")
         assert page.startswith(b"HTTP/1.1 200 OK\r\n")
-        assert (await socket.receive(timeout=5)).type == aiohttp.WSMsgType.CLOSE
+        assert (await socket.receive(timeout=30)).type == aiohttp.WSMsgType.CLOSE
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await doors.open("portforward/5432")
     assert refused.value.status == 500
@@ -205,18 +205,18 @@ async def test_ports(doors):
 async def test_screen(doors):
     """A viewer agrees on RFB 3.8 without security, is told size and name, and gets a picture when it asks for one."""
     async with doors.open("vnc") as socket:
-        assert await socket.receive_bytes(timeout=5) == b"RFB 003.008\n"
+        assert await socket.receive_bytes(timeout=30) == b"RFB 003.008\n"
         await socket.send_bytes(b"RFB 003.008\n")
-        assert await socket.receive_bytes(timeout=5) == b"\x01\x01"
+        assert await socket.receive_bytes(timeout=30) == b"\x01\x01"
         await socket.send_bytes(b"\x01\x01")
         told = await read(socket, b"default_vm")
         width, height = struct.unpack(">HH", told[4:8])
         await socket.send_bytes(struct.pack(">BxH i", 2, 1, 0) + struct.pack(">BBHHHH", 3, 0, 0, 0, 8, 4))
-        assert await socket.receive_bytes(timeout=5) == b"\0\0\0\1" + struct.pack(
+        assert await socket.receive_bytes(timeout=30) == b"\0\0\0\1" + struct.pack(
             ">HHHHi", 0, 0, 8, 4, 0
         ) + bytes(128)
         await socket.send_bytes(b"\xff")
-        assert (await socket.receive(timeout=5)).data == 1007
+        assert (await socket.receive(timeout=30)).data == 1007
     async with doors.session.get(f"{doors.url}{GUEST}/vnc/screenshot") as answer:
         image = await answer.read()
     assert (answer.content_type, image[:4]) == ("image/png", b"\x89PNG")

@@ -55,13 +55,13 @@ async def fetched(serve, request, cut=7, most=ssl.TLSVersion.MAXIMUM_SUPPORTED):
             data = due.read()
             for at in range(0, len(data), cut):
                 wire.to_server.put_nowait(data[at : at + cut])
-            if (answered := await asyncio.wait_for(wire.to_client.get(), 5)) is None:
+            if (answered := await asyncio.wait_for(wire.to_client.get(), 30)) is None:
                 break
             came.write(answered)
         except ssl.SSLZeroReturnError:
             break
     wire.to_server.put_nowait(None)
-    await asyncio.wait_for(served, 5)
+    await asyncio.wait_for(served, 30)
     head, _, body = got.partition(b"\r\n\r\n")
     return head.split(b"\r\n")[0], body
 
@@ -109,7 +109,7 @@ async def test_who_speaks_no_tls(cluster):
     pod, *_ = (await client.list(PODS, "kubevirt", label_selector="kubevirt.io=virt-api")).items
     wire = Wire()
     wire.to_server.put_nowait("GET / HTTP/1.1\r\n\r\n")
-    await asyncio.wait_for(health.of_pod(pod, health.PORT, client)(wire), 5)
+    await asyncio.wait_for(health.of_pod(pod, health.PORT, client)(wire), 30)
     assert wire.to_client.qsize() <= 1
 
 
