@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fakekube.agents.volume_contents import volume_of
-from tests.upstream import consoles, guests, storage
+from tests.upstream import consoles, guests, launchers, storage
 from tests.upstream import test_storage_migration_specs as moves
 from tests.upstream import test_two_sides_specs as two_sides
 from tests.upstream.conftest import Make, Object, Suite
@@ -356,3 +356,25 @@ async def test_to_another_namespace(suite: Suite) -> None:
     await holds(target, "own", "/own")
     there_now = volume_of(await suite.get(f"{there}/more"))
     assert suite.cluster.contents.read(there_now, "disk") == {"data": "brought\n"}
+
+
+async def test_shared_file_systems(suite: Suite) -> None:
+    """What a guest writes in a file system of a claim that is shared with it is found in its launcher, and in every pod on the claim."""
+    await guests.configure(suite, developerConfiguration={"featureGates": ["EnableVirtioFsStorageVolumes"]})
+    names, script = ("pvc-1", "pvc-2"), "#!/bin/bash\n"
+    for name in names:
+        await suite.create(CLAIMS, storage.claim(name))
+        folder = f"/mnt/virtiofs_{name}"
+        script += f"mkdir {folder}\nmount -t virtiofs {name} {folder}\ntouch {folder}/virtiofs_test\n\n"
+    spec = guests.guest("fedora")
+    spec["domain"]["devices"]["filesystems"] = [{"name": name, "virtiofs": {}} for name in names]
+    spec["volumes"] += [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in names]
+    spec["domain"]["devices"]["disks"].append({"name": "cloud", "disk": {"bus": "virtio"}})
+    spec["volumes"].append({"name": "cloud", "cloudInitNoCloud": {"userData": script}})
+    vmi = await instance(suite, spec)
+    await consoles.login_to_fedora(vmi)
+    for name in names:
+        test = f"test -f /var/run/kubevirt-private/vmi-disks/{name}/virtiofs_test && echo exist"
+        assert await launchers.run(vmi, "/bin/bash", "-c", test) == "exist\n"
+    await says(vmi, "echo told > /mnt/virtiofs_pvc-1/message")
+    assert await launchers.run(vmi, "cat", "/pvc-1/message", container="virtiofs-pvc-1") == "told\n"
