@@ -126,10 +126,11 @@ def programs(contents: Contents) -> Mapping[str, Program]:
             return failed(f"mount: mounting {named[-2]} on {named[-1]} failed: No medium found", 255)
         if f"/dev/{device}" not in at.files and device not in contents.disks:
             return failed(f"mount: {named[-1]}: special device {named[-2]} does not exist.", 32)
-        below = {**disk.files, **dict(_below(at, f"{_KEPT}{device}/"))}
-        return Done(
-            wrote={_spelled(folder): device, **{f"{folder}/{path}": text for path, text in below.items()}}
-        )
+        aside = dict(_below(at, f"{_KEPT}{device}/"))
+        gone = [f"{folder}/{path}" for path, _ in _below(at, f"{folder}/") if path != FOLDER]
+        gone += [f"{_KEPT}{device}/{path}" for path in aside]
+        below = {f"{folder}/{path}": text for path, text in {**disk.files, **aside}.items()}
+        return Done(wrote={_spelled(folder): device, **dict.fromkeys(gone), **below})
 
     def blkid(_at: Container, words: list[str], _stdin: str) -> Done:
         labels = {device: disk.label for device, disk in contents.disks.items()}

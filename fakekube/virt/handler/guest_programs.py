@@ -108,6 +108,7 @@ def console(machine: Machine, user: str, wrote: Files, uptime: float, folder: st
         folder,
         machine.now,
         programs=_programs(machine, uptime),
+        given=files,
     )
     return found.after({**wrote, **machine.contents.keys})
 

@@ -77,6 +77,7 @@ def test_serial_numbers(bus, path):
         ("umount", "", 32),
         ("mkfs /dev/nope", "", 1),
         ("mkfs.ext4", "", 1),
+        ("mount /dev/sdb /a && mkfs /dev/sdb", "", 1),
         ("blockdev --getsize64 --getsz --getss /dev/sdb", "1048576\n2048\n512\n", 0),
         ("blockdev", "", 1),
         ("blkid -L cfg", "/dev/vdc\n", 0),
@@ -89,3 +90,27 @@ def test_programs(line, out, code):
     contents = Contents(disks={"vdc": Disk("cfg", {"key": "value"}), "shared": Disk("", {"inside": ""})})
     done = shell.line(Container("vm", files=FILES, programs=guest_disks.programs(contents)), line)
     assert (done.out, done.code) == (out, code)
+
+
+@pytest.mark.parametrize(
+    ("lines", "disks"),
+    [
+        (["echo 1 > /a/f", "mount /dev/sdb /a", "echo 2 > /a/f; rm /etc/x"], {"vda": {"a/f": "1\n", "etc/x": None}, "sdb": {"old": "0\n", "f": "2\n"}}),
+        (["mount /dev/sdb /a; echo 1 > /a/f; rm /a/old; umount /a"], {"sdb": {"f": "1\n"}}),
+        (["echo 1 > /a/f; mkdir /b", "mount /dev/sdb /a; umount /a; mount /dev/sdb /b && test -d /b && mount /dev/vdc /a"], {"vda": {"a/f": "1\n", "b/.": ""}, "sdb": {"old": "0\n"}}),
+        (["mount /dev/sdb /a; rm /a/old"], {"sdb": {}}),
+        (["mount /dev/sdb /a; umount /a; mkfs /dev/sdb; mount /dev/sdb /a; echo 1 > /a/old"], {"sdb": {"old": "1\n"}}),
+        (["mount /dev/sdb /a; mount /dev/vdc /a/b; echo 1 > /a/b/f; echo 2 > /a/f"], {"sdb": {"old": "0\n", "f": "2\n"}, "vdc": {"f": "1\n"}}),
+        (["mount /dev/sdb /a", "echo 1 > /a/f", "umount /a", "echo 2 > /a/g"], {"sdb": {"old": "0\n", "f": "1\n"}, "vda": {"a/g": "2\n"}}),
+        (["echo 1 > /tmp/a; echo 2 > /run/b"], {"sdb": {"old": "0\n"}}),
+    ],
+)  # fmt: skip
+def test_where_files_are(lines, disks):
+    """What is written is on the disk that is mounted there when the line has ended, or else on the one the guest has booted from, or on none."""
+    files, there = {}, {"sdb": {"old": "0\n"}}
+    for line in lines:
+        at = Container("vm", files={**FILES, "/etc/x": ""}, programs=guest_disks.programs(Contents()))
+        done = shell.line(at.after(guest_disks.found(files, there, "vda")), line)
+        assert not done.err
+        files, there = guest_disks.settled(done.wrote, files, there, "vda")
+    assert there == disks

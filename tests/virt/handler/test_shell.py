@@ -45,6 +45,20 @@ def test_login():
     assert shell.fed(inside("root"), b"\r", 0.0).output == b"\r\n[root@vm ~]# "
 
 
+def test_room():
+    """All that is written in a guest has an end; a disk can be mounted that fills it, and what is removed makes room."""
+    session = run(f"echo {'x' * 3000} > /a")[1].session
+    for _ in range(7):
+        session = run("cat /a /a > /b; cat /b > /a; rm /b", session=session)[1].session
+    session = run("mkfs /dev/vdb; mount /dev/vdb /m; cat /a > /m/a; rm /a", session=session)[1].session
+    session = run("cat /m/a > /m/b; umount /m", session=session)[1].session
+    assert run("mount /dev/vdb /m && echo there", session=session)[0] == "there"
+    session = run("mount /dev/vdb /m", session=session)[1].session
+    assert run("cat /m/a > /c", session=session)[0] == "sh: can't create /c: No space left on device"
+    session = run("rm /m/b; cat /m/a > /c", session=session)[1].session
+    assert run("ls /c", session=session)[0] == "/c"
+
+
 def test_folders():
     """A shell begins at home and goes where it is told to; the prompt says where that is, and root's shell begins there."""
     turn = shell.fed(inside(), b"echo 1 > f; cd /tmp; echo 2 > f\r", 0.0)
