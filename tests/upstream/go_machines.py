@@ -188,6 +188,8 @@ class Machines(VirtController):
         wanted = copy.deepcopy(vm)
         for request in vm["status"].get("volumeRequests") or ():
             await self.volume(wanted, vmi, request)
+        if not vm["status"].get("volumeRequests"):
+            await self.declare(vm, vmi)
         await self.dump(wanted, vmi)
         template = wanted["spec"]["template"]["spec"]
         await self.live(template, encoded(vmi["spec"]), vmi)
@@ -195,6 +197,26 @@ class Machines(VirtController):
             return vm
         written: Object = await self.suite.done("PUT", self.machine, wanted)
         return {**written, "status": wanted["status"]}
+
+    async def declare(self, vm: Object, vmi: Object) -> None:
+        """Volumes that can be plugged are what the template says; one that is to be another goes first."""
+        template, spec = vm["spec"]["template"]["spec"], vmi["spec"]
+        volumes = {one["name"]: one for one in template.get("volumes") or ()}
+        there, disks = spec.get("volumes") or [], spec["domain"]["devices"].get("disks") or []
+        told = {one["name"] for one in vmi["status"].get("volumeStatus") or ()}
+        told |= {one["name"] for one in there}
+        left = [one for one in there if not declared(one) or volumes.get(one["name"]) == one]
+        left += [one for own, one in volumes.items() if declared(one) and own not in told]
+        kept, known = {one["name"] for one in left}, {one["name"] for one in disks}
+        drives = template["domain"]["devices"].get("disks") or []
+        left_disks = [one for one in disks if one["name"] in kept]
+        left_disks += [one for one in drives if one["name"] in kept and one["name"] not in known]
+        if (left, left_disks) == (there, disks):
+            return
+        pairs = {"/spec/volumes": (there, left), "/spec/domain/devices/disks": (disks, left_disks)}
+        ops = [{"op": "test", "path": path, "value": old} for path, (old, _) in pairs.items()]
+        ops += [{"op": "replace", "path": path, "value": new} for path, (_, new) in pairs.items()]
+        await self.suite.patch(self.path, ops, JSON_PATCH)
 
     async def volume(self, vm: Object, vmi: Object, request: Object) -> None:
         """A queued request reaches the template, and the instance by its own subresource."""
@@ -269,6 +291,12 @@ class Machines(VirtController):
         volumes = [one for one in found if one["metadata"]["name"] in named]
         status = told.status(vm, vmi, expected, volumes, await self.now())
         return self.types.again("virtualmachines", "v1", {"status": status})["status"]
+
+
+def declared(volume: Object) -> bool:
+    """Whether a volume can be plugged, and is none that comes and goes by itself."""
+    kinds = ("dataVolume", "persistentVolumeClaim")
+    return any((volume.get(kind) or {}).get("hotpluggable") for kind in kinds)
 
 
 def encoded(spec: Any, key: str = "") -> Any:

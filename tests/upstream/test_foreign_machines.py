@@ -211,6 +211,44 @@ async def test_a_queued_volume(suite_of: Make) -> None:
     assert "volumeRequests" not in (await suite.get(go.machine))["status"]
 
 
+async def test_declared_volumes(go: Machines) -> None:
+    """What a template says of volumes reaches the running guest: they come with their disks, become others, and go; so do those
+    that are asked for of virt-api."""
+    await running(go, machine())
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    for name in ("one", "two"):
+        await go.suite.create(CLAIMS, {"metadata": {"name": name}, "spec": claim})
+
+    async def plugged() -> dict[str, str]:
+        told = {
+            one["name"]: one["phase"] for one in (await go.vmi())["status"]["volumeStatus"] if "phase" in one
+        }
+        claims = {one["name"]: one for one in (await go.vmi())["spec"]["volumes"]}
+        return {claims[own]["persistentVolumeClaim"]["claimName"]: phase for own, phase in told.items()}
+
+    before = (await go.suite.get(go.machine))["spec"]["template"]["spec"]
+    disks = before["domain"]["devices"]["disks"]
+    for source in ("one", "two", ""):
+        volume = {"name": "more", "persistentVolumeClaim": {"claimName": source, "hotpluggable": True}}
+        disk = {"name": "more", "disk": {"bus": "scsi"}}
+        spec: Object = {"volumes": [*before["volumes"], *([volume] if source else [])]}
+        spec["domain"] = {"devices": {"disks": [*disks, *([disk] if source else [])]}}
+        await go.suite.patch(go.machine, {"spec": {"template": {"spec": spec}}}, MERGE_PATCH)
+        await go.work(60)
+        assert await plugged() == ({source: "Ready"} if source else {})
+    source_of = {"persistentVolumeClaim": {"claimName": "one"}}
+    asked_for = {
+        "name": "by-name",
+        "disk": {"name": "by-name", "disk": {"bus": "scsi"}},
+        "volumeSource": source_of,
+    }
+    await asked(go, "addvolume", asked_for)
+    assert await plugged() == {"one": "Ready"}
+    await asked(go, "removevolume", {"name": "by-name"})
+    assert await plugged() == {}
+    assert not await go.suite.items(PODS, "kubevirt.io=hotplug-disk")
+
+
 async def test_memory_is_dumped(go: Machines) -> None:
     """The node writes it once the claim is mounted, and unmounts it when the controller has taken it out of the instance."""
     await running(go, machine())

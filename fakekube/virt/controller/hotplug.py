@@ -70,12 +70,12 @@ def _merged(wanted: Iterable[Obj], present: Iterable[Obj], leaving: set[str]) ->
 
     `leaving`: what the guest still has of volumes that are not in its spec any more.
     """
-    pluggable = {one["name"]: dict(one) for one in wanted if _follows_the_template(one)}
+    named = {one["name"]: dict(one) for one in wanted}
+    pluggable = {own: one for own, one in named.items() if _follows_the_template(one)}
     kept = [
         dict(one)
         for one in present
-        if not _follows_the_template(one)
-        or instance.claim_name(pluggable.get(one["name"], {})) == instance.claim_name(one)
+        if not _follows_the_template(one) or (one["name"] in named and pluggable.get(one["name"], one) == one)
     ]
     there = {one["name"] for one in present} | leaving
     return [*kept, *(one for own, one in pluggable.items() if own not in there)]
