@@ -7,7 +7,7 @@ Origin: kubevirt: pkg/virt-controller/watch/vmi/{lifecycle,storage,volume-hotplu
 from typing import Any, Self
 
 from fakekube.clock import rfc3339
-from fakekube.virt.controller import hotplug, launcher_pod
+from fakekube.virt.controller import hotplug, launcher_pod, persistent_state
 from fakekube.virt.controller.launcher_facts import Settings, Target
 from tests.upstream import go_objects as objects
 from tests.upstream.conftest import STRATEGIC, Object, Suite
@@ -119,7 +119,8 @@ class Instances:
         await self.tell(vmi, pods, pod)
 
     async def launch(self, vmi: Object, target: Target | None = None, **affinity: Any) -> Object:
-        pod = launcher_pod.build(vmi, Settings(launcher_image=IMAGE), target=target)
+        state = persistent_state.current_name(vmi)
+        pod = launcher_pod.build(vmi, Settings(launcher_image=IMAGE), target=target, state=state)
         pod["metadata"]["creationTimestamp"] = None
         if affinity:
             pod["spec"]["affinity"] = {**(pod["spec"].get("affinity") or {}), **affinity}

@@ -151,8 +151,10 @@ class Machines(VirtController):
         return "stop"
 
     async def start(self, vm: Object) -> str:
-        whole = await self.whole(vm)
-        vmi = vmi_template.build(whole, paused=told.first_request(vm).get("data", {}).get("paused") == "true")
+        whole, asked = await self.whole(vm), told.first_request(vm)
+        tracking = (vm["status"].get("changedBlockTracking") or {}).get("state", "")
+        paused = asked.get("data", {}).get("paused") == "true"
+        vmi = vmi_template.build(whole, paused=paused, tracking=tracking)
         meta = {"creationTimestamp": None, **vmi["metadata"]}
         revision = vmi_template.revision(vm)
         known = await self.suite.items(REVISIONS)

@@ -73,6 +73,8 @@ class Backups:
             return None
         now = self._clock.now()
         if "checkpointName" not in job:
+            if not _is_mounted(vmi, dig(backup, "spec", "pvcName", default="")):
+                return None  # some controllers note a backup before its claim is there
             self._due[own] = parse_rfc3339(rfc3339(now))
             await self._say_job(vmi, {**job, **_begun(vmi, backup)})
             return None
@@ -187,6 +189,15 @@ def _is_concerned(vmi: Obj) -> bool:
     return changed_blocks.state(vmi) == changed_blocks.INITIALIZING or (
         job is not None and not job.get("completed")
     )
+
+
+def _is_mounted(vmi: Obj, claim: str) -> bool:
+    """Whether a claim is beside the guest."""
+    beside = {
+        one["name"] for one in dig(vmi, "spec", "utilityVolumes", default=()) if one["claimName"] == claim
+    }
+    told = dig(vmi, "status", "volumeStatus", default=())
+    return any(one["name"] in beside and one.get("phase") == "MountedToPod" for one in told)
 
 
 def _begun(vmi: Obj, backup: Obj) -> Object:
