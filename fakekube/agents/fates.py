@@ -38,7 +38,7 @@ class Fate(Struct, frozen=True):
     unschedulable: float = 0.0  # seconds after its creation
     start: str = ""  # the word that says how its start goes wrong
     mends: float = FOR_EVER  # seconds after its start when its image is there
-    exit: int = 0  # what its work ends with
+    exit: int | None = None  # what its work ends with, whatever it is
 
 
 NONE = Fate()
@@ -59,7 +59,8 @@ def of(pod: Obj) -> Fate:
 @lru_cache(maxsize=256)
 def read(text: str, *, target: bool = False) -> Fate:
     """The fate an annotation describes; `target`: of the pod a live migration goes to."""
-    waits, start, mends, code = 0.0, "", FOR_EVER, 0
+    waits, start, mends = 0.0, "", FOR_EVER
+    code: int | None = None
     for word in (part.strip() for part in text.split(",")):
         key, _, value = word.partition("=")
         if key == "unschedulable" or (target and key == "target-unschedulable"):

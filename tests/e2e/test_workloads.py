@@ -100,6 +100,9 @@ def test_jobs(k: Kubectl) -> None:
     k("create", "job", "once", "--image=example.com/work:1")
     k("wait", "--for=condition=Complete", "job/once", WAIT)
     assert k("logs", "job/once").splitlines()[-1] == "once: finished"
+    k("create", "job", "script", "--image=busybox", "--", "sh", "-c", "echo 'it works'; exit $(echo 0)")
+    k("wait", "--for=condition=Complete", "job/script", WAIT)
+    assert k("logs", "job/script") == "it works\n"
     k("create", "cronjob", "tick", "--image=example.com/work:1", "--schedule=0 0 1 1 *")
     k("create", "job", "now", "--from=cronjob/tick")
     k("wait", "--for=condition=Complete", "job/now", WAIT)

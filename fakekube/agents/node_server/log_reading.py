@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from fakekube.agents.node_server import commands, logs
+from fakekube.agents.node_server import commands, logs, scripts
 from fakekube.agents.node_server.channels import Run, Talk
 from fakekube.client.client import Client
 from fakekube.clock import Clock, parse_rfc3339
@@ -68,7 +68,21 @@ class LogReading:
 
     async def _lines(self, pod: Object, container: str, *, previous: bool = False) -> list[logs.Line]:
         said = await self._inside.said(pod, container) if self._inside is not None and not previous else None
+        if said is None:
+            said = self._worked(pod, container, previous=previous)
         return logs.lines(pod, container, previous=previous, said=said)
+
+    def _worked(self, pod: Object, container: str, *, previous: bool) -> list[logs.Line] | None:
+        """What the work of a Job's pod has said when it was done, where that is known."""
+        owner, run = objects.controller_of(pod), logs.run_of(pod, container, previous=previous)
+        if run is None or owner is None or owner["kind"] != "Job" or len(pod["spec"]["containers"]) != 1:
+            return None
+        if logs.member_of(pod, container) != "containers":
+            return None
+        done = scripts.done(pod, run[1] or self._clock.now())
+        if done is None:
+            return None
+        return [logs.Line(run[1], text) for text in (done.out + done.err).splitlines()] if run[1] else []
 
     def _options(self, query: Query) -> logs.Options:
         since = None

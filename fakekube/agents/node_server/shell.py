@@ -27,7 +27,7 @@ _ALWAYS_READ = ("cut", "tar", "tee", "tr", "xargs")
 _SEPARATORS = (";", "&&", "||", "&")
 _REDIRECTIONS = (">", ">>")
 _PUNCTUATION = frozenset("|&<>")
-_VARIABLE = re.compile(r"\$(\w+|\?|\{\w+\})")
+VARIABLE = re.compile(r"\$(\w+|\?|\{\w+\})")
 _OF_HOME = re.compile(r"^~(?=/|$)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _KEYWORDS = frozenset(["!", "{", "case", "for", "function", "if", "select", "until", "while"])
@@ -37,7 +37,7 @@ class NotFound(Exception):
     """There is no such program."""
 
 
-class _NotEmulated(Exception):
+class NotEmulated(Exception):
     """The shell does not know what this means."""
 
 
@@ -101,13 +101,29 @@ def reads(words: Sequence[str]) -> bool:
 
 def _script_reads(text: str) -> bool:
     try:
-        parts = [next(_between(words, "|")) for words, _ in _parts(lexing.split(text))]
         commands = [
-            _assigned([one for one in _redirected(words)[0] if one not in lexing.MARKS])[1] for words in parts
+            without_assignments([one for one in first if one not in lexing.MARKS])
+            for first, *_ in pipelines(text)
         ]
-    except (ValueError, _NotEmulated):
+    except (ValueError, NotEmulated):
         return False
     return any(reads([one.translate(lexing.PLAIN) for one in words]) for words in commands if words)
+
+
+def given(words: Sequence[str]) -> str | None:
+    """The script a shell is started with, where that is all it is given."""
+    flags, rest = _options(words[1:])
+    return rest[0] if "c" in flags and len(rest) == 1 else None
+
+
+def pipelines(text: str) -> Iterator[list[list[str]]]:
+    """The commands of a script without their redirections, in words as `lexing` leaves them. Raises ValueError, NotEmulated."""
+    for words, _ in _parts(lexing.split(text)):
+        yield [_redirected(one)[0] for one in _between(words, "|")]
+
+
+def without_assignments(words: list[str]) -> list[str]:
+    return _assigned(words)[1]
 
 
 def _options(words: Sequence[str]) -> tuple[set[str], Sequence[str]]:
@@ -148,7 +164,7 @@ def line(container: Container, text: str, code: int = 0, stdin: str = "") -> Don
                     if total.left:
                         return total
             skip = (separator == "&&" and total.code != 0) or (separator == "||" and total.code == 0)
-    except _NotEmulated as error:
+    except NotEmulated as error:
         return _given_up(container, total.then(place.failed(f"sh: {error} is not emulated", 2)))
     except ValueError:
         return place.failed("sh: syntax error: unterminated quoted string", 2)
@@ -217,7 +233,7 @@ def _simple(container: Container, words: list[str], code: int, stdin: str) -> Do
 def _filled(container: Container, words: list[str], code: int) -> tuple[list[str], Done]:
     """With values of variables, paths and what commands in `$(…)` say in place of these; and what else came of those commands."""
     if words and words[0] in _KEYWORDS:
-        raise _NotEmulated(words[0])
+        raise NotEmulated(words[0])
     total, filled = Done(), list[str]()
 
     def value(match: re.Match[str]) -> str:
@@ -232,7 +248,7 @@ def _filled(container: Container, words: list[str], code: int) -> tuple[list[str
 
     for word in words:
         whole = word.replace(lexing.SAID_IN_WORDS, lexing.SAID) if _ASSIGNMENT.match(word) else word
-        for one in lexing.COMMANDS.sub(said, _VARIABLE.sub(value, whole)).split(lexing.NEXT_WORD):
+        for one in lexing.COMMANDS.sub(said, VARIABLE.sub(value, whole)).split(lexing.NEXT_WORD):
             text = _OF_HOME.sub(container.environment.get("HOME", "~"), one)
             paths = _expanded(container, text.replace(lexing.QUOTED, "")) if "*" in text else [text]
             filled += [path.translate(lexing.PLAIN) for path in paths if path]
@@ -301,14 +317,14 @@ def _expanded(container: Container, word: str) -> list[str]:
 
 
 def _redirected(words: list[str]) -> tuple[list[str], str, bool]:
-    """The words without redirections; where the output goes, and whether behind what is there. Raises _NotEmulated."""
+    """The words without redirections; where the output goes, and whether behind what is there. Raises NotEmulated."""
     kept, target, appends = [], "", False
     rest = iter(words)
     for word in rest:
         if word in _REDIRECTIONS:
             target, appends = next(rest, "/dev/null"), word == ">>"
         elif word and _PUNCTUATION.issuperset(word):
-            raise _NotEmulated(word)
+            raise NotEmulated(word)
         else:
             kept.append(word)
     return kept, target, appends

@@ -31,6 +31,7 @@ from typing import Any, Protocol
 
 from fakekube.agents import containers, fates, killers
 from fakekube.agents.containers import Status
+from fakekube.agents.node_server import scripts
 from fakekube.agents.pods import conditions, networks, retries, starts
 from fakekube.agents.pods.reports import KILLED, Reports
 from fakekube.clock import parse_rfc3339
@@ -208,8 +209,11 @@ class PodView(View):
         return [starts.item("ephemeralContainers", one) for one in added if one["name"] not in known] or None
 
     def completed(self) -> Object:
-        """The work is done, with the exit code the pod's fate tells; a failure may be tried again."""
+        """The work is done, with the exit code the pod's fate tells, or its script; a failure may be tried again."""
         code = fates.of(self._pod).exit
+        if code is None:
+            done = scripts.done(self._pod, parse_rfc3339(self._now))
+            code = done.code if done is not None else 0
         if code and self._pod["spec"].get("restartPolicy") != "Never":
             return self.reports.crashed(code)
         return self.reports.after_end(code)

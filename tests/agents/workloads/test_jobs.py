@@ -3,6 +3,7 @@
 import pytest
 
 from fakekube.agents.workloads.jobs import indexes
+from fakekube.machinery.resources import PODS
 
 from .conftest import template
 
@@ -32,6 +33,45 @@ async def test_its_pod_completes(shop):
     assert (status["succeeded"], status["uncountedTerminatedPods"]) == (1, {})
     assert status["completionTime"] == status["startTime"]
     assert [reason for reason, _ in await shop.events()] == ["SuccessfulCreate", "Completed"]
+
+
+@pytest.mark.parametrize("again", ["Never", "OnFailure"])
+async def test_what_its_script_says_decides(shop, again):
+    """A script that is known from end to end decides how its pod ends, and so its Job, and is what the log shows; fates win."""
+    words = ["sh", "-c", "echo working on $JOB; echo why >&2; exit $RESULT"]
+    for name, result, fate in (
+        ("bad", "3", ""),
+        ("good", "0", ""),
+        ("spared", "3", "exit=0"),
+        ("fated", "0", "exit=5"),
+    ):
+        env = [{"name": "RESULT", "value": result}, {"name": "JOB", "value": name}]
+        main = {"name": "main", "image": "busybox", "command": words, "env": env}
+        made = {**work(fate), "spec": {"containers": [main], "restartPolicy": again}}
+        await shop.create("jobs", name, template=made, backoffLimit=1)
+    await shop.advance(120)
+    ends = {}
+    for job in await shop.all("jobs"):
+        ends[job["metadata"]["name"]] = [
+            one["reason"] for one in job["status"]["conditions"] if one["type"] in ("Complete", "Failed")
+        ]
+    assert ends == {
+        "bad": ["BackoffLimitExceeded"],
+        "good": ["CompletionsReached"],
+        "spared": ["CompletionsReached"],
+        "fated": ["BackoffLimitExceeded"],
+    }
+    codes = dict[str, set[int]]()
+    for pod in await shop.all("pods"):
+        (one,) = pod["status"]["containerStatuses"]
+        ended = one["state"].get("terminated") or one["lastState"]["terminated"]
+        own = pod["metadata"]["labels"]["job-name"]
+        codes.setdefault(own, set()).add(ended["exitCode"])
+        if own in ("bad", "good"):
+            answer = await shop.client.request("GET", f"{PODS.path('default', pod['metadata']['name'])}/log")
+            assert answer.body == f"working on {own}\nwhy\n".encode()
+    failed = {"bad": {3}, "fated": {5}} if again == "Never" else {}
+    assert codes == {"good": {0}, "spared": {0}, **failed}
 
 
 async def test_parallelism_and_completions(shop):
