@@ -5,6 +5,7 @@ Origin: kubevirt: pkg/network/admitter
 
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, ip_address
 from typing import Any
 
 from fakekube.virt.api import disks
@@ -23,6 +24,7 @@ _MAC_PART = re.compile("[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}")
 _PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?")
 _HIGHEST_PORT = 65536
 _MAC_BYTES = 6
+_PRIVATE_OPTIONS = range(224, 255)
 
 
 def creation(path: str, spec: Mapping[str, Any]) -> Iterator[Cause]:
@@ -30,7 +32,7 @@ def creation(path: str, spec: Mapping[str, Any]) -> Iterator[Cause]:
     for index, interface in enumerate(_interfaces(spec)):
         for binding, text in _DISCONTINUED.items():
             if interface.get(binding) is not None:
-                yield not_supported(text, f"{path}.domain.devices.interfaces[{index}].name")
+                yield Cause(text, f"{path}.domain.devices.interfaces[{index}].{binding}")
 
 
 def networks(path: str, spec: Mapping[str, Any], config: ClusterConfig) -> Iterator[Cause]:
@@ -46,6 +48,7 @@ def networks(path: str, spec: Mapping[str, Any], config: ClusterConfig) -> Itera
     yield from _names(path, field, listed, interfaces, by_name)
     for index, interface in enumerate(interfaces):
         yield from _fields(f"{field}[{index}]", interface, by_name.get(interface["name"], {}))
+        yield from _dhcp(path, f"{field}[{index}].dhcpOptions", interface.get("dhcpOptions") or {})
 
 
 def _interfaces(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -168,12 +171,33 @@ def _fields(here: str, interface: Mapping[str, Any], network: Mapping[str, Any])
     if mac and not mac_bytes(mac):
         yield Cause(f"interface {here}.name has malformed MAC address ({mac}).", f"{here}.macAddress")
     elif mac and mac_bytes(mac) > _MAC_BYTES:
-        yield Cause(f"interface {here}.name has MAC address ({mac}) that is too long.", f"{here}.macAddress")
+        yield Cause(f"interface {here}.name has too long MAC address ({mac}).", f"{here}.macAddress")
     pci = interface.get("pciAddress")
     if pci and not disks.PCI.fullmatch(pci):
         yield Cause(f"interface {here}.name has malformed PCI address ({pci}).", f"{here}.pciAddress")
     if network.get("pod") is not None:
         yield from _ports(f"{here}.ports", interface.get("ports") or [])
+
+
+def _dhcp(path: str, field: str, options: Mapping[str, Any]) -> Iterator[Cause]:
+    numbers = [one.get("option") for one in options.get("privateOptions") or ()]
+    if len(set(numbers)) < len(numbers):
+        yield Cause("Found Duplicates: you have provided duplicate DHCPPrivateOptions", path)
+    for number in numbers:
+        if number not in _PRIVATE_OPTIONS:
+            yield Cause("provided DHCPPrivateOptions are out of range, must be in range 224 to 254", path)
+    for index, server in enumerate(options.get("ntpServers") or ()):
+        if not _is_ipv4(server):
+            yield Cause("NTP servers must be a list of valid IPv4 addresses.", f"{field}.ntpServers[{index}]")
+
+
+def _is_ipv4(text: str) -> bool:
+    """Go takes one that is written as an IPv6 address, too."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return False
+    return isinstance(address, IPv4Address) or address.ipv4_mapped is not None
 
 
 def mac_bytes(mac: str) -> int:

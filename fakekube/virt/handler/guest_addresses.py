@@ -50,7 +50,7 @@ def _lease(interface: Obj, entry: Obj) -> Iterator[str]:
         if member in options:
             yield f"{own}={options[member]}"
     if servers := options.get("ntpServers"):
-        yield f"ntp_servers={' '.join(map(without_zeros, servers))}"
+        yield f"ntp_servers={' '.join(servers)}"
     for one in options.get("privateOptions") or ():
         yield f"unknown_{one['option']}={one['value']}"
 

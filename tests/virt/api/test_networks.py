@@ -125,7 +125,7 @@ def test_reserved_addresses(mac: str) -> None:
 )
 def test_addresses(mac: str, wrong: str) -> None:
     """Addresses are of the forms Go reads; of those it reads, longer ones are other networks'."""
-    said = {"malformed": f"malformed MAC address ({mac})", "long": f"MAC address ({mac}) that is too long"}
+    said = {"malformed": f"malformed MAC address ({mac})", "long": f"too long MAC address ({mac})"}
     text = f"interface {AT}[0].name has {said.get(wrong)}."
     assert alone(macAddress=mac) == ([Cause(text, f"{AT}[0].macAddress")] if wrong else [])
 
@@ -205,11 +205,43 @@ def test_states(listed: list[Object], interface: Object, texts: list[str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("kind", "word"), [("slirp", "Slirp interface support"), ("macvtap", "Macvtap network binding")]
+    ("options", "found"),
+    [
+        ({}, []),
+        ({"ntpServers": ["127.0.0.1", "127.0.0.2", "::ffff:127.0.0.3"]}, []),
+        ({"ntpServers": ["::1", "127.0.0.1", "hostname"]}, ["ntpServers[0]", "ntpServers[2]"]),
+        ({"privateOptions": [{"option": 224, "value": "a"}, {"option": 254, "value": "a"}]}, []),
+        ({"privateOptions": [{"option": 240, "value": "a"}, {"option": 240, "value": "b"}]}, ["twice"]),
+        (
+            {"privateOptions": [{"option": 223, "value": "a"}, {"option": 255, "value": "a"}]},
+            ["range", "range"],
+        ),
+    ],
+)
+def test_options_of_dhcp(options: Object, found: list[str]) -> None:
+    """Private options are of a range, each once; time servers are IPv4 addresses."""
+    texts = {
+        "twice": "Found Duplicates: you have provided duplicate DHCPPrivateOptions",
+        "range": "provided DHCPPrivateOptions are out of range, must be in range 224 to 254",
+    }
+    no_address = "NTP servers must be a list of valid IPv4 addresses."
+    assert alone(dhcpOptions=options) == [
+        Cause(texts[one], "spec") if one in texts else Cause(no_address, f"{AT}[0].dhcpOptions.{one}")
+        for one in found
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        ("slirp", "Slirp interface support"),
+        ("macvtap", "Macvtap network binding"),
+        ("passt", "Passt network binding"),
+    ],
 )
 def test_what_is_made_no_more(kind: str, word: str) -> None:
     """Some bindings that are known are not made any more; those there are stay."""
     spec = {"networks": [POD], "domain": {"devices": {"interfaces": [{"name": "default", kind: {}}]}}}
     text = f"{word} has been discontinued since v1.3"
-    assert list(networks.creation("spec", spec)) == [not_supported(text, f"{AT}[0].name")]
+    assert list(networks.creation("spec", spec)) == [Cause(text, f"{AT}[0].{kind}")]
     assert judged([POD], {"name": "default", kind: {}}) == []
