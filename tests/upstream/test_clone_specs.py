@@ -297,6 +297,17 @@ async def test_what_is_remembered_is_not_cloned(suite: Suite) -> None:
     await storage.has_event(suite, "testclone", "Normal", "SourceVMWithBackendStorageInvalid")
 
 
+async def test_a_clone_of_nothing(suite: Suite) -> None:
+    """It is refused by its definition, as if nobody had looked at it before."""
+    body = clone()
+    for spec, missing in (({}, "spec.source"), (None, "spec")):
+        given = {key: value for key, value in body.items() if key != "spec"} | (
+            {} if spec is None else {"spec": spec}
+        )
+        status, answer = await suite.call("POST", CLONES, given)
+        assert (status, answer["message"].partition(": ")[2]) == (422, f"{missing}: Required value"), answer
+
+
 async def test_a_target_without_a_name(suite: Suite) -> None:
     """The target gets a name when the clone is made, and goes when its target does; clones may be changed, and are judged anew."""
     await Machine.of(suite, marked())

@@ -108,10 +108,10 @@ def migration(vmim: Object) -> Object:
 
 
 def clone(vmclone: Object, ids: Ids) -> Object:
-    """A new clone: what it makes has a name."""
+    """A new clone: what it makes has a name. One without a source is left to its definition."""
     spec = vmclone.get("spec") or {}
     target = spec.get("target") or {"apiGroup": "kubevirt.io", "kind": "VirtualMachine"}
-    if target.get("name"):
+    if target.get("name") or spec.get("source") is None:
         return vmclone
     own = f"clone-{dig(spec, 'source', 'name') or ''}-{ids.suffix()}"
     return {**vmclone, "spec": {**spec, "target": {**target, "name": own}}}
