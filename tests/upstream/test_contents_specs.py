@@ -13,6 +13,7 @@ import pytest
 from fakekube.agents.volume_contents import volume_of
 from tests.upstream import consoles, guests, launchers, storage
 from tests.upstream import test_storage_migration_specs as moves
+from tests.upstream import test_transfer_specs as transfers
 from tests.upstream import test_two_sides_specs as two_sides
 from tests.upstream.conftest import Make, Object, Suite
 from tests.upstream.consoles import PROMPT, console, returned
@@ -378,3 +379,21 @@ async def test_shared_file_systems(suite: Suite) -> None:
         assert await launchers.run(vmi, "/bin/bash", "-c", test) == "exist\n"
     await says(vmi, "echo told > /mnt/virtiofs_pvc-1/message")
     assert await launchers.run(vmi, "cat", "/pvc-1/message", container="virtiofs-pvc-1") == "told\n"
+
+
+async def test_transfers(suite: Suite) -> None:
+    """A DataVolume that goes to another namespace takes along what has been written on it."""
+    await suite.create("/api/v1/namespaces", {"metadata": {"name": transfers.OTHER}})
+    vm, vmi, device = await running(suite, "blank")
+    await created(vmi, device, vm.uid)
+    await suite.gone(vm.path, {"propagationPolicy": "Orphan"})
+    await suite.gone(vm.instance)
+
+    async def ended() -> bool:
+        return (await suite.call("GET", vm.instance))[0] == 404
+
+    await suite.eventually(ended, 60)
+    await suite.create(transfers.TRANSFERS, transfers.transfer(of="dv", namespace=transfers.OTHER))
+    await transfers.completes(suite)
+    moved = await suite.get(f"{transfers.elsewhere(CLAIMS)}/dv")
+    assert suite.cluster.contents.read(volume_of(moved), "disk")["data/message"] == f"{vm.uid}\n"
