@@ -1,6 +1,6 @@
 """A small shell for containers and guests that run nothing: enough for `kubectl exec` to be answered as people expect. Pure.
 
-It knows quotes, `$VARIABLE`, `NAME=value`, `$?`, `$(…)`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>`, `>&2`, `2>&1`, `2>/dev/null`, `*` in paths, `~`, `cd`, and
+It knows quotes, `$VARIABLE`, `NAME=value`, `$?`, `$(…)`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>`, `>&2`, `2>&1`, `2>/dev/null`, `*` in paths, `~`, `cd`, `if`, and
 of options `-e`; what else it does not know it refuses. The programs are `programs`'.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from fakekube.agents.node_server import lexing, place, programs
+from fakekube.agents.node_server import conditions, lexing, place, programs
 from fakekube.agents.node_server.place import OPTIONS, WHERE, Container, Done
 
 SHELLS = ("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash")
@@ -30,7 +30,7 @@ _PUNCTUATION = frozenset("|&<>")
 VARIABLE = re.compile(r"\$(\w+|\?|\{\w+\})")
 _OF_HOME = re.compile(r"^~(?=/|$)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_KEYWORDS = frozenset(["!", "{", "case", "for", "function", "if", "select", "until", "while"])
+_KEYWORDS = frozenset(["!", "{", "case", "for", "function", "select", "until", "while"])
 
 
 class NotFound(Exception):
@@ -119,7 +119,8 @@ def given(words: Sequence[str]) -> str | None:
 def pipelines(text: str) -> Iterator[list[list[str]]]:
     """The commands of a script without their redirections, in words as `lexing` leaves them. Raises ValueError, NotEmulated."""
     for words, _ in _parts(lexing.split(text)):
-        yield [_redirected(one)[0] for one in _between(words, "|")]
+        rest = words[len(conditions.words(words)) :]
+        yield [_redirected(one)[0] for one in _between(rest, "|")]
 
 
 def without_assignments(words: list[str]) -> list[str]:
@@ -151,19 +152,29 @@ def script(container: Container, text: str) -> Done:
 
 def line(container: Container, text: str, code: int = 0, stdin: str = "") -> Done:
     """One line of a shell. `code` is what the line before returned, `stdin` what its commands read."""
-    total, skip = Done(code=code), False
+    total, skip, stands = Done(code=code), False, conditions.Stands()
     try:
-        for words, separator in _parts(lexing.split(text)):
-            if words and not skip:
+        parts = list(_parts(lexing.split(text)))
+        conditions.check(words for words, _ in parts)
+        for part, separator in parts:
+            words = part
+            for word in conditions.words(words):
+                words = words[1:]
+                if word == "fi" and stands[-1] == "open":
+                    total = replace(total, code=0)
+                stands = conditions.met(stands, word, failed=total.code != 0, passed=skip)
+            if words and not skip and conditions.holds(stands):
                 done = _pipeline(container.after(total.wrote, total.variables), words, total.code, stdin)
                 total = total.then(replace(done, sleep=0.0, code=0) if separator == "&" else done)
                 if total.left or total.act:
                     return total
-                if done.code and separator == ";":
+                if done.code and separator == ";" and "if" not in stands:
                     total = _given_up(container, total)
                     if total.left:
                         return total
             skip = (separator == "&&" and total.code != 0) or (separator == "||" and total.code == 0)
+    except conditions.Misplaced as error:
+        return place.failed(f"sh: syntax error: unexpected {error}", 2)
     except NotEmulated as error:
         return _given_up(container, total.then(place.failed(f"sh: {error} is not emulated", 2)))
     except ValueError:

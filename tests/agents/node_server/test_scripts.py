@@ -21,6 +21,11 @@ def done(*command, **container):
         (["sh", "-c", "sh -c 'exit 4'; echo $?; echo x > /dev/null"], "4\n", 0),
         (["echo", "$(A)", "$(B)", "*"], "1 $(B) *\n", 0),
         (["false"], "", 1),
+        (
+            ["bash", "-c", 'if [ "$A" = 2 ]; then exit 0; else\n  echo failed | cat\n  exit 1\nfi'],
+            "failed\n",
+            1,
+        ),
     ],
 )
 def test_what_is_known(command, out, code):
@@ -46,6 +51,7 @@ def test_what_is_known(command, out, code):
         ["sh", "-c", "echo $(curl http://x) && false"],
         ["sh", "-c", "echo $(perl) && false"],
         ["sh", "-c", "$X; false"],
+        ["sh", "-c", "if perl; then false; fi"],
         ["sh", "-c", "for i in 1; do false; done"],
         ["sh", "-c", "echo ${X:-1} && false"],
         ["sh", "-c", "echo `perl`; false"],
