@@ -15,11 +15,11 @@ _INDEX = "label"
 
 
 class Selecting:
-    """Adds an index to the cache; several may."""
+    """Adds an index to the cache when somebody selects; several may."""
 
     def __init__(self, informer: Informer) -> None:
         self._informer = informer
-        informer.add_index(_INDEX, _pairs)
+        self._indexed = False
 
     def select(self, selector: Selector, namespace: str = "") -> Sequence[Object]:
         """In one namespace, or in all; in the order of the cache."""
@@ -33,6 +33,11 @@ class Selecting:
             return self._informer.objects()
         for requirement in selector.requirements:
             if requirement.operator == IN and len(requirement.values) == 1:
+                if (
+                    not self._indexed
+                ):  # few clusters have an autoscaler, and texts for all labels of all pods are large
+                    self._informer.add_index(_INDEX, _pairs)
+                    self._indexed = True
                 pair = f"{namespace}/{requirement.key}={requirement.values[0]}"
                 return self._informer.by_index(_INDEX, pair)
         return self._informer.in_namespace(namespace)
