@@ -5,6 +5,7 @@ Upstream: k8s: pkg/scheduler/framework/plugins/*, framework/types.go (FitError),
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct, field
@@ -89,11 +90,14 @@ def demand_of(pod: Object) -> Demand:
         for container in spec.get("containers") or ()
         if not (container.get("resources") or {}).get("requests")
     )
-    usual = {
-        "cpu": requests["cpu"] + empty * _USUAL_CPU,
-        "memory": requests["memory"] + empty * _USUAL_MEMORY,
-    }
-    return Demand(dict(requests), usual)
+    cpu, memory = requests["cpu"] + empty * _USUAL_CPU, requests["memory"] + empty * _USUAL_MEMORY
+    return _demand(tuple(requests.items()), cpu, memory)
+
+
+@lru_cache(maxsize=512)
+def _demand(requests: tuple[tuple[str, int], ...], usual_cpu: int, usual_memory: int) -> Demand:
+    """One for all that ask for the same: it is remembered of every pod that has a node."""
+    return Demand(dict(requests), {"cpu": usual_cpu, "memory": usual_memory})
 
 
 def place(state: NodeState, demand: Demand, sign: int = 1) -> None:

@@ -8,6 +8,7 @@ apiextensions-apiserver/pkg/registry/customresource/tableconvertor
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
+from sys import intern
 from typing import Any
 
 from msgspec import Struct
@@ -91,7 +92,7 @@ def partial_metadata(obj: Object, *, version: str = "v1") -> Object:
     """The object's metadata alone."""
     return {
         "kind": "PartialObjectMetadata",
-        "apiVersion": f"meta.k8s.io/{version}",
+        "apiVersion": intern(f"meta.k8s.io/{version}"),  # caches keep thousands of these
         "metadata": obj["metadata"],
     }
 

@@ -12,6 +12,7 @@ Upstream: k8s: staging/src/k8s.io/client-go/tools/record/events_cache.go
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from sys import intern
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -60,18 +61,18 @@ class Recent(Generic[T]):
             self._records.popitem(last=False)
 
 
-class _Similar(Struct):
+class _Similar(Struct, gc=False):
     last: datetime
-    messages: frozenset[Key] = frozenset()
+    messages: tuple[Key, ...] = ()  # different ones; nearly always one
 
 
-class _Written(Struct, frozen=True):
+class _Written(Struct, frozen=True, gc=False):
     name: str
     count: int
     first: str
 
 
-class _Tokens(Struct):
+class _Tokens(Struct, gc=False):
     left: float
     at: datetime
 
@@ -103,7 +104,7 @@ class Correlator:
     def written(self, event: Object) -> None:
         """It was written under another name than decided: later occurrences go to the event of this name."""
         key = _exact(event, _group(event, _subject(event)))
-        self._written.put(key, _Written(event["metadata"]["name"], event["count"], event["firstTimestamp"]))
+        self._written.put(key, _as_written(event))
 
     def _aggregate(self, event: Object, group: str, now: datetime) -> tuple[Object, Key]:
         own = hash(group)
@@ -111,7 +112,9 @@ class Correlator:
         if record is None or now - record.last > _AGGREGATED:
             record = _Similar(now)
             self._similar.put(own, record)
-        messages = record.messages | {hash(event["message"])}
+        messages, message = record.messages, hash(event["message"])
+        if message not in messages:
+            messages = (*messages, message)
         record.last = now
         if len(messages) < AGGREGATE_AT:  # it may stay full, but need not grow
             record.messages = messages
@@ -136,8 +139,7 @@ class Correlator:
                 "firstTimestamp": known.first,
             }
             patch = {name: event[name] for name in ("count", "lastTimestamp", "message")}
-        record = _Written(event["metadata"]["name"], event["count"], event["firstTimestamp"])
-        self._written.put(key, record)
+        self._written.put(key, _as_written(event))
         return Decision(event, patch)
 
     def _affordable(self, subject: str, now: datetime) -> bool:
@@ -153,6 +155,10 @@ class Correlator:
             return False
         tokens.left -= 1
         return True
+
+
+def _as_written(event: Object) -> _Written:
+    return _Written(event["metadata"]["name"], event["count"], intern(event["firstTimestamp"]))
 
 
 def _subject(event: Object) -> str:
