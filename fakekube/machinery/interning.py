@@ -2,8 +2,12 @@
 
 Decoded JSON takes six times the memory of its text, and caches hold much of it for long. What goes through `shared` is the
 same dict, list or text wherever it is equal, so nobody may change it afterwards.
+
+What nobody else has is made anew of what others have: names of members and short texts are one for the whole process, and
+dicts no larger than they must be. As they come from the parser half of them have room for as much again.
 """
 
+from sys import intern
 from typing import Any
 
 import orjson
@@ -12,7 +16,11 @@ _LONGEST = (
     1_024  # bytes of JSON of a part that is kept: whole specs differ, their volumes and containers are alike
 )
 _LONGEST_WHOLE = 8 * _LONGEST
-_SHORTEST = 8  # characters of a text that is worth looking up
+_SHORTEST = (
+    8  # characters of a text that is worth a place here; shorter ones Python keeps while somebody has them
+)
+_NO_MEMBERS: dict[str, Any] = {}
+_NO_ITEMS: list[Any] = []
 
 
 class Parts:
@@ -24,24 +32,33 @@ class Parts:
         self._old: dict[bytes | str, Any] = {}
 
     def shared(self, value: Any) -> Any:
-        """An equal value made of parts that others are made of too. `value` itself may be changed to be of such parts."""
+        """An equal value made of parts that others are made of too. `value` may be changed to be of such parts."""
         kind = value.__class__
         if kind is str:
-            if not _SHORTEST <= len(value) <= _LONGEST:
+            if len(value) < _SHORTEST:
+                return intern(value)
+            if len(value) > _LONGEST:
                 return value
-            known = self._known(value)
-            return self._keep(value, value) if known is None else known
-        if not value or (kind is not dict and kind is not list):
+            if (known := self._young.get(value)) is None and (known := self._again(value)) is None:
+                return self._keep(value, value)
+            return known
+        if kind is not dict and kind is not list:
             return value
+        if not value:
+            return _NO_MEMBERS if kind is dict else _NO_ITEMS
         key = orjson.dumps(value)
         small = len(key) <= _LONGEST
         if small:
             key = b"%b" % key  # without the buffer it was written in (`copying`): it may be kept
-            if (known := self._known(key)) is not None:
+            known = self._young.get(key)
+            if known is not None or (known := self._again(key)) is not None:
                 return known
-        places = value.items() if kind is dict else enumerate(value)
-        for place, part in places:
-            value[place] = self.shared(part)
+        shared = self.shared
+        if kind is dict:
+            value = {intern(name): shared(part) for name, part in value.items()}
+        else:  # is as long as it must be
+            for place, part in enumerate(value):
+                value[place] = shared(part)
         return self._keep(key, value) if small else value
 
     def whole(self, value: Any) -> Any:
@@ -50,12 +67,15 @@ class Parts:
         if len(key) > _LONGEST_WHOLE:
             return value
         key = b"%b" % key
-        known = self._known(key)
-        return self._keep(key, value) if known is None else known
+        known = self._young.get(key)
+        if known is None and (known := self._again(key)) is None:
+            return self._keep(key, value)
+        return known
 
-    def _known(self, key: bytes | str) -> Any:
-        found = self._young.get(key)
-        if found is None and (found := self._old.get(key)) is not None:
+    def _again(self, key: bytes | str) -> Any:
+        """What was not met lately, but not long before."""
+        found = self._old.get(key)
+        if found is not None:
             self._young[key] = found
         return found
 

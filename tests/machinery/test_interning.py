@@ -1,5 +1,8 @@
 """Equal parts are one, and nothing else changes."""
 
+import json
+import sys
+
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,3 +62,21 @@ def test_wholes_are_one_however_large():
     assert parts.whole(medium) is parts.whole(orjson.loads(orjson.dumps(medium)))
     assert parts.whole(giant) is giant
     assert len(parts._young) == 1
+
+
+def test_what_is_ones_own_is_made_of_what_others_have():
+    """Names of members, short texts and what is empty are one wherever they are; a dict has no room for more than is in it."""
+    parts = Parts(100)
+    names = [f"member-{number}" for number in range(12)]
+    texts = [
+        orjson.dumps({"own": own, "ip": "10.1", "on": {}, "of": [], **dict.fromkeys(names, own)})
+        for own in (1, 2)
+    ]
+    one, other = (parts.shared({"large": "x" * 2_000} | json.loads(text)) for text in texts)
+    assert one is not other
+    for mine, theirs in zip(one, other, strict=True):
+        assert mine is theirs
+    for member in ("ip", "on", "of"):
+        assert one[member] is other[member]
+    assert sys.getsizeof(one) == sys.getsizeof({name: None for name in one})  # noqa: C420 - as it is when made by and by
+    assert sys.getsizeof(one) < sys.getsizeof(orjson.loads(orjson.dumps(one)))

@@ -133,8 +133,9 @@ def _known(resource: ServedResource, entry: Entry) -> Object:
 def shared(resource: ServedResource, entry: Entry, revision: int) -> Object:
     """The object at this version for readers that change nothing, without managedFields."""
     obj = _known(resource, entry)
-    meta = obj["metadata"] = {**obj["metadata"], "resourceVersion": str(revision)}
-    meta.pop("managedFields", None)
+    # Not copied and then taken out: the dict would keep the room.
+    obj["metadata"] = {name: one for name, one in obj["metadata"].items() if name != "managedFields"}
+    obj["metadata"]["resourceVersion"] = str(revision)
     return obj
 
 

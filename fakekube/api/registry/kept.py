@@ -15,7 +15,16 @@ from fakekube.store.interface import Entry
 _MOST_BYTES = 32 << 20  # of JSON: a thousand machines have room while they come up
 _UNSEEN = 128  # states that watchers may not have seen yet when the next is there
 
-_OF_METADATA = ("annotations", "finalizers", "labels", "ownerReferences")
+_OF_METADATA = (
+    "annotations",
+    "creationTimestamp",
+    "finalizers",
+    "labels",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "uid",
+)
 _OWN_FIELDS = ("f:metadata", "f:status")
 
 _parts = Parts(4_096)
@@ -82,16 +91,21 @@ def _share(obj: Object, before: Object | None) -> None:
             obj[member] = _parts.shared(part)
     meta = obj["metadata"]
     earlier: Object = {} if before is None else before["metadata"]
-    for member in _OF_METADATA:
-        part = meta.get(member)
-        if part:
-            known = earlier.get(member)
-            if known is not part:
-                meta[member] = known if known == part else _parts.shared(part)
+    share_metadata(meta, earlier)
     seen = {id(one) for one in earlier.get("managedFields") or ()}
     for entry in meta.get("managedFields") or ():
         if id(entry) not in seen:
             entry["fieldsV1"] = _fields_shared(entry["fieldsV1"])
+
+
+def share_metadata(meta: Object, earlier: Object | None = None) -> None:
+    """Let an object's metadata, all but the sets of fields, be of parts that others have, too: those of the state before first."""
+    for member in _OF_METADATA:
+        part = meta.get(member)
+        if part:
+            known = earlier.get(member) if earlier else None
+            if known is not part:
+                meta[member] = known if known == part else _parts.shared(part)
 
 
 def _fields_shared(fields: Object) -> Object:

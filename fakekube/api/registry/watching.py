@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from fakekube.api.registry import codec
+from fakekube.api.registry import codec, kept
 from fakekube.api.registry.matching import Match
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.machinery.wire import Object, WatchEvent
@@ -68,6 +68,8 @@ def shared(resource: ServedResource, event: Event, kind: str, entry: Entry, shap
     if known is None:
         if shape is as_it_is:
             obj = codec.shared(resource, entry, event.revision)
+            if not resource.strategy.shares_parts:  # else it is of shared parts already
+                kept.share_metadata(obj["metadata"])
         else:  # of the same metadata
             obj = shape(shared(resource, event, kind, entry, as_it_is)[1])
         known = made[key] = (kind, obj)
