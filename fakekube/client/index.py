@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
+from fakekube.machinery.interning import Parts
 from fakekube.machinery.wire import Object
+
+KEYS = Parts(4_096)  # met lately: other caches hold the object, too, and other indexes of this one
 
 
 class Index:
@@ -23,6 +26,7 @@ class Index:
         before = self._values.get(key, ())
         if values == before:  # nearly always
             return
+        key = KEYS.shared(key)
         for gone in _several(before):
             if gone not in found:
                 self._drop(gone, key)

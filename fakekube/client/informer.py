@@ -29,11 +29,10 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from fakekube.client.client import Client, ObjectList
 from fakekube.client.complaints import Complaints
-from fakekube.client.index import Index
+from fakekube.client.index import KEYS, Index
 from fakekube.clock import Clock
 from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError, Expired
-from fakekube.machinery.interning import Parts
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.wire import Events, Handler, Object
 
@@ -41,7 +40,6 @@ OnChange = Callable[[Object | None, Object | None], None]
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.8, 30.0  # the reflector's
 _SHORT = 1.0  # a watch that ends sooner, having told nothing, counts as a failure: no busy loop against a broken server
-_keys = Parts(4_096)  # met lately
 
 # Caches by the server they follow, what of, and in which form.
 _caches: WeakKeyDictionary[Handler, dict[tuple[Resource, str], "WeakSet[Informer]"]] = WeakKeyDictionary()
@@ -245,7 +243,7 @@ class Informer:
         if new is not None:
             old = self._objects.get(key)
             if old is None:
-                key = _keys.shared(key)  # other caches hold the object, too
+                key = KEYS.shared(key)
                 if self._by_namespace is not None:
                     self._by_namespace.setdefault(_namespace(key), {})[key] = None
             self._objects[key] = new
