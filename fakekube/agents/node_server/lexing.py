@@ -15,6 +15,7 @@ SAID, SAID_IN_WORDS, NEXT_WORD = (
 COMMANDS = re.compile(f"([{SAID}{SAID_IN_WORDS}])([0-9a-f]*)\\1")
 PLAIN = str.maketrans({_DOLLAR: "$", _STAR: "*", QUOTED: None})
 _BEFORE_COMMENTS = ("", " ", "\t", "\n", ";")
+_DEEPEST = 32  # brackets in one another
 _NOTHING = re.compile(r"<\s*/dev/null")
 
 
@@ -70,6 +71,8 @@ def _closing(text: str, start: int) -> int:
             depth += 1 if one == "(" else -1
             if not depth:
                 return at
+            if depth > _DEEPEST:
+                break
     raise ValueError(text)
 
 

@@ -13,6 +13,7 @@ from fakekube.agents.node_server.place import Done
 from fakekube.machinery.objects import Obj, dig
 
 _TOKENS = "/var/run/secrets/kubernetes.io/"
+_LONGEST = 8192  # characters of a script somebody waits for
 _BUILT_IN = (":", "exit", "export", "set")
 _PROGRAMS = frozenset(
     [
@@ -71,7 +72,7 @@ def is_known(words: Sequence[str], names: frozenset[str], *, piped: bool = False
     own, given = words[0], words[1:]
     if own in shell.SHELLS:
         text = shell.given(words)
-        return text is not None and _script_is_known(text, names)
+        return text is not None and len(text) <= _LONGEST and _script_is_known(text, names)
     if own in _OF_PIPES:
         return piped and shell.reads(words)
     if own in ("[", "[[", "test"):

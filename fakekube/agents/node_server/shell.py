@@ -15,6 +15,7 @@ from fakekube.agents.node_server.place import OPTIONS, WHERE, Container, Done
 
 SHELLS = ("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash")
 _BEFORE = "OLDPWD"  # the variable that holds the folder a shell was in before
+_LONGEST = 1 << 18  # characters of a command
 _OF_FILES = (
     "cat",
     "head",
@@ -263,6 +264,8 @@ def _filled(container: Container, words: list[str], code: int) -> tuple[list[str
             text = _OF_HOME.sub(container.environment.get("HOME", "~"), one)
             paths = _expanded(container, text.replace(lexing.QUOTED, "")) if "*" in text else [text]
             filled += [path.translate(lexing.PLAIN) for path in paths if path]
+    if sum(map(len, filled)) > _LONGEST:
+        raise NotEmulated("so long a command")
     return filled, total
 
 

@@ -51,6 +51,8 @@ def test_what_is_known(command, out, code):
         ["sh", "-c", "echo $(curl http://x) && false"],
         ["sh", "-c", "echo $(perl) && false"],
         ["sh", "-c", "$X; false"],
+        ["sh", "-c", f"{'echo $(' * 100}{')' * 100}; false"],
+        ["sh", "-c", f"echo {'a' * 10000}; false"],
         ["sh", "-c", "if perl; then false; fi"],
         ["sh", "-c", "for i in 1; do false; done"],
         ["sh", "-c", "echo ${X:-1} && false"],

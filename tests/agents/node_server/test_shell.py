@@ -180,6 +180,14 @@ def test_lines(line, out, err, code):
     assert (done.out, done.err, done.code) == (out, err, code)
 
 
+def test_what_has_no_end():
+    """Commands that grow and grow, or are in one another without end, are given up."""
+    doubled = "X=aaaaaaaa" + "; X=$X$X" * 40
+    assert shell.line(AT, doubled).err == "sh: so long a command is not emulated\n"
+    deep = f"echo {'$(echo ' * 5000}{')' * 5000}"
+    assert shell.line(AT, deep).code == 2
+
+
 def test_programs():
     """Without a shell nothing is split or replaced; a shell runs its argument, or its input line by line."""
     assert shell.program(AT, ["echo", "$A;", "b"]).out == "$A; b\n"
