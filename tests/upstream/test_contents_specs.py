@@ -2,7 +2,7 @@
 snapshots and clones, in another machine.
 
 Left out: state of TPMs, and what a pod finds in the file a guest's disk is.
-Origin: kubevirt: tests/storage/{restore,snapshot,storage,hotplug,datavolume,migration}.go, tests/clone_test.go, tests/vm_test.go
+Origin: kubevirt: tests/storage/restore.go, tests/virtiofs/datavolume.go; the others are what users do
 """
 
 from collections.abc import Awaitable, Callable
@@ -124,7 +124,7 @@ async def restored(suite: Suite, target: str) -> None:
 @pytest.mark.parametrize("online", [False, True])
 @pytest.mark.parametrize("kind", ["template", "volume", "claim", "blank"])
 async def test_restores(suite: Suite, kind: str, online: bool, target: str) -> None:
-    """[5260] [5261] [5262] [5263] [6766] [6836] [6837] What was there at the time of the snapshot is there again, in the machine or in a new one."""
+    """[5260] [5261] [5262] [5263] [6766] [6836] What a snapshot has seen is there again, in the machine or a new one."""
     vm, vmi, device = await running(suite, kind)
     await created(vmi, device, vm.uid)
     if not online:
