@@ -169,6 +169,12 @@ def test_health(kubectl: Kubectl) -> None:
     assert int(said["config-resource-version"]) >= int(version)
 
 
+def test_uploads(kubectl: Kubectl) -> None:
+    """CDI's proxy for uploads listens behind a forwarded port of its Service, where CDI's own documentation looks for it."""
+    proxy = ("service/cdi-uploadproxy", 443, "-n", "cdi")
+    assert through(kubectl, *proxy, path="/healthz", secure=True) == b"OK"
+
+
 def test_run_and_remove(kubectl: Kubectl) -> None:
     """`kubectl run -i --rm` feeds a shell, shows what it says, and removes the pod when it ends."""
     image = ("--image=example.com/sh:1", "--restart=Never")
