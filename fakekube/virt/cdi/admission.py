@@ -21,8 +21,9 @@ from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object, User
 from fakekube.virt import clone_access, data_sources, review
 from fakekube.virt.causes import Cause, not_supported
-from fakekube.virt.cdi import claims, cron_rules, populator_rules, rules, transfer_rules
+from fakekube.virt.cdi import claims, cron_rules, populator_rules, rendering, rules, transfer_rules
 from fakekube.virt.cdi.configuration import Configuration
+from fakekube.virt.cdi.profiles import ClaimNotValid
 
 _STILL_THERE = (
     "Rejecting the uninstall request, since there are still DataVolumes present. Either delete all DataVolumes or "
@@ -36,6 +37,7 @@ class _Row(NamedTuple):
     name: str
     operations: tuple[str, ...]
     resources: tuple[str, ...]
+    label: str = ""  # that what is asked about has, with "true"
 
 
 _CLONES = {
@@ -63,10 +65,16 @@ _ROWS = (
         _BOTH,
         ("volumeimportsources", "volumeuploadsources"),
     ),
-    _Row(
-        _VALIDATES, "cdi-api-objecttransfer-validate", "objecttransfer-validate", _BOTH, ("objecttransfers",)
-    ),
+    _Row(_VALIDATES, "objecttransfer-api-validate", "objecttransfer-validate", _BOTH, ("objecttransfers",)),
     _Row(_MUTATES, "cdi-api-datavolume-mutate", "datavolume-mutate", _BOTH, ("datavolumes",)),
+    _Row(
+        _MUTATES,
+        "cdi-api-pvc-mutate",
+        "pvc-mutate",
+        ("CREATE",),
+        ("persistentvolumeclaims",),
+        rendering.LABEL,
+    ),
 )
 
 
@@ -78,8 +86,8 @@ def configurations(cdi: str) -> list[Object]:
 def _configuration(row: _Row, cdi: str) -> Object:
     rule = {
         "operations": list(row.operations),
-        "apiGroups": ["cdi.kubevirt.io"],
-        "apiVersions": ["v1beta1"],
+        "apiGroups": ["" if row.label else "cdi.kubevirt.io"],
+        "apiVersions": ["v1" if row.label else "v1beta1"],
         "resources": list(row.resources),
     }
     hook = {
@@ -89,6 +97,7 @@ def _configuration(row: _Row, cdi: str) -> Object:
         "failurePolicy": "Fail",
         "timeoutSeconds": 30,
         "rules": [rule],
+        **({"objectSelector": {"matchLabels": {row.label: "true"}}} if row.label else {}),
         "clientConfig": {"service": {"namespace": cdi, "name": "cdi-api", "path": f"/{row.name}"}},
     }
     return {
@@ -114,6 +123,7 @@ class Admission(review.Hooks):
                 "/cdi-validate": self._installation,
                 "/datavolume-validate": self._volume,
                 "/datavolume-mutate": self._may_clone,
+                "/pvc-mutate": self._rendered,
                 "/dataimportcron-validate": _cron,
                 "/datasource-validate": _source,
                 "/populator-validate": _filling,
@@ -140,6 +150,16 @@ class Admission(review.Hooks):
             self._transferring()
             return review.allowed()
         return review.refused(f'ObjectTransfer target "{space}/{own}" already exists')
+
+    async def _rendered(self, asked: Question) -> Answer:
+        if not (asked.creates and rendering.is_asked(asked.obj) and self._configuration.renders):
+            return review.allowed()
+        claim = {**asked.obj, "metadata": {**asked.obj["metadata"], "namespace": asked.namespace}}
+        try:
+            spec = (await rendering.rendered(self._client, claim))["spec"]
+        except ClaimNotValid as error:
+            return review.refused(str(error))
+        return review.changed(asked.obj, {**asked.obj, "spec": spec})
 
     async def _may_clone(self, asked: Question) -> Answer:
         """Users clone what they may; the hook changes nothing."""

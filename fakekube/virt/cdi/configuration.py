@@ -53,6 +53,11 @@ class Configuration:
         return default if config is None else gate in dig(config, "spec", "featureGates", default=())
 
     @property
+    def renders(self) -> bool:
+        """Whether claims whose label asks for it are rendered by the API server."""
+        return bool(dig(self._configs.get(NAME), "spec", "webhookPvcRendering") != "Disabled")
+
+    @property
     def cdi(self) -> Object | None:
         """The CDI object."""
         return next(iter(self.cdis.objects()), None)

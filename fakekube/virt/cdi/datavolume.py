@@ -46,7 +46,15 @@ from fakekube.virt.cdi.making import Maker
 from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
 from fakekube.virt.cdi.sources import Origin, origin_of
 from fakekube.virt.cdi.upkeep import Upkeep
-from fakekube.virt.cdi.volume_view import NAMES, NOT_VALID, OVER_QUOTA, Refusal, VolumeView
+from fakekube.virt.cdi.volume_view import (
+    NAMES,
+    NO_CLAIM,
+    NOT_RENDERED,
+    NOT_VALID,
+    OVER_QUOTA,
+    Refusal,
+    VolumeView,
+)
 
 _STAGES = Path(__file__).parent / "stages" / "datavolume.yaml"
 _AGAIN = 2.0
@@ -230,7 +238,10 @@ class DataVolumes:
         try:
             planned = await self._maker.plan(volume)
         except ClaimNotValid as error:
-            self._refuse(volume, Refusal(NOT_VALID, error.told, str(error)))
+            why = Refusal(NOT_VALID, error.told, str(error))
+            if self._maker.is_rendered(volume):
+                why = Refusal(NOT_RENDERED, NO_CLAIM, NO_CLAIM)
+            self._refuse(volume, why)
             return
         if isinstance(planned, Origin):  # it may come yet
             if planned.kind == "snapshot":

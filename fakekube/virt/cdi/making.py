@@ -21,12 +21,10 @@ from fakekube.machinery.resources import (
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt import storage_classes
-from fakekube.virt.cdi import capabilities, claims, cloning, marks, profiles
+from fakekube.virt.cdi import capabilities, claims, cloning, marks, profiles, rendering
 from fakekube.virt.cdi.configuration import Configuration
-from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
+from fakekube.virt.cdi.profiles import Profiles
 from fakekube.virt.cdi.sources import Origin, origin_of
-
-_NO_BLOCKS = "ContentType Archive cannot have block volumeMode"
 
 
 class Planned(Struct, frozen=True):
@@ -68,7 +66,7 @@ class Maker:
         source = await self._original(origin) if origin is not None else None
         if origin is not None and source is None:
             return origin
-        default = storage_classes.default(self._classes.objects(), of_machines=claims.is_of_machines(volume))
+        default = self._default(volume)
         wanted = await self._wanted(volume, default)
         if wanted is None:
             return None
@@ -91,6 +89,16 @@ class Maker:
             marks=self._configuration.marks,
         )
         return Planned(claim, way, told)
+
+    def is_rendered(self, volume: Object) -> bool:
+        """Whether it is the API server that is to be told what its claim leaves open, once that has got its own defaults."""
+        storage = dig(volume, "spec", "storage") is not None
+        return storage and rendering.is_asked(volume) and self._configuration.renders
+
+    def _default(self, volume: Object) -> str:
+        classes = list(self._classes.objects())
+        common = storage_classes.default(classes, of_machines=False) if self.is_rendered(volume) else ""
+        return common or storage_classes.default(classes, of_machines=claims.is_of_machines(volume))
 
     def _told_by(self, volume: Object, source: Obj | None) -> Obj | None:
         """What tells what instances of it are like: the DataSource it names, with its namespace, or what it is a clone of."""
@@ -116,10 +124,10 @@ class Maker:
     async def _wanted(self, volume: Object, default: str) -> Obj | None:
         """What its claim is to be like; None while nobody knows yet what its class can. Raises ClaimNotValid."""
         wanted = claims.wanted_of(volume)
+        if self.is_rendered(volume):
+            wanted = rendering.opened({"volumeMode": "Filesystem", **wanted})
         if dig(volume, "spec", "storage") is not None and dig(volume, "spec", "contentType") == "archive":
-            if wanted.get("volumeMode") == "Block":
-                raise ClaimNotValid(_NO_BLOCKS, _NO_BLOCKS)
-            wanted = {**wanted, "volumeMode": "Filesystem"}
+            wanted = profiles.as_archive(wanted)
         if dig(volume, "spec", "pvc") is not None or (wanted.get("accessModes") and wanted.get("volumeMode")):
             return wanted
         chosen = claims.class_of(wanted, default)

@@ -24,6 +24,7 @@ from fakekube.virt.cdi.marks import OURS
 _CLONING = "cdi.kubevirt.io/clone-strategy"  # on a class
 _STRATEGIES = ("copy", "snapshot", "csi-clone")
 _NO_CLASS = "PVC spec is missing accessMode and no storageClass to choose profile"
+_NO_BLOCKS = "ContentType Archive cannot have block volumeMode"
 
 
 class ClaimNotValid(Exception):
@@ -103,6 +104,13 @@ def status(storage_class: Obj, profile: Obj) -> Object:
 def is_known(profile: Obj | None) -> bool:
     """Whether it tells what is known; one just made does not yet."""
     return dig(profile, "status", "storageClass") is not None
+
+
+def as_archive(wanted: Obj) -> Obj:
+    """What a DataVolume says of its storage, for files. Raises ClaimNotValid."""
+    if wanted.get("volumeMode") == "Block":
+        raise ClaimNotValid(_NO_BLOCKS, _NO_BLOCKS)
+    return {**wanted, "volumeMode": "Filesystem"}
 
 
 def as_spare(wanted: Obj, volumes: Iterable[Obj]) -> Obj:

@@ -40,13 +40,14 @@ _NO_VDDK = "AwaitingVDDK"
 _BINDING = ("Pending", "Bound", "ClaimLost", _NO_VDDK)  # reasons that are told of
 OVER_QUOTA = "ErrExceededQuota"
 NOT_VALID = "ErrClaimNotValid"
+NOT_RENDERED, NO_CLAIM = "NotFound", "No PVC found"
 
 _NOT_FOUND = "Unable to connect to http data source: expected status code 200, got 404. Status: 404 Not Found"
 _BAD_DATA = "Unable to process data: exit status 1"
 
 
 class Refusal(Struct, frozen=True):
-    """Why a DataVolume has no claim: OVER_QUOTA or NOT_VALID; what is told at once, and the reason in full."""
+    """Why a DataVolume has no claim: OVER_QUOTA, NOT_VALID or NOT_RENDERED; what is told at once, and the reason in full."""
 
     reason: str
     told: str
@@ -152,12 +153,15 @@ class VolumeView(View):
 
     def binding(self) -> list[dict[str, str]]:
         now, old = self._bound(), self._told("Bound")
-        if now["reason"] == old.get("reason") or now["reason"] not in _BINDING:
+        if now["reason"] == old.get("reason") or not (now["reason"] in _BINDING or self._is_unrendered()):
             return []
         return [{"reason": now["reason"], "message": now["message"]}]
 
+    def _is_unrendered(self) -> bool:
+        return self._refusal is not None and self._refusal.reason == NOT_RENDERED
+
     def refusing(self) -> list[dict[str, str]]:
-        if self._refusal is None:
+        if self._refusal is None or self._is_unrendered():
             return []
         old = self._told("Bound")
         why = self._refusal.why
@@ -230,7 +234,7 @@ class VolumeView(View):
             said = {"reason": self._refusal.reason, "message": self._refusal.why}
             return {"type": "Bound", "status": "False", **said}
         if self._claim is None:
-            return {"type": "Bound", "status": "False", "reason": "NotFound", "message": "No PVC found"}
+            return {"type": "Bound", "status": "False", "reason": NOT_RENDERED, "message": NO_CLAIM}
         if self._is_lost():
             return {"type": "Bound", "status": "False", "reason": "ClaimLost", "message": "Claim Lost"}
         if self._lacks_vddk:

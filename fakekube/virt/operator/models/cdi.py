@@ -116,6 +116,9 @@ class ConfigSpec(Model):
     scratch_space_storage_class: str | None = None
     tls_security_profile: TLSProfile | None = None
     upload_proxy_url_override: str | None = opt(name="uploadProxyURLOverride")
+    webhook_pvc_rendering: Literal["Enabled", "Disabled"] | None = opt(
+        "Whether claims whose label asks for it are rendered as they are made."
+    )
 
 
 class ConfigStatus(Model):
