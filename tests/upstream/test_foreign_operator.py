@@ -88,7 +88,7 @@ async def test_what_it_installs_works(suite_of: Make) -> None:
     assert await defined(suite) == {"cdi.kubevirt.io"}
     for kind in ("mutating", "validating"):
         hooks = await suite.items(f"{HOOKS}/{kind}webhookconfigurations")
-        assert all(one["metadata"]["name"].startswith("cdi-api") for one in hooks)
+        assert all(one["metadata"]["name"].startswith(("cdi-api", "objecttransfer-api")) for one in hooks)
     assert (await suite.call("GET", SPACE))[0] == 404
     assert not await suite.items("/apis/coordination.k8s.io/v1/namespaces/kubevirt/leases")
     (cdi,) = await suite.items("/apis/cdi.kubevirt.io/v1beta1/cdis")
