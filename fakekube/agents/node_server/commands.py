@@ -11,7 +11,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from fakekube.agents.node_server import logs, shell, terminal
+from fakekube.agents.node_server import logs, parsing, shell, terminal
 from fakekube.agents.node_server.channels import Run, Talk
 from fakekube.agents.node_server.place import Container, Done
 from fakekube.agents.node_server.written import Here
@@ -89,13 +89,13 @@ def executing(
             await act(done.act)
 
     async def run(talk: Talk) -> Object:
-        if shell.reads_lines(asked.words) and (asked.tty or asked.stdin):
+        if parsing.reads_lines(asked.words) and (asked.tty or asked.stdin):
             if asked.tty:
                 return await _at_terminal(here, asked.words, talk)
             return await _line_by_line(here, asked.words, talk, tell)
         if asked.stdin and list(asked.words) in (["cat"], ["cat", "-"]):
             return await _echoed(talk)
-        stdin = await _all(talk) if asked.stdin and shell.reads(asked.words) else ""
+        stdin = await _all(talk) if asked.stdin and parsing.reads(asked.words) else ""
         try:
             done = await here.play(lambda at: shell.program(at, list(asked.words), stdin))
         except shell.NotFound as error:
@@ -116,7 +116,7 @@ def attached(
     async def run(talk: Talk) -> Object:
         if not asked.stdin:
             return await watching(talk)
-        if asked.words and asked.words[0] in shell.SHELLS and not shell.reads_lines(asked.words):
+        if asked.words and asked.words[0] in parsing.SHELLS and not parsing.reads_lines(asked.words):
             done = await here.play(lambda at: shell.program(at, list(asked.words)))
             here.keep(done.wrote)
             await _tell(talk, done, clock, tty=asked.tty)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from fakekube.agents import fates
-from fakekube.agents.node_server import commands, lexing, mounted, shell
+from fakekube.agents.node_server import commands, lexing, mounted, parsing, shell
+from fakekube.agents.node_server.expansion import VARIABLE
 from fakekube.agents.node_server.place import Done
 from fakekube.machinery.objects import Obj, dig
 
@@ -70,11 +71,11 @@ def _is_alone(pod: Obj, container: Obj) -> bool:
 def is_known(words: Sequence[str], names: frozenset[str], *, piped: bool = False) -> bool:
     """Whether what a command says and returns follows from its words, variables of these names, and what comes in where it is piped."""
     own, given = words[0], words[1:]
-    if own in shell.SHELLS:
-        text = shell.given(words)
+    if own in parsing.SHELLS:
+        text = parsing.given(words)
         return text is not None and len(text) <= _LONGEST and _script_is_known(text, names)
     if own in _OF_PIPES:
-        return piped and shell.reads(words)
+        return piped and parsing.reads(words)
     if own in ("[", "[[", "test"):
         return not any(_OF_FILES.fullmatch(word) for word in given)
     if own == "printf":
@@ -89,10 +90,10 @@ def _script_is_known(text: str, names: frozenset[str]) -> bool:
     try:
         return all(
             _words_are_known(words, names, piped=number > 0)
-            for pipeline in shell.pipelines(text)
+            for pipeline in parsing.pipelines(text)
             for number, words in enumerate(pipeline)
         )
-    except (ValueError, shell.NotEmulated):
+    except (ValueError, parsing.NotEmulated):
         return False
 
 
@@ -101,12 +102,12 @@ def _words_are_known(words: list[str], names: frozenset[str], *, piped: bool) ->
     for word in words:
         inner = [lexing.command(found) for found in lexing.COMMANDS.finditer(word)]
         outer = lexing.COMMANDS.sub("", word)
-        used = {found.strip("{}") for found in shell.VARIABLE.findall(outer)}
-        if not used <= names or any(one in shell.VARIABLE.sub("", outer) for one in "$*`~"):
+        used = {found.strip("{}") for found in VARIABLE.findall(outer)}
+        if not used <= names or any(one in VARIABLE.sub("", outer) for one in "$*`~"):
             return False
         if not all(_script_is_known(one, names) for one in inner):
             return False
-    own = shell.without_assignments([one for one in words if one not in lexing.MARKS])
-    if own and (lexing.COMMANDS.search(own[0]) or shell.VARIABLE.search(own[0])):
+    own = parsing.assigned([one for one in words if one not in lexing.MARKS])[1]
+    if own and (lexing.COMMANDS.search(own[0]) or VARIABLE.search(own[0])):
         return False
     return not own or is_known([one.translate(lexing.PLAIN) for one in own], names, piped=piped)

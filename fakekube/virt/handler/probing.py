@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from fakekube.agents.node_server import shell
+from fakekube.agents.node_server import parsing, shell
 from fakekube.agents.node_server.place import Container
 from fakekube.clock import parse_rfc3339, rfc3339_micro
 from fakekube.machinery.booleans import TRUE
@@ -63,7 +63,7 @@ def unanswered(vmi: Obj, pod: Obj, now: datetime) -> float | None:
 
 def _succeeds(command: Collection[str]) -> bool:
     words = list(command)
-    if not words or words[0] not in (*_TELLING, *shell.SHELLS):
+    if not words or words[0] not in (*_TELLING, *parsing.SHELLS):
         return True
     return shell.line(Container("guest"), " ".join(words)).code == 0
 

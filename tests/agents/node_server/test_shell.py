@@ -3,7 +3,7 @@ import tarfile
 
 import pytest
 
-from fakekube.agents.node_server import shell
+from fakekube.agents.node_server import parsing, shell
 from fakekube.agents.node_server.place import ROOM, Container, Done
 
 AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
@@ -225,7 +225,7 @@ def test_programs():
 )
 def test_programs_that_read(words, waits):
     """A program that reads waits for all of its input; one that is given files, or reads what another says, does not."""
-    assert shell.reads(words) == waits
+    assert parsing.reads(words) == waits
 
 
 def test_archives():

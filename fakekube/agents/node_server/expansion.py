@@ -1,0 +1,54 @@
+"""Words of the small shell, with values of variables, paths and what commands say in place of what stands for them. Pure."""
+
+import re
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from fakekube.agents.node_server import lexing
+from fakekube.agents.node_server.parsing import ASSIGNMENT, NotEmulated
+from fakekube.agents.node_server.place import Container, Done
+
+VARIABLE = re.compile(r"\$(\w+|\?|\{\w+\})")
+_OF_HOME = re.compile(r"^~(?=/|$)")
+_KEYWORDS = frozenset(["!", "{", "case", "for", "function", "select", "until", "while"])
+_LONGEST = 1 << 18  # characters of a command
+
+Play = Callable[[Container, str, int], Done]  # a line, behind a command that returned that number
+
+
+def filled(container: Container, words: list[str], code: int, play: Play) -> tuple[list[str], Done]:
+    """With values of variables, paths and what commands in `$(…)` say in place of these; and what else came of those commands."""
+    if words and words[0] in _KEYWORDS:
+        raise NotEmulated(words[0])
+    total, filled = Done(), list[str]()
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1].strip("{}")
+        return str(code) if name == "?" else container.environment.get(name, "")
+
+    def said(match: re.Match[str]) -> str:
+        nonlocal total
+        done = play(container.after(total.wrote), lexing.command(match), code)
+        total = total.then(replace(done, out="", left=False, variables={}))
+        return done.out.rstrip("\n") if match[1] == lexing.SAID else lexing.NEXT_WORD.join(done.out.split())
+
+    for word in words:
+        whole = word.replace(lexing.SAID_IN_WORDS, lexing.SAID) if ASSIGNMENT.match(word) else word
+        for one in lexing.COMMANDS.sub(said, VARIABLE.sub(value, whole)).split(lexing.NEXT_WORD):
+            text = _OF_HOME.sub(container.environment.get("HOME", "~"), one)
+            paths = _expanded(container, text.replace(lexing.QUOTED, "")) if "*" in text else [text]
+            filled += [path.translate(lexing.PLAIN) for path in paths if path]
+    if sum(map(len, filled)) > _LONGEST:
+        raise NotEmulated("so long a command")
+    return filled, total
+
+
+def _expanded(container: Container, word: str) -> list[str]:
+    """The paths a word stands for; itself where there are none."""
+    here = "" if word.startswith("/") else f"{container.folder.rstrip('/')}/"
+    escaped = re.escape(here + word).replace(r"/\*", r"/(?!\.)[^/]*")
+    pattern = re.compile(escaped.replace(r"\*", "[^/]*"))
+    deep = (here + word).count("/") + 1
+    paths = {"/".join(path.split("/")[:deep]) for path in container.files}
+    return sorted(one.removeprefix(here) for one in paths if pattern.fullmatch(one)) or [word]
