@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from fnmatch import translate
 
 from msgspec.structs import replace
 
@@ -12,6 +13,7 @@ from fakekube.agents.node_server.place import Container, Done
 VARIABLE = re.compile(r"\$(\w+|\?|\{\w+\})")
 _OF_HOME = re.compile(r"^~(?=/|$)")
 _KEYWORDS = frozenset(["!", "{", "case", "for", "function", "select", "until", "while"])
+_CLASSES = re.compile(r"([?\[])")  # of characters: what shells know, and this one does not
 _LONGEST = 1 << 18  # characters of a command
 
 Play = Callable[[Container, str, int], Done]  # a line, behind a command that returned that number
@@ -47,8 +49,13 @@ def filled(container: Container, words: list[str], code: int, play: Play) -> tup
 def _expanded(container: Container, word: str) -> list[str]:
     """The paths a word stands for; itself where there are none."""
     here = "" if word.startswith("/") else f"{container.folder.rstrip('/')}/"
-    escaped = re.escape(here + word).replace(r"/\*", r"/(?!\.)[^/]*")
-    pattern = re.compile(escaped.replace(r"\*", "[^/]*"))
-    deep = (here + word).count("/") + 1
-    paths = {"/".join(path.split("/")[:deep]) for path in container.files}
-    return sorted(one.removeprefix(here) for one in paths if pattern.fullmatch(one)) or [word]
+    wanted = [(part, re.compile(translate(_CLASSES.sub(r"[\1]", part)))) for part in (here + word).split("/")]
+    paths = {tuple(path.split("/")[: len(wanted)]) for path in container.files}
+    found = (path for path in paths if len(path) == len(wanted) and all(map(_is_meant, wanted, path)))
+    return sorted("/".join(path).removeprefix(here) for path in found) or [word]
+
+
+def _is_meant(wanted: tuple[str, re.Pattern[str]], own: str) -> bool:
+    """Whether a part of a path is: hidden ones only by those that begin so, too."""
+    part, pattern = wanted
+    return pattern.match(own) is not None and own.startswith(".") <= part.startswith(".")

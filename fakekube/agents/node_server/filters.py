@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
-from fakekube.agents.node_server.place import Container, Done, Program, failed, is_below, options
+from fakekube.agents.node_server.place import Container, Done, Program, failed, is_below, number, options
 
 
 def _input(at: Container, names: list[str], stdin: str) -> list[str]:
@@ -37,7 +37,7 @@ def _grep(at: Container, words: list[str], stdin: str) -> Done:
         return listed(found, 0 if found else 1)
     lines = _input(at, names, stdin)
     found = [one for one in lines if bool(wanted.search(one)) != ("v" in flags)]
-    if most := next((word[2:] for word in words if word.startswith("-m") and word[2:].isdigit()), ""):
+    if most := next((word[2:] for word in words if word.startswith("-m") and word[2:].isdecimal()), ""):
         found = found[: int(most)]
     code = 0 if found else 1
     if "q" in flags:
@@ -63,10 +63,10 @@ def _ends(*, first: bool) -> Program:
     def run(at: Container, words: list[str], stdin: str) -> Done:
         given, names = options([_SHORT.sub("-n\\1", word) for word in words], "nc")
         count = given.get("c", given.get("n", "10"))
-        number = int(count.lstrip("+-")) if count.lstrip("+-").isdigit() else 0
-        begin = number if first else -number if number else None
+        size = abs(number(count) or 0)
+        begin = size if first else -size if size else None
         if not first and count.startswith("+"):
-            begin = max(number - 1, 0)
+            begin = max(size - 1, 0)
         if "c" in given:
             data = _text(at, names, stdin).encode(errors="surrogateescape")
             part = data[:begin] if first else data[begin:] if begin is not None else b""
@@ -85,7 +85,7 @@ def _cut(at: Container, words: list[str], stdin: str) -> Done:
             given[word[1]] = word[2:] or next(rest, "")
         elif not word.startswith("-"):
             names.append(word)
-    if not given["f"].isdigit():
+    if not given["f"].isdecimal():
         return failed("cut: only one field is emulated")
     number = int(given["f"]) - 1
     fields = (line.split(given["d"]) for line in _input(at, names, stdin))

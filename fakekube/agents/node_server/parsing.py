@@ -9,11 +9,16 @@ from fakekube.agents.node_server import conditions, lexing
 
 SHELLS = ("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+NAMED = {
+    "errexit": "e",
+    "pipefail": "|",
+}  # options by their names; the latter has no letter, so a sign stands for it
 _OF_FILES = ("cat", "head", "sort", "tail", "uniq", "wc")  # they read what comes in where no file is named
 _ALWAYS_READ = ("cut", "tar", "tee", "tr", "xargs")
 _SEPARATORS = (";", "&&", "||", "&")
 _REDIRECTIONS = (">", ">>")
 _PUNCTUATION = frozenset("|&<>")
+_LONGEST = 1 << 17  # characters; Linux starts no program with an argument of more bytes
 
 
 class NotEmulated(Exception):
@@ -56,9 +61,16 @@ def given(words: Sequence[str]) -> str | None:
     return rest[0] if "c" in flags and len(rest) == 1 else None
 
 
+def split(text: str) -> list[str]:
+    """The words of a line, as `lexing` leaves them. Raises ValueError, NotEmulated."""
+    if len(text) > _LONGEST:
+        raise NotEmulated("so long a line")
+    return lexing.split(text)
+
+
 def pipelines(text: str) -> Iterator[list[list[str]]]:
     """The commands of a script without their redirections, in words as `lexing` leaves them. Raises ValueError, NotEmulated."""
-    for words, _ in parts(lexing.split(text)):
+    for words, _ in parts(split(text)):
         rest = words[len(conditions.words(words)) :]
         yield [redirected(one)[0] for one in commands(rest)]
 
@@ -107,6 +119,6 @@ def options(words: Sequence[str]) -> tuple[set[str], Sequence[str]]:
         letters = words[at].lstrip("-+")
         flags |= set() if words[at].startswith("--") else set(letters)
         named = letters.endswith("o") and not words[at].startswith("--")  # `-o pipefail`
-        flags |= {"e"} if named and words[at + 1 : at + 2] == ["errexit"] else set()
+        flags |= {NAMED[one] for one in words[at + 1 : at + 2] if named and one in NAMED}
         at += 2 if named else 1
     return flags, words[at:]

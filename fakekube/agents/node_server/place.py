@@ -112,6 +112,14 @@ def failed(text: str, code: int = 1) -> Done:
     return Done(err=f"{text}\n", code=code)
 
 
+def number(text: str) -> int | None:
+    """A whole number that a program is given; None: it is none."""
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
 def is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 

@@ -1,12 +1,12 @@
 """Programs for containers and guests that run nothing: what each says, and what it returns. Pure."""
 
+import math
 import operator
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping
 from fnmatch import translate
-from itertools import pairwise, takewhile
-
-from msgspec.structs import replace
+from itertools import dropwhile, pairwise, takewhile
 
 from fakekube.agents.node_server.filters import FILTERS
 from fakekube.agents.node_server.place import (
@@ -17,6 +17,7 @@ from fakekube.agents.node_server.place import (
     Done,
     Program,
     failed,
+    number,
 )
 from fakekube.agents.node_server.writing import WRITING
 
@@ -39,11 +40,21 @@ def _echo(_at: Container, words: list[str], _stdin: str) -> Done:
 
 
 def _printf(_at: Container, words: list[str], _stdin: str) -> Done:
+    """The form is said again as long as it takes values, and some are left."""
     form, *values = words or [""]
-    left = iter(values)
-    return Done(
-        re.sub(r"%[sd%]", lambda found: "%" if found[0] == "%%" else next(left, ""), _unescaped(form))
-    )
+    left, whole = deque(values), _unescaped(form)
+
+    def value(found: re.Match[str]) -> str:
+        return "%" if found[0] == "%%" else left.popleft() if left else ""
+
+    told, before = _VALUES.sub(value, whole), len(values)
+    while left and len(left) < before:
+        before = len(left)
+        told += _VALUES.sub(value, whole)
+    return Done(told)
+
+
+_VALUES = re.compile("%[sd%]")
 
 
 def _unescaped(text: str) -> str:
@@ -109,10 +120,22 @@ def uname(parts: Mapping[str, str], words: Iterable[str]) -> Done:
 
 
 def _sleep(_at: Container, words: list[str], _stdin: str) -> Done:
-    try:
-        return Done(sleep=float(words[0].removesuffix("s")))
-    except (IndexError, ValueError):
-        return failed("sleep: invalid number")
+    """As long as all of its words say together."""
+    if not words:
+        return failed("sleep: missing operand")
+    seconds = 0.0
+    for word in words:
+        own = word.rstrip("smhd")
+        try:
+            seconds += float(own) * _UNITS.get(word.removeprefix(own), math.nan)
+        except ValueError:
+            seconds = math.nan
+        if not seconds >= 0:  # whatever is no number is neither less nor more
+            return failed(f"sleep: invalid number '{word}'")
+    return Done(sleep=seconds)
+
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _ps(at: Container, _words: list[str], _stdin: str) -> Done:
@@ -146,10 +169,10 @@ _COMPARED = {
 
 
 def _test(at: Container, words: list[str], _stdin: str) -> Done:
-    match [word for word in words if word not in ("]", "]]")]:
-        case ["!", *rest]:
-            done = _test(at, rest, _stdin)
-            return replace(done, code=1 - done.code) if done.code < 2 else done
+    wanted = [word for word in words if word not in ("]", "]]")]
+    asked = list(dropwhile("!".__eq__, wanted[:-1])) + wanted[-1:]
+    denied = (len(wanted) - len(asked)) % 2 == 1
+    match asked:
         case ["-e" | "-f" | "-b" | "-s", path]:
             holds = at.path(path) in at.files
         case ["-d", path]:
@@ -163,12 +186,13 @@ def _test(at: Container, words: list[str], _stdin: str) -> Done:
         case [left, "!=", right]:
             holds = left != right
         case [left, "-eq" | "-ne" | "-gt" | "-ge" | "-lt" | "-le" as how, right]:
-            if not (left.strip().lstrip("-").isdigit() and right.strip().lstrip("-").isdigit()):
+            one, other = number(left), number(right)
+            if one is None or other is None:
                 return failed("sh: out of range", 2)
-            holds = _COMPARED[how](int(left), int(right))
+            holds = _COMPARED[how](one, other)
         case _:
             return failed("sh: test: is not emulated", 2)
-    return Done(code=0 if holds else 1)
+    return Done(code=0 if holds != denied else 1)
 
 
 # --- finding files -----------------------------------------------------------------------------------------------
@@ -181,14 +205,18 @@ def _find(at: Container, words: list[str], _stdin: str) -> Done:
     unknown = [word for word in words if word.startswith("-") and word not in _TESTS]
     if unknown:
         return failed(f"find: unrecognized: {unknown[0]}")
-    named, like = re.compile(translate(wanted.get("-name", "*"))), wanted.get("-regex", ".*")
+    named = re.compile(translate(wanted.get("-name", "*")))
+    try:
+        like = re.compile(wanted.get("-regex", ".*"))
+    except re.error:
+        return failed(f"find: bad regex '{wanted['-regex']}'")
     found, err = [], ""
     for folder in folders:
         inside = f"{at.path(folder).rstrip('/')}/"
         below = sorted(one.removeprefix(inside) for one in at.files if one.startswith(inside))
         err += "" if below else f"find: {folder}: No such file or directory\n"
         told = [f"{folder.rstrip('/')}/{one}" for one in below if one.rpartition("/")[2] != FOLDER]
-        found += [path for path in told if named.match(path.rpartition("/")[2]) and re.fullmatch(like, path)]
+        found += [path for path in told if named.match(path.rpartition("/")[2]) and like.fullmatch(path)]
     return Done("".join(f"{path}\n" for path in found), err, 1 if err else 0)
 
 
@@ -196,7 +224,7 @@ _TESTS = ("-name", "-regex", "-type", "-maxdepth", "-print")
 
 
 def _xargs(at: Container, words: list[str], stdin: str) -> Done:
-    own, *rest = words or ["echo"]
+    own, *rest = [*dropwhile(lambda word: known(at, word) is _xargs, words)] or ["echo"]
     found = known(at, own)
     return (
         found(at, [*rest, *stdin.split()], "")

@@ -1,7 +1,7 @@
 """A small shell for containers and guests that run nothing: enough for `kubectl exec` to be answered as people expect. Pure.
 
 It knows quotes, `$VARIABLE`, `NAME=value`, `$?`, `$(…)`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>`, `>&2`, `2>&1`, `2>/dev/null`, `*` in paths, `~`, `cd`, `if`, and
-of options `-e`; what else it does not know it refuses. The programs are `programs`'.
+of options `-e` and `pipefail`; what else it does not know it refuses. The programs are `programs`'.
 """
 
 import itertools
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import conditions, expansion, lexing, parsing, place, programs
-from fakekube.agents.node_server.parsing import ASSIGNMENT
+from fakekube.agents.node_server.parsing import ASSIGNMENT, NAMED
 from fakekube.agents.node_server.place import OPTIONS, WHERE, Container, Done
 
 _BEFORE = "OLDPWD"  # the variable that holds the folder a shell was in before
@@ -20,8 +20,26 @@ class NotFound(Exception):
     """There is no such program."""
 
 
+_TOO_DEEP = place.failed("sh: a script that runs itself without end is not emulated", 2)
+
+
 def program(container: Container, words: list[str], stdin: str = "") -> Done:
     """One program with its arguments, as `exec` starts it: no shell in between. Raises NotFound."""
+    try:
+        return _program(container, words, stdin)
+    except RecursionError:
+        return _TOO_DEEP
+
+
+def line(container: Container, text: str, code: int = 0, stdin: str = "") -> Done:
+    """One line of a shell. `code` is what the line before returned, `stdin` what its commands read."""
+    try:
+        return _line(container, text, code, stdin)
+    except RecursionError:
+        return _TOO_DEEP
+
+
+def _program(container: Container, words: list[str], stdin: str) -> Done:
     if words[0] in parsing.SHELLS:
         return replace(_shell(begun(container, words), words, stdin), left=False, variables={})
     found = programs.known(container, words[0])
@@ -46,7 +64,7 @@ def _shell(container: Container, words: Sequence[str], stdin: str) -> Done:
     flags, rest = parsing.options(words[1:])
     if "c" in flags:
         return (
-            line(container, rest[0], stdin=stdin) if rest else place.failed("sh: -c requires an argument", 2)
+            _line(container, rest[0], stdin=stdin) if rest else place.failed("sh: -c requires an argument", 2)
         )
     if not rest or "s" in flags:
         return script(container, stdin)
@@ -60,17 +78,16 @@ def script(container: Container, text: str) -> Done:
     """Lines one after the other, as a shell reads them from its input."""
     total = Done()
     for one in text.splitlines():
-        total = total.then(line(container.after(total.wrote, total.variables), one, total.code))
+        total = total.then(_line(container.after(total.wrote, total.variables), one, total.code))
         if total.left:
             break
     return total
 
 
-def line(container: Container, text: str, code: int = 0, stdin: str = "") -> Done:
-    """One line of a shell. `code` is what the line before returned, `stdin` what its commands read."""
+def _line(container: Container, text: str, code: int = 0, stdin: str = "") -> Done:
     total, skip, stands = Done(code=code), False, conditions.Stands()
     try:
-        parts = list(parsing.parts(lexing.split(text)))
+        parts = list(parsing.parts(parsing.split(text)))
         conditions.check(words for words, _ in parts)
         for part, separator in parts:
             words = part
@@ -106,10 +123,13 @@ def _given_up(container: Container, failed: Done) -> Done:
 def _pipeline(container: Container, words: list[str], code: int, stdin: str) -> Done:
     """Commands that read what the one before has said."""
     said, errors, wrote = stdin, "", dict[str, str | None]()
-    done = Done(code=code)
+    done, failed = Done(code=code), 0
     for part in parsing.commands(words):
         done = _simple(container.after(wrote), part, code, said)
         said, errors, wrote = done.out, errors + done.err, {**wrote, **done.wrote}
+        failed = done.code or failed
+    if "|" in container.environment.get(OPTIONS, ""):  # pipefail
+        done = replace(done, code=failed)
     return replace(done, err=errors, wrote=wrote, variables=done.variables if "|" not in words else {})
 
 
@@ -126,7 +146,7 @@ def _simple(container: Container, words: list[str], code: int, stdin: str) -> Do
     if together:
         done = replace(done, out=done.out + done.err, err="")
     if target:
-        target = container.path(" ".join(expansion.filled(container, [target], code, line)[0]))
+        target = container.path(" ".join(expansion.filled(container, [target], code, _line)[0]))
         before = container.files.get(target, "") if appends else ""
         wrote = {} if target.startswith("/dev/") else {target: before + done.out}
         if (refusal := container.refusal(wrote)) is not None:
@@ -147,7 +167,8 @@ def _command(container: Container, words: list[str], code: int, said: int, stdin
     container = container.after({}, assigned)
     if words[0] in ("exit", "logout"):
         given = words[1] if len(words) > 1 else str(code)
-        return Done(code=int(given) & 0xFF if given.isdigit() else 2, left=True)
+        asked = place.number(given)
+        return Done(code=2 if asked is None else asked & 0xFF, left=True)
     if words[0] == "set":
         return Done(variables=_set(container, words[1:]))
     if words[0] == "cd":
@@ -155,7 +176,7 @@ def _command(container: Container, words: list[str], code: int, said: int, stdin
     if words[0] == ":":
         return Done()
     try:
-        return program(container, words, stdin)
+        return _program(container, words, stdin)
     except NotFound:
         return place.failed(f"sh: {words[0]}: not found", 127)
 
@@ -164,7 +185,7 @@ def _set(container: Container, words: list[str]) -> dict[str, str]:
     """A shell's options once it has been told to change them."""
     kept = set(container.environment.get(OPTIONS, ""))
     for before, word in itertools.pairwise(["", *words]):
-        sign, letters = (before, "e") if word == "errexit" else (word, word[1:])
+        sign, letters = (before, NAMED[word]) if word in NAMED else (word, word[1:])
         kept |= set(letters) if sign.startswith("-") else set()
         kept -= set(letters) if sign.startswith("+") else set()
     return {OPTIONS: "".join(sorted(kept))}

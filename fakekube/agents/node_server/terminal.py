@@ -7,6 +7,7 @@ from fakekube.agents.node_server import shell
 from fakekube.agents.node_server.place import Container, Files, seen_from
 
 _CTRL_C, _CTRL_D = 0x03, 0x04
+_LONGEST_LINE = 4096  # bytes, as of terminals
 
 
 class Terminal(Struct, frozen=True):
@@ -48,7 +49,7 @@ def fed(terminal: Terminal, data: bytes, container: Container | None = None) -> 
         elif byte in b"\x7f\x08":
             shown.append("\b \b" if terminal.typed else "")
             terminal = replace(terminal, typed=terminal.typed[:-1])
-        elif byte >= 0x20 or byte == 0x09:
+        elif (byte >= 0x20 or byte == 0x09) and len(terminal.typed) < _LONGEST_LINE:
             terminal = replace(terminal, typed=terminal.typed + bytes((byte,)))
-            shown.append(chr(byte))
+            shown.append(bytes((byte,)).decode(errors="surrogateescape"))  # one of several of a letter
     return terminal, "".join(shown)

@@ -298,6 +298,10 @@ async def test_a_terminal(pod):
     done = await pod.run("sh", query="stdin=true&tty=true", typed=typed)
     assert done.channel(1) == b"/ # echo $COLUMNS\r\n80\r\n/ # exit 2\r\n"
     assert json.loads(done.channel(3))["details"]["causes"][0]["message"] == "2"
+    typed = [b"\x00echo \xc3", b"\x00\xa4\r", b"\x00: %b\r" % (b"x" * 5000), b"\x00exit\r"]
+    done = await pod.run("sh", query="stdin=true&tty=true", typed=typed)
+    first, said, long, *_ = done.channel(1).decode().split("\r\n")
+    assert (first, said, len(long)) == ("/ # echo ä", "ä", len("/ # ") + 4096)
 
 
 async def test_curl_among_other_commands(pod):

@@ -170,6 +170,12 @@ AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
         ("echo a; fi", "", 'sh: syntax error: unexpected "fi"\n', 2),
         ("echo -e 'a\\tb'; echo -n c; printf '%s=%d%%\\n' a 1", "a\tb\nca=1%\n", "", 0),
         ("echo a | tee /f; echo b | tee -a /f | cat; cat /f", "a\nb\na\nb\n", "", 0),
+        ("printf '%s, ' a b; printf %s; printf '-%%\\n' a b", "a, b, -%\n", "", 0),
+        ("set -o pipefail; false | cat; echo $?; set +o pipefail; false | cat; echo $?", "1\n0\n", "", 0),
+        ("set -eo pipefail; exit 3 | cat; echo a", "", "", 3),
+        ("sleep 1m 1; sleep nan; sleep", "", "sleep: invalid number 'nan'\nsleep: missing operand\n", 1),
+        ("[ ! ! a ] && [ ! ! ! '' ] && [ ² -eq 2 ]", "", "sh: out of range\n", 2),
+        ("echo a | head -n ²; find / -regex '['", "", "find: bad regex '['\n", 1),
         ("nope | echo b", "b\n", "sh: nope: not found\n", 0),
         ("", "", "", 0),
     ],
@@ -186,6 +192,12 @@ def test_what_has_no_end():
     assert shell.line(AT, doubled).err == "sh: so long a command is not emulated\n"
     deep = f"echo {'$(echo ' * 5000}{')' * 5000}"
     assert shell.line(AT, deep).code == 2
+    itself = AT.after({"/s": "sh /s\nsh /s"})
+    assert shell.line(itself, "sh /s").err == "sh: a script that runs itself without end is not emulated\n"
+    assert shell.program(itself, ["sh", "/s"]).code == 2
+    assert shell.line(AT, "xargs " * 5000 + "echo a").out == "a\n"
+    assert shell.line(AT, f"echo {'x' * (1 << 18)}").err == "sh: so long a line is not emulated\n"
+    assert shell.line(AT.after({f"/{'a' * 200}": ""}), "echo /*a*a*a*a*a*a*a*a*b").out[:3] == "/*a"
 
 
 def test_programs():
