@@ -6,6 +6,7 @@ Of links, owners and modes nothing is kept: files are what is there.
 import gzip
 import io
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
@@ -24,7 +25,8 @@ _WORDS = {
     "file": "f",
     "directory": "C",
 }
-_GZIP = "\x1f\udc8b"
+_GZIP = b"\x1f\x8b"
+_LARGEST = 16 * ROOM  # bytes: many small files are mostly what tells of them
 _EXITING = "tar: Exiting with failure status due to previous errors"
 
 
@@ -35,32 +37,34 @@ def tar(at: Container, words: list[str], stdin: str) -> Done:
     asked = {_WORDS.get(own, own): value for own, value in given.items() if own not in _IGNORED}
     if unknown := sorted(asked.keys() - _LETTERS):
         return failed(f"tar: unrecognized option '{unknown[0]}'", 2)
-    folder = at.path(asked.get("C", "."))
+    inside = replace(at, environment={}, workdir=at.path(asked.get("C", ".")))
     if "c" in asked:
-        return _packed(at, asked, named, folder)
+        return _packed(at, inside, asked, named)
     if not asked.keys() & {"x", "t"}:
         return failed("tar: You must specify one of the '-Acdtrux' options", 2)
     own = asked.get("f", "-")
     if own != "-" and at.path(own) not in at.files:
         return failed(f"tar: {own}: Cannot open: No such file or directory", 2)
-    packed = stdin if own == "-" else at.files[at.path(own)]
+    packed = _bytes(stdin if own == "-" else at.files[at.path(own)])
     try:
-        with tarfile.open(
-            fileobj=io.BytesIO(_bytes(packed)), mode="r:gz" if packed.startswith(_GZIP) else "r:"
-        ) as archive:
-            return _unpacked(archive, asked, named, folder)
-    except (tarfile.TarError, EOFError, OSError):
+        if packed.startswith(_GZIP):
+            packed = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(_LARGEST + 1)
+        if len(packed) > _LARGEST:
+            return failed("tar: Cannot write: No space left on device", 2)
+        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as archive:
+            return _unpacked(archive, inside, asked, named)
+    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error):  # some numbers in it are not judged
         return failed(f"tar: This does not look like a tar archive\n{_EXITING}", 2)
 
 
-def _unpacked(archive: tarfile.TarFile, asked: Mapping[str, str], named: list[str], folder: str) -> Done:
+def _unpacked(archive: tarfile.TarFile, at: Container, asked: Mapping[str, str], named: list[str]) -> Done:
     wrote, told, err, left = dict[str, str](), list[str](), "", ROOM
     for member in archive:
         own = member.name.removeprefix("./").rstrip("/")
         if named and not any(is_below(own, one.removeprefix("./").rstrip("/")) for one in named):
             continue
         told.append(f"{member.name}{'/' if member.isdir() else ''}\n")
-        path = f"{folder.rstrip('/')}/{own.lstrip('/')}"
+        path = at.path(own.lstrip("/"))
         left -= member.size
         if "t" in asked:
             continue
@@ -69,7 +73,7 @@ def _unpacked(archive: tarfile.TarFile, asked: Mapping[str, str], named: list[st
         elif left < 0:
             return failed(f"tar: {own}: Cannot write: No space left on device", 2)
         elif member.isdir():
-            wrote[f"{path}/{FOLDER}".replace(f"/{FOLDER}/", "/")] = ""
+            wrote[f"{path.rstrip('/')}/{FOLDER}"] = ""
         elif (file := archive.extractfile(member) if member.isreg() else None) is not None:
             wrote[path] = file.read().decode(errors="surrogateescape")
         else:
@@ -78,11 +82,10 @@ def _unpacked(archive: tarfile.TarFile, asked: Mapping[str, str], named: list[st
     return Done(out, f"{err}{_EXITING}\n" if err else "", 2 if err else 0, wrote=wrote)
 
 
-def _packed(at: Container, asked: Mapping[str, str], named: list[str], folder: str) -> Done:
+def _packed(at: Container, inside: Container, asked: Mapping[str, str], named: list[str]) -> Done:
     if not named:
         return failed("tar: Cowardly refusing to create an empty archive", 2)
     made, told, err = io.BytesIO(), list[str](), ""
-    inside = replace(at, environment={}, workdir=folder)
     if any(one.startswith("/") for one in named):
         err = "tar: Removing leading `/' from member names\n"
     with tarfile.open(fileobj=made, mode="w", format=tarfile.GNU_FORMAT) as archive:

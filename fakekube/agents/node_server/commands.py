@@ -11,9 +11,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from fakekube.agents.node_server import logs, parsing, shell, terminal
+from fakekube.agents.node_server import logs, parsing, place, shell, terminal
 from fakekube.agents.node_server.channels import Run, Talk
-from fakekube.agents.node_server.place import Container, Done
+from fakekube.agents.node_server.place import ROOM, Container, Done
 from fakekube.agents.node_server.written import Here
 from fakekube.clock import Clock
 from fakekube.machinery import objects
@@ -21,6 +21,7 @@ from fakekube.machinery.errors import InternalError
 from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.wire import Object
 
+_MOST = 16 * ROOM  # bytes that are kept of what comes in
 _TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
@@ -96,6 +97,10 @@ def executing(
         if asked.stdin and list(asked.words) in (["cat"], ["cat", "-"]):
             return await _echoed(talk)
         stdin = await _all(talk) if asked.stdin and parsing.reads(asked.words) else ""
+        if stdin is None:
+            done = place.failed(f"{asked.words[0]}: No space left on device")
+            await tell(talk, done)
+            return verdict(done.code)
         try:
             done = await here.play(lambda at: shell.program(at, list(asked.words), stdin))
         except shell.NotFound as error:
@@ -157,6 +162,8 @@ async def _line_by_line(
         data = await talk.read()
         ends = b"\n" if rest and data is None else b""  # the last line need not be ended
         *lines, rest = (rest + (data or ends)).split(b"\n")
+        if len(rest) > _MOST:
+            lines, rest = [*lines, rest], b""  # which the shell refuses
         for text in lines:
             run = partial(shell.line, text=_text(text), code=done.code)
             done = await here.play(run, variables)
@@ -184,10 +191,14 @@ async def _tell(talk: Talk, done: Done, clock: Clock, *, tty: bool) -> None:
             await talk.write(_bytes(said), error=to_errors)
 
 
-async def _all(talk: Talk) -> str:
-    parts = []
+async def _all(talk: Talk) -> str | None:
+    """What comes in, to its end; None: nobody has room for it."""
+    parts, left = [], _MOST
     while (data := await talk.read()) is not None:
         parts.append(data)
+        left -= len(data)
+        if left < 0:
+            return None
     return _text(b"".join(parts))
 
 

@@ -4,7 +4,7 @@ Places know of files what they are told (`Container.files`); what programs write
 """
 
 import posixpath
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Self
 
@@ -91,9 +91,12 @@ class Container(Struct, frozen=True):
         """The file that cannot be written, and why."""
         if self.given is None:
             return None
-        for path in wrote:
+        folders = _folders(self.files) | FOLDERS
+        for path, text in wrote.items():
             if next((only_read for mount, only_read in self.mounts.items() if is_below(path, mount)), False):
                 return path, "Read-only file system"
+            if text is not None and path in folders:
+                return path, "Is a directory"
         grows = any(text is not None for text in wrote.values())
         taken = _taken(self.after(wrote).files, self.given) if grows else 0
         full = taken > ROOM and taken > _taken(self.files, self.given)
@@ -101,6 +104,15 @@ class Container(Struct, frozen=True):
 
 
 Program = Callable[[Container, list[str], str], Done]
+
+
+def _folders(paths: Iterable[str]) -> set[str]:
+    """Those that paths are in."""
+    found = set[str]()
+    for path in paths:
+        while (path := path.rpartition("/")[0]) and path not in found:
+            found.add(path)
+    return found
 
 
 def _taken(files: Mapping[str, str], given: Mapping[str, str]) -> int:

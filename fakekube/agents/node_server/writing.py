@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 
-from msgspec.structs import replace
-
 from fakekube.agents.node_server.place import FOLDER, Container, Done, Program, failed, is_below
 
 
 def _touch(at: Container, words: list[str], _stdin: str) -> Done:
     paths = [at.path(word) for word in words if not word.startswith("-")]
-    return Done(wrote={path: at.files.get(path, "") for path in paths})
+    return Done(wrote={path: at.files.get(path, "") for path in paths if not at.is_folder(path)})
 
 
 def _tee(at: Container, words: list[str], stdin: str) -> Done:
@@ -23,13 +21,21 @@ def _mkdir(at: Container, words: list[str], _stdin: str) -> Done:
 
 
 def _rm(at: Container, words: list[str], _stdin: str) -> Done:
-    named = [word for word in words if not word.startswith("-")]
-    forced = any(word.startswith("-") and "f" in word for word in words)
-    gone = {path: None for path in at.files if any(is_below(path, at.path(word)) for word in named)}
-    missing = [word for word in named if not any(is_below(path, at.path(word)) for path in gone)]
-    if missing and not forced:
-        return replace(failed(f"rm: can't remove '{missing[0]}': No such file or directory"), wrote=gone)
-    return Done(wrote=gone)
+    flags = {letter for word in words if word.startswith("-") for letter in word[1:]}
+    gone, err = dict[str, None](), ""
+    for word in words:
+        if word.startswith("-"):
+            continue
+        path = at.path(word)
+        if path in at.files:
+            gone[path] = None
+        elif at.is_folder(path) and not flags & set("rR"):
+            err += f"rm: '{word}' is a directory\n"
+        elif at.is_folder(path):
+            gone |= dict.fromkeys(one for one in at.files if is_below(one, path))
+        elif "f" not in flags:
+            err += f"rm: can't remove '{word}': No such file or directory\n"
+    return Done(err=err, code=1 if err else 0, wrote=gone)
 
 
 def _copies(own: str, *, moves: bool) -> Program:

@@ -1,3 +1,4 @@
+import gzip
 import io
 import tarfile
 
@@ -77,7 +78,7 @@ AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
         ),
         ("HOME=/tmp; cd; cd /etc; echo ~ ~/x '~'; cd -; cd ~; pwd", "/tmp /tmp/x ~\n/tmp\n/tmp\n", "", 0),
         (
-            "mkdir a && rm a && ls a; ls /; rm -r a b",
+            "mkdir a && rm -r a && ls a; ls /; rm -r a",
             "bin\ndev\netc\nhome\nmnt\nproc\nroot\nrun\nsys\ntmp\nusr\nvar\n",
             "ls: a: No such file or directory\nrm: can't remove 'a': No such file or directory\n",
             1,
@@ -289,3 +290,26 @@ def test_archives_from_elsewhere():
         archive.addfile(large, io.BytesIO(bytes(large.size)))
     done = shell.program(AT, ["tar", "x"], made.getvalue().decode())
     assert (done.err, done.code) == ("tar: large: Cannot write: No space left on device\n", 2)
+
+
+def test_archives_that_are_none():
+    """What is broken, or unpacks to more than anybody has room for, is told of, and nothing is written."""
+
+    def unpacked(data):
+        return shell.program(AT, ["tar", "xz"], data.decode(errors="surrogateescape"))
+
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("./a//b/../b/./c"))
+        one = tarfile.TarInfo("./a/./d/")
+        one.type = tarfile.DIRTYPE
+        archive.addfile(one)
+        archive.addfile(tarfile.TarInfo("e/./f"))
+    packed = gzip.compress(made.getvalue(), mtime=0)
+    assert unpacked(packed).wrote == {"/a/d/.": "", "/e/f": ""}
+    broken = bytearray(packed)
+    broken[12:40] = bytes(28)
+    for data in (bytes(broken), packed[:40], gzip.compress(bytes(range(256)) * 4), b"\x1f\x8b"):
+        done = unpacked(data)
+        assert (done.wrote, done.code, "not look like a tar archive" in done.err) == ({}, 2, True)
+    assert unpacked(gzip.compress(bytes(17 << 20))).err == "tar: Cannot write: No space left on device\n"

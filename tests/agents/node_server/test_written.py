@@ -117,6 +117,25 @@ def test_room():
     assert shell.line(over, "touch /c").err == "touch: /c: No space left on device\n"
 
 
+async def test_too_much_comes_in(cluster):
+    """Of what nobody has room for nothing is kept: the command is told so, and does not wait for the rest."""
+    typed = [b"\x00" + bytes(1 << 20)] * 17
+    done = await Pod(cluster).run("tar", "x", query="container=a&stdin=true", typed=typed)
+    assert done.channel(2) == b"tar: No space left on device\n"
+    done = await Pod(cluster).run("sh", query="container=a&stdin=true", typed=[*typed, b"\xff\x00"])
+    assert done.channel(2) == b"sh: so long a line is not emulated\n"
+
+
+async def test_folders_are_no_files(says):
+    """What is written to a folder is refused, and no folder is removed that was not meant to be; touching one changes nothing."""
+    assert await says("a", "touch /tmp /both; mkdir /d; echo 1 > /d; rm /d; rm /tmp; cd /d; tee .") == (
+        "sh: can't create /d: Is a directory\nrm: '/d' is a directory\nrm: '/tmp' is a directory\ntee: /d: Is a directory\n"
+    )
+    assert await says("a", "ls /both /d; rm -r /d /none; rm -f /none; ls /d") == (
+        "rm: can't remove '/none': No such file or directory\nls: /d: No such file or directory\n"
+    )
+
+
 @pytest.mark.parametrize("rbac", [False, True])
 async def test_claims(rbac):
     """What is written to a claim is there for every pod that mounts it, one after the other, and goes with the claim."""
