@@ -287,16 +287,16 @@ async def test_migrations(suite: Suite) -> None:
     vmi = Guest(suite, "vm")
     await consoles.login_to_cirros(vmi)
     await created(vmi, "/dev/vdc", vm.uid)
-    await says(vmi, "echo here > /root")
+    await says(vmi, "echo here > /here")
     await (await migrate(vmi)).succeeds()
     await consoles.login_to_cirros(vmi)
     await holds(vmi, vm.uid)
-    await holds(vmi, "here", "/root")
+    await holds(vmi, "here", "/here")
     await vm.stop()
     await vm.start()
     await consoles.login_to_cirros(vmi)
     await verified(vmi, "/dev/vdc", vm.uid)
-    assert not await consoles.run(vmi, "cat /root")
+    assert not await consoles.run(vmi, "cat /here")
 
 
 async def test_a_claim_that_is_made_anew(suite: Suite) -> None:
