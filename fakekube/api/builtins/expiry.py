@@ -1,11 +1,12 @@
 """Events live for an hour by the cluster's clock, counted from their last write.
 
-Upstream they are stored with a lease, and etcd removes them. Here nobody waits for that moment: what has expired is removed when the
+Upstream they are stored with a lease, which counts seconds, and etcd removes them. Here nobody waits for that moment: what has expired is removed when the
 next request comes, so that a cluster at rest stays so.
 Origin: k8s: pkg/controlplane/apiserver/options (--event-ttl), staging/src/k8s.io/apiserver/pkg/storage/etcd3/lease_manager.go
 """
 
 import itertools
+import math
 from datetime import UTC, datetime, timedelta
 
 from fakekube.api.registry import codec
@@ -28,7 +29,8 @@ class Expiry:
         self._began = registry.clock.now()
         self._inherited = True  # whether there may be events from before this server
         # When, by the store's own keys, as there are many and these are there anyway; the next one first.
-        self._due: dict[str, float] = {}
+        self._due: dict[str, int] = {}
+        self._latest = 0  # the last moment given: there are many events of one second, and they share it
         self._next: datetime | None = None  # nothing expires earlier: what every request asks for
 
     async def written(self, _resource: ServedResource, event: Object, deleted: bool) -> None:
@@ -38,9 +40,11 @@ class Expiry:
         self._due.pop(key, None)
         entry = None if deleted else await self._registry.store.get(key)
         if entry is not None:
-            due = self._registry.clock.now() + LIFETIME
-            self._due[entry.key] = due.timestamp()  # the last of all, as all live equally long
-            self._next = self._next or due
+            due = math.ceil((self._registry.clock.now() + LIFETIME).timestamp())
+            if due != self._latest:
+                self._latest = due
+            self._due[entry.key] = self._latest  # the last of all, as all live equally long
+            self._next = self._next or datetime.fromtimestamp(due, UTC)
 
     @property
     def due(self) -> bool:

@@ -50,3 +50,15 @@ async def test_events_of_an_earlier_server():
     second = await served(store, clock)
     clock.advance(3600)
     assert await names(second) == ["late"]
+
+
+async def test_events_end_with_whole_seconds():
+    """An event lives for an hour, and to the end of that second, as a lease does."""
+    clock = ManualClock()
+    client = await served(MemoryStore(), clock)
+    clock.advance(0.25)
+    await client.create(EVENTS, event("a"))
+    clock.advance(3600.5)
+    assert await names(client) == ["a"]
+    clock.advance(0.25)
+    assert await names(client) == []
