@@ -8,6 +8,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -123,17 +124,30 @@ def port_of(url: SplitResult) -> int:
     return url.port or _PORTS.get(url.scheme, 0)
 
 
-async def curl(words: Sequence[str], dial: Dial) -> Done:
+async def curl(at: Container, words: Sequence[str], dial: Dial) -> Done:
     """What the command says in a container."""
     asked = curl_of(words)
     host = asked.url.hostname
     if not host or not asked.port:
         return asked.failed(_MALFORMED)
-    serve = await dial(host, asked.port)
+    address = _address(host, at.files.get("/etc/hosts", ""))
+    if address is None:
+        return asked.failed(UNKNOWN_HOST)
+    serve = await dial(address, asked.port)
     if serve is None:
         return asked.failed(REFUSED)
     answer = response(data := await _said(serve, request(asked.url), secure=asked.url.scheme == "https"))
     return asked.told(answer) if answer is not None else asked.failed(NOT_HTTP if data else _EMPTY)
+
+
+def _address(host: str, hosts: str) -> str | None:
+    """Where a name leads, by `/etc/hosts`: no other names are known here."""
+    lines = [line.partition("#")[0].split() for line in hosts.splitlines()]
+    found = next((line[0] for line in lines if host in line[1:]), host)
+    try:
+        return str(ip_address(found))
+    except ValueError:
+        return None
 
 
 class _Asks(Exception):
@@ -147,16 +161,16 @@ async def played(container: Container, run: Callable[[Container], T], dial: Dial
     while True:
         left = iter(answers)
 
-        def answered(_at: Container, words: list[str], _stdin: str) -> Done:
+        def answered(at: Container, words: list[str], _stdin: str) -> Done:
             found = next(left, None)  # noqa: B023 - not called later
             if found is None:
-                raise _Asks(words)
+                raise _Asks(at, words)
             return found
 
         try:
             return run(replace(container, programs={"curl": answered, **container.programs}))
         except _Asks as asks:
-            answers.append(await curl(asks.args[0], dial))
+            answers.append(await curl(*asks.args, dial))
 
 
 async def fetched(serve: Serve, url: SplitResult) -> Response | None:

@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, parse_qs, unquote
 from msgspec.structs import replace
 
 from fakekube.agents import containers
-from fakekube.agents.node_server import channels, commands, fetching, forwarding, listening, logs
+from fakekube.agents.node_server import channels, commands, fetching, forwarding, listening, logs, mounted
 from fakekube.agents.node_server.commands import Asked
 from fakekube.agents.node_server.listening import Serve
 from fakekube.agents.node_server.log_reading import LogReading, Query, is_running, true
@@ -106,8 +106,6 @@ class NodeServer:
             stdin=true(query, "stdin") or true(query, "input"),
             tty=true(query, "tty"),
         )
-        from fakekube.agents.node_server import mounted  # noqa: PLC0415 - few servers are asked to run commands
-
         own = logs.spec_of(pod, container)
         given = await mounted.configuration(self._client, pod, own)
         inside = commands.container_of(pod, container, self._clock.now(), *given)

@@ -4,6 +4,7 @@ import pytest
 
 from fakekube.agents.node_server import listening
 from fakekube.agents.node_server.fetching import curl
+from fakekube.agents.node_server.place import Container
 
 
 async def dial(address, port):
@@ -55,6 +56,6 @@ async def dial(address, port):
 )
 async def test_curl(words, out, code, said):
     """A page without its head; otherwise curl's own exit codes. Nobody waits for a server that breaks down."""
-    done = await curl(words, dial)
+    done = await curl(Container("p"), words, dial)
     assert (done.out, done.code) == (out, code)
     assert said in done.err

@@ -311,6 +311,16 @@ async def test_curl_among_other_commands(pod):
     done = await pod.run("sh", "-c", quote(f'{script}; echo "<$X>"; curl 10.0.0.9 || echo none; exec'))
     assert done.channel(1) == b"Hello from p\n1\n1\n<Hello from p>\nnone\n"
     assert done.channel(2).startswith(b"curl: (7) Failed to connect to 10.0.0.9 port 80")
+    script = (
+        f"echo '{there.partition(':')[0]} me # x' >> /etc/hosts; curl -s me:7000; curl some.svc; curl a,b=c"
+    )
+    done = await pod.run("sh", "-c", quote(f"{script}; curl localhost:7001"))
+    assert done.channel(1) == b"Hello from p\n"
+    assert done.channel(2).decode().splitlines() == [
+        "curl: (6) Could not resolve host: some.svc",
+        "curl: (6) Could not resolve host: a,b=c",
+        "curl: (7) Failed to connect to localhost port 7001: Connection refused",
+    ]
     line = f"curl -s {there}; echo 2 >> /f; cat /f".encode()
     done = await pod.run("sh", query="stdin=true", typed=[b"\x00" + line + b"\n", b"\xff\x00"])
     assert done.channel(1) == b"Hello from p\n1\n2\n"
