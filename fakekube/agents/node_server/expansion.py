@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from fakekube.agents.node_server import lexing
 from fakekube.agents.node_server.parsing import ASSIGNMENT, NotEmulated
-from fakekube.agents.node_server.place import Container, Done
+from fakekube.agents.node_server.place import Container, Done, resolved
 
 VARIABLE = re.compile(r"\$(\w+|\?|\{\w+\})")
 _OF_HOME = re.compile(r"^~(?=/|$)")
@@ -49,10 +49,12 @@ def filled(container: Container, words: list[str], code: int, play: Play) -> tup
 def _expanded(container: Container, word: str) -> list[str]:
     """The paths a word stands for; itself where there are none."""
     here = "" if word.startswith("/") else f"{container.folder.rstrip('/')}/"
-    wanted = [(part, re.compile(translate(_CLASSES.sub(r"[\1]", part)))) for part in (here + word).split("/")]
+    there = resolved(here + word)
+    linked = (here + word).removesuffix(there)
+    wanted = [(part, re.compile(translate(_CLASSES.sub(r"[\1]", part)))) for part in there.split("/")]
     paths = {tuple(path.split("/")[: len(wanted)]) for path in container.files}
     found = (path for path in paths if len(path) == len(wanted) and all(map(_is_meant, wanted, path)))
-    return sorted("/".join(path).removeprefix(here) for path in found) or [word]
+    return sorted((linked + "/".join(path)).removeprefix(here) for path in found) or [word]
 
 
 def _is_meant(wanted: tuple[str, re.Pattern[str]], own: str) -> bool:

@@ -19,7 +19,22 @@ ROOM = 1 << 20  # characters that can be written in a container, paths among the
 
 FOLDERS = frozenset(
     f"/{one}"
-    for one in ["", "bin", "dev", "etc", "home", "mnt", "proc", "root", "run", "sys", "tmp", "usr", "var"]
+    for one in [
+        "",
+        "bin",
+        "dev",
+        "etc",
+        "home",
+        "mnt",
+        "proc",
+        "root",
+        "run",
+        "sys",
+        "tmp",
+        "usr",
+        "var",
+        "var/run",
+    ]
 )
 
 Files = Mapping[str, str | None]  # None: there is none any more
@@ -73,7 +88,7 @@ class Container(Struct, frozen=True):
 
     def path(self, word: str) -> str:
         """The whole path of a word."""
-        return f"/{posixpath.normpath(posixpath.join('/', self.folder, word)).lstrip('/')}"
+        return resolved(f"/{posixpath.normpath(posixpath.join('/', self.folder, word)).lstrip('/')}")
 
     def is_folder(self, path: str) -> bool:
         """Whether there is such a folder: one that systems have, or that something is in."""
@@ -130,6 +145,11 @@ def number(text: str) -> int | None:
         return int(text)
     except ValueError:
         return None
+
+
+def resolved(path: str) -> str:
+    """The same without the one link that all images have: `/var/run` is `/run`."""
+    return path.removeprefix("/var") if is_below(path, "/var/run") else path
 
 
 def is_below(path: str, folder: str) -> bool:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import fetching, logs
-from fakekube.agents.node_server.place import FOLDER, Container, Files, is_below
+from fakekube.agents.node_server.place import FOLDER, Container, Files, is_below, resolved
 from fakekube.agents.volume_contents import VolumeContents
 from fakekube.machinery.objects import Obj, dig, uid
 from fakekube.machinery.wire import Object
@@ -53,7 +53,7 @@ def _areas(pod: Obj, name: str, claims: Mapping[str, str]) -> Iterator[_Area]:
         sealed = any(kind in own for kind in _CONFIGURATION)
         sealed = sealed or bool(dig(own, "persistentVolumeClaim", "readOnly", default=False))
         below = mount.get("subPath", "").strip("/")
-        path = mount["mountPath"].rstrip("/")
+        path = resolved(mount["mountPath"].rstrip("/"))
         yield _Area(
             path,
             f"volume {mount['name']}",
@@ -131,9 +131,10 @@ class Here:
     ) -> None:
         self._written, self._pod, self._dial = written, pod, dial
         self._areas = list(_areas(pod, name, claims))
-        folders = [one.path for one in self._areas if one.path not in container.files]
+        there = {resolved(path): text for path, text in container.files.items()}
+        folders = [one.path for one in self._areas if one.path not in there]
         made = {f"{one}/{FOLDER}": "" for one in [*folders, container.workdir.rstrip("/")] if one}
-        files = {**made, **container.files}
+        files = {**made, **there}
         mounts = {one.path: one.only_read for one in self._areas}
         self._container = replace(container, files=files, given=files, mounts=mounts)
 

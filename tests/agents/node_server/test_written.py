@@ -17,7 +17,11 @@ CONTAINERS = [
     {
         "name": "a",
         "image": "x",
-        "volumeMounts": [*MOUNTS, {"name": "both", "mountPath": "/one", "subPath": "one"}],
+        "volumeMounts": [
+            *MOUNTS,
+            {"name": "both", "mountPath": "/one", "subPath": "one"},
+            {"name": "both", "mountPath": "/var/run/both"},
+        ],
     },
     {
         "name": "b",
@@ -115,6 +119,15 @@ def test_room():
     over = Container("p", files={"/a": "y" * ROOM, "/b": "y" * ROOM}, given={})
     assert shell.line(over, "rm /a").err == ""
     assert shell.line(over, "touch /c").err == "touch: /c: No space left on device\n"
+
+
+async def test_run(says):
+    """`/var/run` is `/run`, for what is mounted, written and looked for there, too."""
+    said = await says("a", "echo 1 > /run/both/f; cd /var/run/both; ls; cat /var/run/*/f; echo *; ls /run")
+    assert said == "f\n1\nf\nboth\nsecrets\n"
+    assert await says("a", "ls /var/run/both/f; echo /var/run/both/* /run/*/f; ls /var") == (
+        "/var/run/both/f\n/var/run/both/f /run/both/f\nrun\n"
+    )
 
 
 async def test_too_much_comes_in(cluster):
