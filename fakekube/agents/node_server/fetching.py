@@ -170,7 +170,8 @@ async def played(container: Container, run: Callable[[Container], T], dial: Dial
         try:
             return run(replace(container, programs={"curl": answered, **container.programs}))
         except _Asks as asks:
-            answers.append(await curl(*asks.args, dial))
+            at, words = asks.args
+            answers.append(await curl(at, words, dial))
 
 
 async def fetched(serve: Serve, url: SplitResult) -> Response | None:
