@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from fakekube.client.controller import Result
 from fakekube.client.expectations import Expectations
 from fakekube.client.recorder import NORMAL, WARNING
-from fakekube.machinery.errors import ApiError, NotFound
+from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import (
     controller_of,
     is_terminating,
@@ -143,8 +143,6 @@ class ReplicaSetController:
             await self._client.delete(VIRTUAL_MACHINE_INSTANCES, name(vmi), namespace(vmi))
         except ApiError as refused:
             self._expected.deletion_observed(own, uid(vmi))
-            if isinstance(refused, NotFound):
-                return None
             self._recorder.event(replica_set, WARNING, "FailedDelete", f"{failed} {refused}")
             return refused
         self._recorder.event(replica_set, NORMAL, "SuccessfulDelete", told)

@@ -6,7 +6,13 @@ import fakekube
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.objects import condition, name
-from fakekube.machinery.resources import EVENTS, PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
+from fakekube.machinery.resources import (
+    EVENTS,
+    PODS,
+    VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINES,
+    VMI_REPLICA_SETS,
+)
 
 NS = "default"
 
@@ -52,3 +58,37 @@ async def test_a_launcher_that_cannot_be_deleted_is_told_of():
             (one["type"], one["reason"], one["message"]) for one in (await client.list(EVENTS, NS)).items
         ]
         assert ("Warning", "FailedDelete", text) in events
+
+
+async def test_an_instance_that_has_gone_is_told_of():
+    """A replica set that deletes an instance that is not there any more says so, as upstream's does, and goes on."""
+    async with Cluster(pace="fast", clock=ManualClock(), seed=1) as cluster:
+        await cluster.settle()
+        labels = {"app": "web"}
+        template = {
+            "metadata": {"labels": labels},
+            "spec": {"domain": {"devices": {}, "memory": {"guest": "64Mi"}}},
+        }
+        body = {
+            "apiVersion": "kubevirt.io/v1",
+            "kind": "VirtualMachineInstanceReplicaSet",
+            "metadata": {"name": "web", "namespace": NS},
+            "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template},
+        }
+        await cluster.apply([body])
+        await cluster.advance("10s")
+        client = cluster.client()
+        (vmi,) = (await client.list(VIRTUAL_MACHINE_INSTANCES, NS)).items
+        who = {"verb": "delete", "kind": "virtualmachineinstances", "client": "virt-controller"}
+        cluster.faults.add(**who, status=404, times=1)
+        await client.patch(VMI_REPLICA_SETS, "web", NS, {"spec": {"replicas": 0}}, type="merge")
+        await cluster.advance("10s")
+        gone = f'virtualmachineinstances.kubevirt.io "{name(vmi)}" not found'
+        text = f"Error deleting virtual machine instance {name(vmi)}: {gone}"
+        events = [
+            (one["type"], one["reason"], one["message"]) for one in (await client.list(EVENTS, NS)).items
+        ]
+        assert ("Warning", "FailedDelete", text) in events
+        assert (await client.list(VIRTUAL_MACHINE_INSTANCES, NS)).items == []
+        left = await client.get(VMI_REPLICA_SETS, "web", NS)
+        assert condition(left, "ReplicaFailure") is None
