@@ -7,6 +7,7 @@ Origin: kubevirt: pkg/storage/export/virt-exportserver/exportserver.go
 
 import hmac
 import json
+import re
 import zlib
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
@@ -28,6 +29,7 @@ _PIECE = 1024 * 1024
 _BLANK = bytes(_PIECE)
 _NO_TAR = bytes(10240)  # an archive without files
 _SIDES = ("internal", "external")
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")  # several at once may be answered with the whole, and are
 
 
 def of_pod(pod: Obj, port: int, client: Client) -> "ExportServer | None":
@@ -67,13 +69,13 @@ class ExportServer:
         if token is None:
             return Response(500, content_type="")
         given = [*parse_qs(request.query).get(_TOKEN, [""])[:1], request.headers.get(_TOKEN) or ""]
-        if not any(hmac.compare_digest(one.encode(), token) for one in given):
+        if not any(hmac.compare_digest(one.encode(errors="surrogateescape"), token) for one in given):
             return Response(401, content_type="")
         kind, volume = about
         if kind not in ("RAW", "DIR") and request.method != "GET":
             return Response(400, content_type="")
         if volume is not None:
-            return await self._content(kind, volume, path)
+            return await self._content(kind, volume, path, request)
         if kind == "secret":
             return _told([_header(self._mounted_name(), token.decode())], request)
         return await self._manifests(kind, request)
@@ -93,8 +95,8 @@ class ExportServer:
 
     async def _token(self) -> bytes | None:
         own = dig(self._mounted, "token", "secret", "secretName", default="")
-        secret = await self._client.find(SECRETS, own, self._space)
-        return None if secret is None else b64decode(dig(secret, "data", "token", default=""))
+        kept = dig(await self._client.find(SECRETS, own, self._space), "data", "token")
+        return None if kept is None else b64decode(kept)
 
     def _mounted_name(self) -> str:
         """The name of the export, which its config map has after this."""
@@ -116,7 +118,7 @@ class ExportServer:
 
     # --- volumes -------------------------------------------------------------------------------------------------
 
-    async def _content(self, kind: str, volume: _Volume, path: str) -> Response:
+    async def _content(self, kind: str, volume: _Volume, path: str, request: Request) -> Response:
         if kind == "DIR":
             if path != volume.uris[kind]:
                 return Response(404, b"404 page not found\n", _PLAIN)
@@ -128,8 +130,7 @@ class ExportServer:
             return Response(500, content_type="")
         size = quantities.whole(dig(claim, "spec", "resources", "requests", "storage"))
         if kind == "RAW":
-            told = [("Content-Length", str(size)), ("Accept-Ranges", "bytes")]
-            return Response(200, content_type=_BYTES, headers=told, stream=_blank(size))
+            return _part(size, request.headers.get("range") or "")
         return Response(200, content_type="application/x-gzip", stream=_blank_packed(size))
 
 
@@ -196,6 +197,22 @@ def _told(objects: list[Object], request: Request) -> Response:
 
     texts = [yaml.safe_dump(one, default_flow_style=False, allow_unicode=True) for one in objects]
     return Response(200, "".join(f"{text}---\n" for text in texts).encode(), _PLAIN)
+
+
+def _part(size: int, asked: str) -> Response:
+    """What is asked for of a blank disk: one range of it, or the whole."""
+    found = _RANGE.fullmatch(asked)
+    begin, end, status, told = 0, size, 200, [("Accept-Ranges", "bytes")]
+    if found is not None and any(found.groups()):
+        first, last = found.groups()
+        begin = int(first) if first else max(0, size - int(last))
+        end = min(size, int(last) + 1) if first and last else size
+        if begin >= end:
+            return Response(416, content_type=_PLAIN, headers=[("Content-Range", f"bytes */{size}")])
+        status = 206
+        told.append(("Content-Range", f"bytes {begin}-{end - 1}/{size}"))
+    told.append(("Content-Length", str(end - begin)))
+    return Response(status, content_type=_BYTES, headers=told, stream=_blank(end - begin))
 
 
 async def _blank(size: int) -> AsyncIterator[bytes]:

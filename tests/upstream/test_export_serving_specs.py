@@ -140,6 +140,11 @@ async def test_who_is_let_in(suite: Suite) -> None:
     assert (await get(export, "/external/manifests/all")).status == 404
     ready = await get(export, "/healthz", "wrong")
     assert (ready.status, ready.body) == (200, b"OK")
+    assert (await get(export, ALL, "\xff")).status == 401
+    await suite.call(
+        "PATCH", f"{SECRETS}/{own}", {"data": {"token": None}}, content="application/merge-patch+json"
+    )
+    assert (await get(export, ALL, "")).status == 500, "no token is not the empty one"
 
 
 async def test_what_is_kept_of_the_machine(suite: Suite) -> None:
@@ -162,7 +167,7 @@ async def test_what_is_kept_of_the_machine(suite: Suite) -> None:
 
 
 async def test_volumes(suite: Suite) -> None:
-    """A disk is as large as its claim, whole or packed, to the secret's holder; it is blank."""
+    """A disk is as large as its claim, whole, a range of it, or packed, to the secret's holder; it is blank."""
     made = storage.volume("small", size="3Mi", **REGISTRY)
     await suite.create(VOLUMES, made)
     await storage.succeeded(suite, "small")
@@ -175,6 +180,21 @@ async def test_volumes(suite: Suite) -> None:
     assert (await get(export, ALL)).status == 404, "a claim is no machine"
     head = await get(export, "/volumes/small/disk.img", method="HEAD")
     assert (head.status, head.body) == (200, b"")
+    size = 3 * 2**20
+    for asked_for, first, last in (
+        ("bytes=0-1023", 0, 1023),
+        (f"bytes={size - 2}-", size - 2, size - 1),
+        ("bytes=-10", size - 10, size - 1),
+        (f"bytes=5-{2 * size}", 5, size - 1),
+    ):
+        part = await get(export, "/volumes/small/disk.img", Range=asked_for)
+        told = (part.status, part.headers["content-range"], len(part.body))
+        assert told == (206, f"bytes {first}-{last}/{size}", last - first + 1)
+    for asked_for in (f"bytes={size}-", "bytes=-0", "bytes=5-4"):
+        past = await get(export, "/volumes/small/disk.img", Range=asked_for)
+        assert (past.status, past.headers["content-range"]) == (416, f"bytes */{size}")
+    for asked_for in ("bytes=-", "bytes=0-1,4-5", "lines=1-2"):
+        assert (await get(export, "/volumes/small/disk.img", Range=asked_for)).status == 200
 
 
 async def test_archives(suite: Suite) -> None:
