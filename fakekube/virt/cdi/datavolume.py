@@ -252,6 +252,9 @@ class DataVolumes:
             return
         if planned is None:
             return
+        if planned.told:  # before there is a claim: afterwards nobody would look again
+            told = {"metadata": {"labels": planned.told}}
+            await self._client.patch(DATA_VOLUMES, name(volume), namespace(volume), told, type="merge")
         try:
             made = await self._client.create(PERSISTENT_VOLUME_CLAIMS, planned.claim)
         except AlreadyExists:
@@ -263,9 +266,6 @@ class DataVolumes:
         else:
             if planned.way is not None and planned.way.reason:
                 self._recorder.event(made, WARNING, planned.way.reason, planned.way.message)
-            if planned.told:
-                told = {"metadata": {"labels": planned.told}}
-                await self._client.patch(DATA_VOLUMES, name(volume), namespace(volume), told, type="merge")
         self._forget(key(volume))
 
     def _forget(self, own: str) -> None:

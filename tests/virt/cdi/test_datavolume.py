@@ -2,6 +2,8 @@
 
 import pytest
 
+from fakekube.clock import ManualClock
+from fakekube.cluster import Cluster
 from fakekube.machinery.objects import condition, dig, name, uid
 from fakekube.machinery.resources import (
     DATA_VOLUMES,
@@ -348,3 +350,22 @@ async def test_archives_are_files(world):
     await world.settle()
     made = world.informer(PERSISTENT_VOLUME_CLAIMS).get(f"{NS}/open")
     assert made["spec"]["volumeMode"] == "Filesystem"
+
+
+async def test_what_a_volume_says_of_instances_is_not_lost():
+    """A DataVolume takes its source's labels about instances, though at first it could not be written."""
+    async with Cluster(pace="fast", clock=ManualClock(), seed=1) as cluster:
+        labels = {"instancetype.kubevirt.io/default-instancetype": "small"}
+        gold = volume("gold", storage_class="standard")
+        gold["metadata"]["labels"] = labels
+        await cluster.apply([gold])
+        await cluster.advance("1m")
+        fault = cluster.faults.add(verb="patch", kind="datavolumes", status=500)
+        source = {"pvc": {"namespace": NS, "name": "gold"}}
+        client = cluster.client()
+        await client.create(DATA_VOLUMES, volume("copy", source=source, storage_class="standard"))
+        await cluster.advance("1m")
+        assert fault.fired == 1
+        for resource in (DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS):
+            made = await client.get(resource, "copy", NS)
+            assert labels.items() <= made["metadata"]["labels"].items()
