@@ -27,7 +27,7 @@ from fakekube.api.calling import CallFailed
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.services import Services
 from fakekube.ids import Ids
-from fakekube.machinery import errors
+from fakekube.machinery import errors, objects
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.reviews import Answer
 from fakekube.machinery.wire import Object
@@ -137,7 +137,11 @@ class Webhooks(Plugin):
 
     async def _mutate_one(self, hook: Hook, view: _View, attributes: Attributes) -> bool:
         """Ask, and apply the patch. Whether it changed anything."""
-        said = await self._ask(hook, view, attributes)
+        try:
+            said = await self._ask(hook, view, attributes)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            _check(view)
+            raise
         if said is None or not said.operations:
             return False
         if view.obj is None:
@@ -191,6 +195,14 @@ class Webhooks(Plugin):
         review = reviews.review(uid, view.request, view.obj, view.old, hook.version)
         body = await calling.post(self._services, hook.endpoint, review, seconds=hook.seconds)
         return reviews.answer(body, uid, hook.version, mutating=hook.mutating)
+
+
+def _check(view: _View) -> None:
+    """Webhooks of this process are asked before an object is validated, and take it to be what its definition says: one that
+    stumbles has met something else, or a fault of its own. Raises Invalid for the former."""
+    if view.obj is not None and (causes := view.resource.strategy.validate_create(view.obj)):
+        kind, group = view.resource.kind, view.resource.group
+        raise errors.invalid(kind, group, objects.name(view.obj), causes)
 
 
 async def _view(attributes: Attributes, target: ServedResource) -> _View:

@@ -9,7 +9,9 @@ from fakekube.machinery.resources import (
     MIGRATIONS,
     NODES,
     PODS,
+    PRESETS,
     VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINES,
     VMI_REPLICA_SETS,
 )
 from fakekube.machinery.wire import Request
@@ -17,6 +19,7 @@ from fakekube.virt.api import defaults, storage_operations, workloads
 from fakekube.virt.api.instance_defaults import set_instance_defaults
 from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller.informers import MIGRATION_POLICIES
+from fakekube.virt.controller.storage.common import CLONES
 from fakekube.virt.instancetypes.kinds import (
     CLUSTER_INSTANCETYPES,
     CLUSTER_PREFERENCES,
@@ -69,6 +72,29 @@ async def test_new_instances_are_pending(cluster):
         ],
     }
     assert made["metadata"]["annotations"] == {"kubevirt.io/pci-topology-version": "v3"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "spec", "field"),
+    [
+        (VIRTUAL_MACHINE_INSTANCES, {"domain": "x"}, "spec.domain"),
+        (VIRTUAL_MACHINE_INSTANCES, spec_of({"cpu": "x"}), "spec.domain.cpu"),
+        (VIRTUAL_MACHINE_INSTANCES, spec_of({"clock": "x"}), "spec.domain.clock"),
+        (VIRTUAL_MACHINES, {"template": {"spec": {"domain": "x"}}}, "spec.template.spec.domain"),
+        (CLONES, {"source": {"kind": "VirtualMachine", "name": "x"}, "target": "x"}, "spec.target"),
+    ],
+)
+async def test_what_no_webhook_can_read(cluster, resource, spec, field):
+    """Objects of wrong types are refused by their definition, whatever a mutating webhook made of them."""
+    preset = {"apiVersion": PRESETS.api_version, "kind": PRESETS.kind}
+    given = {"selector": {}, "domain": {"devices": {}, "clock": {"utc": {}, "timer": {}}}}
+    await cluster.client.create(
+        PRESETS, {**preset, "metadata": {"name": "p", "namespace": NS}, "spec": given}
+    )
+    made = {"apiVersion": resource.api_version, "kind": resource.kind, "spec": spec}
+    with pytest.raises(Invalid) as caught:
+        await cluster.client.create(resource, {**made, "metadata": {"name": "x", "namespace": NS}})
+    assert f'{field} in body must be of type object: "string"' in caught.value.message
 
 
 def test_network_by_default():
