@@ -49,14 +49,21 @@ class Inference:
             if str(reference.get("kind", "")).lower() != "datasource":
                 continue
             space = reference.get("namespace") or namespace
-            source = await self._client.find(DATA_SOURCES, reference.get("name", ""), space)
+            source = await self._source(reference.get("name", ""), space)
             if source is not None and (other := data_sources.pointed(source)):
                 space, _, own = other.partition("/")
-                source = await self._client.find(DATA_SOURCES, own, space)
+                source = await self._source(own, space)
             told = labels(source or {}).get(_ARCHITECTURE, "")
             if told in _ARCHITECTURES:
                 return told
         return ""
+
+    async def _source(self, own: str, space: str) -> Object | None:
+        """A DataSource, if there is one; there is none of a name that nothing can have."""
+        try:
+            return await self._client.find(DATA_SOURCES, own, space)
+        except BadRequest:
+            return None
 
     async def _name(self, vm: Object, member: str, namespace: str) -> None:
         matcher = vm["spec"][member]

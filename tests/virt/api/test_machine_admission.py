@@ -15,6 +15,7 @@ from fakekube.machinery.resources import (
     VIRTUAL_MACHINES,
 )
 from fakekube.virt.api import instance_spec, machine_rules, resources
+from fakekube.virt.api.inference import Inference
 from fakekube.virt.causes import Cause
 from fakekube.virt.config import ClusterConfig
 from fakekube.virt.instancetypes.kinds import CLUSTER_PREFERENCES
@@ -682,6 +683,12 @@ async def test_architecture_of_data_sources(cluster, sources, own, preferred, fo
         more["preference"] = {"name": "p"}
     made = await cluster.vm(template=spec, **more)
     assert made["spec"]["template"]["spec"]["architecture"] == found
+
+
+async def test_data_sources_of_impossible_names_tell_nothing(cluster):
+    """A DataSource nobody can make is passed over like one that is missing: it is for others to refuse its name."""
+    vm = machine(dataVolumeTemplates=[from_source(".."), from_source("x", "..")])
+    assert await Inference(cluster.client).architecture(vm, NS) == ""
 
 
 async def test_terminating_machines_are_left_alone(cluster):
