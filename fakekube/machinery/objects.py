@@ -9,7 +9,7 @@ import orjson
 Obj = Mapping[str, Any]
 
 FINAL = ("Succeeded", "Failed")
-"""The phases in which a pod, an instance or a migration stays."""
+"""The phases in which pods, instances, migrations, DataVolumes and snapshots stay."""
 
 
 def name(obj: Obj) -> str:
@@ -75,7 +75,7 @@ def is_terminating(obj: Obj) -> bool:
 
 
 def is_final(obj: Obj) -> bool:
-    """Whether a pod, an instance or a migration has ended, well or badly."""
+    """Whether it has ended, well or badly: what has one of these phases."""
     return (obj.get("status") or {}).get("phase") in FINAL
 
 

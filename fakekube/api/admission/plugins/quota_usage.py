@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fakekube.machinery import quantities
+from fakekube.machinery.objects import is_final
 from fakekube.machinery.wire import Object
 
 Usage = dict[str, int]
@@ -24,7 +25,6 @@ _PLAIN = frozenset(
     }
 )
 _COMPUTE = ("cpu", "memory", "ephemeral-storage")
-_OVER = ("Succeeded", "Failed")
 # What every container has to tell once a quota limits it.
 _TOLD = frozenset({"cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"})
 
@@ -44,7 +44,7 @@ def usage_of(group: str, plural: str, obj: Object) -> Usage:
     if group:
         return used
     if plural == "pods":
-        if (obj.get("status") or {}).get("phase") not in _OVER:
+        if not is_final(obj):
             used |= {"pods": _ONE, **_pod(obj["spec"])}
         return used
     if plural in _PLAIN:

@@ -13,9 +13,9 @@ from fakekube.api.builtins.strategies.pod_spec.scheduling import resolve_label_k
 from fakekube.api.builtins.strategy import BuiltinStrategy
 from fakekube.machinery import names
 from fakekube.machinery.copying import copy_of
+from fakekube.machinery.objects import is_final
 from fakekube.machinery.wire import Object
 
-_ENDED = ("Succeeded", "Failed")
 _PARTS = ("ephemeralcontainers", "resize")
 _SAY_NAME = (
     "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is "
@@ -112,8 +112,8 @@ class PodStrategy(BuiltinStrategy):
         return named + warnings.of_spec(obj["spec"], obj["metadata"])
 
     def grace_period(self, obj: Object, asked: int | None) -> int:
-        pod, status = obj.get("spec") or {}, obj.get("status") or {}
-        if not pod.get("nodeName") or status.get("phase") in _ENDED:
+        pod = obj.get("spec") or {}
+        if not pod.get("nodeName") or is_final(obj):
             return 0
         if asked is None:
             asked = pod.get("terminationGracePeriodSeconds")

@@ -21,7 +21,7 @@ from fakekube.machinery.objects import (
 from fakekube.machinery.resources import RESTORES, SNAPSHOTS, VIRTUAL_MACHINES, Resource
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions
-from fakekube.virt.controller.storage import clone_plan, common, restoring
+from fakekube.virt.controller.storage import clone_plan, common, restoring, snapshot_status
 from fakekube.virt.controller.wiring import Wiring
 
 SNAPSHOTTING, RESTORING, CREATING = "SnapshotInProgress", "RestoreInProgress", "CreatingTargetVM"
@@ -177,10 +177,8 @@ class Clones(common.Part):
 
     async def _content(self, snapshot: Object) -> tuple[Object | None, str]:
         """What a snapshot keeps, and the name that is under."""
-        own = (
-            dig(snapshot, "status", "virtualMachineSnapshotContentName")
-            or f"vmsnapshot-content-{uid(snapshot)}"
-        )
+        own = dig(snapshot, "status", "virtualMachineSnapshotContentName")
+        own = own or snapshot_status.content_name(snapshot)
         return await self._client.find(common.CONTENTS, own, namespace(snapshot)), own
 
     async def _make(self, obj: Object, resource: Resource, own: str, spec: Object, event: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery.durations import given as seconds
-from fakekube.machinery.objects import Obj, annotations, condition_is, dig, is_terminating, uid
+from fakekube.machinery.objects import Obj, annotations, condition_is, dig, is_final, is_terminating, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance
 
@@ -48,7 +48,7 @@ def is_ending(snapshot: Obj, now: datetime) -> bool:
 def is_progressing(snapshot: Obj) -> bool:
     """Whether it is still being taken: neither done, nor failed, nor stuck."""
     status = snapshot.get("status") or {}
-    done = status.get("creationTime") or status.get("phase") in ("Succeeded", "Failed")
+    done = status.get("creationTime") or is_final(snapshot)
     return not done and not status.get("error")
 
 
