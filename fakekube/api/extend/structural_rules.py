@@ -6,8 +6,8 @@ k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/schema/{validation
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakekube.api.schema import regex
 from fakekube.machinery.field_errors import FieldError, forbidden, invalid, required
+from fakekube.machinery.regexes import regex
 
 Raw = Mapping[str, Any]
 

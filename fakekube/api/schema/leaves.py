@@ -9,10 +9,11 @@ from typing import Any
 
 import orjson
 
-from fakekube.api.schema import formats, regex
+from fakekube.api.schema import formats
 from fakekube.api.schema.model import Schema
 from fakekube.api.schema.problems import PATH, Problem, Problems
 from fakekube.machinery import field_errors
+from fakekube.machinery.regexes import regex
 
 Check = Callable[[Any], Problems]
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import orjson
 
-from fakekube.api.schema import regex
 from fakekube.api.schema.cel import basics
 from fakekube.api.schema.cel.overloads import Library
 from fakekube.api.schema.cel.types import BOOL, DYN, INT, STRING, list_of
 from fakekube.api.schema.cel.values import CelError
+from fakekube.machinery.regexes import regex
 
 _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")

@@ -8,7 +8,6 @@ cel-go: checker/checker.go, interpreter/{planner,interpretable}.go
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from fakekube.api.schema import re2
 from fakekube.api.schema.cel import folds, making, operators, selecting, times
 from fakekube.api.schema.cel.library import PLAIN, TYPE_VALUES, Environment
 from fakekube.api.schema.cel.overloads import dispatcher, matching
@@ -56,6 +55,7 @@ from fakekube.api.schema.cel.values import (
     UInt,
     no_such_overload,
 )
+from fakekube.machinery.regexes import re2
 
 Frame = list[Any]
 Closure = Callable[[Frame], Any]

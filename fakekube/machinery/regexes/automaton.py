@@ -6,7 +6,7 @@ character. Answers only whether there is a match.
 import re
 from functools import lru_cache
 
-from fakekube.api.schema.re2 import INFINITE, Assertion, Atom, Choice, Node, Repeat, Sequence
+from fakekube.machinery.regexes.re2 import INFINITE, Assertion, Atom, Choice, Node, Repeat, Sequence
 
 _MAX_STATES = 20_000  # of the remembered automaton; beyond it the memory starts afresh
 _START, _END = r"\A", r"\Z"

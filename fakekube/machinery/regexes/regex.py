@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from fakekube.api.schema.re2 import (
+from fakekube.machinery.regexes.re2 import (
     INFINITE,
     Assertion,
     Atom,
@@ -70,7 +70,7 @@ def searcher(pattern: str) -> Search:
     """A function that tells whether the pattern is found anywhere in a text. Raises RegexError."""
     tree = parse(pattern)
     if _loops(tree) and _bounded(tree):
-        from fakekube.api.schema.automaton import Automaton  # noqa: PLC0415 - only patterns with nested loops need it
+        from fakekube.machinery.regexes.automaton import Automaton  # noqa: PLC0415 - only patterns with nested loops need it
 
         return Automaton(tree).search
     return compiled(pattern).search

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakekube.api.schema import regex
-from fakekube.api.schema.automaton import Automaton
+from fakekube.machinery.regexes import regex
+from fakekube.machinery.regexes.automaton import Automaton
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import re
 
 from msgspec import Struct, field
 
-from fakekube.api.schema.unicode_classes import ranges
+from fakekube.machinery.regexes.unicode_classes import ranges
 
 MAX_REPEAT = 1000
 INFINITE = -1

@@ -1,0 +1,1 @@
+"""RE2 patterns, as Go reads them: schemas, CEL and filters of clones have them."""
