@@ -1,5 +1,5 @@
-"""What an exporter's pod serves to who has its token: the manifests of its machine, and its volumes, which are empty disks and archives
-here, whatever has been written on them.
+"""What an exporter's pod serves to who has its token: the manifests of its machine, and its volumes. Those are blank disks and
+empty archives here, whatever has been written on them.
 
 Everything it knows is what its pod is given, as upstream: a token, paths in its environment, a config map about the machine.
 Origin: kubevirt: pkg/storage/export/virt-exportserver/exportserver.go

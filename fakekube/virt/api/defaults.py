@@ -38,7 +38,8 @@ def machine(
     preference: Object | None = None,
     built_for: str = "",
 ) -> Object:
-    """A VirtualMachine: identity at creation, architecture and chipset always. `built_for`: the architecture of its disks, where it is told."""
+    """A VirtualMachine: identity at creation, architecture and chipset always. `built_for`: the architecture of its disks, if
+    anything tells it."""
     template = dig(vm, "spec", "template")
     if is_terminating(vm) or template is None or dig(template, "spec", "domain") is None:
         return vm

@@ -1,6 +1,6 @@
 """What KubeVirt's components change of a running guest's volumes: plugged ones come and go, the others stay. Pure.
 
-Everybody else changes nothing. What is wrong first is told alone, as upstream does.
+Nobody else may change them at all. Only the first thing that is wrong is told, as upstream does.
 Origin: kubevirt: pkg/storage/admitters/storagehotplug.go
 """
 

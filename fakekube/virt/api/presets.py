@@ -1,7 +1,7 @@
 """What VirtualMachineInstancePresets add to new instances with certain labels. Pure.
 
-A setting is taken as a whole, and where the instance says nothing of it. A preset that an instance carries the name of gave it
-at least one setting, or agreed with it in one. Presets that disagree among each other give nobody anything.
+A setting is taken as a whole, and only where the instance says nothing of it. An instance is annotated with the name of each
+preset that gave it a setting or agrees with it in one. It is refused where the presets meant for it disagree.
 
 Origin: kubevirt: pkg/virt-api/webhooks/mutating-webhook/mutators/preset.go
 """

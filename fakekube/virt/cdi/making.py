@@ -37,7 +37,8 @@ class Planned(Struct, frozen=True):
 
 class Maker:
     """See the module text. `known` are the claims there are, `sources` the DataSources; others have these caches, too. `spare`:
-    volumes, followed once a DataVolume is to be like one of a class that is not there."""
+    PersistentVolumes. They are followed from when a DataVolume first names a class that does not exist: a volume that names it,
+    too, may come and tell which modes it has."""
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ _PATHS = tuple(f"/{version}/upload{mode}" for version in ("v1beta1", "v1alpha1")
 _FORM_PATHS = tuple(path.replace("upload", "upload-form") for path in _PATHS)
 _TARGET = "cdi.kubevirt.io/storage.upload.target"
 _READY = "cdi.kubevirt.io/storage.pod.ready"
-_METHODS = ("HEAD", "GET", "POST", "PUT", "PATCH", "DELETE")  # that pages may use
+_METHODS = ("HEAD", "GET", "POST", "PUT", "PATCH", "DELETE")  # that pages of other origins may use
 _LASTS = 300.0  # seconds a token is good for
 
 
@@ -118,9 +118,9 @@ class Proxy:
     async def __call__(self, request: Request) -> Response:
         wanted = request.headers.get("access-control-request-method")
         if request.method == "OPTIONS" and wanted:
-            return Response(204, content_type="", headers=_foreseen(request, wanted))
+            return Response(204, content_type="", headers=_preflight(request, wanted))
         answer = await self._answer(request)
-        answer.headers += [("Vary", "Origin"), *_to_anybody(request)]
+        answer.headers += [("Vary", "Origin"), *_allowed_origin(request)]
         return answer
 
     async def _answer(self, request: Request) -> Response:
@@ -155,15 +155,15 @@ class Proxy:
         return Response(200, b"", "text/plain")
 
 
-def _to_anybody(request: Request) -> list[tuple[str, str]]:
-    """That whoever asks may read the answer, said to pages."""
+def _allowed_origin(request: Request) -> list[tuple[str, str]]:
+    """CORS: a page of whatever origin may read the answer."""
     return [("Access-Control-Allow-Origin", "*")] if request.headers.get("origin") else []
 
 
-def _foreseen(request: Request, method: str) -> list[tuple[str, str]]:
-    """What a page is told that asks whether it may ask."""
+def _preflight(request: Request, method: str) -> list[tuple[str, str]]:
+    """CORS: whether a page may send the request it is about to send."""
     named = ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
-    told = [("Vary", ", ".join(named)), *_to_anybody(request)]
+    told = [("Vary", ", ".join(named)), *_allowed_origin(request)]
     if len(told) == 1 or method.upper() not in _METHODS:
         return told[:1]
     headers = request.headers.get("access-control-request-headers")

@@ -15,10 +15,21 @@ Names for stages (`stages/datavolume.yaml`); those that say nothing now are abse
     restarted   the status once the importer has been restarted · restartsAfter   seconds until then
     failing     what there is to tell of an importer that has just failed
 
-States: `overQuota`; `invalid` (no claim can be made of it); `sourceless` (none is made yet); with a claim of its own `adopted` (which was there before, or its
-volume was), `populated` (by somebody else), `new`, `unbound`, `waits` (for a consumer), `bound`, `scheduled`, `held` (until nobody uses a claim any more, and what is needed is there), `unpulled` (its image, by a node), `transferring`, `awaiting` (an upload), `uploaded`,
-`over`;
-`lost` (it has gone after all, and another one is to be filled), `unfillable` (its volume has gone).
+States:
+    overQuota · invalid      no claim can be made of it
+    sourceless               none is made yet: what it is to be a clone of is not there
+    adopted                  it has a claim that was there before, or whose volume was
+    populated                somebody else fills its claim
+    unbound · waits          its claim is not bound; it waits for a consumer
+    new · bound              its claim is, before anything was told of it; after that
+    scheduled                nothing is moved yet
+    held                     until nobody uses a claim any more, and what the importer needs is there
+    unpulled                 the node has not got its image yet
+    transferring             something is moved
+    awaiting · uploaded      an upload, and that it has come
+    over                     it has ended, well or badly
+    lost                     its claim has gone after all, and another one is to be filled
+    unfillable               the claim's volume has gone
 Origin: cdi: pkg/controller/datavolume/controller-base.go, conditions.go
 """
 
@@ -56,7 +67,8 @@ class Refusal(Struct, frozen=True):
 
 class VolumeView(View):
     """The names above for one DataVolume, each computed when it is asked for. `claim`: its own, if there is one; `gone`: there
-    is not even somebody else's; `held`: nothing may be moved yet; `lacks_vddk`: nobody has said what image has VDDK; `missing`, `origin`: what it is a clone of."""
+    is not even somebody else's; `held`: nothing may be moved yet; `lacks_vddk`: nobody has said which image has VDDK;
+    `missing`, `origin`: what it is a clone of."""
 
     def __init__(
         self,
