@@ -7,6 +7,7 @@ from fakekube.agents.node_server import answering
 from fakekube.agents.node_server.listening import Serve
 from fakekube.agents.node_server.secured import Secured
 from fakekube.client.client import Client
+from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import dig, labels, namespace
 from fakekube.machinery.resources import KUBEVIRTS, SECRETS
 from fakekube.machinery.wire import Handler, Object, WebSocket
@@ -34,12 +35,12 @@ def of_pod(pod: Object, port: int, at: Setting) -> Serve | None:
 
 async def _secured(handler: Handler, client: Client, socket: WebSocket) -> None:
     """Answer over TLS."""
-    installed = (await client.list(KUBEVIRTS)).items
-    space = namespace(installed[0]) if installed else ""
-    secret = await client.find(SECRETS, certificates.secret_of(_SHOWN), space) if space else None
     try:
+        installed = (await client.list(KUBEVIRTS)).items
+        space = namespace(installed[0]) if installed else ""
+        secret = await client.find(SECRETS, certificates.secret_of(_SHOWN), space) if space else None
         shown = certificates.context(secret or {})
-    except ValueError:  # there is nothing to be shown just now
+    except (NotFound, ValueError):  # CDI may be there alone, and there may be nothing to be shown just now
         await socket.close()
         return
     await answering.answer(handler, Secured(socket, shown))
