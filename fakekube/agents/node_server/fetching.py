@@ -154,9 +154,9 @@ class _Asks(Exception):
     """A program waits for an answer."""
 
 
-async def played(container: Container, run: Callable[[Container], T], dial: Dial) -> T:
-    """What comes of commands that use `curl`. Whoever waits for an answer begins anew once it is there: nothing has happened before
-    the last one is."""
+async def played(now: Callable[[], Container], run: Callable[[Container], T], dial: Dial) -> T:
+    """What comes of commands that use `curl`. Whoever waits for an answer begins anew once it is there, with what is in the place by
+    then: nothing has happened before the last one is."""
     answers = list[Done]()
     while True:
         left = iter(answers)
@@ -168,7 +168,8 @@ async def played(container: Container, run: Callable[[Container], T], dial: Dial
             return found
 
         try:
-            return run(replace(container, programs={"curl": answered, **container.programs}))
+            at = now()
+            return run(replace(at, programs={"curl": answered, **at.programs}))
         except _Asks as asks:
             at, words = asks.args
             answers.append(await curl(at, words, dial))

@@ -144,10 +144,11 @@ class Here:
 
     async def play(self, run: Callable[[Container], T], variables: Mapping[str, str] | None = None) -> T:
         """What comes of commands, in a shell with these variables."""
-        now = self.now()
-        return await fetching.played(
-            now if variables is None else replace(now, environment=variables), run, self._dial
-        )
+
+        def now() -> Container:
+            return self.now() if variables is None else replace(self.now(), environment=variables)
+
+        return await fetching.played(now, run, self._dial)
 
     def keep(self, wrote: Files) -> None:
         if wrote:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from fakekube.agents.node_server import listening
-from fakekube.agents.node_server.fetching import curl
+from fakekube.agents.node_server import listening, shell
+from fakekube.agents.node_server.fetching import curl, played
 from fakekube.agents.node_server.place import Container
 
 
@@ -59,3 +59,16 @@ async def test_curl(words, out, code, said):
     done = await curl(Container("p"), words, dial)
     assert (done.out, done.code) == (out, code)
     assert said in done.err
+
+
+async def test_what_others_write_meanwhile():
+    """Commands behind an answer find what has been written while they waited for it."""
+    files = {"/f": "before\n"}
+
+    async def dial(_address, _port):
+        files["/f"] = "meanwhile\n"
+
+    done = await played(
+        lambda: Container("p", files=dict(files)), lambda at: shell.line(at, "curl 10.0.0.9; cat /f"), dial
+    )
+    assert done.out == "meanwhile\n"
