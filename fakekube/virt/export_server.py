@@ -29,7 +29,7 @@ _PIECE = 1024 * 1024
 _BLANK = bytes(_PIECE)
 _NO_TAR = bytes(10240)  # an archive without files
 _SIDES = ("internal", "external")
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")  # several at once may be answered with the whole, and are
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")  # the rest may be answered with the whole, and is
 
 
 def of_pod(pod: Obj, port: int, client: Client) -> "ExportServer | None":

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from fakekube.machinery.objects import annotations, dig, labels, name, namespace
+from fakekube.machinery.regexes import regex
 from fakekube.machinery.wire import Object
 from fakekube.virt import json_patch
 from fakekube.virt.controller import instance, persistent_state
@@ -110,8 +111,6 @@ def _filtered(path: str, present: Iterable[str], filters: Iterable[str] | None) 
 
 
 def _found(expressions: Iterable[str], key: str) -> bool:
-    from fakekube.machinery.regexes import regex  # noqa: PLC0415 - a server starts faster without, and few clones filter
-
     for one in expressions:
         try:
             if regex.searcher(one)(key):
