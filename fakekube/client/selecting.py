@@ -33,9 +33,7 @@ class Selecting:
             return self._informer.objects()
         for requirement in selector.requirements:
             if requirement.operator == IN and len(requirement.values) == 1:
-                if (
-                    not self._indexed
-                ):  # few clusters have an autoscaler, and texts for all labels of all pods are large
+                if not self._indexed:  # not before: texts for all labels of all pods are large
                     self._informer.add_index(_INDEX, _pairs)
                     self._indexed = True
                 pair = f"{namespace}/{requirement.key}={requirement.values[0]}"

@@ -1,7 +1,8 @@
-"""Which commands of a script are carried out: those between `if`, `then`, `elif`, `else` and `fi` by what conditions have returned. Pure.
+"""Which commands of a script are carried out: those between `if`, `then`, `elif`, `else` and `fi` by what conditions have
+returned. Pure.
 
-Where a script stands is told by a word for each `if` it is in: `if` while the condition is asked, `then` where it is carried out, `open` where
-it is not and a later part may be, `passed` where none will be.
+Where a script stands is told by a word for each `if` it is in: `if` while the condition is asked, `then` where it is carried out,
+`open` where it is not and a later part may be, `passed` where none will be.
 """
 
 from collections.abc import Iterable, Sequence

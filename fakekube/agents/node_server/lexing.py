@@ -7,11 +7,8 @@ import shlex
 _TO_ERRORS, _WITHOUT_ERRORS, _ERRORS_TOO = "\1", "\2", "\3"  # stand for >&2, 2>/dev/null and 2>&1
 MARKS = (_TO_ERRORS, _WITHOUT_ERRORS, _ERRORS_TOO)
 _DOLLAR, _STAR, QUOTED = "\0", "\4", "\5"  # stand for `$` and `*` in quotes, and for a quote that begins
-SAID, SAID_IN_WORDS, NEXT_WORD = (
-    "\6",
-    "\16",
-    "\17",
-)  # around a command whose words are to stand there, as one or as several
+SAID, SAID_IN_WORDS = "\6", "\16"  # around a command; what it says stands there as one word, or as several
+NEXT_WORD = "\17"  # between those
 COMMANDS = re.compile(f"([{SAID}{SAID_IN_WORDS}])([0-9a-f]*)\\1")
 PLAIN = str.maketrans({_DOLLAR: "$", _STAR: "*", QUOTED: None})
 _BEFORE_COMMENTS = ("", " ", "\t", "\n", ";")

@@ -66,8 +66,9 @@ class Done(Struct, frozen=True):
 
 
 class Container(Struct, frozen=True):
-    """What commands can tell of where they run. `workdir`: the folder they begin in. `programs`: those only this place has, or has in its own way. `given`: the files that
-    were there before anybody wrote, where what is written takes room; `mounts`: paths, the longest first, and whether they are only read.
+    """What commands can tell of where they run. `workdir`: the folder they begin in. `programs`: those only this place has, or has in
+    its own way. `given`: the files that were there before anybody wrote, where what is written takes room; `mounts`: paths, the longest
+    first, and whether they are only read.
     """
 
     hostname: str
@@ -104,7 +105,7 @@ class Container(Struct, frozen=True):
 
     def refusal(self, wrote: Files) -> tuple[str, str] | None:
         """The file that cannot be written, and why."""
-        if self.given is None:
+        if self.given is None or not wrote:
             return None
         folders = _folders(self.files) | FOLDERS
         for path, text in wrote.items():

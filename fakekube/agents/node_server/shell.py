@@ -1,7 +1,8 @@
 """A small shell for containers and guests that run nothing: enough for `kubectl exec` to be answered as people expect. Pure.
 
-It knows quotes, `$VARIABLE`, `NAME=value`, `$?`, `$(…)`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>`, `>&2`, `2>&1`, `2>/dev/null`, `*` in paths, `~`, `cd`, `if`, and
-of options `-e` and `pipefail`; what else it does not know it refuses. The programs are `programs`'.
+It knows quotes, `$VARIABLE`, `NAME=value`, `$?`, `$(…)`, `;`, `&`, `&&`, `||`, pipes, `>`, `>>`, `>&2`, `2>&1`, `2>/dev/null`, `*` in
+paths, `~`, `cd`, `if`, and of options `-e` and `pipefail`; other options change nothing, and other syntax is refused. What a line
+consists of is `parsing`'s, what its words stand for `expansion`'s, and the programs are `programs`'.
 """
 
 import itertools

@@ -36,9 +36,7 @@ class Contents(Struct, frozen=True):
     """What a guest has on its disks, and has been configured with."""
 
     origin: str = ""  # what the disk it boots from was filled with
-    backings: Mapping[str, Backing] = field(
-        default_factory=dict
-    )  # by device, or by the tag of what is shared
+    backings: Mapping[str, Backing] = field(default_factory=dict)  # by device, or the tag of what is shared
     disks: Mapping[str, Disk] = field(default_factory=dict)  # by device
     hostname: str = ""  # where it is to be another one
     identity: str = ""  # for which cloud-init does once what it does once

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import shell
-from fakekube.agents.node_server.place import WHERE, Container, Done, Files, seen_from
+from fakekube.agents.node_server.place import ROOM, WHERE, Container, Done, Files, seen_from
 from fakekube.virt.handler import guest_disks, guest_programs, systems
 from fakekube.virt.handler.guest_devices import INSTANCE, RELEASE, Contents
 from fakekube.virt.handler.guest_disks import Disks
@@ -159,7 +159,8 @@ def _ran(session: Session, line: str, uptime: float) -> Turn:
     machine, stdin = session.machine, ""
     if (here := session.here) is not None:
         if line != here.end:
-            further = replace(session, here=replace(here, text=f"{here.text}{line}\n"))
+            told = f"{here.text}{line}\n"[: ROOM + 1]  # no disk takes that much
+            further = replace(session, here=replace(here, text=told))
             return Turn(further, _FURTHER)
         session, line, stdin = replace(session, here=None), here.command, here.text
     elif (found := _HERE.search(line)) is not None:

@@ -47,9 +47,7 @@ class Streams:
         self._act = act
         self._look = look
         self._open: dict[str, set[WebSocket]] = {}  # by VMI uid
-        self._alone: dict[
-            tuple[str, Kind], WebSocket
-        ] = {}  # by VMI uid: who sits at its console and its screen
+        self._alone: dict[tuple[str, Kind], WebSocket] = {}  # by VMI uid: who has its console, and its screen
         self._usb: dict[str, int] = {}  # by VMI uid: slots in use
         self._sessions: dict[str, shell.Session] = {}  # by VMI uid: where its console stands
         self._boots: dict[str, int] = {}  # by VMI uid, after the first one
