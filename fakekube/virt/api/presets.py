@@ -41,7 +41,10 @@ def applied(vmi: Object, presets: Sequence[Object]) -> Object:
     if not presets or annotations(vmi).get(_EXCLUDED) == "true":
         return vmi
     meant = [
-        one for one in presets if selectors.from_object(dig(one, "spec", "selector")).matches(labels(vmi))
+        one
+        for one in presets
+        if selectors.from_object(dig(one, "spec", "selector")).matches(labels(vmi))
+        and dig(one, "spec", "domain")  # one without came past virt-api
     ]
     disagreements = [
         f"presets '{name(later)}' and '{name(earlier)}' conflict: {_aggregate(found)}"

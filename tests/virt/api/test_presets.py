@@ -90,6 +90,12 @@ def test_who_is_meant():
         presets.applied(instance(), [preset("p", {}, matchLabels={"kubevirt.io/flavor": "!"})])
 
 
+def test_presets_without_a_domain_give_nothing():
+    """One that was made while virt-api was not there to refuse it is in nobody's way."""
+    bare, none = {**preset("bare", {}), "spec": {"selector": {}}}, preset("none", None)
+    assert marks(presets.applied(instance(), [bare, none, preset("four", {"cpu": {"cores": 4}})])) == ["four"]
+
+
 def test_disagreements_are_told_together():
     """One refusal tells of all presets that disagree, as Go joins errors."""
     domains = [
