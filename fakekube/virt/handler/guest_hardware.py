@@ -1,5 +1,6 @@
 """What a guest finds of the machine it runs on: memory, firmware, USB, and who virtualizes it. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from fakekube.agents.node_server.place import Container, Done, Program, failed
@@ -88,7 +89,10 @@ def _on_usb(vmi: Obj) -> Iterator[bool]:
 
 def _free(at: Container, words: list[str], _stdin: str) -> Done:
     unit = next((_UNITS[word[1:2]] for word in words if word[1:2] in _UNITS), 1 << 10)
-    total, free = (int(line.split()[1]) * 1024 // unit for line in at.files["/proc/meminfo"].splitlines()[:2])
+    told = re.findall(r":\s+(\d+) kB", at.files.get("/proc/meminfo", ""))
+    if len(told) < 2:  # somebody has removed it, or written over it
+        return failed("free: can't read /proc/meminfo")
+    total, free = (int(one) * 1024 // unit for one in told[:2])
     head = f"{'':15}{'total':>12}{'used':>12}{'free':>12}{'shared':>12}{'buff/cache':>12}{'available':>12}\n"
     row = (total, total - free, free, 0, 0, free)
     return Done(f"{head}{'Mem:':15}{''.join(f'{one:12}' for one in row)}\n{'Swap:':15}{0:12}{0:12}{0:12}\n")

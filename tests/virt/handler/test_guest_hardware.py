@@ -22,6 +22,8 @@ def run(line, smbios=None, **domain):
         ("free -m | grep Mem | awk '{print $2}'", "1004\n", 0),
         ("free | grep Mem | awk '{print $2}'", "1028096\n", 0),
         ("free -b | grep Swap | awk '{print $2}'", "0\n", 0),
+        ("echo x > /proc/meminfo; free", "", 1),
+        ("rm /proc/meminfo; free", "", 1),
         ("dmidecode -s system-product-name", "None\n", 0),
         ("dmidecode -s chassis-version", "Not Specified\n", 0),
         ("dmidecode -s nonsense", "", 2),
