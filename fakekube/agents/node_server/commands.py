@@ -10,6 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fakekube.agents.node_server import logs, parsing, place, shell, terminal
 from fakekube.agents.node_server.channels import Run, Talk
@@ -162,8 +163,6 @@ async def _line_by_line(
         data = await talk.read()
         ends = b"\n" if rest and data is None else b""  # the last line need not be ended
         *lines, rest = (rest + (data or ends)).split(b"\n")
-        if len(rest) > _MOST:
-            lines, rest = [*lines, rest], b""  # which the shell refuses
         for text in lines:
             run = partial(shell.line, text=_text(text), code=done.code)
             done = await here.play(run, variables)
@@ -172,6 +171,9 @@ async def _line_by_line(
             await tell(talk, done)
             if done.left:
                 break
+        if len(rest) > ROOM and not done.left:  # it ends here, and does not take what follows for a command
+            done = replace(place.failed("sh: so long a line is not emulated", 2), left=True)
+            await tell(talk, done)
     return verdict(done.code)
 
 

@@ -135,8 +135,9 @@ async def test_too_much_comes_in(cluster):
     typed = [b"\x00" + bytes(1 << 20)] * 17
     done = await Pod(cluster).run("tar", "x", query="container=a&stdin=true", typed=typed)
     assert done.channel(2) == b"tar: No space left on device\n"
-    done = await Pod(cluster).run("sh", query="container=a&stdin=true", typed=[*typed, b"\xff\x00"])
-    assert done.channel(2) == b"sh: so long a line is not emulated\n"
+    typed = [b"\x00echo a\necho b", *typed[:2], b"\x00; echo c\necho d\n", b"\xff\x00"]
+    done = await Pod(cluster).run("sh", query="container=a&stdin=true", typed=typed)
+    assert (done.channel(1), done.channel(2)) == (b"a\n", b"sh: so long a line is not emulated\n")
 
 
 async def test_folders_are_no_files(says):
