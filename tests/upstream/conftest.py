@@ -116,7 +116,8 @@ class Suite:
     # Waiting.
 
     async def eventually(self, look: Callable[[], Awaitable[Any]], seconds: float, every: float = 1.0) -> Any:
-        """What `look` finds once it finds something; AssertionErrors count as nothing. Fails after `seconds`."""
+        """What `look` finds once it finds something. Assertions that fail count as nothing, and so does what is not there yet,
+        be it a member, an item, or the one that was to be unpacked. Fails after `seconds`, and says why it last did."""
         left, last = seconds, None
         while True:
             await self.cluster.settle()
@@ -124,10 +125,10 @@ class Suite:
                 if found := await look():
                     return found
                 last = found
-            except AssertionError as error:
+            except (AssertionError, LookupError, ValueError) as error:
                 last = error
             if left <= 0:
-                raise AssertionError(f"not so within {seconds:g} s: {last}")
+                raise AssertionError(f"not so within {seconds:g} s: {last!r}")
             await self.cluster.advance(every)
             left -= every
 
