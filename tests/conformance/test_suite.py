@@ -68,7 +68,9 @@ def test_a_controller_of_another_process_passes(tmp_path):
         process("controller", "--kubeconfig", config, "--metrics-port", "0") as controller,
     ):
         chosen = ",".join(f"P-{number}" for number in range(105, 119))
-        outcome = run("--kubeconfig", str(config), "--controller", "none", "--select", chosen, "--jobs", "4")
+        # More patience than the half minute that caches may back off for, should a watch of theirs break under load.
+        where = ("--kubeconfig", str(config), "--controller", "none", "--patience", "120")
+        outcome = run(*where, "--select", chosen, "--jobs", "4")
         assert outcome.returncode == 0, outcome.stdout + outcome.stderr
         assert (server.poll(), controller.poll()) == (None, None)
 
