@@ -138,7 +138,7 @@ def _simple(container: Container, words: list[str], code: int, stdin: str) -> Do
     words, target, appends = parsing.redirected(words)
     to_errors, silent, together = (mark in words for mark in lexing.MARKS)
     words, said = expansion.filled(
-        container, [word for word in words if word not in lexing.MARKS], code, line
+        container, [word for word in words if word not in lexing.MARKS], code, _line
     )
     container = container.after(said.wrote)
     done = _command(container, words, code, said.code, stdin)

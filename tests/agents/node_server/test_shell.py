@@ -195,6 +195,8 @@ def test_what_has_no_end():
     assert shell.line(AT, deep).code == 2
     itself = AT.after({"/s": "sh /s\nsh /s"})
     assert shell.line(itself, "sh /s").err == "sh: a script that runs itself without end is not emulated\n"
+    twice = AT.after({"/s": "echo $(sh /s) $(sh /s)"})
+    assert shell.line(twice, "sh /s").err == "sh: a script that runs itself without end is not emulated\n"
     assert shell.program(itself, ["sh", "/s"]).code == 2
     assert shell.line(AT, "xargs " * 5000 + "echo a").out == "a\n"
     assert shell.line(AT, f"echo {'x' * (1 << 18)}").err == "sh: so long a line is not emulated\n"
