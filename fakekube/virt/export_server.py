@@ -21,6 +21,7 @@ from fakekube.machinery.objects import Obj, dig, name, namespace
 from fakekube.machinery.resources import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS
 from fakekube.machinery.wire import Object, Request, Response
 from fakekube.virt import quantities
+from fakekube.virt.claims import behind
 
 LABEL, COMPONENT, PORT = "kubevirt.io", "virt-exporter", 8443
 _TOKEN = "x-kubevirt-export-token"
@@ -166,7 +167,7 @@ def manifests(data: Mapping[str, str], side: str, packed: list[str]) -> list[Obj
             one["spec"]["source"] = source(uri)
     found: list[Object] = [trusted, vm]
     for volume in dig(vm, "spec", "template", "spec", "volumes", default=()):
-        own = dig(volume, "dataVolume", "name") or dig(volume, "persistentVolumeClaim", "claimName")
+        own = behind(volume)
         if (text := data.get(f"dv-{own}")) is not None:
             made = {"kind": "DataVolume", "apiVersion": "cdi.kubevirt.io/v1beta1", **json.loads(text)}
             made["spec"]["source"] = source(next((uri for uri in packed if own in uri), ""))

@@ -9,6 +9,7 @@ from fakekube.client.client import Client
 from fakekube.machinery.objects import Obj, dig, namespace
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Object
+from fakekube.virt import claims
 from fakekube.virt.handler.guest_devices import Backing
 
 
@@ -21,7 +22,10 @@ async def backings(client: Client, vmi: Obj) -> dict[str, Backing]:
     for volume in dig(vmi, "spec", "volumes", default=()):
         own = volume.get("name", "")
         lent = dig(volume, "ephemeral", "persistentVolumeClaim", "claimName", default="")
-        claim, device = leaving.get(own) or _claim(volume) or lent, own if own in shared else targets.get(own)
+        claim, device = (
+            leaving.get(own) or claims.behind(volume) or lent,
+            own if own in shared else targets.get(own),
+        )
         found = await _find(client, f"{namespace(vmi)}/{claim}") if claim and device else None
         if device and found is not None:
             part: Part = "files" if own in shared else "disk"
@@ -33,7 +37,7 @@ def copied(old: Obj, new: Obj) -> Iterator[tuple[str, str]]:
     """The claims, by their keys, from which and to which the disks of a guest have been copied by its migration."""
     if dig(new, "status", "migratedVolumes"):
         return
-    present = {one.get("name"): _claim(one) for one in dig(new, "spec", "volumes", default=())}
+    present = {one.get("name"): claims.behind(one) for one in dig(new, "spec", "volumes", default=())}
     for one, source, target in _on_their_way(old):
         if present.get(one["volumeName"]) == target:
             yield f"{namespace(new)}/{source}", f"{namespace(new)}/{target}"
@@ -41,9 +45,9 @@ def copied(old: Obj, new: Obj) -> Iterator[tuple[str, str]]:
 
 def brought(source: Obj, target: Obj) -> Iterator[tuple[str, str]]:
     """The same of a guest that has come from another instance."""
-    before = {one.get("name"): _claim(one) for one in dig(source, "spec", "volumes", default=())}
+    before = {one.get("name"): claims.behind(one) for one in dig(source, "spec", "volumes", default=())}
     for volume in dig(target, "spec", "volumes", default=()):
-        left, has = before.get(volume.get("name")), _claim(volume)
+        left, has = before.get(volume.get("name")), claims.behind(volume)
         pair = f"{namespace(source)}/{left}", f"{namespace(target)}/{has}"
         if left and has and pair[0] != pair[1]:
             yield pair
@@ -60,12 +64,6 @@ def _on_their_way(vmi: Obj) -> Iterator[tuple[Mapping[str, str], str, str]]:
     for one in dig(vmi, "status", "migratedVolumes", default=()):
         ends = (dig(one, end, "claimName", default="") for end in ("sourcePVCInfo", "destinationPVCInfo"))
         yield one, *ends
-
-
-def _claim(volume: Obj) -> str:
-    return str(
-        dig(volume, "persistentVolumeClaim", "claimName") or dig(volume, "dataVolume", "name", default="")
-    )
 
 
 async def _find(client: Client, own: str) -> Object | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from msgspec import Struct
 
 from fakekube.machinery.objects import Obj, dig
+from fakekube.virt.claims import behind
 
 _BOOTABLE = frozenset(["containerDisk", "dataVolume", "ephemeral", "hostDisk", "persistentVolumeClaim"])
 _NO_AGENT = ("cirros", "alpine")
@@ -82,12 +83,7 @@ def guest_os(vmi: Obj, origin: str = "") -> dict[str, str]:
 def boot_claim(vmi: Obj) -> str:
     """The claim the guest boots from, if it does."""
     first = next(iter(_images(vmi)), "")
-    claims = (
-        dig(one, kind, member)
-        for one in dig(vmi, "spec", "volumes", default=())
-        for kind, member in (("dataVolume", "name"), ("persistentVolumeClaim", "claimName"))
-    )
-    return first if first in claims else ""
+    return first if first in map(behind, dig(vmi, "spec", "volumes", default=())) else ""
 
 
 def origin(data_volume: Obj) -> str:

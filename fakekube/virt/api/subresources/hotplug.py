@@ -11,6 +11,7 @@ from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.objects import dig, name
 from fakekube.machinery.wire import Object
 from fakekube.virt.api.subresources.replies import MACHINE, conflicting, options
+from fakekube.virt.claims import behind
 from fakekube.virt.config import ClusterConfig
 
 Operations = list[dict[str, Any]]
@@ -73,11 +74,11 @@ def add(kind: str, owner: Object, spec: Object, path: str, *, volume: Object, di
                 name(owner),
                 f"Unable to add volume [{volume['name']}] because volume with that name already exists",
             )
-        if _source(one) and _source(one) == _source(volume):
+        if behind(one) and behind(one) == behind(volume):
             raise conflicting(
                 kind,
                 name(owner),
-                f"Unable to add volume source [{_source(volume)}] because it already exists",
+                f"Unable to add volume source [{behind(volume)}] because it already exists",
             )
     disks = dig(spec, "domain", "devices", "disks") or []
     return [
@@ -89,7 +90,7 @@ def add(kind: str, owner: Object, spec: Object, path: str, *, volume: Object, di
 def remove(kind: str, owner: Object, spec: Object, path: str, label: str) -> Operations:
     """The patch that removes a volume and its disk from the spec at `path`. Called by its source's name, it stays there."""
     volumes = spec.get("volumes") or []
-    found = next((one for one in volumes if label in (one["name"], _source(one))), None)
+    found = next((one for one in volumes if label in (one["name"], behind(one))), None)
     if found is None:
         raise conflicting(kind, name(owner), f"Unable to remove volume [{label}] because it does not exist")
     if not any((found.get(key) or {}).get("hotpluggable") for key in ("dataVolume", "persistentVolumeClaim")):
@@ -136,7 +137,3 @@ def replaced(path: str, before: Any, after: Any) -> Operations:
         {"op": "test", "path": path, "value": before},
         {"op": "replace" if before is not None else "add", "path": path, "value": after},
     ]
-
-
-def _source(volume: Mapping[str, Any]) -> str:
-    return str(dig(volume, "dataVolume", "name") or dig(volume, "persistentVolumeClaim", "claimName") or "")

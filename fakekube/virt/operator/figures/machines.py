@@ -10,6 +10,7 @@ from fakekube.clock import parse_rfc3339
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import Obj, annotations, conditions, dig, name, namespace
 from fakekube.virt import quantities
+from fakekube.virt.claims import behind
 from fakekube.virt.instancetypes import kinds
 from fakekube.virt.operator.figures import shared
 from fakekube.virt.operator.figures.exposition import Labels, Sample
@@ -113,7 +114,7 @@ def _requests(domain: Obj, own: Labels) -> Iterator[Sample]:
 
 def _disks(spec: Obj, own: Labels, claims: Mapping[str, Obj]) -> Iterator[Sample]:
     for volume in spec.get("volumes") or ():
-        source = dig(volume, "persistentVolumeClaim", "claimName") or dig(volume, "dataVolume", "name")
+        source = behind(volume)
         claim = claims.get(f"{own['namespace']}/{source}") if source else None
         if claim is None:
             continue

@@ -1,0 +1,8 @@
+"""The claim behind a volume of a machine or an instance. Pure."""
+
+from fakekube.machinery.objects import Obj, dig
+
+
+def behind(volume: Obj) -> str:
+    """The claim a volume brings along, or empty; a DataVolume's bears its name."""
+    return str(dig(volume, "persistentVolumeClaim", "claimName") or dig(volume, "dataVolume", "name") or "")
