@@ -250,3 +250,14 @@ async def deny_snapshots(suite: Suite, vm: str = "vm") -> str:
     name = "dummy-webhook-deny-volume-snapshot-create.kubevirt.io"
     labels = {"snapshot.kubevirt.io/source-vm-name": vm}
     return await deny(suite, name, "volumesnapshots", group="snapshot.storage.k8s.io", labels=labels)
+
+
+async def snapshotted(suite: Suite, vm: Machine) -> Object:
+    """A snapshot that is ready, and locks the machine no more."""
+    snapshot = await ready(suite, await take(suite, vm))
+
+    async def unlocked() -> bool:
+        return "snapshotInProgress" not in (await vm.get())["status"]
+
+    await suite.eventually(unlocked, 60)
+    return snapshot

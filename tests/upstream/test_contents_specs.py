@@ -96,16 +96,6 @@ async def running(suite: Suite, kind: str) -> tuple[Machine, Guest, str]:
     return vm, vmi, device
 
 
-async def snapshotted(suite: Suite, vm: Machine) -> Object:
-    snapshot = await storage.ready(suite, await storage.take(suite, vm))
-
-    async def unlocked() -> bool:
-        return "snapshotInProgress" not in (await vm.get())["status"]
-
-    await suite.eventually(unlocked, 60)
-    return snapshot
-
-
 async def restored(suite: Suite, target: str) -> None:
     mac = '{"op": "replace", "path": "/spec/template/spec/domain/devices/interfaces/0/macAddress", "value": "DE-AD-00-00-BE-AF"}'
     spec = {"target": storage.reference(target), "virtualMachineSnapshotName": "snapshot-vm"}
@@ -129,7 +119,7 @@ async def test_restores(suite: Suite, kind: str, online: bool, target: str) -> N
     await created(vmi, device, vm.uid)
     if not online:
         await vm.stop()
-    snapshot = await snapshotted(suite, vm)
+    snapshot = await storage.snapshotted(suite, vm)
     if not online:
         await vm.start()
         await consoles.login_to_cirros(vmi)
@@ -176,7 +166,7 @@ async def test_clones_of_volumes(suite: Suite, kind: str) -> None:
     vm, vmi, device = await running(suite, "blank")
     await created(vmi, device, vm.uid)
     await vm.stop()
-    await snapshotted(suite, vm)
+    await storage.snapshotted(suite, vm)
     (taken,) = await suite.items(storage.TAKEN)
     named = {"pvc": "dv", "snapshot": taken["metadata"]["name"]}[kind]
     await suite.create(VOLUMES, storage.volume("twin", source={kind: {"name": named, "namespace": NS}}))

@@ -23,17 +23,6 @@ async def suite(suite: Suite) -> Suite:
     return suite
 
 
-async def snapshotted(suite: Suite, vm: Machine) -> Object:
-    """A snapshot that is ready, and locks the machine no more."""
-    snapshot = await storage.ready(suite, await storage.take(suite, vm))
-
-    async def unlocked() -> bool:
-        return "snapshotInProgress" not in (await vm.get())["status"]
-
-    await suite.eventually(unlocked, 60)
-    return snapshot
-
-
 async def restore(
     suite: Suite, target: str = "vm", name: str = "restore-vm", source: str = "vm", **spec: Any
 ) -> str:
@@ -83,7 +72,7 @@ async def test_waits_for_its_snapshot(suite: Suite) -> None:
     path = await restore(suite)
     await storage.has_event(suite, "restore-vm", "Warning", "VirtualMachineRestoreError")
     assert storage.reasons(await suite.get(path))["Ready"][1] == f"VMSnapshot {NS}/snapshot-vm does not exist"
-    await snapshotted(suite, vm)
+    await storage.snapshotted(suite, vm)
     await restored(suite, path)
 
 
@@ -91,7 +80,7 @@ async def test_the_same_machine(suite: Suite) -> None:
     """[5256] The spec is again what it was; another machine that exists is no target."""
     vm = await Machine.of(suite, storage.machine())
     await suite.cluster.settle()
-    await snapshotted(suite, vm)
+    await storage.snapshotted(suite, vm)
     before = (await vm.get())["spec"]
     memory = "/spec/template/spec/domain/resources/requests/memory"
     change = [
@@ -118,7 +107,7 @@ async def test_one_at_a_time(suite: Suite) -> None:
     """[5258] A restore that cannot write the machine tells why; a second one is refused meanwhile, and works afterwards."""
     labels = {"kubevirt.io/dummy-webhook-identifier": "vm"}
     vm = await Machine.of(suite, storage.machine(labels=labels))
-    await snapshotted(suite, vm)
+    await storage.snapshotted(suite, vm)
     hook = "dummy-webhook-deny-vm-update.kubevirt.io"
     webhook = await storage.deny(
         suite, hook, "virtualmachines", group="kubevirt.io", labels=labels, operation="UPDATE"
@@ -149,7 +138,7 @@ async def test_one_at_a_time(suite: Suite) -> None:
 async def test_a_new_machine(suite: Suite) -> None:
     """A machine that is not there is made, off, with what the patches change; it can be started."""
     vm = await Machine.of(suite, storage.machine(strategy="Always"))
-    await snapshotted(suite, vm)
+    await storage.snapshotted(suite, vm)
     done = await restored(suite, await restore(suite, "new-vm"))
     assert not done["status"].get("restores")
     made = Machine(suite, await suite.get(f"{VMS}/new-vm"))
@@ -184,7 +173,7 @@ async def test_instance_types(suite: Suite, strategy: str) -> None:
         return [one["controllerRevisionRef"]["name"] for one in refs] if all(refs) else None
 
     before = await suite.eventually(lambda: revisions("vm"), 300)
-    await snapshotted(suite, vm)
+    await storage.snapshotted(suite, vm)
     await restored(suite, await restore(suite, "vm-new", "restore-new"))
     other = await suite.eventually(lambda: revisions("vm-new"), 300)
     for mine, its in zip(before, other, strict=True):
@@ -206,7 +195,7 @@ async def off(suite: Suite, body: Object) -> Machine:
     vm = await Machine.of(suite, body)
     await vm.start()
     await vm.stop()
-    await snapshotted(suite, vm)
+    await storage.snapshotted(suite, vm)
     return vm
 
 
@@ -283,7 +272,7 @@ async def test_claims(suite: Suite, new: bool, owned: bool) -> None:
     patch = {"metadata": {"ownerReferences": [owner] if owned else None}}
     await suite.patch(f"{CLAIMS}/own", patch, MERGE_PATCH)
     await vm.stop()
-    await snapshotted(suite, vm)
+    await storage.snapshotted(suite, vm)
     done, target = await target_of(suite, new)
     assert len(done["status"]["restores"]) == 1
     await suite.get(f"{CLAIMS}/own")
@@ -308,7 +297,7 @@ async def test_again_and_again(suite: Suite) -> None:
 async def test_a_target_that_runs(suite: Suite) -> None:
     """It has a grace period to be stopped, or is stopped, or is a reason to fail, sooner or later."""
     vm = await Machine.of(suite, storage.on_template(strategy="Always"))
-    await snapshotted(suite, vm)
+    await storage.snapshotted(suite, vm)
     path = await restore(suite)
     await storage.has_event(suite, "restore-vm", "Warning", "RestoreTargetNotReady")
     told = storage.reasons(await suite.get(path))["Ready"][1]
@@ -381,7 +370,7 @@ async def test_online_snapshots(suite: Suite, new: bool) -> None:
     options = {"name": "plugged", "disk": {"disk": {"bus": "scsi"}}, "volumeSource": source}
     assert await vm.act("addvolume", options) == {}
     await suite.cluster.settle()
-    await snapshotted(suite, vm)
+    await storage.snapshotted(suite, vm)
     own = "new-vm" if new else "vm"
     path = await restore(suite, own, patches=[*([MAC] if new else []), UUID])
     if not new:
@@ -402,7 +391,7 @@ async def test_the_spec_of_the_start(suite: Suite) -> None:
     await vm.runs()
     memory = "/spec/template/spec/domain/resources/requests/memory"
     await suite.patch(vm.path, [{"op": "replace", "path": memory, "value": "2Gi"}])
-    await snapshotted(suite, vm)
+    await storage.snapshotted(suite, vm)
     await vm.stop()
     vmi = await vm.start()
     assert vmi["spec"]["domain"]["resources"]["requests"]["memory"] == "2Gi"
@@ -432,7 +421,7 @@ async def test_a_clone(suite: Suite) -> None:
     await suite.eventually(cloned, 180, 3)
     twin = Machine(suite, await suite.get(f"{VMS}/vm-clone"))
     await twin.start()
-    await snapshotted(suite, twin)
+    await storage.snapshotted(suite, twin)
     await twin.stop()
     done = await restored(suite, await restore(suite, "vm-clone", source="vm-clone"))
     assert len(done["status"]["restores"]) == 1
@@ -441,7 +430,7 @@ async def test_a_clone(suite: Suite) -> None:
 async def test_overrides(suite: Suite) -> None:
     """A restored volume has the name, the labels and the annotations somebody chose."""
     vm = await Machine.of(suite, storage.on_template(strategy="Always"))
-    await snapshotted(suite, vm)
+    await storage.snapshotted(suite, vm)
     override = {
         "volumeName": "disk0",
         "restoreName": "new-disk",
@@ -470,7 +459,7 @@ async def test_in_place(suite: Suite, kind: str) -> None:
             strategy="Always", disks={"disk0": {"persistentVolumeClaim": {"claimName": "dv"}}}
         )
     vm = await Machine.of(suite, body)
-    await snapshotted(suite, vm)
+    await storage.snapshotted(suite, vm)
     before = await suite.get(f"{CLAIMS}/dv")
     override = {"volumeName": "disk0", "annotations": {"test": "value"}}
     path = await restore(
@@ -511,7 +500,7 @@ async def test_nobodys_claims(suite: Suite) -> None:
     await suite.create(CLAIMS, storage.claim("own"))
     disks = {"disk0": {"persistentVolumeClaim": {"claimName": "own"}}}
     vm = await Machine.of(suite, storage.machine(strategy="Always", disks=disks))
-    await snapshotted(suite, vm)
+    await storage.snapshotted(suite, vm)
     path = await restore(suite, targetReadinessPolicy="StopTarget", volumeOwnershipPolicy="None")
     (one,) = (await restored(suite, path))["status"]["restores"]
     assert owner_of(await suite.get(f"{CLAIMS}/{one['persistentVolumeClaim']}")) == []
@@ -522,7 +511,7 @@ async def test_memory_dumps_stay_away(suite: Suite, new: bool) -> None:
     """[8923, 8924] A dump of memory is in the snapshot, and is not restored."""
     vm = await Machine.of(suite, storage.on_template(strategy="Always"))
     await storage.dumped(suite, vm)
-    snapshot = await snapshotted(suite, vm)
+    snapshot = await storage.snapshotted(suite, vm)
     await vm.stop()
     done, target = await target_of(suite, new)
     (one,) = done["status"]["restores"]
