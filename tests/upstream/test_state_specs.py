@@ -11,8 +11,8 @@ import pytest
 from tests.upstream import guests, storage
 from tests.upstream.conftest import Object, Suite, conditions
 from tests.upstream.guests import Guest
-from tests.upstream.storage import CLAIMS, CLASS, NS, RESTORES, Machine
-from tests.upstream.test_restore_specs import restored, snapshotted
+from tests.upstream.storage import CLAIMS, CLASS, NS, RESTORES, Machine, snapshotted
+from tests.upstream.test_restore_specs import restored
 
 CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 EXPORTS = f"/apis/export.kubevirt.io/v1/namespaces/{NS}/virtualmachineexports"
