@@ -44,11 +44,12 @@ conformance: $(READY) ## Judge the pool controller by every behaviour; the repor
 	@$(BIN)/python -m fakekube conformance --report build/conformance
 
 .PHONY: check
-check: $(READY) ## Lint, format, types, contracts between packages
+check: $(READY) ## Lint, format, types, contracts between packages, and whether every test can be imported
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m pytest --collect-only -qqq -n 0
 
 .PHONY: bench
 bench: $(READY) ## Measure it all, some minutes; python -m benchmarks --help has more
