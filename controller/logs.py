@@ -8,7 +8,6 @@ import json
 import logging
 from datetime import UTC, datetime
 
-FORMATS = ("text", "json")
 _OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 

@@ -1,17 +1,11 @@
-"""What a stage does to an object, as values: the bodies it sends, the events it tells. And, for files of stages and their
-tests, what would happen to an object now. Pure.
-"""
+"""What a stage does to an object, as values: the bodies it sends, the events it tells. Pure."""
 
-import random
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
 
-from fakekube.lifecycle.match import asked, choose, delay
-from fakekube.lifecycle.script import Script
-from fakekube.lifecycle.stage import REALISTIC, Apply, Finalizers, Pace, Patch, Stage, Write
+from fakekube.lifecycle.stage import Apply, Finalizers, Patch, Stage, Write
 from fakekube.lifecycle.templates import Context, look_up
 from fakekube.machinery import objects
 from fakekube.machinery.wire import Object
@@ -76,37 +70,3 @@ def _rooted(body: Any, patch: Patch) -> Any:
     if patch.kind == "json":
         return [{**one, "path": f"/{patch.root}{one.get('path', '')}"} for one in body]
     return {patch.root: body}
-
-
-class Prospect(Struct, frozen=True):
-    """What is next on one track: which stage, after how long at the shortest, and what it will do."""
-
-    track: str
-    stage: str
-    after: float
-    events: tuple[Told, ...]
-    writes: tuple[Any, ...]
-    deletes: bool
-
-
-def prospects(
-    script: Script, obj: Object, context: Mapping[str, Any], now: datetime, pace: Pace = REALISTIC
-) -> list[Prospect]:
-    """What would happen to an object if nothing else did, track by track."""
-    found, chance = [], _Shortest()
-    for track, stages in script.tracks(context).items():
-        lot = choose(stages, obj, context, chance)
-        if lot is not None:
-            stage = lot[0]
-            after = delay(stage, asked(stage, obj, context), now, pace, chance)
-            bodies = tuple(sent for sent, _ in writes(stage, obj, context))
-            told = tuple(events(stage, context))
-            found.append(Prospect(track, stage.name, after, told, bodies, stage.next.delete))
-    return found
-
-
-class _Shortest(random.Random):
-    """Chance that always falls on the lower end."""
-
-    def random(self) -> float:
-        return 0.0

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from fakekube.machinery import reviews
-from fakekube.machinery.errors import ApiError
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object, Request, Response
 from fakekube.virt.causes import Cause, status
@@ -57,8 +56,3 @@ def refused(message: str, code: int = 400, reason: str = "") -> Answer:
     if reason:
         said["reason"] = reason
     return Answer(allowed=False, status=said)
-
-
-def refused_as(error: ApiError) -> Answer:
-    """No, with the server's own words."""
-    return refused(error.message, error.code, error.reason)

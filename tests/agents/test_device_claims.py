@@ -89,10 +89,6 @@ async def claims(world):
     return (await world.client.list(RESOURCE_CLAIMS)).items
 
 
-def results(one):
-    return [(it["request"], it["device"]) for it in one["status"]["allocation"]["devices"]["results"]]
-
-
 async def test_a_claim_is_made_from_its_template(here):
     """The pod tells its name, the claim its pod; it is allocated on the pod's node, reserved for it, and protected."""
     await template(here, "gpu", devices(request()))

@@ -4,9 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakekube.api.request_info import RequestInfo, parse
-
-POD = RequestInfo("get", "", "", "v1", "pods", "ns", "p")
+from fakekube.api.request_info import parse
 
 
 @pytest.mark.parametrize(

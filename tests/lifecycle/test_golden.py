@@ -14,11 +14,12 @@ from msgspec.structs import asdict
 from fakekube.agents import kubelet
 from fakekube.agents.pods.view import PodView
 from fakekube.clock import parse_rfc3339, rfc3339
-from fakekube.lifecycle import effects, script
+from fakekube.lifecycle import script
 from fakekube.lifecycle.stage import REALISTIC
 from fakekube.virt.handler import fates, guest
 from fakekube.virt.handler.guest_view import GuestView, Launchers, Memory
 from fakekube.virt.handler.launcher import LauncherView
+from tests.lifecycle.prospects import prospects
 
 FOLDER = Path(__file__).parent / "golden"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -73,7 +74,7 @@ def outcome(file, given):
     stages, (group, kind), context = globals()[f"of_{file.name.partition('-')[0]}"](given)
     context = {"now": rfc3339(NOW), "object": given["object"], **context}
     played = script.for_kind(stages, group, kind, REALISTIC)
-    found = effects.prospects(played, given["object"], context, NOW)
+    found = prospects(played, given["object"], context, NOW)
     return [_shown(one) for one in found]
 
 

@@ -21,7 +21,6 @@ VOLUMES = f"/apis/cdi.kubevirt.io/v1beta1/namespaces/{NS}/datavolumes"
 SUBRESOURCES = f"/apis/subresources.kubevirt.io/v1/namespaces/{NS}"
 GENERATION = "kubevirt.io/vm-generation"
 _READY = ("Succeeded", "WaitForFirstConsumer", "PendingPopulation")
-_ALWAYS = ("Always", "RerunOnFailure", "Once")
 
 
 class Machines(VirtController):

@@ -5,7 +5,6 @@ Left out: state of TPMs, and what a pod finds in the file a guest's disk is.
 Origin: kubevirt: tests/storage/restore.go, tests/virtiofs/datavolume.go; the others are what users do
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -19,8 +18,6 @@ from tests.upstream.conftest import Make, Object, Suite
 from tests.upstream.consoles import PROMPT, console, returned
 from tests.upstream.guests import Guest, instance, migrate
 from tests.upstream.storage import CLAIMS, CLONES, NS, RESTORES, SNAPSHOTS, VMS, VOLUMES, Machine
-
-Login = Callable[[Guest], Awaitable[None]]
 
 MESSAGE = "/test/data/message"
 

@@ -21,7 +21,6 @@ VMS = f"/apis/kubevirt.io/v1/namespaces/{NS}/virtualmachines"
 VMIS = f"/apis/kubevirt.io/v1/namespaces/{NS}/virtualmachineinstances"
 ACTIONS = f"/apis/subresources.kubevirt.io/v1/namespaces/{NS}/virtualmachines"
 REVISIONS = f"/apis/apps/v1/namespaces/{NS}/controllerrevisions"
-CLAIMS = f"/api/v1/namespaces/{NS}/persistentvolumeclaims"
 CDI = f"/apis/cdi.kubevirt.io/v1beta1/namespaces/{NS}"
 GROUP = "/apis/instancetype.kubevirt.io/v1beta1"
 KINDS = {

@@ -186,10 +186,6 @@ async def test_instance_types(suite: Suite, strategy: str) -> None:
     assert await revisions("vm") == before
 
 
-def renamed(template: Object, name: str) -> Object:
-    return {**template, "metadata": {**template["metadata"], "name": name}}
-
-
 async def off(suite: Suite, body: Object) -> Machine:
     """A machine that has run, and its snapshot."""
     vm = await Machine.of(suite, body)

@@ -14,8 +14,6 @@ from tests.upstream.conftest import Make, Object, Suite, conditions
 from tests.upstream.guests import PODS, VMIS, Guest, configure, guest, migrate
 from tests.upstream.storage import CLAIMS, EVENTS, NS, Machine, claim, machine, set_up
 
-DOMAIN = "spec.domain.devices"
-
 
 @pytest.fixture
 async def suite(suite_of: Make) -> Suite:

@@ -19,7 +19,7 @@ from fakekube.machinery.resources import (
     VIRTUAL_MACHINES,
 )
 from fakekube.traffic import history
-from fakekube.virt.controller.storage import clone, common, restore
+from fakekube.virt.controller.storage import clone, common, restore, restoring
 
 NS = "default"
 CSI = Path(__file__).parents[2] / "examples/csi-snapshots.yaml"
@@ -214,7 +214,7 @@ async def test_v234_f55_restore(site):
     assert spec["domain"]["memory"]["guest"] == "128Mi"
     assert spec["volumes"][0] == {"name": "disk", "persistentVolumeClaim": {"claimName": claim}}
     assert vm["spec"]["runStrategy"] == "Halted"
-    assert vm["metadata"]["annotations"][restore.LAST] == f"back-{uid(made)}"
+    assert vm["metadata"]["annotations"][restoring.LAST] == f"back-{uid(made)}"
     assert "restoreInProgress" not in vm["status"]
     assert (await site.get(PERSISTENT_VOLUME_CLAIMS, claim))["status"]["phase"] == "Bound"
     assert "VirtualMachineRestoreComplete" in await site.reasons()

@@ -24,7 +24,6 @@ from fakekube.machinery.resources import NAMESPACES, PODS, Resource
 from fakekube.machinery.wire import Object, Request, Response
 
 GROUP = "custom.metrics.k8s.io"
-VERSIONS = ("v1beta2", "v1beta1")
 _ALL = "*"
 
 Found = list[tuple[Object, int]]

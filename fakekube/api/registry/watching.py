@@ -24,7 +24,6 @@ _RENDERED = 2_000
 _SHARED = 256  # objects are ten times as large as their lines, and caches read them at once
 _rendered: deque[Event] = deque()
 _shared: deque[tuple[dict[object, object], object]] = deque()
-Render = Callable[[Entry, int], bytes]  # (entry, version to show) → the object's JSON
 Shape = Callable[[Object], Object]  # what of an object is shown
 
 

@@ -10,7 +10,7 @@ from fakekube.machinery.objects import Obj, dig
 from fakekube.virt import quantities
 from fakekube.virt.cdi.sources import CLONE_TYPE, Origin
 
-COPY, SNAPSHOT, BY_DRIVER = "copy", "snapshot", "csi-clone"
+COPY, SNAPSHOT = "copy", "snapshot"
 _FALLBACK = "cdi.kubevirt.io/cloneFallbackReason"
 _NO_SNAPSHOTS = ("NoVolumeSnapshotClass", "No compatible volumesnapshotclass found")
 _NO_MATCH = ("IncompatibleProvisioners", "Provisioners are incompatible")

@@ -30,13 +30,6 @@ BY_MONITOR = "PausedByMigrationMonitor"
 Event = tuple[str, str, str]  # type, reason, message
 
 
-class Progress(Struct):
-    """Which step a migration is at, and since when (clock.monotonic())."""
-
-    step: str = ""
-    since: float = 0.0
-
-
 class Step(Struct, frozen=True):
     """One thing to do next: the VMI as it is to be stored, and what to tell."""
 

@@ -188,11 +188,6 @@ LIMIT = {
     "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
     **checks("int(object.data.n) <= int(params.data.max)"),
 }
-SECRETS = {
-    **LIMIT,
-    "matchConstraints": {"resourceRules": [rule("secrets")]},
-    **checks("has(params.data.free)"),
-}
 
 
 async def test_params_by_name_in_the_writer_s_namespace(ask, bind: Bind):

@@ -3,13 +3,14 @@
 import pytest
 
 from fakekube.clock import parse_rfc3339
-from fakekube.lifecycle import effects, script
+from fakekube.lifecycle import script
 from fakekube.lifecycle.stage import FAST, REALISTIC
 from fakekube.virt.cdi import claims, fates
 from fakekube.virt.cdi.datavolume import standard_stages
 from fakekube.virt.cdi.fates import Fate
 from fakekube.virt.cdi.sources import CLONE, CLONE_TYPE, IMPORT, POD_PHASE, POPULATION, Origin
 from fakekube.virt.cdi.volume_view import VolumeView
+from tests.lifecycle.prospects import prospects
 
 HTTP = {"http": {"url": "http://example/disk.img"}}
 NOW = "2026-01-01T00:00:00Z"
@@ -35,7 +36,7 @@ def upcoming(given, of=None, *, late=False, pace=REALISTIC, **seen):
     view = VolumeView(given, of, NOW, binds_late=late, **seen)
     context = {"now": NOW, "object": given, "volume": view}
     played = script.for_kind(standard_stages(), "cdi.kubevirt.io", "DataVolume", pace)
-    found = effects.prospects(played, given, context, parse_rfc3339(NOW), pace)
+    found = prospects(played, given, context, parse_rfc3339(NOW), pace)
     return [
         (one.stage, one.after, one.writes[0]["status"], [(told.reason, told.message) for told in one.events])
         for one in found

@@ -5,7 +5,6 @@ A type variable (`A`, `B`) in a signature stands for one type throughout the sig
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +107,3 @@ def shown(args: "list[Type]", target: "Type | None") -> str:
     """Argument types as error texts show them: `(int, string)`, or `string.(int)` for members."""
     inside = ", ".join(map(str, args))
     return f"{target}.({inside})" if target is not None else f"({inside})"
-
-
-Fields = Mapping[str, Any]

@@ -39,7 +39,6 @@ from fakekube.virt.controller.storage import common, restoring
 from fakekube.virt.controller.storage.restore_target import NotYetError, Targets
 from fakekube.virt.controller.wiring import Wiring
 
-LAST = restoring.LAST
 _GRACE = 300.0
 WAITING = "Waiting for target VM to be powered off. Please stop the restore target to proceed with restore"
 GRACE_PERIOD = f"{WAITING}, or the operation will fail after 5m0s"

@@ -42,7 +42,6 @@ _GUEST = {
     "guest_os_name": "name",
     "guest_os_version_id": "versionId",
 }
-Seconds = dict[tuple[tuple[str, str], ...], list[float]]
 
 
 def all_of(

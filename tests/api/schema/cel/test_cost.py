@@ -9,7 +9,6 @@ from fakekube.api.schema.cel import cost
 from fakekube.api.schema.model import Schema
 
 LIMIT = 10_000_000
-TEXT = 4 * 10  # characters of a string with maxLength 10, in bytes
 
 
 def price(source: str, schema: dict[str, Any]) -> int:
