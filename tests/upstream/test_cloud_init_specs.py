@@ -1,6 +1,6 @@
 """Upstream's functional specs of what guests are configured with: cloud-init, keys, disks of ConfigMaps and Secrets, names, TPMs.
 
-Left out: sizes of the images all that lies on, tagged devices, names in caches of DNS.
+Left out: sizes of the images all that lies on, tags of devices that are no cards, names in caches of DNS.
 Origin: kubevirt: tests/{vmi_cloudinit,vmi_lifecycle,config,vmi_tpm}_test.go, tests/compute/{credentials,guest_agent_probe_scope}.go,
 tests/network/vmi_subdomain.go
 """
@@ -138,6 +138,22 @@ async def test_separate_secrets(suite: Suite, user: str, network: str) -> None:
     assert "#cloud-config" in await shows(vmi, "cat /mnt/openstack/latest/user_data")
     uuid = (await vmi.vmi())["spec"]["domain"]["firmware"]["uuid"]
     told = f'{{"instance_id":"{vmi.name}.{NS}","hostname":"{vmi.name}","uuid":"{uuid}"}}'
+    assert told in await shows(vmi, "cat /mnt/openstack/latest/meta_data.json")
+
+
+async def test_tagged_devices(suite: Suite) -> None:
+    """[4622] cloud-init learns of a card with a tag, where it is, and how big the guest is."""
+    spec, place = guest("cirros"), {"pciAddress": "0000:01:00.0", "macAddress": "9a:50:e8:6f:f3:fe"}
+    spec["domain"]["devices"]["interfaces"][0] |= {"tag": "specialNet", **place}
+    with_disk(spec, {"cloudInitConfigDrive": {"networkData": NETWORK}})
+    vmi = await guests.instance(suite, spec, annotations={"kubevirt.io/instancetype-name": "small"})
+    await consoles.login_to_cirros(vmi)
+    await mounted(vmi, "config-2")
+    uuid = (await vmi.vmi())["spec"]["domain"]["firmware"]["uuid"]
+    told = (
+        f'{{"instance_type":"small","instance_id":"{vmi.name}.{NS}","hostname":"{vmi.name}","uuid":"{uuid}",'
+        '"devices":[{"type":"nic","bus":"pci","address":"0000:01:00.0","mac":"9a:50:e8:6f:f3:fe","tags":["specialNet"]}]}'
+    )
     assert told in await shows(vmi, "cat /mnt/openstack/latest/meta_data.json")
 
 

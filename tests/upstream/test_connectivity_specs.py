@@ -14,7 +14,18 @@ import yaml
 
 from tests.upstream import consoles, launchers
 from tests.upstream.conftest import Make, Object, Suite
-from tests.upstream.guests import NODES, NS, VMIS, Guest, a_namespace, configure, guest, instance, migrate
+from tests.upstream.guests import (
+    NODES,
+    NS,
+    VMIS,
+    Guest,
+    a_namespace,
+    configure,
+    guest,
+    instance,
+    machine,
+    migrate,
+)
 
 OTHER = "kubevirt-test-alternative1"
 SERVICES = f"/api/v1/namespaces/{NS}/services"
@@ -386,8 +397,68 @@ async def test_cards(suite: Suite) -> None:
         vmi = await instance(suite, spec, model)
         await consoles.login_to_alpine(vmi)
         assert await consoles.told(vmi, "cat /sys/class/net/eth0/device/vendor") == vendor
-        assert await consoles.told(vmi, "ls /sys/bus/pci/devices/0000:01:00.0/virtio0/net") == "eth0"
+        below = "virtio0/net" if model == "virtio" else "net"
+        assert await consoles.told(vmi, f"ls /sys/bus/pci/devices/0000:01:00.0/{below}") == "eth0"
         assert await consoles.told(vmi, "cat /sys/bus/pci/devices/0000:01:00.0/acpi_index") == "101"
+        inside = (await launchers.domain(vmi)).find("devices/interface")
+        assert inside is not None
+        assert [
+            (one.tag, one.get("index"), one.get("bus")) for one in inside if one.tag in ("acpi", "address")
+        ] == [
+            ("acpi", "101", None),
+            ("address", None, "0x01"),
+        ]
+
+
+async def test_passed_on_by_passt(suite: Suite) -> None:
+    """The interface is where it was put, with its MAC; a guest that has moved has its new launcher's address."""
+    await configure(suite, developerConfiguration={"featureGates": ["PasstBinding"]})
+    spec = guest("alpine")
+    place = {"macAddress": "02:02:02:02:02:02", "pciAddress": "0000:01:00.0"}
+    ports = [{"port": 1234, "protocol": "TCP"}]
+    spec["domain"]["devices"]["interfaces"] = [
+        {"name": "default", "passtBinding": {}, "ports": ports, **place}
+    ]
+    vmi, other = await instance(suite, spec), await alpine(suite, "other")
+    await consoles.login_to_alpine(vmi)
+    (told,) = (await vmi.vmi())["status"]["interfaces"]
+    assert (told["mac"], told["ipAddresses"]) == ("02:02:02:02:02:02", [told["ipAddress"]])
+    assert await consoles.run(vmi, "ls /sys/bus/pci/devices/0000:01:00.0/virtio0/net/eth0")
+    for port in (1234, 1235):
+        await serves(vmi, port)
+    assert await connects(other, told["ipAddress"], 1234)
+    assert not await connects(other, told["ipAddress"], 1235)
+    await (await migrate(vmi)).succeeds()
+    assert await address(vmi) != told["ipAddress"]
+    assert await pings(vmi, await address(other))
+    assert await pings(other, await address(vmi))
+
+
+async def test_shut_down_from_inside(suite: Suite) -> None:
+    """A machine whose guest shuts itself down comes back, and is reached on the port it lists as before."""
+    spec = guest("alpine-with-test-tooling")
+    spec["domain"]["devices"]["interfaces"][0]["ports"] = [{"name": "http", "port": 8080}]
+    server, client = await machine(suite, spec), await alpine(suite, "client")
+
+    async def reached() -> str:
+        await consoles.login_to_alpine(server)
+        await serves(server, 8080)
+        host = await address(server)
+        assert await pings(client, host)
+        assert await connects(client, host, 8080)
+        return str((await server.vmi())["metadata"]["uid"])
+
+    before = await reached()
+
+    async def anew() -> bool:
+        status, vmi = await suite.call("GET", server.path)
+        return status == 200 and vmi["metadata"]["uid"] != before
+
+    async with consoles.console(server) as at:
+        await at.send("poweroff\n")
+    await suite.eventually(anew, 240)
+    await server.is_in("Running")
+    assert await reached() != before
 
 
 async def test_offered_with_addresses(suite: Suite) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.upstream import launchers
+from tests.upstream import consoles, launchers
 from tests.upstream.conftest import JSON_PATCH, MERGE_PATCH, Make, Object, Suite, conditions
 from tests.upstream.guests import (
     EVENTS,
@@ -235,6 +235,38 @@ async def test_several_cards(suite: Suite) -> None:
     await vmi.has("PodScheduled", "False")
     why = next(one for one in (await vmi.vmi())["status"]["conditions"] if one["type"] == "PodScheduled")
     assert f"Insufficient {CARD}" in why["message"]
+
+
+async def test_cards_where_they_were_put(suite: Suite) -> None:
+    """[1755] Each is at the PCI address it was given, in the guest and in its domain."""
+    names = [f"sriov{number}" for number in range(1, 5)]
+    for one in names:
+        await define(suite, one, card=CARD)
+    spec = on(*names, kind="sriov")
+    for number, one in enumerate(spec["domain"]["devices"]["interfaces"][1:], 1):
+        one |= {"macAddress": f"de:ad:00:be:ef:0{number}", "pciAddress": f"0000:2{number}:00.0"}
+    vmi = await talking(suite, spec)
+    await consoles.login_to_fedora(vmi)
+    for number, card in enumerate((await told(vmi))[1:], 1):
+        uevent = f"/sys/class/net/{card['interfaceName']}/device/uevent"
+        assert card["mac"] == f"de:ad:00:be:ef:0{number}"
+        assert await consoles.run(vmi, f"grep -q PCI_SLOT_NAME=0000:2{number}:00.0 {uevent}")
+    assert await consoles.run(vmi, "grep -q 0000:23:00.0 /sys/class/net/*/device/uevent")
+    assert not await consoles.run(vmi, "grep -q 0000:25:00.0 /sys/class/net/*/device/uevent")
+    buses = [one.get("bus") for one in (await launchers.domain(vmi)).findall("devices/hostdev/address")]
+    assert buses == ["0x21", "0x22", "0x23", "0x24"]
+
+
+@pytest.mark.parametrize("on_root", [True, False])
+async def test_cards_on_the_first_bus(suite: Suite, on_root: bool) -> None:
+    """[1754] Where the instance says so, all cards are on the first bus, with no port before them."""
+    await define(suite, "sriov", card=CARD)
+    marks = {"annotations": {"kubevirt.io/placePCIDevicesOnRootComplex": "true"}} if on_root else {}
+    vmi = await talking(suite, on("sriov", kind="sriov"), **marks)
+    await consoles.login_to_fedora(vmi)
+    for own, below in (("eth0", "virtio0/net"), ("eth1", "net")):
+        found = await consoles.told(vmi, f"find /sys/devices/pci0000:00/ -regex '.*/{own}/address'")
+        assert found.removesuffix(f"/{below}/{own}/address").count("/0000:") == (1 if on_root else 2), found
 
 
 async def test_memory_beside_cards(suite: Suite) -> None:

@@ -165,15 +165,20 @@ async def test_plugged_out(suite: Suite) -> None:
 
 
 async def test_links_up_and_down(suite: Suite) -> None:
-    """Links are as the spec says from the start, and follow it while the guest runs."""
-    spec = connected(bridge("bridge2", state="down"), state="up")
+    """Links are as the spec says from the start, and follow it while the guest runs, which sees them so."""
+    macs = ("02:00:00:00:00:01", "02:00:00:00:00:02")
+    spec = connected(bridge("bridge2", state="down", macAddress=macs[1]), state="up", macAddress=macs[0])
     vm = await talking(suite, spec)
+    await consoles.login_to_fedora(vm)
+    seen = {"up": "state[[:space:]]+UP", "down": "NO-CARRIER.+state[[:space:]]+DOWN"}
 
     async def links(*wanted: str) -> None:
         async def look() -> bool:
             return [one["linkState"] for one in (await told(vm)).values()] == list(wanted)
 
         await suite.eventually(look, 60)
+        for mac, state in zip(macs, wanted, strict=True):
+            assert await consoles.run(vm, f"ip -one link | grep {mac} | grep -E '{seen[state]}'")
 
     await links("up", "down")
     await vm.change(("replace", f"{DEVICES}/0/state", "down"), ("replace", f"{DEVICES}/1/state", "up"))

@@ -81,6 +81,15 @@ def interfaces(vmi: Obj, pod: Obj, *, agent: bool) -> list[Object]:
     return [*sorted(made, key=lambda entry: entry["name"] not in pod_networks), *unnamed]
 
 
+def plugged(vmi: Obj) -> list[tuple[int, Obj]]:
+    """The interfaces that are in the guest, by their place in its spec: not those that are yet to come, or have gone already."""
+    told = {
+        one.get("name"): one.get("infoSource", "") for one in dig(vmi, "status", "interfaces", default=())
+    }
+    listed = dig(vmi, "spec", "domain", "devices", "interfaces", default=())
+    return [pair for pair in enumerate(listed) if not told or "domain" in told.get(pair[1].get("name"), "")]
+
+
 def queues(vmi: Obj, interface: Obj) -> int:
     """In how many queues packets wait: one, or one for each CPU."""
     if not dig(vmi, "spec", "domain", "devices", "networkInterfaceMultiqueue"):

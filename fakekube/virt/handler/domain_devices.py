@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator
 from xml.etree.ElementTree import Element, SubElement
 
 from fakekube.machinery.objects import Obj, condition_is, dig, name, namespace
-from fakekube.virt.handler import domain
+from fakekube.virt.handler import domain, pci_places
 from fakekube.virt.handler.domain_threads import threads
 from fakekube.virt.handler.host_devices import Given, elements, pci
 
 _NEW, _OLD = "virtio-non-transitional", "virtio-transitional"
-_BEHIND_INTERFACES = 5  # up to there buses are kept for interfaces that are plugged in
 _ISO = {
     "cloudInitNoCloud": "/var/run/kubevirt-ephemeral-disks/cloud-init-data/{namespace}/{vmi}/noCloud.iso",
     "cloudInitConfigDrive": "/var/run/kubevirt-ephemeral-disks/cloud-init-data/{namespace}/{vmi}/configdrive.iso",
@@ -34,16 +33,17 @@ def add(parent: Element, tag: str, text: str = "", **attributes: str) -> Element
 def devices(vmi: Obj, parent: Element, balloon_period: int, given: Given) -> None:
     """All of them, in the order libvirt lists them."""
     wanted = dig(vmi, "spec", "domain", "devices", default={})
-    buses = iter(range(_BEHIND_INTERFACES, 256))
-    scsi, serial = next(buses), next(buses)
+    there, places = domain.plugged(vmi), pci_places.of_interfaces(vmi)
+    free = pci_places.free(vmi)
+    scsi, serial = next(free), next(free)
     virtio = _virtio(vmi)
     add(parent, "emulator", "/usr/libexec/qemu-kvm")
     for disk in _disks(vmi):
-        _disk(vmi, disk, parent, buses)
+        _disk(vmi, disk, parent, free)
     _controllers(vmi, parent, scsi, serial)
-    for number, interface in enumerate(wanted.get("interfaces") or ()):
+    for number, interface in there:
         if "sriov" not in interface:
-            _interface(vmi, interface, number, parent)
+            _interface(vmi, interface, number, places[interface["name"]], parent)
     if wanted.get("autoattachSerialConsole") is not False:
         _serial(vmi, parent)
     channel = add(parent, "channel", type="unix")
@@ -54,9 +54,10 @@ def devices(vmi: Obj, parent: Element, balloon_period: int, given: Given) -> Non
         made = add(parent, "input", type=one.get("type", "tablet"), bus=one.get("bus", "usb"))
         add(made, "alias", name=f"ua-{one.get('name', '')}")
     parent.extend(elements(given.devices))
-    for number, interface in enumerate(wanted.get("interfaces") or ()):
+    for number, interface in there:
         if "sriov" in interface:
-            _card(interface, number, parent, given.cards.get(interface["name"], ""))
+            host = given.cards.get(interface["name"]) or f"0000:{0x80 + number:02x}:00.0"
+            _card(interface, host, places[interface["name"]], parent)
     if (tpm := wanted.get("tpm")) is not None and tpm.get("enabled") is not False:
         kept = "yes" if tpm.get("persistent") else ""
         made = add(parent, "tpm", model="tpm-crb" if kept else "tpm-tis")
@@ -72,14 +73,14 @@ def devices(vmi: Obj, parent: Element, balloon_period: int, given: Given) -> Non
     if sound := wanted.get("sound"):
         made = add(parent, "sound", model=sound.get("model") or "ich9")
         add(made, "alias", name=f"ua-{sound.get('name', '')}")
-    _balloon(vmi, parent, next(buses), balloon_period)
+    _balloon(vmi, parent, next(free), balloon_period)
     if cid := dig(vmi, "status", "VSOCKCID"):
         made = add(parent, "vsock", model=virtio)
         add(made, "cid", auto="no", address=str(cid))
     if wanted.get("rng") is not None:
         made = add(parent, "rng", model=virtio)
         add(made, "backend", "/dev/urandom", model="random")
-        _address(made, next(buses))
+        _address(made, next(free))
 
 
 def _virtio(vmi: Obj) -> str:
@@ -90,8 +91,8 @@ def _uid(vmi: Obj) -> str:
     return str(dig(vmi, "metadata", "uid", default=""))
 
 
-def _address(parent: Element, bus: int) -> None:
-    add(parent, "address", type="pci", domain="0x0000", bus=f"0x{bus:02x}", slot="0x00", function="0x0")
+def _address(parent: Element, place: str) -> None:
+    add(parent, "address", type="pci", **pci(place))
 
 
 def _disks(vmi: Obj) -> Iterator[Obj]:
@@ -102,7 +103,7 @@ def _disks(vmi: Obj) -> Iterator[Obj]:
             yield disk
 
 
-def _disk(vmi: Obj, disk: Obj, parent: Element, buses: Iterator[int]) -> None:
+def _disk(vmi: Obj, disk: Obj, parent: Element, free: Iterator[str]) -> None:
     own = disk["name"]
     volume = _named(dig(vmi, "spec", "volumes", default=()), own)
     told = _named(dig(vmi, "status", "volumeStatus", default=()), own)
@@ -138,7 +139,7 @@ def _disk(vmi: Obj, disk: Obj, parent: Element, buses: Iterator[int]) -> None:
         add(made, "boot", order=str(order))
     add(made, "alias", name=f"ua-{own}")
     if bus == "virtio":
-        _address(made, next(buses))
+        _address(made, pci_places.of_disk(disk) or next(free))
 
 
 def _named(listed: Iterable[Obj], own: str) -> Obj:
@@ -170,7 +171,7 @@ def _source(vmi: Obj, volume: Obj, told: Obj) -> tuple[str, str, str, str]:
     return "raw", "file", f"/var/run/kubevirt-private/vmi-disks/{own}/disk.img", ""
 
 
-def _controllers(vmi: Obj, parent: Element, scsi: int, serial: int) -> None:
+def _controllers(vmi: Obj, parent: Element, scsi: str, serial: str) -> None:
     wanted = dig(vmi, "spec", "domain", "devices", default={})
     buses = set(_buses(wanted))
     usb = any(one.get("bus", "usb") == "usb" for one in wanted.get("inputs") or ()) or "usb" in buses
@@ -180,10 +181,7 @@ def _controllers(vmi: Obj, parent: Element, scsi: int, serial: int) -> None:
         _address(add(parent, "controller", type="scsi", index="0", model=_virtio(vmi)), scsi)
     _address(add(parent, "controller", type="virtio-serial", index="0", model=_virtio(vmi)), serial)
     add(parent, "controller", type="pci", index="0", model="pcie-root")
-    if (
-        dig(vmi, "metadata", "annotations", default={}).get("kubevirt.io/placePCIDevicesOnRootComplex")
-        != "true"
-    ):
+    if not pci_places.on_root(vmi):
         for index in range(1, 9):
             add(parent, "controller", type="pci", index=str(index), model="pcie-root-port")
 
@@ -196,7 +194,7 @@ def _buses(wanted: Obj) -> Iterator[str]:
                 yield bus
 
 
-def _interface(vmi: Obj, interface: Obj, number: int, parent: Element) -> None:
+def _interface(vmi: Obj, interface: Obj, number: int, place: str, parent: Element) -> None:
     model = interface.get("model") or "virtio"
     made = add(parent, "interface", type="ethernet")
     add(made, "mac", address=domain.mac_address(vmi, interface))
@@ -210,17 +208,19 @@ def _interface(vmi: Obj, interface: Obj, number: int, parent: Element) -> None:
         add(made, "rom", enabled="no")
     add(made, "link", state=interface.get("state") or "up")
     add(made, "alias", name=f"ua-{interface['name']}")
-    _address(made, number + 1)
+    if index := interface.get("acpiIndex"):
+        add(made, "acpi", index=str(index))
+    _address(made, place)
 
 
-def _card(interface: Obj, number: int, parent: Element, place: str) -> None:
-    """A function of one of the host's own cards; where nobody has told its place, it is somewhere."""
+def _card(interface: Obj, host: str, place: str, parent: Element) -> None:
+    """A function of one of the host's own cards."""
     made = add(parent, "hostdev", mode="subsystem", type="pci", managed="no")
-    add(add(made, "source"), "address", **pci(place or f"0000:{0x80 + number:02x}:00.0"))
+    add(add(made, "source"), "address", **pci(host))
     if order := interface.get("bootOrder"):
         add(made, "boot", order=str(order))
     add(made, "alias", name=f"ua-sriov-{interface['name']}")
-    _address(made, number + 1)
+    _address(made, place)
 
 
 def _serial(vmi: Obj, parent: Element) -> None:
@@ -234,11 +234,11 @@ def _serial(vmi: Obj, parent: Element) -> None:
         add(made, "alias", name="serial0")
 
 
-def _balloon(vmi: Obj, parent: Element, bus: int, period: int) -> None:
+def _balloon(vmi: Obj, parent: Element, place: str, period: int) -> None:
     if dig(vmi, "spec", "domain", "devices", "autoattachMemBalloon") is False:
         add(parent, "memballoon", model="none")
         return
     made = add(parent, "memballoon", model=_virtio(vmi), freePageReporting="on")
     if period:
         add(made, "stats", period=str(period))
-    _address(made, bus)
+    _address(made, place)

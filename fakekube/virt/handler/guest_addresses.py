@@ -8,38 +8,64 @@ from ipaddress import ip_interface
 
 from fakekube.agents.node_server.place import Container, Done, Program, failed
 from fakekube.machinery.objects import Obj, dig
+from fakekube.virt.handler import pci_places
 
 MTU = 1500
 GIVEN = "/run/addresses/"  # what an interface has been given beside its own addresses, by its name
 DOWN = "/run/down/"
 LEASES = "/run/dhcp/"  # what is said of an interface when its address is asked for
-_VENDORS = {"e1000": "0x8086", "e1000e": "0x8086", "rtl8139": "0x10ec", "ne2k_pci": "0x10ec"}
+_INSIDE = {"domain", "guest-agent"}
+_VENDORS = {
+    "sriov": "0x8086",
+    "e1000": "0x8086",
+    "e1000e": "0x8086",
+    "rtl8139": "0x10ec",
+    "ne2k_pci": "0x10ec",
+}
 _VIRTIO = "0x1af4"
-_OPTIONS = {"-br": "", "-brief": "", "-o": "", "-4": "inet ", "-6": "inet6 "}
+_OPTIONS = {"-br": "", "-brief": "", "-4": "inet ", "-6": "inet6 "}
+_ON_ONE_LINE = ("-o", "-one", "-oneline")
+_LOOPBACK = ("lo", "", "")
 
 Interfaces = Sequence[tuple[str, str, str]]  # name, MAC, IP address or empty
 
 
 def devices(vmi: Obj) -> Iterator[tuple[str, Obj]]:
-    """What interfaces are called inside, with what the status tells of them."""
+    """What interfaces are called inside, with what the status tells of them. Those only the launcher has are not there."""
     for number, one in enumerate(dig(vmi, "status", "interfaces", default=())):
-        yield one.get("interfaceName") or f"eth{number}", one
+        if _INSIDE & set(one.get("infoSource", "domain").split(", ")):
+            yield one.get("interfaceName") or f"eth{number}", one
 
 
 def files(vmi: Obj) -> dict[str, str]:
     """What the kernel tells of them and their cards, and what a DHCP client hears."""
     own = {one.get("name"): one for one in dig(vmi, "spec", "domain", "devices", "interfaces", default=())}
+    places = pci_places.of_interfaces(vmi)
     made = {"/sys/class/net/lo/address": "00:00:00:00:00:00\n", "/sys/class/net/lo/mtu": "65536\n"}
-    for device, entry in devices(vmi):
+    for number, (device, entry) in enumerate(devices(vmi)):
         interface, folder = own.get(entry.get("name"), {}), f"/sys/class/net/{device}"
         made |= {f"{folder}/address": f"{entry.get('mac', '')}\n", f"{folder}/mtu": f"{MTU}\n"}
-        made[f"{folder}/device/vendor"] = f"{_VENDORS.get(interface.get('model', ''), _VIRTIO)}\n"
-        if place := interface.get("pciAddress"):
-            made[f"/sys/bus/pci/devices/{place}/virtio0/net/{device}/address"] = made[f"{folder}/address"]
-            if index := interface.get("acpiIndex"):
-                made[f"/sys/bus/pci/devices/{place}/acpi_index"] = f"{index}\n"
+        up = entry.get("linkState") != "down"
+        made |= {f"{folder}/carrier": f"{up:d}\n", f"{folder}/operstate": "up\n" if up else "down\n"}
         made[f"{LEASES}{device}"] = "".join(f"new_{one}\n" for one in _lease(interface, entry))
+        if interface:
+            made |= _card(device, number, interface, places[interface["name"]], made[f"{folder}/address"])
     return made
+
+
+def _card(device: str, number: int, interface: Obj, place: str, address: str) -> Iterator[tuple[str, str]]:
+    """The one behind an interface; virtio is a bus of its own."""
+    model = "sriov" if "sriov" in interface else interface.get("model") or "virtio"
+    told = f"/sys/class/net/{device}/device"
+    yield f"{told}/vendor", f"{_VENDORS.get(model, _VIRTIO)}\n"
+    below, uevent = f"/net/{device}/address", f"PCI_CLASS=20000\nPCI_SLOT_NAME={place}\n"
+    if model == "virtio":
+        below, uevent = f"/virtio{number}{below}", "DRIVER=virtio_net\n"
+    yield f"{told}/uevent", uevent
+    for folder in (f"/sys/bus/pci/devices/{place}", pci_places.path(place)):
+        yield f"{folder}{below}", address
+        if index := interface.get("acpiIndex"):
+            yield f"{folder}/acpi_index", f"{index}\n"
 
 
 def _lease(interface: Obj, entry: Obj) -> Iterator[str]:
@@ -86,18 +112,19 @@ def ip(interfaces: Interfaces) -> Program:
 
     def run(at: Container, words: list[str], _stdin: str) -> Done:
         family = next((_OPTIONS[word] for word in words if _OPTIONS.get(word)), "")
-        rest = [word for word in words if word not in _OPTIONS]
+        single = any(word in _ON_ONE_LINE for word in words)
+        rest = [word for word in words if word not in (*_OPTIONS, *_ON_ONE_LINE)]
         kind, verb, *more = [*rest, "", ""]
         more = [word for word in more if word]
         if kind and "address".startswith(kind):
             if verb and verb in ("add", "del", "delete", "replace", "flush"):
                 return _given(at, interfaces, verb, more)
-            return _shown(at, interfaces, _device(verb, more), family, addresses=True)
+            return _shown(at, interfaces, _device(verb, more), family, addresses=True, single=single)
         if kind and "link".startswith(kind):
             if verb == "set":
                 return _set(at, interfaces, more)
             if verb in ("", "show", "list", "ls") or verb in _names(interfaces):
-                return _shown(at, interfaces, _device(verb, more), "", addresses=False)
+                return _shown(at, interfaces, _device(verb, more), "", addresses=False, single=single)
             return failed("RTNETLINK answers: Operation not supported", 2)
         if kind and "route".startswith(kind):
             return Done() if verb in ("add", "del", "replace") else Done("".join(_routes(at, interfaces)))
@@ -109,7 +136,7 @@ def ip(interfaces: Interfaces) -> Program:
 
 
 def _names(interfaces: Interfaces) -> list[str]:
-    return ["lo", *(own for own, _, _ in interfaces)]
+    return [_LOOPBACK[0], *(own for own, _, _ in interfaces)]
 
 
 def _device(verb: str, more: list[str]) -> str:
@@ -122,24 +149,41 @@ def _missing(device: str) -> Done:
     return failed(f'Device "{device}" does not exist.')
 
 
-def _shown(at: Container, interfaces: Interfaces, device: str, family: str, *, addresses: bool) -> Done:
+def _shown(
+    at: Container, interfaces: Interfaces, device: str, family: str, *, addresses: bool, single: bool
+) -> Done:
+    """`single`: a line for each interface, or for each of its addresses."""
     if device and device not in _names(interfaces):
         return _missing(device)
     lines = list[str]()
-    if device in ("", "lo"):
-        lines.append("1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536")
-        lines += ["    inet 127.0.0.1/8 scope host lo"] * addresses
-    for number, (own, mac, address) in enumerate(interfaces, 2):
+    for number, (own, mac, address) in enumerate((_LOOPBACK, *interfaces), 1):
         if device not in ("", own):
             continue
-        state = "BROADCAST,MULTICAST" if is_down(at.files, own) else "BROADCAST,MULTICAST,UP,LOWER_UP"
-        lines.append(f"{number}: {own}: <{state}> mtu {MTU} state {'UP' if 'UP' in state else 'DOWN'}")
-        lines.append(f"    link/ether {mac} brd ff:ff:ff:ff:ff:ff")
-        if addresses:
-            told = of(own, (address,), at.files)
-            lines += [f"    {'inet6' if ':' in one else 'inet'} {one} scope global {own}" for one in told]
-    kept = (one for one in lines if not family or not one.startswith("    ") or family in one)
-    return Done("".join(f"{one}\n" for one in kept))
+        told = [
+            f"    {'inet6' if ':' in one else 'inet'} {one} scope global {own}"
+            for one in of(own, (address,), at.files)
+        ]
+        if own == _LOOPBACK[0]:
+            head, told = ["1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536"], ["    inet 127.0.0.1/8 scope host lo"]
+        else:
+            flags, state = _state(at, own)
+            head = [f"{number}: {own}: <{flags}> mtu {MTU} state {state}"]
+            head.append(f"    link/ether {mac} brd ff:ff:ff:ff:ff:ff")
+        told = [one for one in told if addresses and family in one]
+        if single:
+            lines += [f"{number}: {own}{one}" for one in told] if addresses else ["\\".join(head)]
+        else:
+            lines += [*(one for one in head if not family or not one.startswith(" ")), *told]
+    return Done("".join(f"{one}\n" for one in lines))
+
+
+def _state(at: Container, own: str) -> tuple[str, str]:
+    """Flags and state: a link that is down from outside is still switched on."""
+    if is_down(at.files, own):
+        return "BROADCAST,MULTICAST", "DOWN"
+    if at.files.get(f"/sys/class/net/{own}/carrier") == "0\n":
+        return "NO-CARRIER,BROADCAST,MULTICAST,UP", "DOWN"
+    return "BROADCAST,MULTICAST,UP,LOWER_UP", "UP"
 
 
 def _given(at: Container, interfaces: Interfaces, verb: str, more: list[str]) -> Done:

@@ -12,7 +12,8 @@ from typing import Any
 
 from fakekube.agents.node_server import mounted
 from fakekube.machinery.objects import Obj, annotations, condition_is, dig, name, namespace
-from fakekube.virt.handler import guest_addresses, guest_programs, systems
+from fakekube.machinery.wire import Object
+from fakekube.virt.handler import domain, guest_addresses, guest_programs, pci_places, systems
 from fakekube.virt.handler.guest_devices import Contents, Disk
 from fakekube.virt.hostname import hostname
 
@@ -107,6 +108,7 @@ def _data(source: Obj, kind: str, found: mounted.Found) -> str:
 
 def _cloud_init_disk(vmi: Obj, drive: str, data: Mapping[str, str]) -> Disk:
     size = annotations(vmi).get("kubevirt.io/instancetype-name", "")
+    meta: Object
     if drive == "noCloud":
         meta = {"instance-type": size, "instance-id": _instance_id(vmi), "local-hostname": hostname(vmi)}
         names, folder, label = ("meta-data", "user-data", "network-config"), "", "cidata"
@@ -117,12 +119,31 @@ def _cloud_init_disk(vmi: Obj, drive: str, data: Mapping[str, str]) -> Disk:
             "instance_id": _instance_id(vmi),
             "hostname": hostname(vmi),
             "uuid": uuid,
+            "devices": _tagged(vmi),
         }
         names, folder = ("meta_data.json", "user_data", "network_data.json"), "openstack/latest/"
         label = "config-2"
     told = json.dumps({key: value for key, value in meta.items() if value}, separators=(",", ":"))
     texts = (told, data["user"], data["network"])
     return Disk(label, {f"{folder}{own}": text for own, text in zip(names, texts, strict=True) if text})
+
+
+def _tagged(vmi: Obj) -> list[Obj]:
+    """The cards that have a tag, those of the host after the others. A host is one NUMA node: its cards are near all CPUs."""
+    places, cpu = pci_places.of_interfaces(vmi), dig(vmi, "spec", "domain", "cpu", default={})
+    listed = [
+        one for one in dig(vmi, "spec", "domain", "devices", "interfaces", default=()) if one.get("tag")
+    ]
+    made = list[Obj]()
+    for one in sorted(listed, key=lambda one: "sriov" in one):
+        told: Object = {"type": "nic", "bus": "pci", "address": places[one["name"]]}
+        if "sriov" not in one:
+            told["mac"] = domain.mac_address(vmi, one)
+        elif cpu.get("dedicatedCpuPlacement") and dig(cpu, "numa", "guestMappingPassthrough") is None:
+            topology = domain.cpu_topology(vmi)
+            told["alignedCPUs"] = [*range(topology["cores"] * topology["sockets"] * topology["threads"])]
+        made.append({**told, "tags": [one["tag"]]})
+    return made
 
 
 def _instance_id(vmi: Obj) -> str:

@@ -1,5 +1,7 @@
 """What a guest is configured with, as values."""
 
+import json
+
 import pytest
 
 from fakekube.virt.handler import guest_config
@@ -97,6 +99,30 @@ def test_disks():
     }
     assert config[0] == "config-2"
     assert config[1]["openstack/latest/meta_data.json"] == '{"instance_id":"vm.ns","hostname":"vm"}'
+
+
+@pytest.mark.parametrize(
+    ("cpu", "near"),
+    [
+        ({"cores": 2}, {}),
+        ({"cores": 2, "dedicatedCpuPlacement": True}, {"alignedCPUs": [0, 1]}),
+        ({"cores": 2, "dedicatedCpuPlacement": True, "numa": {"guestMappingPassthrough": {}}}, {}),
+    ],
+)
+def test_tagged_cards(cpu, near):
+    """Those of the host come last, without a MAC, and with the CPUs that are near them where these are the guest's own."""
+    listed = [
+        {"name": "card", "sriov": {}, "tag": "fast", "pciAddress": "0000:06:00.0"},
+        {"name": "plain", "bridge": {}},
+        {"name": "default", "masquerade": {}, "tag": "first", "macAddress": "02-00-00-00-00-0A"},
+    ]
+    made = vmi({"cloudInitConfigDrive": {}}, domain={"cpu": cpu, "devices": {"interfaces": listed}})
+    (disk,) = guest_config.contents(made, "", {}).disks.values()
+    nic = {"type": "nic", "bus": "pci"}
+    assert json.loads(disk.files["openstack/latest/meta_data.json"])["devices"] == [
+        {**nic, "address": "0000:02:00.0", "mac": "02:00:00:00:00:0a", "tags": ["first"]},
+        {**nic, "address": "0000:06:00.0", **near, "tags": ["fast"]},
+    ]
 
 
 def test_keys_come_by_the_agent_while_it_is_there():

@@ -118,6 +118,55 @@ def test_ip(line, code):
 
 
 @pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ip -o link show eth1", "3: eth1: <NO-CARRIER,BROADCAST,MULTICAST,UP> mtu 1500 state DOWN\\    link/ether 02:00:00:00:00:02 brd ff:ff:ff:ff:ff:ff\n"),
+        ("ip -one addr show eth0", "2: eth0    inet 10.244.0.5/24 scope global eth0\n"),
+        ("ip -o -6 addr show eth0", ""),
+        ("ip -4 -oneline a show lo", "1: lo    inet 127.0.0.1/8 scope host lo\n"),
+        ("ip -4 addr show eth0 | tail -n 1", "    inet 10.244.0.5/24 scope global eth0\n"),
+        ("ip link set eth1 down && ip -o link show eth1 | cut -d ' ' -f 3", "<BROADCAST,MULTICAST>\n"),
+    ],
+)  # fmt: skip
+def test_on_one_line(line, said):
+    """Each interface, or each address, is a line of its own where that is asked for; a link that is down from outside is told."""
+    assert run(line, files={"/sys/class/net/eth1/carrier": "0\n"}).out == said
+
+
+def test_what_the_kernel_tells_of_cards():
+    """Links as the status has them, cards where they are; of an interface that only the launcher has, nothing."""
+    made = vmi("own", "10.244.0.5")
+    made["spec"]["domain"]["devices"]["interfaces"] += [
+        {"name": "off", "bridge": {}, "model": "e1000", "pciAddress": "0000:0A:00.0", "acpiIndex": 7},
+        {"name": "gone", "bridge": {}, "state": "absent"},
+        {"name": "card", "sriov": {}},
+    ]
+    made["status"]["interfaces"] += [
+        {"name": "off", "mac": "02:02", "linkState": "down", "infoSource": "domain, multus-status"},
+        {"name": "gone", "infoSource": "multus-status"},
+        {"name": "card", "infoSource": "domain, multus-status"},
+        {"mac": "02:03", "interfaceName": "eth3", "infoSource": "guest-agent"},
+    ]
+    found = guest_addresses.files(made)
+    assert sorted({path.split("/")[4] for path in found if path.startswith("/sys/class/net/")}) == [
+        *("eth0", "eth1", "eth3", "lo"),
+    ]
+    expected = {
+        "/sys/class/net/eth0/carrier": "1",
+        "/sys/class/net/eth0/device/uevent": "DRIVER=virtio_net",
+        "/sys/bus/pci/devices/0000:01:00.0/virtio0/net/eth0/address": "02:01",
+        "/sys/class/net/eth1/carrier": "0",
+        "/sys/class/net/eth1/operstate": "down",
+        "/sys/class/net/eth1/device/uevent": "PCI_CLASS=20000\nPCI_SLOT_NAME=0000:0a:00.0",
+        "/sys/bus/pci/devices/0000:0a:00.0/net/eth1/address": "02:02",
+        "/sys/bus/pci/devices/0000:0a:00.0/acpi_index": "7",
+        "/sys/class/net/eth3/address": "02:03",
+        "/sys/class/net/eth3/device/vendor": "0x8086",
+    }
+    assert {path: found[path].strip() for path in expected} == expected
+
+
+@pytest.mark.parametrize(
     "data", ["", "- 1", "ethernets: 1", "ethernets: {eth1: 1}", "ethernets: {eth1: {addresses: [x]}}"]
 )
 def test_network_data_nobody_understands(data):

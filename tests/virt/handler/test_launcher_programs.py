@@ -181,3 +181,34 @@ def test_cards():
         "slot": "0x02",
         "function": "0x3",
     }
+
+
+def test_interfaces_of_the_domain():
+    """Those the guest has, each where it was put and numbered as it was told: not what is to come, nor what has gone."""
+    interfaces = [
+        {"name": "default", "masquerade": {}, "acpiIndex": 101},
+        {"name": "gone", "bridge": {}, "state": "absent"},
+        {"name": "put", "bridge": {}, "pciAddress": "0000:05:00.0"},
+        {"name": "coming", "bridge": {}},
+    ]
+    told = {"default": "domain", "gone": "multus-status", "put": "domain, multus-status"}
+    disks = [
+        {"name": "disk0", "disk": {"bus": "virtio"}},
+        {"name": "put", "disk": {"bus": "virtio", "pciAddress": "0000:07:00.0"}},
+    ]
+    vmi = {
+        "metadata": VMI["metadata"],
+        "spec": {"domain": {"devices": {"interfaces": interfaces, "disks": disks}}},
+        "status": {"interfaces": [{"name": own, "infoSource": source} for own, source in told.items()]},
+    }
+
+    root = fromstring(run("virsh dumpxml 1", vmi).out)
+    cards = [
+        (one.find("alias").get("name"), one.find("address").get("bus"), one.find("target").get("dev"))
+        for one in root.findall("devices/interface")
+    ]
+    assert cards == [("ua-default", "0x01", "tap0"), ("ua-put", "0x05", "tap2")]
+    assert [one.get("index") for one in root.findall("devices/interface/acpi")] == ["101"]
+    addresses = [one.get("bus") for one in root.findall("devices/*/address[@type='pci']")]
+    assert len(addresses) == len(set(addresses)), "no two devices are in one place"
+    assert root.findall("devices/disk")[1].find("address").get("bus") == "0x07"
