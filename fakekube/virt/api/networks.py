@@ -88,11 +88,11 @@ def _state(
     where = f"{field}[{index}].state"
     if state not in (None, "", "absent", "up", "down"):
         yield Cause(f"logical {name} interface state value is unsupported: {state}", where)
-    if state == "down" and interface.get("sriov") is not None:
+    if state in ("up", "down") and interface.get("sriov") is not None:
         yield Cause(f'"{name}" interface\'s state "{state}" is not supported for SR-IOV NICs', where)
     if state != "absent":
         return
-    if interface.get("bridge") is None and interface.get("sriov") is None:
+    if interface.get("bridge") is None:
         yield Cause(f'"{name}" interface\'s state "{state}" is supported only for bridge binding', where)
     network = by_name.get(name) or {}
     if network.get("pod") is not None or (network.get("multus") or {}).get("default"):

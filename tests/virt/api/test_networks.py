@@ -176,13 +176,20 @@ def test_ports() -> None:
     ("listed", "interface", "texts"),
     [
         ([multus()], {"name": "red", "bridge": {}, "state": "absent"}, []),
-        ([multus()], {"name": "red", "sriov": {}, "state": "absent"}, []),
-        ([POD], card(state="up"), []),
-        ([POD], card(state="foo"), ["logical default interface state value is unsupported: foo"]),
         (
             [multus()],
-            {"name": "red", "sriov": {}, "state": "down"},
-            ['"red" interface\'s state "down" is not supported for SR-IOV NICs'],
+            {"name": "red", "sriov": {}, "state": "absent"},
+            ['"red" interface\'s state "absent" is supported only for bridge binding'],
+        ),
+        ([POD], card(state="up"), []),
+        ([POD], card(state="foo"), ["logical default interface state value is unsupported: foo"]),
+        *(
+            (
+                [multus()],
+                {"name": "red", "sriov": {}, "state": state},
+                [f'"red" interface\'s state "{state}" is not supported for SR-IOV NICs'],
+            )
+            for state in ("up", "down")
         ),
         (
             [POD],
@@ -200,7 +207,7 @@ def test_ports() -> None:
     ],
 )
 def test_states(listed: list[Object], interface: Object, texts: list[str]) -> None:
-    """Links go up and down, but for cards'; what is plugged out is on a secondary network."""
+    """Links go up and down, but for cards'; what is plugged out is a bridge on a secondary network."""
     assert judged(listed, interface) == [Cause(text, f"{AT}[0].state") for text in texts]
 
 
