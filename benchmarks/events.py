@@ -65,6 +65,7 @@ class _Watcher(asyncio.Protocol):
 
 async def _sustained(server: Running, seconds: float) -> list[Record]:
     target, where, loop = Target(server.url), urlsplit(server.url), asyncio.get_running_loop()
+    host, port = where.hostname or "", where.port or 80
     for number in range(_OBJECTS):
         call(target, "POST", _PATH, {"metadata": {"name": f"c-{number}"}, "data": {"pad": "x" * 300}})
     version = call(target, "GET", f"{_PATH}?limit=1")["metadata"]["resourceVersion"]
@@ -72,7 +73,7 @@ async def _sustained(server: Running, seconds: float) -> list[Record]:
     head = f"GET {_PATH}?{query} HTTP/1.1\r\nHost: {where.netloc}\r\n\r\n".encode()
     watchers = []
     for number in range(_WATCHERS + _DEAF):
-        _, watcher = await loop.create_connection(lambda: _Watcher(head), where.hostname, where.port)
+        _, watcher = await loop.create_connection(lambda: _Watcher(head), host, port)
         await watcher.began
         if number >= _WATCHERS:
             watcher.transport.pause_reading()

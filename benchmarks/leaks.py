@@ -15,6 +15,7 @@ import time
 import tracemalloc
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import fakekube
 from benchmarks.machines import SPACE, pool
@@ -75,7 +76,7 @@ def measure(seconds: float) -> Iterator[Record]:
 async def _lives(seconds: float) -> tuple[int, _Left, _Left]:
     async with Cluster(pace="fast", clock=ManualClock(), seed=1, retention=_RETENTION) as cluster:
         await cluster.settle()
-        every = {"rate": 0.01, "times": None, "optional": True}
+        every: dict[str, Any] = {"rate": 0.01, "times": None, "optional": True}
         for fault in (
             {"verb": "write", "status": 409},
             {"verb": "write", "status": 500},

@@ -106,8 +106,8 @@ def growing(target: Target, seconds: float, sizes: tuple[int, ...] = SIZES) -> I
                 took.setdefault(name, {})[size] = 1 / done.rate
         for name, seconds_by_size in took.items():
             if len(sizes) > 1:
-                goal = 1.1 if "label" in name else 0.1
-                yield Record(f"{name} n objects, exponent", exponent(seconds_by_size), "", goal)
+                flat = 1.1 if "label" in name else 0.1
+                yield Record(f"{name} n objects, exponent", exponent(seconds_by_size), "", flat)
 
 
 def limits(target: Target, seconds: float) -> Iterator[Record]:

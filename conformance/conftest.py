@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import secrets
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ _STARTED = pytest.StashKey[contextlib.ExitStack]()
 _WORLD = pytest.StashKey[worlds.World]()
 
 
-def pytest_addoption(parser):
+def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("conformance")
     group.addoption("--kubeconfig", default="", help="the cluster to judge; without, a fakekube is started")
     group.addoption(
@@ -49,7 +50,7 @@ def pytest_addoption(parser):
     )
 
 
-def pytest_configure(config):
+def pytest_configure(config: pytest.Config) -> None:
     for kind in sorted({one.kind for one in _STATEMENTS.values()}):
         config.addinivalue_line("markers", f"{kind}: a statement of this kind")
     config.addinivalue_line("markers", "smoke: one or two of each section; what is always run")
@@ -63,7 +64,7 @@ def pytest_configure(config):
         config.pluginmanager.register(reporting.Collector(Path(folder), config.getoption("--implementation")))
 
 
-def pytest_sessionstart(session):
+def pytest_sessionstart(session: pytest.Session) -> None:
     """The first process starts what is needed; xdist's workers inherit where it is."""
     config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly or FULL in os.environ:
@@ -88,15 +89,16 @@ def pytest_sessionstart(session):
         config.stash[_STARTED] = stack.pop_all()
 
 
-def pytest_unconfigure(config):
+def pytest_unconfigure(config: pytest.Config) -> None:
     if _STARTED in config.stash:
         config.stash[_STARTED].close()
 
 
-def pytest_collection_modifyitems(config, items):
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     patterns = [re.compile(one.strip()) for one in config.getoption("--select").split(",") if one.strip()]
     deviations = DEVIATIONS[config.getoption("--implementation")]
-    kept, dropped = [], []
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
     for item in items:
         id_ = behaviour(item)
         if id_ is None:
@@ -107,7 +109,7 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
         if id_ in _STATEMENTS:
             item.add_marker(_STATEMENTS[id_].kind)
-        if "bare" in item.fixturenames:
+        if "bare" in getattr(item, "fixturenames", ()):
             item.add_marker("needs_no_vm_controller")
         if id_ in deviations:
             one = deviations[id_]
@@ -118,13 +120,18 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item):
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let the report of a test say what it proves and what happened meanwhile. xdist passes plain members on."""
     report = yield
     id_ = behaviour(item)
-    if id_ is not None and (report.when == "call" or (report.when == "setup" and report.skipped)):
+    if (
+        isinstance(item, pytest.Function)
+        and id_ is not None
+        and (report.when == "call" or (report.when == "setup" and report.skipped))
+    ):
         statement = _STATEMENTS.get(id_)
-        report.behaviour = {
+        more = vars(report)  # which a report keeps, and passes on from worker to worker
+        more["behaviour"] = {
             "id": id_,
             "kind": statement.kind if statement else "sensible",
             "section": statement.section if statement else "In place of upstream's oddities",
@@ -133,32 +140,32 @@ def pytest_runtest_makereport(item):
         }
         if _WORLD in item.stash and item.config.getoption("--report"):
             world = item.stash[_WORLD]
-            report.timeline = recording.rows(world.follower)
-            report.requests = asked.requests(world.kube.server, world.namespace, world.follower.clock())
+            more["timeline"] = recording.rows(world.follower)
+            more["requests"] = asked.requests(world.kube.server, world.namespace, world.follower.clock())
     return report
 
 
-def behaviour(item):
+def behaviour(item: pytest.Item) -> str | None:
     found = _ID.match(item.name)
     return f"{found[1]}-{found[2]}" if found else None
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
-async def kube():
+async def kube() -> AsyncIterator[Kube]:
     """The cluster that is judged."""
     async with Kube(os.environ[FULL]) as connection:
         yield connection
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def world(request, kube):
+async def world(request: pytest.FixtureRequest, kube: Kube) -> AsyncIterator[worlds.World]:
     """A namespace of the test's own."""
     async with _namespace(request, kube) as found:
         yield found
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def bare(request):
+async def bare(request: pytest.FixtureRequest) -> AsyncIterator[worlds.World]:
     """The same where nobody but the pool controller and the garbage collector works, so that tests can play KubeVirt."""
     if BARE not in os.environ:
         pytest.skip("needs a cluster without a VM controller (--bare-kubeconfig)")
@@ -167,7 +174,7 @@ async def bare(request):
 
 
 @contextlib.asynccontextmanager
-async def _namespace(request, connection):
+async def _namespace(request: pytest.FixtureRequest, connection: Kube) -> AsyncIterator[worlds.World]:
     name = f"{behaviour(request.node) or 'x'}-{secrets.token_hex(3)}".lower()
     async with worlds.world(connection, name, request.config.getoption("--patience")) as found:
         request.node.stash[_WORLD] = found
@@ -175,6 +182,7 @@ async def _namespace(request, connection):
 
 
 @pytest.fixture
-def implementation(request):
+def implementation(request: pytest.FixtureRequest) -> str:
     """Whose controller is judged."""
-    return request.config.getoption("--implementation")
+    chosen: str = request.config.getoption("--implementation")
+    return chosen

@@ -2,8 +2,9 @@
 
 import pytest
 
-from conformance.kube import CRD, JSON, OLD_POOL, POOL, Refusal
+from conformance.kube import CRD, JSON, OLD_POOL, POOL, Object, Refusal
 from conformance.manifests import pool, template
+from conformance.world import World
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
@@ -44,7 +45,7 @@ PAGE = {
 
 
 @pytest.mark.smoke
-async def test_P_001_discovery(world):
+async def test_P_001_discovery(world: World) -> None:
     """P-001: Discovery shows both versions, the kind, its short names and its category."""
     group = await world.kube.ask("GET", "/apis/pool.kubevirt.io")
     assert {one["version"] for one in group["versions"]} == {"v1alpha1", "v1beta1"}
@@ -59,7 +60,7 @@ async def test_P_001_discovery(world):
         assert {"virtualmachinepools/status", "virtualmachinepools/scale"} <= set(found)
 
 
-async def test_P_002_two_versions_of_one_object(world):
+async def test_P_002_two_versions_of_one_object(world: World) -> None:
     """P-002: What was written in one version reads the same in the other, and v1beta1 is stored."""
     written = await world.kube.create(
         OLD_POOL, pool(replicas=0) | {"apiVersion": OLD_POOL.api}, world.namespace
@@ -78,7 +79,7 @@ async def test_P_002_two_versions_of_one_object(world):
     }
 
 
-async def test_P_003_columns(world):
+async def test_P_003_columns(world: World) -> None:
     """P-003: As a table a pool shows Desired, Current, Ready and its age."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
@@ -93,14 +94,14 @@ async def test_P_003_columns(world):
     assert table["rows"][0]["cells"][:3] == ["p", 2, 2]
 
 
-async def test_P_004_manifests_of_the_documentation(world):
+async def test_P_004_manifests_of_the_documentation(world: World) -> None:
     """P-004, S-08, S-19: The page's manifest and today's example are accepted as they stand."""
     await world.kube.create(OLD_POOL, PAGE, world.namespace)
     example = pool("example", replicas=0, template=template(running=True))
     assert (await world.create(example))["spec"]["virtualMachineTemplate"]["spec"]["runStrategy"] == "Always"
 
 
-async def test_P_005_spec_and_status_are_written_apart(world):
+async def test_P_005_spec_and_status_are_written_apart(world: World) -> None:
     """P-005: Neither half reaches the other's address, and status writes do not raise the generation."""
     await world.create(pool(replicas=0))
     await world.settled()
@@ -114,7 +115,7 @@ async def test_P_005_spec_and_status_are_written_apart(world):
 
 
 @pytest.mark.smoke
-async def test_P_006_scale_mirrors_the_pool(world):
+async def test_P_006_scale_mirrors_the_pool(world: World) -> None:
     """P-006: /scale shows the wanted and the present number, and the selector."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
@@ -125,7 +126,7 @@ async def test_P_006_scale_mirrors_the_pool(world):
 
 
 @pytest.mark.parametrize("verb", ["PUT", "PATCH"])
-async def test_P_007_scaling_by_the_subresource(world, verb):
+async def test_P_007_scaling_by_the_subresource(world: World, verb: str) -> None:
     """P-007, S-13: Writing n to /scale makes it the pool's replicas and raises the generation by one."""
     before = (await world.create(pool(replicas=1)))["metadata"]["generation"]
     if verb == "PUT":
@@ -140,7 +141,7 @@ async def test_P_007_scaling_by_the_subresource(world, verb):
     await world.pool_of("p-0", "p-1")
 
 
-async def test_P_008_scale_of_a_pool_that_says_nothing(world):
+async def test_P_008_scale_of_a_pool_that_says_nothing(world: World) -> None:
     """P-008: Without replicas there is one VM, but no scale to be read."""
     await world.create(pool(replicas=None))
     await world.pool_of("p-0")
@@ -149,13 +150,13 @@ async def test_P_008_scale_of_a_pool_that_says_nothing(world):
     assert 'the spec replicas field ".spec.replicas" does not exist' in found.value.message
 
 
-async def refused(world, manifest):
+async def refused(world: World, manifest: Object) -> Refusal:
     with pytest.raises(Refusal) as found:
         await world.create(manifest)
     return found.value
 
 
-async def test_P_009_negative_replicas(world):
+async def test_P_009_negative_replicas(world: World) -> None:
     """P-009: Fewer than none is refused, on create and on update."""
     assert "spec.replicas" in (await refused(world, pool(replicas=-1))).fields
     await world.create(pool(replicas=0))
@@ -166,7 +167,7 @@ async def test_P_009_negative_replicas(world):
 
 
 @pytest.mark.parametrize("member", ["selector", "virtualMachineTemplate"])
-async def test_P_010_required_members(world, member):
+async def test_P_010_required_members(world: World, member: str) -> None:
     """P-010: Without selector or template there is no pool."""
     manifest = pool()
     del manifest["spec"][member]
@@ -186,14 +187,14 @@ async def test_P_010_required_members(world, member):
     ],
     ids=["scale-in order", "update order", "proactive storage", "opportunistic storage", "threshold"],
 )
-async def test_P_011_values_outside_their_range(world, spec):
+async def test_P_011_values_outside_their_range(world: World, spec: Object) -> None:
     """P-011: Unknown policies and a threshold below one are refused."""
     refusal = await refused(world, pool(**spec))
     assert refusal.code == 422
     assert "Unsupported value" in refusal.message or "should be greater than or equal to 1" in refusal.message
 
 
-async def test_S_19_null_timestamps(world):
+async def test_S_19_null_timestamps(world: World) -> None:
     """S-19: creationTimestamp: null inside templates is accepted, and nothing is made of it."""
     body = template(metadata={"creationTimestamp": None})
     body["spec"]["template"]["metadata"]["creationTimestamp"] = None
@@ -202,7 +203,7 @@ async def test_S_19_null_timestamps(world):
     assert world.vms["p-0"]["metadata"]["creationTimestamp"]
 
 
-async def test_S_12_who_writes_the_status(world):
+async def test_S_12_who_writes_the_status(world: World) -> None:
     """S-12: The status is virt-controller's, written through the subresource."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -213,7 +214,7 @@ async def test_S_12_who_writes_the_status(world):
     assert {"f:labelSelector", "f:replicas"} <= set(entries[0]["fieldsV1"]["f:status"])
 
 
-async def test_S_16_what_an_autoscaler_needs(world):
+async def test_S_16_what_an_autoscaler_needs(world: World) -> None:
     """S-16: The pool can be the target of autoscaling: /scale is there to read and to write, by any version."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -224,7 +225,7 @@ async def test_S_16_what_an_autoscaler_needs(world):
     await world.pool_of("p-0", "p-1", "p-2")
 
 
-async def test_S_09_the_short_name(world):
+async def test_S_09_the_short_name(world: World) -> None:
     """S-09: `vmpool` is short for virtualmachinepools, and for nothing else."""
     groups = (await world.kube.ask("GET", "/apis"))["groups"]
     found = set()

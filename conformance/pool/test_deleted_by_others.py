@@ -2,18 +2,18 @@
 
 import pytest
 
-from conformance.kube import VM
+from conformance.kube import VM, Object
 from conformance.manifests import FINALIZER, pool, proactive, template, with_storage
-from conformance.world import finalizers, ready, terminating, uid, uids
+from conformance.world import World, finalizers, ready, terminating, uid, uids
 
 
 @pytest.mark.smoke
 @pytest.mark.parametrize(
     "strategy", [None, {"proactive": {}}, {"opportunistic": {}}], ids=["absent", "proactive", "opportunistic"]
 )
-async def test_P_118_a_replacement_comes(world, strategy):
+async def test_P_118_a_replacement_comes(world: World, strategy: Object | None) -> None:
     """P-118, S-01: A VM deleted by hand goes, and another becomes ready in its place."""
-    more = {"scaleInStrategy": strategy} if strategy else {}
+    more: Object = {"scaleInStrategy": strategy} if strategy else {}
     await world.create(pool(replicas=2, template=template(running=True), **more))
     await world.pool_of("p-0", "p-1", ready=2)
     before = uids(world.vms)
@@ -23,7 +23,7 @@ async def test_P_118_a_replacement_comes(world, strategy):
     assert uid(world.vms["p-1"]) == before["p-1"]
 
 
-async def test_P_119_it_counts_until_it_is_gone(world):
+async def test_P_119_it_counts_until_it_is_gone(world: World) -> None:
     """P-119: While it is terminating it counts, and nothing takes its place."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
@@ -37,7 +37,7 @@ async def test_P_119_it_counts_until_it_is_gone(world):
     await world.pool_of("p-0", "p-1")
 
 
-async def test_P_120_in_the_foreground(world):
+async def test_P_120_in_the_foreground(world: World) -> None:
     """P-120: Deleted in the foreground it is the same, and its disks are new."""
     await world.create(pool(replicas=1, template=with_storage()))
     await world.pool_of("p-0")
@@ -49,7 +49,7 @@ async def test_P_120_in_the_foreground(world):
     await world.pool_of("p-0")
 
 
-async def test_P_121_several_at_once(world):
+async def test_P_121_several_at_once(world: World) -> None:
     """P-121: All that were deleted are replaced."""
     await world.create(pool(replicas=3))
     await world.pool_of("p-0", "p-1", "p-2")
@@ -60,7 +60,7 @@ async def test_P_121_several_at_once(world):
     await world.pool_of("p-0", "p-1", "p-2")
 
 
-async def test_P_122_unmanaged(world):
+async def test_P_122_unmanaged(world: World) -> None:
     """P-122: Under unmanaged a VM deleted by hand goes, too."""
     await world.create(pool(replicas=1, scaleInStrategy={"unmanaged": {}}))
     await world.pool_of("p-0")
@@ -69,7 +69,7 @@ async def test_P_122_unmanaged(world):
     await world.until(lambda: "p-0" not in world.vms or uid(world.vms["p-0"]) != old, patience=world.quarter)
 
 
-async def test_P_123_opportunistic_scale_in(world):
+async def test_P_123_opportunistic_scale_in(world: World) -> None:
     """P-123: Opportunistic: what is deleted after replicas was lowered goes, and is not replaced."""
     await world.create(pool(replicas=3, scaleInStrategy={"opportunistic": {}}))
     await world.size(3)
@@ -81,7 +81,7 @@ async def test_P_123_opportunistic_scale_in(world):
     assert set(world.vms) == {"p-0", "p-2"}
 
 
-async def lowered(world):
+async def lowered(world: World) -> None:
     """Of three VMs one is going by hand; then replicas is lowered by one."""
     await world.create(pool(replicas=3, scaleInStrategy=proactive("AscendingOrder")))
     await world.size(3)
@@ -92,14 +92,14 @@ async def lowered(world):
     await world.settled()
 
 
-async def test_P_124_what_is_going_counts_as_gone(world):
+async def test_P_124_what_is_going_counts_as_gone(world: World) -> None:
     """P-124: With one VM terminating, lowering replicas by one deletes no other."""
     await lowered(world)
     assert world.lively() == {"p-0", "p-1"}
     await world.let_go(VM, "p-2")
 
 
-async def test_P_125_and_it_is_let_go(world):
+async def test_P_125_and_it_is_let_go(world: World) -> None:
     """P-125: … and the terminating one can go."""
     await lowered(world)
     await world.until(lambda: FINALIZER not in finalizers(world.vms["p-2"]), patience=world.quarter)
@@ -107,7 +107,7 @@ async def test_P_125_and_it_is_let_go(world):
     await world.pool_of("p-0", "p-1")
 
 
-async def test_P_126_a_paused_pool_holds_on(world):
+async def test_P_126_a_paused_pool_holds_on(world: World) -> None:
     """P-126: While paused, a VM deleted by hand stays terminating; after that it goes and is replaced."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -124,7 +124,7 @@ async def test_P_126_a_paused_pool_holds_on(world):
     await world.pool_of("p-0")
 
 
-async def test_D_06_nothing_keeps_a_vm_from_going(world):
+async def test_D_06_nothing_keeps_a_vm_from_going(world: World) -> None:
     """D-06: A VM deleted by hand goes, though at the same time VMs are missing that cannot be created."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
@@ -136,7 +136,7 @@ async def test_D_06_nothing_keeps_a_vm_from_going(world):
     await world.pool_of("p-0", "p-1", "p-2", "p-3")
 
 
-async def test_D_06_though_the_spec_is_wrong(world):
+async def test_D_06_though_the_spec_is_wrong(world: World) -> None:
     """D-06: A VM that goes is let go although the pool cannot tell which others should."""
     needs = [{"key": "rank", "operator": "Gt", "values": ["1", "2"]}]
     strategy = proactive(selectors={"nodeSelectorRequirementMatcher": needs})

@@ -2,9 +2,9 @@
 
 import pytest
 
-from conformance.kube import CONFIG_MAP, POOL, VM
+from conformance.kube import CONFIG_MAP, POOL, VM, Object
 from conformance.manifests import FINALIZER, owner, pool, template, vm
-from conformance.world import controller, finalizers, labels, owners, specs, terminating, uid, uids
+from conformance.world import World, controller, finalizers, labels, owners, specs, terminating, uid, uids
 
 
 @pytest.mark.parametrize(
@@ -12,13 +12,13 @@ from conformance.world import controller, finalizers, labels, owners, specs, ter
     [{"replicas": 1}, {"replicas": 0}, {"replicas": 1, "paused": True}],
     ids=["of one", "of none", "paused"],
 )
-async def test_P_030_a_pool_is_held(world, spec):
+async def test_P_030_a_pool_is_held(world: World, spec: Object) -> None:
     """P-030: The first pass puts the finalizer on every pool, also on one of none and on a paused one."""
     await world.create(pool(**spec))
     await world.until(lambda: FINALIZER in finalizers(world.pools["p"]))
 
 
-async def test_P_031_finalizers_of_others_on_the_pool(world):
+async def test_P_031_finalizers_of_others_on_the_pool(world: World) -> None:
     """P-031: The pool's finalizer is put beside what is there."""
     manifest = pool(replicas=1)
     manifest["metadata"]["finalizers"] = ["conformance/hold"]
@@ -31,7 +31,7 @@ async def test_P_031_finalizers_of_others_on_the_pool(world):
 
 
 @pytest.mark.smoke
-async def test_P_032_the_owner_of_a_vm(world):
+async def test_P_032_the_owner_of_a_vm(world: World) -> None:
     """P-032: A VM has one owner, its pool in v1beta1, which controls it and cannot go before it."""
     mine = await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
@@ -48,7 +48,7 @@ async def test_P_032_the_owner_of_a_vm(world):
         ]
 
 
-async def test_P_033_a_vm_is_held(world):
+async def test_P_033_a_vm_is_held(world: World) -> None:
     """P-033: A VM carries the pool's finalizer from the first."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -57,7 +57,7 @@ async def test_P_033_a_vm_is_held(world):
 
 
 @pytest.mark.smoke
-async def test_P_034_nothing_is_adopted(world):
+async def test_P_034_nothing_is_adopted(world: World) -> None:
     """P-034: VMs of nobody that match the selector are neither adopted nor changed nor counted."""
     await world.create(vm("stray"), VM)
     await world.create(vm("p-7"), VM)
@@ -76,7 +76,7 @@ async def test_P_034_nothing_is_adopted(world):
     assert list(specs({name: world.vms[name] for name in ("stray", "p-7")})) == before
 
 
-async def test_P_035_vms_of_another_pool(world):
+async def test_P_035_vms_of_another_pool(world: World) -> None:
     """P-035: Pools with the same labels count, update and scale their own VMs only."""
     await world.create(pool("p", replicas=2))
     await world.create(pool("q", replicas=2))
@@ -92,7 +92,7 @@ async def test_P_035_vms_of_another_pool(world):
     assert world.status("q")["replicas"] == 2
 
 
-async def test_S_07_nobody_keeps_users_from_colliding(world):
+async def test_S_07_nobody_keeps_users_from_colliding(world: World) -> None:
     """S-07: VMs and pools whose labels collide with a pool's are not refused: avoiding them is the user's task."""
     await world.create(pool("p", replicas=1))
     await world.create(vm("stray"), VM)
@@ -102,7 +102,7 @@ async def test_S_07_nobody_keeps_users_from_colliding(world):
     assert set(world.vms) == {"p-0", "q-0", "stray"}
 
 
-async def test_P_036_the_uid_decides(bare):
+async def test_P_036_the_uid_decides(bare: World) -> None:
     """P-036: A VM of a pool that had the same name is not this pool's."""
     await bare.create(pool(replicas=0))
     await bare.until(lambda: FINALIZER in finalizers(bare.pools["p"]))
@@ -115,7 +115,7 @@ async def test_P_036_the_uid_decides(bare):
     assert not terminating(bare.vms["p-3"])
 
 
-async def test_P_037_removing_the_owner_detaches(world):
+async def test_P_037_removing_the_owner_detaches(world: World) -> None:
     """P-037, S-14: A VM without its owner lives on unchanged, and another ordinal takes its place."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
@@ -131,7 +131,7 @@ async def test_P_037_removing_the_owner_detaches(world):
     assert set(world.vms) == {"p-0", "p-1", "p-2"}
 
 
-async def test_P_038_a_detached_vm_is_left_alone(world):
+async def test_P_038_a_detached_vm_is_left_alone(world: World) -> None:
     """P-038: Scaling and updating the pool does not reach it."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
@@ -147,7 +147,7 @@ async def test_P_038_a_detached_vm_is_left_alone(world):
     assert world.vms["p-0"]["spec"] == before["spec"]
 
 
-async def test_P_039_a_detached_vm_keeps_the_finalizer(world):
+async def test_P_039_a_detached_vm_keeps_the_finalizer(world: World) -> None:
     """P-039: Detached by its owner alone, a VM still has the pool's finalizer, and cannot be deleted."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -160,7 +160,7 @@ async def test_P_039_a_detached_vm_keeps_the_finalizer(world):
     assert terminating(world.vms["p-0"])
 
 
-async def test_D_08_a_detached_vm_can_be_deleted(world):
+async def test_D_08_a_detached_vm_can_be_deleted(world: World) -> None:
     """D-08: A VM that was detached loses the pool's finalizer, so that deleting it is enough."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -170,7 +170,7 @@ async def test_D_08_a_detached_vm_can_be_deleted(world):
     await world.until(lambda: set(world.vms) == {"p-1"})
 
 
-async def test_P_040_a_cleanly_detached_vm(world):
+async def test_P_040_a_cleanly_detached_vm(world: World) -> None:
     """P-040: Without owner and finalizer it can be deleted, and the pool does not mind."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -184,7 +184,7 @@ async def test_P_040_a_cleanly_detached_vm(world):
     assert uids(world.vms) == before
 
 
-async def test_P_041_a_vm_that_the_selector_loses(world):
+async def test_P_041_a_vm_that_the_selector_loses(world: World) -> None:
     """P-041, S-15: It is given up with its other owners and finalizers, and replaced."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
@@ -202,7 +202,7 @@ async def test_P_041_a_vm_that_the_selector_loses(world):
         await world.let_go(VM, "p-0")
 
 
-async def test_P_042_a_terminating_pool_gives_up_nothing(bare):
+async def test_P_042_a_terminating_pool_gives_up_nothing(bare: World) -> None:
     """P-042: While the pool is going, VMs the selector has lost keep their owner."""
     await bare.create(pool(replicas=1))
     await bare.pool_of("p-0")
@@ -216,7 +216,7 @@ async def test_P_042_a_terminating_pool_gives_up_nothing(bare):
     await bare.let_go(POOL, "p")
 
 
-async def test_P_043_a_vm_changes_hands(world):
+async def test_P_043_a_vm_changes_hands(world: World) -> None:
     """P-043: Given from pool p to pool q, a VM is replaced in p and counted in q."""
     await world.create(pool("p", replicas=2))
     other = await world.create(pool("q", replicas=0, paused=True))
@@ -230,7 +230,7 @@ async def test_P_043_a_vm_changes_hands(world):
     assert set(world.owned("q")) == {"p-0"}
 
 
-async def test_S_06_a_selector_that_does_not_match(bare):
+async def test_S_06_a_selector_that_does_not_match(bare: World) -> None:
     """S-06: Where no webhook refuses such a pool, the controller does nothing for it, and goes on with others."""
     manifest = pool(replicas=2)
     manifest["spec"]["selector"] = {"matchLabels": {"app": "nothing"}}

@@ -4,17 +4,17 @@ import pytest
 
 from conformance.kube import VM
 from conformance.manifests import owner, pool, template, vm
-from conformance.world import controller, finalizers, terminating, uid, uids
+from conformance.world import World, controller, finalizers, terminating, uid, uids
 
 
 @pytest.mark.smoke
-async def test_P_044_numbers_begin_at_zero(world):
+async def test_P_044_numbers_begin_at_zero(world: World) -> None:
     """P-044: An empty pool of three gets p-0, p-1 and p-2."""
     await world.create(pool(replicas=3))
     await world.pool_of("p-0", "p-1", "p-2")
 
 
-async def test_P_045_gaps_are_filled_first(world):
+async def test_P_045_gaps_are_filled_first(world: World) -> None:
     """P-045: Owned p-1 and p-3 are completed by p-0, p-2 and p-4."""
     mine = await world.create(pool(replicas=0, paused=True))
     for name in ("p-1", "p-3"):
@@ -24,7 +24,7 @@ async def test_P_045_gaps_are_filled_first(world):
     await world.pool_of("p-0", "p-1", "p-2", "p-3", "p-4")
 
 
-async def test_P_046_counting_goes_on(world):
+async def test_P_046_counting_goes_on(world: World) -> None:
     """P-046: p-0 to p-2 are continued by p-3 and p-4."""
     await world.create(pool(replicas=3))
     await world.pool_of("p-0", "p-1", "p-2")
@@ -32,7 +32,7 @@ async def test_P_046_counting_goes_on(world):
     await world.pool_of("p-0", "p-1", "p-2", "p-3", "p-4")
 
 
-async def test_P_047_names_in_use_are_left_out(world):
+async def test_P_047_names_in_use_are_left_out(world: World) -> None:
     """P-047: With a foreign p-1, the VMs are p-0, p-2 and p-3, and the foreign one is left alone; p-02 is another name."""
     foreign = await world.create(vm("p-1"), VM)
     await world.create(vm("p-02"), VM)
@@ -47,7 +47,7 @@ async def test_P_047_names_in_use_are_left_out(world):
     assert "pool.kubevirt.io/finalizer" not in finalizers(now)
 
 
-async def test_P_048_a_name_is_used_again(world):
+async def test_P_048_a_name_is_used_again(world: World) -> None:
     """P-048: What is deleted and gone comes again under its name, as another VM."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
@@ -58,7 +58,7 @@ async def test_P_048_a_name_is_used_again(world):
     assert uid(world.vms["p-0"]) == before["p-0"]
 
 
-async def test_P_049_the_last_dash_counts(world):
+async def test_P_049_the_last_dash_counts(world: World) -> None:
     """P-049: A pool named a-1 has a-1-0, a-1-1, …, and its highest ordinals are told by what follows the last dash."""
     strategy = {"proactive": {"selectionPolicy": {"sortPolicy": "DescendingOrder"}}}
     await world.create(pool("a-1", replicas=3, scaleInStrategy=strategy))
@@ -69,7 +69,7 @@ async def test_P_049_the_last_dash_counts(world):
     await world.pool_of("a-1-0", "a-1-1", name="a-1")
 
 
-async def test_P_050_pools_with_names_inside_each_other(world):
+async def test_P_050_pools_with_names_inside_each_other(world: World) -> None:
     """P-050: Pools p and p-0 live side by side, though the VMs of the one look like pools of the other."""
     one, other = {"app": "one"}, {"app": "other"}
     await world.create(pool("p", replicas=2, labels=one, template=template(labels=one)))

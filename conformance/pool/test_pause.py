@@ -1,14 +1,16 @@
 """Pause."""
 
+from typing import Any
+
 import pytest
 
-from conformance.kube import POOL
+from conformance.kube import POOL, Object
 from conformance.manifests import pool, template
 from conformance.pool.test_update_vms import generations
-from conformance.world import ready, uids
+from conformance.world import World, ready, uids
 
 
-async def paused(world, replicas=2, **more):
+async def paused(world: World, replicas: int = 2, **more: Any) -> Object:
     await world.create(pool(replicas=replicas, **more))
     await world.size(replicas)
     await world.change(paused=True)
@@ -16,7 +18,7 @@ async def paused(world, replicas=2, **more):
 
 
 @pytest.mark.smoke
-async def test_P_178_pausing_is_shown(world):
+async def test_P_178_pausing_is_shown(world: World) -> None:
     """P-178: A paused pool says so, in a condition and an event."""
     found = await paused(world)
     assert (found["status"], found["reason"]) == ("True", "SuccessfulPaused")
@@ -25,7 +27,7 @@ async def test_P_178_pausing_is_shown(world):
 
 
 @pytest.mark.parametrize("replicas", [0, 4])
-async def test_P_179_the_size_is_left(world, replicas):
+async def test_P_179_the_size_is_left(world: World, replicas: int) -> None:
     """P-179: While paused, other replicas create and delete nothing."""
     await paused(world)
     before = uids(world.vms)
@@ -36,7 +38,7 @@ async def test_P_179_the_size_is_left(world, replicas):
     assert [one["type"] for one in world.status()["conditions"]] == ["ReplicaPaused"]
 
 
-async def test_P_180_the_template_is_left(world):
+async def test_P_180_the_template_is_left(world: World) -> None:
     """P-180: While paused, another template updates nothing."""
     await paused(world)
     await world.settled()
@@ -47,7 +49,7 @@ async def test_P_180_the_template_is_left(world):
     assert set(world.revisions) == {"p-1"}
 
 
-async def test_P_181_counting_goes_on(world):
+async def test_P_181_counting_goes_on(world: World) -> None:
     """P-181: While paused, the counters follow the VMs."""
     await world.create(pool(replicas=2, template=template(running=True)))
     await world.size(2, ready=2)
@@ -61,7 +63,7 @@ async def test_P_181_counting_goes_on(world):
 
 
 @pytest.mark.smoke
-async def test_P_182_resuming(world):
+async def test_P_182_resuming(world: World) -> None:
     """P-182: Resumed, the pool does what is missing, and says that it goes on."""
     await paused(world)
     await world.change(replicas=3)
@@ -72,7 +74,7 @@ async def test_P_182_resuming(world):
     await world.event("SuccessfulResume", "Pool is unpaused")
 
 
-async def test_P_183_a_paused_pool_can_go(world):
+async def test_P_183_a_paused_pool_can_go(world: World) -> None:
     """P-183: A paused pool can be deleted."""
     await paused(world)
     await world.delete(POOL, "p")

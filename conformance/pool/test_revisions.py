@@ -2,13 +2,13 @@
 
 import pytest
 
-from conformance.kube import POOL, REVISION, VM, VMI
+from conformance.kube import POOL, REVISION, VM, VMI, Object
 from conformance.manifests import LABELS, owner, pool, template, vm
-from conformance.world import controller, owners, revision, terminating, uid, uids
+from conformance.world import World, controller, owners, revision, terminating, uid, uids
 
 
 @pytest.mark.smoke
-async def test_P_066_a_revision_is_kept(world):
+async def test_P_066_a_revision_is_kept(world: World) -> None:
     """P-066: VMs are made from a revision named after the generation, owned by the pool, holding its spec."""
     mine = await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -19,7 +19,7 @@ async def test_P_066_a_revision_is_kept(world):
     assert owners(found) == [owner(world.pools["p"])]
 
 
-async def test_P_067_labels_name_what_was_built(world):
+async def test_P_067_labels_name_what_was_built(world: World) -> None:
     """P-067: The revisions named by VM and VMI exist and hold the template they were built from."""
     await world.create(pool(replicas=1, template=template("64Mi", running=True)))
     await world.pool_of("p-0", ready=1)
@@ -32,7 +32,7 @@ async def test_P_067_labels_name_what_was_built(world):
         assert guest["domain"]["memory"]["guest"] == held["domain"]["memory"]["guest"] == "96Mi"
 
 
-async def test_P_067_no_vm_without_a_revision(world):
+async def test_P_067_no_vm_without_a_revision(world: World) -> None:
     """P-067: As long as the revision cannot be made, no VM is: it would name one that does not exist."""
     async with world.refusing("CREATE", REVISION):
         await world.create(pool(replicas=1))
@@ -44,7 +44,7 @@ async def test_P_067_no_vm_without_a_revision(world):
     assert revision(first) in world.revisions
 
 
-async def test_P_068_scaling_names_a_new_revision(world):
+async def test_P_068_scaling_names_a_new_revision(world: World) -> None:
     """P-068: After more replicas alone, the new VM names the newer revision; the others stay as they are."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
@@ -67,14 +67,14 @@ async def test_P_068_scaling_names_a_new_revision(world):
 @pytest.mark.parametrize(
     "spec", [{"replicas": 0}, {"replicas": 2, "paused": True}], ids=["of none", "paused"]
 )
-async def test_P_069_no_work_no_revision(world, spec):
+async def test_P_069_no_work_no_revision(world: World, spec: Object) -> None:
     """P-069: A pool that makes no VM makes no revision."""
     await world.create(pool(**spec))
     await world.settled()
     assert world.revisions == {}
 
 
-async def test_P_070_old_revisions_go(world):
+async def test_P_070_old_revisions_go(world: World) -> None:
     """P-070: When every VM and VMI names the new revision, the old one is deleted."""
     await world.create(pool(replicas=2, template=template("64Mi", running=True)))
     await world.pool_of("p-0", "p-1", ready=2)
@@ -83,7 +83,7 @@ async def test_P_070_old_revisions_go(world):
     assert {revision(one) for one in (*world.vms.values(), *world.vmis.values())} == {"p-2"}
 
 
-async def test_P_070_where_a_name_was_enough(world):
+async def test_P_070_where_a_name_was_enough(world: World) -> None:
     """P-070: … also where the guests were only given the new name, and nothing else happens."""
     await world.create(pool(replicas=1, template=template(running=True)))
     await world.pool_of("p-0", ready=1)
@@ -91,7 +91,7 @@ async def test_P_070_where_a_name_was_enough(world):
     await world.until(lambda: set(world.revisions) == {"p-2"})
 
 
-async def test_P_070_where_nothing_is_updated(world):
+async def test_P_070_where_nothing_is_updated(world: World) -> None:
     """P-070: … also under `unmanaged`, when the last VM of the old revision is gone."""
     await world.create(pool(replicas=1, updateStrategy={"unmanaged": {}}))
     await world.pool_of("p-0")
@@ -101,7 +101,7 @@ async def test_P_070_where_nothing_is_updated(world):
     await world.until(lambda: set(world.revisions) == {"p-2"})
 
 
-async def test_P_071_revisions_in_use_stay(world):
+async def test_P_071_revisions_in_use_stay(world: World) -> None:
     """P-071: A revision that a VM names is kept through later generations."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -113,7 +113,7 @@ async def test_P_071_revisions_in_use_stay(world):
     assert {revision(one) for one in world.vms.values()} == {"p-1", "p-2"}
 
 
-async def test_P_072_revisions_of_others_stay(world):
+async def test_P_072_revisions_of_others_stay(world: World) -> None:
     """P-072: A ControllerRevision that is not the pool's is never deleted."""
     await world.create({"metadata": {"name": "p-99"}, "revision": 99, "data": {}}, REVISION)
     await world.create(pool(replicas=1))
@@ -124,7 +124,7 @@ async def test_P_072_revisions_of_others_stay(world):
     await world.until(lambda: not world.pools and set(world.revisions) == {"p-99"})
 
 
-async def test_P_072_nor_those_it_only_shares_a_name_with(world):
+async def test_P_072_nor_those_it_only_shares_a_name_with(world: World) -> None:
     """P-072: … not even one that has the name of the pool's own and belongs, though it is not controlled, to somebody."""
     somebody = await world.create(vm("somebody", labels={"app": "other"}), VM)
     held_by = [owner(somebody, controller=False)]
@@ -137,7 +137,7 @@ async def test_P_072_nor_those_it_only_shares_a_name_with(world):
     assert world.follower.now[REVISION]["p-1"] == made
 
 
-async def test_P_073_a_guest_keeps_its_revision(world):
+async def test_P_073_a_guest_keeps_its_revision(world: World) -> None:
     """P-073: Under opportunistic updates, the revision of a VMI that has not restarted stays."""
     await world.create(
         pool(replicas=1, template=template("64Mi", running=True), updateStrategy={"opportunistic": {}})
@@ -152,7 +152,7 @@ async def test_P_073_a_guest_keeps_its_revision(world):
     await world.until(lambda: "p-1" not in world.revisions)
 
 
-async def test_P_074_a_pool_takes_its_revisions_along(world):
+async def test_P_074_a_pool_takes_its_revisions_along(world: World) -> None:
     """P-074: When a pool goes, so do its revisions."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -164,7 +164,7 @@ async def test_P_074_a_pool_takes_its_revisions_along(world):
     await world.until(lambda: not world.pools and not world.revisions)
 
 
-async def test_P_074_without_waiting_for_the_end(world):
+async def test_P_074_without_waiting_for_the_end(world: World) -> None:
     """P-074: … also while somebody else still keeps the pool, and nobody collects what belongs to it."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -179,7 +179,7 @@ async def test_P_074_without_waiting_for_the_end(world):
 
 @pytest.mark.parametrize("whose", ["a VM's", "a pool's", "nobody's"])
 @pytest.mark.parametrize("content", ["the same", "another"])
-async def test_D_16_the_name_is_taken(world, content, whose):
+async def test_D_16_the_name_is_taken(world: World, content: str, whose: str) -> None:
     """D-16: Where a revision that is not the pool's has the name the pool would use, VMs name one that is what they were made from."""
     other = {"app": "other"}
     somebody = {

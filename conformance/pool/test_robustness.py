@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
@@ -11,10 +13,10 @@ from conformance import world as worlds
 from conformance.implementations import DELAY
 from conformance.kube import ENDPOINT_SLICE, POD, POOL, SERVICE, VM, Kube
 from conformance.manifests import pool, template, vmi_template
-from conformance.world import uids, versions
+from conformance.world import World, uids, versions
 
 
-async def test_P_203_changes_are_gathered(world, implementation):
+async def test_P_203_changes_are_gathered(world: World, implementation: str) -> None:
     """P-203: A change is acted upon after a moment, so that what follows within it is seen together with it."""
     before = world.follower.clock()
     await world.create(pool(replicas=3))
@@ -22,7 +24,7 @@ async def test_P_203_changes_are_gathered(world, implementation):
     assert first[0].at - before >= DELAY.get(implementation, 0) * 0.9
 
 
-async def test_P_204_errors_are_retried(world):
+async def test_P_204_errors_are_retried(world: World) -> None:
     """P-204: While a request fails it is repeated with growing pauses, and its success needs no other event."""
     async with world.refusing("CREATE", VM):
         await world.create(pool(replicas=1))
@@ -31,53 +33,62 @@ async def test_P_204_errors_are_retried(world):
     await world.pool_of("p-0")
 
 
+@dataclass(frozen=True, slots=True)
+class Restartable:
+    """A world on a fakekube whose controller runs by itself, to be started and stopped."""
+
+    world: World
+    start: Callable[[], None]
+    stop: Callable[[], None]
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def restartable(request):
-    """A world on a fakekube whose controller runs by itself: `start` and `stop` it."""
+async def restartable(request: pytest.FixtureRequest) -> AsyncIterator[Restartable]:
     if request.config.getoption("--implementation") != "ours" or request.config.getoption("--kubeconfig"):
         pytest.skip("needs a controller that this suite may stop")
     without = [name for name in launching.NO_KUBEVIRT if name != "virt-api"]
     with launching.fakekube("pool-controller", *without) as kubeconfig, contextlib.ExitStack() as running:
         async with Kube(kubeconfig) as connection, worlds.world(connection, "restarted", 30) as found:
-            found.start = lambda: running.enter_context(
-                launching.controller(kubeconfig, "--reconcile-delay", "0.1", "--workers", "3")
-            )
-            found.stop = running.close
-            yield found
+
+            def start() -> None:
+                more = ("--reconcile-delay", "0.1", "--workers", "3")
+                running.enter_context(launching.controller(kubeconfig, *more))
+
+            yield Restartable(found, start, running.close)
 
 
-async def test_P_205_a_restart_changes_nothing(restartable):
+async def test_P_205_a_restart_changes_nothing(restartable: Restartable) -> None:
     """P-205: A controller that starts again leaves a stable pool as it is."""
-    world = restartable
-    world.start()
+    world = restartable.world
+    restartable.start()
     await world.create(pool(replicas=3))
     await world.pool_of("p-0", "p-1", "p-2")
     await world.settled()
     before = versions(world.vms), versions(world.revisions)
-    world.stop()
-    world.start()
+    restartable.stop()
+    restartable.start()
     await world.settled()
     assert (versions(world.vms), versions(world.revisions)) == before
 
 
-async def test_P_206_what_happened_meanwhile(restartable):
+async def test_P_206_what_happened_meanwhile(restartable: Restartable) -> None:
     """P-206: A controller that was away while VMs were deleted and the size changed brings it all about."""
-    world = restartable
-    world.start()
+    world = restartable.world
+    restartable.start()
     await world.create(pool(replicas=3))
     await world.pool_of("p-0", "p-1", "p-2")
-    world.stop()
+    restartable.stop()
     before = uids(world.vms)
     await world.delete(VM, "p-0")
     await world.change(replicas=5)
-    world.start()
+    restartable.start()
     await world.pool_of(*(f"p-{number}" for number in range(5)))
     after = uids(world.vms)
     assert after["p-0"] != before["p-0"]
     assert {name: after[name] for name in ("p-1", "p-2")} == {name: before[name] for name in ("p-1", "p-2")}
 
 
-async def test_P_207_own_deletions_are_remembered(world):
+async def test_P_207_own_deletions_are_remembered(world: World) -> None:
     """P-207: Resized in quick succession, a pool deletes each VM once and none in addition."""
     await world.create(
         pool(
@@ -94,7 +105,7 @@ async def test_P_207_own_deletions_are_remembered(world):
 
 
 @pytest.mark.smoke
-async def test_P_208_many_pools(request, world, kube):
+async def test_P_208_many_pools(request: pytest.FixtureRequest, world: World, kube: Kube) -> None:
     """P-208: Pools of many names, and of the same name in another namespace, do not meet."""
     patience = request.config.getoption("--patience")
     async with worlds.world(kube, f"{world.namespace}-b", patience) as other:
@@ -115,7 +126,7 @@ async def test_P_208_many_pools(request, world, kube):
         assert uids(other.vms) == before
 
 
-async def test_P_209_it_ends_well(world):
+async def test_P_209_it_ends_well(world: World) -> None:
     """P-209: Whatever a new pool has complained of, in the end it complains of nothing."""
     await world.create(pool(replicas=8))
     await world.size(8)
@@ -123,7 +134,7 @@ async def test_P_209_it_ends_well(world):
     assert not world.condition("ReplicaFailure")
 
 
-async def guests(world):
+async def guests(world: World) -> dict[str, str]:
     """A pool of two that are ready, with a label of their own on their guests."""
     body = template(running=True, vmi=vmi_template(labels={"app": "p", "serves": "web"}))
     await world.create(pool(replicas=2, template=body))
@@ -131,7 +142,7 @@ async def guests(world):
     return uids(world.vmis)
 
 
-async def test_P_210_autoscaling(world):
+async def test_P_210_autoscaling(world: World) -> None:
     """P-210: What writes /scale resizes the pool, and the selector it reads there finds the VMs' pods."""
     await guests(world)
     scale = await world.kube.get(POOL, world.namespace, "p", "scale")
@@ -144,7 +155,7 @@ async def test_P_210_autoscaling(world):
     assert len({one["metadata"]["labels"]["vm.kubevirt.io/name"] for one in pods}) == 3
 
 
-async def test_P_211_a_service_in_front(request, world):
+async def test_P_211_a_service_in_front(request: pytest.FixtureRequest, world: World) -> None:
     """P-211, S-17: A Service that selects the guests' label has all of them behind it, ready."""
     before = await guests(world)
     body = {"metadata": {"name": "web"}, "spec": {"selector": {"serves": "web"}, "ports": [{"port": 22}]}}

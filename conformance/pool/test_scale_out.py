@@ -4,17 +4,17 @@ import pytest
 
 from conformance.kube import EVENT, POOL, VM
 from conformance.manifests import pool, template
-from conformance.world import revision, terminating, uids
+from conformance.world import World, revision, terminating, uids
 
 
-async def test_P_075_one_by_default(world):
+async def test_P_075_one_by_default(world: World) -> None:
     """P-075, S-04: A pool that does not say how many keeps one."""
     await world.create(pool(replicas=None))
     await world.pool_of("p-0")
 
 
 @pytest.mark.smoke
-async def test_P_076_growing(world):
+async def test_P_076_growing(world: World) -> None:
     """P-076, S-13: More replicas add what is missing and touch nothing that is there."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
@@ -28,7 +28,7 @@ async def test_P_076_growing(world):
     assert {name: after[name] for name in before} == before
 
 
-async def test_P_077_creations_are_told(world):
+async def test_P_077_creations_are_told(world: World) -> None:
     """P-077, S-11: Each created VM is an event on the pool, from the pool controller."""
     mine = await world.create(pool(replicas=3))
     for number in range(3):
@@ -41,7 +41,7 @@ async def test_P_077_creations_are_told(world):
             assert about["apiVersion"] == "pool.kubevirt.io/v1beta1"
 
 
-async def test_P_078_more_than_a_burst(bare):
+async def test_P_078_more_than_a_burst(bare: World) -> None:
     """P-078: 260 VMs come, though they are more than one pass creates."""
     await bare.create(pool(replicas=260))
     await bare.until(lambda: len(bare.vms) == 260 and bare.status().get("replicas") == 260)
@@ -50,7 +50,7 @@ async def test_P_078_more_than_a_burst(bare):
     await bare.until(lambda: not bare.vms)
 
 
-async def test_P_079_failures_are_shown(world):
+async def test_P_079_failures_are_shown(world: World) -> None:
     """P-079: When VMs cannot be created, the pool says so."""
     async with world.refusing("CREATE", VM):
         await world.create(pool(replicas=2))
@@ -61,7 +61,7 @@ async def test_P_079_failures_are_shown(world):
         assert "nobody.conformance.example" in found["message"]
 
 
-async def test_P_080_failures_are_told(world):
+async def test_P_080_failures_are_told(world: World) -> None:
     """P-080: … and two warnings tell it."""
     async with world.refusing("CREATE", VM):
         await world.create(pool(replicas=2))
@@ -70,7 +70,7 @@ async def test_P_080_failures_are_told(world):
 
 
 @pytest.mark.smoke
-async def test_P_081_recovery(world):
+async def test_P_081_recovery(world: World) -> None:
     """P-081: When creating works again, the VMs come by themselves and the complaint goes."""
     async with world.refusing("CREATE", VM):
         await world.create(pool(replicas=2))
@@ -79,7 +79,7 @@ async def test_P_081_recovery(world):
     await world.until(lambda: not world.condition("ReplicaFailure"))
 
 
-async def test_P_082_what_was_created_stays(world):
+async def test_P_082_what_was_created_stays(world: World) -> None:
     """P-082: While some creations fail, those that worked are not undone."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
@@ -93,7 +93,7 @@ async def test_P_082_what_was_created_stays(world):
     assert {name: uid for name, uid in uids(world.vms).items() if name in before} == before
 
 
-async def test_P_083_new_vms_have_the_new_template(world):
+async def test_P_083_new_vms_have_the_new_template(world: World) -> None:
     """P-083: Template and size changed in one step: what is new is built from the new template at once."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -106,7 +106,7 @@ async def test_P_083_new_vms_have_the_new_template(world):
 
 
 @pytest.mark.parametrize("sizes", [(1, 4, 2, 5), (5, 0, 3)])
-async def test_P_084_never_too_many(world, sizes):
+async def test_P_084_never_too_many(world: World, sizes: tuple[int, ...]) -> None:
     """P-084, S-02: Through all changes of size there are never more live VMs than the largest size wanted."""
     await world.create(pool(replicas=sizes[0]))
     await world.size(sizes[0])
@@ -120,7 +120,7 @@ async def test_P_084_never_too_many(world, sizes):
         wanted = size
 
 
-async def test_P_085_no_ordinal_twice(world):
+async def test_P_085_no_ordinal_twice(world: World) -> None:
     """P-085: While the size is changed under way, no ordinal is made twice and none is made in vain."""
     await world.create(pool(replicas=1))
     for size in (2, 3, 4, 5, 6):
@@ -131,7 +131,7 @@ async def test_P_085_no_ordinal_twice(world):
     assert sorted(made) == [f"p-{number}" for number in range(6)]
 
 
-async def test_D_10_creating_is_no_failure(world):
+async def test_D_10_creating_is_no_failure(world: World) -> None:
     """D-10: While a pool comes up, nothing fails because of knowledge that is late."""
     await world.create(pool(replicas=5))
     await world.pool_of(*(f"p-{number}" for number in range(5)))

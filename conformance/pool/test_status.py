@@ -2,9 +2,9 @@
 
 import pytest
 
-from conformance.kube import POOL, VM
+from conformance.kube import POOL, VM, Object
 from conformance.manifests import LABELS, pool, template, vmi_template
-from conformance.world import ready, terminating, versions
+from conformance.world import World, ready, terminating, versions
 
 SELECTORS = [
     ({"matchLabels": {"b": "2", "a": "1"}}, "a=1,b=2"),
@@ -27,7 +27,7 @@ SELECTORS = [
 
 
 @pytest.mark.parametrize(("selector", "text"), SELECTORS, ids=[text for _, text in SELECTORS])
-async def test_P_184_the_selector_as_text(world, selector, text):
+async def test_P_184_the_selector_as_text(world: World, selector: Object, text: str) -> None:
     """P-184, S-10: The status has the selector in its canonical form."""
     manifest = pool(replicas=0, template=template(labels=LABELS | {"a": "1", "b": "2"}))
     manifest["spec"]["selector"] = selector
@@ -36,7 +36,7 @@ async def test_P_184_the_selector_as_text(world, selector, text):
 
 
 @pytest.mark.smoke
-async def test_P_185_all_vms_count(world):
+async def test_P_185_all_vms_count(world: World) -> None:
     """P-185: replicas counts owned VMs, terminating ones too, and is absent for none."""
     await world.create(pool(replicas=2))
     await world.until(lambda: world.status().get("replicas") == 2)
@@ -48,7 +48,7 @@ async def test_P_185_all_vms_count(world):
     await world.until(lambda: "replicas" not in world.status())
 
 
-async def test_P_186_ready_vms_count(world):
+async def test_P_186_ready_vms_count(world: World) -> None:
     """P-186: readyReplicas counts owned VMs that are ready, and is absent for none."""
     await world.create(pool(replicas=2))
     await world.size(2)
@@ -58,7 +58,7 @@ async def test_P_186_ready_vms_count(world):
     assert all(map(ready, world.vms.values()))
 
 
-async def test_P_187_there_but_not_ready(world):
+async def test_P_187_there_but_not_ready(world: World) -> None:
     """P-187, S-10: Of three VMs of which one is not ready, three are counted and two are ready."""
     await world.create(pool(replicas=2, template=template(running=True)))
     await world.size(2, ready=2)
@@ -70,7 +70,7 @@ async def test_P_187_there_but_not_ready(world):
     assert (world.status()["replicas"], world.status()["readyReplicas"]) == (3, 2)
 
 
-async def test_P_188_readiness_is_followed(world):
+async def test_P_188_readiness_is_followed(world: World) -> None:
     """P-188: When a VM stops being ready, or becomes so, the number follows."""
     await world.create(pool(replicas=2, template=template(running=True)))
     await world.size(2, ready=2)
@@ -80,7 +80,7 @@ async def test_P_188_readiness_is_followed(world):
     await world.until(lambda: world.status().get("readyReplicas") == 2)
 
 
-async def test_P_189_a_failure_comes_and_goes(world):
+async def test_P_189_a_failure_comes_and_goes(world: World) -> None:
     """P-189: ReplicaFailure is there after a failure, and gone after the first pass without one."""
     async with world.refusing("CREATE", VM):
         await world.create(pool(replicas=1))
@@ -90,7 +90,7 @@ async def test_P_189_a_failure_comes_and_goes(world):
     await world.until(lambda: world.status().get("replicas") == 1 and not world.condition("ReplicaFailure"))
 
 
-async def test_P_190_the_first_failure_stays(world):
+async def test_P_190_the_first_failure_stays(world: World) -> None:
     """P-190: While the condition stands, its text is that of the first failure, whatever fails after it."""
     await world.create(pool(replicas=2))
     await world.size(2)
@@ -104,7 +104,7 @@ async def test_P_190_the_first_failure_stays(world):
         assert world.condition("ReplicaFailure") == first
 
 
-async def test_P_191_pausing_hides_a_failure(world):
+async def test_P_191_pausing_hides_a_failure(world: World) -> None:
     """P-191: A failing pool that is paused shows the pause instead."""
     async with world.refusing("CREATE", VM):
         await world.create(pool(replicas=1))
@@ -114,7 +114,7 @@ async def test_P_191_pausing_hides_a_failure(world):
 
 
 @pytest.mark.smoke
-async def test_P_192_silence(world):
+async def test_P_192_silence(world: World) -> None:
     """P-192: Nothing of a stable pool changes while another one is busy."""
     await world.create(pool("p", replicas=2, template=template(running=True)))
     await world.size(2, ready=2)
@@ -135,7 +135,7 @@ async def test_P_192_silence(world):
     assert before[1].items() <= versions(world.revisions).items()
 
 
-async def test_P_193_saying_the_same_again(world):
+async def test_P_193_saying_the_same_again(world: World) -> None:
     """P-193: A status written as it is does not become a new version."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.kube import DV, PVC, VM, VMI
+from conformance.kube import DV, PVC, VM, VMI, Object
 from conformance.manifests import (
     FINALIZER,
     REVISION_LABEL,
@@ -15,16 +15,16 @@ from conformance.manifests import (
     vmi_template,
     with_storage,
 )
-from conformance.world import controller, finalizers, owners, uid, uids
+from conformance.world import World, controller, finalizers, owners, uid, uids
 
 FROM_THE_TOP = {"selectionPolicy": {"sortPolicy": "DescendingOrder"}}
 
 
-def keeping(state="Offline"):
+def keeping(state: str = "Offline") -> Object:
     return {"proactive": {"statePreservation": state, **FROM_THE_TOP}}
 
 
-async def stored(world, strategy, *, count=2):
+async def stored(world: World, strategy: Object, *, count: int = 2) -> dict[str, str]:
     """A pool whose VMs have their disks; the uids of those."""
     await world.create(pool(replicas=count, template=with_storage(), scaleInStrategy=strategy))
     await world.size(count)
@@ -33,7 +33,7 @@ async def stored(world, strategy, *, count=2):
 
 
 @pytest.mark.parametrize("state", [None, "Disabled"])
-async def test_P_108_storage_goes_along(world, state):
+async def test_P_108_storage_goes_along(world: World, state: str | None) -> None:
     """P-108: Without preservation a removed VM takes its disks along."""
     strategy = {"proactive": {**FROM_THE_TOP, **({"statePreservation": state} if state else {})}}
     await stored(world, strategy)
@@ -43,7 +43,7 @@ async def test_P_108_storage_goes_along(world, state):
 
 
 @pytest.mark.smoke
-async def test_P_109_storage_stays(world):
+async def test_P_109_storage_stays(world: World) -> None:
     """P-109: Under Offline, the disks of a removed VM are there afterwards, the same and nobody's."""
     before = await stored(world, keeping())
     await world.change(replicas=1)
@@ -53,7 +53,7 @@ async def test_P_109_storage_stays(world):
     assert owners(world.dvs["d-1"]) == []
 
 
-async def test_P_109_though_nothing_holds_the_vm(world):
+async def test_P_109_though_nothing_holds_the_vm(world: World) -> None:
     """P-109: So they are when somebody has taken the pool's finalizer off the VM before."""
     before = await stored(world, keeping())
     kept = [one for one in finalizers(world.vms["p-1"]) if one != FINALIZER]
@@ -66,7 +66,7 @@ async def test_P_109_though_nothing_holds_the_vm(world):
     assert owners(world.dvs["d-1"]) == []
 
 
-async def test_P_110_storage_of_the_others(world):
+async def test_P_110_storage_of_the_others(world: World) -> None:
     """P-110: … while the disks of those that stay keep their owner."""
     await stored(world, keeping())
     await world.change(replicas=1)
@@ -77,7 +77,7 @@ async def test_P_110_storage_of_the_others(world):
     assert set(owned[owned.index(uid(world.vms["p-0"])) :]) == {uid(world.vms["p-0"])}, "and never lose it"
 
 
-async def test_P_111_storage_is_found_again(world):
+async def test_P_111_storage_is_found_again(world: World) -> None:
     """P-111: Scaled out again, the VM of that ordinal has the same disk."""
     before = await stored(world, keeping())
     await world.change(replicas=1)
@@ -88,7 +88,7 @@ async def test_P_111_storage_is_found_again(world):
     assert uids(world.dvs) == before
 
 
-async def test_P_112_online_is_offline(world):
+async def test_P_112_online_is_offline(world: World) -> None:
     """P-112: Online keeps the disks, and no more, as Offline does."""
     before = await stored(world, keeping("Online"))
     await world.change(replicas=1)
@@ -98,14 +98,14 @@ async def test_P_112_online_is_offline(world):
     assert owners(world.dvs["d-1"]) == []
 
 
-def claim(name, *held_by):
+def claim(name: str, *held_by: Object) -> Object:
     return {
         "metadata": {"name": name, "ownerReferences": list(held_by)},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "16Mi"}}},
     }
 
 
-async def with_claims(world, *names):
+async def with_claims(world: World, *names: str) -> Object:
     """A pool of one VM with these claims as volumes; the VM."""
     volumes = [disk(name, persistentVolumeClaim={"claimName": name}) for name in names]
     body = template(vmi=vmi_template(volumes=volumes))
@@ -114,7 +114,7 @@ async def with_claims(world, *names):
     return world.vms["p-0"]
 
 
-async def test_P_113_claims_of_the_vm_itself(world):
+async def test_P_113_claims_of_the_vm_itself(world: World) -> None:
     """P-113: A claim the VM controls is released as well; one that something else controls is left alone."""
     mine = await with_claims(world, "mine", "other")
     somebody = await world.create(vm("somebody", labels={"app": "other"}), VM)
@@ -129,7 +129,7 @@ async def test_P_113_claims_of_the_vm_itself(world):
     assert owners(world.pvcs["other"]) == [owner(somebody)]
 
 
-async def test_P_113_whatever_it_names(bare):
+async def test_P_113_whatever_it_names(bare: World) -> None:
     """P-113: … whether a volume or a template names it, and be it claim or DataVolume."""
     body = template(
         vmi=vmi_template(volumes=[disk("by-volume", dataVolume={"name": "by-volume"})]),
@@ -151,7 +151,7 @@ async def test_P_113_whatever_it_names(bare):
     await bare.let_go(VM, "p-0")
 
 
-async def test_P_113_what_it_does_not_control(world):
+async def test_P_113_what_it_does_not_control(world: World) -> None:
     """P-113: A claim that the VM owns beside another, who controls it, is left alone as long as the VM is there."""
     mine = await with_claims(world, "shared")
     somebody = await world.create(vm("somebody", labels={"app": "other"}), VM)
@@ -165,7 +165,7 @@ async def test_P_113_what_it_does_not_control(world):
     await world.let_go(VM, "p-0")
 
 
-async def test_P_114_other_owners_stay(world):
+async def test_P_114_other_owners_stay(world: World) -> None:
     """P-114: Only the VM is taken off the owners."""
     mine = await with_claims(world, "mine")
     somebody = await world.create(vm("somebody", labels={"app": "other"}), VM)
@@ -179,7 +179,7 @@ async def test_P_114_other_owners_stay(world):
     assert owners(world.pvcs["mine"]) == [second]
 
 
-async def test_P_115_what_is_missing_is_no_error(world):
+async def test_P_115_what_is_missing_is_no_error(world: World) -> None:
     """P-115: Claims that do not exist keep nobody from going."""
     await with_claims(world, "missing")
     await world.change(replicas=0)
@@ -188,7 +188,7 @@ async def test_P_115_what_is_missing_is_no_error(world):
     assert not any(kind == "Warning" for kind, _, _ in world.events)
 
 
-async def test_P_116_deleted_by_hand_under_opportunistic(world):
+async def test_P_116_deleted_by_hand_under_opportunistic(world: World) -> None:
     """P-116: Opportunistic and Offline: a VM deleted by hand leaves its disk to its successor."""
     before = await stored(world, {"opportunistic": {"statePreservation": "Offline"}})
     old = uid(world.vms["p-1"])
@@ -198,7 +198,7 @@ async def test_P_116_deleted_by_hand_under_opportunistic(world):
     assert uids(world.dvs) == before
 
 
-async def test_P_116_though_its_revision_is_unknown(world):
+async def test_P_116_though_its_revision_is_unknown(world: World) -> None:
     """P-116: … also where the VM names a revision that nobody knows."""
     strategy = {"opportunistic": {"statePreservation": "Offline"}}
     body = with_storage(running=True)
@@ -217,7 +217,7 @@ async def test_P_116_though_its_revision_is_unknown(world):
     assert uid(world.dvs["d-0"]) == disk
 
 
-async def by_hand(world):
+async def by_hand(world: World) -> bool:
     """Under proactive and Offline p-1 is deleted by hand; whether its successor has the same disk."""
     before = await stored(world, keeping())
     old = uid(world.vms["p-1"])
@@ -227,11 +227,11 @@ async def by_hand(world):
     return uids(world.dvs)["d-1"] == before["d-1"]
 
 
-async def test_P_117_deleted_by_hand_under_proactive(world):
+async def test_P_117_deleted_by_hand_under_proactive(world: World) -> None:
     """P-117: Proactive and Offline: a VM deleted by hand takes its disk along."""
     assert not await by_hand(world)
 
 
-async def test_D_11_the_strategy_in_force_decides(world):
+async def test_D_11_the_strategy_in_force_decides(world: World) -> None:
     """D-11: Proactive and Offline: a VM deleted by hand leaves its disk to its successor as well."""
     assert await by_hand(world)

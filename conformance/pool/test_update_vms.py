@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.kube import VM, VMI
+from conformance.kube import VM, VMI, Object
 from conformance.manifests import (
     FINALIZER,
     LABELS,
@@ -16,20 +16,23 @@ from conformance.manifests import (
     vmi_template,
     with_storage,
 )
-from conformance.world import finalizers, labels, owners, revision, terminating, uid, uids
+from conformance.world import World, finalizers, labels, owners, revision, terminating, uid, uids
+
+Generations = dict[str, tuple[str, int]]  # uid and generation, by name
 
 
-def guest(vm_or_vmi):
+def guest(vm_or_vmi: Object) -> str:
     """The memory of a VM's or VMI's guest."""
     spec = vm_or_vmi["spec"]
-    return spec.get("template", {"spec": spec})["spec"]["domain"]["memory"]["guest"]
+    found: str = spec.get("template", {"spec": spec})["spec"]["domain"]["memory"]["guest"]
+    return found
 
 
-def generations(objects):
+def generations(objects: dict[str, Object]) -> Generations:
     return {name: (uid(one), one["metadata"]["generation"]) for name, one in objects.items()}
 
 
-async def test_P_127_labels_and_annotations_arrive(world):
+async def test_P_127_labels_and_annotations_arrive(world: World) -> None:
     """P-127: New labels and annotations of the template reach all VMs, and no guest is restarted."""
     await world.create(pool(replicas=2, template=template(running=True)))
     await world.pool_of("p-0", "p-1", ready=2)
@@ -46,9 +49,10 @@ async def test_P_127_labels_and_annotations_arrive(world):
 @pytest.mark.parametrize(
     "strategy", [None, {"proactive": {}}, {"opportunistic": {}}], ids=["absent", "proactive", "opportunistic"]
 )
-async def test_P_128_the_template_arrives(world, strategy):
+async def test_P_128_the_template_arrives(world: World, strategy: Object | None) -> None:
     """P-128: A new VMI template reaches all VMs, with the name of the new revision."""
-    await world.create(pool(replicas=2, **({"updateStrategy": strategy} if strategy else {})))
+    chosen: Object = {"updateStrategy": strategy} if strategy else {}
+    await world.create(pool(replicas=2, **chosen))
     await world.pool_of("p-0", "p-1")
     await world.change_template(template("96Mi"))
     await world.until(lambda: {guest(one) for one in world.vms.values()} == {"96Mi"})
@@ -57,7 +61,7 @@ async def test_P_128_the_template_arrives(world, strategy):
         assert one["spec"]["template"]["metadata"]["labels"][REVISION_LABEL] == "p-2"
 
 
-async def test_P_128_what_is_empty_may_say_something(world):
+async def test_P_128_what_is_empty_may_say_something(world: World) -> None:
     """P-128: A device without any settings is a device: where it is new, the VMs get it."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -69,7 +73,7 @@ async def test_P_128_what_is_empty_may_say_something(world):
     )
 
 
-async def test_P_129_what_a_vm_keeps(world):
+async def test_P_129_what_a_vm_keeps(world: World) -> None:
     """P-129: An updated VM is still itself: uid, owner, finalizers, and the names that carry its ordinal."""
     body = with_storage()
     await world.create(pool(replicas=2, template=body, nameGeneration={"appendIndexToSecretRefs": True}))
@@ -91,7 +95,7 @@ async def test_P_129_what_a_vm_keeps(world):
     assert found["s"]["secret"]["secretName"] == "s-1"
 
 
-async def test_P_130_the_firmware_stays(world):
+async def test_P_130_the_firmware_stays(world: World) -> None:
     """P-130: A guest keeps its firmware's uuid and serial, though the template has none."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -103,7 +107,7 @@ async def test_P_130_the_firmware_stays(world):
     assert world.vms["p-0"]["spec"]["template"]["spec"]["domain"]["firmware"] == firmware
 
 
-async def test_P_130_the_rest_of_the_firmware_arrives(world):
+async def test_P_130_the_rest_of_the_firmware_arrives(world: World) -> None:
     """P-130: … while whatever else the template says of the firmware arrives."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -119,7 +123,7 @@ async def test_P_130_the_rest_of_the_firmware_arrives(world):
     assert (found["bootloader"], found["serial"]) == (bios, "4-2")
 
 
-async def test_P_131_updates_are_told(world):
+async def test_P_131_updates_are_told(world: World) -> None:
     """P-131: Each updated VM is an event."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
@@ -128,7 +132,7 @@ async def test_P_131_updates_are_told(world):
         await world.event("SuccessfulUpdate", f"Updated VM {world.namespace}/{name}")
 
 
-async def test_P_132_labels_put_on_by_hand(world):
+async def test_P_132_labels_put_on_by_hand(world: World) -> None:
     """P-132: They vanish with the next template, and not before."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -141,7 +145,7 @@ async def test_P_132_labels_put_on_by_hand(world):
     assert "mine" not in world.vms["p-0"]["metadata"].get("annotations", {})
 
 
-async def test_P_133_changes_made_by_hand(world):
+async def test_P_133_changes_made_by_hand(world: World) -> None:
     """P-133: A spec changed by hand stays so until the next template."""
     await world.create(pool(replicas=1, template=template(running=True)))
     await world.pool_of("p-0", ready=1)
@@ -166,7 +170,7 @@ async def test_P_133_changes_made_by_hand(world):
     ],
     ids=lambda spec: next(iter(spec)),
 )
-async def test_P_134_other_changes_update_nothing(world, spec):
+async def test_P_134_other_changes_update_nothing(world: World, spec: Object) -> None:
     """P-134: Only the template makes VMs outdated."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
@@ -178,7 +182,7 @@ async def test_P_134_other_changes_update_nothing(world, spec):
     assert {revision(world.vms[name]) for name in before} == {"p-1"}
 
 
-async def test_P_135_the_same_in_other_words(world):
+async def test_P_135_the_same_in_other_words(world: World) -> None:
     """P-135: A template that means the same updates nothing: 1Gi or 1024Mi, nothing or an empty list."""
     before_it = template("1Gi")
     before_it["spec"]["template"]["spec"]["domain"]["resources"] = {"requests": {"memory": "1Gi"}}
@@ -196,7 +200,7 @@ async def test_P_135_the_same_in_other_words(world):
     assert not any(reason == "SuccessfulUpdate" for _, reason, _ in world.events)
 
 
-async def test_P_136_unmanaged(world):
+async def test_P_136_unmanaged(world: World) -> None:
     """P-136: Under unmanaged nothing changes; what is created later has the new template."""
     await world.create(pool(replicas=1, template=template(running=True), updateStrategy={"unmanaged": {}}))
     await world.pool_of("p-0", ready=1)
@@ -211,7 +215,7 @@ async def test_P_136_unmanaged(world):
     assert guest(world.vms["p-1"]) == "96Mi"
 
 
-async def opportunistic(world):
+async def opportunistic(world: World) -> Object:
     await world.create(
         pool(replicas=1, template=template(running=True), updateStrategy={"opportunistic": {}})
     )
@@ -224,7 +228,7 @@ async def opportunistic(world):
     return before
 
 
-async def test_P_137_opportunistic(world):
+async def test_P_137_opportunistic(world: World) -> None:
     """P-137: Under opportunistic the VMs change, and their guests neither restart nor get another label."""
     before = await opportunistic(world)
     now = world.vmis["p-0"]
@@ -233,7 +237,7 @@ async def test_P_137_opportunistic(world):
     assert now["spec"] == before["spec"]
 
 
-async def test_P_138_at_the_next_restart(world):
+async def test_P_138_at_the_next_restart(world: World) -> None:
     """P-138: … and a guest that restarts for another reason has the new template."""
     before = await opportunistic(world)
     await world.delete(VMI, "p-0")
@@ -243,7 +247,7 @@ async def test_P_138_at_the_next_restart(world):
 
 
 @pytest.mark.parametrize("label", [None, "p-77"], ids=["absent", "unknown"])
-async def test_P_139_a_vm_of_no_known_revision(world, label):
+async def test_P_139_a_vm_of_no_known_revision(world: World, label: str | None) -> None:
     """P-139: A VM whose revision is not known is brought to the present template."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -253,7 +257,7 @@ async def test_P_139_a_vm_of_no_known_revision(world, label):
     await world.until(lambda: revision(world.vms["p-0"]) == "p-1" and guest(world.vms["p-0"]) == "64Mi")
 
 
-async def test_P_140_updates_that_fail(world):
+async def test_P_140_updates_that_fail(world: World) -> None:
     """P-140: A refused PUT is shown and told, and repeated until it works."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -269,7 +273,7 @@ async def test_P_140_updates_that_fail(world):
     await world.until(lambda: not world.condition("ReplicaFailure"))
 
 
-async def test_P_140_the_new_revision_stays(world):
+async def test_P_140_the_new_revision_stays(world: World) -> None:
     """P-140: The revision made for them waits until the VMs can name it, and is made once."""
     await world.create(pool(replicas=1))
     await world.pool_of("p-0")
@@ -282,7 +286,7 @@ async def test_P_140_the_new_revision_stays(world):
     assert uid(world.revisions["p-2"]) == made
 
 
-async def test_P_140_a_vm_without_an_ordinal(world):
+async def test_P_140_a_vm_without_an_ordinal(world: World) -> None:
     """P-140: A VM whose name does not end in an ordinal cannot be updated; it stays as it is, and the pool says so."""
     mine = await world.create(pool(replicas=0, paused=True))
     await world.create(vm("odd", owners=[owner(mine)]), VM)
@@ -295,10 +299,9 @@ async def test_P_140_a_vm_without_an_ordinal(world):
     assert generations(world.vms) == before
 
 
-async def test_P_141_size_comes_first(world):
+async def test_P_141_size_comes_first(world: World) -> None:
     """P-141: As long as the number is not right, nothing is updated."""
-    strategy = {"scaleInStrategy": {"unmanaged": {}}}
-    await world.create(pool(replicas=2, **strategy))
+    await world.create(pool(replicas=2, scaleInStrategy={"unmanaged": {}}))
     await world.pool_of("p-0", "p-1")
     await world.settled()
     before = generations(world.vms)
@@ -311,9 +314,9 @@ async def test_P_141_size_comes_first(world):
 
 
 @pytest.mark.parametrize("kind", ["VM", "VMI"])
-async def test_P_148_the_default_strategy(world, kind):
+async def test_P_148_the_default_strategy(world: World, kind: str) -> None:
     """P-148: Without a strategy, or with {}, updates are proactive, of VMs and of guests."""
-    strategy = {"updateStrategy": {}} if kind == "VM" else {}
+    strategy: Object = {"updateStrategy": {}} if kind == "VM" else {}
     await world.create(pool(replicas=1, template=template(running=True), **strategy))
     await world.pool_of("p-0", ready=1)
     before = uid(world.vmis["p-0"])
@@ -325,7 +328,7 @@ async def test_P_148_the_default_strategy(world, kind):
 SPECIAL = {"labelSelector": {"matchLabels": {"guest": "special"}}}
 
 
-async def test_P_156_not_selected(world):
+async def test_P_156_not_selected(world: World) -> None:
     """P-156: With a selector that matches none, neither VM nor guest changes."""
     strategy = proactive(selectors=SPECIAL)
     await world.create(pool(replicas=1, template=template(running=True), updateStrategy=strategy))
