@@ -154,8 +154,12 @@ class Informer:
                         delay, lenient = _FIRST_DELAY, False
                         continue
                 except Exception as error:  # noqa: BLE001 - transports fail in many ways, and all are temporary
-                    if self._clock.monotonic() - started > _LONGEST_DELAY:  # it went well for long
+                    long = self._clock.monotonic() - started > _LONGEST_DELAY
+                    if (
+                        long or self._progressed
+                    ):  # what has worked is looked for again as soon as the first time
                         delay = _FIRST_DELAY
+                    if long:
                         complaints.forget()
                     complaints.about(error)
                     watch_failed = listed

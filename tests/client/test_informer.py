@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from fakekube.client.http import Unreachable
 from fakekube.client.informer import Informer
 from fakekube.machinery import errors, objects
 from fakekube.machinery.resources import CONFIG_MAPS
@@ -66,6 +67,32 @@ async def test_a_lost_connection_is_resumed_without_a_gap(informer, told, config
         await background.turns()
     assert told == [(None, "late")]
     assert [request.query.split("&")[0] for request in api.requests] == ["watch=true", "watch=true"]
+
+
+async def test_watches_that_tell_something_before_they_break_are_soon_taken_up(
+    informer, told, config_map, clock, background
+):
+    """However often a watch breaks: as long as each has told something the cache is never more than a second behind."""
+    client = informer._client
+    api = client.handler
+    watch = api.watch
+
+    async def breaking(prefix, after):
+        async for event in watch(prefix, after):
+            yield event
+            raise Unreachable("reset by peer")
+
+    api.watch = breaking
+    background(informer.run())
+    await informer.wait_synced()
+    for number in range(8):
+        await background.turns()
+        await client.create(CONFIG_MAPS, config_map(f"c-{number}"))
+        await background.turns()
+        if len(told) == number:  # it is between two watches
+            clock.advance(1)
+            await background.turns()
+        assert told[-1] == (None, f"c-{number}")
 
 
 async def test_an_expired_watch_is_replaced_by_the_difference(client, informer, told, config_map, background):
