@@ -265,16 +265,23 @@ class World:
         mark = f"fence={next(_MARKS)}"
         marked = await self.set_status(POOL, name, labelSelector=mark)
         version = int(marked["metadata"]["resourceVersion"])
-        await self.until(
-            lambda: (
-                name not in self.pools
-                or (
-                    int(self.pools[name]["metadata"]["resourceVersion"]) > version
-                    and self.status(name).get("labelSelector") != mark
-                )
-            ),
-            f"the status of {name} as the controller writes it",
-        )
+        wanted = f"the status of {name} as the controller writes it"
+        try:
+            await self.until(
+                lambda: (
+                    name not in self.pools
+                    or (
+                        int(self.pools[name]["metadata"]["resourceVersion"]) > version
+                        and self.status(name).get("labelSelector") != mark
+                    )
+                ),
+                wanted,
+            )
+        except AssertionError as error:  # nobody has written it, or nobody has told us
+            live = await self.kube.get(POOL, self.namespace, name)
+            written = (live.get("status") or {}).get("labelSelector") != mark
+            why = "it was written, but no watch has told of it" if written else "it was not written"
+            raise AssertionError(f"{error}\n  Asked again, the server says: {why}") from None
 
     async def settled(self, name: str = "p") -> None:
         """Return after two passes: what the first has caused, the second has seen. Views are up to date then."""
