@@ -1,9 +1,9 @@
-"""Binds pods to nodes: where they fit (`scheduling`), on the emptiest of those, ties broken by name.
+"""Binds pods to nodes: where they fit (`scheduling`), on the best of those (`choosing`), once their claims are there (`volume_waits`).
 
 One pod at a time, in the order of arrival. A pod that fits nowhere gets condition PodScheduled=False, reason
 Unschedulable, with the reasons counted over the nodes, and is looked at again when something that could help has
 changed: a node, a pod that has left, a claim. What was bound counts at once, before the cache shows it.
-There is no preemption; of preferences, affinity is weighed (`wishes`). Devices that pods claim: `devices`.
+There is no preemption; of preferences, affinity is weighed. Devices that pods claim: `devices`.
 Upstream: k8s: pkg/scheduler/{scheduler,schedule_one}.go
 """
 
@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fakekube.agents import company, fates, scheduling, spreading, wishes
+from fakekube.agents import choosing, fates, scheduling, spreading, volume_waits
+from fakekube.agents.claims_used import claims_of
 from fakekube.agents.placements import Books
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -31,12 +32,8 @@ if TYPE_CHECKING:
 Select = Callable[[str, Mapping[str, Any]], bool]
 USER = "system:kube-scheduler"
 SCHEDULER_NAME = "default-scheduler"
-SELECTED_NODE = "volume.kubernetes.io/selected-node"
-
 
 _SOON = 1.0  # when somebody else has changed a claim meanwhile
-
-Rejections = Mapping[str, tuple[str, ...]]
 
 
 def no_device(_expression: str, _device: Mapping[str, Any]) -> bool:
@@ -115,9 +112,7 @@ class Scheduler:
             return ()
         prefix = f"{objects.namespace(new)}/"
         found = sorted(key for key in self._unschedulable if key.startswith(prefix))
-        return [
-            key for key in found if (pod := self._pods.get(key)) and objects.name(new) in _claim_names(pod)
-        ]
+        return [key for key in found if (pod := self._pods.get(key)) and objects.key(new) in claims_of(pod)]
 
     def _waiting_for_company(self) -> list[str]:
         """Those a pod that has found its place may help to theirs."""
@@ -141,7 +136,7 @@ class Scheduler:
                 key, pod, scheduling.explain(dict.fromkeys(self._books.states, (scheduling.AFFINITY,)))
             )
             return Result(requeue_after=left) if left != fates.FOR_EVER else None
-        trouble, unbound = self._claim_trouble(pod)
+        trouble, unbound = volume_waits.trouble(pod, self._claims, self._classes)
         if trouble:
             await self._reject(key, pod, scheduling.explain(dict.fromkeys(self._books.states, ()), trouble))
             return None
@@ -149,13 +144,13 @@ class Scheduler:
         if claimed is None and pod["spec"].get("resourceClaims"):
             self._unschedulable.add(key)  # until its claims are there
             return None
-        node, rejected = self._choose(pod, claimed)
+        node, rejected = choosing.choose(pod, self._books, claimed)
         if node is None:
             await self._reject(key, pod, scheduling.explain(rejected))
             return None
         if unbound:
             self._unschedulable.add(key)
-            await self._provision(unbound, node)
+            await volume_waits.provision(self._client, unbound, node)
             return None
         if claimed is not None and not await self._claimed().reservations.reserve(
             pod, claimed, self._books.states[node].node
@@ -199,65 +194,6 @@ class Scheduler:
         return (
             wanted - (self._clock.now() - parse_rfc3339(pod["metadata"]["creationTimestamp"])).total_seconds()
         )
-
-    def _choose(self, pod: Object, claimed: "Wanted | None" = None) -> tuple[str | None, Rejections]:
-        """The best node, or what each of them lacks."""
-        demand = scheduling.demand_of(pod)
-        apart = company.rules(pod, self._books)
-        ports, picky = spreading.ports(pod), wishes.has_any(pod)
-        placed: list[tuple[str, Object]] = []
-        if ports or picky or spreading.constraints(pod):  # few pods look at all others
-            placed = [(node, other) for node, _, other in self._books.placed.values()]
-        spread = spreading.rules(pod, (one.node for one in self._books.states.values()), placed)
-        liked = wishes.values(pod, [one.node for one in self._books.states.values()], placed) if picky else {}
-        best, best_score = None, -1.0
-        rejected: dict[str, tuple[str, ...]] = {}
-        for name in sorted(self._books.states):
-            state = self._books.states[name]
-            found = scheduling.reasons(pod, demand, state)
-            if not found and ports and spreading.taken(ports, (one for node, one in placed if node == name)):
-                found = (scheduling.PORTS,)
-            if not found and spread:
-                found = spreading.too_uneven(state.node, spread)
-            if not found and claimed is not None:
-                found = claimed.reasons(state.node)
-            if not found and apart:
-                found = company.unmet(state.node, apart)
-            if found:
-                rejected[name] = found
-            elif (value := scheduling.score(demand, state) + liked.get(name, 0.0)) > best_score:
-                best, best_score = name, value
-        return best, rejected
-
-    def _claim_trouble(self, pod: Object) -> tuple[str, list[Object]]:
-        """What is wrong with the pod's claims, if anything, and those that are bound only once a node is chosen."""
-        namespace, later = objects.namespace(pod), []
-        for name in _claim_names(pod):
-            claim = self._claims.get(f"{namespace}/{name}")
-            if claim is None:
-                return f'persistentvolumeclaim "{name}" not found', []
-            if objects.is_terminating(claim):
-                return f'persistentvolumeclaim "{name}" is being deleted', []
-            if claim["spec"].get("volumeName") or objects.dig(claim, "status", "phase") == "Bound":
-                continue
-            wanted = self._classes.get(claim["spec"].get("storageClassName") or "")
-            if wanted is None or wanted.get("volumeBindingMode") != "WaitForFirstConsumer":
-                return scheduling.UNBOUND_CLAIMS, []
-            later.append(claim)
-        return "", later
-
-    async def _provision(self, claims: Sequence[Object], node: str) -> None:
-        """Tell the provisioner where the pod will be; it is bound once its claims are."""
-        for claim in claims:
-            if objects.annotations(claim).get(SELECTED_NODE) is None:
-                patch = {"metadata": {"annotations": {SELECTED_NODE: node}}}
-                await self._client.patch(
-                    PERSISTENT_VOLUME_CLAIMS,
-                    objects.name(claim),
-                    objects.namespace(claim),
-                    patch,
-                    type="merge",
-                )
 
     async def _bind(self, key: str, pod: Object, node: str) -> None:
         name, namespace = objects.name(pod), objects.namespace(pod)
@@ -338,13 +274,3 @@ def _for_scheduling(node: Object) -> tuple[Any, ...]:
         status.get("allocatable"),
         node.get("volumeBindingMode"),
     )
-
-
-def _claim_names(pod: Object) -> list[str]:
-    names = []
-    for volume in pod["spec"].get("volumes") or ():
-        if claim := volume.get("persistentVolumeClaim"):
-            names.append(claim.get("claimName") or "")
-        elif volume.get("ephemeral"):
-            names.append(f"{objects.name(pod)}-{volume['name']}")
-    return names

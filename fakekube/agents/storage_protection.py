@@ -1,12 +1,14 @@
 """Claims and volumes that are being deleted: let go of as soon as nobody uses them.
 
-A claim is in use while a pod that has not ended names it, a volume while it is bound.
+A claim is in use from when a pod that names it has a node until that pod has ended (there: until it is gone), a volume while it
+is bound.
 Upstream: k8s: pkg/controller/volume/{pvcprotection,pvprotection}
 """
 
 import asyncio
 from collections.abc import Iterable
 
+from fakekube.agents.claims_used import claims_of
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller
 from fakekube.client.informer import Informer
@@ -53,7 +55,7 @@ class StorageProtection:
                 self.claims.queue.add(key(claim))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        for own in claims_of_pod(new or old or {}):
+        for own in claims_of(new or old or {}):
             claim = self._claims.get(own)
             if claim is not None and is_terminating(claim):
                 self.claims.queue.add(own)
@@ -64,7 +66,7 @@ class StorageProtection:
             return
         # Asked live: a pod made a moment ago must count, and a cluster without deletions needs no pod cache.
         pods = await self._client.list(PODS, namespace(claim))
-        if any(own in claims_of_pod(pod) and not is_final(pod) for pod in pods.items):
+        if any(_is_there(pod) and own in claims_of(pod) for pod in pods.items):
             return
         await self._release(PERSISTENT_VOLUME_CLAIMS, claim, CLAIM)
 
@@ -89,14 +91,9 @@ class StorageProtection:
             return  # it has changed: the change is on its way here
 
 
+def _is_there(pod: Object) -> bool:
+    return bool(dig(pod, "spec", "nodeName")) and not is_final(pod)
+
+
 def _terminating(_old: Object | None, new: Object | None) -> Iterable[str]:
     return (key(new),) if new is not None and is_terminating(new) else ()
-
-
-def claims_of_pod(pod: Object) -> list[str]:
-    """The keys of the claims a pod names."""
-    return [
-        f"{namespace(pod)}/{dig(volume, 'persistentVolumeClaim', 'claimName', default='')}"
-        for volume in dig(pod, "spec", "volumes", default=())
-        if "persistentVolumeClaim" in volume
-    ]

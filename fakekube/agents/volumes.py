@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from fakekube.agents import fates, volume_objects
 from fakekube.agents import volume_binding as binding
 from fakekube.agents import volume_origins as origins
-from fakekube.agents.storage_protection import StorageProtection, claims_of_pod
+from fakekube.agents.claims_used import claims_of
+from fakekube.agents.storage_protection import StorageProtection
 from fakekube.agents.volume_contents import VolumeContents, snapshot, volume_of
 from fakekube.agents.volume_release import Release, set_phase
 from fakekube.client.client import Client
@@ -53,7 +54,7 @@ class Volumes:
         self._volumes.add_index(_CLAIM, _claimed_by)
         self._volumes.add_index(_FREE, _free_in)
         self._pods = Informer(client, PODS, clock=clock)
-        self._pods.add_index(_CLAIM, claims_of_pod)
+        self._pods.add_index(_CLAIM, claims_of)
         self._pods.on_change(self._pod_changed)
         self._recorder = Recorder(client, "persistentvolume-controller", clock=clock, ids=ids)
         self._watching_pods: asyncio.Task[None] | None = None
@@ -111,7 +112,7 @@ class Volumes:
 
     def _pod_changed(self, _old: Object | None, new: Object | None) -> None:
         if new is not None and dig(new, "spec", "nodeName"):
-            for claim in claims_of_pod(new):
+            for claim in claims_of(new):
                 self.controller.queue.add(claim)
 
     # --- claims ------------------------------------------------------------------------------------------------

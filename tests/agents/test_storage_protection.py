@@ -56,6 +56,46 @@ async def test_a_claim_in_use_waits_for_its_pod(cluster: Cluster) -> None:
         await client.get(PERSISTENT_VOLUME_CLAIMS, "c", "default")
 
 
+async def test_a_claim_waits_for_no_pod_that_has_ended(cluster: Cluster) -> None:
+    """A pod that has ended keeps no claim: of guests that have moved it stays, and the claims they left are to go."""
+    client = cluster.client()
+    await client.create(PODS, POD)
+    ended = {"status": {"phase": "Succeeded"}}
+    await client.patch(PODS, "p", "default", ended, type="merge", subresource="status")
+    await client.delete(PERSISTENT_VOLUME_CLAIMS, "c", "default")
+    await cluster.settle()
+    with pytest.raises(NotFound):
+        await client.get(PERSISTENT_VOLUME_CLAIMS, "c", "default")
+
+
+async def test_a_claim_waits_for_nobody_without_a_node(cluster: Cluster) -> None:
+    """Pods that have not been placed keep no claim."""
+    client = cluster.client()
+    await client.create(PODS, {**POD, "spec": {**POD["spec"], "nodeName": ""}})
+    await client.delete(PERSISTENT_VOLUME_CLAIMS, "c", "default")
+    await cluster.settle()
+    with pytest.raises(NotFound):
+        await client.get(PERSISTENT_VOLUME_CLAIMS, "c", "default")
+
+
+async def test_a_claim_of_an_ephemeral_volume_waits_for_its_pod(cluster: Cluster) -> None:
+    """A claim that is named after a pod and its ephemeral volume is that pod's."""
+    client = cluster.client()
+    wanted = {"spec": CLAIM["spec"]}
+    volumes = [{"name": "v", "ephemeral": {"volumeClaimTemplate": wanted}}]
+    await client.create(
+        PERSISTENT_VOLUME_CLAIMS, {**CLAIM, "metadata": {"name": "p-v", "namespace": "default"}}
+    )
+    await client.create(PODS, {**POD, "spec": {**POD["spec"], "volumes": volumes}})
+    await client.delete(PERSISTENT_VOLUME_CLAIMS, "p-v", "default")
+    await cluster.settle()
+    assert is_terminating(await client.get(PERSISTENT_VOLUME_CLAIMS, "p-v", "default"))
+    await client.delete(PODS, "p", "default", grace_seconds=0)
+    await cluster.settle()
+    with pytest.raises(NotFound):
+        await client.get(PERSISTENT_VOLUME_CLAIMS, "p-v", "default")
+
+
 async def test_a_bound_volume_waits_for_its_claim(cluster: Cluster) -> None:
     """A volume deleted while it is bound stays until its claim has gone."""
     client = cluster.client()

@@ -8,9 +8,10 @@ Upstream: k8s: pkg/volume/{configmap,secret,downwardapi,projected}, pkg/kubelet/
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
 
+from fakekube.agents.claims_used import claim_of
 from fakekube.agents.volume_contents import volume_of
 from fakekube.client.client import Client
-from fakekube.machinery.objects import Obj, dig, name, namespace
+from fakekube.machinery.objects import Obj, dig, namespace
 from fakekube.machinery.resources import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS
 
 Wanted = tuple[str, str]  # kind, written as volumes do, and name
@@ -32,8 +33,7 @@ async def claims(client: Client, pod: Obj, container: Obj) -> dict[str, str]:
     mounts = {one["name"] for one in container.get("volumeMounts") or ()}
     found = dict[str, str]()
     for volume in dig(pod, "spec", "volumes", default=()):
-        own = dig(volume, "persistentVolumeClaim", "claimName", default="")
-        own = own or (f"{name(pod)}-{volume['name']}" if "ephemeral" in volume else "")
+        own = claim_of(pod, volume)
         if own and volume["name"] in mounts:
             claim = await client.find(PERSISTENT_VOLUME_CLAIMS, own, namespace(pod))
             found |= {volume["name"]: volume_of(claim)} if claim is not None else {}

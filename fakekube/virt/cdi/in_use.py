@@ -8,7 +8,7 @@ Origin: cdi: pkg/controller/common/util.go (GetPodsUsingPVCs), pkg/controller/{i
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fakekube.agents.storage_protection import claims_of_pod
+from fakekube.agents.claims_used import claims_of
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
 from fakekube.client.late import WantedInformer
@@ -70,7 +70,7 @@ class Users:
     def __init__(self, client: Client, *, clock: Clock) -> None:
         self._client = client
         self.pods = WantedInformer(client, PODS, clock=clock, transform=_slim)
-        self.pods.add_index(_USES, claims_of_pod)
+        self.pods.add_index(_USES, claims_of)
 
     async def of(self, wanted: Awaited) -> list[Obj]:
         """Those that stand in the way."""
@@ -79,8 +79,8 @@ class Users:
             known = self.pods.by_index(_USES, wanted.claim)
         else:
             self.pods.begin()
-            listed = (await self._client.list(PODS, space)).items
-            known = [pod for pod in listed if wanted.claim in claims_of_pod(pod)]
+            listed = map(_slim, (await self._client.list(PODS, space)).items)
+            known = [pod for pod in listed if wanted.claim in claims_of(pod)]
         found = [pod for pod in known if not _has_ended(pod) and not (wanted.may_be_read and reads(pod, own))]
         return sorted(found, key=name)
 
