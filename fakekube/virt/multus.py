@@ -37,6 +37,12 @@ def attached(pod: Obj) -> Mapping[str, dict[str, Any]]:
     return {str(one.get("interface")): one for one in networks.there(pod) if not one.get("default")}
 
 
+def first_interface(pod: Obj) -> str:
+    """What its interface on the first network is called: as Multus says, or as everywhere."""
+    told = (one.get("interface") for one in networks.there(pod) if one.get("default"))
+    return str(next(filter(None, told), "eth0"))
+
+
 def migration_address(pod: Obj) -> str:
     """Where a virt-handler is reached for migrations; empty, where it has no network of its own for them, or no address there."""
     return str(next(iter(attached(pod).get(MIGRATION, {}).get("ips") or ()), ""))

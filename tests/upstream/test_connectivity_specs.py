@@ -1,7 +1,8 @@
 """Upstream's functional specs of who reaches whom, tried at the consoles of guests: pings, servers, policies, networks beside the pods'.
 
 Left out: what is beyond the cluster, for there is nothing; how packets are marked; and addresses of IPv6, which nobody has here.
-Origin: kubevirt: tests/network/{bindingplugin,vmi_networking,vmi_multus,networkpolicy,services,vmi_subdomain,expose,link_state}.go,
+Origin: kubevirt: tests/network/{bindingplugin,vmi_networking,vmi_multus,networkpolicy,services,vmi_subdomain,expose,link_state,passt,
+guest_shutdown_masquerade,vmi_lifecycle}.go,
 tests/libnet/{ping,interface}.go, tests/libnet/vmnetserver
 """
 
@@ -491,6 +492,50 @@ async def test_own_nameservers(suite: Suite) -> None:
         for line in ("search example.com", "nameserver 8.8.8.8", "nameserver 4.2.2.1", "nameserver 1.1.1.1"):
             await at.says("cat /etc/resolv.conf\n", line)
             await at.says("\n", consoles.PROMPT)
+
+
+async def test_ports_by_name(suite: Suite) -> None:
+    """[1532] [1533] Behind a service are the ports a guest lists, by number or by name."""
+    listed: list[Object] = [
+        {"name": "http", "port": 80},
+        {"name": "test-port-tcp", "port": 1500, "protocol": "TCP"},
+        {"name": "udp", "port": 82, "protocol": "UDP"},
+    ]
+    await alpine(suite, "server", ports=listed, labels={"expose": "vm"})
+    several = [
+        {"name": f"port-{number}", "port": one["port"], "protocol": one.get("protocol", "TCP")}
+        for number, one in enumerate(listed, 1)
+    ]
+    named = [
+        {"name": "one", "port": 27017, "targetPort": "http"},
+        {"name": "other", "port": 27018, "targetPort": "udp", "protocol": "UDP"},
+    ]
+    for own, ports in (("named", named), ("several", several)):
+        body = {"metadata": {"name": own}, "spec": {"selector": {"expose": "vm"}, "ports": ports}}
+        await suite.create(SERVICES, body)
+    await suite.cluster.settle()
+
+    async def behind(own: str) -> list[Object]:
+        (subset,) = (await suite.get(f"/api/v1/namespaces/{NS}/endpoints/{own}"))["subsets"]
+        return list(subset["ports"])
+
+    assert await behind("several") == several
+    assert await behind("named") == [
+        {"name": "one", "port": 80, "protocol": "TCP"},
+        {"name": "other", "port": 82, "protocol": "UDP"},
+    ]
+
+
+async def test_nobody_else_has_its_address(suite: Suite) -> None:
+    """A bridged guest finds no duplicate of its address, which its launcher keeps on a device that is down."""
+    spec = guest("cirros")
+    spec["domain"]["devices"]["interfaces"] = [{"name": "default", "bridge": {}}]
+    vmi = await instance(suite, spec)
+    await consoles.login_to_cirros(vmi)
+    probe = f"sudo /usr/sbin/arping -D -I eth0 -c 2 {await address(vmi)} | grep Received | cut -d ' ' -f 2"
+    assert await consoles.told(vmi, probe) == "0"
+    for state, device in (("DOWN", "eth0"), ("UP", "eth0-nic")):
+        assert await in_launcher(vmi, f"/usr/sbin/ip link show|grep {state}|grep -c {device}") == "1"
 
 
 @pytest.mark.parametrize("binding", ["masquerade", "bridge"])

@@ -66,8 +66,10 @@ def _selected(text: str) -> list[dict[str, Any]]:
 
 def there(pod: Obj) -> list[dict[str, Any]]:
     """What the pod is attached to, the default network among it."""
+    if not (text := annotations(pod).get(STATUS)):
+        return []
     try:
-        told = json.loads(annotations(pod).get(STATUS) or "[]")
+        told = json.loads(text)
     except ValueError:
         return []
     return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []

@@ -14,7 +14,7 @@ from fakekube.clock import parse_rfc3339
 from fakekube.machinery.objects import Obj, condition, dig
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions, instance, names, patches
-from fakekube.virt.multus import ABSENT, asked_for, attached, is_secondary, pod_interface
+from fakekube.virt.multus import ABSENT, asked_for, attached, first_interface, is_secondary, pod_interface
 
 MIGRATION_REQUIRED = "MigrationRequired"
 _PENDING, _DUE = "AutoMigrationPending", "AutoMigrationDueToLiveUpdate"
@@ -32,7 +32,7 @@ def statuses(vmi: Obj, pod: Obj) -> list[Object]:
     for one in listed:
         own = one["name"]
         if "pod" in one or dig(one, "multus", "default"):
-            made.insert(0, {"name": own, **known.get(own, {}), "podInterfaceName": "eth0"})
+            made.insert(0, {"name": own, **known.get(own, {}), "podInterfaceName": first_interface(pod)})
         elif is_secondary(one) and ((inside := pod_interface(own)) in there or own in known):
             entry = {"name": own, **known.get(own, {}), "podInterfaceName": inside}
             sources = _sources(entry)

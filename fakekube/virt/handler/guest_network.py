@@ -114,6 +114,10 @@ class Network:
             return not paused and self._is_let(pod, 0, "icmp") and (peer is not None or not _is_guests(pod))
         return any(one["address"] == address for one in self._addresses_of_nodes())
 
+    def is_taken(self, address: str) -> bool:
+        """Whether somebody else has an address, on a network this guest is on."""
+        return not self._is_own(address) and self.answers(address)
+
     def service(self, address: str, port: int, protocol: str = "tcp") -> Service | None:
         """What listens on a port there; None: nothing that is reached."""
         if self._is_own(address):

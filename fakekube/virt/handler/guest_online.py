@@ -1,4 +1,4 @@
-"""Programs by which a guest tries its network: `ping`, `nc`, `curl` and `wget`. Pure; no time passes."""
+"""Programs by which a guest tries its network: `ping`, `arping`, `nc`, `curl` and `wget`. Pure; no time passes."""
 
 from collections.abc import Callable, Mapping
 from urllib.parse import SplitResult
@@ -42,6 +42,16 @@ def programs(network: Network) -> Mapping[str, Program]:
 
         return at_host(host, told, failed(f"ping: bad address '{host}'"))
 
+    def arping(_at: Container, words: list[str], _stdin: str) -> Done:
+        given, named = options(words, "cIsw")
+        address = named[-1] if named else ""
+        if not is_address(address):
+            return failed(f"arping: bad address '{address}'")
+        count, found = _number(given, "c", 1), network.is_taken(address)
+        came = count if found else 0
+        said = f"ARPING {address} on {given.get('I', 'eth0')}\nSent {count} probe(s)\nReceived {came} response(s)\n"
+        return Done(said, code=int(found == ("D" in given)))
+
     def connected(host: str, port: int, protocol: str) -> Service | None:
         address = network.address(host)
         return network.service(address, port, protocol) if address else None
@@ -81,7 +91,7 @@ def programs(network: Network) -> Mapping[str, Program]:
             return failed(f"wget: server returned error: HTTP/1.1 {came.status}")
         return Done(came.body.decode(errors="replace") if given.get("O") == "-" else "")
 
-    return {"ping": ping, "ping6": ping, "nc": nc, "ncat": nc, "curl": curl, "wget": wget}
+    return {"ping": ping, "ping6": ping, "arping": arping, "nc": nc, "ncat": nc, "curl": curl, "wget": wget}
 
 
 _OF_WGET = ("timeout", "tries", "output-document")

@@ -23,7 +23,7 @@ from fakekube.virt.handler.guest_programs import Machine
 Deed = Literal["", "poweroff", "reboot", "panic", "agent-on", "agent-off", "listens"]
 Stage = Literal["login", "password", "shell", "ended"]
 
-_ONLINE = re.compile(rb"\b(ping6?|nc|ncat|curl|wget)\b")
+_ONLINE = re.compile(rb"\b((ar)?ping6?|nc|ncat|curl|wget)\b")
 _HERE, _FURTHER = re.compile(r"<<\s*(['\"]?)(\w+)\1"), b"> "
 _LONGEST_LINE = 4096  # bytes; a terminal line takes no more, either
 _BACKSPACES, _ENTERS = b"\x7f\x08", b"\r\n"

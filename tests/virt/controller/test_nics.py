@@ -46,6 +46,14 @@ def test_the_first_statuses():
     ]
 
 
+def test_the_first_interface_by_another_name():
+    """What Multus calls the pod's default interface is its name, whichever was there before."""
+    told = [{"interface": "eth0", "default": False}, {"interface": "ovn-udn1", "default": True}]
+    annotated = {"metadata": {"namespace": "ns", "annotations": {STATUS: json.dumps(told)}}}
+    assert nics.statuses(vmi(), annotated) == [{"name": "default", "podInterfaceName": "ovn-udn1"}]
+    assert nics.statuses(vmi(), {"metadata": {}}) == [{"name": "default", "podInterfaceName": "eth0"}]
+
+
 def test_later_statuses():
     """What the node told is kept, and of whom; Multus counts as a source as long as it tells of an interface."""
     told = [
