@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from fakekube.machinery.objects import Obj, dig
+from fakekube.machinery.objects import Obj, annotations, dig
 from fakekube.machinery.wire import Object
 
 ALWAYS_OPEN = frozenset(
@@ -29,6 +29,12 @@ OPEN_BY_DEFAULT = frozenset(
         *("GPUsWithDRA", "HostDevicesWithDRA"),
     }
 )
+_GONE = "network binding is discontinued since v1.3. Please refer to Kubevirt user guide for alternatives."
+DISCONTINUED = {  # what is said of gates whose features are gone, by gate
+    "Passt": f"Passt {_GONE}",
+    "Macvtap": f"Macvtap {_GONE}",
+}
+EVEN_THREADS = "alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity"
 _MACHINES = {
     "amd64": ("q35", ("q35*", "pc-q35*")),
     "arm64": ("virt", ("virt*",)),
@@ -43,6 +49,7 @@ class ClusterConfig(Struct, frozen=True):
     raw: Mapping[str, Any] = field(default_factory=dict)  # spec.configuration
     launcher_image: str = ""  # of the release that is installed
     has_data_volumes: bool = True  # whether CDI's types are there
+    even_threads: bool = False  # whether emulators with CPUs of their own make a guest's CPUs even
 
     def gate(self, name: str) -> bool:
         """Whether a feature gate is open."""
@@ -156,6 +163,7 @@ def from_object(kubevirt: Obj | None) -> ClusterConfig:
         default_architecture=str(dig(kubevirt, "status", "defaultArchitecture") or ""),
         raw=dig(kubevirt, "spec", "configuration") or {},
         launcher_image=_launcher(dig(kubevirt, "status", "observedDeploymentConfig") or "{}"),
+        even_threads=EVEN_THREADS in annotations(kubevirt),
     )
 
 

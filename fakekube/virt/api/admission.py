@@ -15,7 +15,7 @@ from fakekube.machinery.errors import BadRequest, NotFound
 from fakekube.machinery.objects import dig, is_terminating, labels, name, namespace
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object
-from fakekube.virt import changed_blocks, review
+from fakekube.virt import review
 from fakekube.virt.api import (
     defaults,
     machine_rules,
@@ -32,6 +32,7 @@ from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.inference import Inference
 from fakekube.virt.api.lookups import Lookups
 from fakekube.virt.api.settings import Settings
+from fakekube.virt.api.storage_hooks import StorageHooks
 from fakekube.virt.causes import Cause, required
 from fakekube.virt.config import ClusterConfig
 
@@ -61,6 +62,7 @@ class Admission(review.Hooks):
         self._inference = Inference(client)
         self._in_order = InOrder()
         evictions = Evictions(client, self._lookups, settings)
+        storage = StorageHooks(self._lookups, settings)
         hooks: dict[str, review.Hook] = {
             "/virtualmachines-mutate": self._mutate_machine,
             "/virtualmachineinstances-mutate": self._mutate_instance,
@@ -80,11 +82,11 @@ class Admission(review.Hooks):
                 for where in ("", "cluster")
             },
             "/migration-policy-validate-create": _alone(workloads.migration_policy),
-            "/virtualmachinesnapshots-validate": _by(storage_operations.snapshot),
-            "/virtualmachinerestores-validate": self._restore,
+            "/virtualmachinesnapshots-validate": storage.snapshot,
+            "/virtualmachinerestores-validate": storage.restore,
             "/virtualmachineexports-validate": _by(storage_operations.export),
-            "/virtualmachinebackups-validate": self._backup,
-            "/vm-clone-validate-create": _alone(storage_operations.clone),
+            "/virtualmachinebackups-validate": storage.backup,
+            "/vm-clone-validate-create": storage.clone,
             "/pod-eviction-validate": evictions.judge,
         }
         super().__init__(hooks)
@@ -111,7 +113,10 @@ class Admission(review.Hooks):
                 given = presets.applied(asked.obj, await self._lookups.presets(asked.namespace))
             except ValueError as error:
                 return review.refused(str(error), 422)
-            done = defaults.instance(given, await self._settings.current(), self._ids, self._clock.now())
+            try:
+                done = defaults.instance(given, await self._settings.current(), self._ids, self._clock.now())
+            except BadRequest as error:
+                return review.refused(error.message)
         else:
             component = self._is_component(asked)
             done = defaults.instance_update(asked.obj, asked.old or {}, component=component)
@@ -129,15 +134,18 @@ class Admission(review.Hooks):
             return review.allowed()
         if not namespace(vm):
             vm = {**vm, "metadata": {**vm["metadata"], "namespace": asked.namespace}}
-        found = machine_rules.validate(
-            vm,
-            asked.old,
-            await self._config_for(dig(vm, "spec", "template", "spec")),
-            size=await self._matched(vm, "instancetype"),
-            preference=await self._matched(vm, "preference"),
-            migrating=await self._migrating(vm),
-            known=self._in_order,
-        )
+        try:
+            found = machine_rules.validate(
+                vm,
+                asked.old,
+                await self._config_for(dig(vm, "spec", "template", "spec")),
+                size=await self._matched(vm, "instancetype"),
+                preference=await self._matched(vm, "preference"),
+                migrating=await self._migrating(vm),
+                known=self._in_order,
+            )
+        except BadRequest as error:
+            return review.refused(error.message)
         return review.judged(found, machine_rules.warnings(vm))
 
     async def _instance(self, asked: Question) -> Answer:
@@ -171,24 +179,6 @@ class Admission(review.Hooks):
 
     async def _pool(self, asked: Question) -> Answer:
         return review.judged(pool.validate(asked.obj, asked.old, await self._settings.current()))
-
-    async def _restore(self, asked: Question) -> Answer:
-        if not asked.creates:
-            return review.judged(storage_operations.restore(asked.obj, asked.old or {}))
-        spec, known = asked.obj.get("spec") or {}, True
-        if spec.get("patches"):
-            snapshot = spec.get("virtualMachineSnapshotName") or ""
-            known = await self._lookups.snapshot(asked.namespace, snapshot) is not None
-        other = await self._lookups.restore_under_way(asked.namespace, spec.get("target") or {})
-        return review.judged(storage_operations.restore(asked.obj, None, known=known, other=other))
-
-    async def _backup(self, asked: Question) -> Answer:
-        if not asked.creates:
-            return review.allowed()
-        if not (await self._settings.current()).gate(changed_blocks.GATE):
-            return review.refused("IncrementalBackup feature gate not enabled")
-        others = await self._lookups.backups(asked.namespace)
-        return review.judged(storage_operations.backup(asked.obj, others))
 
     async def _migration(self, asked: Question) -> Answer:
         spec = asked.obj.get("spec") or {}

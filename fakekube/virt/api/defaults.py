@@ -18,7 +18,7 @@ from fakekube.virt.api.instance_defaults import (
     set_instance_defaults,
     set_machine_type,
 )
-from fakekube.virt.config import ClusterConfig
+from fakekube.virt.config import EVEN_THREADS, ClusterConfig
 
 TOPOLOGY_ANNOTATION = "kubevirt.io/pci-topology-version"
 TOPOLOGY = "v3"
@@ -80,6 +80,9 @@ def instance(vmi: Object, config: ClusterConfig, ids: Ids, now: datetime) -> Obj
     if not firmware.get("uuid"):
         firmware["uuid"] = ids.uid()
     _annotate(vmi, TOPOLOGY_ANNOTATION, TOPOLOGY, keep=True)
+    alone = spec["domain"]["cpu"].get("isolateEmulatorThread")
+    if alone and config.even_threads and config.gate("AlignCPUs"):
+        _annotate(vmi, EVEN_THREADS, "")
     meta = vmi["metadata"]
     finalizers = meta.get("finalizers") or []
     if INSTANCE_FINALIZER not in finalizers:

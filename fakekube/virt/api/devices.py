@@ -62,6 +62,9 @@ def gated(path: str, spec: Spec, config: ClusterConfig) -> Iterator[Cause]:
     if devices.get("video") is not None and devices.get("autoattachGraphicsDevice") is False:
         text = "Video configuration is not allowed when autoattachGraphicsDevice is set to false"
         yield Cause(text, f"{path}.video")
+    if spec["domain"].get("rebootPolicy") is not None and not config.gate("RebootPolicy"):
+        text = "RebootPolicy is specified but the RebootPolicy feature gate is not enabled"
+        yield Cause(text, f"{path}.domain.rebootPolicy")
     yield from _panic(f"{at}.panicDevices", spec, config)
 
 

@@ -6,7 +6,9 @@ Origin: kubevirt: pkg/defaults/{defaults,hyperv,amd64,arm64,s390x}.go
 from collections.abc import Iterable
 from typing import Any
 
+from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.objects import dig
+from fakekube.virt import memory_growth
 from fakekube.virt.api import architectures
 from fakekube.virt.config import ClusterConfig
 from fakekube.virt.quantities import times, whole
@@ -14,8 +16,6 @@ from fakekube.virt.quantities import times, whole
 Spec = dict[str, Any]
 _MOST_CPUS = 512
 _RETRIES = 4096  # of spinlocks, before the hypervisor is told
-_GIB = 2**30
-_ALIGNMENT = 2 * 2**20
 _PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 _STANDARD_REQUEST = "100m"
 
@@ -43,7 +43,7 @@ def set_instance_defaults(spec: Spec, config: ClusterConfig) -> None:
         domain["cpu"]["model"] = config.cpu_model(architecture)
     if config.live_update and architecture != "arm64":
         _max_sockets(domain, config)
-        _max_guest(domain, config, architecture)
+        _max_guest(spec, config)
     _disks(domain, architecture)
     _features(domain, architecture)
     _hyperv(domain)
@@ -87,11 +87,17 @@ def add_missing_disks(spec: Spec) -> None:
 
 
 def add_default_network(spec: Spec, config: ClusterConfig) -> None:
-    """The pod network, for guests that say nothing about networks."""
+    """The pod network, for guests that say nothing about networks. Raises BadRequest where the cluster's own binding is none."""
     devices = spec["domain"].setdefault("devices", {})
     if devices.get("interfaces") or spec.get("networks") or devices.get("autoattachPodInterface") is False:
         return
-    devices["interfaces"] = [{"name": "default", config.default_interface: {}}]
+    kind = config.default_interface
+    if kind == "bridge" and not config.bridge_on_pod_network:
+        raise BadRequest("bridge interface is not enabled in kubevirt-config")
+    if kind == "slirp":
+        raise BadRequest("slirp interface is deprecated as of v1.3")
+    if kind in ("bridge", "masquerade"):
+        devices["interfaces"] = [{"name": "default", kind: {}}]
     spec["networks"] = [{"name": "default", "pod": {}}]
 
 
@@ -148,24 +154,15 @@ def _max_sockets(domain: dict[str, Any], config: ClusterConfig) -> None:
         cpu["maxSockets"] = limit
 
 
-def _max_guest(domain: dict[str, Any], config: ClusterConfig, architecture: str) -> None:
-    """Memory can grow where the guest is large and aligned, and nothing ties its memory down."""
-    memory = domain.get("memory") or {}
+def _max_guest(spec: Spec, config: ClusterConfig) -> None:
+    """Memory grows where it can."""
+    memory = spec["domain"].get("memory") or {}
     guest = memory.get("guest")
-    cpu = domain.get("cpu") or {}
-    tied = (
-        cpu.get("realtime") is not None
-        or (cpu.get("numa") or {}).get("guestMappingPassthrough") is not None
-        or domain.get("launchSecurity") is not None
-    )
-    if guest is None or memory.get("maxGuest") is not None or architecture != "amd64" or tied:
+    if guest is None or memory.get("maxGuest") is not None:
         return
     limit = config.max_guest or times(guest, config.hotplug_ratio)
-    huge = (memory.get("hugepages") or {}).get("pageSize")
-    alignment = _GIB if huge == "1Gi" else _ALIGNMENT
-    amounts = whole(guest), whole(limit)
-    if amounts[0] >= _GIB and amounts[1] >= amounts[0] and not any(one % alignment for one in amounts):
-        domain["memory"] = {**memory, "maxGuest": limit}
+    if not memory_growth.obstacle(spec, limit):
+        spec["domain"]["memory"] = {**memory, "maxGuest": limit}
 
 
 def _pull_policies(spec: Spec) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
-from fakekube.virt.api import instance_spec, machine_spec
+from fakekube.virt.api import instance_spec, machine_spec, networks
 from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.instance_defaults import set_instance_defaults
-from fakekube.virt.causes import NOT_FOUND, Cause
+from fakekube.virt.causes import NOT_FOUND, Cause, not_supported
 from fakekube.virt.config import ClusterConfig
 from fakekube.virt.instancetypes import applying, checking
 
@@ -33,7 +33,7 @@ def validate(
     known: InOrder | None = None,
 ) -> list[Cause]:
     """What is wrong with a machine. `size` and `preference` are the specs its matchers name, if they exist; `known` is what
-    needs no second look."""
+    needs no second look. Raises BadRequest where the cluster's default network is none."""
     template = dig(vm, "spec", "template", "spec")
     if dig(template, "domain") is None:
         return machine_spec.validate("spec", vm.get("spec") or {}, config)
@@ -44,7 +44,7 @@ def validate(
             Cause(f"VM field(s) {field} conflicts with selected instance type", field)
             for field in checking.conflicts(_TEMPLATE, vm["spec"]["template"], size)
         ],
-        lambda: _spec(vm, config, size, preference, known or InOrder()),
+        lambda: _spec(vm, config, size, preference, known or InOrder(), creates=old is None),
         lambda: list(_namespaces(vm)),
         lambda: list(_volume_requests(vm, migrating=migrating)),
         lambda: list(_snapshot(vm, old)),
@@ -99,20 +99,28 @@ def _spec(
     size: Mapping[str, Any] | None,
     preference: Mapping[str, Any] | None,
     known: InOrder,
+    *,
+    creates: bool,
 ) -> list[Cause]:
-    unmet: list[Cause] = []
+    first: list[Cause] = []
+    last: list[Cause] = []
 
     def judge() -> list[Cause]:
         done = complete(vm, config, size, preference)["spec"]["template"]["spec"]
         if missing := checking.unmet(done, size, preference):
             text = f"failure checking preference requirements: {missing.text}"
-            unmet.append(Cause(text, missing.fields, NOT_FOUND))
-            return unmet
-        return instance_spec.validate(_TEMPLATE, done, config)
+            first.append(Cause(text, missing.fields, NOT_FOUND))
+        elif creates:  # what is gone is refused at updates, too, in other words
+            first.extend(list(networks.discontinued(done, config)) or networks.creation("spec", done))
+        if first:
+            return first
+        last.extend(machine_spec.live_update("spec", done, config))
+        return [*instance_spec.validate(_TEMPLATE, done, config), *last]
 
     spec: Mapping[str, Any] = vm["spec"]
     found = known.causes(config, _TEMPLATE, spec["template"]["spec"], (size, preference), judge)
-    return unmet or machine_spec.with_surroundings("spec", spec, config, found)
+    found = found[: len(found) - len(last)]
+    return first or [*machine_spec.with_surroundings("spec", spec, config, found), *last]
 
 
 def _namespaces(vm: Object) -> Iterator[Cause]:
@@ -128,7 +136,7 @@ def _namespaces(vm: Object) -> Iterator[Cause]:
 
 def _volume_requests(vm: Object, *, migrating: bool) -> Iterator[Cause]:
     if migrating and dig(vm, "status", "volumeRequests"):
-        yield Cause("Cannot handle volume requests while VMI migration is in progress", "spec")
+        yield not_supported("Cannot handle volume requests while VMI migration is in progress", "spec")
 
 
 def _snapshot(vm: Object, old: Object | None) -> Iterator[Cause]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fakekube.machinery.objects import dig
-from fakekube.virt.api import instance_spec
+from fakekube.virt import memory_growth
+from fakekube.virt.api import instance_spec, resources
 from fakekube.virt.api.reserved import template_metadata
 from fakekube.virt.causes import Cause, required
 from fakekube.virt.config import ClusterConfig
@@ -26,7 +27,10 @@ def validate(path: str, spec: Spec, config: ClusterConfig) -> list[Cause]:
     if template is None:
         return [required(MISSING_TEMPLATE, f"{path}.template")]
     found = instance_spec.validate(f"{path}.template.spec", template["spec"], config)
-    return with_surroundings(path, spec, config, found)
+    return [
+        *with_surroundings(path, spec, config, found),
+        *live_update(path, template["spec"], config),
+    ]
 
 
 def with_surroundings(path: str, spec: Spec, config: ClusterConfig, found: list[Cause]) -> list[Cause]:
@@ -37,6 +41,17 @@ def with_surroundings(path: str, spec: Spec, config: ClusterConfig, found: list[
         *_data_volume_templates(path, spec),
         *_run_strategy(path, spec, config),
     ]
+
+
+def live_update(path: str, instance: Spec, config: ClusterConfig) -> Iterator[Cause]:
+    """What the guest's CPUs and memory may grow to, where changes reach it while it runs. `instance`: the template's spec."""
+    if not config.live_update:
+        return
+    at = f"{path}.template.spec"
+    yield from resources.cpu_hotplug(at, instance)  # a second time, as upstream
+    most = dig(instance, "domain", "memory", "maxGuest")
+    if most is not None and (text := memory_growth.obstacle(instance, most)):
+        yield Cause(text, f"{at}.domain.memory.guest")
 
 
 def _run_strategy(path: str, spec: Spec, config: ClusterConfig) -> Iterator[Cause]:

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
+from fakekube.machinery.objects import dig
 from fakekube.virt.api import disks
 from fakekube.virt.causes import Cause, duplicate, not_supported, required
-from fakekube.virt.config import ClusterConfig
+from fakekube.virt.config import DISCONTINUED, ClusterConfig
 
-_BINDINGS = ("bridge", "masquerade", "sriov", "passtBinding", "slirp", "macvtap", "passt")
-_DISCONTINUED = {
+_BINDINGS = ("bridge", "masquerade", "sriov", "passtBinding", "binding")
+_GONE = {
     "slirp": "Slirp interface support has been discontinued since v1.3",
     "macvtap": "Macvtap network binding has been discontinued since v1.3",
     "passt": "Passt network binding has been discontinued since v1.3",
@@ -30,9 +31,16 @@ _PRIVATE_OPTIONS = range(224, 255)
 def creation(path: str, spec: Mapping[str, Any]) -> Iterator[Cause]:
     """What may exist, but not be made any more."""
     for index, interface in enumerate(_interfaces(spec)):
-        for binding, text in _DISCONTINUED.items():
+        for binding, text in _GONE.items():
             if interface.get(binding) is not None:
                 yield Cause(text, f"{path}.domain.devices.interfaces[{index}].{binding}")
+
+
+def discontinued(spec: Mapping[str, Any], config: ClusterConfig) -> Iterator[Cause]:
+    """Gates of features that are gone and somebody lists all the same, where a new guest relies on them."""
+    for gate in dig(config.raw, "developerConfiguration", "featureGates", default=()):
+        if gate in DISCONTINUED and any(one.get(gate.lower()) is not None for one in _interfaces(spec)):
+            yield not_supported(DISCONTINUED[gate])
 
 
 def networks(path: str, spec: Mapping[str, Any], config: ClusterConfig) -> Iterator[Cause]:
@@ -103,8 +111,7 @@ def _binding(
     here: str, interface: Mapping[str, Any], network: Mapping[str, Any], config: ClusterConfig
 ) -> Iterator[Cause]:
     name = interface["name"]
-    count = sum(interface.get(binding) is not None for binding in (*_BINDINGS, "binding"))
-    if count != 1:
+    if sum(interface.get(binding) is not None for binding in _BINDINGS) != 1:
         yield Cause(
             f"logical {name} interface must have exactly one binding method or binding plugin",
             here,

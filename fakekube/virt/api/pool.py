@@ -10,7 +10,7 @@ from fakekube.machinery import selectors
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
 from fakekube.virt.api import machine_spec, networks
-from fakekube.virt.causes import NOT_SUPPORTED, Cause, required
+from fakekube.virt.causes import Cause, required
 from fakekube.virt.config import ClusterConfig
 
 _STRATEGIES = ("unmanaged", "opportunistic", "proactive")
@@ -35,10 +35,8 @@ def validate(pool: Object, old: Object | None, config: ClusterConfig) -> list[Ca
     if old is not None:
         if _said(spec.get("selector")) != _said(dig(old, "spec", "selector")):
             found.append(Cause("selector is immutable after creation.", "spec.selector"))
-    elif config.raw.get("developerConfiguration") is not None:
-        instance = dig(machine, "template", "spec")
-        if dig(instance, "domain") is not None:
-            found += [Cause(one.message, "", NOT_SUPPORTED) for one in networks.creation("spec", instance)]
+    elif dig(machine, "template", "spec", "domain") is not None:
+        found += networks.discontinued(machine["template"]["spec"], config)
     return found
 
 

@@ -40,6 +40,7 @@ def instance(
 
     def judge() -> list[Cause]:
         return [
+            *networks.discontinued(spec, config),
             *networks.creation("spec", spec),
             *utility_volumes.creation(spec),
             *instance_spec.validate("spec", spec, config),

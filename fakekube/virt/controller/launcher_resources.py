@@ -9,7 +9,7 @@ from decimal import Decimal
 from fakekube.machinery.objects import Obj, annotations, dig
 from fakekube.machinery.wire import Object
 from fakekube.virt import quantities
-from fakekube.virt.config import ClusterConfig
+from fakekube.virt.config import EVEN_THREADS, ClusterConfig
 from fakekube.virt.controller import instance, launcher_networks
 from fakekube.virt.controller.launcher_facts import Settings, is_guaranteed, vcpus
 
@@ -26,7 +26,6 @@ _PASSED_THROUGH, _METRICS, _ENCRYPTED, _TPM, _ALONE = (
     100 * _MEBI,
 )
 _PROBES, _PROBE = 100 * _MEBI, 10 * _MEBI
-_EVEN = "alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity"
 _USUAL: dict[str, dict[str, dict[str, str]]] = {
     "container-disk": {
         "limits": {"cpu": "10m", "memory": "40M"},
@@ -123,7 +122,7 @@ def _cpus(vmi: Obj, settings: Settings, requests: Object, limits: Object) -> Non
     if instance.has_dedicated_cpus(vmi):
         alone = cpus + threads
         if dig(domain, "cpu", "isolateEmulatorThread"):
-            alone += 2 if _EVEN in annotations(vmi) and alone % 2 == 0 else 1
+            alone += 2 if EVEN_THREADS in annotations(vmi) and alone % 2 == 0 else 1
         requests["cpu"] = limits["cpu"] = str(alone)
     else:
         requests.setdefault("cpu", _shared(cpus + threads, settings.config.cpu_allocation_ratio))

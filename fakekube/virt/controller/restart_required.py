@@ -8,7 +8,7 @@ from typing import Any
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import Obj, condition, condition_is, dig
 from fakekube.machinery.wire import Object
-from fakekube.virt import quantities
+from fakekube.virt import memory_growth, quantities
 from fakekube.virt.controller import instance, nics
 
 OTHER_FIELD = "a non-live-updatable field was changed in the template spec"
@@ -78,28 +78,8 @@ def _memory(after: Obj, vmi: Obj) -> str:
         return LESS_MEMORY
     if quantities.whole(new) > quantities.whole(most):
         return MORE_MEMORY
-    reason = _fixed_memory(after, most)
+    reason = memory_growth.obstacle(after, most)
     return NO_MEMORY_HOTPLUG + reason if reason else ""
-
-
-def _fixed_memory(after: Obj, most: Any) -> str:
-    """Why memory cannot be plugged into a guest with this spec, or empty."""
-    domain = after["domain"]
-    cpu = domain.get("cpu") or {}
-    ties = (
-        (cpu.get("realtime"), "realtime VMs"),
-        (dig(cpu, "numa", "guestMappingPassthrough"), "guest mapping passthrough"),
-        (domain.get("launchSecurity"), "encrypted VMs"),
-    )
-    for tie, word in ties:
-        if tie is not None:
-            return f"Memory hotplug is not compatible with {word}"
-    page = "1Gi" if dig(domain, "memory", "hugepages", "pageSize") == "1Gi" else "2Mi"
-    for amount, word in ((domain["memory"]["guest"], "Guest memory"), (most, "MaxGuest")):
-        if quantities.whole(amount) % quantities.whole(page):
-            return f"{word} must be {page} aligned"
-    fits = after.get("architecture") in (None, "", "amd64")
-    return "" if fits else "Memory hotplug is only available for x86_64 VMs"
 
 
 def _sockets(after: Obj, vmi: Obj) -> str:

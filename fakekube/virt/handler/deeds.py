@@ -42,7 +42,9 @@ class Deeds:
         """What somebody did to a guest."""
         if deed in ("listens", "reboot"):
             self._probe(vmi)
-        if deed == "listens" or (deed == "reboot" and dig(vmi, "spec", "rebootPolicy") != "Terminate"):
+        if deed == "listens" or (
+            deed == "reboot" and dig(vmi, "spec", "domain", "rebootPolicy") != "Terminate"
+        ):
             return
         for attempt in range(_ATTEMPTS):
             try:

@@ -5,7 +5,7 @@ Origin: kubevirt: pkg/virt-config/featuregate/{feature-gates,active,inactive}.go
 
 from collections.abc import Iterable, Iterator
 
-from fakekube.virt.config import ALWAYS_OPEN, OPEN_BY_DEFAULT
+from fakekube.virt.config import ALWAYS_OPEN, DISCONTINUED, OPEN_BY_DEFAULT
 
 _GENERAL = ALWAYS_OPEN | {
     *("SRIOVLiveMigration", "NonRoot", "PSA", "CPUNodeDiscovery", "BochsDisplayForEFIGuests"),
@@ -20,14 +20,12 @@ _ALPHA = frozenset(
         *("WorkloadEncryptionTDX", "PCINUMAAwareTopology", "PortRangesSpec", "ReservedOverheadMemlock"),
     }
 )
-_GONE = "network binding is discontinued since v1.3. Please refer to Kubevirt user guide for alternatives."
 _TOLD = {  # those with words of their own
     "DockerSELinuxMCSWorkaround": "DockerSELinuxMCSWorkaround has been deprecated since v1.4.",
     "MultiArchitecture": "MultiArchitecture has been deprecated since v1.8.0",
     "DisableMDEVConfiguration": "DisableMDEVConfiguration has been deprecated since v1.8.0",
     "HotplugVolumes": "HotplugVolumes has been deprecated since v1.9.0 and has been replaced by DeclarativeHotplugVolumes",
-    "Passt": f"Passt {_GONE}",
-    "Macvtap": f"Macvtap {_GONE}",
+    **DISCONTINUED,
     "ExperimentalVirtiofsSupport": "Virtiofs ExperimentalVirtiofsSupport feature gate is discontinued since v1.7. "
     "Please use EnableVirtioFsConfigVolumes or EnableVirtioFsPVC feature gates instead",
 }

@@ -23,6 +23,15 @@ def gated(given: Object | None = None, config: ClusterConfig = PLAIN, **spec: An
     return list(devices.gated("spec", {"domain": {"devices": given or {}}, **spec}, config))
 
 
+def test_reboots() -> None:
+    """What a reboot does is said while its gate is open, as it is unless somebody shuts it."""
+    spec = {"domain": {"rebootPolicy": "Terminate"}}
+    shut = ClusterConfig("amd64", {"developerConfiguration": {"disabledFeatureGates": ["RebootPolicy"]}})
+    text = "RebootPolicy is specified but the RebootPolicy feature gate is not enabled"
+    assert list(devices.gated("spec", spec, PLAIN)) == []
+    assert list(devices.gated("spec", spec, shut)) == [Cause(text, "spec.domain.rebootPolicy")]
+
+
 @pytest.mark.parametrize(
     ("one", "found"),
     [

@@ -6,6 +6,7 @@ import pytest
 from fakekube.clock import rfc3339
 from fakekube.machinery.errors import ApiError, BadRequest, Invalid
 from fakekube.machinery.resources import (
+    KUBEVIRTS,
     MIGRATIONS,
     NODES,
     PODS,
@@ -177,6 +178,22 @@ def test_stage_rollout_plans_no_growth():
     )
     assert "maxSockets" not in found["domain"]["cpu"]
     assert "maxGuest" not in found["domain"]["memory"]
+
+
+async def test_even_threads(cluster):
+    """Instances whose emulator has a CPU of its own are marked to have an even number where the KubeVirt object says so."""
+    mark = "alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity"
+    cpu = {"cores": 2, "dedicatedCpuPlacement": True, "isolateEmulatorThread": True}
+    domain = {"devices": {}, "memory": {"guest": "1Gi"}, "cpu": cpu}
+    await cluster.configure(developerConfiguration={"featureGates": ["AlignCPUs"]})
+    assert mark not in (await cluster.vmi("before", domain=domain))["metadata"]["annotations"]
+    await cluster.client.patch(
+        KUBEVIRTS, "kubevirt", "kubevirt", {"metadata": {"annotations": {mark: ""}}}, type="merge"
+    )
+    assert (await cluster.vmi(domain=domain))["metadata"]["annotations"][mark] == ""
+    assert mark not in (await cluster.vmi("other"))["metadata"]["annotations"]
+    await cluster.configure(developerConfiguration={})
+    assert mark not in (await cluster.vmi("shut", domain=domain))["metadata"]["annotations"]
 
 
 def test_arguments_stay_as_they_are(cluster):

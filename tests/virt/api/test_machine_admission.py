@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import Invalid
+from fakekube.machinery.errors import BadRequest, Invalid
 from fakekube.machinery.resources import (
     DATA_SOURCES,
     KUBEVIRTS,
@@ -610,10 +610,97 @@ def test_networks_are_refused_with_upstream_words(interface, network, text):
 def test_bridge_on_the_pod_network_can_be_forbidden():
     """The cluster may allow only masquerade on the pod network."""
     config = ClusterConfig("amd64", {"network": {"permitBridgeInterfaceOnPodNetwork": False}})
-    found = machine_rules.validate(machine(), None, config)
+    bridge = {"devices": {"interfaces": [{"name": "default", "bridge": {}}]}}
+    spec = template(bridge, networks=[{"name": "default", "pod": {}}])
+    found = machine_rules.validate(machine(template=spec), None, config)
     assert [cause.message for cause in found] == [
         "Bridge on pod network configuration is not enabled under kubevirt-config"
     ]
+
+
+@pytest.mark.parametrize(
+    ("network", "text"),
+    [
+        ({"permitBridgeInterfaceOnPodNetwork": False}, "bridge interface is not enabled in kubevirt-config"),
+        ({"defaultNetworkInterface": "slirp"}, "slirp interface is deprecated as of v1.3"),
+    ],
+)
+async def test_no_network_by_default(cluster, network, text):
+    """Who says nothing of networks is refused where the cluster's own binding is none, machines as well as instances."""
+    await cluster.configure(network=network)
+    for makes in (cluster.vm, cluster.vmi):
+        with pytest.raises(BadRequest) as caught:
+            await makes()
+        assert (caught.value.code, caught.value.message.partition(": ")[2]) == (400, text)
+    await cluster.vm(template=template({"devices": {"autoattachPodInterface": False}}))
+
+
+async def test_what_is_made_no_more(cluster):
+    """A machine with a discontinued binding is not made: its field is told as if the template's spec were the machine's."""
+    given = template({"devices": {"interfaces": [{"name": "n", "slirp": {}}]}})
+    given["spec"]["networks"] = [{"name": "n", "pod": {}}]
+    error = await refused(cluster, template=given)
+    assert error.message == f"{DENIED}Slirp interface support has been discontinued since v1.3"
+    assert error.details["causes"][0]["field"] == "spec.domain.devices.interfaces[0].slirp"
+    old = machine(template=given)
+    none = "logical n interface must have exactly one binding method or binding plugin"
+    assert [one.message for one in machine_rules.validate(old, old, CONFIG)] == [none]
+
+
+@pytest.mark.parametrize(
+    ("domain", "spec", "text"),
+    [
+        ({"launchSecurity": {}}, {}, "Memory hotplug is not compatible with encrypted VMs"),
+        (
+            {"cpu": {"numa": {"guestMappingPassthrough": {}}}},
+            {},
+            "Memory hotplug is not compatible with guest mapping passthrough",
+        ),
+        (
+            {"cpu": {"realtime": {}, "numa": {"guestMappingPassthrough": {}}}},
+            {},
+            "Memory hotplug is not compatible with realtime VMs",
+        ),
+        (
+            {"memory": {"maxGuest": "4Gi"}},
+            {},
+            "Guest memory must be configured when memory hotplug is enabled",
+        ),
+        (
+            {"memory": {"guest": "4112Mi", "maxGuest": "4Gi"}},
+            {},
+            "Guest memory is greater than the configured maxGuest memory",
+        ),
+        ({"memory": {"guest": "1Gi", "maxGuest": "2049Mi"}}, {}, "MaxGuest must be 2Mi aligned"),
+        ({"memory": {"guest": "1025Mi", "maxGuest": "4Gi"}}, {}, "Guest memory must be 2Mi aligned"),
+        (
+            {"memory": {"guest": "2G", "maxGuest": "16Gi", "hugepages": {"pageSize": "1Gi"}}},
+            {},
+            "Guest memory must be 1Gi aligned",
+        ),
+        ({}, {"architecture": "arm64"}, "Memory hotplug is only available for x86_64 VMs"),
+        (
+            {"memory": {"guest": "512Mi", "maxGuest": "4Gi"}},
+            {},
+            "Memory hotplug is only available for VMs with at least 1Gi of guest memory",
+        ),
+    ],
+)
+def test_memory_that_cannot_grow(domain, spec, text):
+    """A machine whose memory is to grow can have it grown, where changes reach guests that run."""
+    given = template({"memory": {"guest": "1Gi", "maxGuest": "4Gi"}, **domain}, **spec)
+    given["spec"].setdefault("architecture", "amd64")
+    cause = Cause(text, "spec.template.spec.domain.memory.guest")
+    assert cause in causes(template=given)
+    staged = ClusterConfig("amd64", {"vmRolloutStrategy": "Stage"})
+    assert cause not in machine_rules.validate(machine(template=given), None, staged)
+
+
+def test_too_many_sockets_are_told_twice():
+    """Of more sockets than there may be a machine is told as every guest, and as one that changes while it runs."""
+    given = template({"cpu": {"sockets": 25, "maxSockets": 24}})
+    text = "Number of sockets in CPU topology is greater than the maximum sockets allowed"
+    assert causes(template=given) == [Cause(text, "spec.template.spec.domain.cpu.sockets")] * 2
 
 
 async def test_infer_from_volume(cluster):

@@ -247,8 +247,20 @@ def test_options_of_dhcp(options: Object, found: list[str]) -> None:
     ],
 )
 def test_what_is_made_no_more(kind: str, word: str) -> None:
-    """Some bindings that are known are not made any more; those there are stay."""
+    """Some bindings that are known are not made any more, and count as none."""
     spec = {"networks": [POD], "domain": {"devices": {"interfaces": [{"name": "default", kind: {}}]}}}
     text = f"{word} has been discontinued since v1.3"
     assert list(networks.creation("spec", spec)) == [Cause(text, f"{AT}[0].{kind}")]
-    assert judged([POD], {"name": "default", kind: {}}) == []
+    none = "logical default interface must have exactly one binding method or binding plugin"
+    assert judged([POD], {"name": "default", kind: {}}) == [Cause(none, f"{AT}[0]")]
+
+
+@pytest.mark.parametrize("gate", ["Passt", "Macvtap"])
+def test_gates_of_what_is_gone(gate: str) -> None:
+    """Who still opens such a gate, and uses what it was for, is told that it is gone."""
+    spec = {"domain": {"devices": {"interfaces": [{"name": "default", gate.lower(): {}}]}}}
+    opened = ClusterConfig("amd64", {"developerConfiguration": {"featureGates": ["Sidecar", gate]}})
+    text = f"{gate} network binding is discontinued since v1.3. Please refer to Kubevirt user guide for alternatives."
+    assert list(networks.discontinued(spec, opened)) == [not_supported(text)]
+    assert list(networks.discontinued(spec, PLAIN)) == []
+    assert list(networks.discontinued({"domain": {}}, opened)) == []

@@ -5,6 +5,7 @@ import pytest
 from fakekube.machinery.errors import Invalid
 from fakekube.machinery.resources import VIRTUAL_MACHINE_POOLS, Resource
 from fakekube.virt.api import pool
+from fakekube.virt.causes import Cause, not_supported
 from fakekube.virt.config import ClusterConfig
 
 NS = "default"
@@ -202,11 +203,15 @@ def test_missing_template():
     ]
 
 
-def test_discontinued_bindings_are_refused_at_creation_only():
-    """What was discontinued stays readable, but is not made any more."""
-    interfaces = [{"name": "n", "slirp": {}}]
+def test_discontinued_gates_are_told_of_at_creation_only():
+    """Gates of what is gone are told of when a pool that relies on them is made; its machines are wrong at any time."""
+    interfaces = [{"name": "n", "passt": {}}]
     spec = {"domain": {"devices": {"interfaces": interfaces}}, "networks": [{"name": "n", "pod": {}}]}
-    kwargs = {"machine_spec": machine(template={"spec": spec})}
-    text = "Slirp interface support has been discontinued since v1.3"
-    assert causes(**kwargs) == [("", text)]
-    assert causes(old=of(**kwargs), **kwargs) == []
+    made = of(machine_spec=machine(template={"spec": spec}))
+    opened = ClusterConfig("amd64", {"developerConfiguration": {"featureGates": ["Passt"]}})
+    at = "spec.virtualMachineTemplate.spec.template.spec.domain.devices.interfaces[0]"
+    none = Cause("logical n interface must have exactly one binding method or binding plugin", at)
+    text = "Passt network binding is discontinued since v1.3. Please refer to Kubevirt user guide for alternatives."
+    assert pool.validate(made, None, opened) == [none, not_supported(text)]
+    assert pool.validate(made, made, opened) == [none]
+    assert pool.validate(made, None, CONFIG) == [none]

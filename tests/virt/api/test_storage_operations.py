@@ -5,12 +5,13 @@ from typing import Any
 import orjson
 import pytest
 
-from fakekube.machinery.errors import Invalid
+from fakekube.machinery.errors import BadRequest, Invalid
 from fakekube.machinery.resources import RESTORES, SNAPSHOTS
 from fakekube.virt import json_patch
 from fakekube.virt.api import storage_operations
 from fakekube.virt.causes import INVALID, REQUIRED, Cause
 from fakekube.virt.controller.storage import clone_plan
+from fakekube.virt.controller.storage.common import CLONES
 
 Object = dict[str, Any]
 MACHINE = {"apiGroup": "kubevirt.io", "kind": "VirtualMachine", "name": "vm"}
@@ -218,3 +219,31 @@ async def test_restores(cluster) -> None:  # type: ignore[no-untyped-def]
         f'{NO_PATH} "path": "/status/x"',
         'VirtualMachineRestore "first" in progress',
     ]
+
+
+@pytest.mark.parametrize(
+    ("resource", "spec", "text"),
+    [
+        (SNAPSHOTS, {"source": MACHINE}, "snapshot feature gate not enabled"),
+        (
+            RESTORES,
+            {"target": MACHINE, "virtualMachineSnapshotName": "s"},
+            "Snapshot/Restore feature gate not enabled",
+        ),
+        (
+            CLONES,
+            {"source": MACHINE, "target": {**MACHINE, "name": "other"}},
+            "snapshot feature gate is not enabled",
+        ),
+    ],
+)
+async def test_without_snapshots(cluster: Any, resource: Any, spec: Object, text: str) -> None:
+    """While the gate of snapshots is shut nothing is made that needs one; what there is can be changed."""
+    body = {"apiVersion": resource.api_version, "kind": resource.kind, "spec": spec}
+    made = await cluster.client.create(resource, {**body, "metadata": {"name": "a", "namespace": "default"}})
+    await cluster.configure(developerConfiguration={"disabledFeatureGates": ["Snapshot"]})
+    with pytest.raises(BadRequest) as caught:
+        await cluster.client.create(resource, {**body, "metadata": {"name": "b", "namespace": "default"}})
+    assert caught.value.message.partition("denied the request: ")[2] == text
+    made["metadata"]["labels"] = {"a": "b"}
+    await cluster.client.update(resource, made)

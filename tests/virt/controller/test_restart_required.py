@@ -6,16 +6,17 @@ from fakekube.virt.controller import restart_required
 from fakekube.virt.quantities import binary, whole
 
 
-def spec(*, sockets=1, memory="128Mi", grace=0, **more):
+def spec(*, sockets=1, memory="1Gi", grace=0, architecture="amd64", **more):
     domain = {"cpu": {"sockets": sockets}, "memory": {"guest": memory}}
-    return {"template": {"spec": {"domain": domain, "terminationGracePeriodSeconds": grace, **more}}}
+    rest = {"terminationGracePeriodSeconds": grace, "architecture": architecture, **more}
+    return {"template": {"spec": {"domain": domain, **rest}}}
 
 
-def vmi(*, migratable=False, most="512Mi", sockets=1):
+def vmi(*, migratable=False, most="4Gi", sockets=1):
     listed = [{"type": "LiveMigratable", "status": str(migratable)}]
-    cpu, memory = {"sockets": sockets, "maxSockets": 4}, {"guest": "128Mi", "maxGuest": most}
+    cpu, memory = {"sockets": sockets, "maxSockets": 4}, {"guest": "1Gi", "maxGuest": most}
     domain = {"cpu": cpu, "memory": memory, "firmware": {"uuid": "running"}}
-    amounts = {"guestAtBoot": "128Mi", "guestCurrent": "128Mi"}
+    amounts = {"guestAtBoot": "1Gi", "guestCurrent": "1Gi"}
     return {"spec": {"domain": domain}, "status": {"conditions": listed, "memory": amounts}}
 
 
@@ -27,7 +28,7 @@ def vmi(*, migratable=False, most="512Mi", sockets=1):
         (spec(nodeSelector={"a": "b"}), ""),
         (spec(tolerations=[{"key": "a"}]), ""),
         (
-            spec(memory="256Mi"),
+            spec(memory="2Gi"),
             "memory updated in template spec. Memory-hotplug is only available for migratable VMs",
         ),
         (spec(sockets=2), ""),
@@ -61,14 +62,14 @@ def test_memory_of_a_guest_that_does_not_run_yet():
     """Before the guest runs nothing is known of its memory, and nothing asked for; a change that failed is told."""
     early = vmi()
     del early["status"]["memory"]
-    assert restart_required.message(spec(), spec(memory="256Mi"), early) == ""
+    assert restart_required.message(spec(), spec(memory="2Gi"), early) == ""
     failed = vmi(migratable=True)
     failed["status"]["conditions"].append({"type": "HotMemoryChange", "status": "False"})
-    told = restart_required.message(spec(), spec(memory="256Mi"), failed)
+    told = restart_required.message(spec(), spec(memory="2Gi"), failed)
     assert told == restart_required.MEMORY_FAILED
 
 
-@pytest.mark.parametrize("after", [spec(sockets=2), spec(memory="256Mi"), spec(nodeSelector={"a": "b"})])
+@pytest.mark.parametrize("after", [spec(sockets=2), spec(memory="2Gi"), spec(nodeSelector={"a": "b"})])
 def test_staged(after):
     """Where changes are staged none reaches a running guest, whatever it is."""
     guest = vmi(migratable=True)
@@ -78,10 +79,10 @@ def test_staged(after):
 
 def test_migratable_memory():
     """A migratable guest may grow up to its maximum, and not shrink below what it booted with."""
-    assert restart_required.message(spec(), spec(memory="256Mi"), vmi(migratable=True)) == ""
-    assert "higher than" in restart_required.message(spec(), spec(memory="1Gi"), vmi(migratable=True))
+    assert restart_required.message(spec(), spec(memory="2Gi"), vmi(migratable=True)) == ""
+    assert "higher than" in restart_required.message(spec(), spec(memory="8Gi"), vmi(migratable=True))
     assert "lower than" in restart_required.message(
-        spec(memory="128Mi"), spec(memory="64Mi"), vmi(migratable=True)
+        spec(memory="1Gi"), spec(memory="512Mi"), vmi(migratable=True)
     )
 
 
@@ -95,22 +96,22 @@ def test_migratable_memory():
             "Memory hotplug is not compatible with guest mapping passthrough",
         ),
         ({"launchSecurity": {}}, {}, "Memory hotplug is not compatible with encrypted VMs"),
-        ({"memory": {"guest": "257Mi"}}, {}, "Guest memory must be 2Mi aligned"),
+        ({"memory": {"guest": "2049Mi"}}, {}, "Guest memory must be 2Mi aligned"),
         (
-            {"memory": {"guest": "256Mi", "hugepages": {"pageSize": "1Gi"}}},
+            {"memory": {"guest": "2050Mi", "hugepages": {"pageSize": "1Gi"}}},
             {},
             "Guest memory must be 1Gi aligned",
         ),
-        ({}, {"most": "511Mi"}, "MaxGuest must be 2Mi aligned"),
+        ({}, {"most": "4095Mi"}, "MaxGuest must be 2Mi aligned"),
         ({}, {"architecture": "arm64"}, "Memory hotplug is only available for x86_64 VMs"),
         ({}, {"architecture": "amd64"}, ""),
     ],
 )
 def test_memory_that_cannot_be_plugged(domain, more, reason):
     """What a guest is like may keep memory from being plugged into it, and each reason is told."""
-    after = spec(memory="256Mi", architecture=more.get("architecture", "amd64"))
+    after = spec(memory="2Gi", architecture=more.get("architecture", "amd64"))
     after["template"]["spec"]["domain"] |= domain
-    guest = vmi(migratable=True, most=more.get("most", "512Mi"))
+    guest = vmi(migratable=True, most=more.get("most", "4Gi"))
     before = {"template": {"spec": {**after["template"]["spec"], "tolerations": []}}}
     told = restart_required.message(before, after, guest)
     assert told == (f"memory hotplug not supported, {reason}" if reason else "")

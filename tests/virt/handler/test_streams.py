@@ -10,7 +10,8 @@ from fakekube.agents.node_server.place import Done
 from fakekube.agents.volume_contents import VolumeContents
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
-from fakekube.machinery.objects import dig
+from fakekube.machinery.copying import copy_of
+from fakekube.machinery.objects import dig, name
 from fakekube.machinery.resources import EVENTS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
 from fakekube.server import Server
 from fakekube.virt.handler.streams import Streams
@@ -39,17 +40,17 @@ class Doors:
     def __init__(self, cluster, server, session):
         self.client, self.url, self.session = cluster.client(), server.url, session
 
-    def open(self, tail, version="v1"):
-        path = GUEST.replace("/v1/", f"/{version}/")
+    def open(self, tail, version="v1", guest="vm"):
+        path = GUEST.replace("/v1/", f"/{version}/").replace("/vm", f"/{guest}")
         return self.session.ws_connect(f"{self.url}{path}/{tail}", protocols=[PROTOCOL])
 
     async def phase(self):
         return dig(await self.client.get(VIRTUAL_MACHINE_INSTANCES, "vm", "default"), "status", "phase")
 
-    async def reaches(self, phase):
+    async def reaches(self, phase, guest="vm"):
         watch = self.client.watch(VIRTUAL_MACHINE_INSTANCES, "default", send_initial_events=True)
         async for _, vmi in watch:
-            if dig(vmi, "status", "phase") == phase:
+            if (name(vmi), dig(vmi, "status", "phase")) == (guest, phase):
                 return
 
 
@@ -78,8 +79,8 @@ async def read(socket, until):
     return heard
 
 
-async def logged_in(socket):
-    await read(socket, b"vm login: ")
+async def logged_in(socket, guest=b"vm"):
+    await read(socket, guest + b" login: ")
     await socket.send_bytes(b"fedora\r")
     await read(socket, b"Password: ")
     await socket.send_bytes(b"fedora\r")
@@ -185,6 +186,19 @@ async def test_reboot_then_poweroff(doors):
         assert (after["metadata"]["uid"], await doors.phase()) == (before["metadata"]["uid"], "Running")
         await socket.send_bytes(b"root\r\rpoweroff\r")
         await doors.reaches("Succeeded")
+
+
+async def test_reboot_that_ends(doors):
+    """A guest that is to end when it reboots does."""
+    other = copy_of(VM)
+    other["metadata"]["name"] = "once"
+    other["spec"]["template"]["spec"]["domain"]["rebootPolicy"] = "Terminate"
+    await doors.client.create(VIRTUAL_MACHINES, other)
+    await doors.reaches("Running", "once")
+    async with doors.open("console", guest="once") as socket:
+        await logged_in(socket, b"once")
+        await socket.send_bytes(b"reboot\r")
+        await doors.reaches("Succeeded", "once")
 
 
 async def test_ports(doors):
