@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fakekube.virt.causes import Cause, not_supported, required
-from fakekube.virt.config import ClusterConfig
 
 Spec = Mapping[str, Any]
 _VIDEO = {
@@ -25,14 +24,6 @@ HYPERV_NEEDS = (
     ("synic", "vpindex"),
 )
 _FEATURES = "spec.domain.features.hyperv"
-
-
-def foreign(path: str, spec: Spec, config: ClusterConfig) -> Iterator[Cause]:
-    """Another architecture than the cluster's own."""
-    own, where = config.default_architecture or "amd64", f"{path}.architecture"
-    if (spec.get("architecture") or own) != own and not config.gate("MultiArchitecture"):
-        text = f"MultiArchitecture feature gate is not enabled in kubevirt-config, invalid entry {where}"
-        yield required(text, where)
 
 
 def hyperv(spec: Spec) -> Iterator[Cause]:

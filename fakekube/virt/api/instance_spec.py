@@ -12,7 +12,6 @@ from typing import Any
 
 from fakekube.machinery import placing
 from fakekube.virt.api import (
-    architectures,
     credentials,
     devices,
     disks,
@@ -43,7 +42,6 @@ def validate(path: str, spec: Spec, config: ClusterConfig) -> list[Cause]:
         *chain.from_iterable(check(path, spec) for check in _BEFORE_PINNING),
         *resources.cpu_pinning(path, spec, default_architecture=config.default_architecture),
         *chain.from_iterable(check(path, spec) for check in _BEFORE_NETWORK),
-        *architectures.foreign(path, spec, config),
         *networks.networks(path, spec, config),
         *resource_claims.networks(path, spec, config),
         *resource_claims.devices(path, spec, config),

@@ -111,7 +111,7 @@ def spread(preference: Mapping[str, Any]) -> tuple[int, str]:
 
 def _topology(cpus: int, preference: Mapping[str, Any]) -> dict[str, int]:
     """How so many virtual CPUs are shown to the guest; as sockets, unless the preference says otherwise."""
-    wanted = preferred_topology(preference)
+    wanted = preferred_topology(preference) if cpus > 1 else "sockets"
     if wanted == "cores":
         return {"sockets": 1, "cores": cpus, "threads": 1}
     if wanted == "threads":

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from fakekube.machinery.objects import dig
 from fakekube.virt.api import architectures
-from fakekube.virt.causes import REQUIRED, Cause, not_supported, required
-from fakekube.virt.config import ClusterConfig
+from fakekube.virt.causes import Cause, not_supported, required
 
 Object = dict[str, Any]
 
@@ -15,25 +15,23 @@ HYPERV = "spec.domain.features.hyperv"
 ON, OFF = {"enabled": True}, {"enabled": False}
 
 
+def spec_of(architecture: str) -> Object:
+    domain = {"devices": {}, "memory": {"guest": "1Gi"}}
+    return {"spec": {"architecture": architecture, "domain": domain}}
+
+
 def settings(architecture: str, **domain: Any) -> list[Cause]:
     return list(architectures.settings("spec", {"architecture": architecture, "domain": domain}))
 
 
-def test_foreign_architectures() -> None:
-    """Another architecture than the cluster's own needs a gate."""
-    where = "spec.architecture"
-    text = f"MultiArchitecture feature gate is not enabled in kubevirt-config, invalid entry {where}"
-    gate = {"developerConfiguration": {"featureGates": ["MultiArchitecture"]}}
-    foreign = {"architecture": "arm64", "domain": {}}
-    assert list(architectures.foreign("spec", foreign, ClusterConfig("amd64"))) == [
-        Cause(text, where, REQUIRED)
-    ]
-    for spec, config in (
-        (foreign, ClusterConfig("arm64")),
-        (foreign, ClusterConfig("amd64", gate)),
-        ({"domain": {}}, ClusterConfig("amd64")),
+@pytest.mark.parametrize("architecture", ["arm64", "s390x"])
+async def test_foreign_architectures(cluster: Any, architecture: str) -> None:
+    """Machines and instances may be of another architecture than the cluster's own; whether there is a node, others see."""
+    for made in (
+        await cluster.vmi(architecture=architecture),
+        await cluster.vm(template=spec_of(architecture)),
     ):
-        assert list(architectures.foreign("spec", spec, config)) == []
+        assert dig(made, "spec", "template", "spec", default=made["spec"])["architecture"] == architecture
 
 
 @pytest.mark.parametrize("architecture", ["", "ppc64le"])

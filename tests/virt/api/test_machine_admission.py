@@ -741,7 +741,6 @@ def from_source(name, space=None, kind="DataSource"):
 )
 async def test_architecture_of_data_sources(cluster, sources, own, preferred, found):
     """A machine is of the architecture its disks are built for, unless it or its preference says another one."""
-    await cluster.configure(developerConfiguration={"featureGates": ["MultiArchitecture"]})
     marks = {"arm": "arm64", "nonsense": "foobar", "silent": "", "points": "amd64"}
     await cluster.client.create(
         NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}

@@ -158,6 +158,15 @@ def test_v231_cpus_of_an_instancetype(preference, topology):
     assert spec["domain"]["memory"] == {"guest": "2Gi"}
 
 
+@pytest.mark.parametrize("across", ["SocketsCores", "CoresThreads", "SocketsCoresThreads"])
+def test_one_cpu(across):
+    """A single CPU is spread over nothing."""
+    spec = {}
+    preference = {"cpu": {"preferredCPUTopology": "spread", "spreadOptions": {"across": across}}}
+    applying.apply(spec, {"cpu": {"guest": 1}, "memory": {"guest": "2Gi"}}, preference)
+    assert spec["domain"]["cpu"] == {"sockets": 1, "cores": 1, "threads": 1}
+
+
 def test_preferences_fill_gaps_only():
     """A preference says nothing where the machine has spoken."""
     disks = [{"name": "a"}, {"name": "b", "disk": {"bus": "sata"}}, {"name": "c", "cdrom": {}}]
