@@ -275,9 +275,6 @@ _ROUTES = (
 )
 
 
-PATHS = frozenset([*(route.path for route in _ROUTES), *(path for _, path, _, _ in controls.DESCRIBED)])
-
-
 def _document() -> Object:
     paths: dict[str, Any] = {}
     for method, path, about, query in controls.DESCRIBED:

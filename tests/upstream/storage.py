@@ -32,6 +32,11 @@ _CSI = Path(__file__).parents[2] / "examples/csi-snapshots.yaml"
 async def set_up(suite: Suite) -> None:
     """The namespace of the specs, and what makes volumes snapshottable."""
     await suite.create("/api/v1/namespaces", {"metadata": {"name": NS}})
+    await with_snapshots(suite)
+
+
+async def with_snapshots(suite: Suite) -> None:
+    """The types of CSI snapshots, and a class of them."""
     await suite.cluster.apply([one for one in yaml.safe_load_all(_CSI.read_text()) if one])
     await suite.cluster.settle()
 

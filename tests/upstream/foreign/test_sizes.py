@@ -5,16 +5,10 @@ Origin: kubevirt: pkg/instancetype/{controller/vm,revision}
 
 import pytest
 
-from tests.upstream.conftest import MERGE_PATCH, Make, Object, Suite
-from tests.upstream.go_machines import REVISIONS, SUBRESOURCES, VMS
-from tests.upstream.go_sizes import PREFERENCES, SIZES, Sized
-from tests.upstream.test_foreign_controller import SPEC, WITHOUT
-from tests.upstream.test_foreign_machines import machine, told
-
-
-@pytest.fixture
-async def suite(suite_of: Make) -> Suite:
-    return await suite_of(without=WITHOUT, service_accounts=True, rbac=True)
+from tests.upstream.conftest import MERGE_PATCH, Object, Suite
+from tests.upstream.foreign.go_machines import REVISIONS, SUBRESOURCES, VMS
+from tests.upstream.foreign.go_sizes import PREFERENCES, SIZES, Sized
+from tests.upstream.foreign.subjects import SPEC, machine, told
 
 
 @pytest.fixture

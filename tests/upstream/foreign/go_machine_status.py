@@ -5,9 +5,9 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (updateStatus, syncConditio
 
 from collections.abc import Sequence
 
-from tests.upstream import go_objects as objects
 from tests.upstream.conftest import Object
-from tests.upstream.go_objects import FINAL
+from tests.upstream.foreign import go_objects as objects
+from tests.upstream.foreign.go_objects import FINAL
 
 _MEMBERS = ("type", "status", "reason", "message", "lastProbeTime", "lastTransitionTime")
 _OWN = ("Ready", "Failure", "RestartRequired")

@@ -5,19 +5,14 @@ Origin: kubevirt: pkg/virt-controller/watch/{replicaset,pool}
 
 import pytest
 
-from tests.upstream.conftest import MERGE_PATCH, Make, Object, Suite, conditions
-from tests.upstream.go_controller import PODS, VMIS
-from tests.upstream.go_machines import REVISIONS, VMS
-from tests.upstream.go_sets import FINALIZER, POOLS, REVISION, SETS, Pools, ReplicaSets
-from tests.upstream.test_foreign_controller import SPEC, WITHOUT
+from tests.upstream.conftest import MERGE_PATCH, Object, Suite, conditions
+from tests.upstream.foreign.go_controller import PODS, VMIS
+from tests.upstream.foreign.go_machines import REVISIONS, VMS
+from tests.upstream.foreign.go_sets import FINALIZER, POOLS, REVISION, SETS, Pools, ReplicaSets
+from tests.upstream.foreign.subjects import SPEC
 
 LABELS = {"app": "a"}
 GUEST = {"metadata": {"labels": LABELS}, "spec": {**SPEC, "terminationGracePeriodSeconds": 0}}
-
-
-@pytest.fixture
-async def suite(suite_of: Make) -> Suite:
-    return await suite_of(without=WITHOUT, service_accounts=True, rbac=True)
 
 
 @pytest.fixture

@@ -6,18 +6,16 @@ k8s: staging/src/k8s.io/client-go/{tools/cache/reflector,rest/request}.go
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import yaml
 
 from fakekube.virt.operator.crds import of_cdi
 from tests.upstream.conftest import Make, Object, Suite, conditions
-from tests.upstream.test_foreign_controller import WITHOUT
+from tests.upstream.foreign.conftest import WITHOUT
+from tests.upstream.storage import with_snapshots
 
-_CSI = Path(__file__).parents[2] / "examples/csi-snapshots.yaml"
 _OWN = "/api/v1/namespaces/kubevirt"
 _VM = "virtualmachine"
 _SIZES = f"/apis/instancetype.kubevirt.io/v1beta1/{_VM}"
@@ -129,7 +127,7 @@ async def test_snapshots_come_later(suite: Suite) -> None:
 
     following = asyncio.create_task(follow())
     assert (await suite.call("GET", SNAPSHOTS[0]))[0] == 404
-    await suite.cluster.apply([one for one in yaml.safe_load_all(_CSI.read_text()) if one])
+    await with_snapshots(suite)
     established: set[str] = set()
     while len(established) < 2:
         event = await asyncio.wait_for(seen.get(), 30)

@@ -3,27 +3,14 @@
 Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go
 """
 
-from typing import Any
-
 import pytest
 
 from tests.upstream import elsewhere
 from tests.upstream.conftest import MERGE_PATCH, Make, Object, Suite, conditions
-from tests.upstream.go_controller import CLAIMS, PODS
-from tests.upstream.go_machines import REVISIONS, SUBRESOURCES, VMS, VOLUMES, Machines
-from tests.upstream.test_foreign_controller import SPEC, WITHOUT
-
-VM_SUBRESOURCES = f"{SUBRESOURCES}/virtualmachines/vm"
-
-
-def machine(strategy: str = "Always", **domain: Any) -> Object:
-    spec = {**SPEC, "domain": {**SPEC["domain"], **domain}, "terminationGracePeriodSeconds": 0}
-    return {
-        "apiVersion": "kubevirt.io/v1",
-        "kind": "VirtualMachine",
-        "metadata": {"name": "vm"},
-        "spec": {"runStrategy": strategy, "template": {"metadata": {"labels": {"a": "b"}}, "spec": spec}},
-    }
+from tests.upstream.foreign.conftest import WITHOUT
+from tests.upstream.foreign.go_controller import CLAIMS, PODS
+from tests.upstream.foreign.go_machines import REVISIONS, VMS, VOLUMES, Machines
+from tests.upstream.foreign.subjects import asked, machine, told
 
 
 @pytest.fixture
@@ -36,21 +23,11 @@ async def go(suite: Suite) -> Machines:
     return await Machines.at(suite)
 
 
-async def told(go: Machines) -> str:
-    return str((await go.suite.get(go.machine))["status"]["printableStatus"])
-
-
 async def running(go: Machines, vm: Object) -> Object:
     await go.suite.create(VMS, vm)
     await go.work(40)
     assert await told(go) == "Running"
     return await go.vmi()
-
-
-async def asked(go: Machines, verb: str, body: Object | None = None) -> None:
-    status, answer = await go.suite.call("PUT", f"{VM_SUBRESOURCES}/{verb}", body or {})
-    assert status < 300, answer
-    await go.work(60)
 
 
 async def test_a_machine_lives(go: Machines) -> None:

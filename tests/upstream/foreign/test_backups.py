@@ -7,12 +7,12 @@ import pytest
 
 from tests.upstream import storage
 from tests.upstream.conftest import Make, conditions
-from tests.upstream.go_backups import BACKUPS, Backups
-from tests.upstream.go_controller import CLAIMS
-from tests.upstream.go_machines import VMS
+from tests.upstream.foreign.conftest import WITHOUT
+from tests.upstream.foreign.go_backups import BACKUPS, Backups
+from tests.upstream.foreign.go_controller import CLAIMS
+from tests.upstream.foreign.go_machines import VMS
+from tests.upstream.foreign.subjects import told
 from tests.upstream.test_changed_block_specs import LABEL, choose
-from tests.upstream.test_foreign_controller import WITHOUT
-from tests.upstream.test_foreign_machines import told
 
 
 @pytest.fixture

@@ -9,32 +9,15 @@ import pytest
 
 from fakekube.clock import rfc3339
 from tests.upstream.conftest import MERGE_PATCH, STRATEGIC, Make, Object, Suite, conditions
-from tests.upstream.go_controller import MIGRATIONS, NS, PODS, VMIS
-from tests.upstream.go_values import Types
+from tests.upstream.foreign.go_controller import MIGRATIONS, NS, PODS, VMIS
+from tests.upstream.foreign.go_values import Types
+from tests.upstream.foreign.subjects import VM
 
 NODES = "/api/v1/nodes"
 VMS = f"/apis/kubevirt.io/v1/namespaces/{NS}/virtualmachines"
 DEVICES = {f"devices.kubevirt.io/{one}": "1k" for one in ("kvm", "tun", "vhost-net")}
 MACHINE = "pc-q35-rhel9.6.0"
 TARGET = "kubevirt.io/migrationTargetNodeName"
-VM: Object = {
-    "apiVersion": "kubevirt.io/v1",
-    "kind": "VirtualMachine",
-    "metadata": {"name": "vm"},
-    "spec": {
-        "runStrategy": "Always",
-        "template": {
-            "spec": {
-                "domain": {
-                    "devices": {"interfaces": [{"name": "default", "masquerade": {}}]},
-                    "memory": {"guest": "128Mi"},
-                },
-                "networks": [{"name": "default", "pod": {}}],
-                "terminationGracePeriodSeconds": 0,
-            }
-        },
-    },
-}
 
 
 class Handler:

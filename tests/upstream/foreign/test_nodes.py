@@ -5,25 +5,13 @@ Origin: kubevirt: pkg/virt-controller/watch/{node/node,topology/nodetopologyupda
 
 import json
 
-import pytest
-
-from tests.upstream.conftest import MERGE_PATCH, STRATEGIC, Make, Object, Suite
-from tests.upstream.go_controller import PODS
-from tests.upstream.go_migrations import VirtController
-from tests.upstream.test_foreign_controller import WITHOUT, running
+from tests.upstream.conftest import MERGE_PATCH, STRATEGIC, Object, Suite
+from tests.upstream.foreign.go_controller import PODS
+from tests.upstream.foreign.go_migrations import VirtController
+from tests.upstream.foreign.subjects import running
 
 SCHEDULABLE = "kubevirt.io/schedulable"
 TSC = "scheduling.node.kubevirt.io/tsc-frequency-"
-
-
-@pytest.fixture
-async def suite(suite_of: Make) -> Suite:
-    return await suite_of(without=WITHOUT, service_accounts=True, rbac=True)
-
-
-@pytest.fixture
-async def go(suite: Suite) -> VirtController:
-    return await VirtController.at(await suite.as_component("controller"))
 
 
 async def labelled(go: VirtController, node: str, labels: Object) -> Object:

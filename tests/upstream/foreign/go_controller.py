@@ -9,10 +9,10 @@ from typing import Any, Self
 from fakekube.clock import rfc3339
 from fakekube.virt.controller import hotplug, launcher_pod, persistent_state
 from fakekube.virt.controller.launcher_facts import Settings, Target
-from tests.upstream import go_objects as objects
 from tests.upstream.conftest import STRATEGIC, Object, Suite
-from tests.upstream.go_objects import FINAL
-from tests.upstream.go_values import Types
+from tests.upstream.foreign import go_objects as objects
+from tests.upstream.foreign.go_objects import FINAL
+from tests.upstream.foreign.go_values import Types
 
 NS = "default"
 CORE = f"/api/v1/namespaces/{NS}"

@@ -6,11 +6,11 @@ Origin: kubevirt: pkg/storage/snapshot/{snapshot,source,restore}.go
 import copy
 
 from fakekube.virt.controller import vmi_template
-from tests.upstream import go_objects as objects
 from tests.upstream.conftest import JSON_PATCH, Object
-from tests.upstream.go_controller import CLAIMS, NS, VMIS
-from tests.upstream.go_machines import REVISIONS, SUBRESOURCES, VMS, VOLUMES, Machines
-from tests.upstream.go_objects import tested
+from tests.upstream.foreign import go_objects as objects
+from tests.upstream.foreign.go_controller import CLAIMS, NS, VMIS
+from tests.upstream.foreign.go_machines import REVISIONS, SUBRESOURCES, VMS, VOLUMES, Machines
+from tests.upstream.foreign.go_objects import tested
 
 _GROUP = f"/apis/snapshot.kubevirt.io/v1beta1/namespaces/{NS}"
 SNAPSHOTS = f"{_GROUP}/virtualmachinesnapshots"

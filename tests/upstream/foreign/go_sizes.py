@@ -7,8 +7,8 @@ from typing import Any
 
 from fakekube.virt.controller import instancetypes
 from tests.upstream.conftest import JSON_PATCH, Object
-from tests.upstream.go_controller import NS
-from tests.upstream.go_machines import REVISIONS, Machines
+from tests.upstream.foreign.go_controller import NS
+from tests.upstream.foreign.go_machines import REVISIONS, Machines
 
 _GROUP = "instancetype.kubevirt.io"
 _LABEL = f"{_GROUP}/object-"

@@ -5,47 +5,16 @@ Origin: kubevirt: pkg/virt-controller/watch/{vmi,migration}
 
 from typing import Any
 
-import pytest
-
-from tests.upstream import elsewhere, go_objects
+from tests.upstream import elsewhere
 from tests.upstream.conftest import JSON_PATCH, STRATEGIC, Make, Object, Suite, conditions
-from tests.upstream.go_controller import CLAIMS, FOREGROUND, MIGRATIONS, NS, OWN, PODS
-from tests.upstream.go_migrations import VirtController
-from tests.upstream.go_objects import FINAL
+from tests.upstream.foreign import go_objects
+from tests.upstream.foreign.conftest import WITHOUT
+from tests.upstream.foreign.go_controller import CLAIMS, FOREGROUND, MIGRATIONS, NS, OWN, PODS
+from tests.upstream.foreign.go_migrations import VirtController
+from tests.upstream.foreign.go_objects import FINAL
+from tests.upstream.foreign.subjects import SPEC, phases, running
 
-WITHOUT = ("virt-controller", "pool-controller")
 SUBRESOURCES = f"/apis/subresources.kubevirt.io/v1/namespaces/{NS}/virtualmachineinstances/vm"
-SPEC: Object = {
-    "domain": {
-        "devices": {
-            "disks": [{"name": "disk0", "disk": {"bus": "virtio"}}],
-            "interfaces": [{"name": "default", "masquerade": {}}],
-        },
-        "memory": {"guest": "128Mi"},
-        "resources": {},
-    },
-    "networks": [{"name": "default", "pod": {}}],
-    "volumes": [{"name": "disk0", "containerDisk": {"image": "registry:5000/kubevirt/cirros:devel"}}],
-}
-
-
-@pytest.fixture
-async def suite(suite_of: Make) -> Suite:
-    return await suite_of(without=WITHOUT, service_accounts=True, rbac=True)
-
-
-@pytest.fixture
-async def go(suite: Suite) -> VirtController:
-    """Under the account virt-controller runs under, which may do what its roles allow."""
-    return await VirtController.at(await suite.as_component("controller"))
-
-
-async def running(go: VirtController, spec: Object = SPEC, grace: int = 0) -> Object:
-    await go.create(spec, grace)
-    await go.work()
-    vmi = await go.vmi()
-    assert vmi["status"]["phase"] == "Running", vmi["status"]
-    return vmi
 
 
 async def migrate(go: VirtController, name: str = "m") -> str:
@@ -58,10 +27,6 @@ async def migrate(go: VirtController, name: str = "m") -> str:
     }
     await go.suite.create(MIGRATIONS, body)
     return f"{MIGRATIONS}/{name}"
-
-
-def phases(obj: Object) -> list[str]:
-    return [one["phase"] for one in obj["status"]["phaseTransitionTimestamps"]]
 
 
 async def test_v242_an_instance_runs_and_goes(go: VirtController) -> None:

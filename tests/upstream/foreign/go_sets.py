@@ -6,12 +6,12 @@ Origin: kubevirt: pkg/virt-controller/watch/{replicaset/replicaset,pool/pool}.go
 import copy
 
 from fakekube.machinery import selectors
-from tests.upstream import go_objects as objects
 from tests.upstream.conftest import JSON_PATCH, MERGE_PATCH, Object
-from tests.upstream.go_controller import DELETE, NS, OBSERVED, VMIS
-from tests.upstream.go_machines import REVISIONS, VMS, Machines
-from tests.upstream.go_migrations import VirtController
-from tests.upstream.go_objects import FINAL, tested
+from tests.upstream.foreign import go_objects as objects
+from tests.upstream.foreign.go_controller import DELETE, NS, OBSERVED, VMIS
+from tests.upstream.foreign.go_machines import REVISIONS, VMS, Machines
+from tests.upstream.foreign.go_migrations import VirtController
+from tests.upstream.foreign.go_objects import FINAL, tested
 
 SETS = f"/apis/kubevirt.io/v1/namespaces/{NS}/virtualmachineinstancereplicasets"
 POOLS = f"/apis/pool.kubevirt.io/v1beta1/namespaces/{NS}/virtualmachinepools"

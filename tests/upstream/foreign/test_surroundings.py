@@ -7,11 +7,12 @@ pkg/storage/export/export/export.go
 
 import pytest
 
-from tests.upstream import go_objects as objects
 from tests.upstream.conftest import JSON_PATCH, MERGE_PATCH, STRATEGIC, Make, Object, Suite, conditions
-from tests.upstream.go_controller import CLAIMS, CORE, MIGRATIONS, NS, PODS
-from tests.upstream.go_migrations import VirtController
-from tests.upstream.test_foreign_controller import SPEC, WITHOUT, phases, running
+from tests.upstream.foreign import go_objects as objects
+from tests.upstream.foreign.conftest import WITHOUT
+from tests.upstream.foreign.go_controller import CLAIMS, CORE, MIGRATIONS, NS, PODS
+from tests.upstream.foreign.go_migrations import VirtController
+from tests.upstream.foreign.subjects import SPEC, phases, running
 
 KUBEVIRT = "/apis/kubevirt.io/v1/namespaces/kubevirt/kubevirts/kubevirt"
 OUTDATED = "/status/outdatedVirtualMachineInstanceWorkloads"

@@ -4,10 +4,10 @@ Origin: kubevirt: pkg/virt-controller/watch/migration/migration.go
 """
 
 from fakekube.virt.controller.launcher_facts import Target
-from tests.upstream import go_objects as objects
 from tests.upstream.conftest import JSON_PATCH, Object
-from tests.upstream.go_controller import DELETE, MIGRATIONS, OBSERVED, PODS, Instances
-from tests.upstream.go_objects import FINAL
+from tests.upstream.foreign import go_objects as objects
+from tests.upstream.foreign.go_controller import DELETE, MIGRATIONS, OBSERVED, PODS, Instances
+from tests.upstream.foreign.go_objects import FINAL
 
 TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
 JOB = "kubevirt.io/migrationJobUID"

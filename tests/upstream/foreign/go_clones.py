@@ -8,11 +8,11 @@ import json
 
 from fakekube.virt import json_patch
 from fakekube.virt.controller import vmi_template
-from tests.upstream import go_objects as objects
 from tests.upstream.conftest import Object, Suite
-from tests.upstream.go_controller import CLAIMS, DELETE, NS
-from tests.upstream.go_machines import VMS
-from tests.upstream.go_storage import CONTENTS, RESTORES, SNAPSHOTS, Storage
+from tests.upstream.foreign import go_objects as objects
+from tests.upstream.foreign.go_controller import CLAIMS, DELETE, NS
+from tests.upstream.foreign.go_machines import VMS
+from tests.upstream.foreign.go_storage import CONTENTS, RESTORES, SNAPSHOTS, Storage
 
 CLONES = f"/apis/clone.kubevirt.io/v1beta1/namespaces/{NS}/virtualmachineclones"
 _RESTORED = "restore.kubevirt.io/lastRestoreUID"

@@ -3,27 +3,22 @@
 Origin: kubevirt: pkg/virt-controller/watch/clone
 """
 
-from pathlib import Path
-
 import pytest
-import yaml
 
 from tests.upstream.conftest import Make, Object, Refused
-from tests.upstream.go_clones import CLONES, Clones
-from tests.upstream.go_machines import VMS
-from tests.upstream.go_storage import RESTORES, SNAPSHOTS
-from tests.upstream.test_foreign_controller import WITHOUT
-from tests.upstream.test_foreign_machines import machine
-
-_CSI = Path(__file__).parents[2] / "examples/csi-snapshots.yaml"
+from tests.upstream.foreign.conftest import WITHOUT
+from tests.upstream.foreign.go_clones import CLONES, Clones
+from tests.upstream.foreign.go_machines import VMS
+from tests.upstream.foreign.go_storage import RESTORES, SNAPSHOTS
+from tests.upstream.foreign.subjects import machine
+from tests.upstream.storage import with_snapshots
 
 
 @pytest.fixture
 async def go(suite_of: Make) -> Clones:
     """Under the account virt-controller runs under, which may do what its roles allow."""
     suite = await suite_of(without=WITHOUT, service_accounts=True, rbac=True)
-    await suite.cluster.apply([one for one in yaml.safe_load_all(_CSI.read_text()) if one])
-    await suite.cluster.settle()
+    await with_snapshots(suite)
     go = await Clones.at(await suite.as_component("controller"))
     go.user = suite
     return go

@@ -9,8 +9,8 @@ import copy
 import pytest
 
 from tests.upstream.conftest import Make, Object, Suite, conditions
+from tests.upstream.foreign.subjects import VM
 from tests.upstream.storage import volume
-from tests.upstream.test_foreign_handler import VM
 
 VMS = "/apis/kubevirt.io/v1/namespaces/default/virtualmachines"
 CDI = "/apis/cdi.kubevirt.io/v1beta1"

@@ -9,11 +9,11 @@ from typing import Any
 
 from fakekube.machinery import quantities
 from fakekube.virt.controller import vmi_template
-from tests.upstream import go_machine_status as told
 from tests.upstream.conftest import JSON_PATCH, Object
-from tests.upstream.go_controller import CLAIMS, NS, OBSERVED, OWN, VMIS
-from tests.upstream.go_migrations import VirtController
-from tests.upstream.go_objects import FINAL, tested
+from tests.upstream.foreign import go_machine_status as told
+from tests.upstream.foreign.go_controller import CLAIMS, NS, OBSERVED, OWN, VMIS
+from tests.upstream.foreign.go_migrations import VirtController
+from tests.upstream.foreign.go_objects import FINAL, tested
 
 VMS = f"/apis/kubevirt.io/v1/namespaces/{NS}/virtualmachines"
 REVISIONS = f"/apis/apps/v1/namespaces/{NS}/controllerrevisions"

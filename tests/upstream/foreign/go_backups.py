@@ -6,11 +6,11 @@ Origin: kubevirt: pkg/storage/cbt/{cbt,backup,backup_target_pvc}.go, pkg/storage
 from typing import Any
 
 from fakekube.virt.controller import persistent_state
-from tests.upstream import go_objects as objects
 from tests.upstream.conftest import JSON_PATCH, Object
-from tests.upstream.go_controller import CLAIMS, NS
-from tests.upstream.go_machines import SUBRESOURCES, Machines
-from tests.upstream.go_objects import tested
+from tests.upstream.foreign import go_objects as objects
+from tests.upstream.foreign.go_controller import CLAIMS, NS
+from tests.upstream.foreign.go_machines import SUBRESOURCES, Machines
+from tests.upstream.foreign.go_objects import tested
 
 BACKUPS = f"/apis/backup.kubevirt.io/v1alpha1/namespaces/{NS}/virtualmachinebackups"
 _FINALIZER = "backup.kubevirt.io/vmbackup-protection"

@@ -3,28 +3,24 @@
 Origin: kubevirt: pkg/storage/snapshot/{snapshot,source,restore}.go
 """
 
-from pathlib import Path
-
 import pytest
-import yaml
 
 from tests.upstream import storage
 from tests.upstream.conftest import MERGE_PATCH, Make, Object, conditions
-from tests.upstream.go_controller import CLAIMS
-from tests.upstream.go_machines import VMS, VOLUMES
-from tests.upstream.go_storage import CONTENTS, RESTORES, SNAPSHOTS, TAKEN, Storage
-from tests.upstream.test_foreign_controller import WITHOUT
-from tests.upstream.test_foreign_machines import asked, told
+from tests.upstream.foreign.conftest import WITHOUT
+from tests.upstream.foreign.go_controller import CLAIMS
+from tests.upstream.foreign.go_machines import VMS, VOLUMES
+from tests.upstream.foreign.go_storage import CONTENTS, RESTORES, SNAPSHOTS, TAKEN, Storage
+from tests.upstream.foreign.subjects import asked, told
+from tests.upstream.storage import with_snapshots
 
-_CSI = Path(__file__).parents[2] / "examples/csi-snapshots.yaml"
 SOURCE = {"apiGroup": "kubevirt.io", "kind": "VirtualMachine", "name": "vm"}
 
 
 @pytest.fixture
 async def go(suite_of: Make) -> Storage:
     suite = await suite_of(without=WITHOUT, service_accounts=True)
-    await suite.cluster.apply([one for one in yaml.safe_load_all(_CSI.read_text()) if one])
-    await suite.cluster.settle()
+    await with_snapshots(suite)
     return await Storage.at(suite)
 
 

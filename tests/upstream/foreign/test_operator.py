@@ -7,8 +7,8 @@ import copy
 
 from fakekube.virt.operator import contents, crds
 from tests.upstream.conftest import Make, Object, Suite, conditions
+from tests.upstream.foreign.subjects import VM
 from tests.upstream.storage import volume
-from tests.upstream.test_foreign_handler import VM
 
 APPS = "/apis/apps/v1/namespaces/kubevirt"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
