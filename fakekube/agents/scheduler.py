@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fakekube.agents import choosing, fates, scheduling, spreading, volume_waits
+from fakekube.agents import choosing, ephemeral_claims, fates, scheduling, spreading, volume_waits
 from fakekube.agents.claims_used import claims_of
 from fakekube.agents.placements import Books
 from fakekube.client.client import Client
@@ -139,6 +139,7 @@ class Scheduler:
         trouble, unbound = volume_waits.trouble(pod, self._claims, self._classes)
         if trouble:
             await self._reject(key, pod, scheduling.explain(dict.fromkeys(self._books.states, ()), trouble))
+            await ephemeral_claims.make(self._client, pod, self._claims)
             return None
         claimed = await self._wanted(pod) if pod["spec"].get("resourceClaims") else None
         if claimed is None and pod["spec"].get("resourceClaims"):

@@ -5,8 +5,8 @@ Upstream: k8s: pkg/scheduler/framework/plugins/volumebinding
 
 from collections.abc import Sequence
 
-from fakekube.agents import scheduling
-from fakekube.agents.claims_used import claims_of
+from fakekube.agents import ephemeral_claims, scheduling
+from fakekube.agents.claims_used import claim_of
 from fakekube.agents.volume_binding import LATE, SELECTED_NODE
 from fakekube.client.client import Client
 from fakekube.client.informer import Informer
@@ -17,11 +17,17 @@ from fakekube.machinery.wire import Object
 
 def trouble(pod: Object, claims: Informer, classes: Informer) -> tuple[str, list[Object]]:
     """What is wrong with them, if anything, and those that are bound only once a node is chosen."""
-    later = []
-    for own in claims_of(pod):
-        name, claim = own.partition("/")[2], claims.get(own)
+    space, later = objects.namespace(pod), []
+    for volume in pod["spec"].get("volumes") or ():
+        if not (name := claim_of(pod, volume)):
+            continue
+        claim, made = claims.get(f"{space}/{name}"), "ephemeral" in volume
         if claim is None:
-            return f'persistentvolumeclaim "{name}" not found', []
+            awaited = "waiting for ephemeral volume controller to create the " if made else ""
+            return f'{awaited}persistentvolumeclaim "{name}"{"" if made else " not found"}', []
+        if made and not ephemeral_claims.is_of(claim, pod):
+            text = f"PVC {space}/{name} was not created for pod {objects.key(pod)} (pod is not owner)"
+            return text, []
         if objects.is_terminating(claim):
             return f'persistentvolumeclaim "{name}" is being deleted', []
         if claim["spec"].get("volumeName") or objects.dig(claim, "status", "phase") == "Bound":

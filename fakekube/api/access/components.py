@@ -72,6 +72,7 @@ _CONTROLLERS: dict[str, list[Rule]] = {
         _rule(("patch", "update"), ("jobs", "jobs/status", "jobs/finalizers"), "batch"),
         _rule(("create", "delete", "patch"), ("pods",)),
     ],
+    "ephemeral-volume-controller": [_rule(("create",), ("persistentvolumeclaims",))],
     "resource-claim-controller": [
         _rule(_WRITE, ("resourceclaims", "resourceclaims/status"), "resource.k8s.io"),
         _rule(("patch",), ("pods/status",)),
@@ -115,6 +116,7 @@ def roles() -> list[tuple[str, list[Rule], Rule]]:
         _rule(("create",), ("bindings", "pods/binding")),
         _rule(("patch", "update"), ("pods/status",)),
         _rule(("delete",), ("pods",)),
+        _rule(("patch", "update"), ("persistentvolumeclaims",)),
         _rule(("patch", "update"), ("resourceclaims", "resourceclaims/status"), "resource.k8s.io"),
     ]
     found.append(("system:kube-scheduler", scheduling, _user("system:kube-scheduler")))
