@@ -34,7 +34,7 @@ from fakekube.virt.controller import (
 )
 from fakekube.virt.controller.informers import BY_CLAIM, BY_OWNER
 from fakekube.virt.controller.vmi_attachments import Attachments
-from fakekube.virt.controller.vmi_pass import Pass
+from fakekube.virt.controller.vmi_pass import Pass, Seen
 from fakekube.virt.controller.vmi_pods import Launchers
 from fakekube.virt.controller.wiring import Wiring
 
@@ -153,7 +153,7 @@ class InstanceController:
         old = seen.vmi
         owner = controller_of(old)
         new = vmi_status.next_instance(
-            vmi_status.Seen(
+            Seen(
                 vmi=old,
                 now=self._wiring.now(),
                 pod=seen.pod,

@@ -12,6 +12,7 @@ from fakekube.virt.controller.migration_phases import (
     TARGET_READY,
     WAITING,
 )
+from fakekube.virt.controller.vmi_pass import Seen
 
 NOW = "2026-01-01T00:00:00Z"
 SENDS = {
@@ -163,7 +164,7 @@ def launcher(phase="Running", **meta):
 def test_an_instance_that_receives(was, pod, failed, then):
     """It waits for its guest as often as that does not come."""
     vmi = instance(was, receives=True, **({"failed": True} if failed else {}))
-    assert vmi_status.next_phase(vmi_status.Seen(vmi, NOW, pod)) == then
+    assert vmi_status.next_phase(Seen(vmi, NOW, pod)) == then
 
 
 def test_an_instance_that_receives_and_is_deleted():
@@ -171,4 +172,4 @@ def test_an_instance_that_receives_and_is_deleted():
     for was, then in (("WaitingForSync", "Failed"), ("Scheduled", "Scheduled")):
         vmi = instance(was, receives=True)
         vmi["metadata"]["deletionTimestamp"] = NOW
-        assert vmi_status.next_phase(vmi_status.Seen(vmi, NOW, launcher())) == then
+        assert vmi_status.next_phase(Seen(vmi, NOW, launcher())) == then

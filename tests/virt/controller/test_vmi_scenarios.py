@@ -11,7 +11,7 @@ from fakekube.machinery.resources import (
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
 )
-from fakekube.virt.controller import vmi_status
+from fakekube.virt.controller import vmi_conditions, vmi_status
 
 NS = "default"
 
@@ -70,7 +70,7 @@ async def test_ready_follows(world):
 def test_not_ready(phase, pod, reason):
     """V-120: why a VMI is not ready is said by whether there is a pod, whether that ends, and whether the guest runs."""
     launcher = pod if pod is None else {"metadata": {}, "status": pod}
-    told = vmi_status.ready(phase, launcher, "2026-01-01T00:00:00Z")
+    told = vmi_conditions.ready(phase, launcher, "2026-01-01T00:00:00Z")
     assert (told["status"], told["reason"]) == ("False", reason)
 
 
