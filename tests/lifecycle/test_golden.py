@@ -17,7 +17,8 @@ from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.lifecycle import script
 from fakekube.lifecycle.stage import REALISTIC
 from fakekube.virt.handler import fates, guest
-from fakekube.virt.handler.guest_view import GuestView, Launchers, Memory
+from fakekube.virt.handler.guest_moves import Launchers
+from fakekube.virt.handler.guest_view import GuestView, Memory
 from fakekube.virt.handler.launcher import LauncherView
 from tests.lifecycle.prospects import prospects
 

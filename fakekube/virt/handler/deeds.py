@@ -10,7 +10,8 @@ from fakekube.machinery.objects import dig, key, name, namespace, uid
 from fakekube.machinery.resources import VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler import fates
-from fakekube.virt.handler.guest_view import GuestView, Launchers, Memory
+from fakekube.virt.handler.guest_moves import Launchers
+from fakekube.virt.handler.guest_view import GuestView, Memory
 from fakekube.virt.handler.knowledge import Knowledge
 from fakekube.virt.handler.shell import Deed
 

@@ -38,13 +38,13 @@ from msgspec import Struct
 
 from fakekube.clock import rfc3339, rfc3339_micro
 from fakekube.lifecycle.view import View
-from fakekube.machinery.objects import annotations, condition_is, dig, is_terminating
+from fakekube.machinery.objects import condition_is, dig, is_terminating
 from fakekube.machinery.wire import Object
-from fakekube.virt import changed_blocks, sides
-from fakekube.virt.handler import copying, domain, plugging, probing, systems, two_sides
-from fakekube.virt.handler.fates import BLOCKED_TARGET, FAILED_MIGRATION, NONE, Fate
+from fakekube.virt import sides
+from fakekube.virt.handler import domain, guest_moves, plugging, probing, systems
+from fakekube.virt.handler.fates import Fate
+from fakekube.virt.handler.guest_moves import Launchers, Moves, Origin
 from fakekube.virt.handler.guest_reports import SYNC_ERROR, Reports
-from fakekube.virt.handler.migration import Step, next_step
 from fakekube.virt.handler.plugging import Step as Volumes
 
 _SYNC_RETRY = 10.0  # seconds
@@ -61,22 +61,6 @@ class Memory(Struct):
     killed: bool = False  # its QEMU, from the node
     agent_stopped: bool = False  # by somebody in the guest
     thaws: datetime | None = None  # when a freeze of its file systems is to end by itself
-
-
-class Launchers(Struct, frozen=True):
-    """The launcher pods of a guest, as far as they run: where it is, and where it migrates to."""
-
-    here: Object | None
-    target: Object | None = None
-    ended: bool = False  # the one here has ended
-    address: str = ""  # the target's node, on the network for migrations, if there is one
-
-
-class Origin(Struct, frozen=True):
-    """The instance a guest comes from, as far as there is one, and what it has in store."""
-
-    vmi: Object | None = None
-    fate: Fate = NONE
 
 
 class GuestView(View):
@@ -101,7 +85,7 @@ class GuestView(View):
         self._origin = origin or Origin()
         self._movable = movable
         self._status: Object = vmi.get("status") or {}
-        self._step: Step | None = None
+        self._migrates: Moves | None = None
 
     @property
     def reports(self) -> Reports:
@@ -185,25 +169,20 @@ class GuestView(View):
     # Migrating.
 
     def migration(self) -> str | None:
-        step = self._next_step()
-        if step is None or (step.name == "prepare" and self._waits()):
-            return None
-        if step.copies:
-            return None if self.fate.target_dies else "copied"
-        return "step"
+        moves = self._moves()
+        return None if moves is None else moves.how()
 
     def copying(self) -> float | None:
-        if self._origin.vmi is not None:
-            return copying_takes(self._origin.fate, self._origin.vmi)
-        return copying_takes(self.fate, self._vmi)
+        return guest_moves.copying_takes(self.fate, self._vmi, self._origin)
 
     def stranded(self) -> list[Object]:
         return [{"message": _STRANDED}] if self.reports.is_stranded() else []
 
     def moved(self) -> Object | None:
-        step = self._next_step()
-        if step is None:
+        moves = self._moves()
+        if moves is None or moves.step is None:
             return None
+        step = moves.step
         meta, status = step.vmi["metadata"], step.vmi["status"]
         if step.name == "leave":
             status = self.reports.ended("Succeeded")
@@ -218,47 +197,17 @@ class GuestView(View):
             }
         return {"metadata": meta, "status": status}
 
-    def _waits(self) -> bool:
-        """Whether it cannot begin: for want of a target, or while it is backed up."""
-        blocked = BLOCKED_TARGET in annotations(self._vmi)
-        return self._launchers.target is None or blocked or changed_blocks.job(self._vmi) is not None
-
     def told_of_step(self, type_: str) -> list[Object]:
-        step = self._next_step()
-        return [
-            {"reason": reason, "message": text}
-            for kind, reason, text in (step.events if step else ())
-            if kind == type_
-        ]
+        moves = self._moves()
+        events = moves.step.events if moves is not None and moves.step is not None else ()
+        return [{"reason": reason, "message": text} for kind, reason, text in events if kind == type_]
 
-    def _next_step(self) -> Step | None:
-        if self._step is None and dig(self._status, "migrationState", "migrationUid"):
-            target = self._launchers.target
-            own = dig(target, "status", "hostIP") or dig(target, "status", "podIP", default="")
-            address = self._launchers.address or own
-            if sides.receives(self._vmi):
-                source = two_sides.Source(self._origin.vmi, self._comes_through)
-                self._step = two_sides.coming(self._vmi, self._now(), address, source)
-            elif sides.sends(self._vmi):
-                self._step = two_sides.leaving(self._vmi, self._step_of(self._vmi, self.fate))
-            else:
-                self._step = self._step_of(self._vmi, self.fate, address)
-        return self._step
-
-    def _step_of(self, vmi: Object, fate: Fate, address: str = "") -> Step | None:
-        return next_step(
-            vmi,
-            self._now(),
-            address=address,
-            fails=_failure(vmi, fate),
-            stuck=fate.stuck_migration,
-            takes=fate.migration_takes,
-        )
-
-    def _comes_through(self) -> bool:
-        """Whether the guest leaves the other instance, as things are there."""
-        step = self._step_of(self._origin.vmi, self._origin.fate) if self._origin.vmi is not None else None
-        return step is not None and step.name == "arrive"
+    def _moves(self) -> Moves | None:
+        if self._migrates is None and dig(self._status, "migrationState", "migrationUid"):
+            self._migrates = Moves(
+                self._vmi, self._now(), fate=self.fate, launchers=self._launchers, origin=self._origin
+            )
+        return self._migrates
 
     # Ending.
 
@@ -295,25 +244,11 @@ def _told(step: Volumes | None) -> list[Object]:
     return [{"reason": reason, "message": text} for reason, text in (step[1] if step else ())]
 
 
-def _failure(vmi: Object, fate: Fate) -> str:
-    """What goes wrong with the copying of a guest's memory."""
-    if FAILED_MIGRATION in annotations(vmi):
-        return "Failed migration to satisfy functional test condition"
-    return "Live migration failed: the guest's fate" if fate.fail_migration else ""
-
-
 def moment(memory: Memory, after: float | None) -> str | None:
     """When a guest has run for so long."""
     if after is None or memory.started is None:
         return None
     return rfc3339_micro(memory.started + timedelta(seconds=after))
-
-
-def copying_takes(fate: Fate, vmi: Object) -> float | None:
-    """How long its fate, or else the migration's settings, have a guest's memory be copied; None: as the pace has it."""
-    if fate.stuck_migration:
-        return float(copying.patience(vmi))
-    return copying.seconds(vmi, fate.migration_takes)
 
 
 GuestView.computed = {

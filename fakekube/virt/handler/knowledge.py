@@ -16,7 +16,8 @@ from fakekube.machinery.resources import PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
 from fakekube.virt import sides
 from fakekube.virt.handler import fates, probing
-from fakekube.virt.handler.guest_view import GuestView, Launchers, Memory, Origin
+from fakekube.virt.handler.guest_moves import Launchers, Origin
+from fakekube.virt.handler.guest_view import GuestView, Memory
 from fakekube.virt.handler.launcher import LauncherView
 from fakekube.virt.handler.nodes import Heartbeats
 

@@ -26,7 +26,8 @@ from fakekube.machinery.objects import generation as generation_of
 from fakekube.machinery.wire import Object
 from fakekube.virt.handler import probing
 from fakekube.virt.handler.fates import Fate
-from fakekube.virt.handler.guest_view import Memory, copying_takes, moment
+from fakekube.virt.handler.guest_moves import copying_takes
+from fakekube.virt.handler.guest_view import Memory, moment
 
 _TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
 _KEPT = "--keep-after-failure"
