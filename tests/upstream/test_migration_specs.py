@@ -375,6 +375,28 @@ async def test_hosts_of_different_models(suite: Suite) -> None:
     assert f"{MODEL}{await host_model(suite, first)}" in asked[1]
 
 
+@pytest.mark.parametrize("root", [True, False])
+async def test_to_another_user(suite: Suite, root: bool) -> None:
+    """[8609] Who launchers run as follows the gate when a guest moves: from root to nobody, and the other way."""
+
+    async def gate(*, opened: bool) -> None:
+        gates = ["Root"] if opened else []
+        await guests.configure(suite, developerConfiguration={"featureGates": gates})
+
+    await gate(opened=root)
+    vmi = await guests.instance(suite, guest("alpine"))
+    users = ("0", "107") if root else ("107", "0")
+    assert (await launchers.run(vmi, "id", "-u")).strip() == users[0]
+    await gate(opened=not root)
+    migration = await migrate(vmi)
+    await migration.succeeds()
+    await migrated(vmi, migration)
+    assert (await launchers.run(vmi, "id", "-u")).strip() == users[1]
+    found = await vmi.vmi()
+    assert ("kubevirt.io/nonroot" in found["metadata"]["annotations"]) is root
+    assert found["status"]["runtimeUser"] == int(users[1])
+
+
 async def test_quotas(suite: Suite) -> None:
     """One that a quota leaves no room for says so in a condition; with more room it goes on at once, and succeeds."""
     vmi = await guests.instance(suite, guest("cirros", memory="200Mi"))

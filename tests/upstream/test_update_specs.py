@@ -100,6 +100,9 @@ async def test_guests_follow_an_update(suite: Suite) -> None:
         await suite.eventually(ended, 320)
     for vmi in moving:
         await updated(vmi, "quay.io/kubevirt/virt-launcher:v9.9.9")
+    for one in await suite.items(guests.MIGRATIONS):
+        assert one["metadata"]["generateName"] == "kubevirt-workload-update-"
+        assert one["spec"]["priority"] == "system-critical"
 
     async def none() -> bool:
         return (await suite.get(KUBEVIRT))["status"]["outdatedVirtualMachineInstanceWorkloads"] == 0

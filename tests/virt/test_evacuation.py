@@ -240,6 +240,47 @@ async def test_drain_taint(guest):
     assert migration["status"]["phase"] == "Succeeded"
 
 
+async def test_a_guest_with_two_launchers_stays(guest):
+    """No evacuation is begun while another launcher of the guest is still to end; it is, once that has."""
+    vmi = await guest.start(strategy="LiveMigrate")
+    (launcher,) = await guest.pods()
+    meta = {key: launcher["metadata"][key] for key in ("namespace", "annotations", "ownerReferences")}
+    marks = {**launcher["metadata"]["labels"], "kubevirt.io/migrationJobUID": "some-other"}
+    spec = {"containers": [{"name": "compute", "image": "x"}], "nodeSelector": {"no": "where"}}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {**meta, "name": "other", "labels": marks}}
+    await guest.client.create(PODS, {**body, "spec": spec})
+    await guest.cluster.settle()
+    with pytest.raises(ApiError):
+        await guest.evict()
+    await guest.cluster.advance(30)
+    assert await guest.migrations() == []
+    await guest.client.delete(PODS, "other", NS, grace_seconds=0)
+    await guest.cluster.advance(2)
+    (migration,) = await guest.migrations()
+    assert migration["status"]["phase"] == "Succeeded"
+    assert (await guest.vmi())["status"]["nodeName"] != vmi["status"]["nodeName"]
+
+
+async def test_who_cannot_leave_is_told_of_again(guest):
+    """On a node with the drain taint a guest that cannot move says so every minute."""
+    vmi = await guest.start(strategy="LiveMigrate", masquerade=False)
+    taint = {"spec": {"taints": [{"key": "kubevirt.io/drain", "effect": "NoSchedule"}]}}
+    await guest.client.patch(NODES, vmi["status"]["nodeName"], None, taint, type="merge")
+    await guest.cluster.settle()
+    counts = []
+    for _ in range(3):
+        (told,) = [
+            one
+            for one in (await guest.client.list(EVENTS, NS)).items
+            if one["message"] == "VirtualMachineInstance is not migrateable"
+        ]
+        assert (told["type"], told["reason"]) == ("Normal", "FailedCreate")
+        counts.append(told["count"])
+        await guest.cluster.advance(60)
+    assert counts == [1, 2, 3]
+    assert await guest.migrations() == []
+
+
 async def test_f40_f47_migrations_that_are_refused(guest):
     """F-40, F-47: what cannot move is refused, and so is a second migration beside an active one."""
     kind = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstanceMigration"}

@@ -5,7 +5,13 @@ import pytest
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.objects import annotations, condition, dig, labels, name, uid
-from fakekube.machinery.resources import KUBEVIRTS, MIGRATIONS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
+from fakekube.machinery.resources import (
+    EVENTS,
+    KUBEVIRTS,
+    MIGRATIONS,
+    VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINES,
+)
 from fakekube.virt.quantities import whole
 
 NS, GROWN = "default", "kubevirt.io/vmi-pod-memory-resource-requests"
@@ -73,6 +79,7 @@ async def test_more_sockets_and_memory(guest):
     assert name(migration).startswith("kubevirt-workload-update-")
     assert annotations(migration) == annotations(migration) | {"kubevirt.io/workloadUpdateMigration": ""}
     assert migration["status"]["phase"] == "Running"
+    assert migration["spec"] == {"vmiName": "vm", "priority": "user-triggered"}
     asked = labels(vmi)[GROWN]
     assert whole(asked) > whole("2Gi")
     await guest.cluster.advance(31)
@@ -138,3 +145,37 @@ async def test_fewer_sockets(guest):
     told = condition(await guest.vm(), "RestartRequired")
     assert (told["status"], told["message"]) == ("True", "Reduction of CPU socket count requires a restart")
     assert (await guest.vmi())["spec"]["domain"]["cpu"]["sockets"] == 2
+
+
+CALLED_OFF = {"metadata": {"annotations": {"kubevirt.io/workloadUpdateMigrationAbortion": ""}}}
+
+
+async def test_calling_off_fails(guest):
+    """What keeps the migration of a change that was called off is told, and tried again."""
+    await guest.change(domain={"cpu": {"sockets": 2}})
+    who = {"client": "virt-controller", "verb": "delete", "kind": "virtualmachineinstancemigrations"}
+    fault = guest.cluster.faults.add(**who, status=500, message="no", times=1)
+    await guest.client.patch(VIRTUAL_MACHINE_INSTANCES, "vm", NS, CALLED_OFF, type="merge")
+    await guest.cluster.advance(10)
+    assert fault.fired == 1
+    assert await guest.migrations() == []
+    told = [
+        (one["type"], one["reason"], one["message"])
+        for one in (await guest.client.list(EVENTS, NS)).items
+        if one["reason"].endswith("ChangeAbortion")
+    ]
+    assert sorted(told) == [
+        ("Normal", "FailedChangeAbortion", "Failed to abort change for vmi: vm: no"),
+        ("Normal", "SuccessfulChangeAbortion", "Aborted change for vmi: vm"),
+    ]
+
+
+async def test_what_is_called_off_is_the_change(guest):
+    """A guest of another release moves nevertheless, as what the system needs."""
+    await guest.client.patch(VIRTUAL_MACHINE_INSTANCES, "vm", NS, CALLED_OFF, type="merge")
+    spec = {"imageTag": "v9.9.9", "workloadUpdateStrategy": {"workloadUpdateMethods": ["LiveMigrate"]}}
+    await guest.client.patch(KUBEVIRTS, "kubevirt", "kubevirt", {"spec": spec}, type="merge")
+    await guest.cluster.advance(120)
+    (migration,) = await guest.migrations()
+    assert migration["spec"] == {"vmiName": "vm", "priority": "system-critical"}
+    assert migration["status"]["phase"] == "Succeeded"

@@ -28,14 +28,14 @@ from fakekube.machinery.objects import (
 from fakekube.machinery.resources import MIGRATIONS
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, live_update, migration_plan, migration_policy, names, outdated
-from fakekube.virt.controller.informers import BY_NODE, BY_VMI
+from fakekube.virt.controller.informers import BY_NODE, BY_OWNER, BY_VMI
 from fakekube.virt.controller.migration_backoff import EVACUATION, UPDATE
 from fakekube.virt.controller.wiring import Wiring
 from fakekube.virt.controller.writer import Awaited
 
 _ABORTED = "kubevirt.io/workloadUpdateMigrationAbortion"
 _VOLUMES = "kubevirt.io/volume-update-in-progress"
-_BUSY_RETRY = 5.0
+_BUSY_RETRY, _NEXT_LOOK, _TOLD_AGAIN = 5.0, 1.0, 60.0
 
 
 class _Why(Struct, frozen=True):
@@ -45,7 +45,7 @@ class _Why(Struct, frozen=True):
     mark: str
     value: str
     recorder: Recorder
-    priority: str = ""
+    priority: str
     words: str = ""  # how what is told of it ends
 
 
@@ -66,6 +66,7 @@ class AutomaticMigrations:
             (informers.migrations, _of_migration),
             (informers.nodes, self._drained),
             (informers.kubevirts, self._updated),
+            reads=(informers.pods,),
         )
 
     def _updated(self, old: Object | None, new: Object | None) -> Iterable[str]:
@@ -97,11 +98,14 @@ class AutomaticMigrations:
             return None
         moves_volumes = why.mark == UPDATE and dig(vmi, "status", "migratedVolumes")
         if not condition_is(vmi, "LiveMigratable") and not moves_volumes:
-            if why.mark == EVACUATION:
-                why.recorder.event(vmi, NORMAL, "FailedCreate", "VirtualMachineInstance is not migrateable")
-            return None
+            if why.mark != EVACUATION:
+                return None
+            why.recorder.event(vmi, NORMAL, "FailedCreate", "VirtualMachineInstance is not migrateable")
+            return Result(requeue_after=_TOLD_AGAIN)  # events go after an hour
         if why.mark == UPDATE and self._as_many_run_as_may():
             return Result(requeue_after=_BUSY_RETRY)
+        if why.mark == EVACUATION and self._has_another_launcher(vmi):
+            return Result(requeue_after=_NEXT_LOOK)
         await self._migrate(own, vmi, why)
         return None
 
@@ -111,16 +115,30 @@ class AutomaticMigrations:
         limits = migration_policy.of_cluster(self._informers.kubevirt)
         return bool(running >= limits["parallelMigrationsPerCluster"])
 
+    def _has_another_launcher(self, vmi: Object) -> bool:
+        """Whether one that it has left, or did not get to, is still to end."""
+        owned = self._informers.pods.by_index(BY_OWNER, uid(vmi))
+        return sum(1 for pod in owned if not is_final(pod)) > 1
+
     async def _abort(self, vmi: Object, known: Iterable[Object]) -> None:
-        """Delete the migration of an update that somebody called off, or that is no longer asked for."""
-        arrived = dig(vmi, "status", "migrationState", "targetNodeDomainReadyTimestamp")
-        wanted = live_update.awaits_migration(vmi) or self._is_outdated(vmi)
-        if _ABORTED not in annotations(vmi) and (wanted or arrived):
+        """Delete the migration of a change that somebody called off, or that is no longer asked for."""
+        state = dig(vmi, "status", "migrationState", default={})
+        arrived = state.get("targetNodeDomainReadyTimestamp")
+        wanted = live_update.awaits_migration(vmi) or arrived
+        if outdated.is_marked(vmi) or (wanted and _ABORTED not in annotations(vmi)):
             return
         for one in known:
             if UPDATE not in annotations(one) or is_final(one) or is_terminating(one):
                 continue
-            if not await self._client.delete_if_present(MIGRATIONS, name(one), namespace(one)):
+            if arrived and state.get("migrationUid") == uid(one):
+                continue  # too late
+            try:
+                deleted = await self._client.delete_if_present(MIGRATIONS, name(one), namespace(one))
+            except ApiError as error:
+                text = f"Failed to abort change for vmi: {name(vmi)}: {error}"
+                self._updates.event(vmi, NORMAL, "FailedChangeAbortion", text)
+                raise
+            if not deleted:
                 continue
             text = f"Aborted change for vmi: {name(vmi)}"
             self._updates.event(vmi, NORMAL, "SuccessfulChangeAbortion", text)
@@ -129,10 +147,12 @@ class AutomaticMigrations:
         node = dig(vmi, "status", "nodeName", default="")
         if self._has_to_leave(vmi):
             return _Why("kubevirt-evacuation-", EVACUATION, node, self._drains, "system-critical")
-        wanted = live_update.awaits_migration(vmi) or self._is_outdated(vmi)
-        if wanted and not is_terminating(vmi) and _ABORTED not in annotations(vmi):
+        changes = live_update.awaits_migration(vmi)
+        wanted = (changes and _ABORTED not in annotations(vmi)) or self._is_outdated(vmi)
+        if wanted and not is_terminating(vmi):
             words = " for automated workload update"
-            return _Why("kubevirt-workload-update-", UPDATE, "", self._updates, words=words)
+            priority = "user-triggered" if changes else "system-critical"
+            return _Why("kubevirt-workload-update-", UPDATE, "", self._updates, priority, words)
         return None
 
     def _has_to_leave(self, vmi: Object) -> bool:
@@ -149,7 +169,6 @@ class AutomaticMigrations:
         return bool(strategy == "LiveMigrate")
 
     async def _migrate(self, own: str, vmi: Object, why: _Why) -> None:
-        spec = {"vmiName": name(vmi)} | ({"priority": why.priority} if why.priority else {})
         migration: Object = {
             "apiVersion": "kubevirt.io/v1",
             "kind": "VirtualMachineInstanceMigration",
@@ -158,7 +177,7 @@ class AutomaticMigrations:
                 "namespace": namespace(vmi),
                 "annotations": {why.mark: why.value},
             },
-            "spec": spec,
+            "spec": {"vmiName": name(vmi), "priority": why.priority},
         }
         if why.mark == UPDATE and dig(vmi, "status", "migratedVolumes"):
             migration["metadata"]["labels"] = {_VOLUMES: name(vmi) if len(name(vmi)) <= 63 else uid(vmi)}

@@ -5,6 +5,8 @@ from typing import Any
 from fakekube.machinery.objects import Obj, annotations, dig
 from fakekube.virt.controller import names
 
+ROOT, NOBODY = 0, 107  # users launchers run as
+
 
 def phase(vmi: Obj) -> str:
     return (vmi.get("status") or {}).get("phase") or ""
@@ -42,6 +44,11 @@ def with_transition(vmi: Obj, new_phase: str, now: str) -> list[dict[str, Any]]:
 
 def has_dedicated_cpus(vmi: Obj) -> bool:
     return bool(dig(vmi, "spec", "domain", "cpu", "dedicatedCpuPlacement"))
+
+
+def is_root(vmi: Obj) -> bool:
+    """Whether its launchers run as root, as they do with the gate `Root`."""
+    return dig(vmi, "status", "runtimeUser") == ROOT and names.NON_ROOT not in annotations(vmi)
 
 
 def is_migrating(vmi: Obj) -> bool:

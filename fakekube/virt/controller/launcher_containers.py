@@ -26,6 +26,18 @@ _HELPER = {
     "imagePullPolicy": "IfNotPresent",
     "securityContext": SECURED,
 }
+_AS_NOBODY = {
+    "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
+    "runAsUser": 107,
+    "runAsGroup": 107,
+    "runAsNonRoot": True,
+    "allowPrivilegeEscalation": False,
+}
+_AS_ROOT = {
+    "capabilities": {"add": ["NET_BIND_SERVICE", "SYS_NICE"]},
+    "runAsUser": instance.ROOT,
+    "runAsNonRoot": False,
+}
 _STARTUP_DELAY = 10  # seconds a guest's probes leave libvirt
 _VERBOSITY = "VIRT_LAUNCHER_LOG_VERBOSITY"
 _PROGRAM = ("/usr/bin/container-disk", "/init/usr/bin/container-disk")
@@ -125,13 +137,7 @@ def _compute(vmi: Obj, settings: Settings, *, temporary: bool) -> Object:
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "imagePullPolicy": "IfNotPresent",
-        "securityContext": {
-            "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
-            "runAsUser": 107,
-            "runAsGroup": 107,
-            "runAsNonRoot": True,
-            "allowPrivilegeEscalation": False,
-        },
+        "securityContext": _AS_ROOT if instance.is_root(vmi) else _AS_NOBODY,
         **({} if temporary else _probes(vmi)),
         **_ports(vmi),
     }
@@ -144,7 +150,8 @@ def _environment(vmi: Obj, settings: Settings) -> list[Object]:
         told["SHARED_FILESYSTEM_PATHS"] = ":".join(shared)
     named = {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}
     variables: list[Object] = [{"name": key, "value": value} for key, value in told.items()]
-    return [*XDG, *variables, {"name": "POD_NAME", "valueFrom": named}]
+    homes = () if instance.is_root(vmi) else XDG
+    return [*homes, *variables, {"name": "POD_NAME", "valueFrom": named}]
 
 
 def _block_devices(vmi: Obj, settings: Settings) -> Object:
@@ -225,7 +232,7 @@ def _launcher_arguments(vmi: Obj, settings: Settings) -> list[str]:
     filters = own.get(_LOG_FILTERS)
     return [
         *(text for pair in arguments.items() for text in pair),
-        "--run-as-nonroot",
+        *([] if instance.is_root(vmi) else ["--run-as-nonroot"]),
         *(["--image-volume"] if settings.image_volumes else []),
         "--upgrade-ordinal-ifaces",
         *(["--libvirt-log-filters", filters] if filters else []),

@@ -10,6 +10,7 @@ from typing import Any
 from fakekube.machinery.objects import Obj, annotations, dig, labels, name, namespace, owner_reference, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import (
+    instance,
     launcher_containers,
     launcher_networks,
     launcher_placing,
@@ -59,7 +60,7 @@ def build(
             "terminationGracePeriodSeconds": grace_seconds(vmi) + _GRACE_EXTRA,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "securityContext": _security(settings, target),
+            "securityContext": _security(vmi, settings, target),
             "readinessGates": [{"conditionType": names.UNPAUSED}],
             "nodeSelector": launcher_placing.node_selector(vmi, settings.config, target),
             "affinity": launcher_placing.affinity(vmi, target),
@@ -90,8 +91,10 @@ def build(
     return pod
 
 
-def _security(settings: Settings, target: Target | None) -> Object:
+def _security(vmi: Obj, settings: Settings, target: Target | None) -> Object:
     made: Object = {"runAsUser": 107, "runAsGroup": 107, "runAsNonRoot": True, "fsGroup": 107}
+    if instance.is_root(vmi):
+        made = {"runAsUser": instance.ROOT, "fsGroup": 107}  # virtiofs is no root
     linux = {"level": target.selinux_level} if target is not None and target.selinux_level else {}
     if type_ := settings.config.raw.get("selinuxLauncherType"):
         linux["type"] = type_

@@ -238,7 +238,12 @@ class MigrationController:
         marked = {**labels(vmi), names.MIGRATION_TARGET_NODE: made["targetNode"]}
         marked |= migration_plan.size_labels(vmi, target)
         operations += patches.guarded("/metadata/labels", dict(labels(vmi)), marked)
-        await self._vmis.patch(vmi, operations)
+        try:
+            await self._vmis.patch(vmi, operations)
+        except ApiError as error:
+            text = f"Failed to set MigrationStat in VMI status. :{error}"  # sic
+            self._recorder.event(seen.migration, WARNING, "FailedHandOver", text)
+            raise
 
     async def _abort(self, seen: migration_plan.Seen, phase: str, state: Object) -> None:
         """The migration is deleted: before the hand-over its pod goes, once memory is copied the nodes are asked to stop."""
@@ -247,7 +252,8 @@ class MigrationController:
             migration_phases.SCHEDULING,
             migration_phases.SCHEDULED,
         ):
-            await self._targets.delete(seen, "migration canceled and pod {} is deleted")
+            reason = "migration canceled and pod {} is deleted"
+            await self._targets.delete(seen, reason, "Error deleting canceled migration target pod")
         runs = phase == migration_phases.RUNNING or (
             sides.arrives(seen.migration) and migration_plan.is_handed_over(phase)
         )
@@ -257,7 +263,12 @@ class MigrationController:
         patch = patches.guarded(
             path, dig(seen.vmi, "status", "migrationState"), {**state, "abortRequested": True}
         )
-        await self._vmis.patch(seen.vmi, patch)
+        try:
+            await self._vmis.patch(seen.vmi, patch)
+        except ApiError as error:
+            text = f"failed to set MigrationState in VMI status. :{error}"
+            self._recorder.event(seen.migration, WARNING, "FailedAbortMigration", text)
+            raise
         message = "Migration is ready to be canceled by virt-handler."
         self._recorder.event(seen.migration, NORMAL, "SuccessfulAbortMigration", message)
 

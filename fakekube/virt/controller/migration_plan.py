@@ -68,8 +68,8 @@ def phase_of(migration: Obj) -> str:
 
 
 def urgency(migration: Obj) -> int:
-    """Its place in the queue: the smaller, the sooner."""
-    return _PRIORITIES.get(dig(migration, "spec", "priority", default=""), _PRIORITIES["user-triggered"])
+    """Its place in the queue: the smaller, the sooner. Those that say nothing of it come last."""
+    return _PRIORITIES.get(dig(migration, "spec", "priority", default=""), len(_PRIORITIES))
 
 
 def is_under_way(migration: Obj) -> bool:

@@ -20,7 +20,7 @@ from fakekube.machinery.objects import (
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object
 from fakekube.virt import sides
-from fakekube.virt.controller import instance, launcher_pod, migration_plan, names, pods
+from fakekube.virt.controller import instance, launcher_pod, migration_plan, names, patches, pods
 from fakekube.virt.controller.launcher_facts import Target
 from fakekube.virt.controller.state_claims import StateClaims
 from fakekube.virt.controller.wiring import Wiring
@@ -28,6 +28,7 @@ from fakekube.virt.controller.writer import Awaited, Writer
 
 _UNSCHEDULABLE_SECONDS = 300.0
 _PENDING_SECONDS = 900.0
+_NON_ROOT = "/metadata/annotations/kubevirt.io~1nonroot"
 _UNSCHEDULABLE_OVERRIDE = "kubevirt.io/migrationUnschedulablePodTimeoutSeconds"
 _PENDING_OVERRIDE = "kubevirt.io/migrationPendingPodTimeoutSeconds"
 
@@ -75,7 +76,7 @@ class Targets:
         try:
             pod = await self._writer.create(launcher_pod.build(vmi, settings, target=target, state=state))
         except ApiError as error:
-            self._recorder.event(vmi, WARNING, "FailedCreate", f"Error creating pod: {error}")
+            self._recorder.event(vmi, WARNING, "FailedCreate", _refused(vmi, error))
             raise
         self._awaited.put(own, pod)
         self._recorder.event(
@@ -83,11 +84,17 @@ class Targets:
         )
 
     async def prepare(self, vmi: Object) -> Object:
-        """The instance, said to run without root; whatever comes of the target."""
-        if names.NON_ROOT in annotations(vmi):
-            return vmi
-        patch = [{"op": "add", "path": "/metadata/annotations/kubevirt.io~1nonroot", "value": "true"}]
-        return await self._vmis.patch(vmi, patch)
+        """The instance, said to run as whom launchers run now; whatever comes of the target."""
+        root = self._informers.config().gate("Root")
+        user, marked = instance.ROOT if root else instance.NOBODY, names.NON_ROOT in annotations(vmi)
+        patch: list[patches.Operation] = []
+        if dig(vmi, "status", "runtimeUser") != user:
+            patch.append({"op": "add", "path": "/status/runtimeUser", "value": user})
+        if root and marked:
+            patch.append({"op": "remove", "path": _NON_ROOT})
+        elif not root and not marked:
+            patch.append({"op": "add", "path": _NON_ROOT, "value": "true"})
+        return await self._vmis.patch(vmi, patch) if patch else vmi
 
     def _tell_of_missing_models(self, seen: migration_plan.Seen, target: Object) -> None:
         """Tell it if no other node has the CPU the guest sees, and knows as its host's."""
@@ -106,13 +113,21 @@ class Targets:
             )
             self._recorder.event(vmi, WARNING, "NoSuitableNodesForHostModelMigration", message)
 
-    async def delete(self, seen: migration_plan.Seen, reason: str) -> None:
-        """Delete the target, and tell why; the reason has the pod's name put in."""
+    async def delete(
+        self,
+        seen: migration_plan.Seen,
+        reason: str,
+        trouble: str = "Error deleted migration target pod",  # sic
+    ) -> None:
+        """Delete the target, and tell why, or how what goes wrong begins; the reason has the pod's name put in."""
         if seen.target is None or is_terminating(seen.target) or is_final(seen.target):
             return
-        if not await self._client.delete_if_present(PODS, name(seen.target), namespace(seen.target)):
-            return
-        if reason:
+        try:
+            gone = await self._client.delete_if_present(PODS, name(seen.target), namespace(seen.target))
+        except ApiError as error:
+            self._recorder.event(seen.migration, WARNING, "FailedDelete", f"{trouble}: {error}")
+            raise
+        if gone and reason:
             told = reason.format(key(seen.target))
             self._recorder.event(seen.migration, NORMAL, "SuccessfulDelete", told)
 
@@ -134,6 +149,14 @@ class Targets:
             await self.delete(seen, "pending pod {} timeout period exceeded")
             return None
         return left
+
+
+def _refused(vmi: Object, error: ApiError) -> str:
+    """What is told of a target that the API server did not take."""
+    if error.code == 403 and "violates PodSecurity" in error.message:
+        own = f"failed to create target pod for vmi {key(vmi)}, it needs a privileged namespace to run"
+        return f"failed to render launch manifest: {own}: {error}"
+    return f"Error creating pod: {error}"
 
 
 def _limit(migration: Object, override: str, seconds: float) -> float:

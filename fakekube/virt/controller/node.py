@@ -10,7 +10,7 @@ from datetime import timedelta
 from fakekube.client.controller import Result
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.clock import parse_rfc3339
-from fakekube.machinery.errors import NotFound
+from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import annotations, dig, is_final, labels, name, namespace, uid
 from fakekube.machinery.resources import DAEMON_SETS, NODES, PODS, VIRTUAL_MACHINE_INSTANCES
 from fakekube.machinery.wire import Object
@@ -87,6 +87,8 @@ class NodeController:
         return True
 
     async def _fail_instances(self, node: str) -> None:
+        """Every guest that is lost has failed, whatever becomes of the others. Raises ApiError, as one that is tried again."""
+        refused: ApiError | None = None
         for vmi in self._informers.vmis.by_index(BY_NODE, node):
             phase = instance.phase(vmi)
             if phase not in (names.RUNNING, names.SCHEDULED) or self._has_living_pod(vmi, node):
@@ -101,6 +103,10 @@ class NodeController:
                 )
             except NotFound:
                 continue
+            except ApiError as error:
+                refused = error
+        if refused is not None:
+            raise refused
 
     def _has_living_pod(self, vmi: Object, node: str) -> bool:
         return any(

@@ -202,6 +202,16 @@ def cpu_topology(vmi: Obj) -> Object:
     return {part: int(cpu.get(part) or 1) for part in ("cores", "sockets", "threads")}
 
 
+def own_cpus(vmi: Obj) -> list[int]:
+    """The CPUs of its node a guest has for itself, if it has some: as many as it sees, and one for its emulator where that is isolated."""
+    cpu = dig(vmi, "spec", "domain", "cpu", default={})
+    if not cpu.get("dedicatedCpuPlacement"):
+        return []
+    topology = cpu_topology(vmi)
+    count = topology["cores"] * topology["sockets"] * topology["threads"]
+    return list(range(count + bool(cpu.get("isolateEmulatorThread"))))
+
+
 def migratability(vmi: Obj, movable: Movable = immovable) -> list[dict[str, Any]]:
     """The conditions LiveMigratable and StorageLiveMigratable; of several reasons against it the first is told. `movable`: whether
     a binding plugin says that it bears migrations."""

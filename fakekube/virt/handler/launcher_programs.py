@@ -63,18 +63,15 @@ def compute(
         files={**container.files, **files},
         processes=processes,
         programs=own,
-        user="qemu",
+        user="root" if dig(pod, "spec", "securityContext", "runAsUser") == 0 else "qemu",
     )
 
 
 def _groups(vmi: Obj) -> dict[str, str]:
     """Its control group: the guest's memory is used, and CPUs are its own where it has some."""
     made = {"/sys/fs/cgroup/memory.current": f"{domain_xml.kibibytes(vmi) * 1024}\n"}
-    cpu = dig(vmi, "spec", "domain", "cpu", default={})
-    if cpu.get("dedicatedCpuPlacement"):
-        topology = domain.cpu_topology(vmi)
-        count = topology["cores"] * topology["sockets"] * topology["threads"]
-        last = count - 1 + bool(cpu.get("isolateEmulatorThread"))
+    if cpus := domain.own_cpus(vmi):
+        last = cpus[-1]
         made["/sys/fs/cgroup/cpuset.cpus.effective"] = f"0-{last}\n" if last else "0\n"
         made["/sys/fs/cgroup/cpuset.cpus"] = made["/sys/fs/cgroup/cpuset.cpus.effective"]
     return made

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from fakekube.machinery.objects import Obj, conditions, dig, labels
 from fakekube.machinery.wire import Object
-from fakekube.virt.handler import commands, copying
+from fakekube.virt.handler import commands, copying, domain
 
 TARGET_NODE = "kubevirt.io/migrationTargetNodeName"
 _NODE = "kubevirt.io/nodeName"
@@ -74,9 +74,11 @@ def next_step(
 def prepared(vmi: Object, address: str) -> Step:
     """The node of the target listens."""
     listening = f"Migration Target is listening at {address}, on ports: {','.join(PORTS)}"
+    cpus = domain.own_cpus(vmi)
+    placed = {"targetCPUSet": cpus} if cpus else {}
     return Step(
         "prepare",
-        with_state(vmi, targetNodeAddress=address, targetDirectMigrationNodePorts=PORTS),
+        with_state(vmi, targetNodeAddress=address, targetDirectMigrationNodePorts=PORTS, **placed),
         (
             ("Normal", "PreparingTarget", "VirtualMachineInstance Migration Target Prepared."),
             ("Normal", "PreparingTarget", listening),
@@ -115,6 +117,8 @@ def _arrived(vmi: Object, state: Obj, now: str) -> Step:
         if key not in ("launcherContainerImageVersion", "evacuationNodeName")
     }
     status |= {"nodeName": node, "migrationTransport": "Unix"}
+    if overhead := state.get("targetMemoryOverhead"):
+        status["memory"] = {**(status.get("memory") or {}), "memoryOverhead": overhead}
     if any(one.get("reason") == BY_MONITOR for one in conditions(vmi)):
         status["conditions"] = [one for one in conditions(vmi) if one.get("reason") != BY_MONITOR]
     kept = {key: value for key, value in labels(vmi).items() if key != _OUTDATED}

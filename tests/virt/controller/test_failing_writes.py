@@ -3,16 +3,18 @@
 import pytest
 
 import fakekube
-from fakekube.clock import ManualClock
+from fakekube.clock import ManualClock, rfc3339
 from fakekube.cluster import Cluster
 from fakekube.machinery.objects import condition, name
 from fakekube.machinery.resources import (
     EVENTS,
+    NODES,
     PODS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
     VMI_REPLICA_SETS,
 )
+from fakekube.virt.handler import launcher
 
 NS = "default"
 
@@ -92,3 +94,34 @@ async def test_an_instance_that_has_gone_is_told_of():
         assert (await client.list(VIRTUAL_MACHINE_INSTANCES, NS)).items == []
         left = await client.get(VMI_REPLICA_SETS, "web", NS)
         assert condition(left, "ReplicaFailure") is None
+
+
+@pytest.mark.parametrize("refused", ["a", "b"])
+async def test_a_lost_guest_that_cannot_be_told_keeps_no_other(refused):
+    """On a silent node every guest without a launcher has failed, though one of them cannot be written; that is tried again."""
+    async with Cluster(pace="fast", clock=ManualClock(), seed=1, nodes=1) as cluster:
+        await cluster.settle()
+        await cluster.apply([fakekube.vm(own, namespace=NS, run_strategy="Once") for own in "ab"])
+        await cluster.advance("1m")
+        client = cluster.client()
+        (node,) = (await client.list(NODES)).items
+        silent = {"metadata": {"annotations": {"fakekube.io/fate": "no-heartbeat"}}}
+        await client.patch(NODES, name(node), None, silent, type="merge")
+        for pod in (await client.list(PODS, NS)).items:
+            ended = launcher.ended(pod, launcher.COMPLETED, rfc3339(cluster.clock.now()))
+            await client.update(PODS, {**pod, "status": ended}, subresource="status")
+        who = {"verb": "patch", "kind": "vmi", "client": "virt-controller", "name": refused}
+        fault = cluster.faults.add(**who, status=500, message="no", times=None)
+
+        async def phases():
+            found = (await client.list(VIRTUAL_MACHINE_INSTANCES, NS)).items
+            return {name(one): (one["status"]["phase"], one["status"].get("reason")) for one in found}
+
+        assert set((await phases()).values()) == {("Running", None)}
+        await cluster.advance("6m")
+        lost = ("Failed", "NodeUnresponsive")
+        assert await phases() == {"a": lost, "b": lost, refused: ("Running", None)}
+        assert fault.fired
+        cluster.faults.clear()
+        await cluster.advance("2m")
+        assert await phases() == dict.fromkeys("ab", lost)

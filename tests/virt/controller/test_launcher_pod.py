@@ -89,6 +89,27 @@ def test_gate_and_restarts():
     assert (spec["automountServiceAccountToken"], spec["enableServiceLinks"]) == (False, False)
 
 
+@pytest.mark.parametrize(
+    ("user", "marks", "root"), [(0, {}, True), (0, {"kubevirt.io/nonroot": "true"}, False), (107, {}, False)]
+)
+def test_who_runs_it(user, marks, root):
+    """Launchers run as root where their instance does, unless it is marked; then they may place the guest's threads."""
+    made = launcher_pod.build({**vmi(annotations=marks), "status": {"runtimeUser": user}}, Settings())["spec"]
+    (compute,) = made["containers"]
+    assert ("--run-as-nonroot" in compute["args"]) is not root
+    assert ("XDG_CACHE_HOME" in {one["name"] for one in compute["env"]}) is not root
+    if root:
+        assert made["securityContext"] == {"runAsUser": 0, "fsGroup": 107}
+        added = {"capabilities": {"add": ["NET_BIND_SERVICE", "SYS_NICE"]}}
+        assert compute["securityContext"] == {**added, "runAsUser": 0, "runAsNonRoot": False}
+    else:
+        assert made["securityContext"]["runAsNonRoot"]
+        assert (compute["securityContext"]["runAsUser"], compute["securityContext"]["runAsNonRoot"]) == (
+            107,
+            True,
+        )
+
+
 def test_container_disks_are_image_volumes():
     """V-144: one container; the disk is an image volume resolved by an init container."""
     spec = build()["spec"]

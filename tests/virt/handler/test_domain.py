@@ -288,6 +288,30 @@ def test_steps_of_a_migration():
     assert after["metadata"]["labels"] == {"kubevirt.io/nodeName": "b"}
 
 
+def test_what_a_moved_guest_costs():
+    """A guest that has come is reckoned with what its new launcher takes, not with what it left."""
+    grown = moving(targetMemoryOverhead="512Mi")
+    grown["status"]["memory"] = {"guestCurrent": "1Gi", "memoryOverhead": "256Mi"}
+    _, after = walk(grown)
+    assert after["status"]["memory"] == {"guestCurrent": "1Gi", "memoryOverhead": "512Mi"}
+    _, failed = walk(grown, fails=True)
+    assert failed["status"]["memory"]["memoryOverhead"] == "256Mi"
+
+
+@pytest.mark.parametrize(
+    ("cpu", "told"),
+    [
+        ({"cores": 2, "sockets": 2}, None),
+        ({"cores": 2, "sockets": 2, "dedicatedCpuPlacement": True}, [0, 1, 2, 3]),
+        ({"cores": 2, "dedicatedCpuPlacement": True, "isolateEmulatorThread": True}, [0, 1, 2]),
+    ],
+)
+def test_cpus_at_the_target(cpu, told):
+    """A guest that has CPUs for itself is told which at the target."""
+    (name, *_), after = walk({**moving(), "spec": {"domain": {"cpu": cpu}}})
+    assert (name, after["status"]["migrationState"].get("targetCPUSet")) == ("prepare", told)
+
+
 def test_steps_of_a_failure():
     """A failing migration stops at the copying; the label goes, the node stays."""
     names, after = walk(moving(), fails=True)
