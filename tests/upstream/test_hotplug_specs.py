@@ -12,6 +12,7 @@ from tests.upstream import guests
 from tests.upstream.conftest import JSON_PATCH, MERGE_PATCH, Make, Object, Refused, Suite, conditions
 from tests.upstream.guests import MIGRATIONS, NS, Guest, Migration, guest
 
+NO_MORE_MEMORY = "kubevirt.io/func-test-memory-hotplug-fail"
 ABORTED = "kubevirt.io/workloadUpdateMigrationAbortion"
 INSTANCETYPES = f"/apis/instancetype.kubevirt.io/v1beta1/namespaces/{NS}/virtualmachineinstancetypes"
 PREFERENCES = f"/apis/instancetype.kubevirt.io/v1beta1/namespaces/{NS}/virtualmachinepreferences"
@@ -159,6 +160,31 @@ async def test_memory_and_sockets(suite: Suite) -> None:
     await vm.ready(480)
     assert (await vm.vm())["spec"]["template"]["spec"]["domain"]["memory"]["guest"] == "2Gi"
     assert (await vm.vmi())["status"]["memory"]["guestAtBoot"] == "2Gi"
+
+
+async def test_memory_that_the_guest_does_not_take(suite: Suite) -> None:
+    """The migration succeeds, the condition says that it failed, nobody tries again, and the machine asks for a restart."""
+    meta = {"annotations": {NO_MORE_MEMORY: ""}}
+    vm = await guests.machine(suite, large(), template_meta=meta)
+    await set_by_test(vm, MEMORY, "1Gi", "1042Mi")
+    await (await update_migration(vm)).succeeds()
+
+    async def failed() -> Object | None:
+        vmi = await vm.vmi()
+        listed = [one for one in vmi["status"]["conditions"] if one["type"] == "HotMemoryChange"]
+        return vmi if listed and listed[0]["status"] == "False" else None
+
+    vmi = await suite.eventually(failed, 60)
+    assert vmi["status"]["memory"]["guestCurrent"] == "1Gi"
+    assert [one for one in await vm.events("Warning") if "SyncVirtualMachineMemory failed" in one]
+    found = await vm.has("RestartRequired", of_vm=True)
+    (told,) = [one for one in found["status"]["conditions"] if one["type"] == "RestartRequired"]
+    assert "Memory-hotplug failed" in told["message"]
+
+    async def once() -> bool:
+        return len(await suite.items(MIGRATIONS)) == 1 and await failed() is not None
+
+    await suite.consistently(once, 30)
 
 
 async def test_less_memory(suite: Suite) -> None:

@@ -7,7 +7,7 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (handleCPUChangeRequest, ha
 from collections.abc import Collection
 from typing import Any
 
-from fakekube.machinery.objects import Obj, condition_is, dig
+from fakekube.machinery.objects import Obj, condition, condition_is, dig
 from fakekube.virt import quantities
 from fakekube.virt.controller import conditions, instance, launcher_facts, names, nics, patches
 
@@ -123,9 +123,14 @@ def under_way(vmi: Obj) -> list[str]:
         found.append(CPU_CHANGE)
     amount = dig(vmi, "status", "memory", "guestCurrent")
     wanted = dig(vmi, "spec", "domain", "memory", "guest")
-    if amount and wanted and not _same_amount(amount, wanted):
+    if amount and wanted and not _same_amount(amount, wanted) and not memory_failed(vmi):
         found.append(MEMORY_CHANGE)
     return found
+
+
+def memory_failed(vmi: Obj) -> bool:
+    """Whether the guest was to get more memory, and could not be given it: nobody tries again."""
+    return (condition(vmi, MEMORY_CHANGE) or {}).get("status") == "False"
 
 
 def _same_amount(one: Any, other: Any) -> bool:

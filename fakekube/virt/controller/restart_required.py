@@ -6,10 +6,10 @@ Origin: kubevirt: pkg/virt-controller/watch/vm/vm.go (addRestartRequiredIfNeeded
 from typing import Any
 
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.objects import Obj, condition, condition_is, dig
+from fakekube.machinery.objects import Obj, condition_is, dig
 from fakekube.machinery.wire import Object
 from fakekube.virt import memory_growth, quantities
-from fakekube.virt.controller import instance, nics
+from fakekube.virt.controller import instance, live_update, nics
 
 OTHER_FIELD = "a non-live-updatable field was changed in the template spec"
 SOCKETS_ABOVE_MAX = "CPU sockets updated in template spec to a value higher than what's available"
@@ -64,7 +64,7 @@ def _memory(after: Obj, vmi: Obj) -> str:
     new, present = dig(after, "domain", "memory", "guest"), dig(vmi, "spec", "domain", "memory", "guest")
     if new is None or present is None or dig(vmi, "status", "memory", "guestCurrent") is None:
         return ""
-    if (condition(vmi, "HotMemoryChange") or {}).get("status") == "False":
+    if live_update.memory_failed(vmi):
         return MEMORY_FAILED
     if quantities.whole(new) == quantities.whole(present):
         return ""

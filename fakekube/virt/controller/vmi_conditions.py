@@ -75,6 +75,8 @@ def _asked_of_it(
         asked.append({**needed, "lastTransitionTime": now})
     wanted = [one["type"] for one in asked]
     gone = [one for one in _ASKED if one not in wanted]
+    if live_update.memory_failed(vmi):
+        gone.remove(live_update.MEMORY_CHANGE)
     if live_update.VOLUMES_CHANGE not in wanted and condition_is(vmi, live_update.VOLUMES_CHANGE):
         gone.append(live_update.VOLUMES_CHANGE)  # what says that a change was called off stays
     if any(one.get("type") in gone for one in listed):

@@ -15,6 +15,7 @@ _MACHINE_TYPES = {"pc": "pc-i440fx-rhel7.6.0", "q35": "pc-q35-rhel9.6.0"}  # wha
 
 _MOST_QUEUES = 256  # of one interface
 _ALLOW_BRIDGE = "kubevirt.io/allow-pod-bridge-network-live-migration"
+NO_MORE_MEMORY = "kubevirt.io/func-test-memory-hotplug-fail"
 _NETWORK_TEXT = (
     "cannot migrate VMI which does not use masquerade or a migratable plugin to connect to the pod network"
 )
@@ -192,9 +193,14 @@ def updated(vmi: Obj) -> Object:
     status: Object = {key: value for key, value in vmi["status"].items() if key != "migratedVolumes"}
     status["currentCPUTopology"] = cpu_topology(vmi)
     wanted = dig(vmi, "spec", "domain", "memory", "guest")
-    if wanted:
+    if wanted and not takes_no_memory(vmi):
         status["memory"] = {**(status.get("memory") or {}), "guestCurrent": wanted, "guestRequested": wanted}
     return status
+
+
+def takes_no_memory(vmi: Obj) -> bool:
+    """Whether memory that is plugged into the guest fails, as a test asked for."""
+    return NO_MORE_MEMORY in annotations(vmi)
 
 
 def cpu_topology(vmi: Obj) -> Object:

@@ -22,12 +22,26 @@ _WRITTEN = frozenset(
         "kubevirt.io/memory-hotplug-overhead-ratio",
     )
 )
-_CHANGES = ("HotVCPUChange", "HotMemoryChange", "VolumesChange")
+_MEMORY_CHANGE = "HotMemoryChange"
+_CHANGES = ("HotVCPUChange", _MEMORY_CHANGE, "VolumesChange")
+_NO_MEMORY = {
+    "type": _MEMORY_CHANGE,
+    "status": "False",
+    "lastProbeTime": None,
+    "lastTransitionTime": None,
+    "reason": "Memory Hotplug Failed",
+    "message": "memory hotplug failed, the VM configuration is not supported",
+}
 ABORTED = "Live migration has been aborted"
 PORTS = {"41111": 0, "42222": 49152}
 BY_MONITOR = "PausedByMigrationMonitor"
 
 Event = tuple[str, str, str]  # type, reason, message
+_TOLD_OF_MEMORY: Event = (
+    "Warning",
+    f'server error. command SyncVirtualMachineMemory failed: "{domain.NO_MORE_MEMORY}"',
+    "failed to update guest memory",
+)
 
 
 class Step(Struct, frozen=True):
@@ -127,14 +141,17 @@ def _arrived(vmi: Object, state: Obj, now: str) -> Step:
 
 
 def _completed(vmi: Object) -> Step:
-    """The guest has what it came for: nothing of the changes it waited for is left."""
+    """The guest has what it came for: nothing of the changes it waited for is left, but that it could not be given its memory."""
     changed = with_state(vmi, completed=True)
-    if listed := [one for one in conditions(vmi) if one.get("type") in _CHANGES]:
-        changed["status"]["conditions"] = [one for one in conditions(vmi) if one not in listed]
+    listed = conditions(vmi)
+    fails = domain.takes_no_memory(vmi) and any(one.get("type") == _MEMORY_CHANGE for one in listed)
+    if any(one.get("type") in _CHANGES for one in listed):
+        left = [one for one in listed if one.get("type") not in _CHANGES]
+        changed["status"]["conditions"] = [*left, _NO_MEMORY] if fails else left
     if not _WRITTEN.isdisjoint(labels(vmi)):
         kept = {key: value for key, value in labels(vmi).items() if key not in _WRITTEN}
         changed["metadata"] = {**vmi["metadata"], "labels": kept}
-    return Step("complete", changed)
+    return Step("complete", changed, (_TOLD_OF_MEMORY,) if fails else ())
 
 
 def _clean(vmi: Object) -> Step | None:
