@@ -1,7 +1,7 @@
 """Networks beside the cluster's own, where Multus is installed: definitions, cards of nodes, what plugins bring along.
 
 Origin: kubevirt: tests/network/{vmi_multus,vmi_pod_iface_name,sriov,hotplug_sriov,nad_live_update,bindingplugin,
-bindingplugin_passt,bindingplugin_macvtap,vmi_istio,vmi_networking_ordered}.go, tests/migration/migration.go, tests/libnet
+bindingplugin_passt,bindingplugin_macvtap,vmi_istio,vmi_networking_ordered,kubectl}.go, tests/migration/migration.go, tests/libnet
 """
 
 import json
@@ -149,6 +149,25 @@ async def test_all_interfaces_are_told(suite: Suite) -> None:
     assert (second["name"], second["interfaceName"]) == ("linux-bridge", "eth1")
     assert second["mac"] == "50:00:00:00:90:0d" != first["mac"]
     assert (await in_pod(vmi))[1]["mac"] == "50:00:00:00:90:0d"
+
+
+async def test_the_first_address(suite: Suite) -> None:
+    """Wherever the pods' network is in the spec, its address is told first, as it is printed; in the guest it is where it was."""
+    await define(suite, "linux-br")
+    spec = guest("alpine")
+    interfaces = [{"name": one, "bridge": {}} for one in ("nic1", "default", "nic2")]
+    spec["domain"]["devices"]["interfaces"] = interfaces
+    spec["networks"] += [{"name": one, "multus": {"networkName": "linux-br"}} for one in ("nic1", "nic2")]
+    vmi = await instance(suite, spec)
+    first, *rest = await told(vmi)
+    assert first["name"] == "default"
+    assert [one["name"] for one in rest] == ["nic1", "nic2"]
+    _, table = await suite.call("GET", vmi.path, accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+    names = [one["name"] for one in table["columnDefinitions"]]
+    assert table["rows"][0]["cells"][names.index("IP")] == first["ipAddress"]
+    await consoles.login_to_alpine(vmi)
+    for number, one in enumerate((rest[0], first, rest[1])):
+        assert await consoles.told(vmi, f"cat /sys/class/net/eth{number}/address") == one["mac"]
 
 
 async def test_names_of_interfaces_in_pods(suite: Suite) -> None:

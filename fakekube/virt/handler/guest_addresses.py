@@ -31,25 +31,33 @@ Interfaces = Sequence[tuple[str, str, str]]  # name, MAC, IP address or empty
 
 
 def devices(vmi: Obj) -> Iterator[tuple[str, Obj]]:
-    """What interfaces are called inside, with what the status tells of them. Those only the launcher has are not there."""
-    for number, one in enumerate(dig(vmi, "status", "interfaces", default=())):
+    """What interfaces are called inside, with what the status tells of them: numbered as in the spec, though the status has the
+    pods' network first. Those only the launcher has are not there."""
+    numbers = _numbers(vmi)
+    for position, one in enumerate(dig(vmi, "status", "interfaces", default=())):
         if _INSIDE & set(one.get("infoSource", "domain").split(", ")):
-            yield one.get("interfaceName") or f"eth{number}", one
+            yield one.get("interfaceName") or f"eth{numbers.get(one.get('name'), position)}", one
+
+
+def _numbers(vmi: Obj) -> dict[str | None, int]:
+    listed = dig(vmi, "spec", "domain", "devices", "interfaces", default=())
+    return {one.get("name"): number for number, one in enumerate(listed)}
 
 
 def files(vmi: Obj) -> dict[str, str]:
     """What the kernel tells of them and their cards, and what a DHCP client hears."""
     own = {one.get("name"): one for one in dig(vmi, "spec", "domain", "devices", "interfaces", default=())}
-    places = pci_places.of_interfaces(vmi)
+    places, numbers = pci_places.of_interfaces(vmi), _numbers(vmi)
     made = {"/sys/class/net/lo/address": "00:00:00:00:00:00\n", "/sys/class/net/lo/mtu": "65536\n"}
-    for number, (device, entry) in enumerate(devices(vmi)):
+    for device, entry in devices(vmi):
         interface, folder = own.get(entry.get("name"), {}), f"/sys/class/net/{device}"
         made |= {f"{folder}/address": f"{entry.get('mac', '')}\n", f"{folder}/mtu": f"{MTU}\n"}
         up = entry.get("linkState") != "down"
         made |= {f"{folder}/carrier": f"{up:d}\n", f"{folder}/operstate": "up\n" if up else "down\n"}
         made[f"{LEASES}{device}"] = "".join(f"new_{one}\n" for one in _lease(interface, entry))
         if interface:
-            made |= _card(device, number, interface, places[interface["name"]], made[f"{folder}/address"])
+            place, number = places[interface["name"]], numbers[interface["name"]]
+            made |= _card(device, number, interface, place, made[f"{folder}/address"])
     return made
 
 

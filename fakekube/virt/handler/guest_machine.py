@@ -29,7 +29,7 @@ def machine(vmi: Obj, given: Contents, boots: int, born: str, now: datetime) -> 
     return Machine(
         given.hostname or hostname(vmi),
         systems.guest_os(vmi, given.origin),
-        tuple(interfaces.values()),
+        tuple(interfaces[own] for own in sorted(interfaces, key=lambda own: (len(own), own))),
         disks,
         root(vmi),
         topology=(sockets, each),

@@ -144,18 +144,18 @@ def test_what_the_kernel_tells_of_cards():
     made = vmi("own", "10.244.0.5")
     made["spec"]["domain"]["devices"]["interfaces"] += [
         {"name": "off", "bridge": {}, "model": "e1000", "pciAddress": "0000:0A:00.0", "acpiIndex": 7},
-        {"name": "gone", "bridge": {}, "state": "absent"},
         {"name": "card", "sriov": {}},
+        {"name": "gone", "bridge": {}, "state": "absent"},
     ]
     made["status"]["interfaces"] += [
         {"name": "off", "mac": "02:02", "linkState": "down", "infoSource": "domain, multus-status"},
         {"name": "gone", "infoSource": "multus-status"},
         {"name": "card", "infoSource": "domain, multus-status"},
-        {"mac": "02:03", "interfaceName": "eth3", "infoSource": "guest-agent"},
+        {"mac": "02:03", "interfaceName": "eth2", "infoSource": "guest-agent"},
     ]
     found = guest_addresses.files(made)
     assert sorted({path.split("/")[4] for path in found if path.startswith("/sys/class/net/")}) == [
-        *("eth0", "eth1", "eth3", "lo"),
+        *("eth0", "eth1", "eth2", "lo"),
     ]
     expected = {
         "/sys/class/net/eth0/carrier": "1",
@@ -166,10 +166,24 @@ def test_what_the_kernel_tells_of_cards():
         "/sys/class/net/eth1/device/uevent": "PCI_CLASS=20000\nPCI_SLOT_NAME=0000:0a:00.0",
         "/sys/bus/pci/devices/0000:0a:00.0/net/eth1/address": "02:02",
         "/sys/bus/pci/devices/0000:0a:00.0/acpi_index": "7",
-        "/sys/class/net/eth3/address": "02:03",
-        "/sys/class/net/eth3/device/vendor": "0x8086",
+        "/sys/class/net/eth2/address": "02:03",
+        "/sys/class/net/eth2/device/vendor": "0x8086",
     }
     assert {path: found[path].strip() for path in expected} == expected
+
+
+def test_numbers_of_interfaces():
+    """They are those of the spec, whichever of them the status has first."""
+    made = vmi("own", "10.244.0.5")
+    made["spec"]["domain"]["devices"]["interfaces"].insert(0, {"name": "nic1", "bridge": {}})
+    made["status"]["interfaces"].append({"name": "nic1", "mac": "02:02", "infoSource": "domain"})
+    assert [(device, entry["name"]) for device, entry in guest_addresses.devices(made)] == [
+        ("eth1", "default"),
+        ("eth0", "nic1"),
+    ]
+    assert (
+        guest_addresses.files(made)["/sys/bus/pci/devices/0000:01:00.0/virtio0/net/eth0/address"] == "02:02\n"
+    )
 
 
 @pytest.mark.parametrize(
