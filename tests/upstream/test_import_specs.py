@@ -16,6 +16,7 @@ from tests.upstream.storage import (
     TAKEN,
     VOLUMES,
     has_event,
+    reasons,
     set_up,
     succeeded,
     volume,
@@ -274,3 +275,45 @@ async def test_restarts_are_counted(suite: Suite) -> None:
     await suite.eventually(often, 270)
     messages = [one["message"] for one in await suite.items(EVENTS) if one["reason"] == "Error"]
     assert any("Unable to connect to http data source" in one for one in messages)
+
+
+async def test_services_that_are_not_there(suite: Suite) -> None:
+    """[1358] An image at a Service nobody has made cannot be had, until somebody makes it."""
+    url = "http://i-made-this-up.kube-system/tinyCore.iso"
+    await suite.create(VOLUMES, volume("dv", source={"http": {"url": url}}))
+    why = f'Get "{url}": dial tcp: lookup i-made-this-up.kube-system: no such host'
+    await says(suite, "dv", "Running", "Error", f"Unable to connect to http data source: {why}")
+    await has_event(suite, "dv", "Warning", "Error")
+    found = await suite.get(f"{VOLUMES}/dv")
+    assert found["status"]["phase"] == "ImportInProgress"
+    assert reasons(found)["Bound"] == ("True", "Bound")
+    assert reasons(found)["Ready"] == ("False", "")
+
+    async def again() -> bool:
+        return int((await suite.get(f"{VOLUMES}/dv"))["status"].get("restartCount", 0)) >= 2
+
+    await suite.eventually(again, 270)
+    service = {"metadata": {"name": "i-made-this-up"}, "spec": {"ports": [{"port": 80}]}}
+    await suite.create("/api/v1/namespaces/kube-system/services", service)
+    await suite.eventually(lambda: has_phase(suite, "dv", "Succeeded"), 600)
+
+
+async def has_phase(suite: Suite, own: str, phase: str) -> bool:
+    return bool((await suite.get(f"{VOLUMES}/{own}"))["status"]["phase"] == phase)
+
+
+async def test_disks_that_are_too_small(suite: Suite) -> None:
+    """A DataVolume smaller than any machine's disk gets no claim, and says why; a claim it describes itself may be as small."""
+    await suite.create(VOLUMES, volume("dv", size="1048575"))
+    why = "PVC Spec is not valid - storage size should be at least 1MiB"
+    for kind in ("Bound", "Ready"):
+        await says(suite, "dv", kind, "ErrClaimNotValid", why)
+    await has_event(suite, "dv", "Normal", "ErrClaimNotValid")
+    assert [one["type"] for one in await suite.items(EVENTS) if one["reason"] == "ErrClaimNotValid"] == [
+        "Normal"
+    ]
+    assert (await suite.call("GET", f"{CLAIMS}/dv"))[0] == 404
+    small = like_claim("small")
+    small["spec"]["pvc"]["resources"]["requests"]["storage"] = "1000Ki"
+    await suite.create(VOLUMES, small)
+    await succeeded(suite, "small")

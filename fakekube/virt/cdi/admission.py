@@ -37,6 +37,8 @@ class _Row(NamedTuple):
     name: str
     operations: tuple[str, ...]
     resources: tuple[str, ...]
+    group: str = "cdi.kubevirt.io"
+    version: str = "v1beta1"
     label: str = ""  # that what is asked about has, with "true"
 
 
@@ -73,7 +75,9 @@ _ROWS = (
         "pvc-mutate",
         ("CREATE",),
         ("persistentvolumeclaims",),
-        rendering.LABEL,
+        group="",
+        version="v1",
+        label=rendering.LABEL,
     ),
 )
 
@@ -86,8 +90,8 @@ def configurations(cdi: str) -> list[Object]:
 def _configuration(row: _Row, cdi: str) -> Object:
     rule = {
         "operations": list(row.operations),
-        "apiGroups": ["" if row.label else "cdi.kubevirt.io"],
-        "apiVersions": ["v1" if row.label else "v1beta1"],
+        "apiGroups": [row.group],
+        "apiVersions": [row.version],
         "resources": list(row.resources),
     }
     hook = {

@@ -13,12 +13,11 @@ from fakekube.clock import parse_rfc3339, rfc3339
 from fakekube.machinery import cron as schedules
 from fakekube.machinery.objects import Obj, annotations, dig, name, namespace, uid
 from fakekube.machinery.wire import Object
-from fakekube.virt.cdi import cron_products
+from fakekube.virt.cdi import cron_products, reaching
 from fakekube.virt.cdi.claims import failed
 from fakekube.virt.cdi.cron_products import PVC, SNAPSHOT, current
 from fakekube.virt.cdi.data_sources import State, conditions
 from fakekube.virt.cdi.marks import RECOMMENDED
-from fakekube.virt.cdi.sources import unreachable
 
 _DIGEST = "cdi.kubevirt.io/storage.import.sourceDesiredDigest"
 _NEXT_TIME = "cdi.kubevirt.io/storage.import.nextCronTime"  # of those that follow a claim
@@ -186,7 +185,11 @@ def _digest(cron: Obj) -> str:
     """The digest of its image; empty if nobody can reach it."""
     template = dig(cron, "spec", "template", default={})
     url = dig(template, "spec", "source", "registry", "url", default="")
-    return "" if unreachable(template) else f"sha256:{hashlib.sha256(url.encode()).hexdigest()}"
+    return (
+        ""
+        if reaching.failure(reaching.endpoint_of(template))
+        else f"sha256:{hashlib.sha256(url.encode()).hexdigest()}"
+    )
 
 
 # --- what becomes of what has been imported ----------------------------------------------------------------------

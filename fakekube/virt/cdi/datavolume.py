@@ -187,6 +187,7 @@ class DataVolumes:
             origin=self._origin(volume),
             held=claim is not None and self._waiting.on(volume, claim),
             lacks_vddk=self._waiting.lacks_vddk(key(volume)),
+            nowhere=self._waiting.nowhere(key(volume)),
             binds_late=claim is not None and self._consumers.awaited(claim),
             missing=self._sourceless.get(key(volume)) if claim is None else None,
             refusal=self._refused.get(key(volume)) if claim is None else None,
@@ -275,6 +276,8 @@ class DataVolumes:
     async def _let_begin(self, volume: Object, claim: Object) -> Result | None:
         """Have what is held get on, once there is nothing to wait for any more."""
         if not self._waiting.on(volume, claim):
+            if self._waiting.nowhere(key(volume)) and await self._waiting.has_come(volume):
+                self._player.controller.queue.add(key(volume))
             return None
         lacked = self._waiting.lacks_vddk(key(volume))
         over = await self._waiting.is_over(volume, claim)

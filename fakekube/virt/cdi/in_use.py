@@ -1,4 +1,5 @@
-"""What DataVolumes wait for before they are filled: claims that pods use, and what importers need. Nothing is imported into a
+"""What DataVolumes wait for before they are filled: claims that pods use, what importers need, and whether anybody is where they get
+images from. Nothing is imported into a
 claim, and nothing cloned from one, before nobody uses it any more. Pods are followed once somebody asks.
 
 Where a populator fills a claim it is CDI's alone until it is full: only imports into claims of classes without one look for pods.
@@ -27,7 +28,7 @@ from fakekube.machinery.objects import (
 )
 from fakekube.machinery.resources import DATA_VOLUMES, PODS
 from fakekube.machinery.wire import Object
-from fakekube.virt.cdi import needs
+from fakekube.virt.cdi import needs, reaching
 from fakekube.virt.cdi.claims import USES_POPULATOR
 from fakekube.virt.cdi.needs import Need
 from fakekube.virt.cdi.sources import IMPORT, Origin, transfer_of
@@ -57,11 +58,25 @@ def awaited(volume: Obj, claim: Obj, origin: Origin | None) -> Awaited | None:
     return Awaited(origin.key, "CloneSourceInUse", may_be_read=True)
 
 
+def _begins_import(volume: Obj, claim: Obj, origin: Origin | None) -> bool:
+    """Whether it is to be imported, and that has not begun."""
+    transfer = transfer_of(volume, claim, origin)
+    return transfer is IMPORT and dig(volume, "status", "phase") == transfer.scheduled
+
+
 def _needed(volume: Obj, claim: Obj, origin: Origin | None) -> list[Need]:
     """What its importer needs, while that has not begun."""
+    return needs.of(volume) if _begins_import(volume, claim, origin) else []
+
+
+def _comes_from(volume: Obj, claim: Obj, origin: Origin | None) -> reaching.Service | None:
+    """The Service it is to be imported from, until that is done."""
     transfer = transfer_of(volume, claim, origin)
-    waits = transfer is IMPORT and dig(volume, "status", "phase") == transfer.scheduled
-    return needs.of(volume) if waits else []
+    waits = transfer is IMPORT and dig(volume, "status", "phase") in (
+        transfer.scheduled,
+        transfer.in_progress,
+    )
+    return reaching.service_of(reaching.endpoint_of(volume)) if waits else None
 
 
 class Users:
@@ -107,13 +122,16 @@ class Waiting:
         self._over: dict[str, str] = {}  # uids of those that have begun, by key
         self._told: dict[str, list[str]] = {}  # who was in the way
         self._lacks: dict[str, Need] = {}  # what was not there when it was last looked for
+        self._nobody: dict[str, bool] = {}  # of those to be imported from Services: whether there was none
 
     def on(self, volume: Object, claim: Object) -> bool:
         """Whether it waits for anything."""
         if self._over.get(key(volume)) == uid(volume):
             return False
         origin = self._origin(volume)
-        return awaited(volume, claim, origin) is not None or bool(_needed(volume, claim, origin))
+        if awaited(volume, claim, origin) is not None or _needed(volume, claim, origin):
+            return True
+        return key(volume) not in self._nobody and _comes_from(volume, claim, origin) is not None
 
     def lacks_vddk(self, own: str) -> bool:
         """Whether it waits for somebody to say which image has VDDK."""
@@ -124,6 +142,8 @@ class Waiting:
         own, origin = key(volume), self._origin(volume)
         if await self._is_lacking(own, _needed(volume, claim, origin)):
             return False
+        if (service := _comes_from(volume, claim, origin)) is not None:
+            self._nobody[own] = await reaching.is_nobody(self._client, service)
         wanted = awaited(volume, claim, origin)
         users = await self._users.of(wanted) if wanted is not None else []
         if wanted is None or (not users and (wanted.claim == own or self._is_full(wanted.claim))):
@@ -135,6 +155,18 @@ class Waiting:
             for text in told:
                 self._recorder.event(claim, WARNING, wanted.reason, text)
         return False
+
+    def nowhere(self, own: str) -> bool:
+        """Whether it is to be imported from a Service that was not there when it was last looked for."""
+        return self._nobody.get(own, False)
+
+    async def has_come(self, volume: Object) -> bool:
+        """Whether that Service is there now."""
+        service = reaching.service_of(reaching.endpoint_of(volume))
+        if service is None or await reaching.is_nobody(self._client, service):
+            return False
+        self._nobody[key(volume)] = False
+        return True
 
     async def _is_lacking(self, own: str, needed: list[Need]) -> bool:
         for need in needed:
@@ -149,6 +181,7 @@ class Waiting:
         self._over.pop(own, None)
         self._told.pop(own, None)
         self._lacks.pop(own, None)
+        self._nobody.pop(own, None)
 
     def _is_full(self, own: str) -> bool:
         """Whether a claim is there to be cloned."""

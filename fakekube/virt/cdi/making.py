@@ -71,6 +71,8 @@ class Maker:
         wanted = await self._wanted(volume, default)
         if wanted is None:
             return None
+        if dig(volume, "spec", "storage") is not None and not self.is_rendered(volume):
+            rendering.check_size(dig(wanted, "resources", "requests", "storage"))
         chosen = self._classes.get(claims.class_of(wanted, default))
         populated = await self._by_populator(volume, chosen)
         way = None

@@ -76,12 +76,15 @@ async def _size(client: Client, claim: Object) -> str:
     if (reference.get("apiGroup"), reference.get("kind")) == _CLONES:
         return "" if said else await _size_of_origin(client, claim, reference["name"])
     if said is None:
-        why = "PVC Spec is not valid - missing storage size"
-        raise ClaimNotValid(why, why)
-    if binding.requested(claim) < _LEAST:
-        why = "PVC Spec is not valid - storage size should be at least 1MiB"
-        raise ClaimNotValid(why, why)
+        raise ClaimNotValid("", "PVC Spec is not valid - missing storage size")
+    check_size(said)
     return ""
+
+
+def check_size(said: str | None) -> None:
+    """No machine has a smaller disk. Raises ClaimNotValid."""
+    if said is not None and binding.amount(said) < _LEAST:
+        raise ClaimNotValid("", "PVC Spec is not valid - storage size should be at least 1MiB")
 
 
 async def _size_of_origin(client: Client, claim: Object, own: str) -> str:

@@ -1,12 +1,10 @@
-"""The ways to fill the claim of a DataVolume, and the words CDI has for each; where no importer can get anything from.
+"""The ways to fill the claim of a DataVolume, and the words CDI has for each.
 
 Origin: cdi: pkg/controller/datavolume/*-controller.go, staging/…/core/v1beta1/types.go (DataVolumePhase)
 """
 
-import ipaddress
 from collections.abc import Callable
 from typing import NamedTuple
-from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -137,38 +135,3 @@ def origin_of(volume: Obj, find: Callable[[str], Obj | None]) -> Origin | None:
 def uploaded(claim: Obj | None) -> bool:
     """Whether somebody has sent what the claim was made for."""
     return claim is not None and annotations(claim).get(POD_PHASE) == "Succeeded"
-
-
-def unreachable(volume: Obj) -> str:
-    """What an importer says that cannot reach its source: it looks on its own loopback, or for a name that never resolves."""
-    source = dig(volume, "spec", "source", default={})
-    for kind in ("http", "registry"):
-        if url := dig(source, kind, "url"):
-            try:
-                why = _why(urlsplit(str(url)), 80 if str(url).startswith("http:") else 443)
-            except ValueError:  # no URL: the webhook refuses it
-                return ""
-            if not why:
-                return ""
-            if kind == "http":
-                return f'Unable to connect to http data source: Get "{url}": {why}'
-            image = str(url).removeprefix("docker://")
-            if dig(source, kind, "pullMethod") == "node":
-                return f"failed to pull image: {image}"
-            return (
-                "Unable to process data: Unable to transfer source data to scratch space: Failed to read registry image: "
-                f"failed to pull image: error pinging container registry {image.partition('/')[0]}: {why}"
-            )
-    return ""
-
-
-def _why(url: SplitResult, port: int) -> str:
-    host = url.hostname or ""
-    if host.endswith(".invalid"):  # RFC 2606
-        return f"dial tcp: lookup {host}: no such host"
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    where = f"[{host}]" if ":" in host else "127.0.0.1" if host == "localhost" else host
-    return f"dial tcp {where}:{url.port or port}: connect: connection refused" if loopback else ""

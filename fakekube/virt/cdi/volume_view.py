@@ -10,7 +10,7 @@ Names for stages (`stages/datavolume.yaml`); those that say nothing now are abse
     beginning · goingOn · done · failure   messages: `Import into x scheduled`, `Successfully imported into PVC x`
     populator   what fills the claim in CDI's place
     binding     what there is to tell of the claim: once for Pending, once for Bound
-    refusing    what there is to tell of a claim that cannot be made: reason, what it is about, and why
+    warning · refusing   what there is to tell of a claim that cannot be made: at once what it is about, and why
     lacking     what there is to tell of a source that is not there: its kind and name
     restarted   the status once the importer has been restarted · restartsAfter   seconds until then
     failing     what there is to tell of an importer that has just failed
@@ -41,9 +41,9 @@ from msgspec.structs import replace
 from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import FINAL, Obj, annotations, dig, is_terminating, key, name
 from fakekube.machinery.wire import Object
-from fakekube.virt.cdi import fates, needs
+from fakekube.virt.cdi import fates, needs, reaching
 from fakekube.virt.cdi.claims import CREATED_FOR, PRE_POPULATED, USES_POPULATOR, came_filled
-from fakekube.virt.cdi.sources import POPULATION, Origin, populator_of, transfer_of, unreachable, uploaded
+from fakekube.virt.cdi.sources import POPULATION, Origin, populator_of, transfer_of, uploaded
 
 _WAITING = ("WaitForFirstConsumer", "PendingPopulation")  # without a populator, and with one
 _FIRST_RESTART, _LATEST_RESTART = 10, 300  # seconds
@@ -68,7 +68,7 @@ class Refusal(Struct, frozen=True):
 class VolumeView(View):
     """The names above for one DataVolume, each computed when it is asked for. `claim`: its own, if there is one; `gone`: there
     is not even somebody else's; `held`: nothing may be moved yet; `lacks_vddk`: nobody has said which image has VDDK;
-    `missing`, `origin`: what it is a clone of."""
+    `nowhere`: the Service it is imported from is not there; `missing`, `origin`: what it is a clone of."""
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class VolumeView(View):
         origin: Origin | None = None,
         held: bool = False,
         lacks_vddk: bool = False,
+        nowhere: bool = False,
         refusal: Refusal | None = None,
     ) -> None:
         self.volume = volume
@@ -98,7 +99,7 @@ class VolumeView(View):
         self._phase = str(self._status.get("phase") or "")
         self.transfer = transfer_of(volume, claim, self._origin)
         self.fate = fates.of(volume)
-        self.error = unreachable(volume)
+        self.error = reaching.failure(reaching.endpoint_of(volume), nobody=nowhere)
         if self.fate.ends == "quota":
             text = f'persistentvolumeclaims "{name(volume)}" is forbidden: exceeded quota'
             self._refusal = Refusal(OVER_QUOTA, text, text)
@@ -175,10 +176,12 @@ class VolumeView(View):
     def refusing(self) -> list[dict[str, str]]:
         if self._refusal is None or self._is_unrendered():
             return []
-        old = self._told("Bound")
         why = self._refusal.why
         told = {"reason": self._refusal.reason, "about": self._refusal.told, "message": why}
-        return [told] if old.get("message") != why else []
+        return [told] if self._told("Bound").get("message") != why else []
+
+    def warning(self) -> list[dict[str, str]]:
+        return [one for one in self.refusing() if one["about"]]
 
     def lacking(self) -> list[dict[str, str]]:
         if self._missing is None or self._status.get("conditions"):
@@ -293,6 +296,7 @@ VolumeView.computed = {
     "populator": lambda view: populator_of(view.volume) or None,
     "binding": VolumeView.binding,
     "failing": VolumeView.failing,
+    "warning": VolumeView.warning,
     "refusing": VolumeView.refusing,
     "lacking": VolumeView.lacking,
 }

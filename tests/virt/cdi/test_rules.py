@@ -4,7 +4,6 @@ import pytest
 
 from fakekube.virt.causes import Cause
 from fakekube.virt.cdi import rules
-from fakekube.virt.cdi.sources import unreachable
 
 SIZED = {"resources": {"requests": {"storage": "1Gi"}}}
 HTTP = {"http": {"url": "http://example/disk.img"}}
@@ -223,31 +222,3 @@ def test_claims_that_are_there():
     assert rules.destination(claim(**{"cdi.kubevirt.io/storage.populatedFor": "b"}), volume) is None
     adopting = {"metadata": {"name": "b", "annotations": {"cdi.kubevirt.io/allowClaimAdoption": "true"}}}
     assert rules.destination(claim(), adopting) is None
-
-
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        (HTTP, ""),
-        (
-            {"http": {"url": "http://[::1]:8080/x"}},
-            'Get "http://[::1]:8080/x": dial tcp [::1]:8080: connect: connection refused',
-        ),
-        ({"http": {"url": "https://a.invalid/x"}}, "dial tcp: lookup a.invalid: no such host"),
-        (
-            {"registry": {"url": "docker://127.0.0.1/x:1"}},
-            "error pinging container registry 127.0.0.1: dial tcp 127.0.0.1:443: connect",
-        ),
-        (
-            {"registry": {"url": "docker://localhost:5000/x"}},
-            "registry localhost:5000: dial tcp 127.0.0.1:5000: connect",
-        ),
-        ({"registry": {"url": "docker://quay.io/x"}}, ""),
-        ({"blank": {}}, ""),
-    ],
-)
-def test_where_no_importer_gets_anything(source, message):
-    """On its own loopback nothing listens, and names under `.invalid` never resolve."""
-    told = unreachable({"spec": {"source": source}})
-    assert message in told
-    assert bool(told) is bool(message)
