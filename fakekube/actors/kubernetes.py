@@ -209,7 +209,10 @@ def _volumes(at: Setting) -> Made:
     async def prepare() -> None:
         await at.preload([default_class()])
 
-    return Made(Volumes(at.client, clock=at.clock, ids=at.ids, contents=at.contents), prepare)
+    volumes = Volumes(
+        at.client, clock=at.clock, ids=at.ids, contents=at.contents, populators=("cdi.kubevirt.io",)
+    )
+    return Made(volumes, prepare)
 
 
 def _volume_snapshots(at: Setting) -> Made:

@@ -3,7 +3,7 @@
 Upstream: k8s: pkg/controller/volume/persistentvolume/{pv_controller,index}.go
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 
@@ -40,21 +40,34 @@ class Wait(Struct, frozen=True):
 
 Decision = Take | Make | Wait
 
+_EXTERNAL = (
+    "Waiting for a volume to be created either by the external provisioner '{}' or manually by the system administrator. "
+    "If volume creation is delayed, please verify that the provisioner is running and correctly registered."
+)
 _UNCONSUMED = Wait(NORMAL, LATE, "waiting for first consumer to be created before binding")
 
 
-def decide(claim: Obj, storage_class: Obj | None, volumes: Iterable[Object], *, consumed: bool) -> Decision:
-    """`storage_class` is the one the claim names, if it exists; `consumed`: a pod that has a node uses the claim."""
+def decide(
+    claim: Obj,
+    storage_class: Obj | None,
+    volumes: Collection[Object],
+    *,
+    consumed: bool,
+    populated: bool = False,
+) -> Decision:
+    """`storage_class` is the one the claim names, if it exists; `consumed`: a pod that has a node uses the claim; `populated`:
+    somebody else makes its volume, and fills it."""
     wanted = dig(claim, "spec", "volumeName", default="")
     if wanted:
         named = next((one for one in volumes if objects.name(one) == wanted), None)
         return Take(named) if named is not None and _is_free(named, claim) else Wait()
     late = storage_class is not None and storage_class.get("volumeBindingMode") == LATE
-    if late and not consumed:
-        return _UNCONSUMED
+    waits = late and not consumed
     found = best(claim, volumes)
-    if found is not None:
+    if found is not None and (not waits or _is_kept_for(found, claim)):
         return Take(found)
+    if waits:
+        return _UNCONSUMED
     name = class_of(claim)
     if not name:
         said = "no persistent volumes available for this claim and no storage class is set"
@@ -63,6 +76,8 @@ def decide(claim: Obj, storage_class: Obj | None, volumes: Iterable[Object], *, 
         return Wait(WARNING, "ProvisioningFailed", f'storageclass.storage.k8s.io "{name}" not found')
     if storage_class.get("provisioner") == BY_HAND:
         return _UNCONSUMED if late else Wait(WARNING, "ProvisioningFailed", _NO_PLUGIN)
+    if populated:
+        return Wait(NORMAL, "ExternalProvisioning", _EXTERNAL.format(storage_class.get("provisioner")))
     return Make(storage_class)
 
 

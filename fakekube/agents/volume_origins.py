@@ -22,6 +22,12 @@ def named(claim: Obj) -> tuple[Resource, str] | None:
     return (resource, str(source.get("name"))) if resource is not None and same else None
 
 
+def populated_by(claim: Obj) -> str | None:
+    """The API group of what it is to be filled from, if that is none of Kubernetes' own."""
+    source = dig(claim, "spec", "dataSourceRef")
+    return str(source.get("apiGroup") or "") if source is not None and named(claim) is None else None
+
+
 def refusal(claim: Obj, resource: Resource, own: str, found: Obj | None) -> str:
     """Why it cannot be filled from `found`, which `named` names; empty where it can."""
     why = _of_snapshot(claim, own, found) if resource is VOLUME_SNAPSHOTS else _of_claim(claim, own, found)

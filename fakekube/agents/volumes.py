@@ -1,5 +1,5 @@
 """The volume binder and provisioner: claims become Bound to volumes, and volumes go with their claims. A new one holds
-what its claim is to be filled with from another one or a snapshot, or nothing.
+what its claim is to be filled with from another one or a snapshot, or nothing. Claims of certain populators are left to them.
 
 What becomes of a claim is `volume_binding`'s, of a volume `volume_release`'s. Every class has a provisioner here, whatever it is called, but
 `kubernetes.io/no-provisioner`. Claims that wait say what for, as events.
@@ -7,7 +7,7 @@ Upstream: k8s: pkg/controller/volume/persistentvolume/pv_controller.go; external
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from fakekube.agents import fates, volume_objects
 from fakekube.agents import volume_binding as binding
@@ -37,15 +37,25 @@ _BOUND = {"pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-c
 _CLAIM, _FREE = "claim", "free"
 _LONGEST = 300.0
 _LOST = "Bound claim has lost its PersistentVolume. Data on the volume is lost!"
+_MISBOUND = "Two claims are bound to the same volume, this one is bound incorrectly"
 
 
 class Volumes:
-    """See the module text."""
+    """See the module text. `populators`: API groups whose objects claims are filled from by somebody who makes their volumes, too."""
 
     name = "persistentvolume-binder"
 
-    def __init__(self, client: Client, *, clock: Clock, ids: Ids, contents: VolumeContents) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        clock: Clock,
+        ids: Ids,
+        contents: VolumeContents,
+        populators: Collection[str] = (),
+    ) -> None:
         self._client = client
+        self._populators = populators
         self._contents = contents
         self._clock = clock
         self._claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
@@ -92,9 +102,11 @@ class Volumes:
         return self._unbound(name(new)) if new is not None and old is None else ()
 
     def _claims_for_volume(self, old: Object | None, new: Object | None) -> Iterable[str]:
-        """Claims a volume that is free may be for, or the one that has lost it."""
+        """Claims a volume that is free may be for, or the one that has lost it, and the one it is now for."""
         if new is not None:
             spec = new["spec"]
+            if old is not None and (holders := _other_holders(old, new)):
+                return holders
             return (
                 self._unbound(spec.get("storageClassName", ""))
                 if not spec.get("claimRef", {}).get("uid")
@@ -137,7 +149,10 @@ class Volumes:
         chosen = self._classes.get(binding.class_of(claim))
         late = chosen is not None and chosen.get("volumeBindingMode") == binding.LATE
         consumed = not late or self._has_consumer(own, claim)
-        decision = binding.decide(claim, chosen, self._candidates(claim), consumed=consumed)
+        populated = origins.populated_by(claim) in self._populators
+        decision = binding.decide(
+            claim, chosen, self._candidates(claim), consumed=consumed, populated=populated
+        )
         lacking = await self._lacking(claim) if isinstance(decision, binding.Make) else ""
         if lacking:
             decision = binding.Wait(WARNING, "ProvisioningFailed", lacking)
@@ -224,11 +239,13 @@ class Volumes:
         """Of a bound claim: its volume grows with it, and if it is gone the claim is lost."""
         own = dig(claim, "spec", "volumeName", default="")
         volume = self._volumes.get(own)
-        if volume is None:
+        if volume is None or _is_of_another(volume, claim):
             volume = await self._client.find(PERSISTENT_VOLUMES, own)  # the cache may be behind
-        if volume is None:
-            self._recorder.event(claim, WARNING, "ClaimLost", _LOST)
-            await self._tell(claim, {"phase": "Lost"})
+        if volume is None or _is_of_another(volume, claim):
+            if dig(claim, "status", "phase") != "Lost":
+                told = ("ClaimLost", _LOST) if volume is None else ("ClaimMisbound", _MISBOUND)
+                self._recorder.event(claim, WARNING, *told)
+                await self._tell(claim, {"phase": "Lost", "accessModes": None, "capacity": None})
             return
         chosen = self._classes.get(binding.class_of(claim))
         if binding.requested(claim) > binding.size_of(volume) and dig(chosen, "allowVolumeExpansion"):
@@ -261,6 +278,18 @@ class Volumes:
 
 def _is_bound(claim: Obj) -> bool:
     return dig(claim, "status", "phase") in ("Bound", "Lost")
+
+
+def _is_of_another(volume: Obj, claim: Obj) -> bool:
+    return bool(dig(volume, "spec", "claimRef", "uid", default=uid(claim)) != uid(claim))
+
+
+def _other_holders(old: Obj, new: Obj) -> list[str]:
+    """Keys of the claims a volume was and is for, where that has changed."""
+    was, now = (dig(one, "spec", "claimRef", default={}) for one in (old, new))
+    if not now.get("uid") or was.get("uid") == now["uid"]:
+        return []
+    return [f"{one['namespace']}/{one['name']}" for one in (was, now) if one]
 
 
 def _claimed_by(volume: Object) -> Iterable[str]:

@@ -3,6 +3,7 @@
 import pytest
 
 from fakekube.agents import volume_binding as binding
+from fakekube.agents import volume_objects
 from fakekube.agents import volume_origins as origins
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
@@ -369,3 +370,32 @@ def test_the_volume_kept_for_a_claim_comes_first():
     asking["metadata"]["uid"] = "u"
     there = [volume("small"), volume("kept", "5Gi", **kept_for("c"))]
     assert binding.best(asking, there)["metadata"]["name"] == "kept"
+
+
+async def test_claims_of_populators():
+    """A claim that is filled by a populator gets no volume of its own: it waits for one that is made to be its, whenever it binds."""
+    reference = {"apiGroup": "cdi.kubevirt.io", "kind": "VolumeImportSource", "name": "x"}
+    async with Cluster(only=["volumes"], clock=ManualClock(), seed=1) as cluster:
+        world = World(cluster)
+        late = {"storageClassName": "late", "dataSourceRef": reference}
+        await world.create(
+            storage_class("late", volumeBindingMode="WaitForFirstConsumer"),
+            claim("prime", storageClassName="standard"),
+            claim("now", storageClassName="standard", dataSourceRef=reference),
+            claim("later", **late),
+        )
+        said = [(kind, reason) for kind, reason, _ in await world.events("now")]
+        assert said == [("Normal", "ExternalProvisioning")]
+        own = (await world.claim("prime"))["spec"]["volumeName"]
+        for target, storage in (("now", "standard"), ("later", "late")):
+            there = await world.client.get(PERSISTENT_VOLUMES, own)
+            mine = volume_objects.reference(await world.claim(target))
+            spec = {**there["spec"], "claimRef": mine, "storageClassName": storage}
+            await world.client.update(PERSISTENT_VOLUMES, {**there, "spec": spec})
+            await world.cluster.settle()
+            assert (await world.claim(target))["spec"]["volumeName"] == own
+            assert await world.phase(target) == "Bound"
+        for before in ("prime", "now"):
+            found = await world.claim(before)
+            assert (found["status"]["phase"], found["status"].get("capacity")) == ("Lost", None)
+            assert ("Warning", "ClaimMisbound") in [one[:2] for one in await world.events(before)]
