@@ -225,7 +225,13 @@ class World:
         self.kubelet = Kubelet(self.client, self.clock, pod_start)
         self.cdi = Cdi(self.client, clock=self.clock, ids=self.ids, contents=self.contents, pace=PACES[pace])
         self.others = [
-            Volumes(self.client, clock=self.clock, ids=self.ids, contents=self.contents),
+            Volumes(
+                self.client,
+                clock=self.clock,
+                ids=self.ids,
+                contents=self.contents,
+                populators=("cdi.kubevirt.io",),
+            ),
             Scheduler(self.client, clock=self.clock, ids=self.ids),
             GarbageCollector(self.client, clock=self.clock, ids=self.ids),
         ]

@@ -1,10 +1,12 @@
 """CDI as one actor: DataVolumes are filled, uploads received, classes and sources described; and two Services that take requests.
+Claims are imported into and populated from when the first of them asks for it.
 
 Origin: cdi: cmd/cdi-{controller,apiserver,uploadproxy}
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from fakekube.agents.volume_contents import VolumeContents
 from fakekube.client.client import Client
@@ -13,7 +15,8 @@ from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
 from fakekube.machinery.resources import DATA_SOURCES, STORAGE_CLASSES
-from fakekube.virt.cdi import uploads
+from fakekube.machinery.wire import Object
+from fakekube.virt.cdi import claim_sources, uploads
 from fakekube.virt.cdi.admission import Admission
 from fakekube.virt.cdi.apiserver import ApiServer
 from fakekube.virt.cdi.configuration import Configuration
@@ -24,6 +27,9 @@ from fakekube.virt.cdi.import_crons import ImportCrons
 from fakekube.virt.cdi.in_use import Users
 from fakekube.virt.cdi.profiles import Profiles
 from fakekube.virt.cdi.transfers import Transfers
+
+if TYPE_CHECKING:
+    from fakekube.virt.cdi.populators import Populators
 
 
 class Cdi:
@@ -73,6 +79,25 @@ class Cdi:
             storage=self._profiles,
             configuration=self._configuration,
         )
+
+        def populators() -> "Populators":
+            from fakekube.virt.cdi.populators import Populators  # noqa: PLC0415 - few clusters have such claims
+
+            return Populators(
+                client,
+                clock=clock,
+                ids=ids,
+                contents=contents,
+                pace=pace,
+                claims=claims,
+                classes=classes,
+                configuration=self._configuration,
+                consumers=consumers,
+                users=users,
+                maker=self._volumes.maker,
+            )
+
+        self._populating = _Populating(claims, populators)
         self._targets = uploads.Targets(client, clock=clock, consumers=consumers)
         self._transfers = Transfers(client, clock=clock, users=users, configuration=self._configuration)
         admission = Admission(client, self._configuration, transferring=self._transfers.begin)
@@ -83,7 +108,8 @@ class Cdi:
     def idle(self) -> bool:
         """Whether there is nothing to do."""
         others = (self._configuration, self._profiles, self._sources, self._targets, self._transfers)
-        return self._volumes.idle and self._crons.idle and all(one.controller.idle for one in others)
+        wholes = (self._volumes, self._crons, self._populating)
+        return all(one.idle for one in wholes) and all(one.controller.idle for one in others)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -95,3 +121,27 @@ class Cdi:
             tasks.create_task(self._crons.run())
             tasks.create_task(self._targets.controller.run())
             tasks.create_task(self._transfers.run())
+            tasks.create_task(self._populating.run())
+
+
+class _Populating:
+    """Populators, from when there is a claim for them."""
+
+    def __init__(self, claims: Informer, make: "Callable[[], Populators]") -> None:
+        self._make = make
+        self._made: Populators | None = None
+        self._wanted = asyncio.Event()
+        claims.on_change(self._look)
+
+    def _look(self, _old: Object | None, new: Object | None) -> None:
+        if new is not None and not self._wanted.is_set() and claim_sources.is_waited_for(new):
+            self._wanted.set()
+
+    @property
+    def idle(self) -> bool:
+        return self._made.idle if self._made is not None else not self._wanted.is_set()
+
+    async def run(self) -> None:
+        await self._wanted.wait()
+        self._made = self._make()
+        await self._made.run()

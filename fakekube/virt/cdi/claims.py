@@ -28,11 +28,11 @@ STATIC = "cdi.kubevirt.io/storage.checkStaticVolume"  # on a DataVolume: a volum
 KEPT = "cdi.kubevirt.io/storage.persistentVolumeList"  # on a claim: such volumes, by name
 USES_POPULATOR = "cdi.kubevirt.io/storage.usePopulator"  # on a claim: whether it is bound but when it is full; on a DataVolume: asked for
 _ELSEWHERE = "cdi.kubevirt.io/externalPopulation"
-_RESTARTS = "cdi.kubevirt.io/storage.pod.restarts"
-_RUNS = "cdi.kubevirt.io/storage.condition.running"
-_PREALLOCATES = "cdi.kubevirt.io/storage.preallocation.requested"
-_PREALLOCATED = "cdi.kubevirt.io/storage.preallocation"
-_PROGRESS = "cdi.kubevirt.io/storage.populator.progress"
+RESTARTS = "cdi.kubevirt.io/storage.pod.restarts"
+RUNS = "cdi.kubevirt.io/storage.condition.running"  # with .message and .reason
+PREALLOCATES = "cdi.kubevirt.io/storage.preallocation.requested"
+PREALLOCATED = "cdi.kubevirt.io/storage.preallocation"
+PROGRESS = "cdi.kubevirt.io/storage.populator.progress"
 _CLONED = "k8s.io/CloneOf"
 _PASSED = ("dataSource", "dataSourceRef", "selector", "volumeAttributesClassName", "volumeName")
 
@@ -98,18 +98,18 @@ def told(volume: Obj, claim: Obj, transfer: Transfer) -> dict[str, str]:
         return {}
     notes = {
         POD_PHASE: "Succeeded" if full else "Pending" if phase == transfer.scheduled else "Running",
-        _RESTARTS: str(dig(volume, "status", "restartCount", default=0)),
-        _RUNS: "false",
-        f"{_RUNS}.message": running.get("message", ""),
-        f"{_RUNS}.reason": running.get("reason", ""),
+        RESTARTS: str(dig(volume, "status", "restartCount", default=0)),
+        RUNS: "false",
+        f"{RUNS}.message": running.get("message", ""),
+        f"{RUNS}.reason": running.get("reason", ""),
     }
     if not full:
         return notes
     if transfer.verb == CLONE.verb:
         notes[_CLONED] = "true"
-    elif annotations(claim).get(_PREALLOCATES) == "true" and dig(volume, "spec", "contentType") != "archive":
-        notes[_PREALLOCATED] = "true"
-    return {**notes, _PROGRESS: "100.0%"}
+    elif annotations(claim).get(PREALLOCATES) == "true" and dig(volume, "spec", "contentType") != "archive":
+        notes[PREALLOCATED] = "true"
+    return {**notes, PROGRESS: "100.0%"}
 
 
 def size_of(wanted: Obj, source: Obj | None) -> str:
@@ -175,8 +175,8 @@ def claim(
                 **inherited,
                 CREATED_FOR: meta["uid"],
                 "cdi.kubevirt.io/storage.contentType": dig(volume, "spec", "contentType", default="kubevirt"),
-                _RESTARTS: "0",
-                _PREALLOCATES: str(dig(volume, "spec", "preallocation", default=preallocation)).lower(),
+                RESTARTS: "0",
+                PREALLOCATES: str(dig(volume, "spec", "preallocation", default=preallocation)).lower(),
                 **({"cdi.kubevirt.io/storage.pod.priorityclassname": priority} if priority else {}),
                 **(
                     {_ELSEWHERE: "true"}

@@ -68,7 +68,7 @@ def standard_stages() -> tuple[Stage, ...]:
 
 class DataVolumes:
     """See the module text. `stages`: somebody's own, beside and in place of the standard ones. `volumes` and `claims` are
-    its caches, which others may look into."""
+    its caches, which others may look into; `maker` knows what claims are to be like."""
 
     name = "cdi-controller"
 
@@ -95,7 +95,7 @@ class DataVolumes:
         self.claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
         self._sources = sources
         self._consumers = consumers
-        self._maker = Maker(
+        self.maker = Maker(
             client,
             clock=clock,
             known=self.claims,
@@ -118,7 +118,7 @@ class DataVolumes:
         self._claiming.source(storage.classes, self._without_claim)
         self._claiming.source(storage.profiles, self._without_claim)
         self._claiming.source(sources, self._without_claim)
-        self._claiming.source(self._maker.spare, self._without_claim)
+        self._claiming.source(self.maker.spare, self._without_claim)
         self._claiming.reads(configuration.cdis)
         self._claiming.reads(users.pods)
         self._sourceless: dict[str, Origin] = {}  # DataVolumes that wait for what they are to be clones of
@@ -237,10 +237,10 @@ class DataVolumes:
 
     async def _create_claim(self, volume: Object) -> None:
         try:
-            planned = await self._maker.plan(volume)
+            planned = await self.maker.plan(volume)
         except ClaimNotValid as error:
             why = Refusal(NOT_VALID, error.told, str(error))
-            if self._maker.is_rendered(volume):
+            if self.maker.is_rendered(volume):
                 why = Refusal(NOT_RENDERED, NO_CLAIM, NO_CLAIM)
             self._refuse(volume, why)
             return

@@ -152,6 +152,16 @@ class Maker:
             return bool(provisioner)
         return await self._client.find(CSI_DRIVERS, provisioner, None) is not None
 
+    async def way(self, origin: Origin, source: Obj, claim: Obj) -> cloning.Way:
+        """How a claim that is there is cloned."""
+        chosen = self._classes.get(dig(claim, "spec", "storageClassName", default=""))
+        return await self._way(origin, source, claim["spec"], chosen)
+
+    async def snapshot_class(self, claim: Obj) -> str:
+        """The class of snapshots that the driver of a claim takes; empty if there is none."""
+        chosen = self._classes.get(dig(claim, "spec", "storageClassName", default=""))
+        return next(iter(await self._storage.snapshot_classes(chosen)), "")
+
     async def _way(self, origin: Origin, source: Obj, wanted: Obj, chosen: Obj | None) -> cloning.Way:
         profile = self._profiles.get(name(chosen)) if chosen is not None else None
         strategy = dig(self._configuration.cdi, "spec", "cloneStrategyOverride") or dig(

@@ -13,6 +13,8 @@ from fakekube.client.client import Client
 from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.resources import NAMESPACES, SERVICES
 
+NOT_FOUND = "Unable to connect to http data source: expected status code 200, got 404. Status: 404 Not Found"
+_FIRST_RESTART, _LATEST_RESTART = 10, 300  # seconds
 _IN_CLUSTER = ("svc", "svc.cluster.local")
 
 
@@ -49,6 +51,11 @@ def failure(endpoint: Endpoint | None, *, nobody: bool = False) -> str:
         "Unable to process data: Unable to transfer source data to scratch space: Failed to read registry image: "
         f"failed to pull image: error pinging container registry {image.partition('/')[0]}: {why}"
     )
+
+
+def restarts_after(times: int) -> float:
+    """Seconds: a container that ends again and again is restarted later each time."""
+    return float(min(_FIRST_RESTART * 2 ** (times - 1), _LATEST_RESTART))
 
 
 def _split(url: str) -> SplitResult | None:

@@ -100,7 +100,7 @@ def clone_of_claim(source: Obj, wanted: Spec) -> str:
         return f"Source contentType ({theirs}) and target contentType ({ours}) do not match"
     block = dig(source, "spec", "volumeMode") == "Block"
     if wanted.get("pvc") is not None or (block and _size(wanted) is not None):
-        return _smaller(_size(wanted), dig(source, "spec", "resources", "requests", "storage"))
+        return smaller(_size(wanted), dig(source, "spec", "resources", "requests", "storage"))
     return ""
 
 
@@ -111,13 +111,14 @@ def clone_of_snapshot(source: Obj, wanted: Spec) -> str:
     theirs, ours = dig(source, "status", "restoreSize"), _size(wanted)
     known = theirs is not None and quantities.exact(theirs) > 0
     if known and ours is not None:
-        return _smaller(ours, theirs)
+        return smaller(ours, theirs)
     if not known and ours is None:
         return "size not specified by user/provider, can't tell how much needed for restore"
     return ""
 
 
-def _smaller(ours: Any, theirs: Any) -> str:
+def smaller(ours: Any, theirs: Any) -> str:
+    """Why what asks for so much cannot be a clone of what asked for that; empty where it can."""
     if ours is None or theirs is None:
         return "source/target missing storage resource requests"
     target, source = quantities.whole(ours), quantities.whole(theirs)

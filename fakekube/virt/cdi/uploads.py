@@ -29,7 +29,8 @@ GROUP, VERSION = "upload.cdi.kubevirt.io", "v1beta1"
 _ROOT = f"/apis/{GROUP}"
 _PATHS = tuple(f"/{version}/upload{mode}" for version in ("v1beta1", "v1alpha1") for mode in ("", "-async"))
 _FORM_PATHS = tuple(path.replace("upload", "upload-form") for path in _PATHS)
-_TARGET = "cdi.kubevirt.io/storage.upload.target"
+TARGET = "cdi.kubevirt.io/storage.upload.target"
+PRIME = "cdi.kubevirt.io/storage.populator.pvcPrime"  # on a claim: that is filled in its place
 _READY = "cdi.kubevirt.io/storage.pod.ready"
 _METHODS = ("HEAD", "GET", "POST", "PUT", "PATCH", "DELETE")  # that pages of other origins may use
 _LASTS = 300.0  # seconds a token is good for
@@ -137,7 +138,11 @@ class Proxy:
         claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, meant[1], meant[0])
         if claim is None:
             return _unavailable(f"rejecting Upload Request for PVC {meant[1]} that doesn't exist")
-        if why := _impossible(claim):
+        if (
+            prime := annotations(claim).get(PRIME)
+        ) is not None:  # its populator has another one filled in its place
+            claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, prime, meant[0]) or claim
+        if why := _impossible(claim, meant[1]):
             return _unavailable(why)
         content = annotations(claim).get(rules.CONTENT, "kubevirt")
         if content not in ("kubevirt", "archive"):
@@ -149,7 +154,7 @@ class Proxy:
             return Response(200, b"", "text/plain")
         done = {"metadata": {"annotations": {sources.POD_PHASE: "Succeeded", _READY: "false"}}}
         try:
-            await self._client.patch(PERSISTENT_VOLUME_CLAIMS, meant[1], meant[0], done, type="merge")
+            await self._client.patch(PERSISTENT_VOLUME_CLAIMS, name(claim), meant[0], done, type="merge")
         except ApiError as error:
             return Response(500, error.message.encode(), "text/plain")
         return Response(200, b"", "text/plain")
@@ -171,9 +176,10 @@ def _preflight(request: Request, method: str) -> list[tuple[str, str]]:
     return [*told, ("Access-Control-Allow-Methods", method.upper()), *said]
 
 
-def _impossible(claim: Object) -> str:
-    own = name(claim)
-    if _TARGET not in annotations(claim):
+def _impossible(claim: Object, own: str) -> str:
+    """Why nothing can be sent into it, the claim of that name or the one filled in its place."""
+    populated = dig(claim, "spec", "dataSourceRef", "kind") == "VolumeUploadSource"
+    if TARGET not in annotations(claim) and not populated:
         return f"PVC {own} is not an upload target"
     if sources.uploaded(claim):
         return f"rejecting Upload Request for PVC {own} that already finished uploading"
@@ -191,7 +197,7 @@ class Targets:
         self.controller.source(self._claims, self._target)
 
     def _target(self, _old: Object | None, new: Object | None) -> list[str]:
-        return [f"{namespace(new)}/{name(new)}"] if new is not None and _TARGET in annotations(new) else []
+        return [f"{namespace(new)}/{name(new)}"] if new is not None and TARGET in annotations(new) else []
 
     async def _reconcile(self, key: str) -> Result | None:
         claim = self._claims.get(key)

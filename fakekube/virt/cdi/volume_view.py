@@ -46,14 +46,12 @@ from fakekube.virt.cdi.claims import CREATED_FOR, PRE_POPULATED, USES_POPULATOR,
 from fakekube.virt.cdi.sources import POPULATION, Origin, populator_of, transfer_of, uploaded
 
 _WAITING = ("WaitForFirstConsumer", "PendingPopulation")  # without a populator, and with one
-_FIRST_RESTART, _LATEST_RESTART = 10, 300  # seconds
 _NO_VDDK = "AwaitingVDDK"
 _BINDING = ("Pending", "Bound", "ClaimLost", _NO_VDDK)  # reasons that are told of
 OVER_QUOTA = "ErrExceededQuota"
 NOT_VALID = "ErrClaimNotValid"
 NOT_RENDERED, NO_CLAIM = "NotFound", "No PVC found"
 
-_NOT_FOUND = "Unable to connect to http data source: expected status code 200, got 404. Status: 404 Not Found"
 _BAD_DATA = "Unable to process data: exit status 1"
 
 
@@ -107,7 +105,7 @@ class VolumeView(View):
         if self.error and not self.fate.ends:
             self.fate = replace(self.fate, ends="error")
             self._why = "ImagePullFailed" if _registry(volume) else "Error"
-        self.error = self.error or _NOT_FOUND
+        self.error = self.error or reaching.NOT_FOUND
 
     def state(self) -> str | None:
         if is_terminating(self.volume):
@@ -153,9 +151,7 @@ class VolumeView(View):
         return {**made, "restartCount": int(made["restartCount"]) + 1}
 
     def restarts_after(self) -> float:
-        """A container that ends again and again is restarted later each time."""
-        times = int(self._status.get("restartCount") or 1)
-        return float(min(_FIRST_RESTART * 2 ** (times - 1), _LATEST_RESTART))
+        return reaching.restarts_after(int(self._status.get("restartCount") or 1))
 
     def outdated(self) -> Object | None:
         state = self.state()

@@ -1,0 +1,245 @@
+"""CDI's populators: claims that name a VolumeImportSource, a VolumeUploadSource or a VolumeCloneSource as what they are filled from.
+
+    claim ──► PVC prime, which is imported or uploaded into ──► its volume becomes the claim's ──► PVC prime goes
+
+Clones are `clone_populator`'s, imports into PVC primes `claim_imports`', uploads `uploads`'. All are made when there is such a claim.
+Left out: claims filled from another namespace, and imports in stages.
+Origin: cdi: pkg/controller/populators
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from fakekube.agents import volume_binding as binding
+from fakekube.agents.volume_contents import VolumeContents
+from fakekube.client.client import Client
+from fakekube.client.controller import Controller, Keys, Result
+from fakekube.client.informer import Informer
+from fakekube.client.late import WantedInformer
+from fakekube.client.recorder import NORMAL, WARNING, Recorder
+from fakekube.clock import Clock
+from fakekube.ids import Ids
+from fakekube.lifecycle.stage import Pace
+from fakekube.machinery.errors import ApiError, Conflict, NotFound
+from fakekube.machinery.objects import annotations, dig, is_terminating, key, name, namespace
+from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, Resource
+from fakekube.machinery.wire import Object
+from fakekube.virt.cdi import claim_sources, primes
+from fakekube.virt.cdi.claim_imports import ClaimImports
+from fakekube.virt.cdi.claims import BIND_NOW, RESTARTS, RUNS
+from fakekube.virt.cdi.clone_populator import ClonePopulator
+from fakekube.virt.cdi.configuration import Configuration
+from fakekube.virt.cdi.consuming import Consumers
+from fakekube.virt.cdi.in_use import Users
+from fakekube.virt.cdi.making import Maker
+from fakekube.virt.cdi.rebinding import rebind
+from fakekube.virt.cdi.sources import POD_PHASE
+
+_PLURALS = {
+    primes.IMPORT: "volumeimportsources",
+    primes.UPLOAD: "volumeuploadsources",
+    primes.CLONE: "volumeclonesources",
+}
+_COMPONENTS = {primes.IMPORT: "import-populator", primes.UPLOAD: "upload-populator"}
+_SUCCEEDED = {
+    primes.IMPORT: ("importSucceeded", "Successfully imported into {}"),
+    primes.UPLOAD: ("UploadSucceeded", "Successfully uploaded into {}"),
+}
+_AGAIN = 2.0
+
+
+class Populators:
+    """An actor, see the module text. `claims` and `classes`: caches somebody else has, too; `maker` knows how clones are made."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        clock: Clock,
+        ids: Ids,
+        contents: VolumeContents,
+        pace: Pace,
+        claims: Informer,
+        classes: Informer,
+        configuration: Configuration,
+        consumers: Consumers,
+        users: Users,
+        maker: Maker,
+    ) -> None:
+        self._client = client
+        self._claims = claims
+        self._classes = classes
+        self._configuration = configuration
+        self._sources = {
+            kind: WantedInformer(client, Resource(claim_sources.GROUP, "v1beta1", plural, kind), clock=clock)
+            for kind, plural in _PLURALS.items()
+        }
+        self._recorders = {
+            kind: Recorder(client, component, clock=clock, ids=ids) for kind, component in _COMPONENTS.items()
+        }
+        self._heard: dict[str, tuple[str, str]] = {}  # the last failure told of, by keys of claims
+        self._imports = ClaimImports(
+            client, clock=clock, ids=ids, pace=pace, claims=claims, consumers=consumers, users=users
+        )
+        self._clones = ClonePopulator(
+            client,
+            clock=clock,
+            ids=ids,
+            contents=contents,
+            pace=pace,
+            claims=claims,
+            sources=self._sources[primes.CLONE],
+            consumers=consumers,
+            users=users,
+            maker=maker,
+        )
+        self._controller = Controller("populators", self._reconcile, clock=clock)
+        self._controller.source(claims, self._concerned)
+        self._controller.source(classes, self._unbound)
+        for kind, informer in self._sources.items():
+            self._controller.source(informer, self._filled_from(kind))
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        actors = self._controller.idle and self._imports.idle and self._clones.idle
+        return actors and all(one.idle for one in self._recorders.values())
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for recorder in self._recorders.values():
+                tasks.create_task(recorder.run())
+            tasks.create_task(self._imports.run())
+            tasks.create_task(self._clones.run())
+            tasks.create_task(self._controller.run())
+
+    # --- whom a change wakes -------------------------------------------------------------------------------------
+
+    def _concerned(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        claim = new or old
+        if claim is None:
+            return ()
+        if kind := primes.kind_of(claim):
+            if kind in self._sources:
+                self._sources[kind].begin()
+                return (key(claim),)
+            return ()
+        if claim_sources.is_of_populator(claim):
+            return self._clones.targets(claim) or [
+                f"{namespace(claim)}/{one['name']}"
+                for one in dig(claim, "metadata", "ownerReferences", default=())
+            ]
+        return ()
+
+    def _unbound(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        """Those that may wait for a class that has come."""
+        return self._targets() if old is None and new is not None else ()
+
+    def _filled_from(self, kind: str) -> Keys:
+        def choose(old: Object | None, new: Object | None) -> Iterable[str]:
+            source = new or old
+            wanted = (kind, namespace(source), name(source)) if source is not None else None
+            return [own for own in self._targets() if self._named(own) == wanted]
+
+        return choose
+
+    def _targets(self) -> list[str]:
+        found = (one for one in self._claims.objects() if primes.kind_of(one) in self._sources)
+        return sorted(key(one) for one in found if dig(one, "status", "phase") != "Bound")
+
+    def _named(self, own: str) -> tuple[str, str, str]:
+        claim = self._claims.get(own) or {}
+        return primes.kind_of(claim), namespace(claim), str(dig(claim, "spec", "dataSourceRef", "name"))
+
+    # --- claims --------------------------------------------------------------------------------------------------
+
+    async def _reconcile(self, own: str) -> Result | None:
+        claim = self._claims.get(own)
+        if claim is None:
+            self._clones.forget(own)
+            self._heard.pop(own, None)
+            return None
+        kind = primes.kind_of(claim)
+        try:
+            if kind == primes.CLONE:
+                return await self._clones.see_to(claim, ready=self._is_ready(claim))
+            if is_terminating(claim) or kind not in _COMPONENTS:
+                return None
+            prime = self._claims.get(f"{namespace(claim)}/{primes.name_of(claim)}")
+            if prime is None:
+                await self._begin(claim, kind)
+            else:
+                await self._follow(claim, prime, kind)
+        except (Conflict, NotFound):
+            return Result(requeue_after=_AGAIN)  # something has changed meanwhile
+        return None
+
+    def _is_ready(self, claim: Object) -> bool:
+        """Whether its class says where its volume is to be."""
+        chosen = self._classes.get(dig(claim, "spec", "storageClassName", default=""))
+        if chosen is None or str(chosen.get("provisioner")).startswith("kubernetes.io/"):
+            return False  # a plugin of Kubernetes' own knows no populators
+        notes = annotations(claim)
+        late = chosen.get("volumeBindingMode") == binding.LATE
+        return not late or bool(notes.get(binding.SELECTED_NODE)) or BIND_NOW in notes
+
+    async def _begin(self, claim: Object, kind: str) -> None:
+        named = claim["spec"]["dataSourceRef"]
+        if dig(claim, "status", "phase") in ("Bound", "Lost") or named.get("namespace"):
+            return
+        source = self._sources[kind].get(f"{namespace(claim)}/{named['name']}")
+        if source is None or not primes.is_for(source, name(claim)) or not self._is_ready(claim):
+            return
+        made = primes.prime(
+            claim,
+            source,
+            preallocation=self._configuration.preallocates,
+            product=self._configuration.marks,
+        )
+        recorder = self._recorders[kind]
+        try:
+            if await self._client.create_if_absent(PERSISTENT_VOLUME_CLAIMS, made) is None:
+                return
+        except ApiError as error:
+            recorder.event(claim, WARNING, "ErrCreatingPVCPrime", error.message)
+            raise
+        recorder.event(claim, NORMAL, "CreatedPVCPrimeSuccessfully", "PVC Prime created successfully")
+
+    async def _follow(self, claim: Object, prime: Object, kind: str) -> None:
+        done = annotations(prime).get(POD_PHASE) == "Succeeded"
+        meta: Object = {}
+        if notes := primes.told(claim, prime):
+            meta["annotations"] = notes
+        if done and kind == primes.IMPORT and (own := primes.carried(claim, prime)):
+            meta["labels"] = own
+        if meta:
+            await self._client.patch(
+                PERSISTENT_VOLUME_CLAIMS, name(claim), namespace(claim), {"metadata": meta}, type="merge"
+            )
+        if not done:
+            self._hear(claim, prime, kind)
+            return
+        self._heard.pop(key(claim), None)
+        if dig(claim, "status", "phase") != "Bound":
+            if await rebind(self._client, prime, claim):
+                reason, text = _SUCCEEDED[kind]
+                self._recorders[kind].event(claim, NORMAL, reason, text.format(name(claim)))
+        elif dig(prime, "status", "phase") == "Lost" and not is_terminating(prime):
+            await self._leave(prime, kind)
+
+    def _hear(self, claim: Object, prime: Object, kind: str) -> None:
+        """A claim tells of the failures of the one that is filled in its place."""
+        notes = annotations(prime)
+        told = notes.get(RESTARTS, ""), notes.get(f"{RUNS}.message", "")
+        if notes.get(f"{RUNS}.reason") == "Error" and self._heard.get(key(claim)) != told:
+            self._heard[key(claim)] = told
+            text = f"[{name(prime)}] : {told[1]}"
+            self._recorders[kind].event(claim, WARNING, "ErrImportFailed", text)
+
+    async def _leave(self, prime: Object, kind: str) -> None:
+        if annotations(prime).get(primes.RETAINED) == "true":
+            text = "PVC Prime retained in Lost state for debugging purposes"
+            self._recorders[kind].event(prime, WARNING, "RetainedPVCPrime", text)
+            return
+        await self._client.delete_if_present(PERSISTENT_VOLUME_CLAIMS, name(prime), namespace(prime))

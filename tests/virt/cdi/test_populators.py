@@ -1,0 +1,83 @@
+"""Claims that CDI's populators fill: what is on their volumes, how long it takes, and what becomes of those of before."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fakekube.agents.volume_contents import volume_of
+from fakekube.clock import ManualClock
+from fakekube.cluster import Cluster
+from fakekube.machinery.objects import annotations, dig
+from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, Resource
+from fakekube.virt.cdi import clone_claims
+
+NS = "default"
+CLONES = Resource("cdi.kubevirt.io", "v1beta1", "volumeclonesources", "VolumeCloneSource")
+IMPORTS = Resource("cdi.kubevirt.io", "v1beta1", "volumeimportsources", "VolumeImportSource")
+_CSI = Path(__file__).parents[3] / "examples/csi-snapshots.yaml"
+
+
+def claim(own, kind="", **notes):
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    if kind:
+        spec["dataSourceRef"] = {"apiGroup": "cdi.kubevirt.io", "kind": kind, "name": "source"}
+    meta = {"name": own, "namespace": NS, "annotations": notes}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
+
+
+def source(resource, **spec):
+    meta = {"name": "source", "namespace": NS}
+    return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": meta, "spec": spec}
+
+
+@pytest.mark.parametrize("way", ["csi-clone", "snapshot", "copy"])
+async def test_what_clones_hold(way):
+    """Whichever way a claim is cloned, there is on its volume what is on its source's."""
+    async with Cluster(clock=ManualClock(), seed=1) as cluster:
+        await cluster.apply([one for one in yaml.safe_load_all(_CSI.read_text()) if one])
+        client = cluster.client()
+        await client.create(PERSISTENT_VOLUME_CLAIMS, claim("gold"))
+        await cluster.settle()
+        gold = await client.get(PERSISTENT_VOLUME_CLAIMS, "gold", NS)
+        cluster.contents.write(volume_of(gold), "files", {"/a": "b"})
+        named = {"kind": "PersistentVolumeClaim", "name": "gold"}
+        await client.create(CLONES, source(CLONES, source=named))
+        notes = {"cdi.kubevirt.io/cloneType": way}
+        await client.create(PERSISTENT_VOLUME_CLAIMS, claim("target", CLONES.kind, **notes))
+        await cluster.advance(10)
+        target = await client.get(PERSISTENT_VOLUME_CLAIMS, "target", NS)
+        assert annotations(target)[clone_claims.PHASE] == clone_claims.SUCCEEDED
+        assert cluster.contents.read(volume_of(target), "files") == {"/a": "b"}
+
+
+async def test_how_long_it_takes():
+    """The fate of the claim says so."""
+    async with Cluster(clock=ManualClock(), seed=1) as cluster:
+        client = cluster.client()
+        await client.create(IMPORTS, source(IMPORTS, source={"blank": {}}))
+        fate = {"fakekube.io/fate": "takes=1m"}
+        await client.create(PERSISTENT_VOLUME_CLAIMS, claim("target", IMPORTS.kind, **fate))
+        for seconds, phase in ((55, "Pending"), (10, "Bound")):
+            await cluster.advance(seconds)
+            found = await client.get(PERSISTENT_VOLUME_CLAIMS, "target", NS)
+            assert dig(found, "status", "phase") == phase
+
+
+async def test_forks():
+    """What has begun goes on in a cluster that is made from this one."""
+    async with Cluster(clock=ManualClock(), seed=1, pace="realistic") as cluster:
+        client = cluster.client()
+        await client.create(IMPORTS, source(IMPORTS, source={"blank": {}}))
+        await client.create(PERSISTENT_VOLUME_CLAIMS, claim("target", IMPORTS.kind))
+        await cluster.advance(8)
+        async with cluster.fork() as fork:
+            await fork.advance(30)
+            found = await fork.client().get(PERSISTENT_VOLUME_CLAIMS, "target", NS)
+            assert dig(found, "status", "phase") == "Bound"
+
+
+def test_sources_nobody_can_clone():
+    """Only claims and snapshots are cloned."""
+    named = {"metadata": {"namespace": NS}, "spec": {"source": {"kind": "ConfigMap", "name": "x"}}}
+    assert clone_claims.origin_of(named) is None
