@@ -379,9 +379,12 @@ async def test_clones_of_another_mode(suite: Suite, of: str, to: str) -> None:
     await has_event(suite, "target", "Warning", "IncompatibleVolumeModes")
 
 
-async def test_clones_of_snapshots(suite: Suite) -> None:
-    """A snapshot is enough, when its claim has gone."""
+@pytest.mark.parametrize("grows", [True, False])
+async def test_clones_of_snapshots(suite: Suite, grows: bool) -> None:
+    """[10997] [10999] A snapshot is enough, when its claim has gone; where volumes do not grow what is larger is a copy."""
     await origin(suite)
+    if not grows:
+        await suite.patch(f"{CLASSES}/{CLASS}", {"allowVolumeExpansion": False}, MERGE_PATCH)
     taken = {"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot"}
     spec = {"source": {"persistentVolumeClaimName": "gold"}}
     await suite.create(TAKEN, {**taken, "metadata": {"name": "gold"}, "spec": spec})
@@ -395,8 +398,34 @@ async def test_clones_of_snapshots(suite: Suite) -> None:
     named = {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "gold"}
     await source(suite, "VolumeCloneSource", source=named)
     await suite.create(CLAIMS, populated("target", "VolumeCloneSource", size="2Gi"))
-    assert annotations(await cloned(suite))["cdi.kubevirt.io/cloneType"] == "snapshot"
+    found = await cloned(suite)
+    assert annotations(found)["cdi.kubevirt.io/cloneType"] == ("snapshot" if grows else "copy")
+    assert found["status"]["capacity"]["storage"] == "2Gi"
+    if not grows:
+        await has_event(suite, "target", "Warning", "NoVolumeExpansion")
     assert dig(await suite.get(f"{TAKEN}/gold"), "status", "readyToUse") is True
+
+
+async def test_classes_that_cannot(suite: Suite) -> None:
+    """A clone says what is wrong with its class; when that has come it goes on."""
+    await origin(suite)
+    await source(suite, "VolumeCloneSource", source=GOLD)
+    await suite.create(CLASSES, {"metadata": {"name": "rbd"}, "provisioner": "kubernetes.io/rbd"})
+    reasons = {
+        "later": "storage class later not found",
+        "": f"PVC {NS}/none has empty storage class name",
+        "rbd": f"can't use populator for PVC {NS}/rbd with in-tree storage class kubernetes.io/rbd",
+    }
+    for storage, why in reasons.items():
+        own = storage or "none"
+        await suite.create(CLAIMS, populated(own, "VolumeCloneSource", storage=storage))
+        await suite.cluster.settle()
+        told = annotations(await suite.get(f"{CLAIMS}/{own}"))
+        assert (told["cdi.kubevirt.io/clonePhase"], told["cdi.kubevirt.io/cloneError"]) == ("Error", why)
+    made = {"metadata": {"name": "later"}, "provisioner": "fakekube.io/volumes"}
+    await suite.create(CLASSES, {**made, "allowVolumeExpansion": True})
+    found = await cloned(suite, "later")
+    assert "cdi.kubevirt.io/cloneError" not in annotations(found)
 
 
 # --- claims that ask for an import themselves --------------------------------------------------------------------------

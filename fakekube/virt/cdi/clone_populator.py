@@ -96,17 +96,19 @@ class ClonePopulator:
             del self._targets[one]
             self._since.pop(one, None)
 
-    async def see_to(self, claim: Object, *, ready: bool) -> Result | None:
-        """The next step. `ready`: its class says where its volume is to be."""
+    async def see_to(self, claim: Object, chosen: Obj | None) -> Result | None:
+        """The next step. `chosen`: its class, if there is one."""
         self._targets[uid(claim)] = key(claim)
         if is_terminating(claim) or annotations(claim).get(clones.PHASE) == clones.SUCCEEDED:
             return await self._clean(claim)
         if dig(claim, "status", "phase") == "Bound":
             return await self._tell(claim, clones.SUCCEEDED, progress="100.0%")
+        if why := primes.trouble(claim, chosen):
+            return await self._fail(claim, why)
         space = annotations(claim).get(clones.SPACE) or namespace(claim)
         source = self._sources.get(f"{space}/{dig(claim, 'spec', 'dataSourceRef', 'name')}")
         origin = clones.origin_of(source) if source is not None else None
-        if not ready or origin is None:
+        if origin is None or not primes.is_placed(claim, chosen):
             return await self._tell(claim, clones.PENDING)
         if space != namespace(claim):
             return await self._fail(claim, "error verifying token: no token")

@@ -10,7 +10,6 @@ Origin: cdi: pkg/controller/populators
 import asyncio
 from collections.abc import Iterable
 
-from fakekube.agents import volume_binding as binding
 from fakekube.agents.volume_contents import VolumeContents
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Keys, Result
@@ -26,7 +25,7 @@ from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, Resource
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import claim_sources, primes
 from fakekube.virt.cdi.claim_imports import ClaimImports
-from fakekube.virt.cdi.claims import BIND_NOW, RESTARTS, RUNS
+from fakekube.virt.cdi.claims import RESTARTS, RUNS
 from fakekube.virt.cdi.clone_populator import ClonePopulator
 from fakekube.virt.cdi.configuration import Configuration
 from fakekube.virt.cdi.consuming import Consumers
@@ -163,7 +162,7 @@ class Populators:
         kind = primes.kind_of(claim)
         try:
             if kind == primes.CLONE:
-                return await self._clones.see_to(claim, ready=self._is_ready(claim))
+                return await self._clones.see_to(claim, self._class_of(claim))
             if is_terminating(claim) or kind not in _COMPONENTS:
                 return None
             prime = self._claims.get(f"{namespace(claim)}/{primes.name_of(claim)}")
@@ -175,21 +174,18 @@ class Populators:
             return Result(requeue_after=_AGAIN)  # something has changed meanwhile
         return None
 
-    def _is_ready(self, claim: Object) -> bool:
-        """Whether its class says where its volume is to be."""
-        chosen = self._classes.get(dig(claim, "spec", "storageClassName", default=""))
-        if chosen is None or str(chosen.get("provisioner")).startswith("kubernetes.io/"):
-            return False  # a plugin of Kubernetes' own knows no populators
-        notes = annotations(claim)
-        late = chosen.get("volumeBindingMode") == binding.LATE
-        return not late or bool(notes.get(binding.SELECTED_NODE)) or BIND_NOW in notes
+    def _class_of(self, claim: Object) -> Object | None:
+        return self._classes.get(dig(claim, "spec", "storageClassName", default=""))
 
     async def _begin(self, claim: Object, kind: str) -> None:
         named = claim["spec"]["dataSourceRef"]
         if dig(claim, "status", "phase") in ("Bound", "Lost") or named.get("namespace"):
             return
         source = self._sources[kind].get(f"{namespace(claim)}/{named['name']}")
-        if source is None or not primes.is_for(source, name(claim)) or not self._is_ready(claim):
+        if source is None or not primes.is_for(source, name(claim)):
+            return
+        chosen = self._class_of(claim)
+        if primes.trouble(claim, chosen) or not primes.is_placed(claim, chosen):
             return
         made = primes.prime(
             claim,

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakekube.agents.fates import ANNOTATION as FATE
-from fakekube.machinery.objects import Obj, annotations, dig, labels, namespace, owner_reference, uid
+from fakekube.agents.volume_binding import LATE, SELECTED_NODE
+from fakekube.machinery.objects import Obj, annotations, dig, key, labels, namespace, owner_reference, uid
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import claim_sources, marks
 from fakekube.virt.cdi.claims import BIND_NOW, PREALLOCATED, PREALLOCATES, PROGRESS, RESTARTS, RUNS
@@ -18,7 +19,7 @@ from fakekube.virt.cdi.uploads import PRIME, TARGET
 IMPORT, UPLOAD, CLONE = "VolumeImportSource", "VolumeUploadSource", "VolumeCloneSource"
 RETAINED = "cdi.kubevirt.io/storage.pod.retainAfterCompletion"
 NO_BACKUP = {"velero.io/exclude-from-backup": "true"}
-_NODE = "volume.kubernetes.io/selected-node"
+_MIGRATED = "pv.kubernetes.io/migrated-to"  # on a claim: the CSI driver that stands in for a plugin of Kubernetes' own
 _KEPT = (
     RETAINED,
     FATE,
@@ -54,6 +55,31 @@ def name_of(claim: Obj) -> str:
     return f"prime-{uid(claim)}"
 
 
+def trouble(claim: Obj, chosen: Obj | None) -> str:
+    """Why a claim cannot be populated with its class (`chosen`, if there is one of that name); empty where it can, and while no
+    class is said."""
+    said = dig(claim, "spec", "storageClassName")
+    if said == "":
+        return f"PVC {key(claim)} has empty storage class name"
+    if said is None:
+        return ""
+    if chosen is None:
+        return f"storage class {said} not found"
+    plugin = str(chosen.get("provisioner"))
+    if plugin.startswith("kubernetes.io/") and not annotations(claim).get(_MIGRATED):
+        return f"can't use populator for PVC {key(claim)} with in-tree storage class {plugin}"
+    return ""
+
+
+def is_placed(claim: Obj, chosen: Obj | None) -> bool:
+    """Whether it is known where its volume is to be."""
+    if chosen is None:
+        return False
+    notes = annotations(claim)
+    late = chosen.get("volumeBindingMode") == LATE
+    return not late or bool(notes.get(SELECTED_NODE)) or BIND_NOW in notes
+
+
 def is_for(source: Obj, own: str) -> bool:
     """Whether what claims are filled from is meant for a claim of that name."""
     return dig(source, "spec", "targetClaim") in (None, "", own)
@@ -66,7 +92,7 @@ def prime(claim: Obj, source: Obj, *, preallocation: bool, product: Mapping[str,
     kind = kind_of(claim)
     notes = {
         BIND_NOW: "",
-        **{one: theirs[one] for one in (*_KEPT, _NODE) if theirs.get(one)},
+        **{one: theirs[one] for one in (*_KEPT, SELECTED_NODE) if theirs.get(one)},
         claim_sources.POPULATOR: kind,
         CONTENT: wanted.get("contentType") or "kubevirt",
         PREALLOCATES: str(wanted.get("preallocation", preallocation)).lower(),
