@@ -2,7 +2,8 @@
 newest import.
 
 No registry is asked: an image is what its URL says and never changes, so there is one import, at once; who wants another sets the
-annotation with the digest, as CDI's own poller does. An image nobody can reach has none. What is decided is `cron_plan`'s.
+annotation with the digest, as CDI's own poller does. An image nobody can reach has none. What is decided is `cron_plan`'s, what
+becomes of what has been imported `cron_imports`'.
 Origin: cdi: pkg/controller/dataimportcron-controller.go, cmd/cdi-source-update-poller
 """
 
@@ -16,19 +17,16 @@ from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
 from fakekube.client.recorder import WARNING, Recorder
-from fakekube.clock import Clock, rfc3339
+from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.objects import (
-    Obj,
-    annotations,
     dig,
     is_terminating,
     key,
     labels,
     name,
     namespace,
-    split_key,
 )
 from fakekube.machinery.resources import (
     DATA_IMPORT_CRONS,
@@ -43,8 +41,9 @@ from fakekube.virt import access, clone_access, storage_classes
 from fakekube.virt.cdi import claims as wanted_claims
 from fakekube.virt.cdi import cron_plan, cron_products
 from fakekube.virt.cdi.configuration import Configuration
+from fakekube.virt.cdi.cron_imports import CronImports
 from fakekube.virt.cdi.cron_plan import Plan, Seen
-from fakekube.virt.cdi.cron_products import CRON, GOES_WITH_IT, LAST_USE
+from fakekube.virt.cdi.cron_products import CRON
 from fakekube.virt.cdi.profiles import Profiles
 
 _AGAIN = 1.0
@@ -68,6 +67,9 @@ class ImportCrons:
         self._client = client
         self._configuration = configuration
         self._clock = clock
+        self._imports = CronImports(
+            client, clock=clock, volumes=volumes, claims=claims, sources=sources, configuration=configuration
+        )
         self._volumes, self._claims, self._sources = volumes, claims, sources
         self._storage = storage
         self._classes, self._profiles = storage.classes, storage.profiles
@@ -94,7 +96,7 @@ class ImportCrons:
     async def _reconcile(self, own: str) -> Result | None:
         cron = self._crons.get(own)
         if cron is None or is_terminating(cron):
-            await self._clean_up(own)
+            await self._imports.clean_up(own)
             return None
         source = self._sources.get(f"{namespace(cron)}/{cron['spec']['managedDataSource']}")
         if source is not None and (owner := self._other_of(cron, source)):
@@ -184,62 +186,17 @@ class ImportCrons:
         cron = made.cron
         space = namespace(cron)
         if made.used is not None:
-            await self._mark(cron, made.used)
-            await self._discard_old(cron)
+            await self._imports.mark(cron, made.used)
+            await self._imports.discard_old(cron)
         if made.snapshot is not None:
             await self._client.create_if_absent(VOLUME_SNAPSHOTS, made.snapshot)
         for gone in filter(None, (made.claim_goes, made.discarded)):
-            await self._discard(space, gone)
+            await self._imports.discard(space, gone)
         for gone in filter(None, (made.snapshot_goes, made.discarded)):
             await self._client.delete_if_present(VOLUME_SNAPSHOTS, gone, space)
         await self._follow(made, source)
-        if made.volume is not None and not await self._is_there(cron, name(made.volume)):
+        if made.volume is not None and not await self._imports.is_there(cron, name(made.volume)):
             await self._client.create_if_absent(DATA_VOLUMES, made.volume)
-
-    async def _is_there(self, cron: Object, own: str) -> bool:
-        """Whether what is to be imported has been before."""
-        found = self._claims.get(f"{namespace(cron)}/{own}")
-        if found is None and dig(cron, "status", "sourceFormat") == cron_products.SNAPSHOT:
-            found = await self._client.find(VOLUME_SNAPSHOTS, own, namespace(cron))
-        if found is None:
-            return False
-        await self._mark(cron, found, anew=True)
-        return True
-
-    async def _mark(self, cron: Object, used: Obj, *, anew: bool = False) -> None:
-        """Say whose it is, and since when."""
-        marks = cron_products.marks(cron, self._configuration.marks)
-        if not anew and LAST_USE in annotations(used) and marks.items() <= labels(used).items():
-            return
-        last = {LAST_USE: rfc3339(self._clock.now())}
-        change: Object = {"metadata": {"labels": marks, "annotations": last}}
-        resource = PERSISTENT_VOLUME_CLAIMS if _is_claim(used) else VOLUME_SNAPSHOTS
-        await self._client.patch(resource, name(used), namespace(used), change, type="merge")
-
-    async def _discard_old(self, cron: Object) -> None:
-        """Imports are kept as many as it says."""
-        space, own, keep = namespace(cron), name(cron), cron_products.keeps(cron)
-        if keep is None:
-            return
-        ours, volumes = (
-            [one for one in known.in_namespace(space) if labels(one).get(CRON) == own]
-            for known in (self._claims, self._volumes)
-        )
-        gone = cron_products.outdated(cron, ours)
-        if len(volumes) > keep:  # there are some whose claims are nobody's
-            claims = {name(one) for one in ours}
-            gone += [name(one) for one in volumes if name(one) not in claims]
-        for old in gone:
-            await self._discard(space, old)
-        if dig(cron, "status", "sourceFormat") == cron_products.SNAPSHOT:
-            taken = await self._client.list(VOLUME_SNAPSHOTS, space, label_selector=f"{CRON}={own}")
-            for old in cron_products.outdated(cron, taken.items):
-                await self._client.delete_if_present(VOLUME_SNAPSHOTS, old, space)
-
-    async def _discard(self, space: str, own: str) -> None:
-        """The DataVolume, with its claim, or the claim alone."""
-        if not await self._client.delete_if_present(DATA_VOLUMES, own, space):
-            await self._client.delete_if_present(PERSISTENT_VOLUME_CLAIMS, own, space)
 
     async def _follow(self, made: Plan, present: Object | None) -> None:
         if present is None:
@@ -252,26 +209,6 @@ class ImportCrons:
         if spec != present["spec"] or wanted != labels(present):
             meta = {**present["metadata"], "labels": wanted}
             await self._client.update(DATA_SOURCES, {**present, "metadata": meta, "spec": spec})
-
-    async def _clean_up(self, own: str) -> None:
-        space, cron = split_key(own)
-        for resource, known in (
-            (DATA_SOURCES, self._sources),
-            (DATA_VOLUMES, self._volumes),
-            (PERSISTENT_VOLUME_CLAIMS, self._claims),
-        ):
-            for one in known.in_namespace(space):
-                if labels(one).get(CRON) == cron and GOES_WITH_IT in labels(one):
-                    await self._client.delete_if_present(resource, name(one), space)
-        try:
-            ours = f"{CRON}={cron},{GOES_WITH_IT}=true"
-            await self._client.delete_collection(VOLUME_SNAPSHOTS, space, label_selector=ours)
-        except NotFound:
-            return  # there are no snapshots here
-
-
-def _is_claim(one: Obj) -> bool:
-    return "accessModes" in (one.get("spec") or {})
 
 
 def _cron_of(old: Object | None, new: Object | None) -> Iterable[str]:
