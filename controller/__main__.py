@@ -110,7 +110,9 @@ async def _served(
                 serving(chosen.metrics_host, chosen.metrics_port, metrics=metrics.text, ready=ready)
             )
         except OSError as error:
-            why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+            why = (
+                os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+            )
             raise CannotListenError(
                 f"cannot serve metrics on {chosen.metrics_host}:{chosen.metrics_port}: {why}; "
                 "choose others by --metrics-host and --metrics-port"

@@ -6,7 +6,7 @@ it, so neither can be forgotten.
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,7 +25,7 @@ class Settings(BaseModel):
     namespace: str = Field("", description="look after pools of this namespace only; default: all")
     workers: int = Field(3, ge=1, description="pools reconciled at the same time")
     reconcile_delay: float = Field(
-        1.0, ge=0, description="seconds between a change and the reconcile it causes"
+        1.0, ge=0, allow_inf_nan=False, description="seconds between a change and the reconcile it causes"
     )
     burst: int = Field(250, ge=1, description="VMs created or deleted in one reconcile at most")
     leader_elect: bool = Field(
@@ -37,11 +37,11 @@ class Settings(BaseModel):
     lease_name: str = Field("virtualmachinepool-controller", description="name of the Lease")
     metrics_host: str = Field("127.0.0.1", description="address of /metrics, /healthz and /readyz")
     metrics_port: int = Field(8080, ge=-1, le=65535, description="their port; -1: not served")
-    log_level: str = Field(
-        "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error"
     )
-    log_format: str = Field(
-        "text", pattern="^(text|json)$", description="text for people, json for machines: an object a line"
+    log_format: Literal["text", "json"] = Field(
+        "text", description="text for people, json for machines: an object a line"
     )
 
 

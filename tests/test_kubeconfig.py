@@ -129,6 +129,18 @@ def test_in_cluster(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (access.server, access.namespace, access.ca_data) == ("https://[fd00::1]:443", "mine", b"ca")
 
 
+def test_in_cluster_without_an_authority(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service account that is mounted in part is told of in a sentence."""
+    (home / "token").write_text("t")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    with pytest.raises(KubeconfigError, match=r"cannot read the authority .*: No such file .*/ca\.crt"):
+        kubeconfig.in_cluster(home)
+
+
+def as_user(**user: Any) -> Any:
+    return config("one") | {"users": [{"name": "one", "user": user}]}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -143,7 +155,18 @@ def test_in_cluster(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (config("one", server=""), "has no server"),
         (config("one", server="ftp://a"), "no address that begins with"),
         (config("one", **{"certificate-authority-data": "%"}), "cannot read certificate-authority"),
-        (config("one") | {"users": [{"name": "one", "user": {"exec": {"command": "x"}}}]}, "plugin"),
+        (config("one", server="https://"), "names no host, or no port there is: 'https://'"),
+        (config("one", server="https://a:many"), "names no host, or no port there is"),
+        (config("one", server="https://a:99999"), "names no host, or no port there is"),
+        (config("one", server="https://a b"), "names no host, or no port there is"),
+        (config("one", server="https://[::1"), "names no host, or no port there is"),
+        (config("one", **{"certificate-authority": 5}), "cannot read certificate-authority: .*/5"),
+        (config("one", **{"certificate-authority-data": 12}), "cannot read certificate-authority"),
+        (config("one", **{"certificate-authority-data": "ä"}), "cannot read certificate-authority"),
+        (as_user(exec={"command": "x"}), "plugin"),
+        (as_user(username="a", password="b"), "password"),
+        (as_user(**{"client-certificate-data": "YQ=="}), "has a certificate, but no key"),
+        (as_user(**{"client-key-data": "YQ=="}), "has a key, but no certificate"),
     ],
 )
 def test_bad_files(home: Path, content: Any, message: str) -> None:

@@ -6,12 +6,12 @@ Origin: k8s: staging/src/k8s.io/client-go/tools/clientcmd/{loader,client_config}
 """
 
 import base64
-import binascii
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -74,11 +74,17 @@ def in_cluster(folder: Path = _SERVICE_ACCOUNT) -> Access:
             "this is not a pod with a service account, so there is no in-cluster configuration"
         )
     space = folder / "namespace"
+    try:
+        ca_data = (folder / "ca.crt").read_bytes()
+    except OSError as error:
+        raise KubeconfigError(
+            f"cannot read the authority of this pod's service account: {error.strerror}: {folder / 'ca.crt'}"
+        ) from error
     return Access(
         server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
         namespace=space.read_text().strip() if space.exists() else "default",
         token=_rotated(folder / "token"),
-        ca_data=(folder / "ca.crt").read_bytes(),
+        ca_data=ca_data,
         again=lambda: in_cluster(folder),
     )
 
@@ -110,7 +116,7 @@ def read(path: Path) -> Config:
         for one in entries:
             for key in ("certificate-authority", "client-certificate", "client-key", "tokenFile"):
                 if (one.get(entry) or {}).get(key):
-                    one[entry][key] = str(path.parent / one[entry][key])
+                    one[entry][key] = str(path.parent / str(one[entry][key]))
     return config
 
 
@@ -141,13 +147,30 @@ def _access(cluster: Mapping[str, Any], user: Mapping[str, Any], namespace: str,
         raise KubeconfigError(
             f"the server of context {context!r} is no address that begins with http:// or https://: {cluster['server']!r}"
         )
+    try:
+        where = urlsplit(str(cluster["server"]))
+        there = bool(where.hostname) and where.port != 0 and " " not in where.netloc
+    except ValueError:  # what is no port, or no address in brackets
+        there = False
+    if not there:
+        raise KubeconfigError(
+            f"the server of context {context!r} names no host, or no port there is: {cluster['server']!r}"
+        )
     cert, key = _bytes(user, "client-certificate"), _bytes(user, "client-key")
+    if (cert is None) != (key is None):
+        raise KubeconfigError(
+            f"the user of context {context!r} has {'a key, but no certificate' if cert is None else 'a certificate, but no key'}"
+        )
     token: str | Callable[[], str] = str(user.get("token") or "")
     if not token and user.get("tokenFile"):
         token = _rotated(Path(user["tokenFile"]))
     if not token and cert is None and (user.get("exec") or user.get("auth-provider")):
         raise KubeconfigError(
             f"the user of context {context!r} logs in through a plugin, which is not supported; use a token or a certificate"
+        )
+    if not token and cert is None and user.get("username"):
+        raise KubeconfigError(
+            f"the user of context {context!r} logs in by a password, which is not supported; use a token or a certificate"
         )
     return Access(
         server=str(cluster["server"]),
@@ -164,9 +187,9 @@ def _bytes(entry: Mapping[str, Any], key: str) -> bytes | None:
     """Inline data, which wins, or the content of the file named."""
     try:
         if entry.get(f"{key}-data"):
-            return base64.b64decode(entry[f"{key}-data"], validate=True)
+            return base64.b64decode(str(entry[f"{key}-data"]), validate=True)
         return Path(entry[key]).read_bytes() if entry.get(key) else None
-    except (OSError, binascii.Error) as error:
+    except (OSError, ValueError) as error:  # not there, or not base64
         raise KubeconfigError(f"cannot read {key}: {error}") from error
 
 

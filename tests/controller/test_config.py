@@ -23,7 +23,15 @@ def test_flags_win_over_the_environment():
 
 @pytest.mark.parametrize(
     "flags",
-    [["--workers=0"], ["--workers=x"], ["--log-level=loud"], ["--log-format=xml"], ["--no-such-flag"]],
+    [
+        ["--workers=0"],
+        ["--workers=x"],
+        ["--reconcile-delay=inf"],
+        ["--reconcile-delay=nan"],
+        ["--log-level=loud"],
+        ["--log-format=xml"],
+        ["--no-such-flag"],
+    ],
 )
 def test_settings_that_make_no_sense(flags, capsys):
     """A wrong value ends the program, as bad usage, with one line that names the flag."""
