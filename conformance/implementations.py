@@ -39,7 +39,6 @@ _KUBEVIRT: Mapping[str, Deviation] = {
     **dict.fromkeys(_SCALING_IN, _HELD),
     "P-031": Deviation("foreign finalizers of a pool are dropped (D5)"),
     "P-041": Deviation("the patch that releases a VM is malformed when it has another finalizer (D4)"),
-    "P-070": Deviation("where guests were only given the new name, nothing looks again", certain=False),
     "P-086": Deviation(
         "after healing a pass goes on with what it knew, which may cost another VM", certain=False
     ),
@@ -71,6 +70,7 @@ _KUBEVIRT: Mapping[str, Deviation] = {
     "D-20": Deviation("a guest that is going may be deleted, and told of, again", certain=False),
     "D-21": Deviation("who is renewed anyway is seen to be down only a pass later", certain=False),
     "D-22": Deviation("which of several strategies counts is not said", certain=False),
+    "D-23": Deviation("where guests were only given the new name, nothing looks again", certain=False),
 }
 
 DEVIATIONS: Mapping[str, Mapping[str, Deviation]] = {

@@ -612,7 +612,7 @@ MUTANTS = (
         "(selector",
         "D-13",
     ),
-    Mutant("plan", "if rollout.waiting or rollout.actions else None", "if False else None", "P-070,P-153"),
+    Mutant("plan", "if rollout.waiting or rollout.actions else None", "if False else None", "P-153,D-23"),
     Mutant(
         "plan",
         "[vm for vm in allowed if not objects.is_terminating(vm) and",

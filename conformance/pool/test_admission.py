@@ -93,10 +93,13 @@ async def test_P_018_a_run_strategy_is_needed(world: World) -> None:
 async def test_P_019_everything_wrong_is_listed(world: World) -> None:
     """P-019: All mistakes are told at once: the VM's first, then selector, maxUnavailable, updates, scale-in."""
     both: Object = {"unmanaged": {}, "opportunistic": {}}
-    manifest = pool(template=diskless(), maxUnavailable="5", updateStrategy=both, scaleInStrategy=both)
+    body = diskless()
+    del body["spec"]["runStrategy"]
+    manifest = pool(template=body, maxUnavailable="5", updateStrategy=both, scaleInStrategy=both)
     manifest["spec"]["selector"] = {"matchLabels": {"app": "other"}}
     assert (await refused(world, manifest)).fields == [
         f"{VM_SPEC}.template.spec.domain.devices.disks[0].name",
+        f"{VM_SPEC}.running",
         "spec.selector",
         "spec.maxUnavailable",
         "spec.updateStrategy",

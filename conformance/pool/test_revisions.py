@@ -83,8 +83,8 @@ async def test_P_070_old_revisions_go(world: World) -> None:
     assert {revision(one) for one in (*world.vms.values(), *world.vmis.values())} == {"p-2"}
 
 
-async def test_P_070_where_a_name_was_enough(world: World) -> None:
-    """P-070: … also where the guests were only given the new name, and nothing else happens."""
+async def test_D_23_where_a_name_was_enough(world: World) -> None:
+    """D-23: An old revision goes, too, where the guests were only given the new name, and nothing else happens."""
     await world.create(pool(replicas=1, template=template(running=True)))
     await world.pool_of("p-0", ready=1)
     await world.change_template(template(running=True, labels=LABELS | {"tier": "x"}))

@@ -279,10 +279,15 @@ async def test_P_152_others_wait_for_one_that_is_down(world: World) -> None:
     assert before.items() <= uids(world.vmis).items()
 
 
-async def test_P_152_nor_for_one_that_does_not_run(bare: World) -> None:
-    """P-152: … nor while one has ended, whatever its condition says."""
+@pytest.mark.parametrize(
+    "status",
+    [{"phase": "Failed"}, {"conditions": [{"type": "Ready", "status": "False"}]}],
+    ids=["ended", "not ready"],
+)
+async def test_P_152_nor_for_one_whose_vm_seems_ready(bare: World, status: Object) -> None:
+    """P-152: … nor while one has ended, whatever its condition says, or is not ready, whatever its VM says."""
     await with_guests(bare, "p-0", "p-1", maxUnavailable=1)
-    await bare.set_status(VMI, "p-0", phase="Failed")
+    await bare.set_status(VMI, "p-0", **status)
     await bare.settled()
     await bare.change_template(template("96Mi"), updateStrategy={"proactive": {}})
     await bare.until(lambda: {guest(one) for one in bare.vms.values()} == {"96Mi"})
