@@ -5,7 +5,9 @@ seen from here. Who cannot renew for `renew_seconds` stops working before anybod
 
 Stricter than upstream, for the work writes: the time to stop is counted from when a renewal was sent, not from when it was
 answered; who sees the lease in other hands stops at once; a lease that was deleted is waited for as if it still stood; and
-`fenced` lets no write out that is late, as after the process was stopped for a while.
+`fenced` lets no write out that is late, as after the process was stopped for a while. What stays is a holder overwritten by
+hand: it is found at the next renewal, `retry_seconds` later at most (upstream: at the renewal deadline). Nothing here could
+prevent that, for the API server does not ask for the lease; conditional writes (`requests`) keep it from doing harm.
 Upstream: k8s: staging/src/k8s.io/client-go/tools/leaderelection/leaderelection.go
 """
 
