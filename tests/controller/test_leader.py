@@ -249,7 +249,7 @@ async def test_who_sees_the_lease_in_other_hands_stops_at_once(replicas, duratio
     before = len(first.written)
     await cluster.pass_time(2.1)
     assert not first.works
-    assert len(first.written) - before <= 20, "ten a second, until the next renewal: it is never later than in two"
+    assert len(first.written) - before <= 20, "ten a second until the next renewal"
     assert first.written[-1] == "first"
     with pytest.raises(LostLeadershipError, match="was taken by thief"):
         await first.task
