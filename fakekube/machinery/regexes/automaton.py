@@ -1,44 +1,79 @@
-"""Linear-time matching for the few patterns that backtracking might hang on: a non-deterministic automaton, made
-deterministic one character at a time and remembered, so a pattern that is used often costs one dictionary look-up per
-character. Answers only whether there is a match.
+r"""Linear-time matching, which backtracking is not: a non-deterministic automaton, made deterministic one character at a time and
+remembered, so a pattern that is used often costs one dictionary look-up per character.
+
+What an assertion asks for is decided between two characters: a state remembers what kind the one before was.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+
+from msgspec import Struct, field
 
 from fakekube.machinery.regexes.re2 import INFINITE, Assertion, Atom, Choice, Node, Repeat, Sequence
 
-_MAX_STATES = 20_000  # of the remembered automaton; beyond it the memory starts afresh
-_START, _END = r"\A", r"\Z"
+_MAX_STEPS = 20_000  # of the remembered automaton; beyond them the memory starts afresh
+_EDGE, _WORD, _LINE, _OTHER = "edge", "word", "line", "other"  # an end of the text, and kinds of characters
+_HOLDS: Mapping[str, Callable[[str, str], bool]] = {
+    r"\A": lambda before, _after: before == _EDGE,
+    r"\Z": lambda _before, after: after == _EDGE,
+    "(?m:^)": lambda before, _after: before in (_EDGE, _LINE),
+    "(?m:$)": lambda _before, after: after in (_EDGE, _LINE),
+    r"(?a:\b)": lambda before, after: (before == _WORD) != (after == _WORD),
+    r"(?a:\B)": lambda before, after: (before == _WORD) == (after == _WORD),
+    r"(?a:(?<!\w))": lambda before, _after: before != _WORD,
+    r"(?a:(?!\w))": lambda _before, after: after != _WORD,
+}
+
+
+class _Place(Struct, eq=False):
+    """Where the automaton may be behind a character of a kind, and where it gets from there."""
+
+    states: frozenset[int]
+    before: str
+    steps: "dict[str, _Place | None]" = field(default_factory=dict)  # None: it has been found already
+
+
+def _free(_steps: int) -> None:
+    """What is remembered need not be counted."""
 
 
 class Automaton:
-    """Finds a pattern in a text in time proportional to the text."""
+    """Finds a pattern in a text in time proportional to the text. `spend` is told how much is done where little is remembered."""
 
-    def __init__(self, tree: Node) -> None:
-        self._atoms: list[
-            re.Pattern[str] | str | None
-        ] = []  # per state: a class, an assertion, or a plain step
+    def __init__(self, tree: Node, spend: Callable[[int], None] = _free) -> None:
+        self._spend = spend
+        self._atoms: list[re.Pattern[str] | str | None] = []  # per state: a class, an assertion, or neither
         self._next: list[list[int]] = []
         self._accept = self._state(None)
-        start = self._build(tree, self._accept)
-        self._begin = self._closure([start], at_start=True)
-        self._again = self._closure([start], at_start=False)
-        self._steps: dict[tuple[frozenset[int], str], frozenset[int]] = {}
+        self._start = frozenset([self._build(tree, self._accept)])
+        self._places: dict[tuple[frozenset[int], str], _Place] = {}
+        self._known = 0
 
     def search(self, text: str) -> bool:
-        current = self._begin
-        steps = self._steps
+        at = self._place(self._start, _EDGE)
         for char in text:
-            if self._accept in current:
-                return True
-            following = steps.get((current, char))
+            try:
+                following = at.steps[char]
+            except KeyError:
+                following = self._step(at, char, self._start)
             if following is None:
-                if len(steps) > _MAX_STATES:
-                    steps.clear()
-                following = steps[current, char] = self._step(current, char)
-            current = following
-        return self._accept in self._closure(current, at_start=not text, at_end=True)
+                return True
+            at = following
+        return self._accept in self._closure(at.states, at.before, _EDGE)
+
+    def longest(self, text: str, start: int) -> int | None:
+        """Where the longest match ends that begins at `start`; None: there is none."""
+        states = self._start
+        before, found = _kind(text[start - 1 : start]), None
+        for at in range(start, len(text) + 1):
+            char = text[at : at + 1]
+            inside = self._closure(states, before, _kind(char))
+            found = at if self._accept in inside else found
+            states, before = self._reached(inside, char), _kind(char)
+            if not states:
+                break
+        return found
 
     def _state(self, atom: re.Pattern[str] | str | None) -> int:
         self._atoms.append(atom)
@@ -81,9 +116,37 @@ class Automaton:
             then = self._build(body, then)
         return then
 
-    def _closure(
-        self, states: frozenset[int] | list[int], *, at_start: bool, at_end: bool = False
-    ) -> frozenset[int]:
+    def _place(self, states: frozenset[int], before: str) -> _Place:
+        place = self._places.get((states, before))
+        if place is None:
+            place = self._places[states, before] = _Place(states, before)
+        return place
+
+    def _step(self, at: _Place, char: str, again: frozenset[int]) -> _Place | None:
+        if self._known > _MAX_STEPS:
+            for place in self._places.values():
+                place.steps.clear()
+            self._places.clear()
+            self._known = 0
+        self._known += 1
+        inside = self._closure(at.states, at.before, _kind(char))
+        found = self._accept in inside
+        at.steps[char] = following = (
+            None if found else self._place(self._reached(inside, char) | again, _kind(char))
+        )
+        return following
+
+    def _reached(self, inside: frozenset[int], char: str) -> frozenset[int]:
+        """Behind a character; none is behind the end."""
+        reached: set[int] = set()
+        for state in inside if char else ():
+            atom = self._atoms[state]
+            if isinstance(atom, re.Pattern) and atom.fullmatch(char):
+                reached.update(self._next[state])
+        return frozenset(reached)
+
+    def _closure(self, states: frozenset[int], before: str, after: str) -> frozenset[int]:
+        """Where it may be between two characters without reading one."""
         seen: set[int] = set()
         todo = list(states)
         while todo:
@@ -92,19 +155,21 @@ class Automaton:
                 continue
             seen.add(state)
             atom = self._atoms[state]
-            if atom is None or (atom == _START and at_start) or (atom == _END and at_end):
+            if atom is None or (isinstance(atom, str) and _HOLDS[atom](before, after)):
                 todo.extend(self._next[state])
+        self._spend(len(seen))
         return frozenset(seen)
-
-    def _step(self, states: frozenset[int], char: str) -> frozenset[int]:
-        reached: list[int] = []
-        for state in states:
-            atom = self._atoms[state]
-            if isinstance(atom, re.Pattern) and atom.fullmatch(char):
-                reached.extend(self._next[state])
-        return self._closure(reached, at_start=False) | self._again
 
 
 @lru_cache(maxsize=1024)
 def _class(text: str) -> re.Pattern[str]:
     return re.compile(text)
+
+
+@lru_cache(maxsize=256)
+def _kind(char: str) -> str:
+    if not char:
+        return _EDGE
+    if char == "\n":
+        return _LINE
+    return _WORD if char == "_" or (char.isascii() and char.isalnum()) else _OTHER

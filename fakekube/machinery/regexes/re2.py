@@ -138,6 +138,8 @@ class _Parser(Struct):
                 raise RegexError("invalid nested repetition operator", self.pattern[repeated_from : self.at])
             repeated_from = start
             parts[-1] = Repeat(parts[-1], *bounds)
+            if operator.startswith("{") and not _fits(parts[-1], MAX_REPEAT):
+                raise RegexError("invalid repeat count", operator)
         return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
     def repetition(self) -> tuple[int, int, bool] | None:
@@ -310,6 +312,17 @@ class _Parser(Struct):
             return self.escaped_char(self.at - 1)
         self.at += 1
         return self.pattern[self.at - 1]
+
+
+def _fits(node: Node, left: int) -> bool:
+    """Whether counts within counts come to no more than that together."""
+    match node:
+        case Repeat(body, least, most, _):
+            count = least if most == INFINITE else most
+            return count <= left and _fits(body, left // max(count, 1))
+        case Sequence(parts) | Choice(parts):
+            return all(_fits(part, left) for part in parts)
+    return True
 
 
 def _in_class(char: str) -> str:

@@ -1,8 +1,7 @@
 """Matching RE2 patterns in a language whose own engine differs.
 
-The tree of a pattern is printed as a Python pattern, or, where Python's backtracking could hang on hostile input (a
-repetition inside a repetition), run by the automaton next door. Limit: a pattern with word boundaries inside nested
-repetition still runs on Python's engine.
+The tree of a pattern is run by the automaton next door, in linear time, or printed as a Python pattern where Python's backtracking
+has nothing to try twice. Limit: where a match lies is known to Python's engine only.
 """
 
 import re
@@ -42,38 +41,23 @@ def python_pattern(node: Node) -> str:
             return f"(?:{python_pattern(body)}){bounds}{'?' if lazy else ''}"
 
 
-def _loops(node: Node, *, inside: bool = False) -> bool:
-    """Whether a loop lies inside a loop: what backtracking cannot be trusted with."""
-    match node:
-        case Sequence(parts) | Choice(parts):
-            return any(_loops(part, inside=inside) for part in parts)
-        case Repeat(body, _, most, _):
-            looping = most == INFINITE or most > 16  # small counts cannot explode
-            return (looping and inside) or _loops(body, inside=inside or looping)
-    return False
-
-
-def _bounded(node: Node) -> bool:
-    """Whether the automaton can run it: no word boundaries, no multi-line anchors."""
-    match node:
-        case Assertion(text):
-            return text in (r"\A", r"\Z")
-        case Sequence(parts) | Choice(parts):
-            return all(_bounded(part) for part in parts)
-        case Repeat(body, _, _, _):
-            return _bounded(body)
-    return True
+def _is_plain(node: Node) -> bool:
+    """Whether there is one way to match it: characters one after the other, of which, from the beginning on, one may be repeated."""
+    parts = node.parts if isinstance(node, Sequence) else (node,)
+    loops = sum(isinstance(part, Repeat) and isinstance(part.body, Atom) for part in parts)
+    most = 1 if parts[:1] == (Assertion(r"\A"),) else 0
+    return loops <= most and loops + sum(isinstance(part, Atom | Assertion) for part in parts) == len(parts)
 
 
 @lru_cache(maxsize=4096)
 def searcher(pattern: str) -> Search:
     """A function that tells whether the pattern is found anywhere in a text. Raises RegexError."""
     tree = parse(pattern)
-    if _loops(tree) and _bounded(tree):
-        from fakekube.machinery.regexes.automaton import Automaton  # noqa: PLC0415 - only patterns with nested loops need it
+    if _is_plain(tree):
+        return compiled(pattern).search
+    from fakekube.machinery.regexes.automaton import Automaton  # noqa: PLC0415 - not before there is a text to look into
 
-        return Automaton(tree).search
-    return compiled(pattern).search
+    return Automaton(tree).search
 
 
 @lru_cache(maxsize=4096)
