@@ -27,6 +27,7 @@ _WORDS = {
 }
 _GZIP = b"\x1f\x8b"
 _LARGEST = 16 * ROOM  # bytes: many small files are mostly what tells of them
+_MEMBER = 512  # steps for one of them
 _EXITING = "tar: Exiting with failure status due to previous errors"
 
 
@@ -45,7 +46,7 @@ def tar(at: Container, words: list[str], stdin: str) -> Done:
     own = asked.get("f", "-")
     if own != "-" and at.path(own) not in at.files:
         return failed(f"tar: {own}: Cannot open: No such file or directory", 2)
-    packed = _bytes(stdin if own == "-" else at.files[at.path(own)])
+    packed = _bytes(stdin if own == "-" else at.read(at.path(own)))
     try:
         if packed.startswith(_GZIP):
             packed = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(_LARGEST + 1)
@@ -60,6 +61,7 @@ def tar(at: Container, words: list[str], stdin: str) -> Done:
 def _unpacked(archive: tarfile.TarFile, at: Container, asked: Mapping[str, str], named: list[str]) -> Done:
     wrote, told, err, left = dict[str, str](), list[str](), "", ROOM
     for member in archive:
+        at.spend(_MEMBER)
         own = member.name.removeprefix("./").rstrip("/")
         if named and not any(is_below(own, one.removeprefix("./").rstrip("/")) for one in named):
             continue
@@ -96,6 +98,7 @@ def _packed(at: Container, inside: Container, asked: Mapping[str, str], named: l
                 missing += f"tar: {word}: Cannot stat: No such file or directory\n"
             for own, text in members:
                 told.append(f"{own}\n")
+                at.spend(_MEMBER + len(own) + len(text or ""))
                 _add(archive, own, text, int(at.now.timestamp()))
     err += f"{missing}{_EXITING}\n" if missing else ""
     if missing and not told:
@@ -117,16 +120,15 @@ def _members(at: Container, word: str) -> Iterator[tuple[str, str | None]]:
     if at.is_folder(path):
         yield f"{own}/", None
     known = {""}
-    for one in sorted(at.files):
-        if not is_below(one, path):
-            continue
+    for one, text in at.below(path):
         *folders, last = one.removeprefix(path).strip("/").split("/")
         for deep in range(1, len(folders) + 1):
+            at.spend(deep)
             if (folder := "/".join(folders[:deep])) not in known:
                 known.add(folder)
                 yield f"{own}/{folder}/", None
         if last != FOLDER:
-            yield "/".join([own, *folders, last]), at.files[one]
+            yield "/".join([own, *folders, last]), text
 
 
 def _add(archive: tarfile.TarFile, own: str, text: str | None, now: int) -> None:

@@ -8,8 +8,11 @@ Where a script stands is told by a word for each `if` it is in: `if` while the c
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
+from fakekube.agents.node_server.lexing import NotEmulated
+
 Stands = tuple[str, ...]
 
+_DEEPEST = 32  # in one another
 _WORDS = ("if", "then", "elif", "else", "fi")
 _NEXT = {
     "elif": {"then": "passed", "open": "if"},
@@ -34,6 +37,8 @@ def holds(stands: Stands) -> bool:
 def met(stands: Stands, word: str, *, failed: bool, passed: bool = False) -> Stands:
     """Behind a word; what ran before has `failed`, or is `passed` over."""
     if word == "if":
+        if len(stands) >= _DEEPEST:
+            raise NotEmulated("so much in one another")
         return (*stands, "passed" if passed or not holds(stands) else "if")
     if not stands:
         raise Misplaced(f'"{word}"')
@@ -46,7 +51,7 @@ def met(stands: Stands, word: str, *, failed: bool, passed: bool = False) -> Sta
 
 
 def check(commands: Iterable[Sequence[str]]) -> None:
-    """Raises Misplaced where a script is not complete."""
+    """Raises Misplaced where a script is not complete, NotEmulated."""
     stands: Stands = ()
     for command in commands:
         for word in words(command):

@@ -16,12 +16,16 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import place
+from fakekube.agents.node_server.budgets import Exhausted
 from fakekube.agents.node_server.listening import Serve
 from fakekube.agents.node_server.place import Container, Done
 from fakekube.agents.node_server.secured import Secured
+from fakekube.clock import RealClock
 from fakekube.machinery.wire import Response, WebSocket
 
 T = TypeVar("T")
+_MACHINE = RealClock()
+_MOST_ASKED = 64  # times in one line, which is played anew each time
 Dial = Callable[[str, int], Awaitable[Serve | None]]  # address and port
 
 _PORTS = {"http": 80, "https": 443}
@@ -156,14 +160,17 @@ class _Asks(Exception):
 
 async def played(now: Callable[[], Container], run: Callable[[Container], T], dial: Dial) -> T:
     """What comes of commands that use `curl`. Whoever waits for an answer begins anew once it is there, with what is in the place by
-    then: nothing has happened before the last one is."""
+    then: nothing has happened before the last one is. Others have their turn before each."""
     answers = list[Done]()
     while True:
+        await _MACHINE.sleep(0)
         left = iter(answers)
 
         def answered(at: Container, words: list[str], _stdin: str) -> Done:
             found = next(left, None)  # noqa: B023 - not called later
             if found is None:
+                if len(answers) >= _MOST_ASKED:
+                    raise Exhausted
                 raise _Asks(at, words)
             return found
 

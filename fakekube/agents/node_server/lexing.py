@@ -16,6 +16,10 @@ _DEEPEST = 32  # brackets in one another
 _NOTHING = re.compile(r"<\s*/dev/null")
 
 
+class NotEmulated(Exception):
+    """The shell does not know what this means."""
+
+
 def split(text: str) -> list[str]:
     """Words and separators, in which marks stand for what is not yet replaced, or is not to be."""
     marked = re.sub(r"&>\s*/dev/null", " > /dev/null 2>&1", _NOTHING.sub("", _marked(text)))

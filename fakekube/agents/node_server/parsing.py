@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from fakekube.agents.node_server import conditions, lexing
+from fakekube.agents.node_server.lexing import NotEmulated
 
 SHELLS = ("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
@@ -19,10 +20,6 @@ _SEPARATORS = (";", "&&", "||", "&")
 _REDIRECTIONS = (">", ">>")
 _PUNCTUATION = frozenset("|&<>")
 _LONGEST = 1 << 17  # characters; Linux starts no program with an argument of more bytes
-
-
-class NotEmulated(Exception):
-    """The shell does not know what this means."""
 
 
 def reads_lines(words: Sequence[str]) -> bool:

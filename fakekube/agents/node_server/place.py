@@ -4,18 +4,23 @@ Places know of files what they are told (`Container.files`); what programs write
 """
 
 import posixpath
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Self
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from fakekube.agents.node_server.budgets import Budget
+
 EPOCH = datetime.fromtimestamp(0, UTC)
 OPTIONS = "-"  # the variable that holds the letters of a shell's options
 WHERE = "PWD"  # the variable that holds the folder a shell is in
 FOLDER = "."  # the file in a folder that somebody has made, so that it is there
 ROOM = 1 << 20  # characters that can be written in a container, paths among them
+_MOST_FILES = 1 << 14  # that can be in one in which somebody writes
+_LONGEST_NAME, _LONGEST_PATH = 255, 4096
 
 FOLDERS = frozenset(
     f"/{one}"
@@ -53,6 +58,11 @@ class Done(Struct, frozen=True):
     wrote: Files = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)  # that it has set, for what follows
 
+    @property
+    def size(self) -> int:
+        """The steps it takes to put something behind it."""
+        return (len(self.out) + len(self.err)) // 256 + len(self.wrote) + len(self.variables)
+
     def then(self, done: Self) -> Self:
         """This, and afterwards that."""
         return replace(
@@ -81,6 +91,7 @@ class Container(Struct, frozen=True):
     programs: Mapping[str, "Program"] = field(default_factory=dict)
     given: Mapping[str, str] | None = None
     mounts: Mapping[str, bool] = field(default_factory=dict)
+    budget: Budget | None = None
 
     @property
     def folder(self) -> str:
@@ -91,8 +102,25 @@ class Container(Struct, frozen=True):
         """The whole path of a word."""
         return resolved(f"/{posixpath.normpath(posixpath.join('/', self.folder, word)).lstrip('/')}")
 
+    def spend(self, steps: int) -> None:
+        """Raises Exhausted."""
+        if self.budget is not None:
+            self.budget.spend(steps)
+
+    def read(self, path: str) -> str:
+        """The text of a file."""
+        text = self.files.get(path, "")
+        self.spend(len(text))
+        return text
+
+    def below(self, path: str) -> list[tuple[str, str]]:
+        """The files in a folder, or the one that is there, by their paths."""
+        self.spend(16 * len(self.files))
+        return sorted((one, text) for one, text in self.files.items() if is_below(one, path))
+
     def is_folder(self, path: str) -> bool:
         """Whether there is such a folder: one that systems have, or that something is in."""
+        self.spend(2 * len(self.files))
         inside = f"{path.rstrip('/')}/"
         return path in (*FOLDERS, self.workdir) or any(one.startswith(inside) for one in self.files)
 
@@ -100,6 +128,7 @@ class Container(Struct, frozen=True):
         """The same place once files have been written, and variables set."""
         if not wrote and not variables:
             return self
+        self.spend(len(self.files) + len(self.environment))
         there = {path: text for path, text in {**self.files, **wrote}.items() if text is not None}
         return replace(self, files=there, environment={**self.environment, **(variables or {})})
 
@@ -107,28 +136,30 @@ class Container(Struct, frozen=True):
         """The file that cannot be written, and why."""
         if self.given is None or not wrote:
             return None
-        folders = _folders(self.files) | FOLDERS
+        self.spend(4 * (len(self.files) + len(wrote)))
+        there = sorted(self.files)
         for path, text in wrote.items():
             if next((only_read for mount, only_read in self.mounts.items() if is_below(path, mount)), False):
                 return path, "Read-only file system"
-            if text is not None and path in folders:
+            if text is not None and (path in FOLDERS or _is_within(there, path)):
                 return path, "Is a directory"
-        grows = any(text is not None for text in wrote.values())
-        taken = _taken(self.after(wrote).files, self.given) if grows else 0
-        full = taken > ROOM and taken > _taken(self.files, self.given)
+            if len(path) > _LONGEST_PATH or max(map(len, path.split("/"))) > _LONGEST_NAME:
+                return path, "File name too long"
+        if all(text is None for text in wrote.values()):
+            return None
+        after = self.after(wrote).files
+        taken, before = _taken(after, self.given), _taken(self.files, self.given)
+        full = (taken > ROOM and taken > before) or len(self.files) < len(after) > _MOST_FILES
         return (path, "No space left on device") if full else None
 
 
 Program = Callable[[Container, list[str], str], Done]
 
 
-def _folders(paths: Iterable[str]) -> set[str]:
-    """Those that paths are in."""
-    found = set[str]()
-    for path in paths:
-        while (path := path.rpartition("/")[0]) and path not in found:
-            found.add(path)
-    return found
+def _is_within(paths: Sequence[str], folder: str) -> bool:
+    """Whether something is in a folder, of paths in their order."""
+    at = bisect_left(paths, f"{folder}/")
+    return at < len(paths) and paths[at].startswith(f"{folder}/")
 
 
 def _taken(files: Mapping[str, str], given: Mapping[str, str]) -> int:
@@ -155,6 +186,12 @@ def resolved(path: str) -> str:
 
 def is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder.rstrip('/')}/")
+
+
+def flags(words: Sequence[str]) -> tuple[set[str], list[str]]:
+    """The letters of options, none of which takes a value; and the words that are none."""
+    letters = {letter for word in words if word.startswith("-") for letter in word[1:]}
+    return letters, [word for word in words if not word.startswith("-") or word == "-"]
 
 
 def options(

@@ -5,9 +5,9 @@ import operator
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
-from fnmatch import translate
-from itertools import dropwhile, pairwise, takewhile
+from itertools import dropwhile
 
+from fakekube.agents.node_server import searching
 from fakekube.agents.node_server.filters import FILTERS
 from fakekube.agents.node_server.place import (
     FOLDER,
@@ -17,6 +17,7 @@ from fakekube.agents.node_server.place import (
     Done,
     Program,
     failed,
+    flags,
     number,
 )
 from fakekube.agents.node_server.writing import WRITING
@@ -39,7 +40,7 @@ def _echo(_at: Container, words: list[str], _stdin: str) -> Done:
     return Done((_unescaped(text) if "e" in flags else text) + ("" if "n" in flags else "\n"))
 
 
-def _printf(_at: Container, words: list[str], _stdin: str) -> Done:
+def _printf(at: Container, words: list[str], _stdin: str) -> Done:
     """The form is said again as long as it takes values, and some are left."""
     form, *values = words or [""]
     left, whole = deque(values), _unescaped(form)
@@ -50,6 +51,7 @@ def _printf(_at: Container, words: list[str], _stdin: str) -> Done:
     told, before = _VALUES.sub(value, whole), len(values)
     while left and len(left) < before:
         before = len(left)
+        at.spend(2 * len(whole))
         told += _VALUES.sub(value, whole)
     return Done(told)
 
@@ -67,23 +69,22 @@ def _cat(at: Container, words: list[str], stdin: str) -> Done:
         if word == "-":
             out.append(stdin)
         elif (path := at.path(word)) in at.files:
-            out.append(at.files[path])
+            out.append(at.read(path))
         else:
             err.append(f"cat: can't open '{word}': No such file or directory\n")
     return Done("".join(out), "".join(err), 1 if err else 0)
 
 
 def _ls(at: Container, words: list[str], _stdin: str) -> Done:
-    wanted = [word for word in words if not word.startswith("-")] or ["."]
-    itself = any("d" in word for word in words if word.startswith("-"))
+    asked, named = flags(words)
     out, err = list[str](), []
-    for word in wanted:
+    for word in named or ["."]:
         path = at.path(word)
         inside = f"{path.rstrip('/')}/"
-        if path in at.files or (itself and at.is_folder(path)):
+        if path in at.files or ("d" in asked and at.is_folder(path)):
             out.append(f"{word}\n")
         elif at.is_folder(path):
-            every = [*at.files, *FOLDERS, at.workdir]
+            every = [*(one for one, _ in at.below(path)), *FOLDERS, at.workdir]
             below = {one.removeprefix(inside).partition("/")[0] for one in every if one.startswith(inside)}
             out += [f"{one}\n" for one in sorted(below - {FOLDER, ""})]
         else:
@@ -99,9 +100,9 @@ def _env(at: Container, words: list[str], _stdin: str) -> Done:
 
 
 def _id(at: Container, words: list[str], _stdin: str) -> Done:
-    user = next((word for word in words if not word.startswith("-")), at.user)
+    asked, named = flags(words)
+    user = (*named, at.user)[0]
     number = _NUMBERS.get(user, 1000)
-    asked = {letter for word in words if word.startswith("-") for letter in word[1:]}
     if asked & {"u", "g"}:
         return Done(f"{user if 'n' in asked else number}\n")
     return Done(f"uid={number}({user}) gid={number}({user}) groups={number}({user})\n")
@@ -130,11 +131,12 @@ def _sleep(_at: Container, words: list[str], _stdin: str) -> Done:
             seconds += float(own) * _UNITS.get(word.removeprefix(own), math.nan)
         except ValueError:
             seconds = math.nan
-        if not seconds >= 0:  # whatever is no number is neither less nor more
+        if not 0 <= seconds < _FOR_EVER:  # whatever is no number is neither less nor more
             return failed(f"sleep: invalid number '{word}'")
     return Done(sleep=seconds)
 
 
+_FOR_EVER = 1e9  # seconds: longer than clocks go
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -146,7 +148,14 @@ def _ps(at: Container, _words: list[str], _stdin: str) -> Done:
 def _date(at: Container, words: list[str], _stdin: str) -> Done:
     """Nobody can set it."""
     form = next((word[1:] for word in words if word.startswith("+")), "%a %b %e %H:%M:%S UTC %Y")
-    return Done(f"{at.now.strftime(form)}\n")
+    at.spend(_MOMENT * len(form))
+    try:
+        return Done(f"{at.now.strftime(form)}\n")
+    except ValueError:  # it holds what no character is
+        return failed(f"date: invalid date format '{form}'")
+
+
+_MOMENT = 32  # steps for a character: one letter can stand for a whole date
 
 
 def _pidof(at: Container, words: list[str], _stdin: str) -> Done:
@@ -195,34 +204,6 @@ def _test(at: Container, words: list[str], _stdin: str) -> Done:
     return Done(code=0 if holds != denied else 1)
 
 
-# --- finding files -----------------------------------------------------------------------------------------------
-
-
-def _find(at: Container, words: list[str], _stdin: str) -> Done:
-    """By names and paths; of folders nothing is told."""
-    folders = list(takewhile(lambda word: not word.startswith("-"), words)) or ["."]
-    wanted = dict(pairwise([*words, ""]))
-    unknown = [word for word in words if word.startswith("-") and word not in _TESTS]
-    if unknown:
-        return failed(f"find: unrecognized: {unknown[0]}")
-    named = re.compile(translate(wanted.get("-name", "*")))
-    try:
-        like = re.compile(wanted.get("-regex", ".*"))
-    except re.error:
-        return failed(f"find: bad regex '{wanted['-regex']}'")
-    found, err = [], ""
-    for folder in folders:
-        inside = f"{at.path(folder).rstrip('/')}/"
-        below = sorted(one.removeprefix(inside) for one in at.files if one.startswith(inside))
-        err += "" if below else f"find: {folder}: No such file or directory\n"
-        told = [f"{folder.rstrip('/')}/{one}" for one in below if one.rpartition("/")[2] != FOLDER]
-        found += [path for path in told if named.match(path.rpartition("/")[2]) and like.fullmatch(path)]
-    return Done("".join(f"{path}\n" for path in found), err, 1 if err else 0)
-
-
-_TESTS = ("-name", "-regex", "-type", "-maxdepth", "-print")
-
-
 def _xargs(at: Container, words: list[str], stdin: str) -> Done:
     own, *rest = [*dropwhile(lambda word: known(at, word) is _xargs, words)] or ["echo"]
     found = known(at, own)
@@ -242,7 +223,7 @@ _PROGRAMS: Mapping[str, Program] = {
     "date": _date,
     "echo": _echo,
     "env": _env,
-    "find": _find,
+    "find": searching.find,
     "false": lambda *_: Done(code=1),
     "hostname": lambda at, _words, _stdin: Done(f"{at.hostname}\n"),
     "id": _id,

@@ -53,7 +53,8 @@ def done(pod: Obj, now: datetime) -> Done | None:
         for word in (*own["command"], *(own.get("args") or ()))
     ]
     known = words[0] not in _BUILT_IN and is_known(words, frozenset(at.environment))
-    return shell.program(at, words) if known else None
+    came = shell.program(at, words) if known else None
+    return None if came is not None and shell.is_given_up(came) else came
 
 
 def _is_alone(pod: Obj, container: Obj) -> bool:
@@ -93,7 +94,7 @@ def _script_is_known(text: str, names: frozenset[str]) -> bool:
             for pipeline in parsing.pipelines(text)
             for number, words in enumerate(pipeline)
         )
-    except (ValueError, parsing.NotEmulated):
+    except (ValueError, lexing.NotEmulated):
         return False
 
 

@@ -6,11 +6,12 @@ consists of is `parsing`'s, what its words stand for `expansion`'s, and the prog
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import conditions, expansion, lexing, parsing, place, programs
+from fakekube.agents.node_server.budgets import COMMAND, Budget, Exhausted
 from fakekube.agents.node_server.parsing import ASSIGNMENT, NAMED
 from fakekube.agents.node_server.place import OPTIONS, WHERE, Container, Done
 
@@ -22,22 +23,39 @@ class NotFound(Exception):
 
 
 _TOO_DEEP = place.failed("sh: a script that runs itself without end is not emulated", 2)
+_TOO_MUCH = place.failed("sh: a line that does so much is not emulated", 2)
 
 
 def program(container: Container, words: list[str], stdin: str = "") -> Done:
     """One program with its arguments, as `exec` starts it: no shell in between. Raises NotFound."""
-    try:
-        return _program(container, words, stdin)
-    except RecursionError:
-        return _TOO_DEEP
+    return _whole(container, lambda at: _program(at, words, stdin))
 
 
 def line(container: Container, text: str, code: int = 0, stdin: str = "") -> Done:
     """One line of a shell. `code` is what the line before returned, `stdin` what its commands read."""
+    return _whole(container, lambda at: _line(at, text, code, stdin))
+
+
+def script(container: Container, text: str) -> Done:
+    """Lines one after the other, as a shell reads them from its input."""
+    return _whole(container, lambda at: _script(at, text))
+
+
+def is_given_up(done: Done) -> bool:
+    """Whether it is not known what else would have come of it."""
+    return done in (_TOO_DEEP, _TOO_MUCH)
+
+
+def _whole(container: Container, run: Callable[[Container], Done]) -> Done:
+    """What comes of it, unless it is too much. What is started by what has begun takes of the same steps."""
+    if container.budget is not None:
+        return run(container)
     try:
-        return _line(container, text, code, stdin)
+        return run(replace(container, budget=Budget()))
     except RecursionError:
         return _TOO_DEEP
+    except Exhausted:
+        return _TOO_MUCH
 
 
 def _program(container: Container, words: list[str], stdin: str) -> Done:
@@ -46,7 +64,9 @@ def _program(container: Container, words: list[str], stdin: str) -> Done:
     found = programs.known(container, words[0])
     if found is None:
         raise NotFound(words[0])
+    container.spend(len(stdin) // 16)
     done = found(container, words[1:], stdin)
+    container.spend(len(done.out) + len(done.err))
     if any(not path.startswith("/") for path in done.wrote):
         done = replace(done, wrote={container.path(path): text for path, text in done.wrote.items()})
     if (refusal := container.refusal(done.wrote)) is not None:
@@ -68,17 +88,18 @@ def _shell(container: Container, words: Sequence[str], stdin: str) -> Done:
             _line(container, rest[0], stdin=stdin) if rest else place.failed("sh: -c requires an argument", 2)
         )
     if not rest or "s" in flags:
-        return script(container, stdin)
+        return _script(container, stdin)
     path = container.path(rest[0])
     if path not in container.files:
         return place.failed(f"sh: can't open '{rest[0]}': No such file or directory", 2)
-    return script(container, container.files[path])
+    return _script(container, container.read(path))
 
 
-def script(container: Container, text: str) -> Done:
-    """Lines one after the other, as a shell reads them from its input."""
+def _script(container: Container, text: str) -> Done:
     total = Done()
+    container.spend(len(text))
     for one in text.splitlines():
+        container.spend(total.size)
         total = total.then(_line(container.after(total.wrote, total.variables), one, total.code))
         if total.left:
             break
@@ -87,16 +108,22 @@ def script(container: Container, text: str) -> Done:
 
 def _line(container: Container, text: str, code: int = 0, stdin: str = "") -> Done:
     total, skip, stands = Done(code=code), False, conditions.Stands()
+    container.spend(COMMAND // 2 + 2 * len(text))
     try:
         parts = list(parsing.parts(parsing.split(text)))
+    except ValueError:
+        return place.failed("sh: syntax error: unterminated quoted string", 2)
+    except lexing.NotEmulated as error:
+        return _given_up(container, place.failed(f"sh: {error} is not emulated", 2))
+    try:
         conditions.check(words for words, _ in parts)
         for part, separator in parts:
-            words = part
-            for word in conditions.words(words):
-                words = words[1:]
+            for word in conditions.words(part):
                 if word == "fi" and stands[-1] == "open":
                     total = replace(total, code=0)
                 stands = conditions.met(stands, word, failed=total.code != 0, passed=skip)
+            words = part[len(conditions.words(part)) :]
+            container.spend(total.size)
             if words and not skip and conditions.holds(stands):
                 done = _pipeline(container.after(total.wrote, total.variables), words, total.code, stdin)
                 total = total.then(replace(done, sleep=0.0, code=0) if separator == "&" else done)
@@ -109,16 +136,15 @@ def _line(container: Container, text: str, code: int = 0, stdin: str = "") -> Do
             skip = (separator == "&&" and total.code != 0) or (separator == "||" and total.code == 0)
     except conditions.Misplaced as error:
         return place.failed(f"sh: syntax error: unexpected {error}", 2)
-    except parsing.NotEmulated as error:
+    except lexing.NotEmulated as error:
         return _given_up(container, total.then(place.failed(f"sh: {error} is not emulated", 2)))
-    except ValueError:
-        return place.failed("sh: syntax error: unterminated quoted string", 2)
     return total
 
 
 def _given_up(container: Container, failed: Done) -> Done:
     """A failure, with which a shell ends that is told to (`-e`)."""
-    return replace(failed, left="e" in {**container.environment, **failed.variables}.get(OPTIONS, ""))
+    options = failed.variables.get(OPTIONS, container.environment.get(OPTIONS, ""))
+    return replace(failed, left="e" in options)
 
 
 def _pipeline(container: Container, words: list[str], code: int, stdin: str) -> Done:
@@ -128,6 +154,7 @@ def _pipeline(container: Container, words: list[str], code: int, stdin: str) -> 
     for part in parsing.commands(words):
         done = _simple(container.after(wrote), part, code, said)
         said, errors, wrote = done.out, errors + done.err, {**wrote, **done.wrote}
+        container.spend(len(wrote) + len(errors) // 256)
         failed = done.code or failed
     if "|" in container.environment.get(OPTIONS, ""):  # pipefail
         done = replace(done, code=failed)
@@ -135,6 +162,7 @@ def _pipeline(container: Container, words: list[str], code: int, stdin: str) -> 
 
 
 def _simple(container: Container, words: list[str], code: int, stdin: str) -> Done:
+    container.spend(COMMAND)
     words, target, appends = parsing.redirected(words)
     to_errors, silent, together = (mark in words for mark in lexing.MARKS)
     words, said = expansion.filled(
@@ -148,7 +176,7 @@ def _simple(container: Container, words: list[str], code: int, stdin: str) -> Do
         done = replace(done, out=done.out + done.err, err="")
     if target:
         target = container.path(" ".join(expansion.filled(container, [target], code, _line)[0]))
-        before = container.files.get(target, "") if appends else ""
+        before = container.read(target) if appends else ""
         wrote = {} if target.startswith("/dev/") else {target: before + done.out}
         if (refusal := container.refusal(wrote)) is not None:
             return said.then(place.failed(f"sh: can't create {target}: {refusal[1]}"))

@@ -1,5 +1,7 @@
 """A shell in a container at a terminal: bytes that are typed in, what is shown out. Pure."""
 
+import re
+
 from msgspec import Struct, field
 from msgspec.structs import replace
 
@@ -8,6 +10,7 @@ from fakekube.agents.node_server.place import Container, Files, seen_from
 
 _CTRL_C, _CTRL_D = 0x03, 0x04
 _LONGEST_LINE = 4096  # bytes, as of terminals
+_PIECE = re.compile(rb"[^\r\n]{0,%d}[\r\n]|[^\r\n]{1,%d}" % (_LONGEST_LINE, _LONGEST_LINE))
 
 
 class Terminal(Struct, frozen=True):
@@ -24,6 +27,11 @@ class Terminal(Struct, frozen=True):
         at = self.container
         folder = seen_from(at.environment.get("HOME", ""), at.folder)
         return f"{folder} {'#' if at.user == 'root' else '$'} "
+
+
+def pieces(data: bytes) -> list[bytes]:
+    """What has been typed, in pieces between which others have their turn: a line at the most."""
+    return _PIECE.findall(data)
 
 
 def fed(terminal: Terminal, data: bytes, container: Container | None = None) -> tuple[Terminal, str]:

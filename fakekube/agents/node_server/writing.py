@@ -2,38 +2,37 @@
 
 from collections.abc import Mapping
 
-from fakekube.agents.node_server.place import FOLDER, Container, Done, Program, failed, is_below
+from fakekube.agents.node_server.place import FOLDER, Container, Done, Program, failed, flags, is_below
 
 
 def _touch(at: Container, words: list[str], _stdin: str) -> Done:
-    paths = [at.path(word) for word in words if not word.startswith("-")]
+    paths = [at.path(word) for word in flags(words)[1]]
     return Done(wrote={path: at.files.get(path, "") for path in paths if not at.is_folder(path)})
 
 
 def _tee(at: Container, words: list[str], stdin: str) -> Done:
-    appends = "-a" in words
-    names = [at.path(word) for word in words if not word.startswith("-")]
-    return Done(stdin, wrote={name: (at.files.get(name, "") if appends else "") + stdin for name in names})
+    asked, named = flags(words)
+    paths = [at.path(word) for word in named]
+    at.spend(len(paths) * len(stdin))
+    return Done(stdin, wrote={path: (at.read(path) if "a" in asked else "") + stdin for path in paths})
 
 
 def _mkdir(at: Container, words: list[str], _stdin: str) -> Done:
-    return Done(wrote={f"{at.path(word)}/{FOLDER}": "" for word in words if not word.startswith("-")})
+    return Done(wrote={f"{at.path(word)}/{FOLDER}": "" for word in flags(words)[1]})
 
 
 def _rm(at: Container, words: list[str], _stdin: str) -> Done:
-    flags = {letter for word in words if word.startswith("-") for letter in word[1:]}
+    asked, named = flags(words)
     gone, err = dict[str, None](), ""
-    for word in words:
-        if word.startswith("-"):
-            continue
+    for word in named:
         path = at.path(word)
         if path in at.files:
             gone[path] = None
-        elif at.is_folder(path) and not flags & set("rR"):
+        elif at.is_folder(path) and not asked & set("rR"):
             err += f"rm: '{word}' is a directory\n"
         elif at.is_folder(path):
-            gone |= dict.fromkeys(one for one in at.files if is_below(one, path))
-        elif "f" not in flags:
+            gone |= dict.fromkeys(one for one, _ in at.below(path))
+        elif "f" not in asked:
             err += f"rm: can't remove '{word}': No such file or directory\n"
     return Done(err=err, code=1 if err else 0, wrote=gone)
 
@@ -42,8 +41,7 @@ def _copies(own: str, *, moves: bool) -> Program:
     """`cp` and `mv`: to a path, or into a folder."""
 
     def run(at: Container, words: list[str], _stdin: str) -> Done:
-        flags = {letter for word in words if word.startswith("-") for letter in word[1:]}
-        named = [word for word in words if not word.startswith("-")]
+        asked, named = flags(words)
         if len(named) < 2:
             return failed(f"{own}: missing file operand")
         *sources, last = named
@@ -53,11 +51,11 @@ def _copies(own: str, *, moves: bool) -> Program:
             return failed(f"{own}: target '{last}' is not a directory")
         for source in sources:
             path = at.path(source)
-            below = {one: text for one, text in at.files.items() if is_below(one, path)}
+            below = dict(at.below(path))
             to = f"{target.rstrip('/')}/{path.rpartition('/')[2]}" if into else target
             if not below:
                 err += f"{own}: can't stat '{source}': No such file or directory\n"
-            elif path not in below and not moves and not flags & set("arR"):
+            elif path not in below and not moves and not asked & set("arR"):
                 err += f"{own}: omitting directory '{source}'\n"
             elif is_below(to, path):
                 err += f"{own}: '{source}' and '{to}' are the same file\n"
@@ -71,7 +69,7 @@ def _copies(own: str, *, moves: bool) -> Program:
 
 def _chmod(at: Container, words: list[str], _stdin: str) -> Done:
     """Of what is there; nothing is kept of it."""
-    named = [word for word in words if not word.startswith("-")][1:]
+    named = flags(words)[1][1:]
     missing = [word for word in named if at.path(word) not in at.files and not at.is_folder(at.path(word))]
     return failed(f"chmod: {missing[0]}: No such file or directory") if missing else Done()
 

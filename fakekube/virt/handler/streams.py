@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
+from fakekube.agents.node_server import terminal
 from fakekube.agents.node_server.listening import converse
 from fakekube.agents.node_server.logs import Line
 from fakekube.agents.node_server.place import Program
@@ -138,7 +139,11 @@ class Streams:
             await _cut_off(earlier)
             await self._type(vmi, socket, b"", given)
             while (data := await _bytes(socket)) is not None:
-                await self._type(vmi, socket, data, given)
+                for piece in terminal.pieces(data):
+                    await self._type(vmi, socket, piece, given)
+                    await self._clock.sleep(0)  # others have their turn
+                    if socket not in self._open.get(uid(vmi), ()):
+                        return
 
     async def _type(self, vmi: Object, socket: WebSocket, data: bytes, given: Contents) -> None:
         own, said = uid(vmi), b""

@@ -3,6 +3,7 @@ import io
 import tarfile
 
 import pytest
+from msgspec.structs import replace
 
 from fakekube.agents.node_server import parsing, shell
 from fakekube.agents.node_server.place import ROOM, Container, Done
@@ -66,7 +67,7 @@ AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
         ),
         (
             "cd /etc && test -f hostname && grep -r p . && find . -name 'h*' && wc -l hostname",
-            "/etc/hostname:p\n./hostname\n1 hostname\n",
+            "./hostname:p\n./hostname\n1 hostname\n",
             "",
             0,
         ),
@@ -176,7 +177,12 @@ AT = Container("p", {"A": "1", "B": "two words"}, {"/etc/hostname": "p\n"})
         ("set -eo pipefail; exit 3 | cat; echo a", "", "", 3),
         ("sleep 1m 1; sleep nan; sleep", "", "sleep: invalid number 'nan'\nsleep: missing operand\n", 1),
         ("[ ! ! a ] && [ ! ! ! '' ] && [ ² -eq 2 ]", "", "sh: out of range\n", 2),
-        ("echo a | head -n ²; find / -regex '['", "", "find: bad regex '['\n", 1),
+        (
+            "echo a | head -n ²; find / -regex '['",
+            "",
+            "find: failed to compile regular expression '[': Invalid regular expression\n",
+            1,
+        ),
         ("nope | echo b", "b\n", "sh: nope: not found\n", 0),
         ("", "", "", 0),
     ],
@@ -201,6 +207,67 @@ def test_what_has_no_end():
     assert shell.line(AT, "xargs " * 5000 + "echo a").out == "a\n"
     assert shell.line(AT, f"echo {'x' * (1 << 18)}").err == "sh: so long a line is not emulated\n"
     assert shell.line(AT.after({f"/{'a' * 200}": ""}), "echo /*a*a*a*a*a*a*a*a*b").out[:3] == "/*a"
+    assert shell.line(AT, f"{'if ' * 40}true").err == "sh: so much in one another is not emulated\n"
+
+
+LONG, MANY = {"/f": "ab" * 500_000}, {f"/d/{number}": "" for number in range(16_000)}
+
+
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        ({f"/s{at}": f"sh /s{at + 1}\n" * 2 for at in range(40)}, "sh /s0"),
+        ({}, ":;" * 60_000),
+        (LONG, f"cat{' /f' * 40_000}"),
+        ({"/f": "/f " * 300_000}, "xargs cat < /dev/null; cat /f | xargs cat"),
+        (LONG, f"{'echo a >> /f; ' * 9000}"),
+        (LONG, f"cat /f{' | cat' * 20_000}"),
+        (LONG, f"head -n 1 /f{'; head -n 1 /f' * 9000}"),
+        (LONG, "cd /; tar cf t f; tar cf u t; tar cf v t u; tar cf w t u v; tar cf x t u v w"),
+        (LONG, "grep -oE 'a.*c|b' /f"),
+        (LONG, f"grep -r c{' /' * 40_000}"),
+        (MANY, f"find{' /' * 9000}"),
+        (MANY, f"ls{' /d' * 9000}"),
+        (MANY, f"touch{' /d' * 40_000}"),
+        (MANY, f"echo{' /d/*x' * 20_000}"),
+        (MANY, "tar c /d"),
+        ({"/s": "\n" * 1_000_000}, "sh /s"),
+        ({}, f"printf {'a' * 60_000}%s{' a' * 30_000}"),
+    ],
+)
+def test_what_is_too_much(files, line):
+    """A line that runs, reads, says or passes by more than a line may is given up, whatever it is that grows."""
+    done = shell.line(AT.after(files), line)
+    assert done == Done(err="sh: a line that does so much is not emulated\n", code=2)
+    assert shell.is_given_up(done)
+
+
+@pytest.mark.parametrize(
+    ("files", "line", "err"),
+    [
+        ({"/f": "y" * 200_000}, f"X=$(cat /f); echo {'$X' * 40_000}", "sh: so long a command is not emulated\n"),
+        ({"/f": "y" * 200_000}, f"HOME=$(cat /f); echo{' ~' * 40_000}", "sh: so long a command is not emulated\n"),
+        (MANY, f"echo{' /d/*' * 9000}", "sh: so long a command is not emulated\n"),
+        ({}, f"touch {' '.join(f'/{number}' for number in range(17_000))}", "touch: /16999: No space left on device\n"),
+        ({}, f"grep -E '{'(' * 20_000}' /f", "grep: Regular expression too big\n"),
+        ({}, f"mkdir {'/a' * 3000}", f"mkdir: {'/a' * 3000}: File name too long\n"),
+        ({}, "sleep 1e300", "sleep: invalid number '1e300'\n"),
+        ({}, "cut -d '' -f 1", "cut: the delimiter must be a single character\n"),
+        ({}, f"head -n {'9' * 5000} /f | cut -f {'9' * 5000}", "cut: only one field is emulated\n"),
+    ],
+)  # fmt: skip
+def test_what_nobody_has_room_for(files, line, err):
+    """Words, files and numbers that grow beyond what a container has room for are refused by whoever meets them."""
+    at = AT.after({"/etc/x": ""})
+    assert shell.line(replace(at, files={**at.files, **files}, given={}), line).err == err
+
+
+def test_much_that_is_not_too_much():
+    """Thousands of commands, and a file as long as there is room, are no trouble."""
+    assert shell.line(AT, "echo a;" * 4000).out == "a\n" * 4000
+    at = AT.after(LONG)
+    assert shell.line(at, "cat /f | grep -c b; wc -c /f").out == "1\n1000000 /f\n"
+    assert shell.line(at, "cat /f | tr -s b | tail -c 4").out == "abab"
 
 
 def test_programs():
