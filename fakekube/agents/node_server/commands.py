@@ -113,28 +113,21 @@ def executing(
     return run
 
 
-def attached(
-    here: Here, asked: Asked, clock: Clock, watching: Run, end: Callable[[int], Awaitable[None]]
-) -> Run:
+def attached(here: Here, asked: Asked, clock: Clock) -> Run:
     """How to talk to what runs there: a debugger's script, of which this is the only run, or else a shell for whoever types. With
-    its end the container ends: `end` takes the exit code. Whoever only looks on sees what comes."""
+    its end the container ends."""
 
     async def run(talk: Talk) -> Object:
-        if not asked.stdin:
-            return await watching(talk)
         if asked.words and asked.words[0] in parsing.SHELLS and not parsing.reads_lines(asked.words):
             done = await here.play(lambda at: shell.program(at, list(asked.words)))
             here.keep(done.wrote)
             await _tell(talk, done, clock, tty=asked.tty)
-            told = verdict(done.code)
-        elif asked.tty:
-            told = await _at_terminal(here, (), talk)
-        elif here.now().processes[1] == "cat":
-            told = await _echoed(talk)
-        else:
-            told = await _line_by_line(here, (), talk, partial(_tell, clock=clock, tty=False))
-        await end(int(dig(told, "details", "causes", 0, "message", default="0")))
-        return told
+            return verdict(done.code)
+        if asked.tty:
+            return await _at_terminal(here, (), talk)
+        if here.now().processes[1] == "cat":
+            return await _echoed(talk)
+        return await _line_by_line(here, (), talk, partial(_tell, clock=clock, tty=False))
 
     return run
 
@@ -143,13 +136,16 @@ async def _at_terminal(here: Here, words: Sequence[str], talk: Talk) -> Object:
     at = terminal.Terminal(shell.begun(here.now(), words))
     await talk.write(at.prompt.encode())
     while not at.ended and (data := await talk.read()) is not None:
-        variables = dict(at.container.environment)
-        if talk.size is not None:
-            variables["COLUMNS"], variables["LINES"] = map(str, talk.size)
-        at, shown = await here.play(partial(terminal.fed, at, data), variables)
-        here.keep(at.wrote)
-        if shown:
-            await talk.write(_bytes(shown))
+        for piece in terminal.pieces(data):
+            variables = dict(at.container.environment)
+            if talk.size is not None:
+                variables["COLUMNS"], variables["LINES"] = map(str, talk.size)
+            at, shown = await here.play(partial(terminal.fed, at, piece), variables)
+            here.keep(at.wrote)
+            if shown:
+                await talk.write(_bytes(shown))
+            if at.ended:
+                break
     return verdict(at.code)
 
 
@@ -224,6 +220,10 @@ def verdict(code: int) -> Object:
         "reason": "NonZeroExitCode",
         "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
     }
+
+
+def exit_code(verdict: Object) -> int:
+    return int(dig(verdict, "details", "causes", 0, "message", default="0"))
 
 
 def _not_found(program: str) -> Object:

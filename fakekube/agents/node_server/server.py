@@ -13,22 +13,32 @@ elsewhere, by a virtual machine; it answers None where the pod has no such. `ins
 Upstream: k8s: pkg/kubelet/server/server.go
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 from urllib.parse import SplitResult, parse_qs, unquote
 
 from msgspec.structs import replace
 
-from fakekube.agents import containers
-from fakekube.agents.node_server import channels, commands, fetching, forwarding, listening, logs, mounted
+from fakekube.agents.node_server import (
+    channels,
+    commands,
+    fetching,
+    forwarding,
+    lasting,
+    listening,
+    logs,
+    mounted,
+)
 from fakekube.agents.node_server.commands import Asked
 from fakekube.agents.node_server.listening import Serve
 from fakekube.agents.node_server.log_reading import LogReading, Query, is_running, true
+from fakekube.agents.node_server.sessions import Sessions
 from fakekube.agents.node_server.written import Here, Written
 from fakekube.client.client import Client
-from fakekube.clock import Clock, rfc3339
+from fakekube.clock import Clock
 from fakekube.machinery import objects
-from fakekube.machinery.errors import ApiError, Conflict, InternalError, NotFound
+from fakekube.machinery.errors import ApiError, InternalError
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import BEARER_PROTOCOL, Object, Request, Response, Upgrade, WebSocket
 
@@ -59,6 +69,7 @@ class NodeServer:
         self._inside = inside
         self._written = written
         self._logs = LogReading(self._client, clock, inside)
+        self._sessions = Sessions(self._client, clock, self._logs, inside)
 
     async def __call__(self, request: Request) -> Response:
         what, namespace, name, container = ([*map(unquote, request.path.strip("/").split("/")), ""] * 2)[:4]
@@ -114,13 +125,11 @@ class NodeServer:
         claims = await mounted.claims(self._client, pod, own)
         here = Here(self._written, pod, container, inside, claims=claims, dial=self._dial_address)
         if attach:
-            watching, end = self._logs.until_ended(pod, container), partial(self._end, pod, container)
             if logs.member_of(pod, container) == "ephemeralContainers":
                 asked = replace(asked, words=[*(own.get("command") or ()), *(own.get("args") or ())])
-            run = commands.attached(here, asked, self._clock, watching, end)
+            run = self._sessions.attached(here, asked, pod, container)
         elif asked.words:
-            act = partial(self._act, pod)
-            run = commands.executing(here, asked, self._clock, act)
+            run = self._sessions.executing(here, asked, pod, container)
         else:
             raise ApiError("you must specify at least 1 command", code=400, reason="BadRequest")
         streams = {
@@ -136,34 +145,6 @@ class NodeServer:
             )
         known = (channels.V5,) if channels.V5 in _protocols(request) else channels.BEFORE_V5
         return _websocket(request, lambda socket: channels.over_websocket(socket, streams, run), known)
-
-    async def _act(self, pod: Object, act: str) -> None:
-        if self._inside is not None:
-            await self._inside.act(pod, act)
-
-    async def _end(self, pod: Object, container: str, code: int) -> None:
-        """What ran in a container has ended; what follows from that is the kubelet's business."""
-        now, member = rfc3339(self._clock.now()), logs.member_of(pod, container)
-
-        def ended(spec: containers.Container, before: containers.Status | None) -> containers.Status:
-            if before is None or spec["name"] != container:
-                return before or containers.waiting(spec, reason="ContainerCreating")
-            found = containers.ended(pod, spec, before, now, code)
-            return containers.unprobed(found) if member == "ephemeralContainers" else found
-
-        while True:
-            try:
-                found = await self._client.get(PODS, objects.name(pod), objects.namespace(pod))
-                if objects.uid(found) != objects.uid(pod):
-                    return
-                reported = {containers.STATUSES[member]: containers.statuses(found, member, ended)}
-                changed = {**found, "status": {**found["status"], **reported}}
-                await self._client.update(PODS, changed, subresource="status")
-            except Conflict:
-                continue  # somebody else's report: the list is told as a whole
-            except NotFound:
-                pass  # it has gone meanwhile, and the container with it
-            return
 
     # --- ports ---------------------------------------------------------------------------------------------------
 
@@ -182,6 +163,15 @@ class NodeServer:
         def dial(port: int) -> Awaitable[Serve | None]:
             return self.dial(pod, port)
 
+        def lasts(serve: Serve) -> Serve:
+            async def run(pipe: WebSocket) -> None:
+                with contextlib.suppress(lasting.Killed):
+                    await lasting.with_pod(self._client, pod, serve(pipe))
+                await pipe.close()
+
+            return run
+
+        @lasts
         async def serve(pipe: WebSocket) -> None:
             await forwarding.forward(pipe, dial, own)
 
@@ -194,7 +184,7 @@ class NodeServer:
         except forwarding.BadPorts as error:
             return Response(400, str(error).encode(), "text/plain; charset=utf-8")
         channelled = partial(forwarding.over_channels, ports=ports, dial=dial, pod_uid=own)
-        return _websocket(request, channelled, forwarding.CHANNELS)
+        return _websocket(request, lasts(channelled), forwarding.CHANNELS)
 
 
 def _websocket(request: Request, serve: Serve, known: tuple[str, ...]) -> Response:

@@ -43,7 +43,14 @@ class Socket:
 
     async def said(self, number, data):
         """Return when this has been sent on a channel."""
-        while self.channel(number) != data:
+        await self._until(lambda: self.channel(number) == data)
+
+    async def told(self, number, data):
+        """The same, among other things."""
+        await self._until(lambda: data in self.channel(number))
+
+    async def _until(self, holds):
+        while not holds():
             await asyncio.wait_for(self._more.wait(), 30)
             self._more.clear()
 
