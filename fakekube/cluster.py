@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 from fakekube import dumps, passage, restoring, snapshot
 from fakekube.actors import API, ActorSpec, Made, Setting, choose
 from fakekube.admin import Admin
-from fakekube.agents.volume_contents import VolumeContents
+from fakekube.agents.volume_contents import VolumeContents, Whole
 from fakekube.api.access.authentication import Authentication
 from fakekube.api.apiserver import ApiServer
 from fakekube.api.services import Services
@@ -82,7 +82,7 @@ class Cluster:
         self.born = 0  # the revision a fork began at
         self._beginning: Sequence[Entry] | None = None  # what `reset` goes back to
         self.contents = VolumeContents()
-        self._held = self.contents.state()  # by volumes, at the beginning
+        self._held = self.contents.whole()  # at the beginning
         self._keeping = asyncio.Lock()
         self._access = (authentication, rbac, service_accounts)
         self._elsewhere = dict(services or {})
@@ -148,7 +148,7 @@ class Cluster:
         self.loop = asyncio.get_running_loop()
         await self.api.start(like=self._forked_from)
         if self._installed:
-            self._beginning, self._held = (await self.store.list("")).entries, self.contents.state()
+            self._beginning, self._held = (await self.store.list("")).entries, self.contents.whole()
         made: list[Made] = []
         for spec in self._specs:
             one = spec.make(self._setting)
@@ -232,7 +232,7 @@ class Cluster:
         twin._forked_from = self.api
         twin._installed = True
         twin.born = store.revision
-        twin.contents.become(self.contents.state())
+        twin.contents.become(self.contents.whole())
         return twin
 
     async def save(self, path: str | PathLike[str]) -> None:
@@ -269,10 +269,10 @@ class Cluster:
         async with self._keeping:
             with contextlib.suppress(NeverSettles):  # somebody is in a hurry; as it is, then
                 await self.settle()
-            self._beginning, self._held = (await self.store.list("")).entries, self.contents.state()
+            self._beginning, self._held = (await self.store.list("")).entries, self.contents.whole()
 
     async def reset(self) -> None:
-        """Go back to the beginning: objects, what is on volumes, faults, remembered requests. Time and versions go on. Raises
+        """Go back to the beginning: objects, what is written on volumes, in containers and in guests, faults, remembered requests. Time and versions go on. Raises
         NeverSettles.
 
         The beginning is where a fork or a snapshot began, or what was last kept; without either, raises CannotReset.
@@ -287,7 +287,7 @@ class Cluster:
     async def restore(self, data: bytes) -> None:
         """Go to the state of a snapshot; see `snapshot.dump`. Raises BadSnapshot, NeverSettles."""
         await self._lead_to(snapshot.entries(data))
-        self.contents.become({})
+        self.contents.become(Whole())
 
     async def _lead_to(self, wanted: Sequence[Entry]) -> None:
         self.faults.clear()

@@ -2,12 +2,14 @@
 
 It is no object and nobody watches it: whoever mounts a volume reads and writes here, whoever makes, copies or deletes volumes and
 snapshots says so. Contents are values, so copies cost nothing; of a volume nobody has written on there are none.
+What actors remember of containers and guests, which no volume holds, lies `beside` it: it comes along wherever contents do, into forks
+and back to an earlier state.
 A volume holds files, as pods and shared file systems of guests find them; a guest's disk is an image in one of them, or lies on the
 bare volume, so it is held apart: files on it are not the volume's.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -29,11 +31,19 @@ class Held(Struct, frozen=True):
 _NOTHING = Held()
 
 
+class Whole(Struct, frozen=True):
+    """All there is at a moment."""
+
+    volumes: Mapping[str, Held] = field(default_factory=dict)
+    beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
 class VolumeContents:
     """See the module text. Volumes are called as their PersistentVolumes are, see `volume_of`; snapshots as `snapshot` says."""
 
     def __init__(self) -> None:
         self._held: Mapping[str, Held] = {}
+        self._beside: dict[str, dict[str, Any]] = {}
 
     def of(self, own: str) -> Held:
         return self._held.get(own, _NOTHING)
@@ -59,12 +69,23 @@ class VolumeContents:
         others = {one: kept for one, kept in self._held.items() if one != own}
         self._held = others if held == _NOTHING else {**others, own: held}
 
+    def beside(self, what: str) -> dict[str, Any]:
+        """What is remembered under that name. Whoever changes it puts values there that do not change."""
+        return self._beside.setdefault(what, {})
+
     def state(self) -> Mapping[str, Held]:
-        """All of it, as it is now."""
+        """All volumes that hold something, as they are now."""
         return self._held
 
-    def become(self, state: Mapping[str, Held]) -> None:
-        self._held = state
+    def whole(self) -> Whole:
+        return Whole(self._held, {what: dict(known) for what, known in self._beside.items()})
+
+    def become(self, whole: Whole) -> None:
+        self._held = whole.volumes
+        for what in {**self._beside, **whole.beside}:
+            known = self.beside(what)
+            known.clear()
+            known.update(whole.beside.get(what, {}))
 
 
 def volume_of(claim: Obj) -> str:

@@ -1,5 +1,5 @@
 """What commands have written in containers: a container's own files last until it is started again, those in volumes, which containers
-of a pod share, until the pod has gone. They are kept in memory, and none before something is written. What is in claims is kept by
+of a pod share, until the pod has gone. They are kept in memory, beside what is on volumes, and none before something is written. What is in claims is kept by
 whoever keeps volumes (`volume_contents`); what configuration brings (`mounted`) is read anew, and only read.
 """
 
@@ -72,7 +72,7 @@ class Written:
     def __init__(self, lives: Callable[[Object], bool], contents: VolumeContents) -> None:
         self._lives = lives
         self._contents = contents
-        self._pods: dict[str, dict[str, _Kept]] = {}
+        self._pods: dict[str, Mapping[str, _Kept]] = contents.beside("containers")  # by uids
 
     def forget(self, old: Object | None, new: Object | None) -> None:
         """Told of pods that change: of one that has gone nothing is kept."""
@@ -113,7 +113,7 @@ class Written:
                 there = {path.removeprefix("/"): text for path, text in files.items()}
                 self._contents.write(area.claimed, "files", there)
             else:
-                self._pods.setdefault(uid(pod), {})[area.name] = _Kept(area.run, files)
+                self._pods[uid(pod)] = {**self._pods.get(uid(pod), {}), area.name: _Kept(area.run, files)}
 
 
 class Here:

@@ -50,13 +50,17 @@ class Streams:
         self._open: dict[str, set[WebSocket]] = {}  # by VMI uid
         self._alone: dict[tuple[str, Kind], WebSocket] = {}  # by VMI uid: who has its console, and its screen
         self._usb: dict[str, int] = {}  # by VMI uid: slots in use
-        self._sessions: dict[str, shell.Session] = {}  # by VMI uid: where its console stands
-        self._boots: dict[str, int] = {}  # by VMI uid, after the first one
+        self._sessions: dict[str, shell.Session] = contents.beside(
+            "consoles"
+        )  # by VMI uid: where its console stands
+        self._boots: dict[str, int] = contents.beside("guests' boots")  # by VMI uid, after the first one
         self._standing: dict[str, float] = {}  # by VMI uid: clock.monotonic() when it was paused
         self._stood: dict[str, float] = {}  # by VMI uid: seconds of its uptime it was paused
         self._rebooted: dict[str, float] = {}  # by VMI uid: clock.monotonic() of the last reboot
         self._born: dict[str, str] = {}  # by VMI uid: that of the instance the guest was first
-        self._disks: dict[str, Disks] = {}  # by VMI uid: what is on its own disks
+        self._disks: dict[str, Disks] = contents.beside(
+            "guests' disks"
+        )  # by VMI uid: what is on its own disks
         self._moving: tuple[dict[str, Any], ...] = (
             self._sessions,
             self._boots,
@@ -65,7 +69,7 @@ class Streams:
             self._disks,
         )
         self._remembered = (*self._moving, self._rebooted, self._born)
-        self.transcripts = Transcripts()
+        self.transcripts = Transcripts(contents.beside("said"), contents.beside("begun"))
 
     def serve(
         self, vmi: Object, kind: Kind, port: int = 0, protocol: str = "tcp", given: Contents = NOTHING

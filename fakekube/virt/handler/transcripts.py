@@ -12,18 +12,16 @@ _MOST = 2000  # lines
 
 
 class Transcripts:
-    """By the uid of the instance."""
+    """By the uid of the instance: what has been `said`, and lines that have `begun` and are not whole yet."""
 
-    def __init__(self) -> None:
-        self._said: dict[str, list[Line]] = {}
-        self._begun: dict[str, str] = {}  # lines that are not whole yet
+    def __init__(self, said: dict[str, list[Line]], begun: dict[str, str]) -> None:
+        self._said, self._begun = said, begun
         self._more: dict[str, asyncio.Event] = {}
 
     def add(self, own: str, text: bytes, moment: datetime) -> None:
         *whole, self._begun[own] = (self._begun.get(own, "") + text.decode(errors="replace")).split("\n")
-        said = self._said.setdefault(own, [])
-        said += [Line(moment, one.replace("\r", "")) for one in whole]
-        del said[:-_MOST]
+        lines = [Line(moment, one.replace("\r", "")) for one in whole]
+        self._said[own] = [*self._said.get(own, ()), *lines][-_MOST:]
         if whole and (waited_for := self._more.pop(own, None)):
             waited_for.set()
 

@@ -226,3 +226,23 @@ async def test_pods_that_have_gone(cluster, says):
     socket.came.put_nowait(b"\xff\x00")
     await upgrade.serve(socket)
     assert mentions.found(cluster, lambda text: text == "mayfly\n", {}) == {}
+
+
+async def test_forks_and_the_way_back(cluster, says, tmp_path):
+    """A fork finds what is in containers and goes its own way; a reset brings back what they had at the beginning."""
+    await says("a", "echo 1 > /f; echo 1 > /both/f; rm /etc/hosts")
+    await cluster.keep()
+    await says("a", "echo 2 > /f; echo 2 > /both/f; echo 2 > /g")
+    await says("c", "echo 2 > /both/g")
+    async with cluster.fork(seed=2) as twin:
+        done = await Pod(twin).run("sh", "-c", quote("cat /f /both/f; echo 3 > /f"), query="container=a")
+        assert done.channel(1) == b"2\n2\n"
+    assert await says("a", "cat /f") == "2\n"
+    await cluster.reset()
+    assert await says("a", "cat /f /both/f; ls /g /both/g /etc/hosts") == (
+        "1\n1\nls: /g: No such file or directory\nls: /both/g: No such file or directory\n"
+        "ls: /etc/hosts: No such file or directory\n"
+    )
+    await cluster.save(tmp_path / "cluster.jsonl")
+    await cluster.restore((tmp_path / "cluster.jsonl").read_bytes())
+    assert await says("a", "ls /f /both") == "ls: /f: No such file or directory\n"

@@ -179,3 +179,22 @@ def test_once_for_each_instance():
     assert (
         b"ran" in shell.booted(machine, {"vda": {**disk, "var/lib/cloud/data/instance-id": "x.ns\n"}}).output
     )
+
+
+async def test_what_is_a_guests_own_goes_back_and_along(streams, contents):
+    """What is on disks that are the instance's own, and where its console stands, are as they were where contents are."""
+    await typed(streams, vmi(), "cd /tmp; echo 1 > /a; echo 1 > b")
+    before = contents.whole()
+    await typed(streams, vmi(), "echo 2 > /a; rm b; cd /; exit")
+    other = VolumeContents()
+    other.become(before)
+    for known, consoles in ((contents, streams), (other, Streams(ManualClock(), nothing, nothing, other))):
+        known.become(before)
+        assert "/tmp\r\n1\r\n1\r\n" in await typed(consoles, vmi(), "pwd; cat /a b")
+    await consoles.hang_up("vm-ns")
+    consoles.transcripts.forget("vm-ns")
+    assert not any(other.whole().beside.values())
+
+
+async def nothing(*_):
+    return {}

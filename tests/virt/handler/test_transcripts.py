@@ -9,7 +9,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def test_lines():
     """A line is kept when it is whole, with the moment it became so; nothing is known of who was not listened to."""
-    said = Transcripts()
+    said = Transcripts({}, {})
     assert said.of("a") is None
     said.add("a", b"one\r\nvm login: ", NOW)
     assert [line.text for line in said.of("a")] == ["one"]
@@ -21,7 +21,7 @@ def test_lines():
 
 def test_who_waits_for_more():
     """Everybody who waited hears of a whole line, whoever comes afterwards of the next one."""
-    said = Transcripts()
+    said = Transcripts({}, {})
     first, other = said.more("a"), said.more("b")
     said.add("a", b"half", NOW)
     assert not first.is_set()
@@ -31,7 +31,7 @@ def test_who_waits_for_more():
 
 def test_only_the_last_lines_are_kept():
     """A guest may say a lot."""
-    said = Transcripts()
+    said = Transcripts({}, {})
     for number in range(3000):
         said.add("a", b"%d\n" % number, NOW)
     assert (len(said.of("a")), said.of("a")[-1].text) == (2000, "2999")
