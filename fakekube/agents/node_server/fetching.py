@@ -1,5 +1,5 @@
-"""One GET of what listens on a port: for `curl` as containers have it, which finds pods by their addresses, and for the API server's
-proxy; guests have their own ways to what listens, and the same `curl`. Certificates are not judged.
+"""One GET of what listens on a port: for `curl` and `wget` as containers have them (`online`), and for the API server's proxy; guests
+have their own ways to what listens, and the same `curl`. Certificates are not judged.
 
 Nothing beyond the cluster is asked, and redirections lead nowhere.
 """
@@ -7,38 +7,28 @@ Nothing beyond the cluster is asked, and redirections lead nowhere.
 import asyncio
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from ipaddress import ip_address
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from fakekube.agents.node_server import place
-from fakekube.agents.node_server.budgets import Exhausted
 from fakekube.agents.node_server.listening import Serve
-from fakekube.agents.node_server.place import Container, Done
+from fakekube.agents.node_server.place import Done
 from fakekube.agents.node_server.secured import Secured
-from fakekube.clock import RealClock
 from fakekube.machinery.wire import Response, WebSocket
-
-T = TypeVar("T")
-_MACHINE = RealClock()
-_MOST_ASKED = 64  # times in one line, which is played anew each time
-Dial = Callable[[str, int], Awaitable[Serve | None]]  # address and port
 
 _PORTS = {"http": 80, "https": 443}
 _END = re.compile(rb"\r?\n\r?\n")
 _NOWHERE = urlsplit("")
 _FAILURE = 400
-_MALFORMED, UNKNOWN_HOST, REFUSED, _EMPTY, NOT_HTTP = 3, 6, 7, 52, 1  # what curl ends with
+MALFORMED, UNKNOWN_HOST, REFUSED, EMPTY, NOT_HTTP = 3, 6, 7, 52, 1  # what curl ends with
 _SAYS = {
     NOT_HTTP: "Received HTTP/0.9 when not allowed",
-    _MALFORMED: "URL rejected: Malformed input to a URL function",
+    MALFORMED: "URL rejected: Malformed input to a URL function",
     UNKNOWN_HOST: "Could not resolve host: {host}",
     REFUSED: "Failed to connect to {host} port {port}: Connection refused",
-    _EMPTY: "Empty reply from server",
+    EMPTY: "Empty reply from server",
 }
 _VALUED = (
     "cacert",
@@ -128,63 +118,10 @@ def port_of(url: SplitResult) -> int:
     return url.port or _PORTS.get(url.scheme, 0)
 
 
-async def curl(at: Container, words: Sequence[str], dial: Dial) -> Done:
-    """What the command says in a container."""
-    asked = curl_of(words)
-    host = asked.url.hostname
-    if not host or not asked.port:
-        return asked.failed(_MALFORMED)
-    address = _address(host, at.files.get("/etc/hosts", ""))
-    if address is None:
-        return asked.failed(UNKNOWN_HOST)
-    serve = await dial(address, asked.port)
-    if serve is None:
-        return asked.failed(REFUSED)
-    answer = response(data := await _said(serve, request(asked.url), secure=asked.url.scheme == "https"))
-    return asked.told(answer) if answer is not None else asked.failed(NOT_HTTP if data else _EMPTY)
-
-
-def _address(host: str, hosts: str) -> str | None:
-    """Where a name leads, by `/etc/hosts`: no other names are known here."""
-    lines = [line.partition("#")[0].split() for line in hosts.splitlines()]
-    found = next((line[0] for line in lines if host in line[1:]), host)
-    try:
-        return str(ip_address(found))
-    except ValueError:
-        return None
-
-
-class _Asks(Exception):
-    """A program waits for an answer."""
-
-
-async def played(now: Callable[[], Container], run: Callable[[Container], T], dial: Dial) -> T:
-    """What comes of commands that use `curl`. Whoever waits for an answer begins anew once it is there, with what is in the place by
-    then: nothing has happened before the last one is. Others have their turn before each."""
-    answers = list[Done]()
-    while True:
-        await _MACHINE.sleep(0)
-        left = iter(answers)
-
-        def answered(at: Container, words: list[str], _stdin: str) -> Done:
-            found = next(left, None)  # noqa: B023 - not called later
-            if found is None:
-                if len(answers) >= _MOST_ASKED:
-                    raise Exhausted
-                raise _Asks(at, words)
-            return found
-
-        try:
-            at = now()
-            return run(replace(at, programs={"curl": answered, **at.programs}))
-        except _Asks as asks:
-            at, words = asks.args
-            answers.append(await curl(at, words, dial))
-
-
-async def fetched(serve: Serve, url: SplitResult) -> Response | None:
-    """What is answered; None: nothing that is HTTP."""
-    return response(await _said(serve, request(url), secure=url.scheme == "https"))
+async def answer(serve: Serve, url: SplitResult) -> Response | int:
+    """What is answered; or what curl ends with where that is nothing, or no HTTP."""
+    data = await _said(serve, request(url), secure=url.scheme == "https")
+    return response(data) or (NOT_HTTP if data else EMPTY)
 
 
 def request(url: SplitResult) -> bytes:

@@ -29,6 +29,8 @@ from fakekube.agents.node_server import (
     listening,
     logs,
     mounted,
+    names,
+    online,
 )
 from fakekube.agents.node_server.commands import Asked
 from fakekube.agents.node_server.listening import Serve
@@ -103,9 +105,12 @@ class NodeServer:
         return lambda socket: listening.converse(service, socket)
 
     async def _dial_address(self, address: str, port: int) -> Serve | None:
-        """The same for the pod that runs under an address."""
+        """The same for the pod that runs under an address, or behind that of a Service."""
         found = await self._client.list(PODS, field_selector=f"status.podIP={address},status.phase=Running")
-        return await self.dial(found.items[0], port) if found.items else None
+        if found.items:
+            return await self.dial(found.items[0], port)
+        target = await names.behind(self._client, address, port)
+        return await self._dial_address(*target) if target is not None else None
 
     # --- commands ------------------------------------------------------------------------------------------------
 
@@ -123,7 +128,9 @@ class NodeServer:
         if self._inside is not None:
             inside = await self._inside.enter(pod, container, inside)
         claims = await mounted.claims(self._client, pod, own)
-        here = Here(self._written, pod, container, inside, claims=claims, dial=self._dial_address)
+        named = partial(names.address, self._client, objects.namespace(pod))
+        network = online.Network(named, self._dial_address)
+        here = Here(self._written, pod, container, inside, claims=claims, network=network)
         if attach:
             if logs.member_of(pod, container) == "ephemeralContainers":
                 asked = replace(asked, words=[*(own.get("command") or ()), *(own.get("args") or ())])
@@ -154,8 +161,8 @@ class NodeServer:
         tail = request.path.split("/", 5)[5]
         host = objects.dig(pod, "status", "podIP", default="")
         url = SplitResult(scheme, f"{host}:{port}", f"/{tail}", request.query, "")
-        answer = await fetching.fetched(serve, url) if serve is not None else None
-        return answer or Response(503, content_type="")
+        answer = await fetching.answer(serve, url) if serve is not None else fetching.REFUSED
+        return Response(503, content_type="") if isinstance(answer, int) else answer
 
     def _forward(self, request: Request, pod: Object, query: Query) -> Response:
         own = objects.uid(pod)

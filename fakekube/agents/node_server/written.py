@@ -9,7 +9,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fakekube.agents.node_server import fetching, logs
+from fakekube.agents.node_server import logs, online
 from fakekube.agents.node_server.place import FOLDER, Container, Files, is_below, resolved
 from fakekube.agents.volume_contents import VolumeContents
 from fakekube.machinery.objects import Obj, dig, uid
@@ -117,7 +117,7 @@ class Written:
 
 
 class Here:
-    """A container, and who remembers what is written there. `dial` connects to what listens on a port of a pod with an address."""
+    """A container, and who remembers what is written there. `network`: whom it reaches."""
 
     def __init__(
         self,
@@ -127,9 +127,9 @@ class Here:
         container: Container,
         *,
         claims: Mapping[str, str],
-        dial: fetching.Dial,
+        network: online.Network,
     ) -> None:
-        self._written, self._pod, self._dial = written, pod, dial
+        self._written, self._pod, self._network = written, pod, network
         self._areas = list(_areas(pod, name, claims))
         there = {resolved(path): text for path, text in container.files.items()}
         folders = [one.path for one in self._areas if one.path not in there]
@@ -148,7 +148,7 @@ class Here:
         def now() -> Container:
             return self.now() if variables is None else replace(self.now(), environment=variables)
 
-        return await fetching.played(now, run, self._dial)
+        return await online.played(now, run, self._network)
 
     def keep(self, wrote: Files) -> None:
         if wrote:

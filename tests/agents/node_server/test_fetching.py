@@ -3,7 +3,7 @@
 import pytest
 
 from fakekube.agents.node_server import listening, shell
-from fakekube.agents.node_server.fetching import curl, played
+from fakekube.agents.node_server.online import Network, played
 from fakekube.agents.node_server.place import Container
 
 
@@ -34,6 +34,10 @@ async def dial(address, port):
     return served.get(port, hang_up)
 
 
+async def nobody(_host):
+    return None
+
+
 @pytest.mark.parametrize(
     ("words", "out", "code", "said"),
     [
@@ -56,7 +60,7 @@ async def dial(address, port):
 )
 async def test_curl(words, out, code, said):
     """A page without its head; otherwise curl's own exit codes. Nobody waits for a server that breaks down."""
-    done = await curl(Container("p"), words, dial)
+    done = await Network(nobody, dial).curl(Container("p"), words)
     assert (done.out, done.code) == (out, code)
     assert said in done.err
 
@@ -69,6 +73,8 @@ async def test_what_others_write_meanwhile():
         files["/f"] = "meanwhile\n"
 
     done = await played(
-        lambda: Container("p", files=dict(files)), lambda at: shell.line(at, "curl 10.0.0.9; cat /f"), dial
+        lambda: Container("p", files=dict(files)),
+        lambda at: shell.line(at, "curl 10.0.0.9; cat /f"),
+        Network(nobody, dial),
     )
     assert done.out == "meanwhile\n"
