@@ -136,7 +136,7 @@ class Container(Struct, frozen=True):
         """The file that cannot be written, and why."""
         if self.given is None or not wrote:
             return None
-        self.spend(4 * (len(self.files) + len(wrote)))
+        self.spend(16 * (len(self.files) + len(wrote)))
         there = sorted(self.files)
         for path, text in wrote.items():
             if next((only_read for mount, only_read in self.mounts.items() if is_below(path, mount)), False):

@@ -64,7 +64,8 @@ def _program(container: Container, words: list[str], stdin: str) -> Done:
     found = programs.known(container, words[0])
     if found is None:
         raise NotFound(words[0])
-    container.spend(len(stdin) // 16)
+    walks = found in container.programs.values()  # as a place's own may, which do not count what they look at
+    container.spend(len(stdin) // 16 + (16 * len(container.files) if walks else 0))
     done = found(container, words[1:], stdin)
     container.spend(len(done.out) + len(done.err))
     if any(not path.startswith("/") for path in done.wrote):

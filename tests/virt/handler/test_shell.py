@@ -200,3 +200,13 @@ def test_what_a_shell_is_told_holds():
     assert (left.session.stage, left.session.variables) == ("login", {})
     _, turn = run("sudo sh -c 'exit 3'")
     assert (turn.session.stage, turn.session.code) == ("shell", 3)
+
+
+@pytest.mark.parametrize(
+    "command", ["umount /d", "sudo true", "dd of=/tmp/f", "nc -l 80 -c 'nc -l 81 -c true'"]
+)
+def test_what_is_too_much(command):
+    """A guest's own programs are counted as all others are, whatever starts them: a line ends where it has done too much."""
+    many = replace(inside(), files={f"/tmp/{number}": "" for number in range(15_000)})
+    shown, _ = run(f"{command}; " * (4000 // (len(command) + 2)), session=many)
+    assert shown == "sh: a line that does so much is not emulated"
