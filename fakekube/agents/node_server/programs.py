@@ -131,12 +131,12 @@ def _sleep(_at: Container, words: list[str], _stdin: str) -> Done:
             seconds += float(own) * _UNITS.get(word.removeprefix(own), math.nan)
         except ValueError:
             seconds = math.nan
-        if not 0 <= seconds < _FOR_EVER:  # whatever is no number is neither less nor more
+        if not seconds >= 0:  # whatever is no number is neither less nor more
             return failed(f"sleep: invalid number '{word}'")
-    return Done(sleep=seconds)
+    return Done(sleep=min(seconds, _FOR_EVER))
 
 
-_FOR_EVER = 1e9  # seconds: longer than clocks go
+_FOR_EVER = 1e9  # seconds: clocks go no further
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
