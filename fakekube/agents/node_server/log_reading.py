@@ -73,9 +73,11 @@ class LogReading:
         return logs.lines(pod, container, previous=previous, said=said)
 
     def _worked(self, pod: Object, container: str, *, previous: bool) -> list[logs.Line] | None:
-        """What the work of a Job's pod has said when it was done, where that is known."""
+        """What the work of a Job's pod, or of one on its own, has said when it was done, where that is known."""
         owner, run = objects.controller_of(pod), logs.run_of(pod, container, previous=previous)
-        if run is None or owner is None or owner["kind"] != "Job" or len(pod["spec"]["containers"]) != 1:
+        if run is None or len(pod["spec"]["containers"]) != 1:
+            return None
+        if (owner or {}).get("kind") != "Job" and not scripts.ends(pod):
             return None
         if logs.member_of(pod, container) != "containers":
             return None

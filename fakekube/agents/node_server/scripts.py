@@ -1,4 +1,5 @@
-"""What comes of the work of a Job's pod, where the small shell knows all of it: what nothing depends on but the pod itself. Pure.
+"""What comes of the work of a Job's pod, or of one on its own, where the small shell knows all of it: what nothing depends on but the
+pod itself. Pure.
 
 Whatever asks for files or the network, or for a program that only an image might bring, is not known.
 """
@@ -10,7 +11,7 @@ from datetime import datetime
 from fakekube.agents import fates
 from fakekube.agents.node_server import commands, lexing, mounted, parsing, shell
 from fakekube.agents.node_server.expansion import VARIABLE
-from fakekube.agents.node_server.place import Done
+from fakekube.agents.node_server.place import EPOCH, Done
 from fakekube.machinery.objects import Obj, dig
 
 _TOKENS = "/var/run/secrets/kubernetes.io/"
@@ -39,6 +40,14 @@ _OF_FILES = re.compile(r"-[a-mo-yA-Z]")  # what `test` asks for but -n and -z
 _NOT_PRINTED = re.compile(r"%(?![sd%])")
 _NAMES = re.compile(r"([A-Za-z_]\w*)=")
 _GIVEN = re.compile(r"\$\((\w+)\)")  # a variable, as kubelets put it into commands
+
+
+def ends(pod: Obj) -> bool:
+    """Whether a pod on its own, which nobody starts again, has work that is known to end at once."""
+    if dig(pod, "spec", "restartPolicy") != "Never" or dig(pod, "metadata", "ownerReferences", default=()):
+        return False
+    found = done(pod, EPOCH)
+    return found is not None and not found.sleep
 
 
 def done(pod: Obj, now: datetime) -> Done | None:

@@ -15,6 +15,7 @@ Names for stages (`stages/pod.yaml`); those that say nothing now are absent:
     host · address   of the pod's node, and of the pod: its own, or the next that is free
     outdated    conditions to write, where they differ from what containers and readiness gates say
     working     some main container runs                             putOff      those of them that have to wait for it
+    finite      the same, and its work ends by itself: a Job's, or a script's that does at once (`scripts`)
     restartAt   when those are started again that waited for it      delayed     the status that says so
     deadline    when it has been active for too long                 overdue     the status that says so
     fate        how the start goes wrong, if it is to (`fates`)      unpullable  the container whose image is not found
@@ -208,6 +209,13 @@ class PodView(View):
         known = {one["name"] for one in containers.present_statuses(self._pod, "ephemeralContainers")}
         return [starts.item("ephemeralContainers", one) for one in added if one["name"] not in known] or None
 
+    def finite(self) -> bool | None:
+        if not starts.working(self._pod):
+            return None
+        owners = objects.dig(self._pod, "metadata", "ownerReferences", default=())
+        of_job = any(one.get("kind") == "Job" for one in owners)
+        return True if of_job or scripts.ends(self._pod) else None
+
     def completed(self) -> Object:
         """The work is done, with the exit code the pod's fate tells, or its script; a failure may be tried again."""
         code = fates.of(self._pod).exit
@@ -274,6 +282,7 @@ PodView.computed = {
     "restartAt": PodView.restart_at,
     "putOff": PodView.put_off,
     "working": lambda view: starts.working(view.pod) or None,
+    "finite": PodView.finite,
     "debugging": PodView.debugging,
     "creating": lambda view: view.reports.creating(),
     "running": lambda view: view.reports.running(),

@@ -128,6 +128,24 @@ async def test_the_log_of_a_container_that_waits_to_run_again(cluster):
     assert (await pod.log(), await pod.log("previous=true")) == (said, said)
 
 
+@pytest.mark.parametrize(
+    ("script", "policy", "phase", "said"),
+    [
+        ("echo hi; exit 3", "Never", "Failed", "hi\n"),
+        ("echo hi", "Never", "Succeeded", "hi\n"),
+        ("echo hi", "OnFailure", "Running", "c: started x\nc: listening on port 7000\n"),
+        ("echo hi; sleep infinity", "Never", "Running", "c: started x\nc: listening on port 7000\n"),
+        ("serve", "Never", "Running", "c: started x\nc: listening on port 7000\n"),
+    ],
+)
+async def test_a_pod_on_its_own(cluster, script, policy, phase, said):
+    """A pod nobody looks after ends as its script does, where that is known to end at once; others go on."""
+    pod = await Pod(cluster).make(command=["sh", "-c", script], restartPolicy=policy)
+    await cluster.advance(5)
+    assert await pod.log() == said
+    assert (await pod.client.get(PODS, "p", "default"))["status"]["phase"] == phase
+
+
 async def test_following_a_log(pod):
     """A log that is followed goes on until its container ends."""
     answer = await pod.client.request("GET", pod.path("log"), query="follow=true&tailLines=1")

@@ -284,7 +284,9 @@ def test_programs():
     assert shell.program(AT, ["sh", "-s", "x"], "echo a\n").out == "a\n"
     assert shell.program(AT, ["cat"], "in") == Done("in")
     assert shell.program(AT, ["sleep", "5"]).sleep == 5
-    assert shell.program(AT, ["sleep", "infinity"]).sleep == shell.program(AT, ["sleep", "1e300d"]).sleep == 1e9
+    assert (
+        shell.program(AT, ["sleep", "infinity"]).sleep == shell.program(AT, ["sleep", "1e300d"]).sleep == 1e9
+    )
     with pytest.raises(shell.NotFound):
         shell.program(AT, ["vi"])
 
