@@ -8,14 +8,18 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from fakekube.agents import fates
 from fakekube.agents.node_server import commands, lexing, mounted, parsing, shell
+from fakekube.agents.node_server.budgets import Budget, Exhausted
 from fakekube.agents.node_server.expansion import VARIABLE
 from fakekube.agents.node_server.place import EPOCH, Done
 from fakekube.machinery.objects import Obj, dig
 
 _TOKENS = "/var/run/secrets/kubernetes.io/"
 _LONGEST = 8192  # characters of a script somebody waits for
+_MOST = 1 << 20  # steps, some hundred commands: it is asked each time a pod is looked at
 _BUILT_IN = (":", "exit", "export", "set")
 _PROGRAMS = frozenset(
     [
@@ -62,8 +66,10 @@ def done(pod: Obj, now: datetime) -> Done | None:
         for word in (*own["command"], *(own.get("args") or ()))
     ]
     known = words[0] not in _BUILT_IN and is_known(words, frozenset(at.environment))
-    came = shell.program(at, words) if known else None
-    return None if came is not None and shell.is_given_up(came) else came
+    try:
+        return shell.program(replace(at, budget=Budget(_MOST)), words) if known else None
+    except (Exhausted, RecursionError):
+        return None
 
 
 def _is_alone(pod: Obj, container: Obj) -> bool:

@@ -41,13 +41,8 @@ def script(container: Container, text: str) -> Done:
     return _whole(container, lambda at: _script(at, text))
 
 
-def is_given_up(done: Done) -> bool:
-    """Whether it is not known what else would have come of it."""
-    return done in (_TOO_DEEP, _TOO_MUCH)
-
-
 def _whole(container: Container, run: Callable[[Container], Done]) -> Done:
-    """What comes of it, unless it is too much. What is started by what has begun takes of the same steps."""
+    """What comes of it, unless it is too much. What is started by what has begun takes of the same steps, and ends with it."""
     if container.budget is not None:
         return run(container)
     try:

@@ -62,10 +62,11 @@ def test_what_is_known(command, out, code):
         ["sh", "-c", "echo /*; false"],
         ["sh", "-c", "printf %5d 1; false"],
         ["sh", "-c", "date -d yesterday; false"],
+        ["sh", "-c", ":;" * 3000 + "false"],
     ],
 )
 def test_what_is_not_known(command):
-    """Whatever depends on an image, on files or on the network is not guessed."""
+    """Whatever depends on an image, on files or on the network is not guessed, nor is what takes long."""
     assert done(*command) is None
 
 
