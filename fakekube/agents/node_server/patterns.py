@@ -8,25 +8,12 @@ import re
 
 from msgspec import Struct
 
+from fakekube.agents.node_server.brackets import PatternError, bracket
 from fakekube.machinery.regexes.re2 import INFINITE, Assertion, Atom, Choice, Node, Repeat, Sequence
 
 _MOST = 32767  # times something is repeated
 _DEEPEST = 100  # groups in one another
 _LARGEST = 20_000  # states
-_CLASSES = {
-    "alnum": "0-9A-Za-z",
-    "alpha": "A-Za-z",
-    "blank": r"\t ",
-    "cntrl": r"\x00-\x1f\x7f",
-    "digit": "0-9",
-    "graph": "!-~",
-    "lower": "a-z",
-    "print": " -~",
-    "punct": r"!-/:-@\[-`{-~",
-    "space": r"\t\n\v\f\r ",
-    "upper": "A-Z",
-    "xdigit": "0-9A-Fa-f",
-}
 _START, _END = Assertion(r"\A"), Assertion(r"\Z")
 _NO_WORD_BEFORE, _NO_WORD_BEHIND = Assertion(r"(?a:(?<!\w))"), Assertion(r"(?a:(?!\w))")
 _EDGE = Assertion(r"(?a:\b)")
@@ -45,11 +32,6 @@ _ESCAPES: dict[str, Node] = {
 }
 _PLACES = (_START, *(_ESCAPES[one] for one in "bB<>"))
 _COUNT = re.compile(r"([0-9]*)(?:(,)([0-9]*))?")
-_NAMED = re.compile(r"\[([:.=])(.*?)\1\]")
-
-
-class PatternError(ValueError):
-    """Not a pattern. The text is glibc's."""
 
 
 class NotEmulated(PatternError):
@@ -197,7 +179,8 @@ class _Reader(Struct):
         char = self.pattern[self.at]
         self.at += 1
         if char == "[":
-            return Atom(_cased(self._bracket(), self.ignore_case))
+            text, self.at = bracket(self.pattern, self.at)
+            return Atom(_cased(text, self.ignore_case))
         if char == ".":
             return Atom(r"[^\n]")
         if char == "^" and (self.extended or begins):
@@ -220,53 +203,6 @@ class _Reader(Struct):
     def _ends(self) -> bool:
         return self.at >= len(self.pattern) or self._ahead("|") or self._ahead(")")
 
-    # --- brackets --------------------------------------------------------------------------------------------------
-
-    def _bracket(self) -> str:
-        denied = self.pattern.startswith("^", self.at)
-        self.at += denied
-        if self.at >= len(self.pattern):
-            raise PatternError("Invalid regular expression")
-        begin = self.at
-        text, first = "[^\\n" if denied else "[", True  # no line is searched beyond its end
-        while first or not self.pattern.startswith("]", self.at):
-            first = False
-            low, named = self._element()
-            if not self.pattern.startswith("-", self.at) or self.pattern.startswith("-]", self.at):
-                text += low if named else _in_class(low)
-                continue
-            self.at += 1
-            high, also = self._element()
-            if named or also or high < low:
-                raise PatternError("Invalid range end")
-            text += f"{_in_class(low)}-{_in_class(high)}"
-        inner = self.pattern[begin : self.at]
-        if len(inner) > 1 and inner[0] == inner[-1] == ":":
-            raise PatternError("character class syntax is [[:space:]], not [:space:]")
-        self.at += 1
-        return f"{text}]"
-
-    def _element(self) -> tuple[str, bool]:
-        """A character, or what a class of them is written as."""
-        found = _NAMED.match(self.pattern, self.at)
-        if found is None:
-            self.at += 1
-            if self.at >= len(self.pattern):
-                raise PatternError("Unmatched [, [^, [:, [., or [=")
-            if self.pattern[self.at - 1] == "[" and self.pattern[self.at] in ":.=":
-                raise PatternError("Unmatched [, [^, [:, [., or [=")
-            return self.pattern[self.at - 1], False
-        self.at = found.end()
-        if self.at >= len(self.pattern):
-            raise PatternError("Unmatched [, [^, [:, [., or [=")
-        if found[1] == ":":
-            if found[2] not in _CLASSES:
-                raise PatternError("Invalid character class name")
-            return _CLASSES[found[2]], True
-        if len(found[2]) != 1:
-            raise PatternError("Invalid collation character")
-        return found[2], False
-
 
 def _repeated(node: Node, least: int, most: int) -> Node:
     if isinstance(node, Repeat) and (node.least, node.most) == (least, most) == (0, INFINITE):
@@ -277,7 +213,3 @@ def _repeated(node: Node, least: int, most: int) -> Node:
 def _number(text: str) -> int:
     digits = text.lstrip("0")
     return int(digits or 0) if len(digits) < 6 else _MOST + 1
-
-
-def _in_class(char: str) -> str:
-    return f"\\{char}" if char in r"\]^-[&~|" else char

@@ -10,6 +10,7 @@ from itertools import pairwise, takewhile
 from msgspec import Struct
 
 from fakekube.agents.node_server import globs, patterns
+from fakekube.agents.node_server.brackets import PatternError
 from fakekube.agents.node_server.place import FOLDER, Container, Done, failed, number, options
 from fakekube.machinery.regexes.automaton import Automaton
 
@@ -59,7 +60,7 @@ def grep(at: Container, words: list[str], stdin: str) -> Done:
         search = _Search(at, _automaton(at, named[0], asked.keys()), frozenset(asked), most)
     except RecursionError:
         return failed("grep: stack overflow", _TROUBLE)
-    except patterns.PatternError as error:
+    except PatternError as error:
         return failed(f"grep: {error}", _TROUBLE)
     return search.told(list(_inputs(at, named[1:], stdin, deep="r" in asked)))
 
@@ -166,7 +167,7 @@ def find(at: Container, words: list[str], _stdin: str) -> Done:
     named = globs.matching(wanted.get("-name", "*"), at.spend)
     try:
         like = Automaton(patterns.whole(patterns.basic(wanted.get("-regex", ".*"))), at.spend)
-    except patterns.PatternError as error:
+    except PatternError as error:
         return failed(f"find: failed to compile regular expression '{wanted['-regex']}': {error}")
     found, err = [], ""
     for folder in folders:
