@@ -11,6 +11,7 @@ from fakekube.virt.handler import domain, pci_places
 from fakekube.virt.handler.domain_threads import threads
 from fakekube.virt.handler.host_devices import Given, elements, pci
 
+_KEPT_PORTS = 8
 _NEW, _OLD = "virtio-non-transitional", "virtio-transitional"
 _ISO = {
     "cloudInitNoCloud": "/var/run/kubevirt-ephemeral-disks/cloud-init-data/{namespace}/{vmi}/noCloud.iso",
@@ -81,6 +82,7 @@ def devices(vmi: Obj, parent: Element, balloon_period: int, given: Given) -> Non
         made = add(parent, "rng", model=virtio)
         add(made, "backend", "/dev/urandom", model="random")
         _address(made, next(free))
+    _ports(vmi, parent)
 
 
 def _virtio(vmi: Obj) -> str:
@@ -181,9 +183,19 @@ def _controllers(vmi: Obj, parent: Element, scsi: str, serial: str) -> None:
         _address(add(parent, "controller", type="scsi", index="0", model=_virtio(vmi)), scsi)
     _address(add(parent, "controller", type="virtio-serial", index="0", model=_virtio(vmi)), serial)
     add(parent, "controller", type="pci", index="0", model="pcie-root")
-    if not pci_places.on_root(vmi):
-        for index in range(1, 9):
-            add(parent, "controller", type="pci", index=str(index), model="pcie-root-port")
+
+
+def _ports(vmi: Obj, parent: Element) -> None:
+    """One before each bus: those that are kept, and all up to the last on which there is something."""
+    kept = 0 if pci_places.on_root(vmi) else _KEPT_PORTS
+    last = max(
+        (int(one.get("bus", "0"), 16) for one in parent.findall("*/address[@type='pci']")),
+        default=0,
+    )
+    root = next(number for number, one in enumerate(parent) if one.get("model") == "pcie-root")
+    for index in range(max(kept, last), 0, -1):
+        port = {"type": "pci", "index": str(index), "model": "pcie-root-port"}
+        parent.insert(root + 1, Element("controller", port))
 
 
 def _buses(wanted: Obj) -> Iterator[str]:

@@ -212,3 +212,24 @@ def test_interfaces_of_the_domain():
     addresses = [one.get("bus") for one in root.findall("devices/*/address[@type='pci']")]
     assert len(addresses) == len(set(addresses)), "no two devices are in one place"
     assert root.findall("devices/disk")[1].find("address").get("bus") == "0x07"
+
+
+@pytest.mark.parametrize(
+    ("marks", "place", "ports"),
+    [
+        ({}, "", 8),
+        ({}, "0000:21:00.0", 0x21),
+        ({"kubevirt.io/placePCIDevicesOnRootComplex": "true"}, "", 0),
+        ({"kubevirt.io/placePCIDevicesOnRootComplex": "true"}, "0000:03:00.0", 3),
+    ],
+)
+def test_ports_before_buses(marks, place, ports):
+    """There is one for each bus up to the last that is used, and none before the first."""
+    card = {"name": "default", "masquerade": {}, "pciAddress": place}
+    vmi = {
+        "metadata": {**VMI["metadata"], "annotations": marks},
+        "spec": {"domain": {"devices": {"interfaces": [card]}}},
+    }
+    root = fromstring(run("virsh dumpxml 1", vmi).out)
+    found = root.findall("devices/controller[@model='pcie-root-port']")
+    assert [one.get("index") for one in found] == [str(index) for index in range(1, ports + 1)]
