@@ -71,6 +71,25 @@ async def test_initial_events_end_with_a_bookmark(ask: Ask) -> None:
     assert found[1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
 
 
+async def test_a_loop_that_rings_early_ends_watches_all_the_same(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Timers of event loops may ring a fraction before their moment: the watch is over then, and not never."""
+    loop = asyncio.get_running_loop()
+    on_time = loop.call_at
+
+    def early(when, callback, *args, **kwargs):
+        return on_time(when - 41.99 if when - loop.time() > 40 else when, callback, *args, **kwargs)
+
+    monkeypatch.setattr(loop, "call_at", early)
+    version = json_of(await ask("GET", CM))["metadata"]["resourceVersion"]
+    query = f"watch=1&resourceVersion={version}&timeoutSeconds=42&allowWatchBookmarks=true"
+    stream = await ask("GET", f"{CM}?{query}")
+    async with asyncio.timeout(30):
+        chunks = [chunk async for chunk in stream.stream]
+    assert [orjson.loads(chunk)["type"] for chunk in chunks] == ["BOOKMARK"]
+
+
 @pytest.mark.parametrize(
     ("accept", "kind"),
     [

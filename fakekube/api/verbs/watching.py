@@ -151,14 +151,19 @@ async def _pieces(
     position = start.after
     tick = min(deadline, loop.time() + _BOOKMARK_EVERY)
     news = store.watch(_prefix(call), position)
-    timer = loop.call_at(tick, news.nudge)
-    withdrawn = False
+    rung = withdrawn = False
+
+    def ring() -> None:
+        nonlocal rung
+        rung = True
+        news.nudge()
 
     def withdraw() -> None:
         nonlocal withdrawn
         withdrawn = True
         news.nudge()
 
+    timer = loop.call_at(tick, ring)
     stack = contextlib.ExitStack()
     if call.resource.custom:
         withdrawn = not stack.enter_context(call.catalog.following(call.resource, withdraw))
@@ -179,15 +184,15 @@ async def _pieces(
             if withdrawn:
                 return
             position = batch.revision
-            now = loop.time()
-            if now < tick:
+            if not rung:  # asking the time would not do: loops ring a fraction early, and nobody rings again
                 continue
             if options.bookmarks:
                 yield [_mark(call, position)]
-            if now >= deadline:
+            if tick >= deadline:
                 return
-            tick = min(deadline, now + _BOOKMARK_EVERY)
-            timer = loop.call_at(tick, news.nudge)
+            rung = False
+            tick = min(deadline, loop.time() + _BOOKMARK_EVERY)
+            timer = loop.call_at(tick, ring)
     except stores.Compacted as compacted:
         yield [watching.error(too_old(position, compacted.oldest).status())]
     except ApiError as unconverted:
