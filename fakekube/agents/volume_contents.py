@@ -5,7 +5,7 @@ snapshots says so. Contents are values, so copies cost nothing; of a volume nobo
 What actors remember of containers and guests, which no volume holds, lies `beside` it: it comes along wherever contents do, into forks
 and back to an earlier state.
 A volume holds files, as pods and shared file systems of guests find them; a guest's disk is an image in one of them, or lies on the
-bare volume, so it is held apart: files on it are not the volume's.
+bare volume, so it is held apart: files on it are not the volume's. As what image others find it is `node_server.volume_images`'.
 """
 
 from collections.abc import Mapping
@@ -54,16 +54,17 @@ class VolumeContents:
 
     def write(self, own: str, part: Part, files: Files) -> None:
         """From now on that part of a volume holds these."""
-        self._set(own, replace(self.of(own), **{part: files}))
+        self.put(own, replace(self.of(own), **{part: files}))
 
     def copy(self, source: str, target: str) -> None:
         """The target holds what the source does now."""
-        self._set(target, self.of(source))
+        self.put(target, self.of(source))
 
     def forget(self, own: str) -> None:
-        self._set(own, _NOTHING)
+        self.put(own, _NOTHING)
 
-    def _set(self, own: str, held: Held) -> None:
+    def put(self, own: str, held: Held) -> None:
+        """From now on a volume holds this."""
         if held == self.of(own):
             return
         others = {one: kept for one, kept in self._held.items() if one != own}

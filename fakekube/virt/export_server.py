@@ -1,5 +1,4 @@
-"""What an exporter's pod serves to who has its token: the manifests of its machine, and its volumes. Those are blank disks and
-empty archives here, whatever has been written on them.
+"""What an exporter's pod serves to who has its token: the manifests of its machine, and its volumes (`export_volumes`).
 
 Everything it knows is what its pod is given, as upstream: a token, paths in its environment, a config map about the machine.
 Origin: kubevirt: pkg/storage/export/virt-exportserver/exportserver.go
@@ -7,37 +6,33 @@ Origin: kubevirt: pkg/storage/export/virt-exportserver/exportserver.go
 
 import hmac
 import json
-import re
-import zlib
 from base64 import b64decode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from msgspec import Struct
 
+from fakekube.agents.node_server import volume_images
+from fakekube.agents.volume_contents import VolumeContents, volume_of
 from fakekube.client.client import Client
 from fakekube.machinery.objects import Obj, dig, name, namespace
 from fakekube.machinery.resources import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS
 from fakekube.machinery.wire import Object, Request, Response
-from fakekube.virt import quantities
+from fakekube.virt import export_volumes
 from fakekube.virt.claims import behind
 
 LABEL, COMPONENT, PORT = "kubevirt.io", "virt-exporter", 8443
 _TOKEN = "x-kubevirt-export-token"
-_YAML, _PLAIN, _BYTES = "application/yaml", "text/plain; charset=utf-8", "application/octet-stream"
-_PIECE = 1024 * 1024
-_BLANK = bytes(_PIECE)
-_NO_TAR = bytes(10240)  # an archive without files
+_YAML, _PLAIN = "application/yaml", "text/plain; charset=utf-8"
 _SIDES = ("internal", "external")
-_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")  # the rest may be answered with the whole, and is
 
 
-def of_pod(pod: Obj, port: int, client: Client) -> "ExportServer | None":
+def of_pod(pod: Obj, port: int, client: Client, contents: VolumeContents) -> "ExportServer | None":
     """What listens on a port, where the pod is an exporter."""
     labelled = dig(pod, "metadata", "labels", LABEL) == COMPONENT
     runs = dig(pod, "status", "phase") == "Running"
-    return ExportServer(pod, client) if labelled and runs and port == PORT else None
+    return ExportServer(pod, client, contents) if labelled and runs and port == PORT else None
 
 
 class _Volume(Struct, frozen=True):
@@ -48,10 +43,11 @@ class _Volume(Struct, frozen=True):
 
 
 class ExportServer:
-    """A Handler, see the module text."""
+    """A Handler, see the module text. `contents`: of volumes."""
 
-    def __init__(self, pod: Obj, client: Client) -> None:
+    def __init__(self, pod: Obj, client: Client, contents: VolumeContents) -> None:
         self._client = client
+        self._contents = contents
         self._space = namespace(pod)
         self._env = {
             one["name"]: str(one.get("value") or "") for one in dig(pod, "spec", "containers", 0, "env") or ()
@@ -63,6 +59,9 @@ class ExportServer:
         path = unquote(request.path)
         if path == "/healthz":
             return Response(200, b"OK", _PLAIN)
+        if any(path == uri.rstrip("/") != uri for one in self._volumes for uri in one.uris.values()):
+            asked = f"?{request.query}" if request.query else ""
+            return Response(301, content_type="", headers=[("Location", f"{path}/{asked}")])
         about = self._about(path)
         if about is None:
             return Response(404, b"404 page not found\n", _PLAIN)
@@ -120,19 +119,16 @@ class ExportServer:
     # --- volumes -------------------------------------------------------------------------------------------------
 
     async def _content(self, kind: str, volume: _Volume, path: str, request: Request) -> Response:
-        if kind == "DIR":
-            if path != volume.uris[kind]:
-                return Response(404, b"404 page not found\n", _PLAIN)
-            return Response(200, b"<!doctype html>\n<pre>\n</pre>\n", "text/html; charset=utf-8")
-        if kind == "ARCHIVE":
-            return Response(200, _packed(_NO_TAR), "application/x-gzip")
         claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, volume.claim, self._space)
         if claim is None:
             return Response(500, content_type="")
-        size = quantities.whole(dig(claim, "spec", "resources", "requests", "storage"))
-        if kind == "RAW":
-            return _part(size, request.headers.get("range") or "")
-        return Response(200, content_type="application/x-gzip", stream=_blank_packed(size))
+        on = volume_images.claimed(claim, volume_of(claim))
+        held = self._contents.of(on.volume)
+        if kind == "DIR":
+            return export_volumes.below(held, on, path.removeprefix(volume.uris[kind]), request)
+        if kind == "ARCHIVE":
+            return export_volumes.archive(held, on)
+        return export_volumes.image(held, on, request, compressed=kind == "RAW_GZIP")
 
 
 def _volumes(pod: Obj, env: Mapping[str, str]) -> list[_Volume]:
@@ -198,40 +194,3 @@ def _told(objects: list[Object], request: Request) -> Response:
 
     texts = [yaml.safe_dump(one, default_flow_style=False, allow_unicode=True) for one in objects]
     return Response(200, "".join(f"{text}---\n" for text in texts).encode(), _PLAIN)
-
-
-def _part(size: int, asked: str) -> Response:
-    """What is asked for of a blank disk: one range of it, or the whole."""
-    found = _RANGE.fullmatch(asked)
-    begin, end, status, told = 0, size, 200, [("Accept-Ranges", "bytes")]
-    if found is not None and any(found.groups()):
-        first, last = found.groups()
-        begin = int(first) if first else max(0, size - int(last))
-        end = min(size, int(last) + 1) if first and last else size
-        if begin >= end:
-            return Response(416, content_type=_PLAIN, headers=[("Content-Range", f"bytes */{size}")])
-        status = 206
-        told.append(("Content-Range", f"bytes {begin}-{end - 1}/{size}"))
-    told.append(("Content-Length", str(end - begin)))
-    return Response(status, content_type=_BYTES, headers=told, stream=_blank(end - begin))
-
-
-async def _blank(size: int) -> AsyncIterator[bytes]:
-    while size > 0:
-        yield _BLANK[:size]
-        size -= _PIECE
-
-
-async def _blank_packed(size: int) -> AsyncIterator[bytes]:
-    """The same as gzip has it: one member after the other, of which a whole one is packed once."""
-    whole, rest = divmod(size, _PIECE)
-    member = _packed(_BLANK)
-    for _ in range(whole):
-        yield member
-    if rest or not whole:
-        yield _packed(_BLANK[:rest])
-
-
-def _packed(data: bytes) -> bytes:
-    packer = zlib.compressobj(wbits=31)
-    return packer.compress(data) + packer.flush()

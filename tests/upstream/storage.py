@@ -222,11 +222,14 @@ def reasons(obj: Object) -> dict[str, tuple[str, str]]:
     }
 
 
-async def has_event(suite: Suite, name: str, kind: str, reason: str) -> None:
+async def has_event(suite: Suite, name: str, kind: str, reason: str, message: str = "") -> None:
+    """One of these; without a message, whatever it says."""
+
     async def look() -> bool:
         found = await suite.items(EVENTS)
         return any(
             (one["involvedObject"]["name"], one["type"], one["reason"]) == (name, kind, reason)
+            and message in ("", one["message"])
             for one in found
         )
 

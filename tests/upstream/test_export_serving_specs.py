@@ -157,7 +157,7 @@ async def test_what_is_kept_of_the_machine(suite: Suite) -> None:
     assert "exporter-vm-manifest-test-export" in [
         dig(one, "configMap", "name") for one in pod["spec"]["volumes"]
     ]
-    await storage.has_event(suite, export.name, "Normal", "ExporterManifestConfigMapCreated")
+    await storage.has_event(suite, export.name, "Normal", "DataManifestCreated")
     await suite.delete(export.path)
 
     async def gone() -> bool:
@@ -205,8 +205,10 @@ async def test_archives(suite: Suite) -> None:
     await export.ready()
     got = await get(export, f"/volumes/{pvc}/disk.tar.gz")
     with tarfile.open(fileobj=io.BytesIO(got.body), mode="r:gz") as archive:
-        assert archive.getnames() == []
-    assert (await get(export, f"/volumes/{pvc}/dir")).status == 200
+        assert archive.getnames() == ["."]
+    folder = await get(export, f"/volumes/{pvc}/dir?a=b")
+    assert (folder.status, folder.headers["location"]) == (301, f"/volumes/{pvc}/dir/?a=b")
+    assert (await get(export, f"/volumes/{pvc}/dir/")).status == 200
     assert (await get(export, f"/volumes/{pvc}/dir/disk.img")).status == 404
 
 

@@ -11,6 +11,7 @@ from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.objects import condition, dig, finalizers, name, uid
 from fakekube.machinery.resources import (
     EVENTS,
+    EXPORTS,
     PERSISTENT_VOLUME_CLAIMS,
     RESTORES,
     SECRETS,
@@ -256,12 +257,12 @@ async def test_v236_export(site):
     """V-236: Pending, then Ready with links, token and end; a VM has to be stopped; after its time it is over."""
     await site.machine(strategy="Always")
     claim = {"kind": "PersistentVolumeClaim", "apiGroup": "", "name": "data"}
-    await site.make(common.EXPORTS, "out", source=claim)
-    assert brief(await site.get(common.EXPORTS, "out"), "Ready") == ("False", "InUse")
+    await site.make(EXPORTS, "out", source=claim)
+    assert brief(await site.get(EXPORTS, "out"), "Ready") == ("False", "InUse")
     await site.client.patch(VIRTUAL_MACHINES, "vm", NS, {"spec": {"runStrategy": "Halted"}}, type="merge")
     await site.cluster.advance(60)
-    status = (await site.get(common.EXPORTS, "out"))["status"]
-    assert await site.values(common.EXPORTS, "out", "status", "phase") == [None, "Pending", "Ready"]
+    status = (await site.get(EXPORTS, "out"))["status"]
+    assert await site.values(EXPORTS, "out", "status", "phase") == [None, "Pending", "Ready"]
     (volume,) = status["links"]["internal"]["volumes"]
     assert (volume["name"], [one["format"] for one in volume["formats"]]) == ("data", ["dir", "tar.gz"])
     assert (status["tokenSecretRef"], status["serviceName"]) == ("export-token-out", "virt-export-out")
@@ -269,9 +270,9 @@ async def test_v236_export(site):
     assert dig(await site.get(SECRETS, "export-token-out"), "data", "token")
     assert name(await site.get(SERVICES, "virt-export-out")) == "virt-export-out"
     machine = {"kind": "VirtualMachine", "apiGroup": "kubevirt.io", "name": "vm"}
-    await site.make(common.EXPORTS, "whole", source=machine)
-    whole = (await site.get(common.EXPORTS, "whole"))["status"]
+    await site.make(EXPORTS, "whole", source=machine)
+    whole = (await site.get(EXPORTS, "whole"))["status"]
     assert [one["type"] for one in whole["links"]["internal"]["manifests"]] == ["all", "auth-header-secret"]
     await site.cluster.advance(7201)
     with pytest.raises(NotFound):
-        await site.get(common.EXPORTS, "out")
+        await site.get(EXPORTS, "out")

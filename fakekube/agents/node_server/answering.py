@@ -45,9 +45,9 @@ class _Reader(Struct):
         self.rest += data.encode() if isinstance(data, str) else data
 
 
-async def answer(handler: Handler, socket: WebSocket) -> None:
-    """Answer one request after the other, until the peer goes or has enough."""
-    reader = _Reader(socket)
+async def answer(handler: Handler, socket: WebSocket, begun: bytes = b"") -> None:
+    """Answer one request after the other, until the peer goes or has enough. `begun`: what has been read already."""
+    reader = _Reader(socket, begun)
     try:
         while True:
             request, version = _request(await reader.until(_END))

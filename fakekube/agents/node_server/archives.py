@@ -1,4 +1,4 @@
-"""`tar`, as `kubectl cp` has it started at either end, and whoever packs files by hand. Python's own does the work. Pure.
+"""`tar`, as `kubectl cp` has it started at either end, and whoever packs files by hand, and `gzip`. Python's own do the work. Pure.
 
 Of links, owners and modes nothing is kept: files are what is there.
 """
@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
-from fakekube.agents.node_server.place import FOLDER, ROOM, Container, Done, failed, is_below, options
+from fakekube.agents.node_server import sparse
+from fakekube.agents.node_server.place import FOLDER, ROOM, Container, Done, failed, is_below, number, options
 
 _LETTERS = frozenset("-cxtvzfCmoppPhkOSB")
 _IGNORED = ("no-same-owner", "no-same-permissions", "same-permissions", "preserve-permissions", "touch")
@@ -34,8 +35,9 @@ _EXITING = "tar: Exiting with failure status due to previous errors"
 def tar(at: Container, words: list[str], stdin: str) -> Done:
     if words and not words[0].startswith("-"):
         words = [f"-{words[0]}", *words[1:]]
-    given, named = options(words, "fC", ("file", "directory"))
+    given, named = options(words, "fC", ("file", "directory", "strip-components"))
     asked = {_WORDS.get(own, own): value for own, value in given.items() if own not in _IGNORED}
+    stripped = number(asked.pop("strip-components", "0")) or 0
     if unknown := sorted(asked.keys() - _LETTERS):
         return failed(f"tar: unrecognized option '{unknown[0]}'", 2)
     inside = replace(at, environment={}, workdir=at.path(asked.get("C", ".")))
@@ -53,12 +55,14 @@ def tar(at: Container, words: list[str], stdin: str) -> Done:
         if len(packed) > _LARGEST:
             return failed("tar: Cannot write: No space left on device", 2)
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as archive:
-            return _unpacked(archive, inside, asked, named)
+            return _unpacked(archive, inside, asked, named, stripped)
     except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error):  # some numbers in it are not judged
         return failed(f"tar: This does not look like a tar archive\n{_EXITING}", 2)
 
 
-def _unpacked(archive: tarfile.TarFile, at: Container, asked: Mapping[str, str], named: list[str]) -> Done:
+def _unpacked(
+    archive: tarfile.TarFile, at: Container, asked: Mapping[str, str], named: list[str], stripped: int
+) -> Done:
     wrote, told, err, left = dict[str, str](), list[str](), "", ROOM
     for member in archive:
         at.spend(_MEMBER)
@@ -66,7 +70,10 @@ def _unpacked(archive: tarfile.TarFile, at: Container, asked: Mapping[str, str],
         if named and not any(is_below(own, one.removeprefix("./").rstrip("/")) for one in named):
             continue
         told.append(f"{member.name}{'/' if member.isdir() else ''}\n")
-        path = at.path(own.lstrip("/"))
+        parts = member.name.rstrip("/").split("/")
+        if stripped and len(parts) <= stripped:
+            continue
+        path = at.path("/".join(parts[stripped:]) if stripped else own.lstrip("/"))
         left -= member.size
         if "t" in asked:
             continue
@@ -137,6 +144,41 @@ def _add(archive: tarfile.TarFile, own: str, text: str | None, now: int) -> None
     member.size, member.mtime, member.uname, member.gname = len(data), now, "root", "root"
     member.type, member.mode = (tarfile.DIRTYPE, 0o755) if text is None else (tarfile.REGTYPE, 0o644)
     archive.addfile(member, io.BytesIO(data))
+
+
+def unzipped(at: Container, words: list[str], stdin: str) -> Done:
+    """`gzip -d`: a file in place of the packed one, or of what comes in."""
+    given, named = options(words, "S")
+    if not given.keys() & {"d", "decompress"}:
+        return failed("gzip: packing is not emulated; tar -z is")
+    if not named:
+        data = _unzipped(stdin)
+        return failed("gzip: invalid magic") if data is None else Done(data)
+    wrote, err = dict[str, str | None](), ""
+    for word in named:
+        path = at.path(word)
+        data = _unzipped(at.files[path]) if path in at.files else None
+        if path not in at.files:
+            err += f"gzip: {word}: No such file or directory\n"
+        elif not path.endswith(".gz"):
+            err += f"gzip: {word}: unknown suffix -- ignored\n"
+        elif data is None:
+            err += f"gzip: {word}: not in gzip format\n"
+        else:
+            wrote |= {path: None, path.removesuffix(".gz"): data}
+    return Done(err=err, code=1 if err else 0, wrote=wrote)
+
+
+def _unzipped(text: str) -> str | None:
+    """What was packed; None: it was not, or has no room here."""
+    data = sparse.Data()
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(_bytes(text))) as packed:
+            while piece := packed.read(ROOM):
+                data.add(piece)
+    except (EOFError, OSError, zlib.error, sparse.TooLargeError):
+        return None
+    return data.kept().decode(errors="surrogateescape")
 
 
 def _bytes(text: str) -> bytes:

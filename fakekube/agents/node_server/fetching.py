@@ -1,7 +1,8 @@
 """One GET of what listens on a port: for `curl` and `wget` as containers have them (`online`), and for the API server's proxy; guests
 have their own ways to what listens, and the same `curl`. Certificates are not judged.
 
-Nothing beyond the cluster is asked, and redirections lead nowhere.
+Nothing beyond the cluster is asked, and redirections lead nowhere. What is too large for a container may only be so because of the
+zeros it ends with, as disks are (`sparse`).
 """
 
 import asyncio
@@ -12,23 +13,27 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct, field
 
-from fakekube.agents.node_server import place
+from fakekube.agents.node_server import place, sparse
 from fakekube.agents.node_server.listening import Serve
 from fakekube.agents.node_server.place import Done
 from fakekube.agents.node_server.secured import Secured
+from fakekube.agents.node_server.sparse import TooLargeError
 from fakekube.machinery.wire import Response, WebSocket
 
 _PORTS = {"http": 80, "https": 443}
 _END = re.compile(rb"\r?\n\r?\n")
 _NOWHERE = urlsplit("")
 _FAILURE = 400
-MALFORMED, UNKNOWN_HOST, REFUSED, EMPTY, NOT_HTTP = 3, 6, 7, 52, 1  # what curl ends with
+MALFORMED, UNKNOWN_HOST, REFUSED, EMPTY, NOT_HTTP, TOO_LARGE = 3, 6, 7, 52, 1, 23  # what curl ends with
+_AHEAD = 4  # messages nobody has read yet
+_SHOWS = ("/dev/null", "/dev/stdout", "/dev/stderr")
 _SAYS = {
     NOT_HTTP: "Received HTTP/0.9 when not allowed",
     MALFORMED: "URL rejected: Malformed input to a URL function",
     UNKNOWN_HOST: "Could not resolve host: {host}",
     REFUSED: "Failed to connect to {host} port {port}: Connection refused",
     EMPTY: "Empty reply from server",
+    TOO_LARGE: "Failure writing output to destination",
 }
 _VALUED = (
     "cacert",
@@ -57,9 +62,12 @@ class _End(Struct, eq=False):
 
     async def send(self, data: bytes | str) -> None:
         self.going.put_nowait(data.encode() if isinstance(data, str) else data)
+        if self.going.qsize() > _AHEAD:
+            await self.going.join()  # until it has been read: it may be more than there is memory for
 
     async def receive(self) -> bytes | str | None:
         data = await self.coming.get()
+        self.coming.task_done()
         if data is None:
             self.coming.put_nowait(None)  # who has gone has gone
         return data
@@ -79,15 +87,19 @@ class Curl(Struct, frozen=True):
     def port(self) -> int:
         return port_of(self.url)
 
+    @property
+    def header(self) -> str:
+        return self.options.get("H") or self.options.get("header") or ""
+
     def told(self, answer: Response) -> Done:
         """What it says of an answer."""
         if "f" in self.options and answer.status >= _FAILURE:
             return place.failed(f"curl: (22) The requested URL returned error: {answer.status}", 22)
-        body = answer.body.decode(errors="replace")
+        body = sparse.kept(answer.body, len(answer.body)).decode(errors="surrogateescape")
         target = self.options.get("o") or self.options.get("output") or ""
         form = self.options.get("w") or self.options.get("write-out") or ""
         shown = "" if target or "I" in self.options else body
-        kept = {target: body} if target and not target.startswith("/dev/") else {}
+        kept = {target: body} if target and target not in _SHOWS else {}
         end = form.replace("%{http_code}", str(answer.status)).replace("\\n", "\n")
         return Done(shown + end, wrote=kept)
 
@@ -118,17 +130,23 @@ def port_of(url: SplitResult) -> int:
     return url.port or _PORTS.get(url.scheme, 0)
 
 
-async def answer(serve: Serve, url: SplitResult) -> Response | int:
-    """What is answered; or what curl ends with where that is nothing, or no HTTP."""
-    data = await _said(serve, request(url), secure=url.scheme == "https")
+async def answer(serve: Serve, url: SplitResult, header: str = "") -> Response | int:
+    """What is answered; or what curl ends with where that is nothing, no HTTP, or too much."""
+    try:
+        data = await _said(serve, request(url, header), secure=url.scheme == "https")
+    except TooLargeError:
+        return TOO_LARGE
     return response(data) or (NOT_HTTP if data else EMPTY)
 
 
-def request(url: SplitResult) -> bytes:
-    """A GET, as it is sent."""
+def request(url: SplitResult, header: str = "") -> bytes:
+    """A GET, as it is sent; with one more header."""
     path = url.path or "/"
     asked = f"{path}?{url.query}" if url.query else path
-    return f"GET {asked} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode()
+    own = [header] if ":" in header else []
+    accepts = [] if header.lower().startswith("accept:") else ["Accept: */*"]
+    lines = [f"GET {asked} HTTP/1.1", f"Host: {url.netloc}", *accepts, *own, "Connection: close"]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
 
 
 def response(answer: bytes) -> Response | None:
@@ -138,8 +156,22 @@ def response(answer: bytes) -> Response | None:
     words = status.split(" ")
     if not bodies or len(words) < 2 or not words[1].isdigit():
         return None
-    kinds = [one.partition(":")[2].strip() for one in headers if one.lower().startswith("content-type:")]
-    return Response(int(words[1]), bodies[0], kinds[0] if kinds else "")
+    named = {own.lower(): value.strip() for own, _, value in (one.partition(":") for one in headers)}
+    body = _joined(bodies[0]) if named.get("transfer-encoding") == "chunked" else bodies[0]
+    return Response(int(words[1]), body, named.get("content-type", ""))
+
+
+def _joined(data: bytes) -> bytes:
+    """A body out of its chunks, as far as it came."""
+    found, at = list[bytes](), 0
+    while (line := data.find(b"\r\n", at)) > 0:
+        try:
+            size = int(data[at:line], 16)
+        except ValueError:
+            break
+        found.append(data[line + 2 : line + 2 + size])
+        at = line + size + 4
+    return b"".join(found)
 
 
 async def _said(serve: Serve, request: bytes, *, secure: bool) -> bytes:
@@ -148,15 +180,15 @@ async def _said(serve: Serve, request: bytes, *, secure: bool) -> bytes:
     serving = asyncio.ensure_future(serve(far))
     serving.add_done_callback(lambda _: near.coming.put_nowait(None))
     socket: WebSocket = Secured(near, _trusting(), server_side=False) if secure else near
-    answer = b""
+    answer = sparse.Data()
     try:
         await socket.send(request)
         while data := await socket.receive():
-            answer += data.encode() if isinstance(data, str) else data
+            answer.add(data.encode() if isinstance(data, str) else data)
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
-    return answer
+    return answer.whole()
 
 
 def _trusting() -> ssl.SSLContext:

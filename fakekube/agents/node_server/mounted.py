@@ -9,6 +9,8 @@ from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
 
 from fakekube.agents.claims_used import claim_of
+from fakekube.agents.node_server import volume_images
+from fakekube.agents.node_server.volume_images import Claimed
 from fakekube.agents.volume_contents import volume_of
 from fakekube.client.client import Client
 from fakekube.machinery.objects import Obj, dig, namespace
@@ -28,15 +30,16 @@ async def configuration(client: Client, pod: Obj, container: Obj) -> tuple[dict[
     return environment(pod, container, found), files(pod, container, found)
 
 
-async def claims(client: Client, pod: Obj, container: Obj) -> dict[str, str]:
-    """What the volumes are called that a container mounts of claims, by their names in the pod."""
-    mounts = {one["name"] for one in container.get("volumeMounts") or ()}
-    found = dict[str, str]()
+async def claims(client: Client, pod: Obj, container: Obj) -> dict[str, Claimed]:
+    """The volumes a container has of claims, by their names in the pod."""
+    mounts = {one["name"] for kind in ("volumeMounts", "volumeDevices") for one in container.get(kind) or ()}
+    found = dict[str, Claimed]()
     for volume in dig(pod, "spec", "volumes", default=()):
         own = claim_of(pod, volume)
         if own and volume["name"] in mounts:
             claim = await client.find(PERSISTENT_VOLUME_CLAIMS, own, namespace(pod))
-            found |= {volume["name"]: volume_of(claim)} if claim is not None else {}
+            if claim is not None:
+                found[volume["name"]] = volume_images.claimed(claim, volume_of(claim))
     return found
 
 

@@ -45,7 +45,7 @@ class Network(Struct, frozen=True):
         except ValueError:
             return await self.named(found)
 
-    async def page(self, at: Container, url: SplitResult) -> Response | int:
+    async def page(self, at: Container, url: SplitResult, header: str = "") -> Response | int:
         """An answer; or what curl ends with."""
         if not url.hostname or not fetching.port_of(url):
             return fetching.MALFORMED
@@ -53,11 +53,11 @@ class Network(Struct, frozen=True):
         if address is None:
             return fetching.UNKNOWN_HOST
         serve = await self.dial(address, fetching.port_of(url))
-        return fetching.REFUSED if serve is None else await fetching.answer(serve, url)
+        return fetching.REFUSED if serve is None else await fetching.answer(serve, url, header)
 
     async def curl(self, at: Container, words: Sequence[str]) -> Done:
         asked = fetching.curl_of(words)
-        came = await self.page(at, asked.url)
+        came = await self.page(at, asked.url, asked.header)
         return asked.failed(came) if isinstance(came, int) else asked.told(came)
 
     async def wget(self, at: Container, words: Sequence[str]) -> Done:

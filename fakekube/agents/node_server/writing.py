@@ -80,9 +80,16 @@ def _tar(at: Container, words: list[str], stdin: str) -> Done:
     return archives.tar(at, words, stdin)
 
 
+def _gzip(at: Container, words: list[str], stdin: str) -> Done:
+    from fakekube.agents.node_server import archives  # noqa: PLC0415 - see above
+
+    return archives.unzipped(at, words, stdin)
+
+
 WRITING: Mapping[str, Program] = {
     "chmod": _chmod,
     "cp": _copies("cp", moves=False),
+    "gzip": _gzip,
     "mkdir": _mkdir,
     "mv": _copies("mv", moves=True),
     "rm": _rm,

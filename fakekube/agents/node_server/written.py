@@ -9,8 +9,9 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fakekube.agents.node_server import logs, online
+from fakekube.agents.node_server import logs, online, volume_images
 from fakekube.agents.node_server.place import FOLDER, Container, Files, is_below, resolved
+from fakekube.agents.node_server.volume_images import Claimed
 from fakekube.agents.volume_contents import VolumeContents
 from fakekube.machinery.objects import Obj, dig, uid
 from fakekube.machinery.wire import Object
@@ -29,7 +30,8 @@ class _Area(Struct, frozen=True):
     below: str = ""
     run: str = ""
     only_read: bool = False
-    claimed: str = ""
+    claimed: Claimed | None = None
+    is_device: bool = False
 
     def inside(self, path: str) -> str:
         return self.below + path.removeprefix(self.path)
@@ -43,8 +45,8 @@ class _Kept(Struct, frozen=True):
     files: Files
 
 
-def _areas(pod: Obj, name: str, claims: Mapping[str, str]) -> Iterator[_Area]:
-    """Of a container, the innermost first. `claims`: what volumes are called that are claimed."""
+def _areas(pod: Obj, name: str, claims: Mapping[str, Claimed]) -> Iterator[_Area]:
+    """Of a container, the innermost first; a device is the image on its volume. `claims`: volumes that are claimed."""
     spec = logs.spec_of(pod, name)
     volumes = {one["name"]: one for one in dig(pod, "spec", "volumes", default=())}
     mounts = spec.get("volumeMounts") or ()
@@ -59,7 +61,15 @@ def _areas(pod: Obj, name: str, claims: Mapping[str, str]) -> Iterator[_Area]:
             f"volume {mount['name']}",
             f"/{below}" if below else "",
             only_read=sealed or bool(mount.get("readOnly")),
-            claimed=claims.get(mount["name"], ""),
+            claimed=claims.get(mount["name"]),
+        )
+    for device in spec.get("volumeDevices") or ():
+        yield _Area(
+            device["devicePath"],
+            f"volume {device['name']}",
+            f"/{volume_images.FILE}",
+            claimed=claims.get(device["name"]),
+            is_device=True,
         )
     sealed = bool(dig(spec, "securityContext", "readOnlyRootFilesystem", default=False))
     run = logs.status_of(pod, name).get("containerID", "")
@@ -89,8 +99,9 @@ class Written:
         return found
 
     def _in(self, pod: Object, area: _Area) -> Files:
-        if area.claimed:
-            return {f"/{path}": text for path, text in self._contents.of(area.claimed).files.items()}
+        if (on := area.claimed) is not None:
+            found = volume_images.files(self._contents.of(on.volume), on)
+            return {f"/{path}": text for path, text in found.items()}
         kept = self._pods.get(uid(pod), {}).get(area.name)
         return kept.files if kept is not None and kept.run == area.run else {}
 
@@ -109,9 +120,10 @@ class Written:
                 if text is None and path not in given:
                     del files[area.inside(path)]
         for area, files in changed.values():
-            if area.claimed:
+            if (on := area.claimed) is not None:
                 there = {path.removeprefix("/"): text for path, text in files.items()}
-                self._contents.write(area.claimed, "files", there)
+                before = self._contents.of(on.volume)
+                self._contents.put(on.volume, volume_images.held(there, before, on))
             else:
                 self._pods[uid(pod)] = {**self._pods.get(uid(pod), {}), area.name: _Kept(area.run, files)}
 
@@ -126,13 +138,13 @@ class Here:
         name: str,
         container: Container,
         *,
-        claims: Mapping[str, str],
+        claims: Mapping[str, Claimed],
         network: online.Network,
     ) -> None:
         self._written, self._pod, self._network = written, pod, network
         self._areas = list(_areas(pod, name, claims))
         there = {resolved(path): text for path, text in container.files.items()}
-        folders = [one.path for one in self._areas if one.path not in there]
+        folders = [one.path for one in self._areas if one.path not in there and not one.is_device]
         made = {f"{one}/{FOLDER}": "" for one in [*folders, container.workdir.rstrip("/")] if one}
         files = {**made, **there}
         mounts = {one.path: one.only_read for one in self._areas}

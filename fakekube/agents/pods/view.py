@@ -10,6 +10,7 @@ Names for stages (`stages/pod.yaml`); those that say nothing now are absent:
     ends        `here`, or `elsewhere`: who decides the end          stopping    the containers that run
     outcome     Succeeded or Failed: the end was reported            restarting  ended containers that are wanted back
     kills       the processes of its node it kills, of a pod that does (`killers`)
+    servesUntil when its program ends, of a pod that is told (`servers`)
     debugging   the ephemeral containers that were added and not yet started
     creating · running · completed · stopped · killed · ended · restarted · debugged   the status to write for each of these
     host · address   of the pod's node, and of the pod: its own, or the next that is free
@@ -30,7 +31,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol
 
-from fakekube.agents import containers, fates, killers
+from fakekube.agents import containers, fates, killers, servers
 from fakekube.agents.containers import Status
 from fakekube.agents.node_server import scripts
 from fakekube.agents.pods import conditions, networks, retries, starts
@@ -267,6 +268,7 @@ class PodView(View):
 PodView.computed = {
     "node": PodView.node,
     "kills": lambda view: killers.victims(view.pod),
+    "servesUntil": lambda view: servers.until(view.pod),
     "alive": PodView.alive,
     "ends": PodView.ends,
     "outcome": PodView.outcome,

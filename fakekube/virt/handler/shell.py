@@ -255,4 +255,4 @@ def _greeting(machine: Machine) -> str:
 
 
 def _crlf(text: str) -> bytes:
-    return text.replace("\n", "\r\n").encode()
+    return text.replace("\n", "\r\n").encode(errors="surrogateescape")

@@ -8,6 +8,7 @@ Upstream: kubevirt: pkg/healthz/healthz.go, pkg/virt-operator/util/util.go, test
 """
 
 import json
+from collections.abc import Awaitable, Callable
 
 from fakekube.agents.node_server import listening
 from fakekube.agents.node_server.listening import Said, Serve
@@ -25,8 +26,13 @@ _HEALTH, _METRICS = b"healthz", b"metrics"
 _END = b"\r\n\r\n"
 
 
-def of_pod(pod: Object, port: int, client: Client) -> Serve | None:
-    """What listens on the port, where it is one of KubeVirt's own pods."""
+Beyond = Callable[
+    [WebSocket, bytes], Awaitable[None]
+]  # goes on with a conversation of which that has been read
+
+
+def of_pod(pod: Object, port: int, client: Client, beyond: Beyond | None = None) -> Serve | None:
+    """What listens on the port, where it is one of KubeVirt's own pods. `beyond`: who answers what is asked of other paths."""
     running = objects.dig(pod, "status", "phase") == "Running"
     component = objects.labels(pod).get("kubevirt.io", "")
     if not running or not certificates.is_serving(component):
@@ -47,6 +53,9 @@ def of_pod(pod: Object, port: int, client: Client) -> Serve | None:
         talk, data = Secured(socket, shown), b""
         while _END not in data and (more := await talk.receive()) is not None:
             data += more.encode() if isinstance(more, str) else more
+        if beyond is not None and _asked(data) not in (_HEALTH, _METRICS):
+            await beyond(talk, data)
+            return
         measured = await scraping.told(pod, component, client) if _asked(data) == _METRICS else ""
         found = (await client.list(KUBEVIRTS, objects.namespace(pod))).items
         known = objects.resource_version(found[0]) if found else ""

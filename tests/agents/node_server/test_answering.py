@@ -105,3 +105,14 @@ async def test_what_is_no_request(data):
     """Whoever speaks no HTTP, or goes in the middle of a word, is told nothing."""
     asked, said = await talked(data)
     assert (asked, said) == ([], b"")
+
+
+async def test_what_others_have_begun_to_read():
+    """Whoever has looked into a conversation hands on what it has seen."""
+    wire = Wire(b"ost: x\r\n\r\n")
+
+    async def handler(request):
+        return Response(200, f"{request.method} {request.headers['host']}".encode(), "text/plain")
+
+    await asyncio.wait_for(answering.answer(handler, wire, b"GET / HTTP/1.1\r\nH"), 30)
+    assert wire.said.endswith(b"GET x")

@@ -4,7 +4,7 @@ import pytest
 
 from fakekube.agents.node_server import listening, shell
 from fakekube.agents.node_server.online import Network, played
-from fakekube.agents.node_server.place import Container
+from fakekube.agents.node_server.place import ROOM, Container
 
 
 async def dial(address, port):
@@ -30,7 +30,23 @@ async def dial(address, port):
 
         return say
 
-    served = {81: keep_a_list, 82: fail, 83: saying(b"hey\n"), 84: saying(b"HTTP/1.0 404 No\n\n")}
+    async def tell(socket):
+        told = [one for one in (await socket.receive()).decode().split("\r\n") if "ccept" in one or "X-" in one]
+        await socket.send(f"HTTP/1.0 200 OK\r\n\r\n{told}".encode())
+        await socket.close()
+
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n4\r\n two\r\n0\r\n\r\n"
+    served = {
+        81: keep_a_list,
+        82: fail,
+        83: saying(b"hey\n"),
+        84: saying(b"HTTP/1.0 404 No\n\n"),
+        85: saying(b"HTTP/1.0 200 OK\n\n" + b"a" * 17 * ROOM),
+        86: saying(b"HTTP/1.0 200 OK\n\nb" + bytes(40 * ROOM)),
+        87: tell,
+        88: saying(chunks),
+        89: saying(chunks.replace(b"4", b"x")),
+    }
     return served.get(port, hang_up)
 
 
@@ -55,6 +71,13 @@ async def nobody(_host):
         (["-so", "/dev/null", "-w", "%{http_code}", "http://10.0.0.1/"], "200", 0, ""),
         (["-I", "10.0.0.1"], "", 0, ""),
         (["http://10.0.0.1:83"], "", 1, "Received HTTP/0.9 when not allowed"),
+        (["http://10.0.0.1:85"], "", 23, "Failure writing output to destination"),
+        (["-so", "/f", "-w", "%{http_code}", "http://10.0.0.1:86"], "200", 0, ""),
+        (["http://10.0.0.1:87"], "['Accept: */*']", 0, ""),
+        (["-H", "X-A: b", "http://10.0.0.1:87"], "['Accept: */*', 'X-A: b']", 0, ""),
+        (["--header", "Accept: a", "http://10.0.0.1:87"], "['Accept: a']", 0, ""),
+        (["http://10.0.0.1:88"], "one two", 0, ""),
+        (["http://10.0.0.1:89"], "one", 0, ""),
         (["-f", "http://10.0.0.1:84"], "", 22, "The requested URL returned error: 404"),
     ],
 )

@@ -96,6 +96,20 @@ async def test_other_paths(cluster):
     assert (await asked_of(cluster, "virt-api", "/nope"))[0] == b"HTTP/1.1 404 Not Found"
 
 
+async def test_who_has_more_to_say(cluster):
+    """Somebody else may answer what is asked of other paths, in the same conversation."""
+    client = cluster.client()
+    pod, *_ = (await client.list(PODS, "kubevirt", label_selector="kubevirt.io=virt-exportproxy")).items
+
+    async def beyond(socket, data):
+        await socket.send(b"HTTP/1.1 204 Read\r\n\r\n" + data[:9])
+        await socket.close()
+
+    serve = health.of_pod(pod, health.PORT, client, beyond)
+    for path, status in ((b"/healthz", b"HTTP/1.1 200 OK"), (b"/more", b"HTTP/1.1 204 Read")):
+        assert (await fetched(serve, b"GET %b HTTP/1.1\r\n\r\n" % path))[0] == status
+
+
 async def test_webhooks_of_the_operator(cluster):
     """virt-operator shows its certificate where its webhooks would be, as nobody else does."""
     assert (await asked_of(cluster, "virt-operator", port=health.WEBHOOKS))[0] == b"HTTP/1.1 200 OK"

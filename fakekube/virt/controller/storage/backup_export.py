@@ -8,9 +8,8 @@ from fakekube.clock import parse_rfc3339
 from fakekube.machinery import durations
 from fakekube.machinery.errors import InternalError
 from fakekube.machinery.objects import Obj, controller_of, dig, key, name, namespace, owner_reference, uid
-from fakekube.machinery.resources import BACKUPS
+from fakekube.machinery.resources import BACKUPS, EXPORTS
 from fakekube.machinery.wire import Object
-from fakekube.virt.controller.storage import common
 from fakekube.virt.controller.wiring import Wiring
 
 _TTL = 7200.0
@@ -38,7 +37,7 @@ class Offers:
         """Its export; None if it has just been made. Raises InternalError where its name is taken."""
         found = self._known(backup)
         if found is None:
-            await self._client.create(common.EXPORTS, wanted(backup, self.left(backup)))
+            await self._client.create(EXPORTS, wanted(backup, self.left(backup)))
         elif dig(controller_of(found), "uid") != uid(backup):
             text = f"VMExport {name(found)} already exists but is not owned by backup {name(backup)}"
             raise InternalError(text)
@@ -46,7 +45,7 @@ class Offers:
 
     async def withdraw(self, backup: Obj) -> None:
         if self._known(backup) is not None:
-            await self._client.delete_if_present(common.EXPORTS, name(backup), namespace(backup))
+            await self._client.delete_if_present(EXPORTS, name(backup), namespace(backup))
 
     def _known(self, backup: Obj) -> Object | None:
         return self._exports.get(key(backup)) if self._exports is not None else None
@@ -61,7 +60,7 @@ def wanted(backup: Obj, left: float) -> Object:
         "tokenSecretRef": dig(backup, "spec", "tokenSecretRef"),
         "ttlDuration": durations.spelled(left),
     }
-    kind = {"apiVersion": common.EXPORTS.api_version, "kind": common.EXPORTS.kind}
+    kind = {"apiVersion": EXPORTS.api_version, "kind": EXPORTS.kind}
     return {**kind, "metadata": meta, "spec": spec}
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from fakekube.client.controller import Result, owner_of
 from fakekube.client.informer import Informer
-from fakekube.client.recorder import NORMAL
+from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.clock import rfc3339
+from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import (
     condition_is,
     dig,
@@ -26,6 +27,7 @@ from fakekube.machinery.objects import (
 from fakekube.machinery.resources import (
     BACKUPS,
     CONFIG_MAPS,
+    EXPORTS,
     MACHINE_ACTIONS,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
@@ -43,13 +45,14 @@ from fakekube.virt.controller.storage.export_source import Offer
 from fakekube.virt.controller.wiring import Wiring
 
 _INGRESSES = Resource("networking.k8s.io", "v1", "ingresses", "Ingress")
+_ROUTES = Resource("route.openshift.io", "v1", "routes", "Route")
 _SUFFIX = 10
 
 
 class Exports(common.Part):
     """See the module text."""
 
-    resource, kind = common.EXPORTS, "virtualmachineexport"
+    resource, kind = EXPORTS, "virtualmachineexport"
 
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring)
@@ -190,22 +193,23 @@ class Exports(common.Part):
     # The pod.
 
     async def _pod(self, obj: Object, offer: Offer) -> Object | None:
-        """The pod to serve it, if there is one now. One that has ended, or is not wanted any more, goes."""
+        """The pod to serve it, if there is one now. One that has ended, or is not wanted any more, goes; how it ended is told."""
         pod = self._pods.get(key_of(obj))
         kubevirt = self._informers.kubevirt
         wanted = exporter.certificate(kubevirt)
         if pod is not None:
             if is_terminating(pod):
                 return None
-            if offer.available and not exporter.is_outdated(pod, wanted):
+            if (why := exporter.goes(pod, offer, wanted)) is None:
                 return pod
+            self._recorder.event(obj, WARNING, *why)
             await self._client.delete_if_present(PODS, name(pod), namespace(pod))
             for volume in dig(pod, "spec", "volumes", default=()):
                 if volume["name"] == exporter.CERTIFICATES:
                     await self._client.delete_if_present(
                         SECRETS, volume["secret"]["secretName"], namespace(pod)
                     )
-            return None
+            return pod if offer.available and is_final(pod) else None
         if not offer.available:
             return None
         secret = f"secret-{self._ids.suffix(_SUFFIX)}"
@@ -239,7 +243,7 @@ class Exports(common.Part):
             if (claim := await self._client.find(PERSISTENT_VOLUME_CLAIMS, own, space)) is not None:
                 claims[own] = claim
         made = export_manifest.config_map(obj, vm, claims, await self._authority(), await self._outside())
-        await self._make(obj, CONFIG_MAPS, made, "ExporterManifestConfigMapCreated", "exporter data manifest")
+        await self._make(obj, CONFIG_MAPS, made, "DataManifestCreated", "exporter data manifest")
         return name(made)
 
     async def _make(self, obj: Object, resource: Resource, wanted: Object, reason: str, what: str) -> bool:
@@ -261,7 +265,10 @@ class Exports(common.Part):
             ]
         links: Object | None = None
         ready, phase = False, "Pending"
-        if pod is not None and condition_is(pod, "Ready"):
+        if pod is not None and is_final(pod):
+            over = dig(pod, "status", "phase") == "Succeeded"
+            phase, reason, why = ("Terminated", "PodCompleted", "") if over else ("Pending", "Unknown", "")
+        elif pod is not None and condition_is(pod, "Ready"):
             ready, phase, reason, why = True, "Ready", "PodReady", ""
             links = await self._links(obj, offer)
         elif pod is not None or offer.available:
@@ -292,8 +299,21 @@ class Exports(common.Part):
             return "", ""
         space = namespace(kubevirt)
         host, secret = exporter.external_host((await self._client.list(_INGRESSES, space)).items)
+        if not host:
+            return await self._routed(space)
         shown = await self._client.find(SECRETS, secret, space) if secret else None
         return host, b64decode(dig(shown, "data", "tls.crt", default="")).decode().strip()
+
+    async def _routed(self, space: str) -> tuple[str, str]:
+        """The same by a route, where there are any."""
+        try:
+            routes = (await self._client.list(_ROUTES, space)).items
+        except NotFound:
+            return "", ""
+        if not (host := exporter.routed_host(routes)):
+            return "", ""
+        trusted = await self._client.find(CONFIG_MAPS, "kube-root-ca.crt", space)
+        return host, str(dig(trusted, "data", "ca.crt", default="")).strip()
 
     def _told(self, type_: str, status: bool, reason: str, message: str = "") -> conditions.Condition:
         return {**self._said(type_, status, reason), **({"message": message} if message else {})}
@@ -304,4 +324,4 @@ def key_of(export: Mapping[str, Any]) -> str:
     return f"{namespace(export)}/{exporter.named(export)}"
 
 
-_owner = owner_of(common.EXPORTS.kind)
+_owner = owner_of(EXPORTS.kind)

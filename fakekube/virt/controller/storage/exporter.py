@@ -24,9 +24,9 @@ from fakekube.machinery.objects import (
     owner_reference,
     uid,
 )
+from fakekube.machinery.resources import EXPORTS
 from fakekube.machinery.wire import Object
 from fakekube.virt import config
-from fakekube.virt.controller.storage import common
 from fakekube.virt.controller.storage.export_source import Offer
 
 SELECTED = {"kubevirt.io": "virt-exporter"}  # labels of services and pods of all exports
@@ -50,7 +50,8 @@ _URIS = {
     "dir": "DIR",
     "tar.gz": "ARCHIVE",
 }  # of formats, as its exporter calls them
-_PROXY = "/api/export.kubevirt.io/v1beta1/namespaces/{}/virtualmachineexports/{}"
+_PROXY_SERVICE = "virt-exportproxy"
+_PROXY = "/api/export.kubevirt.io/v1/namespaces/{}/virtualmachineexports/{}"
 
 
 class Certificate(Struct, frozen=True):
@@ -84,7 +85,7 @@ def named(export: Obj) -> str:
 
 def owned(export: Obj, kind: str, own: str, **members: Any) -> Object:
     """An object of the core group that belongs to the export."""
-    owner = owner_reference({**export, "apiVersion": common.EXPORTS.api_version, "kind": common.EXPORTS.kind})
+    owner = owner_reference({**export, "apiVersion": EXPORTS.api_version, "kind": EXPORTS.kind})
     meta = {"name": own, "namespace": namespace(export), "ownerReferences": [owner]}
     return {"apiVersion": "v1", "kind": kind, "metadata": meta, **members}
 
@@ -145,7 +146,8 @@ def pod(
         path = f"/dev/{volume}" if block else f"/export-volumes/{name(claim)}"
         variables[f"VOLUME{index}_EXPORT_PATH"] = path
         for kind, file in _files(claim).items():
-            variables[f"VOLUME{index}_EXPORT_{_URIS[kind]}_URI"] = f"{_at(claim)}/{file}"
+            slash = "/" if kind == "dir" else ""
+            variables[f"VOLUME{index}_EXPORT_{_URIS[kind]}_URI"] = f"{_at(claim)}/{file}{slash}"
         if block:
             devices.append({"name": volume, "devicePath": path})
         else:
@@ -178,10 +180,16 @@ def pod(
     return made
 
 
-def is_outdated(pod: Obj, given: Certificate) -> bool:
-    """Whether a pod has ended, or serves with a certificate of other parameters."""
-    done = is_final(pod)
-    return done or annotations(pod).get(_PARAMETERS) != given.text()
+def goes(pod: Obj, offer: Offer, given: Certificate) -> tuple[str, str] | None:
+    """Why a pod has to go, as it is told: there is nothing to serve now, it has ended, or serves with a certificate of other parameters."""
+    if not offer.available:
+        return "ExportPaused", offer.message
+    if is_final(pod):
+        where, phase = f"{namespace(pod)}/{name(pod)}", pod["status"]["phase"]
+        return "ExporterPodFailedOrCompleted", f"Exporter pod {where} is in phase {phase}"
+    if annotations(pod).get(_PARAMETERS) != given.text():
+        return "CertificateParametersChanged", "Exporter TLS certificate parameters updated"
+    return None
 
 
 # Links.
@@ -194,12 +202,22 @@ def external_host(ingresses: Iterable[Obj]) -> tuple[str, str]:
         backends = [spec.get("defaultBackend")]
         for rule in spec.get("rules") or ():
             backends += [path.get("backend") for path in dig(rule, "http", "paths", default=())]
-        if not any(dig(backend, "service", "name") == "virt-exportproxy" for backend in backends):
+        if not any(dig(backend, "service", "name") == _PROXY_SERVICE for backend in backends):
             continue
         hosts = [rule["host"] for rule in spec.get("rules") or () if rule.get("host")]
         if hosts:
             return hosts[0], next((tls.get("secretName", "") for tls in spec.get("tls") or ()), "")
     return "", ""
+
+
+def routed_host(routes: Iterable[Obj]) -> str:
+    """The host of the route that leads there, once its router has said so."""
+    hosts = (
+        str(dig(one, "status", "ingress", 0, "host", default=""))
+        for one in routes
+        if dig(one, "spec", "to", "name") == _PROXY_SERVICE
+    )
+    return next(filter(None, hosts), "")
 
 
 def links(export: Obj, offer: Offer, authority: str, host: str = "", external_authority: str = "") -> Object:

@@ -1,0 +1,47 @@
+"""virt-exportproxy: whoever comes from outside the cluster is led to the exporter of an export.
+
+What it forwards is not looked into: exporters ask for tokens themselves.
+Origin: kubevirt: cmd/virt-exportproxy/virt-exportproxy.go
+"""
+
+import re
+from urllib.parse import unquote
+
+from msgspec.structs import replace
+
+from fakekube.agents.volume_contents import VolumeContents
+from fakekube.client.client import Client
+from fakekube.machinery.objects import condition_is, dig, is_terminating
+from fakekube.machinery.resources import EXPORTS, PODS
+from fakekube.machinery.wire import Request, Response
+from fakekube.virt import export_server
+
+_PATH = re.compile(
+    r"/api/export\.kubevirt\.io/(?:v1beta1|v1)/namespaces/([^/]+)/virtualmachineexports/([^/]+)(/.*)"
+)
+_SERVICE = "kubevirt.io.virt-export-service"
+
+
+class ExportProxy:
+    """A Handler, see the module text."""
+
+    def __init__(self, client: Client, contents: VolumeContents) -> None:
+        self._client = client
+        self._contents = contents
+
+    async def __call__(self, request: Request) -> Response:
+        found = _PATH.fullmatch(unquote(request.path))
+        if found is None:
+            return Response(400, content_type="")
+        space, own, path = found.groups()
+        export = await self._client.find(EXPORTS, own, space)
+        if export is None:
+            return Response(404, content_type="")
+        if dig(export, "status", "phase") != "Ready":
+            return Response(503, content_type="")
+        pods = (await self._client.list(PODS, space, label_selector=f"{_SERVICE}={own}")).items
+        for pod in pods:
+            server = export_server.of_pod(pod, export_server.PORT, self._client, self._contents)
+            if server is not None and condition_is(pod, "Ready") and not is_terminating(pod):
+                return await server(replace(request, path=path))
+        return Response(502, content_type="")  # nobody is behind its service
