@@ -30,12 +30,13 @@ class Claimed(Struct, frozen=True):
 
 def claimed(claim: Obj, volume: str) -> Claimed:
     size = parse(str(dig(claim, "spec", "resources", "requests", "storage", default="0")))[0] // _BILLIONTHS
-    filled = is_block(claim) or annotations(claim).get(_CONTENT) in ("kubevirt", "")
-    return Claimed(volume, size, filled)
+    return Claimed(volume, size, is_disk(claim))
 
 
-def is_block(claim: Obj) -> bool:
-    return bool(dig(claim, "spec", "volumeMode") == "Block")
+def is_disk(claim: Obj) -> bool:
+    """Whether it is a device, or CDI has put an image on it."""
+    block = dig(claim, "spec", "volumeMode") == "Block"
+    return block or annotations(claim).get(_CONTENT) in ("kubevirt", "")
 
 
 def image(held: Held) -> bytes:

@@ -1,12 +1,11 @@
 """Exports: a service, a token, a pod that serves the volumes once nobody uses them, and links in the status.
 
-What is exported is `export_source`'s, what it is made of `exporter`'s and `export_manifest`'s, what is behind the links
-`virt.export_server`'s.
+What is exported is `export_offers`', what it is made of `exporter`'s and `export_manifest`'s, where it is to be had `export_links`',
+what is behind the links `virt.export_server`'s.
 Origin: kubevirt: pkg/storage/export/export/export.go
 """
 
 import hashlib
-from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,7 +13,6 @@ from fakekube.client.controller import Result, owner_of
 from fakekube.client.informer import Informer
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.clock import rfc3339
-from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import (
     condition_is,
     dig,
@@ -33,19 +31,17 @@ from fakekube.machinery.resources import (
     PODS,
     SECRETS,
     SERVICES,
-    SNAPSHOTS,
     VIRTUAL_MACHINES,
-    VOLUME_SNAPSHOTS,
     Resource,
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import conditions, instance
-from fakekube.virt.controller.storage import common, export_manifest, export_source, exporter
+from fakekube.virt.controller.storage import common, export_links, export_manifest, exporter
+from fakekube.virt.controller.storage.export_offers import Offers
 from fakekube.virt.controller.storage.export_source import Offer
+from fakekube.virt.controller.storage.export_trust import Trust
 from fakekube.virt.controller.wiring import Wiring
 
-_INGRESSES = Resource("networking.k8s.io", "v1", "ingresses", "Ingress")
-_ROUTES = Resource("route.openshift.io", "v1", "routes", "Route")
 _SUFFIX = 10
 
 
@@ -57,7 +53,8 @@ class Exports(common.Part):
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring)
         informers = wiring.informers
-        self._backups = self.objects  # until `follow`
+        self._offers = Offers(wiring.client, informers, self.objects)  # until `follow` there are no backups
+        self._trust = Trust(wiring.client, lambda: informers.kubevirt)
         self.objects.add_index("source", common.named_by("source"))
         of_source = common.same_key(self.objects, "source")
         ours = ",".join(f"{label}={value}" for label, value in exporter.SELECTED.items())
@@ -75,7 +72,7 @@ class Exports(common.Part):
         """Be woken when the snapshot to export is ready, and when a backup has something to be fetched."""
         self.controller.source(snapshots.objects, common.same_key(self.objects, "source"))
         self.controller.source(backups.objects, common.same_key(self.objects, "source"))
-        self._backups = backups.objects
+        self._offers.backups = backups.objects
 
     def _of_claim(self, old: Object | None, new: Object | None) -> Iterable[str]:
         """A claim is exported itself, with the machines that use it, or has been made for an export."""
@@ -107,7 +104,7 @@ class Exports(common.Part):
             obj = await self._begin(obj)
         if key_of(obj) not in self._services:
             await self._make(obj, SERVICES, exporter.service(obj), "ServiceCreated", "service")
-        offer = await self._offer(obj)
+        offer = await self._offers.of(obj)
         pod = await self._pod(obj, offer)
         await self._say(obj, offer, pod)
         return Result(requeue_after=left)
@@ -125,70 +122,9 @@ class Exports(common.Part):
             told,
             phase="Pending",
             tokenSecretRef=token,
-            serviceName=exporter.named(obj),
+            serviceName=export_links.named(obj),
             ttlExpirationTime=rfc3339(exporter.ends(obj)),
         )
-
-    # What is exported.
-
-    async def _offer(self, obj: Object) -> Offer:
-        source, space = dig(obj, "spec", "source", default={}), namespace(obj)
-        own = source.get("name", "")
-        if source.get("kind") == "PersistentVolumeClaim":
-            claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, own, space)
-            used = bool(self._informers.vmis.by_index("claim", f"{space}/{own}"))
-            return export_source.of_claim(f"{space}/{own}", claim, self._volume(space, own), used=used)
-        if source.get("kind") == "VirtualMachine":
-            return await self._offer_of_machine(space, own)
-        if source.get("kind") == BACKUPS.kind:
-            return export_source.of_backup(self._backups.get(f"{space}/{own}"))
-        return await self._offer_of_snapshot(obj, space, own)
-
-    async def _offer_of_machine(self, space: str, own: str) -> Offer:
-        where = f"{space}/{own}"
-        vm = await self._client.find(VIRTUAL_MACHINES, own, space)
-        if vm is None:
-            return Offer(obstacle="VMNotFound", message=f"Virtual Machine {where} not found", machine=own)
-        claims, populated = [], True
-        for volume in self._informers.volumes_of(vm):
-            if not (used := instance.claim_name(volume)):
-                continue
-            claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, used, space)
-            if claim is not None:
-                claims.append(claim)
-                populated = populated and export_source.is_populated(claim, self._volume(space, used))
-            elif "dataVolume" in volume:
-                populated = False
-        vmi = self._informers.vmis.get(where)
-        runs = vmi is not None and not is_final(vmi)
-        return export_source.of_machine(where, own, claims, populated=populated, runs=runs)
-
-    async def _offer_of_snapshot(self, obj: Object, space: str, own: str) -> Offer:
-        snapshot = await self._client.find(SNAPSHOTS, own, space)
-        machine = dig(snapshot, "spec", "source", "name")
-        if not dig(snapshot, "status", "readyToUse"):
-            text = f"VirtualMachineSnapshot {space}/{own} is not ready to use"
-            return Offer(obstacle="Initializing", message=text, machine=machine)
-        content = dig(snapshot, "status", "virtualMachineSnapshotContentName", default="")
-        kept = await self._client.find(common.CONTENTS, content, space)
-        claims = [
-            await self._restored(obj, backup)
-            for backup in dig(kept, "spec", "volumeBackups", default=())
-            if backup.get("volumeSnapshotName")
-        ]
-        if not claims:
-            text = f"VirtualMachineSnapshot {space}/{own} does not contain any volume snapshots"
-            return Offer(obstacle="NoVolumeSnapshot", message=text, empty=True, machine=machine)
-        return Offer(claims, machine=machine)
-
-    async def _restored(self, obj: Object, backup: Object) -> Object:
-        taken = await self._client.find(VOLUME_SNAPSHOTS, backup["volumeSnapshotName"], namespace(obj))
-        wanted = exporter.claim(obj, backup, taken)
-        found = await self._client.find(PERSISTENT_VOLUME_CLAIMS, name(wanted), namespace(obj))
-        return found or await self._client.create(PERSISTENT_VOLUME_CLAIMS, wanted)
-
-    def _volume(self, space: str, own: str) -> Object | None:
-        return self._informers.data_volumes.get(f"{space}/{own}")
 
     # The pod.
 
@@ -242,7 +178,9 @@ class Exports(common.Part):
         for own in export_manifest.apart(vm):
             if (claim := await self._client.find(PERSISTENT_VOLUME_CLAIMS, own, space)) is not None:
                 claims[own] = claim
-        made = export_manifest.config_map(obj, vm, claims, await self._authority(), await self._outside())
+        made = export_manifest.config_map(
+            obj, vm, claims, await self._trust.inside(), await self._trust.outside()
+        )
         await self._make(obj, CONFIG_MAPS, made, "DataManifestCreated", "exporter data manifest")
         return name(made)
 
@@ -282,38 +220,7 @@ class Exports(common.Part):
         await self._tell(obj, told, phase=phase, links=links, virtualMachineName=offer.machine)
 
     async def _links(self, obj: Object, offer: Offer) -> Object:
-        return exporter.links(obj, offer, await self._authority(), *await self._outside())
-
-    async def _authority(self) -> str:
-        """Whom to trust inside the cluster."""
-        kubevirt = self._informers.kubevirt
-        if kubevirt is None:
-            return ""
-        trusted = await self._client.find(CONFIG_MAPS, "kubevirt-export-ca", namespace(kubevirt))
-        return str(dig(trusted, "data", "ca-bundle", default=""))
-
-    async def _outside(self) -> tuple[str, str]:
-        """The host that leads to the proxy of exports, and whom to trust there; empty if there is none."""
-        kubevirt = self._informers.kubevirt
-        if kubevirt is None:
-            return "", ""
-        space = namespace(kubevirt)
-        host, secret = exporter.external_host((await self._client.list(_INGRESSES, space)).items)
-        if not host:
-            return await self._routed(space)
-        shown = await self._client.find(SECRETS, secret, space) if secret else None
-        return host, b64decode(dig(shown, "data", "tls.crt", default="")).decode().strip()
-
-    async def _routed(self, space: str) -> tuple[str, str]:
-        """The same by a route, where there are any."""
-        try:
-            routes = (await self._client.list(_ROUTES, space)).items
-        except NotFound:
-            return "", ""
-        if not (host := exporter.routed_host(routes)):
-            return "", ""
-        trusted = await self._client.find(CONFIG_MAPS, "kube-root-ca.crt", space)
-        return host, str(dig(trusted, "data", "ca.crt", default="")).strip()
+        return export_links.links(obj, offer, await self._trust.inside(), *await self._trust.outside())
 
     def _told(self, type_: str, status: bool, reason: str, message: str = "") -> conditions.Condition:
         return {**self._said(type_, status, reason), **({"message": message} if message else {})}
@@ -321,7 +228,7 @@ class Exports(common.Part):
 
 def key_of(export: Mapping[str, Any]) -> str:
     """Where the pod and the service of an export stand."""
-    return f"{namespace(export)}/{exporter.named(export)}"
+    return f"{namespace(export)}/{export_links.named(export)}"
 
 
 _owner = owner_of(EXPORTS.kind)

@@ -12,7 +12,7 @@ from typing import Any
 from fakekube.machinery.objects import Obj, annotations, dig, labels, name, namespace
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance
-from fakekube.virt.controller.storage import exporter
+from fakekube.virt.controller.storage import export_links, exporter
 
 _NOT_TAKEN = ("volumeName", "storageClassName", "dataSource", "dataSourceRef")  # of what a claim says
 _HTTP = {"http": {"url": ""}}
@@ -32,13 +32,13 @@ def config_map(
     """`vm`: the machine, without instance type and preference; `claims`: those of its volumes, by name; `authority`: whom to trust,
     `outside`: which host leads to the proxy of exports from outside, if one does, and whom to trust there."""
     data = {
-        "internal_host": f"{exporter.named(export)}.{namespace(export)}.svc",
+        "internal_host": f"{export_links.named(export)}.{namespace(export)}.svc",
         "internal_ca_cm": _text(_trusted(export, authority)),
         "virtualmachine-manifest": _text(_machine(vm)),
         "export-name": name(export),
     }
     if outside[0]:
-        data["external_host"] = outside[0] + exporter.at_proxy(export)
+        data["external_host"] = outside[0] + export_links.at_proxy(export)
         data["external_ca_cm"] = _text(_trusted(export, outside[1]))
     for volume in apart(vm):
         if (claim := claims.get(volume)) is not None:

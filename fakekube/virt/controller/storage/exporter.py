@@ -1,11 +1,11 @@
-"""What an export is made of: its service, the pod that serves it, the links it offers. Pure.
+"""What an export is made of: its service, the pod that serves it, the claims of a snapshot it serves. Pure.
 
 What the pod answers is `virt.export_server`'s.
-Origin: kubevirt: pkg/storage/export/export/{export,links}.go
+Origin: kubevirt: pkg/storage/export/export/export.go
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ from fakekube.machinery.objects import (
 from fakekube.machinery.resources import EXPORTS
 from fakekube.machinery.wire import Object
 from fakekube.virt import config
+from fakekube.virt.controller.storage import export_links
 from fakekube.virt.controller.storage.export_source import Offer
 
 SELECTED = {"kubevirt.io": "virt-exporter"}  # labels of services and pods of all exports
@@ -50,8 +51,6 @@ _URIS = {
     "dir": "DIR",
     "tar.gz": "ARCHIVE",
 }  # of formats, as its exporter calls them
-_PROXY_SERVICE = "virt-exportproxy"
-_PROXY = "/api/export.kubevirt.io/v1/namespaces/{}/virtualmachineexports/{}"
 
 
 class Certificate(Struct, frozen=True):
@@ -78,11 +77,6 @@ def ends(export: Obj) -> datetime:
     return parse_rfc3339(export["metadata"]["creationTimestamp"]) + timedelta(seconds=span)
 
 
-def named(export: Obj) -> str:
-    """The name of the service and of the pod."""
-    return f"virt-export-{name(export)}"
-
-
 def owned(export: Obj, kind: str, own: str, **members: Any) -> Object:
     """An object of the core group that belongs to the export."""
     owner = owner_reference({**export, "apiVersion": EXPORTS.api_version, "kind": EXPORTS.kind})
@@ -90,17 +84,12 @@ def owned(export: Obj, kind: str, own: str, **members: Any) -> Object:
     return {"apiVersion": "v1", "kind": kind, "metadata": meta, **members}
 
 
-def at_proxy(export: Obj) -> str:
-    """Where the proxy of exports has it."""
-    return _PROXY.format(namespace(export), name(export))
-
-
 def service(export: Obj) -> Object:
     spec = {
         "ports": [{"name": "export", "port": 443, "targetPort": 8443, "protocol": "TCP"}],
         "selector": {_LABEL: name(export)},
     }
-    made = owned(export, "Service", named(export), spec=spec)
+    made = owned(export, "Service", export_links.named(export), spec=spec)
     made["metadata"]["labels"] = dict(SELECTED)
     return made
 
@@ -145,15 +134,15 @@ def pod(
         block = dig(claim, "spec", "volumeMode") == "Block"
         path = f"/dev/{volume}" if block else f"/export-volumes/{name(claim)}"
         variables[f"VOLUME{index}_EXPORT_PATH"] = path
-        for kind, file in _files(claim).items():
+        for kind, file in export_links.files(claim).items():
             slash = "/" if kind == "dir" else ""
-            variables[f"VOLUME{index}_EXPORT_{_URIS[kind]}_URI"] = f"{_at(claim)}/{file}{slash}"
+            variables[f"VOLUME{index}_EXPORT_{_URIS[kind]}_URI"] = f"{export_links.at(claim)}/{file}{slash}"
         if block:
             devices.append({"name": volume, "devicePath": path})
         else:
             mounts.append({"name": volume, "mountPath": path, "readOnly": True})
     container = {
-        "name": named(export),
+        "name": export_links.named(export),
         "image": _IMAGE,
         "command": ["/usr/bin/virt-exportserver", "-v", "2"],
         "env": [{"name": key, "value": value} for key, value in variables.items()],
@@ -174,10 +163,23 @@ def pod(
         "securityContext": {**user, "seccompProfile": {"type": "RuntimeDefault"}},
         "volumes": volumes,
     }
-    made = owned(export, "Pod", named(export), spec=spec)
+    made = owned(export, "Pod", export_links.named(export), spec=spec)
     made["metadata"]["labels"] = {**labels(export), **SELECTED, _LABEL: name(export)}
     made["metadata"]["annotations"] = {**annotations(export), _PARAMETERS: given.text()}
     return made
+
+
+def backup_variables(backup: Obj) -> list[Object]:
+    """What the pod is told of a backup that is fetched through it."""
+    made: dict[str, str] = {}
+    for index, one in enumerate(export_links.included(backup)):
+        made[f"BACKUP{index}_BACKUP_PATH"] = one
+        made[f"BACKUP{index}_DATA_URI"] = export_links.end(one, "data")
+        made[f"BACKUP{index}_MAP_URI"] = export_links.end(one, "map")
+    made["BACKUP_UID"] = uid(backup)
+    made["BACKUP_TYPE"] = dig(backup, "status", "type", default="")
+    made["BACKUP_CHECKPOINT"] = dig(backup, "status", "checkpointName", default="")
+    return [{"name": key, "value": value} for key, value in made.items()]
 
 
 def goes(pod: Obj, offer: Offer, given: Certificate) -> tuple[str, str] | None:
@@ -190,104 +192,6 @@ def goes(pod: Obj, offer: Offer, given: Certificate) -> tuple[str, str] | None:
     if annotations(pod).get(_PARAMETERS) != given.text():
         return "CertificateParametersChanged", "Exporter TLS certificate parameters updated"
     return None
-
-
-# Links.
-
-
-def external_host(ingresses: Iterable[Obj]) -> tuple[str, str]:
-    """The host that leads to the proxy of exports, and the secret of its certificate; empty if there is none."""
-    for one in ingresses:
-        spec = one.get("spec") or {}
-        backends = [spec.get("defaultBackend")]
-        for rule in spec.get("rules") or ():
-            backends += [path.get("backend") for path in dig(rule, "http", "paths", default=())]
-        if not any(dig(backend, "service", "name") == _PROXY_SERVICE for backend in backends):
-            continue
-        hosts = [rule["host"] for rule in spec.get("rules") or () if rule.get("host")]
-        if hosts:
-            return hosts[0], next((tls.get("secretName", "") for tls in spec.get("tls") or ()), "")
-    return "", ""
-
-
-def routed_host(routes: Iterable[Obj]) -> str:
-    """The host of the route that leads there, once its router has said so."""
-    hosts = (
-        str(dig(one, "status", "ingress", 0, "host", default=""))
-        for one in routes
-        if dig(one, "spec", "to", "name") == _PROXY_SERVICE
-    )
-    return next(filter(None, hosts), "")
-
-
-def links(export: Obj, offer: Offer, authority: str, host: str = "", external_authority: str = "") -> Object:
-    """`status.links`."""
-    inside = f"https://{named(export)}.{namespace(export)}.svc"
-    made = {"internal": _links(export, offer, inside, "internal", authority)}
-    if host:
-        outside = f"https://{host}{at_proxy(export)}"
-        made["external"] = _links(export, offer, outside, "external", external_authority)
-    return made
-
-
-def _links(export: Obj, offer: Offer, base: str, side: str, authority: str) -> Object:
-    if offer.backup is not None:
-        return {"cert": authority, "backups": _backups(offer.backup, base)}
-    volumes = []
-    of_snapshot = dig(export, "spec", "source", "kind") == "VirtualMachineSnapshot"
-    for claim in offer.claims:
-        at = base + _at(claim)
-        formats = [{"format": kind, "url": f"{at}/{file}"} for kind, file in _files(claim).items()]
-        shown = name(claim).removeprefix(f"{name(export)}-") if of_snapshot else name(claim)
-        volumes.append({"name": shown, "formats": formats})
-    made: Object = {"cert": authority, "volumes": volumes}
-    if dig(export, "spec", "source", "kind") != "PersistentVolumeClaim":
-        manifests = f"{base}/{side}/manifests"
-        urls = {"all": f"{manifests}/all", "auth-header-secret": f"{manifests}/secret"}
-        made["manifests"] = [{"type": kind, "url": url} for kind, url in urls.items()]
-    return made
-
-
-def _backups(backup: Obj, base: str) -> list[Object]:
-    return [
-        {
-            "name": one,
-            "endpoints": [{"endpoint": end, "url": f"{base}{_end(one, end)}"} for end in ("data", "map")],
-        }
-        for one in _included(backup)
-    ]
-
-
-def _included(backup: Obj) -> list[str]:
-    return [one["volumeName"] for one in dig(backup, "status", "includedVolumes", default=())]
-
-
-def _end(volume: str, end: str) -> str:
-    return f"/exports/{volume}/{end}"
-
-
-def backup_variables(backup: Obj) -> list[Object]:
-    """What the pod is told of a backup that is fetched through it."""
-    made: dict[str, str] = {}
-    for index, one in enumerate(_included(backup)):
-        made[f"BACKUP{index}_BACKUP_PATH"] = one
-        made[f"BACKUP{index}_DATA_URI"] = _end(one, "data")
-        made[f"BACKUP{index}_MAP_URI"] = _end(one, "map")
-    made["BACKUP_UID"] = uid(backup)
-    made["BACKUP_TYPE"] = dig(backup, "status", "type", default="")
-    made["BACKUP_CHECKPOINT"] = dig(backup, "status", "checkpointName", default="")
-    return [{"name": key, "value": value} for key, value in made.items()]
-
-
-def _at(claim: Obj) -> str:
-    """Where its exporter has a volume."""
-    return f"/volumes/{name(claim)}"
-
-
-def _files(claim: Obj) -> Mapping[str, str]:
-    if dig(claim, "spec", "volumeMode") == "Block" or annotations(claim).get(_CONTENT) in ("kubevirt", ""):
-        return {"raw": "disk.img", "gzip": "disk.img.gz"}
-    return {"dir": "dir", "tar.gz": "disk.tar.gz"}
 
 
 def claim(export: Obj, backup: Obj, taken: Obj | None) -> Object:
