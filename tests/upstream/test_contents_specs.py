@@ -7,6 +7,7 @@ Origin: kubevirt: tests/storage/restore.go, tests/virtiofs/datavolume.go; the ot
 
 from typing import Any
 
+import aiohttp
 import pytest
 
 from fakekube.agents.volume_contents import volume_of
@@ -384,3 +385,34 @@ async def test_transfers(suite: Suite) -> None:
     await transfers.completes(suite)
     moved = await suite.get(f"{transfers.elsewhere(CLAIMS)}/dv")
     assert suite.cluster.contents.read(volume_of(moved), "disk")["data/message"] == f"{vm.uid}\n"
+
+
+async def test_consoles_while_volumes_move(suite_of: Make) -> None:
+    """Who is at a guest's console when its volumes have moved is cut off, and finds what was written; who comes before they have been
+    copied waits for that, and nothing of what is written then is lost."""
+    suite = await guests.live_updated(await guests.a_namespace(await suite_of(pace="realistic")))
+    vm = await moves.on_volume(suite)
+    await consoles.login_to_fedora(vm)
+    await says(vm, "mkdir /test", "echo before > /test/data")
+
+    async def arrived() -> bool:
+        vmi = await vm.vmi()
+        return "dest" in str(vmi["spec"]["volumes"]) and "migratedVolumes" not in vmi["status"]
+
+    async with console(vm) as at:
+        await at.says("echo meanwhile > /test/data\n", PROMPT)
+        slow = suite.cluster.faults.add(
+            verb="get", kind="pvc", client="virt-handler", latency="30s"
+        )
+        await moves.update(vm, 0, moves.from_claim(await moves.claim(suite, "dest")))
+        await moves.moving(vm)
+        await suite.eventually(arrived, 300)
+        while (await at.socket.receive(timeout=30)).type is aiohttp.WSMsgType.BINARY:
+            pass
+    assert slow.fired, "they are being copied"
+    await says(vm, "echo after > /test/data")
+    await suite.cluster.advance(90)
+    await moves.succeeded(vm)
+    await holds(vm, "after", "/test/data")
+    there = volume_of(await suite.get(f"{CLAIMS}/dest"))
+    assert suite.cluster.contents.read(there, "disk")["test/data"] == "after\n"

@@ -147,6 +147,7 @@ class VirtHandler:
         self._hanging_up = Controller("virt-handler: streams", self._streams.hang_up, clock=clock)
         self._hanging_up.source(self._vmis, self._over)
         self._copying = Controller("virt-handler: volumes", self._copy, clock=clock)
+        self._due: dict[str, None] = {}  # what it has to copy: a guest's uid and two claims
         self._vmis.on_change(self._moved)
         self._heartbeats.on_change(self._wake)
 
@@ -199,22 +200,27 @@ class VirtHandler:
         if old is None or new is None:
             return
         if self._contents.state() and dig(old, "status", "migratedVolumes"):
-            self._to_copy(guest_volumes.copied(old, new))
+            self._to_copy(new, guest_volumes.copied(old, new))
         if not sides.receives(new):
             return
         if dig(old, "status", "phase") != "Running" == dig(new, "status", "phase"):
             source = self._knowledge.origin_of(new).vmi
             if source is not None:
                 self._streams.moved(source, uid(new))
-                self._to_copy(guest_volumes.brought(source, new))
+                self._to_copy(new, guest_volumes.brought(source, new))
 
-    def _to_copy(self, claims: Iterable[tuple[str, str]]) -> None:
+    def _to_copy(self, vmi: Object, claims: Iterable[tuple[str, str]]) -> None:
         for pair in claims:
-            self._copying.queue.add(" ".join(pair))
+            self._due[one := " ".join((uid(vmi), *pair))] = None
+            self._copying.queue.add(one)
 
-    async def _copy(self, pair: str) -> None:
-        """A guest's disk has come from one claim to another."""
-        await guest_volumes.copy(self._client, self._contents, *pair.split(" "))
+    async def _copy(self, one: str) -> None:
+        """A guest's disk has come from one claim to another. Who is at its console writes on the one it has left, and is cut off."""
+        guest, source, target = one.split(" ")
+        await self._streams.cut_off(guest)
+        await guest_volumes.copy(
+            self._client, self._contents, source, target, if_=lambda: self._due.pop(one, "") is None
+        )
 
     def _over(self, old: Object | None, new: Object | None) -> Iterable[str]:
         vmi = new or old
@@ -281,6 +287,11 @@ class VirtHandler:
     async def _given(self, vmi: Object) -> Contents:
         from fakekube.virt.handler import guest_given  # noqa: PLC0415 - few guests are looked into
 
+        known = self._vmis.get(key(vmi))
+        if known is not None and any(guest_volumes.copied(known, vmi)):
+            vmi = known  # what is written until it is seen that it has moved is copied then
+        for one in [one for one in self._due if one.startswith(uid(vmi))]:
+            await self._copy(one)
         return await guest_given.to(self._client, vmi, self._contents, self._heartbeats.configuration())
 
     async def _around(self, vmi: Object) -> Mapping[str, Program]:

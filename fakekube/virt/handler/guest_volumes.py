@@ -2,7 +2,7 @@
 guest's disks come to other claims. Read when somebody sits down at its console, and not kept.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from fakekube.agents.volume_contents import Part, VolumeContents, volume_of
 from fakekube.client.client import Client
@@ -53,10 +53,12 @@ def brought(source: Obj, target: Obj) -> Iterator[tuple[str, str]]:
             yield pair
 
 
-async def copy(client: Client, contents: VolumeContents, source: str, target: str) -> None:
-    """Have a claim hold what another one does, if both are there."""
+async def copy(
+    client: Client, contents: VolumeContents, source: str, target: str, *, if_: Callable[[], bool]
+) -> None:
+    """Have a claim hold what another one does, if both are there, and that is to be done still."""
     left, has = await _find(client, source), await _find(client, target)
-    if left is not None and has is not None:
+    if if_() and left is not None and has is not None:
         contents.copy(volume_of(left), volume_of(has))
 
 

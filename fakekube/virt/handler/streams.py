@@ -115,6 +115,11 @@ class Streams:
         for socket in self._open.pop(vmi_uid, ()):
             await socket.close()
 
+    async def cut_off(self, vmi_uid: str) -> None:
+        """Nobody talks to the guest any more; who comes anew does."""
+        for socket in self._open.pop(vmi_uid, ()):
+            await _cut_off(socket)
+
     def moved(self, source: Object, vmi_uid: str) -> None:
         """The guest of one instance is another's now, as it was. Who talks to it is cut off with the one it has left."""
         left, up = uid(source), self._uptime(source)
@@ -142,19 +147,22 @@ class Streams:
         with self._known(vmi, socket, "console") as earlier:
             await _cut_off(earlier)
             await self._type(vmi, socket, b"", given)
-            while (data := await _bytes(socket)) is not None:
+            while (data := await _bytes(socket)) is not None and self._talks(vmi, socket):
                 for piece in terminal.pieces(data):
                     await self._type(vmi, socket, piece, given)
                     await self._clock.sleep(0)  # others have their turn
-                    if socket not in self._open.get(uid(vmi), ()):
+                    if not self._talks(vmi, socket):
                         return
+
+    def _talks(self, vmi: Object, socket: WebSocket) -> bool:
+        return socket in self._open.get(uid(vmi), ())
 
     async def _type(self, vmi: Object, socket: WebSocket, data: bytes, given: Contents) -> None:
         own, said = uid(vmi), b""
         alone = machine = self._machine(vmi, given)
         if shell.tries_the_network(self._sessions.get(own), given, data):
             machine = replace(alone, online=await self._look(vmi))
-            if socket not in self._open.get(own, ()):
+            if not self._talks(vmi, socket):
                 return  # the guest has gone meanwhile
         session, now = self._sessions.get(own), self._clock.now()
         disks = self._on_disks(vmi, given)

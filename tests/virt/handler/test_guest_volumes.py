@@ -77,8 +77,10 @@ async def test_what_a_guest_brings_to_another_instance():
     assert pairs == [("ns/b", "there/b"), ("ns/c", "there/other")]
     contents = VolumeContents()
     contents.write("pvc-ns-c", "disk", {"a": "1"})
-    await guest_volumes.copy(Claims(), contents, "ns/c", "there/other")
-    await guest_volumes.copy(Claims(), contents, "ns/c", "there/gone")
+    await guest_volumes.copy(Claims(), contents, "ns/c", "there/other", if_=lambda: False)
+    assert list(contents.state()) == ["pvc-ns-c"]
+    await guest_volumes.copy(Claims(), contents, "ns/c", "there/other", if_=lambda: True)
+    await guest_volumes.copy(Claims(), contents, "ns/c", "there/gone", if_=lambda: True)
     assert list(contents.state()) == ["pvc-ns-c", "pvc-there-other"]
 
 
