@@ -1,7 +1,7 @@
 """Upstream's functional specs that write on a disk at a guest's console, and read it again: after restarts and migrations, from
 snapshots and clones, in another machine.
 
-Left out: state of TPMs, and what a pod finds in the file a guest's disk is.
+State of TPMs is played in `test_state_specs`, what pods find of a guest's disk in `test_export_download_specs`.
 Origin: kubevirt: tests/storage/restore.go, tests/virtiofs/datavolume.go; the others are what users do
 """
 
@@ -401,9 +401,7 @@ async def test_consoles_while_volumes_move(suite_of: Make) -> None:
 
     async with console(vm) as at:
         await at.says("echo meanwhile > /test/data\n", PROMPT)
-        slow = suite.cluster.faults.add(
-            verb="get", kind="pvc", client="virt-handler", latency="30s"
-        )
+        slow = suite.cluster.faults.add(verb="get", kind="pvc", client="virt-handler", latency="30s")
         await moves.update(vm, 0, moves.from_claim(await moves.claim(suite, "dest")))
         await moves.moving(vm)
         await suite.eventually(arrived, 300)

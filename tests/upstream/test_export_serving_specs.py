@@ -1,6 +1,6 @@
 """Upstream's functional specs of what exports serve: the manifests of a machine, with which it is made anew, and its volumes.
 
-Volumes are empty disks here, so sums of what is in them are not compared.
+Sums of what is on volumes are compared in `test_export_download_specs`.
 Origin: kubevirt: tests/storage/{export,memorydump}.go, pkg/virtctl/vmexport, pkg/storage/export/virt-exportserver
 """
 

@@ -1,6 +1,6 @@
 """Upstream's functional specs of exports: claims, machines and snapshots are offered, with a pod, a token, links, and for a time.
 
-Nothing is behind the links, so what upstream fetches by them is not asked for.
+What is behind the links is fetched in `test_export_serving_specs` and `test_export_download_specs`.
 Origin: kubevirt: tests/storage/export.go
 """
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.upstream import guests, storage
+from fakekube.agents.volume_contents import volume_of
+from tests.upstream import consoles, guests, storage
 from tests.upstream.conftest import Object, Suite, conditions
 from tests.upstream.guests import Guest
 from tests.upstream.storage import CLAIMS, CLASS, NS, RESTORES, Machine, snapshotted
+from tests.upstream.test_contents_specs import says
 from tests.upstream.test_restore_specs import restored
 
 CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
@@ -54,6 +56,35 @@ async def stays_with(guest: Guest, mode: str) -> Object:
     return claim
 
 
+VARIABLE = "/sys/firmware/efi/efivars/kvtest-12345678-1234-1234-1234-123456789abc"
+
+
+async def remember(guest: Guest, *, tpm: bool, efi: bool) -> None:
+    """A secret sealed by the TPM, and a variable of the firmware."""
+    await consoles.login_to_fedora(guest)
+    if tpm:
+        create = "tpm2_create --hash-algorithm=sha256 --public=seal.pub --private=seal.priv --sealing-input=- --parent-context=prim.ctx"
+        load = "tpm2_load -Q --parent-context=prim.ctx --public=seal.pub --private=seal.priv --name=seal.name --key-context=seal.ctx"
+        await says(
+            guest,
+            "tpm2_createprimary -Q --hierarchy=o --key-context=prim.ctx",
+            f"echo MYSECRET | {create}",
+            load,
+            "tpm2_evictcontrol --hierarchy=o --object-context=seal.ctx 0x81010002",
+        )
+    if efi:
+        await says(guest, rf'printf "\x07\x00\x00\x00\x42" > {VARIABLE}')
+
+
+async def remembers(guest: Guest, *, tpm: bool, efi: bool) -> None:
+    await consoles.login_to_fedora(guest)
+    async with consoles.console(guest) as at:
+        if tpm:
+            await at.says("tpm2_unseal -Q --object-context=0x81010002\n", "\nMYSECRET")
+        if efi:
+            await at.says(f"hexdump {VARIABLE}\n", "0042")
+
+
 async def restart(guest: Guest) -> None:
     assert await guest.act("stop", kind="virtualmachines") == ""
     await guest.gone()
@@ -80,15 +111,18 @@ async def move(guest: Guest) -> None:
 async def test_keeps_state_over_moves_and_restarts(
     suite: Suite, mode: str, tpm: bool, efi: bool, steps: tuple[Any, ...]
 ) -> None:
-    """[10818-10821] A shared claim stays the same one; one of a single node is another after a move, and still the only one."""
+    """[10818-10821] What the TPM and the firmware remember is there again. A shared claim stays the same one; one of a single node is
+    another after a move, and still the only one."""
     if mode == "ReadWriteMany":
         await suite.create(CLASSES, storage_class("shared", "nfs.csi.k8s.io"))
         await guests.configure(suite, vmStateStorageClass="shared")
     guest = await guests.machine(suite, fedora(tpm=tpm, efi=efi))
     await guest.has("AgentConnected")
     before = await stays_with(guest, mode)
+    await remember(guest, tpm=tpm, efi=efi)
     for step in steps:
         await step(guest)
+        await remembers(guest, tpm=tpm, efi=efi)
         claim = await stays_with(guest, mode)
         same = mode == "ReadWriteMany" or step is restart
         assert (claim["metadata"]["uid"] == before["metadata"]["uid"]) is same
@@ -99,6 +133,21 @@ async def test_keeps_state_over_moves_and_restarts(
         return not await state_claims(suite)
 
     await suite.eventually(gone, 300)
+
+
+async def test_what_outlives_nothing(suite: Suite) -> None:
+    """What is not persistent is there again when the guest boots anew, and gone with it."""
+    spec = fedora(tpm=False)
+    spec["domain"]["devices"]["tpm"] = {}
+    spec["domain"]["firmware"] = {"bootloader": {"efi": {"secureBoot": False}}}
+    guest = await guests.machine(suite, spec)
+    await remember(guest, tpm=True, efi=True)
+    assert await guest.act("reset") == ""
+    await remembers(guest, tpm=True, efi=True)
+    await restart(guest)
+    await consoles.login_to_fedora(guest)
+    assert not await consoles.run(guest, "tpm2_unseal -Q --object-context=0x81010002")
+    assert not await consoles.run(guest, f"hexdump {VARIABLE}")
 
 
 async def test_what_the_claim_is(suite: Suite) -> None:
@@ -293,6 +342,7 @@ async def test_restored_with_the_machine(suite: Suite, online: bool) -> None:
     """The state is snapshotted and restored beside the disks; what the machine had before is deleted."""
     vm = await Machine.of(suite, with_state())
     (before,) = await state_claims(suite, "vm")
+    suite.cluster.contents.write(volume_of(before), "files", {"swtpm/0x81": "kept"})
     if not online:
         await vm.stop()
     snapshot = await snapshotted(suite, vm)
@@ -312,6 +362,7 @@ async def test_restored_with_the_machine(suite: Suite, online: bool) -> None:
     await vm.start()
     (claim,) = await state_claims(suite, "vm")
     assert claim["metadata"]["name"] == restores[own]
+    assert suite.cluster.contents.read(volume_of(claim), "files") == {"swtpm/0x81": "kept"}
     assert claim["spec"]["dataSource"]["kind"] == "VolumeSnapshot"
     assert [one["name"] for one in claim["metadata"]["ownerReferences"]] == ["vm"]
     listed = (await vm.get())["spec"]["template"]["spec"]["volumes"]

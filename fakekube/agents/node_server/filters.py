@@ -115,6 +115,28 @@ def _summed(kind: str) -> Program:
     return run
 
 
+def _hexdump(at: Container, words: list[str], stdin: str) -> Done:
+    """Words of two bytes, the lower one first."""
+    named = [word for word in words if not word.startswith("-")]
+    if missing := [word for word in named if at.path(word) not in at.files]:
+        return failed(f"hexdump: {missing[0]}: No such file or directory")
+    data = _text(at, named, stdin).encode(errors="surrogateescape")
+    rows = (data[begin : begin + 16] for begin in range(0, len(data), 16))
+    told = (
+        " ".join(
+            [
+                f"{number * 16:07x}",
+                *(
+                    f"{row[one + 1 : one + 2].hex() or '00'}{row[one : one + 1].hex()}"
+                    for one in range(0, len(row), 2)
+                ),
+            ]
+        )
+        for number, row in enumerate(rows)
+    )
+    return listed([*told, *([f"{len(data):07x}"] if data else [])])
+
+
 _SHORT = re.compile(r"^-(\d+)$")
 _PRINT = re.compile(r"\s*\{\s*(printf?)\s+\$(\d+);?\s*\}\s*")
 
@@ -142,6 +164,7 @@ FILTERS: Mapping[str, Program] = {
     "cut": _cut,
     "grep": searching.grep,
     "head": _ends(first=True),
+    "hexdump": _hexdump,
     "md5sum": _summed("md5"),
     "sha256sum": _summed("sha256"),
     "sort": lambda at, words, stdin: listed(sorted(_input(at, flags(words)[1], stdin))),

@@ -60,7 +60,15 @@ _VALUES = re.compile("%[sd%]")
 
 
 def _unescaped(text: str) -> str:
-    return text.replace("\\n", "\n").replace("\\t", "\t")
+    return _BYTES.sub(_of_bytes, text).replace("\\n", "\n").replace("\\t", "\t")
+
+
+def _of_bytes(found: re.Match[str]) -> str:
+    data = bytes(int(one, 16) for one in found[0].split("\\x")[1:])
+    return data.decode(errors="surrogateescape")
+
+
+_BYTES = re.compile(r"(?:\\x[0-9a-fA-F]{1,2})+")
 
 
 def _cat(at: Container, words: list[str], stdin: str) -> Done:

@@ -85,7 +85,8 @@ def template_volumes(vm: Obj) -> list[dict[str, Any]]:
 
 
 def claim_name(volume: Obj) -> str:
-    """The claim behind a volume, or empty: a DataVolume's claim bears its name."""
+    """The claim a launcher mounts for a volume, or empty: beside those a volume brings along (`virt.claims`) the one a memory dump
+    goes to, and the one an ephemeral volume only reads."""
     if source := volume.get("persistentVolumeClaim") or volume.get("memoryDump"):
         return str(source.get("claimName", ""))
     if source := volume.get("dataVolume"):

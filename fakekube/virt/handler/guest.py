@@ -199,7 +199,7 @@ class VirtHandler:
             self._streams.transcripts.forget(uid(old))
         if old is None or new is None:
             return
-        if self._contents.state() and dig(old, "status", "migratedVolumes"):
+        if self._contents.state():
             self._to_copy(new, guest_volumes.copied(old, new))
         if not sides.receives(new):
             return

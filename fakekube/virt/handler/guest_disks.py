@@ -114,6 +114,11 @@ def _mounts(files: Files) -> dict[str, str]:
     return {_read(path): there[path] for path in sorted(there, key=len)}
 
 
+def mounted(devices: Mapping[str, str]) -> dict[str, str]:
+    """What says that devices are, by folders."""
+    return {_spelled(folder): device for folder, device in devices.items()}
+
+
 def programs(contents: Contents) -> Mapping[str, Program]:
     def mount(at: Container, words: list[str], _stdin: str) -> Done:
         named = [word for word in words if not word.startswith("-")]

@@ -5,7 +5,7 @@ from uuid import NAMESPACE_OID as _BOOTS
 from uuid import uuid5
 
 from fakekube.machinery.objects import Obj, dig
-from fakekube.virt.handler import guest_addresses, guest_disks, guest_hardware, systems
+from fakekube.virt.handler import guest_addresses, guest_disks, guest_hardware, guest_tpm, systems
 from fakekube.virt.handler.guest_devices import Contents
 from fakekube.virt.handler.guest_programs import HOST_MODEL, Machine, cpuinfo
 from fakekube.virt.hostname import domain, hostname, nameservers, searched
@@ -24,7 +24,7 @@ def machine(vmi: Obj, given: Contents, boots: int, born: str, now: datetime) -> 
     sockets, each = _cpus(vmi)
     wanted = dig(vmi, "spec", "domain", "devices", default={})
     of_interfaces, of_disks = wanted.get("networkInterfaceMultiqueue"), wanted.get("blockMultiQueue")
-    model, tpm = str(dig(vmi, "spec", "domain", "cpu", "model", default="")), wanted.get("tpm")
+    model = str(dig(vmi, "spec", "domain", "cpu", "model", default=""))
     shown = HOST_MODEL if model in ("", "host-model", "host-passthrough") else model
     return Machine(
         given.hostname or hostname(vmi),
@@ -47,7 +47,7 @@ def machine(vmi: Obj, given: Contents, boots: int, born: str, now: datetime) -> 
             "/etc/resolv.conf": _resolving(vmi),
             "/proc/cpuinfo": cpuinfo(sockets * each, each, shown, guest_hardware.flags(vmi)),
         },
-        tpm=tpm is not None and tpm.get("enabled") is not False,
+        outliving=guest_tpm.devices(vmi),
         contents=given,
     )
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from fakekube.agents.node_server import programs, shell
 from fakekube.agents.node_server.place import EPOCH, Container, Done, Files, Program, failed
-from fakekube.virt.handler import guest_addresses, guest_devices, guest_disks, guest_hardware
+from fakekube.virt.handler import guest_addresses, guest_devices, guest_disks, guest_hardware, guest_tpm
 
 HOST_MODEL = "Intel Xeon Processor (Skylake, IBRS)"
 LISTENING = "/run/listening/"  # what servers have been started, by port
@@ -43,7 +43,7 @@ class Machine(Struct, frozen=True):
     now: datetime = EPOCH
     domain: str = ""  # the one its name is in
     files: Mapping[str, str] = field(default_factory=dict)  # of its kernel and its network
-    tpm: bool = False
+    outliving: tuple[str, ...] = ()  # what it has that remembers (`guest_tpm`)
     contents: guest_devices.Contents = guest_devices.NOTHING
     online: Mapping[str, Program] = field(
         default_factory=dict
@@ -93,7 +93,8 @@ def console(machine: Machine, user: str, wrote: Files, uptime: float, folder: st
         "/proc/stat": f"btime {int(machine.now.timestamp() - uptime) + machine.boots}\n",
         "/proc/cpuinfo": cpuinfo(machine.cpus, machine.topology[1], machine.model),
     }
-    files |= guest_devices.files((device for device, _ in machine.disks), tpm=machine.tpm) | {**machine.files}
+    files |= guest_devices.files(device for device, _ in machine.disks) | {**machine.files}
+    files |= guest_tpm.files(machine.outliving)
     interfaces, disks = machine.queues
     for device, _ in machine.disks:
         files |= {f"/sys/block/{device}/mq/{number}/nr_tags": "256\n" for number in range(disks)}
@@ -188,7 +189,7 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
 
     return {
         **machine.online,
-        **guest_devices.PROGRAMS,
+        **guest_tpm.PROGRAMS,
         **guest_hardware.PROGRAMS,
         **guest_disks.programs(machine.contents),
         "hostname": hostname,

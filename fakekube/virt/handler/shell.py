@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from fakekube.agents.node_server import shell
 from fakekube.agents.node_server.place import ROOM, WHERE, Container, Done, Files, seen_from
-from fakekube.virt.handler import guest_disks, guest_programs, systems
+from fakekube.virt.handler import guest_disks, guest_programs, guest_tpm, systems
 from fakekube.virt.handler.guest_devices import INSTANCE, RELEASE, Contents
 from fakekube.virt.handler.guest_disks import Disks
 from fakekube.virt.handler.guest_programs import Machine
@@ -69,6 +69,7 @@ def booted(machine: Machine, disks: Disks | None = None) -> Turn:
     its disk does not say it has been done."""
     given, begun = machine.contents, Session(machine, disks=disks or {})
     there, wrote = begun.disks.get(machine.root, {}), dict[str, str | None](given.addresses)
+    wrote |= guest_disks.mounted(guest_tpm.mounts(machine.outliving))
     script = given.each_time
     if machine.root in given.backings and RELEASE not in there:
         wrote[f"/{RELEASE}"] = guest_programs.release(machine)

@@ -23,7 +23,7 @@ from fakekube.clock import Clock, parse_rfc3339
 from fakekube.machinery.errors import InternalError
 from fakekube.machinery.objects import dig, name, namespace, uid
 from fakekube.machinery.wire import Object, WebSocket
-from fakekube.virt.handler import guest_machine, ports, rfb, shell, usbredir
+from fakekube.virt.handler import guest_machine, guest_volumes, ports, rfb, shell, usbredir
 from fakekube.virt.handler.guest_devices import NOTHING, Contents
 from fakekube.virt.handler.guest_disks import Disks
 from fakekube.virt.handler.guest_programs import Machine
@@ -197,7 +197,7 @@ class Streams:
         """What is on a guest's disks now."""
         own = self._disks.get(uid(vmi), {})
         behind = {
-            device: self._contents.read(one.volume, one.part)
+            device: guest_volumes.read(self._contents, one)
             for device, one in given.backings.items()
             if one.kept or device not in own
         }
@@ -210,7 +210,7 @@ class Streams:
                 continue
             backing = given.backings.get(device)
             if backing is not None and backing.kept:
-                self._contents.write(backing.volume, backing.part, files)
+                guest_volumes.write(self._contents, backing, files)
             else:
                 self._disks[own] = {**self._disks.get(own, {}), device: files}
 

@@ -55,6 +55,41 @@ async def test_backings():
     assert found["vdb"].volume == "pvc-ns-before"
 
 
+def remembering(claim="s", **status):
+    told = [{"name": claim, "persistentVolumeClaimInfo": {"claimName": claim}}]
+    made = vmi([], volumeStatus=told, **status)
+    made["spec"]["domain"]["devices"] |= {"tpm": {"persistent": True}}
+    return made
+
+
+async def test_what_outlives_a_guest():
+    """It is in a folder of the claim for that; others there stay as they are."""
+    own = "persistent-state-for-vm-a"
+    found = await guest_volumes.backings(Claims(), remembering(own))
+    assert found == {"swtpm": Backing(f"pvc-ns-{own}", "files", below="swtpm/")}
+    assert await guest_volumes.backings(Claims(), remembering("other")) == {}
+    contents, backing = VolumeContents(), found["swtpm"]
+    contents.write(backing.volume, "files", {"nvram/a": "1", "swtpm/b": "2"})
+    assert guest_volumes.read(contents, backing) == {"b": "2"}
+    guest_volumes.write(contents, backing, {"c": "3"})
+    assert contents.read(backing.volume, "files") == {"nvram/a": "1", "swtpm/c": "3"}
+
+
+async def test_it_moves_along():
+    """As soon as the guest runs at the target it is on the claim there, and has been copied to it; not if the move failed."""
+    own, there = "persistent-state-for-vm-a", "persistent-state-for-vm-b"
+    before = remembering(own)
+    ready = {"targetPersistentStatePVCName": there, "targetNodeDomainReadyTimestamp": "now"}
+    after = remembering(own, migrationState=ready)
+    assert list(guest_volumes.copied(before, after)) == [(f"ns/{own}", f"ns/{there}")]
+    assert list(guest_volumes.copied(after, remembering(there, migrationState=ready))) == []
+    found = await guest_volumes.backings(Claims(), after)
+    assert found["swtpm"].volume == f"pvc-ns-{there}"
+    assert (
+        list(guest_volumes.copied(before, remembering(own, migrationState={**ready, "failed": True}))) == []
+    )
+
+
 @pytest.mark.parametrize(
     ("target", "after", "pairs"),
     [
