@@ -184,6 +184,8 @@ async def test_other_certificates(suite: Suite) -> None:
     await suite.patch(KUBEVIRT, change)
     fresh = await export.another(export.pod_path, pod)
     assert "" != pod["metadata"]["annotations"][mark] != fresh["metadata"]["annotations"][mark] != ""
+    text = "Exporter TLS certificate parameters updated"
+    await storage.has_event(suite, export.name, "Warning", "CertificateParametersChanged", text)
 
 
 async def test_a_claim_that_comes_later(suite: Suite) -> None:
@@ -244,6 +246,35 @@ async def test_an_ingress(suite: Suite) -> None:
     status = await (await Export.of(suite, "PersistentVolumeClaim", await filled(suite))).ready()
     assert status["links"]["external"]["cert"] == certificate
     assert host in offered(status, "external")[0]["url"]
+
+
+async def test_a_route(suite: Suite) -> None:
+    """A route to the proxy does so, too, once its router has given it a host; whom to trust is what all are to trust there."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": "routes", "singular": "route", "kind": "Route"}
+    spec = {"group": "route.openshift.io", "names": names, "scope": "Namespaced", "versions": [version]}
+    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    await suite.create(crds, {"metadata": {"name": "routes.route.openshift.io"}, "spec": spec})
+    routes = "/apis/route.openshift.io/v1/namespaces/kubevirt/routes"
+    kind = {"apiVersion": "route.openshift.io/v1", "kind": "Route"}
+
+    async def served() -> bool:
+        return (await suite.call("GET", routes))[0] == 200
+
+    await suite.eventually(served, 30)
+    for own, to in (("other", "web"), ("new", "virt-exportproxy"), ("export", "virt-exportproxy")):
+        status = {"status": {"ingress": [{"host": f"{own}.test.net"}]}} if own != "new" else {}
+        await suite.create(
+            routes, {**kind, "metadata": {"name": own}, "spec": {"to": {"name": to}}, **status}
+        )
+    maps = "/api/v1/namespaces/kubevirt/configmaps"
+    await suite.create(maps, {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": "trusted\n"}})
+    status = await (await Export.of(suite, "PersistentVolumeClaim", await filled(suite))).ready()
+    assert status["links"]["external"]["cert"] == "trusted"
+    assert offered(status, "external")[0]["url"].startswith(
+        "https://export.test.net/api/export.kubevirt.io/v1/"
+    )
 
 
 @pytest.mark.parametrize("disks", [1, 2])
@@ -309,6 +340,8 @@ async def test_a_machine_that_runs(suite: Suite) -> None:
     await export.says(*running)
     assert not (await export.status()).get("links")
     assert (await suite.call("GET", export.pod_path))[0] == 404
+    text = f"Virtual Machine {NS}/vm is running"
+    await storage.has_event(suite, export.name, "Warning", "ExportPaused", text)
 
 
 async def test_a_machine_of_an_instance_type(suite: Suite) -> None:
