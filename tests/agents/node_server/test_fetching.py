@@ -31,7 +31,9 @@ async def dial(address, port):
         return say
 
     async def tell(socket):
-        told = [one for one in (await socket.receive()).decode().split("\r\n") if "ccept" in one or "X-" in one]
+        told = [
+            one for one in (await socket.receive()).decode().split("\r\n") if "ccept" in one or "X-" in one
+        ]
         await socket.send(f"HTTP/1.0 200 OK\r\n\r\n{told}".encode())
         await socket.close()
 
