@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import aiohttp
 from yarl import URL
@@ -21,6 +21,9 @@ from yarl import URL
 from fakekube.client.kubeconfig import Access, KubeconfigError
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.wire import Request, Response
+
+if TYPE_CHECKING:
+    from fakekube.client.exec_login import Credentials
 
 _STREAMING = frozenset({"watch=true", "watch=1", "watch=True", "follow=true", "follow=1"})
 _QUIET_STREAM = 5
@@ -63,6 +66,7 @@ class HttpTransport:
             tls_context(ca_data, client_cert, verify=verify) if base_url.startswith("https:") else True
         )
         self._access: Access | None = None  # where the certificates come from, if they may be renewed
+        self._shown: tuple[bytes, bytes] | None = None  # the certificate a login gave
         self._timeout, self._stream_timeout = (
             aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=seconds)
             for seconds in (patience, patience and patience * _QUIET_STREAM)
@@ -98,7 +102,11 @@ class HttpTransport:
             else self.base_url + request.path
         )
         try:
-            token = self._token if isinstance(self._token, str) else self._token()
+            login = await self._logged_in()
+            if login is not None:
+                token = login.token
+            else:
+                token = self._token if isinstance(self._token, str) else self._token()
             if token:
                 headers["authorization"] = f"Bearer {token}"
             answer = await session.request(
@@ -123,6 +131,8 @@ class HttpTransport:
             raise _unreachable(self.base_url, error) from error
         if answer.status == 401:
             self._renew_certificates()
+            if login is not None and self._access is not None and self._access.login is not None:
+                self._access.login.refused(login)
         return Response(
             answer.status,
             body,
@@ -144,6 +154,17 @@ class HttpTransport:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _logged_in(self) -> "Credentials | None":
+        """What a program of the kubeconfig says to appear as, if one is to be asked."""
+        access = self._access
+        if access is None or access.login is None:
+            return None
+        found = await access.login.credentials()
+        if found.cert != self._shown and isinstance(self._ssl, ssl.SSLContext):
+            self._ssl = tls_context(access.ca_data, found.cert, verify=access.verify)
+            self._shown = found.cert
+        return found
 
     def _renew_certificates(self) -> None:
         """Those we know do not do: where they were renewed meanwhile, the next request goes by the new ones. Whom we speak

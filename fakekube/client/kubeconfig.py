@@ -10,8 +10,11 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from fakekube.client.exec_login import ExecLogin
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -33,6 +36,7 @@ class Access:
     client_cert: tuple[bytes, bytes] | None = None
     verify: bool = True
     server_name: str = ""
+    login: "ExecLogin | None" = field(default=None, compare=False)  # a program that says as whom
     again: "Callable[[], Access] | None" = field(
         default=None, compare=False
     )  # reads where this came from anew
@@ -117,6 +121,11 @@ def read(path: Path) -> Config:
             for key in ("certificate-authority", "client-certificate", "client-key", "tokenFile"):
                 if (one.get(entry) or {}).get(key):
                     one[entry][key] = str(path.parent / str(one[entry][key]))
+            plugin = (one.get(entry) or {}).get("exec")
+            if isinstance(plugin, dict) and os.sep in str(
+                plugin.get("command") or ""
+            ):  # others are looked for on the PATH
+                plugin["command"] = str(path.parent / str(plugin["command"]))
     return config
 
 
@@ -164,9 +173,18 @@ def _access(cluster: Mapping[str, Any], user: Mapping[str, Any], namespace: str,
     token: str | Callable[[], str] = str(user.get("token") or "")
     if not token and user.get("tokenFile"):
         token = _rotated(Path(user["tokenFile"]))
-    if not token and cert is None and (user.get("exec") or user.get("auth-provider")):
+    login = None
+    if not token and cert is None and user.get("exec"):
+        from fakekube.client import exec_login  # noqa: PLC0415 - the server starts without it
+
+        try:
+            login = exec_login.of_user(user, cluster)
+        except exec_login.LoginError as error:
+            raise KubeconfigError(f"the user of context {context!r} cannot log in: {error}") from error
+    if not token and cert is None and user.get("auth-provider"):
         raise KubeconfigError(
-            f"the user of context {context!r} logs in through a plugin, which is not supported; use a token or a certificate"
+            f"the user of context {context!r} logs in through an auth-provider, which is not supported; "
+            "use exec, a token or a certificate"
         )
     if not token and cert is None and user.get("username"):
         raise KubeconfigError(
@@ -180,6 +198,7 @@ def _access(cluster: Mapping[str, Any], user: Mapping[str, Any], namespace: str,
         client_cert=(cert, key) if cert is not None and key is not None else None,
         verify=not cluster.get("insecure-skip-tls-verify"),
         server_name=str(cluster.get("tls-server-name") or ""),
+        login=login,
     )
 
 
