@@ -1,12 +1,13 @@
 """Matching RE2 patterns in a language whose own engine differs.
 
 The tree of a pattern is run by the automaton next door, in linear time, or printed as a Python pattern where Python's backtracking
-has nothing to try twice. Limit: where a match lies is known to Python's engine only.
+has nothing to try twice.
 """
 
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from fakekube.machinery.regexes.re2 import (
     INFINITE,
@@ -20,9 +21,14 @@ from fakekube.machinery.regexes.re2 import (
     parse,
 )
 
-Search = Callable[[str], object]
+if TYPE_CHECKING:
+    from fakekube.machinery.regexes.automaton import Automaton
 
-__all__ = ["RegexError", "compiled", "parse", "python_pattern", "searcher"]
+Search = Callable[[str], object]
+Span = tuple[int, int]
+Find = Callable[[str, int], Span | None]
+
+__all__ = ["RegexError", "finder", "parse", "python_pattern", "searcher"]
 
 
 def python_pattern(node: Node) -> str:
@@ -52,15 +58,29 @@ def _is_plain(node: Node) -> bool:
 @lru_cache(maxsize=4096)
 def searcher(pattern: str) -> Search:
     """A function that tells whether the pattern is found anywhere in a text. Raises RegexError."""
-    tree = parse(pattern)
-    if _is_plain(tree):
-        return compiled(pattern).search
-    from fakekube.machinery.regexes.automaton import Automaton  # noqa: PLC0415 - not before there is a text to look into
+    engine = _engine(pattern)
+    return engine.search
 
-    return Automaton(tree).search
+
+@lru_cache(maxsize=1024)
+def finder(pattern: str) -> Find:
+    """A function that tells where in a text the pattern is found first, from a place on. Raises RegexError."""
+    engine = _engine(pattern)
+    if not isinstance(engine, re.Pattern):
+        return engine.first
+
+    def find(text: str, start: int) -> Span | None:
+        found = engine.search(text, start)
+        return found.span() if found is not None else None
+
+    return find
 
 
 @lru_cache(maxsize=4096)
-def compiled(pattern: str) -> re.Pattern[str]:
-    """The pattern on Python's engine, for callers that need to know where it matched."""
-    return re.compile(python_pattern(parse(pattern)))
+def _engine(pattern: str) -> "re.Pattern[str] | Automaton":
+    tree = parse(pattern)
+    if _is_plain(tree):
+        return re.compile(python_pattern(tree))
+    from fakekube.machinery.regexes.automaton import Automaton  # noqa: PLC0415 - not before there is a text to look into
+
+    return Automaton(tree)

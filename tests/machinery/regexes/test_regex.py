@@ -1,5 +1,6 @@
 """RE2 patterns on two engines."""
 
+import random
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from fakekube.machinery.regexes import regex
 from fakekube.machinery.regexes.automaton import Automaton
+from fakekube.machinery.regexes.re2 import Assertion, Choice, Node, Repeat, Sequence
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,64 @@ def test_both_engines_agree(pattern: str, text: str) -> None:
     """The automaton finds exactly what Python's engine finds."""
     tree = regex.parse(pattern)
     assert Automaton(tree).search(text) is bool(re.search(regex.python_pattern(tree), text))
+
+
+LAZY = PATTERNS.map(lambda text: text.replace("*)", "*?)").replace("+)", "+?)"))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(PATTERNS, LAZY), st.text("ab\n-", max_size=6), st.integers(0, 6))
+def test_both_engines_find_the_same_place(pattern: str, text: str, start: int) -> None:
+    """Of several matches the automaton finds the one that backtracking tries first."""
+    tree = regex.parse(pattern)
+    found = re.compile(regex.python_pattern(tree)).search(text, min(start, len(text)))
+    own = Automaton(tree).first(text, min(start, len(text)))
+    if found is None or own is None or not _turns_in_vain(tree):
+        assert own == (found.span() if found else None)
+    else:  # Go gives such loops up, Python goes on
+        assert own[0] == found.start()
+
+
+def _turns_in_vain(node: Node) -> bool:
+    """Whether a loop has a body that may match nothing."""
+    if isinstance(node, Repeat):
+        return re.fullmatch(regex.python_pattern(node.body), "") is not None or _has_place(node.body)
+    parts = node.parts if isinstance(node, Sequence) else node.options if isinstance(node, Choice) else ()
+    return any(map(_turns_in_vain, parts))
+
+
+def _has_place(node: Node) -> bool:
+    if isinstance(node, Repeat):
+        return True
+    parts = node.parts if isinstance(node, Sequence) else node.options if isinstance(node, Choice) else ()
+    return isinstance(node, Assertion) or any(map(_has_place, parts))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "span"),
+    [
+        ("a|ab", "ab", (0, 1)),
+        ("ab|a", "ab", (0, 2)),
+        ("a+?b?", "aab", (0, 1)),
+        ("(a|b)+", "-aba-", (1, 4)),
+        ("a{1,3}", "aaaa", (0, 3)),
+        ("a{1,3}?a", "aaaa", (0, 2)),
+        ("(|a)*", "aa", (0, 0)),
+        ("(|a)+", "aa", (0, 0)),
+        (r"\bb", "ab b", (3, 4)),
+    ],
+)
+def test_the_first_match(pattern: str, text: str, span: tuple[int, int]) -> None:
+    """As Go's regexp has it: the leftmost one, and of these the one that is tried first."""
+    assert regex.finder(pattern)(text, 0) == Automaton(regex.parse(pattern)).first(text, 0) == span
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """An automaton with many states remembers fewer of the places it may be in."""
+    automaton = Automaton(regex.parse("(a|b)*a(a|b){200}c"))
+    rng = random.Random(1)
+    automaton.search("".join(rng.choices("ab", k=3000)))
+    assert sum(len(one.states) + len(one.steps) for one in automaton._places.values()) < 60_000
 
 
 @settings(max_examples=300, deadline=None)

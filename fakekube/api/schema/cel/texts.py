@@ -32,13 +32,20 @@ def matches(text: str, pattern: str) -> bool:
 
 
 def _find(text: str, pattern: str) -> str:
-    found = _compiled(regex.compiled, pattern).search(text)
-    return str(found[0]) if found else ""
+    found = _compiled(regex.finder, pattern)(text, 0)
+    return text[found[0] : found[1]] if found else ""
 
 
 def _find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
-    found = [match[0] for match in _compiled(regex.compiled, pattern).finditer(text)]
-    return found if limit < 0 else found[:limit]
+    """Nothing is not found right behind something that was, as in Go."""
+    find = _compiled(regex.finder, pattern)
+    parts, at, last = list[str](), 0, -1
+    while at <= len(text) and len(parts) != limit and (found := find(text, at)) is not None:
+        begin, end = found
+        if end > at or begin != last:
+            parts.append(text[begin:end])
+        at, last = (end if end > at else end + 1), end
+    return parts
 
 
 def _char_at(text: str, at: int) -> str:
