@@ -9,7 +9,9 @@ from typing import TypeVar
 
 from fakekube.agents.node_server import logs
 from fakekube.client.client import Client
+from fakekube.clock import RealClock
 from fakekube.machinery import objects
+from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import dig
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Object
@@ -17,6 +19,8 @@ from fakekube.machinery.wire import Object
 T = TypeVar("T")
 _FOR_EVER = 1 << 28  # seconds of a watch
 _ENDED = ("Failed", "Succeeded")
+_AGAIN = 0.1  # seconds
+_MACHINE = RealClock()
 
 
 class Killed(Exception):
@@ -44,21 +48,28 @@ async def with_pod(client: Client, pod: Object, work: Awaitable[T]) -> T:
 
 
 async def _over(client: Client, pod: Object, is_over: Callable[[Object], bool]) -> None:
-    """Return when the pod is so, or has gone."""
-    events = client.watch(
-        PODS,
-        objects.namespace(pod),
-        resource_version=objects.resource_version(pod),
-        field_selector=f"metadata.name={objects.name(pod)}",
-        bookmarks=False,
-        timeout_seconds=_FOR_EVER,
-    )
-    try:
-        async for kind, changed in events:
-            if kind == "DELETED" or is_over(changed):
-                return
-    finally:
-        await events.aclose()
+    """Return when the pod is so, or has gone. A watch that breaks is taken up again: nothing has ended with it."""
+    name, space, own = objects.name(pod), objects.namespace(pod), objects.uid(pod)
+    now: Object | None = pod
+    while now is not None and objects.uid(now) == own and not is_over(now):
+        events = client.watch(
+            PODS,
+            space,
+            resource_version=objects.resource_version(now),
+            field_selector=f"metadata.name={name}",
+            bookmarks=False,
+            timeout_seconds=_FOR_EVER,
+        )
+        try:
+            async for kind, changed in events:
+                if kind == "DELETED" or is_over(changed):
+                    return
+        except ApiError:
+            pass  # what it was to go on from is forgotten
+        finally:
+            await events.aclose()
+        await _MACHINE.sleep(_AGAIN)
+        now = await client.find(PODS, name, space)
 
 
 async def _until(over: Awaitable[None], work: Awaitable[T]) -> T:

@@ -66,6 +66,23 @@ async def test_a_command_that_takes_time(pod):
     assert (await ends(socket, serving))["details"]["causes"][0]["message"] == "137"
 
 
+@pytest.mark.parametrize("broken", ["drop", "expire"])
+async def test_watches_that_break(pod, broken):
+    """A command outlives the watches of its pod, which break, and is killed with its container all the same."""
+    socket, serving = await begun(pod, "exec", "command=sh&stdin=true&stdout=true")
+    socket.came.put_nowait(b"\x00echo hi\n")
+    await socket.told(1, b"hi\n")
+    pod.cluster.faults.add(kind="Pod", name="p", watch=broken, times=None)
+    for number in range(2):
+        patch = {"metadata": {"labels": {"a": f"{number}"}}}
+        await pod.client.patch(PODS, "p", "default", patch, type="merge")
+        socket.came.put_nowait(f"\x00echo still{number}\n".encode())
+        await socket.told(1, f"still{number}\n".encode())
+    pod.cluster.faults.clear()
+    await restart(pod)
+    assert (await ends(socket, serving))["details"]["causes"][0]["message"] == "137"
+
+
 async def test_whoever_else_is_attached(pod):
     """Who is attached to a container that somebody else ends is let go without a word of how."""
     socket, serving = await begun(pod, "attach", "stdin=true&stdout=true")
