@@ -21,6 +21,7 @@ from fakekube.agents.node_server.sparse import TooLargeError
 from fakekube.machinery.wire import Response, WebSocket
 
 _PORTS = {"http": 80, "https": 443}
+_CHUNK = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")  # its size, and what else is said of it
 _END = re.compile(rb"\r?\n\r?\n")
 _NOWHERE = urlsplit("")
 _FAILURE = 400
@@ -146,7 +147,7 @@ def request(url: SplitResult, header: str = "") -> bytes:
     own = [header] if ":" in header else []
     accepts = [] if header.lower().startswith("accept:") else ["Accept: */*"]
     lines = [f"GET {asked} HTTP/1.1", f"Host: {url.netloc}", *accepts, *own, "Connection: close"]
-    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode(errors="surrogateescape")
 
 
 def response(answer: bytes) -> Response | None:
@@ -164,13 +165,10 @@ def response(answer: bytes) -> Response | None:
 def _joined(data: bytes) -> bytes:
     """A body out of its chunks, as far as it came."""
     found, at = list[bytes](), 0
-    while (line := data.find(b"\r\n", at)) > 0:
-        try:
-            size = int(data[at:line], 16)
-        except ValueError:
-            break
-        found.append(data[line + 2 : line + 2 + size])
-        at = line + size + 4
+    while (line := _CHUNK.match(data, at)) is not None:
+        end = line.end() + int(line[1], 16)
+        found.append(data[line.end() : end])
+        at = end + 2
     return b"".join(found)
 
 

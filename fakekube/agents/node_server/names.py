@@ -55,9 +55,14 @@ async def behind(client: Client, address: str, port: int) -> tuple[str, int] | N
             if one["port"] != port or one.get("protocol", "TCP") != "TCP":
                 continue
             for endpoint, ports in await _ready(client, service):
-                for number in (own["port"] for own in ports if own.get("name", "") == one.get("name", "")):
-                    return str(endpoint["addresses"][0]), int(number)
+                for number in _numbers(ports, one.get("name", "")):
+                    return str(endpoint["addresses"][0]), number
     return None
+
+
+def _numbers(ports: list[Obj], named: str) -> list[int]:
+    """Those under a name; ports without a number are passed over, as by kube-proxy."""
+    return [own["port"] for own in ports if own.get("name", "") == named and own.get("port")]
 
 
 async def _ready(client: Client, service: Object) -> list[tuple[Obj, list[Obj]]]:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from fakekube.agents.node_server import fetching
 from fakekube.agents.node_server.budgets import Exhausted
 from fakekube.agents.node_server.listening import Serve
-from fakekube.agents.node_server.place import Container, Done, Program, failed, options
+from fakekube.agents.node_server.place import Container, Done, Program, failed, number, options
 from fakekube.clock import RealClock
 from fakekube.machinery.wire import Response
 
@@ -41,7 +41,7 @@ class Network(Struct, frozen=True):
         lines = [line.partition("#")[0].split() for line in at.files.get("/etc/hosts", "").splitlines()]
         found = next((line[0] for line in lines if host in line[1:]), host)
         try:
-            return str(ip_address(found))
+            return str(ip_address(found)).partition("%")[0]  # of a link there is only one
         except ValueError:
             return await self.named(found)
 
@@ -81,12 +81,13 @@ class Network(Struct, frozen=True):
 
     async def nc(self, at: Container, words: Sequence[str]) -> Done:
         given, named = options(words, "iwpsx")
-        if "z" not in given or len(named) < 2 or not named[1].isdigit():
+        port = number(named[1]) if len(named) > 1 else None
+        if "z" not in given or port is None:
             return failed("nc: only -z HOST PORT is emulated", 2)
         address = await self.address(at, named[0])
         if address is None:
             return failed(f"nc: bad address '{named[0]}'")
-        if await self.dial(address, int(named[1][:6])) is None:
+        if await self.dial(address, port) is None:
             return failed(f"nc: can't connect to remote host ({address}): Connection refused")
         return Done(err=f"{named[0]} ({address}:{named[1]}) open\n" if "v" in given else "")
 

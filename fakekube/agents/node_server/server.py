@@ -105,12 +105,16 @@ class NodeServer:
         return lambda socket: listening.converse(service, socket)
 
     async def _dial_address(self, address: str, port: int) -> Serve | None:
-        """The same for the pod that runs under an address, or behind that of a Service."""
+        """The same for the pod that runs under an address, or behind that of a Service; behind Services that are sent on to others is
+        nobody, as nodes translate an address once."""
+        pod = await self._pod_at(address)
+        if pod is None and (target := await names.behind(self._client, address, port)) is not None:
+            pod, port = await self._pod_at(target[0]), target[1]
+        return await self.dial(pod, port) if pod is not None else None
+
+    async def _pod_at(self, address: str) -> Object | None:
         found = await self._client.list(PODS, field_selector=f"status.podIP={address},status.phase=Running")
-        if found.items:
-            return await self.dial(found.items[0], port)
-        target = await names.behind(self._client, address, port)
-        return await self._dial_address(*target) if target is not None else None
+        return found.items[0] if found.items else None
 
     # --- commands ------------------------------------------------------------------------------------------------
 

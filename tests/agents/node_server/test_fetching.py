@@ -48,6 +48,7 @@ async def dial(address, port):
         87: tell,
         88: saying(chunks),
         89: saying(chunks.replace(b"4", b"x")),
+        90: saying(chunks.replace(b"3\r", b"3;a=b\r").replace(b"4", b"-4")),
     }
     return served.get(port, hang_up)
 
@@ -80,6 +81,7 @@ async def nobody(_host):
         (["--header", "Accept: a", "http://10.0.0.1:87"], "['Accept: a']", 0, ""),
         (["http://10.0.0.1:88"], "one two", 0, ""),
         (["http://10.0.0.1:89"], "one", 0, ""),
+        (["http://10.0.0.1:90/\udcff"], "one", 0, ""),
         (["-f", "http://10.0.0.1:84"], "", 22, "The requested URL returned error: 404"),
     ],
 )

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
+from fakekube.agents.endpoints import SLICES
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.resources import PODS, SERVICES
@@ -94,6 +95,26 @@ async def test_nobody_is_so_called(says):
         assert told == (
             f"curl: (6) Could not resolve host: {host}\n6\nwget: bad address '{host}'\nnc: bad address '{host}'\n1\n"
         )  # fmt: skip
+
+
+async def test_endpoints_by_hand(cluster, says):
+    """What is sent to a Service is sent on once: endpoints that are Services lead nowhere, and ports without numbers are none."""
+    client = cluster.client()
+    for name, port in (("round", {"port": 80}), ("numberless", {})):
+        meta = {"name": name, "namespace": "default"}
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"ports": [{"port": 80}]}}
+        address = (await client.create(SERVICES, service))["spec"]["clusterIP"]
+        labels = {"kubernetes.io/service-name": name}
+        given = {"addressType": "IPv4", "endpoints": [{"addresses": [address]}], "ports": [port]}
+        await client.create(SLICES, {"metadata": {**meta, "labels": labels}, **given}, "default")
+        assert await says(f"curl http://{name} 2>/dev/null; echo $?") == "7\n"
+
+
+async def test_odd_addresses(says):
+    """Addresses of a link, and what is no number of a port, are told from others."""
+    assert await says("nc -z 'fe80::1%a,b' 80; nc -z web ²; echo $?") == (
+        "2\nnc: can't connect to remote host (fe80::1): Connection refused\nnc: only -z HOST PORT is emulated\n"
+    )
 
 
 async def test_how_often(says):
