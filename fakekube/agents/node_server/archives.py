@@ -29,6 +29,7 @@ _WORDS = {
 _GZIP = b"\x1f\x8b"
 _LARGEST = 16 * ROOM  # bytes: many small files are mostly what tells of them
 _MEMBER = 512  # steps for one of them
+_PIECE = 2048  # steps to unpack what there is room for
 _EXITING = "tar: Exiting with failure status due to previous errors"
 
 
@@ -152,12 +153,12 @@ def unzipped(at: Container, words: list[str], stdin: str) -> Done:
     if not given.keys() & {"d", "decompress"}:
         return failed("gzip: packing is not emulated; tar -z is")
     if not named:
-        data = _unzipped(stdin)
+        data = _unzipped(at, stdin)
         return failed("gzip: invalid magic") if data is None else Done(data)
     wrote, err = dict[str, str | None](), ""
     for word in named:
         path = at.path(word)
-        data = _unzipped(at.files[path]) if path in at.files else None
+        data = _unzipped(at, at.read(path)) if path in at.files else None
         if path not in at.files:
             err += f"gzip: {word}: No such file or directory\n"
         elif not path.endswith(".gz"):
@@ -169,12 +170,14 @@ def unzipped(at: Container, words: list[str], stdin: str) -> Done:
     return Done(err=err, code=1 if err else 0, wrote=wrote)
 
 
-def _unzipped(text: str) -> str | None:
+def _unzipped(at: Container, text: str) -> str | None:
     """What was packed; None: it was not, or has no room here."""
     data = sparse.Data()
+    at.spend(len(text) // 4)
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(_bytes(text))) as packed:
             while piece := packed.read(ROOM):
+                at.spend(_PIECE)
                 data.add(piece)
     except (EOFError, OSError, zlib.error, sparse.TooLargeError):
         return None

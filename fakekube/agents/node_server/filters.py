@@ -105,6 +105,7 @@ def _summed(kind: str) -> Program:
         out, err = "", ""
         for word in [word for word in words if not word.startswith("-")] or ["-"]:
             text = stdin if word == "-" else at.files.get(at.path(word))
+            at.spend(len(text or ""))
             if text is None:
                 err += f"{kind}sum: can't open '{word}': No such file or directory\n"
                 continue

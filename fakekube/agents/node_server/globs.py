@@ -14,5 +14,5 @@ def matching(pattern: str, spend: Callable[[int], None]) -> Callable[[str], obje
     pattern = _STARS.sub("*", pattern)
     if len(pattern) > _LONGEST:
         return lambda _name: False
-    spend(_COMPILED * len(pattern))
+    spend(_COMPILED * (len(pattern) + 1))
     return re.compile(translate(pattern)).match

@@ -67,6 +67,7 @@ def grep(at: Container, words: list[str], stdin: str) -> Done:
 
 def _automaton(at: Container, text: str, asked: Iterable[str]) -> Automaton:
     """Of lines that are a pattern each."""
+    at.spend(8 * len(text))
     read = patterns.literal if "F" in asked else patterns.extended if "E" in asked else patterns.basic
     nodes = [read(one, ignore_case="i" in asked) for one in text.split("\n")]
     node = patterns.any_of(nodes)
@@ -74,7 +75,6 @@ def _automaton(at: Container, text: str, asked: Iterable[str]) -> Automaton:
         node = patterns.whole(node)
     elif "w" in asked:
         node = patterns.as_word(node)
-    at.spend(8 * len(text))
     return Automaton(node, at.spend)
 
 
@@ -90,6 +90,7 @@ def _inputs(at: Container, names: list[str], stdin: str, *, deep: bool) -> Itera
         elif deep and at.is_folder(path):
             for one, _ in at.below(path):
                 if one.rpartition("/")[2] != FOLDER:
+                    at.spend(len(name) + len(one))
                     own = one.removeprefix(path).lstrip("/")
                     yield own if not names else f"{name.rstrip('/')}/{own}", at.read(one)
         else:
@@ -140,18 +141,20 @@ class _Search(Struct, frozen=True):
                 continue
             left -= 1
             begin = f"{before}{own}:" if "n" in self.asked else before
+            self.at.spend(len(begin))
             if "o" not in self.asked or self.asked & {"c", "l", "q"}:
                 yield [begin + line]
             else:
-                yield [] if "v" in self.asked else [begin + one for one in self._parts(line)]
+                yield [] if "v" in self.asked else list(self._parts(line, begin))
 
-    def _parts(self, line: str) -> Iterator[str]:
+    def _parts(self, line: str, begin: str) -> Iterator[str]:
         """The longest ones from the left that are found, but for empty ones."""
         start = 0
         while start < len(line):
             end = self.automaton.longest(line, start)
             if end is not None and end > start:
-                yield line[start:end]
+                self.at.spend(len(begin))
+                yield begin + line[start:end]
                 start = end
             else:
                 start += 1
@@ -167,6 +170,8 @@ def find(at: Container, words: list[str], _stdin: str) -> Done:
     named = globs.matching(wanted.get("-name", "*"), at.spend)
     try:
         like = Automaton(patterns.whole(patterns.basic(wanted.get("-regex", ".*"))), at.spend)
+    except RecursionError:
+        return failed("find: stack overflow")
     except PatternError as error:
         return failed(f"find: failed to compile regular expression '{wanted['-regex']}': {error}")
     found, err = [], ""
@@ -176,6 +181,7 @@ def find(at: Container, words: list[str], _stdin: str) -> Done:
             one.removeprefix(inside) for one, _ in at.below(inside.rstrip("/")) if one.startswith(inside)
         ]
         err += "" if below else f"find: {folder}: No such file or directory\n"
+        at.spend(len(folder) * len(below))
         told = [f"{folder.rstrip('/')}/{one}" for one in below if one.rpartition("/")[2] != FOLDER]
         at.spend(sum(map(len, told)))
         found += [path for path in told if named(path.rpartition("/")[2]) and like.search(path)]

@@ -52,6 +52,7 @@ def _copies(own: str, *, moves: bool) -> Program:
         for source in sources:
             path = at.path(source)
             below = dict(at.below(path))
+            at.spend(len(target) * len(below))
             to = f"{target.rstrip('/')}/{path.rpartition('/')[2]}" if into else target
             if not below:
                 err += f"{own}: can't stat '{source}': No such file or directory\n"

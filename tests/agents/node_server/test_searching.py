@@ -41,6 +41,14 @@ def test_what_is_found(line, out, code):
     assert (done.out, done.code) == (out, code)
 
 
+def test_patterns_in_patterns():
+    """Repetitions in one another without end are given up by whoever reads them."""
+    repeated = "a" + "+*" * 2000
+    assert shell.program(AT, ["grep", "-E", repeated, "/f"]).err == "grep: stack overflow\n"
+    basic = repeated.replace("+", "\\+")
+    assert shell.program(AT, ["find", "/", "-regex", basic]).err == "find: stack overflow\n"
+
+
 @pytest.mark.parametrize(
     ("words", "err"),
     [

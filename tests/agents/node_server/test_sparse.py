@@ -5,6 +5,7 @@ import gzip
 import pytest
 
 from fakekube.agents.node_server import shell, sparse
+from fakekube.agents.node_server.budgets import Budget, Exhausted
 from fakekube.agents.node_server.place import ROOM, Container
 
 MEBI = 1 << 20
@@ -54,6 +55,14 @@ def test_gzip():
     assert shell.program(at, ["gzip", "-dc"], packed).out == "one\n"
     assert shell.program(at, ["gzip", "-d"], "no").code == 1
     assert shell.program(at, ["gzip", "/c"]).code == 1
+
+
+def test_what_takes_too_long_to_unpack():
+    """Every mebibyte that is unpacked takes steps of the line, whatever it is made of."""
+    packed = gzip.compress(bytes(8 * MEBI), mtime=0).decode(errors="surrogateescape")
+    with pytest.raises(Exhausted):
+        shell.program(Container("p", budget=Budget(16_000)), ["gzip", "-d"], packed)
+    assert shell.program(Container("p", budget=Budget(40_000)), ["gzip", "-d"], packed).code == 0
 
 
 def test_sums():
