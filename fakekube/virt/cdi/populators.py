@@ -44,6 +44,7 @@ _SUCCEEDED = {
     primes.IMPORT: ("importSucceeded", "Successfully imported into {}"),
     primes.UPLOAD: ("UploadSucceeded", "Successfully uploaded into {}"),
 }
+_BY_SOURCE = "claims that are not filled yet, by what they are filled from"
 _AGAIN = 2.0
 
 
@@ -92,6 +93,7 @@ class Populators:
             users=users,
             maker=maker,
         )
+        claims.add_index(_BY_SOURCE, _unfilled)
         self._controller = Controller("populators", self._reconcile, clock=clock)
         self._controller.source(claims, self._concerned)
         self._controller.source(classes, self._unbound)
@@ -133,23 +135,18 @@ class Populators:
 
     def _unbound(self, old: Object | None, new: Object | None) -> Iterable[str]:
         """Those that may wait for a class that has come."""
-        return self._targets() if old is None and new is not None else ()
+        if old is not None or new is None:
+            return ()
+        return [key(one) for one in self._claims.objects() if any(_unfilled(one))]
 
     def _filled_from(self, kind: str) -> Keys:
         def choose(old: Object | None, new: Object | None) -> Iterable[str]:
             source = new or old
-            wanted = (kind, namespace(source), name(source)) if source is not None else None
-            return [own for own in self._targets() if self._named(own) == wanted]
+            if source is None:
+                return ()
+            return map(key, self._claims.by_index(_BY_SOURCE, f"{kind}/{key(source)}"))
 
         return choose
-
-    def _targets(self) -> list[str]:
-        found = (one for one in self._claims.objects() if primes.kind_of(one) in self._sources)
-        return sorted(key(one) for one in found if dig(one, "status", "phase") != "Bound")
-
-    def _named(self, own: str) -> tuple[str, str, str]:
-        claim = self._claims.get(own) or {}
-        return primes.kind_of(claim), namespace(claim), str(dig(claim, "spec", "dataSourceRef", "name"))
 
     # --- claims --------------------------------------------------------------------------------------------------
 
@@ -239,3 +236,9 @@ class Populators:
             self._recorders[kind].event(prime, WARNING, "RetainedPVCPrime", text)
             return
         await self._client.delete_if_present(PERSISTENT_VOLUME_CLAIMS, name(prime), namespace(prime))
+
+
+def _unfilled(claim: Object) -> Iterable[str]:
+    kind = primes.kind_of(claim)
+    if kind in _PLURALS and dig(claim, "status", "phase") != "Bound":
+        yield f"{kind}/{namespace(claim)}/{dig(claim, 'spec', 'dataSourceRef', 'name')}"
