@@ -44,7 +44,7 @@ def snapshot_name(claim: Obj) -> str:
 
 
 def begun(claim: Obj, way: Way) -> Object:
-    """Metadata of a claim that is to be cloned in that way, as far as it lacks them."""
+    """Metadata of a claim that is to be cloned in that way, as far as it lacks them; a strategic patch."""
     made: Object = {}
     wanted = {PHASE: PENDING, **way.notes}
     if notes := {one: value for one, value in wanted.items() if one not in annotations(claim)}:
@@ -54,7 +54,7 @@ def begun(claim: Obj, way: Way) -> Object:
     if not marks.items() <= labels(claim).items():
         made["labels"] = marks
     if FINALIZER not in finalizers(claim):
-        made["finalizers"] = [*finalizers(claim), FINALIZER]
+        made["finalizers"] = [FINALIZER]
     return made
 
 

@@ -73,6 +73,7 @@ class ClonePopulator:
         self._users = users
         self._maker = maker
         self._targets: dict[str, str] = {}  # keys of claims, by uid
+        self._uids: dict[str, str] = {}  # and the other way round
         self._since: dict[str, float] = {}  # when the copying began, by uid
         self._recorder = Recorder(client, "clone-populator", clock=clock, ids=ids)
 
@@ -92,13 +93,15 @@ class ClonePopulator:
 
     def forget(self, own: str) -> None:
         """It has gone."""
-        for one in [one for one, target in self._targets.items() if target == own]:
-            del self._targets[one]
-            self._since.pop(one, None)
+        if (gone := self._uids.pop(own, None)) is not None:
+            del self._targets[gone]
+            self._since.pop(gone, None)
 
     async def see_to(self, claim: Object, chosen: Obj | None) -> Result | None:
         """The next step. `chosen`: its class, if there is one."""
-        self._targets[uid(claim)] = key(claim)
+        if self._uids.get(key(claim)) != uid(claim):
+            self.forget(key(claim))
+            self._uids[key(claim)], self._targets[uid(claim)] = uid(claim), key(claim)
         if is_terminating(claim) or annotations(claim).get(clones.PHASE) == clones.SUCCEEDED:
             return await self._clean(claim)
         if dig(claim, "status", "phase") == "Bound":
@@ -112,7 +115,7 @@ class ClonePopulator:
             return await self._tell(claim, clones.PENDING)
         if space != namespace(claim):
             return await self._fail(claim, "error verifying token: no token")
-        found = await self._original(origin)
+        found = await self._maker.original(origin)
         if found is None:
             text = f"The source {origin.kind} {split_key(origin.key)[1]} doesn't exist"
             self._recorder.event(claim, WARNING, "CloneWithoutSource", text)
@@ -120,12 +123,6 @@ class ClonePopulator:
             await self._tell(claim, clones.PENDING)
             return Result(requeue_after=_LATER)
         return await self._clone(claim, origin, found)
-
-    async def _original(self, origin: Origin) -> Object | None:
-        if origin.kind == "pvc":
-            return self._claims.get(origin.key)
-        space, own = split_key(origin.key)
-        return await self._client.find(VOLUME_SNAPSHOTS, own, space)
 
     async def _clone(self, claim: Object, origin: Origin, source: Object) -> Result | None:
         strategy = annotations(claim).get(CLONE_TYPE)
@@ -221,10 +218,13 @@ class ClonePopulator:
             wanted
         ):
             return await self._tell(claim, clones.PREPARING)
-        if strategy == COPY:
-            held = snapshot(origin.key) if origin.kind == "snapshot" else volume_of(source)
-            self._contents.copy(held, volume_of(temporary))
-        await rebind(self._client, temporary, claim)
+
+        def fill() -> None:
+            if strategy == COPY:
+                held = snapshot(origin.key) if origin.kind == "snapshot" else volume_of(source)
+                self._contents.copy(held, volume_of(temporary))
+
+        await rebind(self._client, temporary, claim, fill=fill)
         return await self._tell(claim, clones.REBINDING)
 
     async def _clean(self, claim: Object) -> Result | None:
@@ -239,8 +239,7 @@ class ClonePopulator:
             await self._client.delete_if_present(PERSISTENT_VOLUME_CLAIMS, clones.temporary(claim), space)
             if notes.get(CLONE_TYPE) == SNAPSHOT:
                 await self._client.delete_if_present(VOLUME_SNAPSHOTS, clones.snapshot_name(claim), space)
-        left = [one for one in finalizers(claim) if one != clones.FINALIZER]
-        await self._change(claim, {"finalizers": left or None})
+        await self._change(claim, {"$deleteFromPrimitiveList/finalizers": [clones.FINALIZER]})
         return None
 
     # --- what is told --------------------------------------------------------------------------------------------
@@ -256,6 +255,7 @@ class ClonePopulator:
         return None
 
     async def _change(self, claim: Object, meta: Object) -> None:
+        change = {"metadata": meta}  # of lists only what is ours: others have finalizers there, too
         await self._client.patch(
-            PERSISTENT_VOLUME_CLAIMS, name(claim), namespace(claim), {"metadata": meta}, type="merge"
+            PERSISTENT_VOLUME_CLAIMS, name(claim), namespace(claim), change, type="strategic"
         )

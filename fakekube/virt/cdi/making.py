@@ -64,7 +64,7 @@ class Maker:
         origin = origin_of(volume, self._sources.get) if not kept else None
         if origin is None and not kept and dig(volume, "spec", "sourceRef") is not None:
             return None  # nobody knows yet what it is to be a clone of
-        source = await self._original(origin) if origin is not None else None
+        source = await self.original(origin) if origin is not None else None
         if origin is not None and source is None:
             return origin
         default = self._default(volume)
@@ -117,7 +117,7 @@ class Maker:
         listed = (await self._client.list(PERSISTENT_VOLUMES)).items
         return [name(one) for one in listed if claims.is_kept_for(one, volume)]
 
-    async def _original(self, origin: Origin) -> Object | None:
+    async def original(self, origin: Origin) -> Object | None:
         """What is to be cloned, if it is there."""
         if origin.kind == "pvc":
             return self._known.get(origin.key)

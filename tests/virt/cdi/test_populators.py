@@ -8,7 +8,7 @@ import yaml
 from fakekube.agents.volume_contents import volume_of
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
-from fakekube.machinery.objects import annotations, dig
+from fakekube.machinery.objects import annotations, dig, finalizers
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, Resource
 from fakekube.virt.cdi import clone_claims
 
@@ -49,6 +49,40 @@ async def test_what_clones_hold(way):
         target = await client.get(PERSISTENT_VOLUME_CLAIMS, "target", NS)
         assert annotations(target)[clone_claims.PHASE] == clone_claims.SUCCEEDED
         assert cluster.contents.read(volume_of(target), "files") == {"/a": "b"}
+
+
+async def test_what_has_been_copied_is_not_copied_again():
+    """Once a copy is its claim's somebody may write on it, though nobody has been told yet that it is; other finalizers stay."""
+    async with Cluster(clock=ManualClock(), seed=1) as cluster:
+        client = cluster.client()
+        await client.create(PERSISTENT_VOLUME_CLAIMS, claim("gold"))
+        await cluster.settle()
+        gold = await client.get(PERSISTENT_VOLUME_CLAIMS, "gold", NS)
+        cluster.contents.write(volume_of(gold), "files", {"/a": "b"})
+        named = {"kind": "PersistentVolumeClaim", "name": "gold"}
+        await client.create(CLONES, source(CLONES, source=named))
+        told = {"verb": "patch", "kind": "pvc", "name": "target", "subresource": "status"}
+        cluster.faults.add(**told, status=500, times=None)
+        wanted = claim("target", CLONES.kind, **{"cdi.kubevirt.io/cloneType": "copy"})
+        wanted["metadata"]["finalizers"] = ["example.com/mine"]
+        target = await client.create(PERSISTENT_VOLUME_CLAIMS, wanted)
+        await cluster.advance(10)
+        target = await client.get(PERSISTENT_VOLUME_CLAIMS, "target", NS)
+        assert annotations(target)[clone_claims.PHASE] == clone_claims.REBINDING
+        assert {"example.com/mine", clone_claims.FINALIZER} <= set(finalizers(target))
+        filled = await client.get(PERSISTENT_VOLUME_CLAIMS, clone_claims.temporary(target), NS)
+        assert cluster.contents.read(volume_of(filled), "files") == {"/a": "b"}
+        cluster.contents.write(volume_of(filled), "files", {"/a": "c"})
+        again = {"metadata": {"annotations": {"example.com/looked-at": "again"}}}
+        await client.patch(PERSISTENT_VOLUME_CLAIMS, "target", NS, again, type="merge")
+        await cluster.settle()
+        cluster.faults.clear()
+        await cluster.advance("5m")
+        target = await client.get(PERSISTENT_VOLUME_CLAIMS, "target", NS)
+        assert annotations(target)[clone_claims.PHASE] == clone_claims.SUCCEEDED
+        assert cluster.contents.read(volume_of(target), "files") == {"/a": "c"}
+        assert "example.com/mine" in finalizers(target)
+        assert clone_claims.FINALIZER not in finalizers(target)
 
 
 async def test_how_long_it_takes():
