@@ -32,6 +32,7 @@ from fakekube.virt.cdi.sources import POD_PHASE
 
 _STAGES = Path(__file__).parent / "stages" / "claim.yaml"
 _POD = "cdi.kubevirt.io/storage.import.importPodName"
+_DIGITS = 9
 _AGAIN = 2.0
 
 
@@ -50,7 +51,8 @@ class ImportView(View):
         self._held = held
         self._notes = annotations(claim)
         self._phase = self._notes.get(POD_PHASE, "")
-        self.times = int(self._notes.get(RESTARTS) or 0)
+        said = self._notes.get(RESTARTS, "")[:_DIGITS]
+        self.times = int(said) if said.isdecimal() else 0  # whoever makes a claim may write anything there
         self.fate = fates.of(claim)
         self._endpoint = reaching.endpoint_of(claim_sources.as_volume(claim))
         told = reaching.failure(self._endpoint, nobody=nobody)
@@ -202,7 +204,7 @@ class ClaimImports:
             (self._nobody.add if nobody else self._nobody.discard)(own)
             self._may_begin[own] = uid(claim)
             self._player.controller.queue.add(own)
-        return None
+        return Result(requeue_after=reaching.AGAIN) if nobody else None
 
     async def _has_all(self, own: str, claim: Object) -> bool:
         """Whether its pod would begin."""

@@ -38,7 +38,7 @@ from fakekube.machinery.resources import (
     VOLUME_SNAPSHOTS,
 )
 from fakekube.machinery.wire import Object
-from fakekube.virt.cdi import claims, fates
+from fakekube.virt.cdi import claims, fates, reaching
 from fakekube.virt.cdi.configuration import Configuration
 from fakekube.virt.cdi.consuming import Consumers
 from fakekube.virt.cdi.in_use import Users, Waiting
@@ -276,8 +276,11 @@ class DataVolumes:
     async def _let_begin(self, volume: Object, claim: Object) -> Result | None:
         """Have what is held get on, once there is nothing to wait for any more."""
         if not self._waiting.on(volume, claim):
-            if self._waiting.nowhere(key(volume)) and await self._waiting.has_come(volume):
-                self._player.controller.queue.add(key(volume))
+            if not self._waiting.nowhere(key(volume)):
+                return None
+            if not await self._waiting.has_come(volume):
+                return Result(requeue_after=reaching.AGAIN)  # a pull that fails again changes nothing here
+            self._player.controller.queue.add(key(volume))
             return None
         lacked = self._waiting.lacks_vddk(key(volume))
         over = await self._waiting.is_over(volume, claim)

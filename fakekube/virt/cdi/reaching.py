@@ -14,7 +14,9 @@ from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.resources import NAMESPACES, SERVICES
 
 NOT_FOUND = "Unable to connect to http data source: expected status code 200, got 404. Status: 404 Not Found"
+AGAIN = 10.0  # seconds until somebody who was not there is looked for again
 _FIRST_RESTART, _LATEST_RESTART = 10, 300  # seconds
+_MOST_DOUBLINGS = 5  # later restarts wait the longest, however many there have been
 _IN_CLUSTER = ("svc", "svc.cluster.local")
 
 
@@ -55,7 +57,7 @@ def failure(endpoint: Endpoint | None, *, nobody: bool = False) -> str:
 
 def restarts_after(times: int) -> float:
     """Seconds: a container that ends again and again is restarted later each time."""
-    return float(min(_FIRST_RESTART * 2 ** (times - 1), _LATEST_RESTART))
+    return float(min(_FIRST_RESTART * 2 ** min(times - 1, _MOST_DOUBLINGS), _LATEST_RESTART))
 
 
 def _split(url: str) -> SplitResult | None:

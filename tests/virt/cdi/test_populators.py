@@ -9,12 +9,17 @@ from fakekube.agents.volume_contents import volume_of
 from fakekube.clock import ManualClock
 from fakekube.cluster import Cluster
 from fakekube.machinery.objects import annotations, dig, finalizers
-from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, Resource
+from fakekube.machinery.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, SERVICES, Resource
 from fakekube.virt.cdi import clone_claims
 
 NS = "default"
 CLONES = Resource("cdi.kubevirt.io", "v1beta1", "volumeclonesources", "VolumeCloneSource")
 IMPORTS = Resource("cdi.kubevirt.io", "v1beta1", "volumeimportsources", "VolumeImportSource")
+DATA_VOLUME = {
+    "apiVersion": "cdi.kubevirt.io/v1beta1",
+    "kind": "DataVolume",
+    "metadata": {"name": "target", "namespace": NS},
+}
 _CSI = Path(__file__).parents[3] / "examples/csi-snapshots.yaml"
 
 
@@ -115,3 +120,29 @@ def test_sources_nobody_can_clone():
     """Only claims and snapshots are cloned."""
     named = {"metadata": {"namespace": NS}, "spec": {"source": {"kind": "ConfigMap", "name": "x"}}}
     assert clone_claims.origin_of(named) is None
+
+
+@pytest.mark.parametrize("asked", ["claim", "DataVolume"])
+async def test_nodes_that_pull_from_a_service_that_comes_later(asked):
+    """A pull that fails changes nothing anybody would be told of: it is tried again all the same."""
+    url = "docker://files.default.svc/x"
+    async with Cluster(clock=ManualClock(), seed=1) as cluster:
+        client = cluster.client()
+        if asked == "claim":
+            prefix = "cdi.kubevirt.io/storage.import."
+            notes = {"source": "registry", "endpoint": url, "registryImportMethod": "node"}
+            marks = {f"{prefix}{one}": value for one, value in notes.items()}
+            restarts = {"cdi.kubevirt.io/storage.pod.restarts": "often"}
+            await client.create(PERSISTENT_VOLUME_CLAIMS, claim("target", **marks, **restarts))
+        else:
+            pvc = claim("target")["spec"]
+            spec = {"source": {"registry": {"url": url, "pullMethod": "node"}}, "pvc": pvc}
+            await client.create(DATA_VOLUMES, {**DATA_VOLUME, "spec": spec})
+        await cluster.advance("1m")
+        found = await client.get(PERSISTENT_VOLUME_CLAIMS, "target", NS)
+        assert annotations(found)["cdi.kubevirt.io/storage.pod.phase"] == "Pending"
+        service = {"metadata": {"name": "files", "namespace": NS}, "spec": {"ports": [{"port": 80}]}}
+        await client.create(SERVICES, {"apiVersion": "v1", "kind": "Service", **service})
+        await cluster.advance("1m")
+        found = await client.get(PERSISTENT_VOLUME_CLAIMS, "target", NS)
+        assert annotations(found)["cdi.kubevirt.io/storage.pod.phase"] == "Succeeded"

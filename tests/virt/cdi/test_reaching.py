@@ -58,3 +58,9 @@ def test_a_service_that_is_not_there():
     assert told == (
         'Unable to connect to http data source: Get "http://files.cdi/x": dial tcp: lookup files.cdi: no such host'
     )
+
+
+@pytest.mark.parametrize(("times", "seconds"), [(1, 10.0), (5, 160.0), (6, 300.0), (10**9, 300.0)])
+def test_how_long_restarts_wait(times, seconds):
+    """Ever longer, up to five minutes; what somebody says of their number costs nothing."""
+    assert reaching.restarts_after(times) == seconds
