@@ -183,6 +183,15 @@ def test_run_and_remove(kubectl: Kubectl) -> None:
     assert kubectl("get", "pods", "-o", "name") == ""
 
 
+def test_run_a_command(kubectl: Kubectl) -> None:
+    """`kubectl run -i --rm … -- echo hi` shows what the command says, in an image that has no program of its own."""
+    said = kubectl(
+        "run", "once", "-i", "--rm", "--quiet", "--image=busybox", "--restart=Never", "--", "echo", "hi"
+    )
+    assert said.splitlines()[0] == "hi"
+    assert kubectl("get", "pods", "-o", "name") == ""
+
+
 def test_debugging(kubectl: Kubectl) -> None:
     """`kubectl debug` adds a container to a running pod, waits until it runs and talks to it."""
     k = kubectl

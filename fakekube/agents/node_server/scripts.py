@@ -39,6 +39,8 @@ _PROGRAMS = frozenset(
         "whoami",
     ]
 )
+# Images that run what they are given as arguments: they have no entrypoint. `kubectl run x --image=busybox -- echo hi` counts on it.
+_BARE_IMAGES = frozenset(["alpine", "busybox", "centos", "debian", "fedora", "rockylinux", "ubuntu"])
 _OF_PIPES = frozenset(["cat", "grep", "head", "sort", "tail", "tr", "uniq", "wc"])
 _OF_FILES = re.compile(r"-[a-mo-yA-Z]")  # what `test` asks for but -n and -z
 _NOT_PRINTED = re.compile(r"%(?![sd%])")
@@ -58,18 +60,23 @@ def done(pod: Obj, now: datetime) -> Done | None:
     """What the pod's work said, and its exit code; None: nobody knows."""
     main = dig(pod, "spec", "containers", default=())
     own = main[0] if len(main) == 1 else {}
-    if not own.get("command") or fates.of(pod).exit is not None or not _is_alone(pod, own):
+    given = _given(own)
+    if not given or fates.of(pod).exit is not None or not _is_alone(pod, own):
         return None
     at = commands.container_of(pod, own["name"], now, mounted.environment(pod, own, {}), {})
-    words = [
-        _GIVEN.sub(lambda found: at.environment.get(found[1], found[0]), word)
-        for word in (*own["command"], *(own.get("args") or ()))
-    ]
+    words = [_GIVEN.sub(lambda found: at.environment.get(found[1], found[0]), word) for word in given]
     known = words[0] not in _BUILT_IN and is_known(words, frozenset(at.environment))
     try:
         return shell.program(replace(at, budget=Budget(_MOST)), words) if known else None
     except (Exhausted, RecursionError):
         return None
+
+
+def _given(container: Obj) -> Sequence[str]:
+    """What is run, if the container says it: its command, or its arguments where the image puts nothing before them."""
+    command, arguments = container.get("command") or (), container.get("args") or ()
+    image = str(container.get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return (*command, *arguments) if command or image in _BARE_IMAGES else ()
 
 
 def _is_alone(pod: Obj, container: Obj) -> bool:

@@ -40,7 +40,7 @@ class Sessions:
         return run
 
     def attached(self, here: Here, asked: Asked, pod: Object, container: str) -> channels.Run:
-        """Whoever only looks on sees what comes; nobody is told how a container ended that was not ended by who is attached."""
+        """Whoever only looks on sees what comes. As of real runtimes, nobody hears from an attachment how the container ended."""
         if not asked.stdin:
             return self._logs.until_ended(pod, container)
         talking = commands.attached(here, asked, self._clock)
@@ -51,7 +51,7 @@ class Sessions:
             except lasting.Killed:
                 return commands.verdict(0)
             await self._end(pod, container, commands.exit_code(told))
-            return told
+            return commands.verdict(0)
 
         return run
 

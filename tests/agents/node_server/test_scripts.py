@@ -85,3 +85,20 @@ def test_pods_that_are_given_something():
     found = done(*words, volumeMounts=[token])
     assert found is not None
     assert found.code == 3
+
+
+@pytest.mark.parametrize(
+    "image", ["busybox", "docker.io/library/alpine:3", "debian@sha256:0", "localhost:5000/a/ubuntu:1"]
+)
+def test_images_without_an_entrypoint(image):
+    """What `kubectl run … -- echo hi` gives such an image as arguments is its command."""
+    found = done(image=image, args=["echo", "hi"])
+    assert found is not None
+    assert (found.out, found.code) == ("hi\n", 0)
+
+
+@pytest.mark.parametrize("image", ["nginx", "busybox/other", "registry:5000/busybox-extras", ""])
+def test_images_with_an_entrypoint_of_their_own(image):
+    """Nobody knows what other images make of their arguments, and without any nobody knows what an image does."""
+    assert done(image=image, args=["echo", "hi"]) is None
+    assert done(image="busybox") is None
