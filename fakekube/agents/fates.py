@@ -18,6 +18,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from fakekube.machinery import digits
 from fakekube.machinery.durations import parse
 from fakekube.machinery.objects import Obj, annotations
 
@@ -69,8 +70,8 @@ def read(text: str, *, target: bool = False) -> Fate:
             start, mends = key, FOR_EVER if not value else _seconds_or_never(value)
         elif word in _STARTS:
             start = word
-        elif key == "exit" and value.isdigit():
-            code = int(value) & 0xFF
+        elif key == "exit" and (told := digits.number(value)) is not None:
+            code = told & 0xFF
     return Fate(waits, start, mends, code)
 
 

@@ -18,6 +18,7 @@ from fakekube.agents.node_server.listening import Serve
 from fakekube.agents.node_server.place import Done
 from fakekube.agents.node_server.secured import Secured
 from fakekube.agents.node_server.sparse import TooLargeError
+from fakekube.machinery import digits
 from fakekube.machinery.wire import Response, WebSocket
 
 _PORTS = {"http": 80, "https": 443}
@@ -155,11 +156,12 @@ def response(answer: bytes) -> Response | None:
     head, *bodies = _END.split(answer, maxsplit=1)
     status, *headers = head.decode(errors="replace").splitlines() or [""]
     words = status.split(" ")
-    if not bodies or len(words) < 2 or not words[1].isdigit():
+    code = digits.number(words[1]) if bodies and len(words) > 1 else None
+    if code is None:
         return None
     named = {own.lower(): value.strip() for own, _, value in (one.partition(":") for one in headers)}
     body = _joined(bodies[0]) if named.get("transfer-encoding") == "chunked" else bodies[0]
-    return Response(int(words[1]), body, named.get("content-type", ""))
+    return Response(code, body, named.get("content-type", ""))
 
 
 def _joined(data: bytes) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from fakekube.agents.node_server import channels, spdy
 from fakekube.agents.node_server.listening import Serve
+from fakekube.machinery import digits
 from fakekube.machinery.wire import WebSocket
 
 PROTOCOL = "portforward.k8s.io"
@@ -46,7 +47,7 @@ async def forward(pipe: spdy.Pipe, dial: Dial, pod_uid: str) -> None:
 
     async def connect(stream: spdy.Stream, own: str) -> None:
         text = stream.headers.get("port", "")
-        port = int(text) if text.isdigit() else 0
+        port = digits.number(text) or 0
         serve = await dial(port)
         error = errors.pop(own, None)
         with contextlib.suppress(ConnectionError):  # who has gone need not be told

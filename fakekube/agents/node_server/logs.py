@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from fakekube.agents.containers import STATUSES
 from fakekube.clock import parse_rfc3339
-from fakekube.machinery import objects
+from fakekube.machinery import digits, objects
 from fakekube.machinery.objects import Obj, dig
 
 ANNOTATION = "log.fakekube.io/"
@@ -166,8 +166,7 @@ def _launcher(pod: Obj, start: datetime) -> list[Line]:
 def _tells_all(pod: Obj) -> bool:
     """Whether libvirt is to say everything: by a label, by filters of one's own, or because KubeVirt is to say much."""
     marks = {**objects.annotations(pod), **objects.labels(pod)}
-    verbosity = marks.get("logVerbosity", "")
-    much = verbosity.isdigit() and int(verbosity) > _MUCH
+    much = (digits.number(marks.get("logVerbosity", "")) or 0) > _MUCH
     return marks.get("debugLogs") == "true" or "kubevirt.io/libvirt-log-filters" in marks or much
 
 

@@ -39,7 +39,7 @@ from fakekube.agents.node_server.sessions import Sessions
 from fakekube.agents.node_server.written import Here, Written
 from fakekube.client.client import Client
 from fakekube.clock import Clock
-from fakekube.machinery import objects
+from fakekube.machinery import digits, objects
 from fakekube.machinery.errors import ApiError, InternalError
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import BEARER_PROTOCOL, Object, Request, Response, Upgrade, WebSocket
@@ -161,7 +161,8 @@ class NodeServer:
 
     async def _proxy(self, request: Request, pod: Object, where: str) -> Response:
         scheme, _, port = where.partition(":")
-        serve = await self.dial(pod, int(port)) if port.isdigit() else None
+        number = digits.number(port)
+        serve = await self.dial(pod, number) if number is not None else None
         tail = request.path.split("/", 5)[5]
         host = objects.dig(pod, "status", "podIP", default="")
         url = SplitResult(scheme, f"{host}:{port}", f"/{tail}", request.query, "")

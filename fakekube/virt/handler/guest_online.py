@@ -6,6 +6,7 @@ from urllib.parse import SplitResult
 from fakekube.agents.node_server import fetching
 from fakekube.agents.node_server.listening import Service
 from fakekube.agents.node_server.place import Container, Done, Program, failed, options
+from fakekube.machinery import digits
 from fakekube.machinery.wire import Response
 from fakekube.virt.handler.guest_addresses import MTU
 from fakekube.virt.handler.guest_network import Network, is_address
@@ -58,12 +59,17 @@ def programs(network: Network) -> Mapping[str, Program]:
 
     def nc(_at: Container, words: list[str], stdin: str) -> Done:
         given, named = options(words, "iwpsx")
-        if len(named) < 2 or not named[1].isdigit():
+        port = digits.number(named[1]) if len(named) > 1 else None
+        if port is None:
             return failed("nc: a host and a port are needed")
-        found = connected(named[0], int(named[1]), "udp" if "u" in given else "tcp")
+        found = connected(named[0], port, "udp" if "u" in given else "tcp")
         if found is None:
             return failed(f"nc: connect to {named[0]} port {named[1]} (tcp) failed: Connection refused")
-        return Done() if "z" in given else Done(_said(found, stdin.encode()).decode(errors="replace"))
+        return (
+            Done()
+            if "z" in given
+            else Done(_said(found, stdin.encode(errors="surrogateescape")).decode(errors="replace"))
+        )
 
     def page(url: SplitResult) -> Response | int:
         """An answer; or what curl ends with."""
@@ -98,8 +104,8 @@ _OF_WGET = ("timeout", "tries", "output-document")
 
 
 def _number(given: Mapping[str, str], letter: str, usual: int) -> int:
-    text = given.get(letter, "").strip()
-    return int(text) if text.isdigit() else usual
+    told = digits.number(given.get(letter, "").strip())
+    return usual if told is None else told
 
 
 def _said(service: Service, asked: bytes) -> bytes:

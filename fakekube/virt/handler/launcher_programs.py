@@ -9,6 +9,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from fakekube.agents.node_server.place import Container, Done, Program, failed
+from fakekube.machinery import digits
 from fakekube.machinery.objects import Obj, dig
 from fakekube.virt.handler import domain, domain_xml, guest_programs, host_devices, launcher_network
 
@@ -94,7 +95,9 @@ def _programs(
         return Done(act=CRASH if _QEMU in lines or "virt-launcher" in lines else RESPAWN)
 
     def kill(_at: Container, words: list[str], _stdin: str) -> Done:
-        numbers = [int(word) for word in words if word.isdigit() and int(word) in processes]
+        numbers = [
+            number for number in map(digits.number, words) if number is not None and number in processes
+        ]
         if not numbers:
             return failed(f"kill: can't kill pid {words[-1] if words else ''}: No such process")
         return ended(numbers, gentle=any(word in ("-0", "-CONT", "-STOP") for word in words))

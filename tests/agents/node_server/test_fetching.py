@@ -49,6 +49,7 @@ async def dial(address, port):
         88: saying(chunks),
         89: saying(chunks.replace(b"4", b"x")),
         90: saying(chunks.replace(b"3\r", b"3;a=b\r").replace(b"4", b"-4")),
+        91: saying("HTTP/1.1 ² OK\r\n\r\n".encode()),
     }
     return served.get(port, hang_up)
 
@@ -82,6 +83,7 @@ async def nobody(_host):
         (["http://10.0.0.1:88"], "one two", 0, ""),
         (["http://10.0.0.1:89"], "one", 0, ""),
         (["http://10.0.0.1:90/\udcff"], "one", 0, ""),
+        (["http://10.0.0.1:91"], "", 1, "Received HTTP/0.9 when not allowed"),
         (["-f", "http://10.0.0.1:84"], "", 22, "The requested URL returned error: 404"),
     ],
 )

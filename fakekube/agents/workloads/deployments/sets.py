@@ -8,7 +8,7 @@ from typing import Any
 
 from fakekube.agents.workloads import hashing
 from fakekube.agents.workloads.counts import scaled
-from fakekube.machinery import objects
+from fakekube.machinery import digits, objects
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
@@ -100,7 +100,7 @@ def annotated(deployment: Object, rs_annotations: Mapping[str, str], number: str
     """A set's annotations once it has this revision; the one it had before goes to its history."""
     notes = {**rs_annotations, **copied_annotations(deployment)}
     before = rs_annotations.get(REVISION, "")
-    if not before.isdigit() or int(number) > int(before):
+    if int(number) > (digits.number(before) or 0):
         notes[REVISION] = number
         if before:
             past = [*filter(None, notes.get(HISTORY, "").split(",")), before]

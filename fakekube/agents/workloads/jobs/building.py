@@ -8,7 +8,7 @@ from typing import Any
 
 from fakekube.agents.workloads.jobs import indexes, policies
 from fakekube.agents.workloads.pod_control import pod_of
-from fakekube.machinery import objects
+from fakekube.machinery import digits, objects
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
 
@@ -50,5 +50,4 @@ def _mark_index(job: Object, pod: Object, ended: Iterable[Object], index: int) -
 
 def failures_of(pod: Object) -> int:
     """How often the pod's index had failed before it."""
-    text = objects.annotations(pod).get(INDEX_FAILURES, "0")
-    return int(text) if text.isdigit() else 0
+    return digits.number(objects.annotations(pod).get(INDEX_FAILURES, "")) or 0

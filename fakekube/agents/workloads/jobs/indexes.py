@@ -5,7 +5,7 @@ Upstream: k8s: pkg/controller/job/indexed_job_utils.go
 
 from collections.abc import Iterable
 
-from fakekube.machinery import objects
+from fakekube.machinery import digits, objects
 from fakekube.machinery.objects import Obj
 
 ANNOTATION = "batch.kubernetes.io/job-completion-index"
@@ -34,5 +34,4 @@ def render(indexes: Iterable[int]) -> str:
 
 
 def of(pod: Obj) -> int | None:
-    text = objects.annotations(pod).get(ANNOTATION, "")
-    return int(text) if text.isdigit() else None
+    return digits.number(objects.annotations(pod).get(ANNOTATION, ""))

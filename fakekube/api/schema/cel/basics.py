@@ -27,6 +27,7 @@ from fakekube.api.schema.cel.types import (
     type_of,
 )
 from fakekube.api.schema.cel.values import CelError, TypeValue, UInt, checked_int, checked_uint, type_name
+from fakekube.machinery import digits
 
 _BOOLS = {
     "true": True,
@@ -61,9 +62,10 @@ def to_int(value: Any) -> int:
 
 def to_uint(value: Any) -> UInt:
     if isinstance(value, str):
-        if not value.isdigit():
+        number = digits.number(value)
+        if number is None:
             raise CelError(f'strconv.ParseUint: parsing "{value}": invalid syntax')
-        return checked_uint(int(value))
+        return checked_uint(number)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise CelError("unsigned integer overflow")
