@@ -24,7 +24,7 @@ from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name, uid
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Object
-from fakekube.virt.cdi import claim_sources, fates, needs, reaching
+from fakekube.virt.cdi import claim_sources, fates, in_use, needs, reaching
 from fakekube.virt.cdi.claims import PREALLOCATED, PREALLOCATES, RESTARTS, RUNS
 from fakekube.virt.cdi.consuming import Consumers
 from fakekube.virt.cdi.in_use import Awaited, Users
@@ -214,7 +214,7 @@ class ClaimImports:
         if claim_sources.is_of_populator(claim):
             return True
         users = await self._users.of(Awaited(own, "", may_be_read=False))
-        told = [f"pod {key(pod)} using PersistentVolumeClaim {name(claim)}" for pod in users]
+        told = in_use.words(users, name(claim))
         if self._told.get(own, []) != told:
             self._told[own] = told
             for text in told:

@@ -35,7 +35,7 @@ from fakekube.machinery.resources import (
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import clone_claims as clones
-from fakekube.virt.cdi import fates, primes, rules
+from fakekube.virt.cdi import fates, in_use, primes, rules
 from fakekube.virt.cdi.cloning import COPY, SNAPSHOT, Way
 from fakekube.virt.cdi.consuming import Consumers
 from fakekube.virt.cdi.in_use import Awaited, Users
@@ -184,8 +184,7 @@ class ClonePopulator:
             if dig(filling, "status", "phase") != "Succeeded":
                 return False
         users = await self._users.of(Awaited(key(source), "CloneSourceInUse", may_be_read=True))
-        for pod in users:
-            text = f"pod {key(pod)} using PersistentVolumeClaim {name(source)}"
+        for text in in_use.words(users, name(source)):
             self._recorder.event(claim, WARNING, "CloneSourceInUse", text)
         return not users
 

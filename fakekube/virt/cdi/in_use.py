@@ -6,7 +6,7 @@ Where a populator fills a claim it is CDI's alone until it is full: only imports
 Origin: cdi: pkg/controller/common/util.go (GetPodsUsingPVCs), pkg/controller/{import,clone}-controller.go, pkg/controller/clone/common.go
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from fakekube.agents.claims_used import claims_of
@@ -149,7 +149,7 @@ class Waiting:
         if wanted is None or (not users and (wanted.claim == own or self._is_full(wanted.claim))):
             self._over[own] = uid(volume)
             return True
-        told = [f"pod {key(pod)} using PersistentVolumeClaim {split_key(wanted.claim)[1]}" for pod in users]
+        told = words(users, split_key(wanted.claim)[1])
         if self._told.get(own) != told:
             self._told[own] = told
             for text in told:
@@ -193,6 +193,11 @@ class Waiting:
             return True
         filling = self._volumes.get(f"{split_key(own)[0]}/{owner.get('name')}")
         return bool(dig(filling, "status", "phase") == "Succeeded")
+
+
+def words(users: Iterable[Obj], claim: str) -> list[str]:
+    """What is told of pods that use a claim."""
+    return [f"pod {key(pod)} using PersistentVolumeClaim {claim}" for pod in users]
 
 
 def reads(pod: Obj, claim: str) -> bool:

@@ -138,9 +138,7 @@ class Proxy:
         claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, meant[1], meant[0])
         if claim is None:
             return _unavailable(f"rejecting Upload Request for PVC {meant[1]} that doesn't exist")
-        if (
-            prime := annotations(claim).get(PRIME)
-        ) is not None:  # its populator has another one filled in its place
+        if (prime := annotations(claim).get(PRIME)) is not None:
             claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, prime, meant[0]) or claim
         if why := _impossible(claim, meant[1]):
             return _unavailable(why)

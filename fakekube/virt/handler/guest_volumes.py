@@ -65,7 +65,7 @@ def copied(old: Obj, new: Obj) -> Iterator[tuple[str, str]]:
     space = namespace(new)
     if (left := _state(old)) and (has := _state(new)) and left != has:
         yield f"{space}/{left}", f"{space}/{has}"
-    if dig(new, "status", "migratedVolumes"):
+    if not dig(old, "status", "migratedVolumes") or dig(new, "status", "migratedVolumes"):
         return
     present = {one.get("name"): claims.behind(one) for one in dig(new, "spec", "volumes", default=())}
     for one, source, target in _on_their_way(old):

@@ -50,17 +50,14 @@ class Streams:
         self._open: dict[str, set[WebSocket]] = {}  # by VMI uid
         self._alone: dict[tuple[str, Kind], WebSocket] = {}  # by VMI uid: who has its console, and its screen
         self._usb: dict[str, int] = {}  # by VMI uid: slots in use
-        self._sessions: dict[str, shell.Session] = contents.beside(
-            "consoles"
-        )  # by VMI uid: where its console stands
-        self._boots: dict[str, int] = contents.beside("guests' boots")  # by VMI uid, after the first one
+        # By VMI uid: where its console stands, how often it has booted after the first time, what is on its own disks.
+        self._sessions: dict[str, shell.Session] = contents.beside("consoles")
+        self._boots: dict[str, int] = contents.beside("guests' boots")
+        self._disks: dict[str, Disks] = contents.beside("guests' disks")
         self._standing: dict[str, float] = {}  # by VMI uid: clock.monotonic() when it was paused
         self._stood: dict[str, float] = {}  # by VMI uid: seconds of its uptime it was paused
         self._rebooted: dict[str, float] = {}  # by VMI uid: clock.monotonic() of the last reboot
         self._born: dict[str, str] = {}  # by VMI uid: that of the instance the guest was first
-        self._disks: dict[str, Disks] = contents.beside(
-            "guests' disks"
-        )  # by VMI uid: what is on its own disks
         self._moving: tuple[dict[str, Any], ...] = (
             self._sessions,
             self._boots,
