@@ -1,5 +1,6 @@
 """Sessions last as long as what they are in: a command and a terminal as their container's run, forwarded ports as the pod.
 
+Each session watches its own pod: nobody looks at pods that have none.
 Upstream: a container's processes are killed with its first one; a pod's network goes with its sandbox
 """
 

@@ -37,7 +37,7 @@ def _find(text: str, pattern: str) -> str:
 
 
 def _find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
-    """Nothing is not found right behind something that was, as in Go."""
+    """An empty match right behind another one does not count, as in Go. Each takes linear time: all of them may take its square."""
     find = _compiled(regex.finder, pattern)
     parts, at, last = list[str](), 0, -1
     while at <= len(text) and len(parts) != limit and (found := find(text, at)) is not None:
