@@ -110,9 +110,6 @@ def _spec(
         if missing := checking.unmet(done, size, preference):
             text = f"failure checking preference requirements: {missing.text}"
             first.append(Cause(text, missing.fields, NOT_FOUND))
-        elif creates:  # what is gone is refused at updates, too, in other words
-            first.extend(list(networks.discontinued(done, config)) or networks.creation("spec", done))
-        if first:
             return first
         last.extend(machine_spec.live_update("spec", done, config))
         return [*instance_spec.validate(_TEMPLATE, done, config), *last]
@@ -120,6 +117,11 @@ def _spec(
     spec: Mapping[str, Any] = vm["spec"]
     found = known.causes(config, _TEMPLATE, spec["template"]["spec"], (size, preference), judge)
     found = found[: len(found) - len(last)]
+    if (
+        creates and not first
+    ):  # machines that are there may have what is gone: not being new, they are in order
+        instance = spec["template"]["spec"]
+        first.extend(list(networks.discontinued(instance, config)) or networks.creation("spec", instance))
     return first or [*machine_spec.with_surroundings("spec", spec, config, found), *last]
 
 

@@ -15,6 +15,7 @@ from fakekube.machinery.resources import (
     VIRTUAL_MACHINES,
 )
 from fakekube.virt.api import instance_spec, machine_rules, resources
+from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.inference import Inference
 from fakekube.virt.causes import Cause
 from fakekube.virt.config import ClusterConfig
@@ -51,6 +52,16 @@ async def refused(cluster, **spec):
     with pytest.raises(Invalid) as caught:
         await cluster.client.create(VIRTUAL_MACHINES, machine(**spec))
     return caught.value
+
+
+def test_what_is_gone_in_machines_that_are_there():
+    """An old machine may be written with it, which does not let in a new one that is alike."""
+    both = {"name": "n", "masquerade": {}, "macvtap": {}}
+    given = template({"devices": {"interfaces": [both]}}, networks=[{"name": "n", "pod": {}}])
+    vm, known = machine(template=given), InOrder()
+    assert machine_rules.validate(vm, vm, CONFIG, known=known) == []
+    (found,) = machine_rules.validate(vm, None, CONFIG, known=known)
+    assert found.message == "Macvtap network binding has been discontinued since v1.3"
 
 
 async def test_v021_identity(cluster):
