@@ -117,9 +117,8 @@ def _spec(
     spec: Mapping[str, Any] = vm["spec"]
     found = known.causes(config, _TEMPLATE, spec["template"]["spec"], (size, preference), judge)
     found = found[: len(found) - len(last)]
-    if (
-        creates and not first
-    ):  # machines that are there may have what is gone: not being new, they are in order
+    if creates and not first:
+        # Machines that are there may have what is gone: they are known to be in order.
         instance = spec["template"]["spec"]
         first.extend(list(networks.discontinued(instance, config)) or networks.creation("spec", instance))
     return first or [*machine_spec.with_surroundings("spec", spec, config, found), *last]
