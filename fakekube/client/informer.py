@@ -155,9 +155,7 @@ class Informer:
                         continue
                 except Exception as error:  # noqa: BLE001 - transports fail in many ways, and all are temporary
                     long = self._clock.monotonic() - started > _LONGEST_DELAY
-                    if (
-                        long or self._progressed
-                    ):  # what has worked is looked for again as soon as the first time
+                    if long or self._progressed:  # what has worked is asked for again as soon
                         delay = _FIRST_DELAY
                     if long:
                         complaints.forget()
