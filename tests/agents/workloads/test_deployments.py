@@ -226,3 +226,11 @@ def test_scaling_in_mid_rollout_is_proportional():
     """A Deployment scaled while it rolls shares the difference by the sizes of its sets."""
     old, new = replica_set("old", 8, maximum=13), replica_set("new", 5, maximum=13)
     assert named(planning.resize(deployment(15, 3, 2), new, [old])) == {"old": 11, "new": 7}
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("3", 3), ("-3", -3), ("--3", None), ("3-", None), ("²", None), ("", None)]
+)
+def test_sizes_that_somebody_else_has_noted(text, size):
+    """What stands in a ReplicaSet's annotation is a number, or nothing: it stops no deployment."""
+    assert sets.noted({"metadata": {"annotations": {"n": text}}}, "n") == size

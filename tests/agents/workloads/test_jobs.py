@@ -237,4 +237,14 @@ async def test_pods_of_a_deleted_job_are_let_go(shop):
 @pytest.mark.parametrize("text", ["", "0", "0,1", "0-2", "1,3-5,7,9-11"])
 def test_indexes(text):
     """Sets of indexes are written as upstream writes them, and read back."""
-    assert indexes.render(indexes.parse(text)) == text
+    assert indexes.render(indexes.parse(text, 12)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("0-99999999999", {0, 1, 2}), ("2-5,7", {2}), ("²,1-²,-1,1-", set()), ("9" * 40, set())],
+)
+def test_indexes_beyond_the_job(text, found):
+    """However many a text names, those of the job count; what is no number is passed by."""
+    assert indexes.parse(text, 3) == found
+    assert len(indexes.parse("0-2147483646", 2**31 - 1)) == 1_000_000

@@ -117,7 +117,8 @@ def sizes_noted(deployment: Object) -> dict[str, str]:
 
 def noted(rs: Object, name: str) -> int | None:
     text = objects.annotations(rs).get(name, "")
-    return int(text) if text.lstrip("-").isdigit() else None
+    found = digits.number(text.removeprefix("-"))
+    return -found if found is not None and text.startswith("-") else found
 
 
 def build(deployment: Object, others: Sets, replicas: int) -> Object:

@@ -8,15 +8,19 @@ from collections.abc import Iterable
 from fakekube.machinery import digits, objects
 from fakekube.machinery.objects import Obj
 
+_MOST = 1_000_000  # of one Job; as many are more than anybody has waited for
 ANNOTATION = "batch.kubernetes.io/job-completion-index"
 
 
-def parse(text: str) -> set[int]:
+def parse(text: str, total: int) -> set[int]:
+    """Those of `total` that a text names; what is none is passed by."""
     found: set[int] = set()
     for part in filter(None, text.split(",")):
-        first, _, last = part.partition("-")
-        if first.isdigit() and (not last or last.isdigit()):
-            found.update(range(int(first), int(last or first) + 1))
+        words = part.partition("-")
+        first = digits.number(words[0])
+        last = digits.number(words[2]) if words[1] else first
+        if first is not None and last is not None:
+            found.update(range(first, min(last + 1, total, _MOST)))
     return found
 
 

@@ -100,11 +100,11 @@ def tally(job: Object, seen: Seen) -> Tally:
         done = status.get("succeeded", 0) + len(waiting.get("succeeded") or ()) + len(seen.succeeded)
         return Tally(done, failed)
     total = dig(job, "spec", "completions", default=0)
-    good = indexes.parse(status.get("completedIndexes") or "")
+    good = indexes.parse(status.get("completedIndexes") or "", total)
     good |= {index for pod in seen.succeeded if (index := indexes.of(pod)) is not None and index < total}
     bad: set[int] = set()
     if (limit := dig(job, "spec", "backoffLimitPerIndex")) is not None:
-        bad = indexes.parse(status.get("failedIndexes") or "")
+        bad = indexes.parse(status.get("failedIndexes") or "", total)
         for pod in seen.ended:
             index, verdict = indexes.of(pod), policies.judge(job, pod).action
             if index is None or index in good or verdict == "Ignore":

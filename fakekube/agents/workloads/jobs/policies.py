@@ -57,8 +57,10 @@ def _by_condition(asked: Iterable[Mapping[str, Any]] | None, pod: Obj) -> str:
 
 def succeeded_enough(job: Obj, succeeded: set[int]) -> str:
     """The message of the success rule that is met; empty when none is."""
+    total = dig(job, "spec", "completions", default=0)
     for number, rule in enumerate(dig(job, "spec", "successPolicy", "rules", default=())):
-        wanted = indexes.parse(rule["succeededIndexes"]) if rule.get("succeededIndexes") else None
+        listed = rule.get("succeededIndexes")
+        wanted = indexes.parse(listed, total) if listed else None
         counted = succeeded if wanted is None else succeeded & wanted
         needed = rule.get("succeededCount")
         if needed is None:

@@ -66,7 +66,8 @@ def settled(job: Object, status: Status, held: Iterable[str]) -> Status:
         if member == "failed" or not planning.is_indexed(job):
             new[member] = status.get(member, 0) + len(uids) - len(stay)
     if planning.is_indexed(job):
-        new["succeeded"] = len(indexes.parse(status.get("completedIndexes") or ""))
+        total = job["spec"].get("completions") or 0
+        new["succeeded"] = len(indexes.parse(status.get("completedIndexes") or "", total))
     new["uncountedTerminatedPods"] = left
     return new
 

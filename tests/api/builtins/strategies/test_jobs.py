@@ -126,6 +126,60 @@ async def test_the_end_of_a_job(create: Send, change: Send) -> None:
     )
 
 
+INDEXED: dict[str, Any] = {**SPEC, "completionMode": "Indexed", "completions": 5}
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("0-20000000", 'too large index: "20000000"'),
+        ("5", 'too large index: "5"'),
+        ("x-1", 'cannot convert string to integer for index: "x"'),
+        ("1,", 'cannot convert string to integer for index: ""'),
+        ("-1", 'cannot convert string to integer for index: ""'),
+        ("²", 'cannot convert string to integer for index: "²"'),
+        (
+            "1-2-3",
+            "the fragment \"1-2-3\" violates the requirement that an index interval can have at most two parts separated by '-'",
+        ),
+        ("2-2", "non-increasing order, previous: 2, current: 2"),
+        ("0-2,1", "non-increasing order, previous: 2, current: 1"),
+    ],
+)
+async def test_indexes_that_are_none(create: Send, change: Send, text: str, wrong: str) -> None:
+    """Neither a status nor a success policy tells of indexes the Job does not have."""
+    await create(f"{BATCH}/jobs", "j", spec={**INDEXED, "backoffLimitPerIndex": 1})
+    for member in ("completedIndexes", "failedIndexes"):
+        refused = await change(f"{BATCH}/jobs/j/status", {"status": {member: text}})
+        assert said(refused) == [f'status.{member}: Invalid value: "{text}": error parsing {member}: {wrong}']
+    policy = {"rules": [{"succeededIndexes": text}]}
+    refused = await create(f"{BATCH}/jobs", "k", spec={**INDEXED, "successPolicy": policy})
+    at = "spec.successPolicy.rules[0].succeededIndexes"
+    assert said(refused) == [f'{at}: Invalid value: "{text}": error parsing succeededIndexes: {wrong}']
+
+
+async def test_indexes_that_do_not_fit_the_job(create: Send, change: Send) -> None:
+    """An index has succeeded or failed, and has done either in Jobs that count by it; a rule wants no more than it names."""
+    await create(f"{BATCH}/jobs", "j", spec={**INDEXED, "backoffLimitPerIndex": 1})
+    both = {"completedIndexes": "0,2-3", "failedIndexes": "1,3-4"}
+    assert said(await change(f"{BATCH}/jobs/j/status", {"status": both})) == [
+        'status.failedIndexes: Invalid value: "1,3-4": failedIndexes and completedIndexes overlap at index: 3'
+    ]
+    job = await change(f"{BATCH}/jobs/j/status", {"status": both | {"failedIndexes": "1,4"}})
+    assert job["status"]["completedIndexes"] == "0,2-3"
+    await create(f"{BATCH}/jobs", "k", spec=SPEC)
+    assert said(
+        await change(f"{BATCH}/jobs/k/status", {"status": {"completedIndexes": "0", "failedIndexes": ""}})
+    ) == [
+        'status.completedIndexes: Invalid value: "0": cannot set non-empty completedIndexes when non-indexed completion mode',
+        'status.failedIndexes: Invalid value: "": cannot set non-null failedIndexes when backoffLimitPerIndex is null',
+    ]
+    policy = {"rules": [{"succeededIndexes": "1-2", "succeededCount": 3}]}
+    refused = await create(f"{BATCH}/jobs", "l", spec={**INDEXED, "successPolicy": policy})
+    wrong = "must be less than or equal to 2 (the number of indexes in the specified succeededIndexes field)"
+    assert said(refused) == [f"spec.successPolicy.rules[0].succeededCount: Invalid value: 3: {wrong}"]
+
+
 async def test_deleted_jobs_leave_their_pods(create: Send, ask: Ask) -> None:
     """Without a policy a Job orphans its pods, and says so; with one it says nothing."""
     await create(f"{BATCH}/jobs", "j", spec=SPEC)

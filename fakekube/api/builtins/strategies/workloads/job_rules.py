@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakekube.api.builtins.strategies.checks import Causes, immutable, not_negative
-from fakekube.api.builtins.strategies.workloads import templates
+from fakekube.api.builtins.strategies.workloads import job_indexes, templates
 from fakekube.machinery.field_checks import one_of, qualified
 from fakekube.machinery.field_errors import (
     OMITTED,
@@ -26,6 +26,7 @@ _COUNTS = (
 )  # fmt: skip
 _MANY = 100_000
 _FEWER = 10_000
+_LONGEST_INDEXES = 65_536  # bytes
 _ACTIONS = ["Count", "FailIndex", "FailJob", "Ignore"]
 _INDEXED = "requires indexed completion mode"
 _DIRECTIVES = ("nodeSelector", "tolerations", "schedulingGates")
@@ -184,9 +185,21 @@ def _success_policy(one: Spec, path: str) -> Causes:
         if count is None and "succeededIndexes" not in rule:
             said = "at least one of succeededCount or succeededIndexes must be specified"
             found.append(required(at, said))
+        listed, total = rule.get("succeededIndexes"), 0
+        if listed is not None:
+            if len(listed.encode()) > _LONGEST_INDEXES:
+                found.append(too_long(f"{at}.succeededIndexes", _LONGEST_INDEXES))
+            try:
+                total = sum(last - first + 1 for first, last in job_indexes.intervals(listed, completions))
+            except ValueError as error:
+                said = f"error parsing succeededIndexes: {error}"
+                found.append(invalid(f"{at}.succeededIndexes", listed, said))
         found += not_negative(count, f"{at}.succeededCount")
         if count is not None and count > completions:
             said = f"must be less than or equal to {completions} (the number of specified completions)"
+            found.append(invalid(f"{at}.succeededCount", count, said))
+        if count is not None and listed is not None and count > total:
+            said = f"must be less than or equal to {total} (the number of indexes in the specified succeededIndexes field)"
             found.append(invalid(f"{at}.succeededCount", count, said))
     return found
 

@@ -6,7 +6,7 @@ Origin: k8s: pkg/apis/batch/v1/defaults.go, pkg/registry/batch/job/strategy.go, 
 from typing import Any
 
 from fakekube.api.builtins.strategies.checks import Causes
-from fakekube.api.builtins.strategies.workloads import job_rules, statuses, templates
+from fakekube.api.builtins.strategies.workloads import job_indexes, job_rules, statuses, templates
 from fakekube.api.builtins.strategies.workloads.workload import WorkloadStrategy
 from fakekube.machinery import names
 from fakekube.machinery.field_checks import label_selector
@@ -85,7 +85,7 @@ class JobStrategy(WorkloadStrategy):
         found = statuses.counts(now, ("active", "succeeded", "failed", "ready", "terminating"))
         if now == before:
             return found
-        return found + _finish(now, before, new["spec"])
+        return found + _finish(now, before, new["spec"]) + job_indexes.of_status(now, before, new["spec"])
 
 
 def default_policies(spec: Spec) -> None:
