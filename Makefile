@@ -49,7 +49,7 @@ check: $(READY) ## Lint, format, types, contracts between packages, and whether 
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest --collect-only -qqq -n 0
+	@found=$$($(BIN)/python -m pytest --collect-only -qqq -n 0 2>&1) || { echo "$$found"; exit 1; }
 
 .PHONY: bench
 bench: $(READY) ## Measure it all, some minutes; python -m benchmarks --help has more
