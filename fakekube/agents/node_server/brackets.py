@@ -5,20 +5,10 @@ A backslash stands for itself there. Upstream: POSIX.1-2017 XBD 9.3.5; glibc's r
 
 import re
 
-_CLASSES = {
-    "alnum": "0-9A-Za-z",
-    "alpha": "A-Za-z",
-    "blank": r"\t ",
-    "cntrl": r"\x00-\x1f\x7f",
-    "digit": "0-9",
-    "graph": "!-~",
-    "lower": "a-z",
-    "print": " -~",
-    "punct": r"!-/:-@\[-`{-~",
-    "space": r"\t\n\v\f\r ",
-    "upper": "A-Z",
-    "xdigit": "0-9A-Fa-f",
-}
+from fakekube.machinery.regexes.re2 import CLASSES
+
+# Without RE2's own.
+_CLASSES = {name: said for name, said in CLASSES.items() if name not in ("ascii", "word")}
 _NAMED = re.compile(r"\[([:.=])(.*?)\1\]")
 _OPEN = "Unmatched [, [^, [:, [., or [="
 

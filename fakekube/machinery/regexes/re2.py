@@ -59,7 +59,7 @@ _PERL = {
     "w": r"[0-9A-Za-z_]",
     "W": r"[^0-9A-Za-z_]",
 }
-_POSIX = {
+CLASSES = {  # `[:alnum:]` …, as Python's `re` wants what is in brackets
     "alnum": "0-9A-Za-z",
     "alpha": "A-Za-z",
     "ascii": r"\x00-\x7f",
@@ -285,9 +285,9 @@ class _Parser(Struct):
         named = re.compile(r"\[:(\^?)([a-z]+):\]").match(self.pattern, self.at)
         if named is not None:
             self.at = named.end()
-            if named[2] not in _POSIX or named[1]:
+            if named[2] not in CLASSES or named[1]:
                 raise RegexError("invalid character class range", named[0])
-            return _POSIX[named[2]]
+            return CLASSES[named[2]]
         start = self.at
         if self.peek("\\") and self.pattern[self.at + 1 : self.at + 2] in ("d", "s", "w", "D", "S", "W"):
             self.at += 2
