@@ -32,6 +32,8 @@ def of_status(now: Mapping[str, Any], before: Mapping[str, Any], spec: Mapping[s
     good, bad = now.get("completedIndexes") or "", now.get("failedIndexes")
     news = {"completedIndexes": good != (before.get("completedIndexes") or "")}
     news["failedIndexes"] = bad != before.get("failedIndexes")
+    if not any(news.values()):
+        return found
     limited, completions = spec.get("backoffLimitPerIndex") is not None, spec.get("completions")
     read: dict[str, list[Interval]] = {}
     for member, text in (("completedIndexes", good), ("failedIndexes", bad or "")):
@@ -48,7 +50,7 @@ def of_status(now: Mapping[str, Any], before: Mapping[str, Any], spec: Mapping[s
     if news["failedIndexes"] and bad is not None and not limited:
         said = "cannot set non-null failedIndexes when backoffLimitPerIndex is null"
         found.append(invalid("status.failedIndexes", bad, said))
-    if bad is not None and any(news.values()) and len(read) > 1:
+    if bad is not None and len(read) > 1:
         both = _shared(read["completedIndexes"], read["failedIndexes"])
         if both is not None:
             said = f"failedIndexes and completedIndexes overlap at index: {both}"
