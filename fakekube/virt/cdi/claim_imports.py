@@ -21,6 +21,7 @@ from fakekube.lifecycle import loading
 from fakekube.lifecycle.player import Player
 from fakekube.lifecycle.stage import Pace, Stage
 from fakekube.lifecycle.view import View
+from fakekube.machinery import digits
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name, uid
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Object
@@ -51,8 +52,8 @@ class ImportView(View):
         self._held = held
         self._notes = annotations(claim)
         self._phase = self._notes.get(POD_PHASE, "")
-        said = self._notes.get(RESTARTS, "")[:_DIGITS]
-        self.times = int(said) if said.isdecimal() else 0  # whoever makes a claim may write anything there
+        # Whoever makes a claim may write anything there.
+        self.times = digits.number(self._notes.get(RESTARTS, "")[:_DIGITS]) or 0
         self.fate = fates.of(claim)
         self._endpoint = reaching.endpoint_of(claim_sources.as_volume(claim))
         told = reaching.failure(self._endpoint, nobody=nobody)
