@@ -96,7 +96,7 @@ class Curl(Struct, frozen=True):
     def told(self, answer: Response) -> Done:
         """What it says of an answer."""
         if "f" in self.options and answer.status >= _FAILURE:
-            return place.failed(f"curl: (22) The requested URL returned error: {answer.status}", 22)
+            return self._complaint(22, f"The requested URL returned error: {answer.status}")
         body = sparse.kept(answer.body, len(answer.body)).decode(errors="surrogateescape")
         target = self.options.get("o") or self.options.get("output") or ""
         form = self.options.get("w") or self.options.get("write-out") or ""
@@ -106,9 +106,13 @@ class Curl(Struct, frozen=True):
         return Done(shown + end, wrote=kept)
 
     def failed(self, code: int) -> Done:
-        return place.failed(
-            f"curl: ({code}) {_SAYS[code].format(host=self.url.hostname, port=self.port)}", code
-        )
+        return self._complaint(code, _SAYS[code].format(host=self.url.hostname, port=self.port))
+
+    def _complaint(self, code: int, text: str) -> Done:
+        """Silent ones end with their code alone, unless errors are asked for."""
+        asked = self.options.keys()
+        silent = asked & {"s", "silent"} and not asked & {"S", "show-error"}
+        return Done(code=code) if silent else place.failed(f"curl: ({code}) {text}", code)
 
 
 def curl_of(words: Sequence[str]) -> Curl:

@@ -4,49 +4,99 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
+from msgspec import Struct
+
 from fakekube.agents.node_server import searching
 from fakekube.agents.node_server.place import Container, Done, Program, failed, flags, number, options
 
 
-def _input(at: Container, names: list[str], stdin: str) -> list[str]:
-    """The lines of files, or of what comes in."""
-    return _text(at, names, stdin).splitlines()
+class _Given(Struct, frozen=True):
+    """What a program reads: files by their names, or what comes in, which has none; and what it says of names that are no files."""
+
+    texts: list[tuple[str, str]]
+    err: str = ""
+
+    @property
+    def text(self) -> str:
+        return "".join(text for _, text in self.texts)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+    def done(self, out: str) -> Done:
+        return Done(out, self.err, 1 if self.err else 0)
+
+    def listed(self, lines: Iterable[str]) -> Done:
+        return self.done("".join(f"{one}\n" for one in lines))
 
 
-def _text(at: Container, names: list[str], stdin: str) -> str:
-    if not names:
-        at.spend(len(stdin))
-        return stdin
-    return "".join(at.read(at.path(one)) for one in names)
-
-
-def listed(lines: Iterable[str], code: int = 0) -> Done:
-    return Done("".join(f"{one}\n" for one in lines), code=code)
+def _given(at: Container, own: str, names: list[str], stdin: str) -> _Given:
+    texts, err = list[tuple[str, str]](), ""
+    for name in names or ["-"]:
+        path = at.path(name)
+        if name == "-":
+            at.spend(len(stdin))
+            texts.append((name if names else "", stdin))
+        elif path in at.files:
+            texts.append((name, at.read(path)))
+        else:
+            err += (
+                f"{own}: {name}: {'Is a directory' if at.is_folder(path) else 'No such file or directory'}\n"
+            )
+    return _Given(texts, err)
 
 
 def _wc(at: Container, words: list[str], stdin: str) -> Done:
+    """A row for each file, and one for all if there are several."""
     asked, names = flags(words)
-    text = _text(at, names, stdin)
-    size = len(text.encode(errors="surrogateescape"))
-    counts = {"l": text.count("\n"), "w": len(text.split()), "c": size}
-    told = " ".join(str(count) for letter, count in counts.items() if letter in (asked or counts))
-    return Done(f"{' '.join([told, *names])}\n")
+    given = _given(at, "wc", names, stdin)
+    rows = [(name, _counted(text)) for name, text in given.texts]
+    if len(names) > 1:
+        rows.append(("total", {one: sum(counts[one] for _, counts in rows) for one in _counted("")}))
+    return given.listed(
+        " ".join([*(str(count) for one, count in counts.items() if one in (asked or counts)), name]).rstrip()
+        for name, counts in rows
+    )
 
 
-def _ends(*, first: bool) -> Program:
-    def run(at: Container, words: list[str], stdin: str) -> Done:
-        given, names = options([_SHORT.sub("-n\\1", word) for word in words], "nc")
-        count = given.get("c", given.get("n", "10"))
+def _counted(text: str) -> dict[str, int]:
+    return {
+        "l": text.count("\n"),
+        "w": len(text.split()),
+        "c": len(text.encode(errors="surrogateescape")),
+    }
+
+
+def _ends(own: str) -> Program:
+    """`head` or `tail`."""
+    first = own == "head"
+
+    def part(text: str, count: str, *, of_bytes: bool) -> str:
         size = abs(number(count) or 0)
         begin = size if first else -size if size else None
         if not first and count.startswith("+"):
             begin = max(size - 1, 0)
-        if "c" in given:
-            data = _text(at, names, stdin).encode(errors="surrogateescape")
-            part = data[:begin] if first else data[begin:] if begin is not None else b""
-            return Done(part.decode(errors="surrogateescape"))
-        lines = _input(at, names, stdin)
-        return listed(lines[:begin] if first else lines[begin:] if begin is not None else [])
+        if of_bytes:
+            data = text.encode(errors="surrogateescape")
+            kept = data[:begin] if first else data[begin:] if begin is not None else b""
+            return kept.decode(errors="surrogateescape")
+        lines = text.splitlines()
+        return "".join(
+            f"{one}\n" for one in (lines[:begin] if first else lines[begin:] if begin is not None else [])
+        )
+
+    def run(at: Container, words: list[str], stdin: str) -> Done:
+        asked, names = options([_SHORT.sub("-n\\1", word) for word in words], "nc")
+        given = _given(at, own, names, stdin)
+        parts = [
+            part(text, asked.get("c", asked.get("n", "10")), of_bytes="c" in asked) for _, text in given.texts
+        ]
+        if len(names) < 2 or "q" in asked:
+            return given.done("".join(parts))
+        return given.done(
+            "\n".join(f"==> {name} <==\n{text}" for (name, _), text in zip(given.texts, parts, strict=True))
+        )
 
     return run
 
@@ -68,13 +118,34 @@ def _cut(at: Container, words: list[str], stdin: str) -> Done:
             if given["d"]
             else "cut: the delimiter must be a single character"
         )
-    fields = (line.split(given["d"]) for line in _input(at, names, stdin))
-    return listed(one[field - 1] if field <= len(one) else "" if len(one) > 1 else one[0] for one in fields)
+    came = _given(at, "cut", names, stdin)
+    fields = (line.split(given["d"]) for line in came.lines)
+    return came.listed(
+        one[field - 1] if field <= len(one) else "" if len(one) > 1 else one[0] for one in fields
+    )
 
 
 def _uniq(at: Container, words: list[str], stdin: str) -> Done:
-    lines = _input(at, flags(words)[1], stdin)
-    return listed(one for one, _ in groupby(lines))
+    asked, names = flags(words)
+    given = _given(at, "uniq", names, stdin)
+    counted = [(len([*same]), one) for one, same in groupby(given.lines)]
+    return given.listed(f"{count:7} {one}" if "c" in asked else one for count, one in counted)
+
+
+def _sort(at: Container, words: list[str], stdin: str) -> Done:
+    """Nothing if a file is missing: what is first cannot be told."""
+    asked, names = flags(words)
+    given = _given(at, "sort", names, stdin)
+    if given.err:
+        return Done(err=given.err, code=_TROUBLE)
+    lines = sorted(set(given.lines) if "u" in asked else given.lines, reverse="r" in asked)
+    return given.listed(sorted(lines, key=_leading, reverse="r" in asked) if "n" in asked else lines)
+
+
+def _leading(line: str) -> int:
+    """The whole number a line begins with."""
+    found = _NUMBER.match(line)
+    return number(found[0]) or 0 if found else 0
 
 
 def _tr(at: Container, words: list[str], stdin: str) -> Done:
@@ -119,9 +190,10 @@ def _summed(kind: str) -> Program:
 def _hexdump(at: Container, words: list[str], stdin: str) -> Done:
     """Words of two bytes, the lower one first."""
     named = [word for word in words if not word.startswith("-")]
-    if missing := [word for word in named if at.path(word) not in at.files]:
-        return failed(f"hexdump: {missing[0]}: No such file or directory")
-    data = _text(at, named, stdin).encode(errors="surrogateescape")
+    given = _given(at, "hexdump", named, stdin)
+    if given.err:
+        return given.done("")
+    data = given.text.encode(errors="surrogateescape")
     rows = (data[begin : begin + 16] for begin in range(0, len(data), 16))
     told = (
         " ".join(
@@ -135,10 +207,12 @@ def _hexdump(at: Container, words: list[str], stdin: str) -> Done:
         )
         for number, row in enumerate(rows)
     )
-    return listed([*told, *([f"{len(data):07x}"] if data else [])])
+    return given.listed([*told, *([f"{len(data):07x}"] if data else [])])
 
 
+_TROUBLE = 2
 _SHORT = re.compile(r"^-(\d+)$")
+_NUMBER = re.compile(r"\s*-?[0-9]{1,18}")
 _PRINT = re.compile(r"\s*\{\s*(printf?)\s+\$(\d+);?\s*\}\s*")
 
 
@@ -151,25 +225,25 @@ def _awk(at: Container, words: list[str], stdin: str) -> Done:
     if script is None:
         return failed("awk: only {print $N} is emulated", 2)
     field = number(script[2])
-    lines = _input(at, words[1:], stdin)
-    split = [line.split(separator) for line in lines]
+    given = _given(at, "awk", words[1:], stdin)
+    split = [line.split(separator) for line in given.lines]
     told = [
         line if field == 0 else parts[field - 1] if field is not None and field <= len(parts) else ""
-        for line, parts in zip(lines, split, strict=True)
+        for line, parts in zip(given.lines, split, strict=True)
     ]
-    return Done("".join(told)) if script[1] == "printf" else listed(told)
+    return given.done("".join(told)) if script[1] == "printf" else given.listed(told)
 
 
 FILTERS: Mapping[str, Program] = {
     "awk": _awk,
     "cut": _cut,
     "grep": searching.grep,
-    "head": _ends(first=True),
+    "head": _ends("head"),
     "hexdump": _hexdump,
     "md5sum": _summed("md5"),
     "sha256sum": _summed("sha256"),
-    "sort": lambda at, words, stdin: listed(sorted(_input(at, flags(words)[1], stdin))),
-    "tail": _ends(first=False),
+    "sort": _sort,
+    "tail": _ends("tail"),
     "tr": _tr,
     "uniq": _uniq,
     "wc": _wc,

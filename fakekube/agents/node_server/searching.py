@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from fakekube.agents.node_server import globs, patterns
 from fakekube.agents.node_server.brackets import PatternError
-from fakekube.agents.node_server.place import FOLDER, Container, Done, failed, number, options
+from fakekube.agents.node_server.place import FOLDER, FOLDERS, Container, Done, failed, number, options
 from fakekube.machinery.regexes.automaton import Automaton
 
 _LONG = {
@@ -39,6 +39,7 @@ _IGNORED = {"a", "color", "colour", "U", "text", "line-buffered"}
 _TESTS = ("-name", "-regex", "-type", "-maxdepth", "-print")
 _USAGE = "Usage: grep [OPTION]... PATTERNS [FILE]...\nTry 'grep --help' for more information."
 _LINE = 48  # steps for one
+_DEEPEST = 4096  # folders in each other: paths are no longer
 _IN, _TROUBLE = "(standard input)", 2
 
 
@@ -161,12 +162,18 @@ class _Search(Struct, frozen=True):
 
 
 def find(at: Container, words: list[str], _stdin: str) -> Done:
-    """By names and paths; of folders nothing is told."""
-    folders = list(takewhile(lambda word: not word.startswith("-"), words)) or ["."]
+    """Files and folders by their names, paths, kinds and depths."""
+    places = list(takewhile(lambda word: not word.startswith("-"), words)) or ["."]
     wanted = dict(pairwise([*words, ""]))
     unknown = [word for word in words if word.startswith("-") and word not in _TESTS]
     if unknown:
         return failed(f"find: unrecognized: {unknown[0]}")
+    deepest = number(wanted.get("-maxdepth", str(_DEEPEST)))
+    kind = wanted.get("-type", "")
+    if deepest is None or deepest < 0:
+        return failed(f"find: invalid number '{wanted['-maxdepth']}'")
+    if kind not in ("", "f", "d"):
+        return failed(f"find: -type {kind} is not emulated")
     named = globs.matching(wanted.get("-name", "*"), at.spend)
     try:
         like = Automaton(patterns.whole(patterns.basic(wanted.get("-regex", ".*"))), at.spend)
@@ -174,15 +181,38 @@ def find(at: Container, words: list[str], _stdin: str) -> Done:
         return failed("find: stack overflow")
     except PatternError as error:
         return failed(f"find: failed to compile regular expression '{wanted['-regex']}': {error}")
-    found, err = [], ""
-    for folder in folders:
-        inside = f"{at.path(folder).rstrip('/')}/"
-        below = [
-            one.removeprefix(inside) for one, _ in at.below(inside.rstrip("/")) if one.startswith(inside)
+    found, err = list[str](), ""
+    for place in places:
+        there = _there(at, place)
+        err += "" if there else f"find: {place}: No such file or directory\n"
+        found += [
+            path
+            for path, is_folder in there.items()
+            if path.count("/", len(place.rstrip("/"))) <= deepest
+            and kind in ("", "d" if is_folder else "f")
+            and named(path.rstrip("/").rpartition("/")[2])
+            and like.search(path)
         ]
-        err += "" if below else f"find: {folder}: No such file or directory\n"
-        at.spend(len(folder) * len(below))
-        told = [f"{folder.rstrip('/')}/{one}" for one in below if one.rpartition("/")[2] != FOLDER]
-        at.spend(sum(map(len, told)))
-        found += [path for path in told if named(path.rpartition("/")[2]) and like.search(path)]
     return Done("".join(f"{path}\n" for path in found), err, 1 if err else 0)
+
+
+def _there(at: Container, place: str) -> dict[str, bool]:
+    """What is at a place and below it, by its paths, the place's own first; and whether it is a folder."""
+    path, base = at.path(place), place.rstrip("/")
+    if path in at.files:
+        return {place: False}
+    if not at.is_folder(path):
+        return {}
+    inside = f"{path.rstrip('/')}/"
+    there = {place: True}
+    for one in sorted({*(one for one, _ in at.below(path)), *(f"{folder}/{FOLDER}" for folder in FOLDERS)}):
+        if not one.startswith(inside):
+            continue
+        steps = one.removeprefix(inside).split("/")
+        told = base
+        at.spend(len(steps) * (len(base) + len(one)))
+        for number_of, step in enumerate(steps, 1):
+            told = f"{told}/{step}"
+            if step != FOLDER:
+                there[told] = number_of < len(steps)
+    return there

@@ -85,6 +85,9 @@ async def nobody(_host):
         (["http://10.0.0.1:90/\udcff"], "one", 0, ""),
         (["http://10.0.0.1:91"], "", 1, "Received HTTP/0.9 when not allowed"),
         (["-f", "http://10.0.0.1:84"], "", 22, "The requested URL returned error: 404"),
+        (["-fsS", "http://10.0.0.1:84"], "", 22, "The requested URL returned error: 404"),
+        (["-fs", "http://10.0.0.1:84"], "", 22, ""),
+        (["--silent", "-k"], "", 3, ""),
     ],
 )
 async def test_curl(words, out, code, said):

@@ -96,3 +96,28 @@ def test_hostile_patterns(pattern):
     assert shell.program(at, ["grep", "-cE", pattern, "/f"]).out == "0\n"
     assert len(shell.program(at, ["grep", "-oE", pattern, "/g"]).out) == 5002
     assert shell.program(at, ["find", "/", "-regex", pattern]).out == ""
+
+
+TREE = Container("pod", files={"/d/x/y.txt": "1\n", "/d/z": "3\n1\n3\n", "/d/new/.": ""})
+
+
+@pytest.mark.parametrize(
+    ("line", "out", "err"),
+    [
+        ("find /d", "/d /d/new /d/x /d/x/y.txt /d/z", ""),
+        ("find /d -type d", "/d /d/new /d/x", ""),
+        ("find /d -type f -name *.txt", "/d/x/y.txt", ""),
+        ("find /d -maxdepth 1", "/d /d/new /d/x /d/z", ""),
+        ("find /d -maxdepth 0", "/d", ""),
+        ("find /d/z /none", "/d/z", "find: /none: No such file or directory"),
+        ("find -maxdepth 1 -name d", "./d", ""),
+        ("find /var", "/var /var/run", ""),
+        ("find /d -maxdepth x", "", "find: invalid number 'x'"),
+        ("find /d -type l", "", "find: -type l is not emulated"),
+    ],
+)
+def test_files_and_folders(line, out, err):
+    """`find` tells the place it begins at, and what is in it."""
+    program, *words = line.split()
+    found = shell.program(TREE, [program, *words])
+    assert (found.out.split(), found.err.strip(), found.code) == (out.split(), err, 1 if err else 0)
