@@ -48,7 +48,10 @@ def main() -> None:
     gc.set_threshold(50_000, 20, 50)
     try:
         asyncio.run(run(chosen, access, transport))
-    except (LostLeadershipError, CannotListenError) as error:
+    except CannotListenError as error:
+        log.error("%s", error)  # noqa: TRY400 - foreseen, so without a trace
+        sys.exit(2)
+    except LostLeadershipError as error:
         log.error("%s", error)  # noqa: TRY400 - foreseen, so without a trace
         sys.exit(1)  # whoever started us starts us again, without anything left from before
 

@@ -5,12 +5,30 @@ it, so neither can be forgotten.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from fakekube.machinery import names
 
 PREFIX = "VMPOOL_"
+
+
+def _named(complaints: Callable[[str], list[str]]) -> AfterValidator:
+    """What the API would refuse as a name, refused before it is asked; nothing stands for the default."""
+
+    def check(value: str) -> str:
+        if value and (found := complaints(value)):
+            raise PydanticCustomError("name", "{said}", {"said": ", ".join(found)})
+        return value
+
+    return AfterValidator(check)
+
+
+_Namespace = Annotated[str, _named(names.label)]
+_Name = Annotated[str, Field(min_length=1), _named(names.subdomain)]
 
 
 class Settings(BaseModel):
@@ -22,7 +40,7 @@ class Settings(BaseModel):
         "", description="kubeconfig file; default: $KUBECONFIG, ~/.kube/config, or the pod's own"
     )
     context: str = Field("", description="context of the kubeconfig; default: its current one")
-    namespace: str = Field("", description="look after pools of this namespace only; default: all")
+    namespace: _Namespace = Field("", description="look after pools of this namespace only; default: all")
     workers: int = Field(3, ge=1, description="pools reconciled at the same time")
     reconcile_delay: float = Field(
         1.0, ge=0, allow_inf_nan=False, description="seconds between a change and the reconcile it causes"
@@ -31,10 +49,10 @@ class Settings(BaseModel):
     leader_elect: bool = Field(
         default=False, description="work only while holding a Lease; for several replicas"
     )
-    lease_namespace: str = Field(
+    lease_namespace: _Namespace = Field(
         "", description="namespace of the Lease; default: the namespace of the credentials"
     )
-    lease_name: str = Field("virtualmachinepool-controller", description="name of the Lease")
+    lease_name: _Name = Field("virtualmachinepool-controller", description="name of the Lease")
     metrics_host: str = Field("127.0.0.1", description="address of /metrics, /healthz and /readyz")
     metrics_port: int = Field(8080, ge=-1, le=65535, description="their port; -1: not served")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -73,10 +91,11 @@ def settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settin
     try:
         return Settings.model_validate(inherited | given)
     except ValidationError as error:
-        parser.error("; ".join(_wrong(str(one["loc"][0]), one["msg"], given) for one in error.errors()))
+        said = [_wrong(str(one["loc"][0]), one["input"], one["msg"], given) for one in error.errors()]
+        parser.error("; ".join(said))
 
 
-def _wrong(name: str, message: str, flags: Mapping[str, Any]) -> str:
+def _wrong(name: str, value: Any, message: str, flags: Mapping[str, Any]) -> str:
     """A complaint under the name the user wrote: the flag's, or the variable's."""
     where = f"--{name.replace('_', '-')}" if name in flags else PREFIX + name.upper()
-    return f"{where}: {message[:1].lower()}{message[1:]}"
+    return f"{where} {value!r}: {message[:1].lower()}{message[1:]}"

@@ -9,6 +9,7 @@ import pytest
 from fakekube.client.client import Client
 from fakekube.client.http import HttpTransport, Unreachable
 from fakekube.client.kubeconfig import Access
+from fakekube.client.login import Token
 from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Request, Response
@@ -35,7 +36,7 @@ async def server() -> AsyncIterator[Server]:
 
 async def test_request_and_answer(server: Server) -> None:
     """Path and query travel undecoded, the token as a header, and repeated answer headers stay apart."""
-    async with HttpTransport(server.url + "/", token="secret") as transport:
+    async with HttpTransport(server.url + "/", login=Token("secret")) as transport:
         answer = await transport(Request("PUT", "/a%2Fb", "x=%20&y", {"content-type": "a/b"}, b"body"))
     seen = json.loads(answer.body)
     assert seen["target"] == ["PUT", "/a%2Fb", "x=%20&y", "body"]
@@ -46,7 +47,7 @@ async def test_request_and_answer(server: Server) -> None:
 
 async def test_no_content_type_without_body(server: Server) -> None:
     """Nothing is sent that the caller did not say, apart from what HTTP needs."""
-    async with HttpTransport.to(Access(server.url, token=lambda: "fresh")) as transport:
+    async with HttpTransport.to(Access(server.url, login=Token("fresh"))) as transport:
         seen = json.loads((await transport(Request("GET", "/"))).body)
     assert "content-type" not in seen["headers"]
     assert seen["headers"]["authorization"] == "Bearer fresh"

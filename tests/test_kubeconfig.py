@@ -1,6 +1,7 @@
 """Kubeconfig files: read as kubectl reads them, written without losing anything."""
 
 import base64
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 
 from fakekube.client import kubeconfig, own_kubeconfig
 from fakekube.client.kubeconfig import KubeconfigError, load
+from fakekube.client.login import Token, TokenFile
 
 B64 = base64.b64encode
 
@@ -44,10 +46,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_current_context(home: Path) -> None:
     """The current context leads to server, namespace and token."""
     access = load(save(home / "c", config("one")))
-    assert (access.server, access.namespace, access.token) == (
+    assert (access.server, access.namespace, access.login) == (
         "https://one:6443",
         "space-of-one",
-        "token-of-one",
+        Token("token-of-one"),
     )
 
 
@@ -87,35 +89,62 @@ def test_certificates(home: Path) -> None:
     assert (access.server_name, access.verify) == ("api", False)
 
 
+def as_user(**user: Any) -> Any:
+    return config("one") | {"users": [{"name": "one", "user": user}]}
+
+
+def token_file(home: Path, text: str) -> TokenFile:
+    (home / "token").write_text(text)
+    login = load(save(home / "c", as_user(tokenFile="token"))).login
+    assert isinstance(login, TokenFile)
+    return login
+
+
 def test_token_file(home: Path) -> None:
     """A token file is read again after it was rotated."""
-    content = config("one")
-    content["users"][0]["user"] = {"tokenFile": "token"}
-    (home / "token").write_text("first\n")
-    token = load(save(home / "c", content)).token
-    assert callable(token)
-    assert token() == "first"
+    login = token_file(home, "first\n")
+    assert login.read().token == "first"
     (home / "next").write_text("second\n")
     (home / "next").replace(home / "token")
-    assert token() == "second"
+    assert login.read().token == "second"
+
+
+def test_a_token_file_of_the_same_moment(home: Path) -> None:
+    """Where the clock of the file system did not tell that it was rotated, the server's refusal does."""
+    login = token_file(home, "first")
+    moment = (home / "token").stat().st_mtime_ns
+    (home / "token").write_text("second")
+    os.utime(home / "token", ns=(moment, moment))
+    assert login.read().token == "first"
+    login.refused(login.read())
+    assert login.read().token == "second"
 
 
 def test_a_token_file_that_is_being_replaced(home: Path) -> None:
-    """While the file is missing or empty, the token of before goes on; without one there is nothing to go on with."""
-    content = config("one")
-    content["users"][0]["user"] = {"tokenFile": "token"}
-    token = load(save(home / "c", content)).token
-    assert callable(token)
-    with pytest.raises(FileNotFoundError):
-        token()
-    (home / "token").write_text("first")
-    assert token() == "first"
+    """While the file is missing or empty, the token of before goes on."""
+    login = token_file(home, "first")
     (home / "token").unlink()
-    assert token() == "first"
+    assert login.read().token == "first"
     (home / "token").write_text("")
-    assert token() == "first"
+    assert login.read().token == "first"
     (home / "token").write_text("second")
-    assert token() == "second"
+    assert login.read().token == "second"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "cannot read the token in .*/token: No such file"),
+        (b"", "there is no token in .*/token: the file is empty"),
+        (b"\xff", "cannot read the token in .*/token: it is no text"),
+    ],
+)
+def test_a_token_file_without_a_token(home: Path, content: bytes | None, why: str) -> None:
+    """Without a first token there is nothing to go on with: that is told at once."""
+    if content is not None:
+        (home / "token").write_bytes(content)
+    with pytest.raises(KubeconfigError, match=f"^the user of context 'one' cannot log in: {why}"):
+        load(save(home / "c", as_user(tokenFile="token")))
 
 
 def test_in_cluster(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +156,16 @@ def test_in_cluster(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
     access = kubeconfig.in_cluster(home)
     assert (access.server, access.namespace, access.ca_data) == ("https://[fd00::1]:443", "mine", b"ca")
+    assert isinstance(access.login, TokenFile)
+    assert access.login.read().token == "t"
+
+
+def test_in_cluster_without_a_token(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service account without a token is no account."""
+    (home / "token").write_text("")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    with pytest.raises(KubeconfigError, match=r"account cannot be used: there is no token in .*/token"):
+        kubeconfig.in_cluster(home)
 
 
 def test_in_cluster_without_an_authority(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,10 +174,6 @@ def test_in_cluster_without_an_authority(home: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     with pytest.raises(KubeconfigError, match=r"cannot read the authority .*: No such file .*/ca\.crt"):
         kubeconfig.in_cluster(home)
-
-
-def as_user(**user: Any) -> Any:
-    return config("one") | {"users": [{"name": "one", "user": user}]}
 
 
 @pytest.mark.parametrize(
@@ -160,12 +195,19 @@ def as_user(**user: Any) -> Any:
         (config("one", server="https://a:99999"), "names no host, or no port there is"),
         (config("one", server="https://a b"), "names no host, or no port there is"),
         (config("one", server="https://[::1"), "names no host, or no port there is"),
-        (config("one", **{"certificate-authority": 5}), "cannot read certificate-authority: .*/5"),
+        (
+            config("one", **{"certificate-authority": 5}),
+            "cannot read certificate-authority of context 'one': No such file .*/5",
+        ),
         (config("one", **{"certificate-authority-data": 12}), "cannot read certificate-authority"),
         (config("one", **{"certificate-authority-data": "ä"}), "cannot read certificate-authority"),
         (as_user(exec={"command": "x"}), "cannot log in: its exec has the apiVersion ''"),
-        (as_user(**{"auth-provider": {"name": "x"}}), "through an auth-provider, which is not supported"),
+        (as_user(**{"auth-provider": {"name": "x"}}), "cannot log in: an auth-provider is not supported"),
         (as_user(username="a", password="b"), "password"),
+        (
+            as_user(**{"client-certificate": "gone"}),
+            "cannot read client-certificate of context 'one': No such file .*/gone$",
+        ),
         (as_user(**{"client-certificate-data": "YQ=="}), "has a certificate, but no key"),
         (as_user(**{"client-key-data": "YQ=="}), "has a key, but no certificate"),
     ],
@@ -199,7 +241,7 @@ def test_write(home: Path) -> None:
     own_kubeconfig.write(path, "http://127.0.0.1:1", token="t")
     own_kubeconfig.write(path, "https://127.0.0.1:2", ca_data=b"ca", token="t")
     access = load(path, "fakekube")
-    assert (access.server, access.token, access.ca_data) == ("https://127.0.0.1:2", "t", b"ca")
+    assert (access.server, access.login, access.ca_data) == ("https://127.0.0.1:2", Token("t"), b"ca")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [one.name for one in path.parent.iterdir()] == ["config"]
 

@@ -13,10 +13,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-
+from fakekube.client.login import Credentials, LoginError
 from fakekube.clock import RealClock, parse_rfc3339
-from fakekube.machinery.errors import ApiError
 
 _GROUP = "client.authentication.k8s.io"
 _VERSIONS = (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")
@@ -33,18 +31,9 @@ _TOLD_OF_CLUSTERS = (
 Now = Callable[[], datetime]
 
 
-class LoginError(ApiError):
-    """The program cannot be asked, or its answer cannot be used. Of the code of a server that is not reached, as whoever
-    tries again then shall try again now."""
+class Lasting(Credentials, frozen=True):
+    """What one answer says, and until when."""
 
-    code, reason = 503, "ServiceUnavailable"
-
-
-class Credentials(Struct, frozen=True):
-    """What one answer says: a token, a certificate with its key (PEM), or both, and until when."""
-
-    token: str = ""
-    cert: tuple[bytes, bytes] | None = None
     expires: datetime | None = None
 
 
@@ -58,7 +47,7 @@ class ExecLogin:
         self._environment = environment
         self._question = question
         self._now = now
-        self._known: Credentials | None = None
+        self._known: Lasting | None = None
         self._asking = asyncio.Lock()
 
     async def credentials(self) -> Credentials:
@@ -74,7 +63,7 @@ class ExecLogin:
         if self._known is credentials:
             self._known = None
 
-    async def _ask(self) -> Credentials:
+    async def _ask(self) -> Lasting:
         program = self._command[0]
         environment = {**os.environ, **self._environment, "KUBERNETES_EXEC_INFO": json.dumps(self._question)}
         try:
@@ -129,7 +118,7 @@ def _of_config(config: Mapping[str, Any], cluster: Mapping[str, Any], now: Now) 
     )
 
 
-def read_credentials(said: bytes, version: str, program: str) -> Credentials:
+def read_credentials(said: bytes, version: str, program: str) -> Lasting:
     """What the program's output says. Raises LoginError."""
     try:
         answer = json.loads(said)
@@ -148,7 +137,7 @@ def read_credentials(said: bytes, version: str, program: str) -> Credentials:
         )
     if not token and not cert:
         raise LoginError(f"{program} gave neither a token nor a certificate")
-    return Credentials(token, (cert.encode(), key.encode()) if cert else None, expires)
+    return Lasting(token, (cert.encode(), key.encode()) if cert else None, expires)
 
 
 def _extension(cluster: Mapping[str, Any]) -> dict[str, Any]:

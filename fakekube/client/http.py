@@ -9,21 +9,19 @@ import contextlib
 import os
 import ssl
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import aiohttp
 from yarl import URL
 
 from fakekube.client.kubeconfig import Access, KubeconfigError
+from fakekube.client.login import ANONYMOUS, Login
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.wire import Request, Response
-
-if TYPE_CHECKING:
-    from fakekube.client.exec_login import Credentials
 
 _STREAMING = frozenset({"watch=true", "watch=1", "watch=True", "follow=true", "follow=1"})
 _QUIET_STREAM = 5
@@ -42,13 +40,13 @@ class Unreachable(ApiError):
 
 
 class HttpTransport:
-    """See the module text. `token` may be a function, asked on every request, for tokens that are rotated."""
+    """See the module text."""
 
     def __init__(
         self,
         base_url: str,
         *,
-        token: str | Callable[[], str] = "",
+        login: Login = ANONYMOUS,
         ca_data: bytes | None = None,
         client_cert: tuple[bytes, bytes] | None = None,
         verify: bool = True,
@@ -60,7 +58,7 @@ class HttpTransport:
         A watch or log may be silent `_QUIET_STREAM` times as long: a server sends bookmarks once a minute.
         """
         self.base_url = base_url.rstrip("/")
-        self._token = token
+        self._login = login
         self._server_name = server_name or None
         self._ssl: ssl.SSLContext | bool = (
             tls_context(ca_data, client_cert, verify=verify) if base_url.startswith("https:") else True
@@ -79,7 +77,7 @@ class HttpTransport:
         try:
             transport = cls(
                 access.server,
-                token=access.token,
+                login=access.login,
                 ca_data=access.ca_data,
                 client_cert=access.client_cert,
                 verify=access.verify,
@@ -102,13 +100,11 @@ class HttpTransport:
             else self.base_url + request.path
         )
         try:
-            login = await self._logged_in()
-            if login is not None:
-                token = login.token
-            else:
-                token = self._token if isinstance(self._token, str) else self._token()
-            if token:
-                headers["authorization"] = f"Bearer {token}"
+            shown = await self._login.credentials()
+            if shown.cert != self._shown:
+                self._show(shown.cert)
+            if shown.token:
+                headers["authorization"] = f"Bearer {shown.token}"
             answer = await session.request(
                 request.method,
                 URL(target, encoded=True),
@@ -131,8 +127,7 @@ class HttpTransport:
             raise _unreachable(self.base_url, error) from error
         if answer.status == 401:
             self._renew_certificates()
-            if login is not None and self._access is not None and self._access.login is not None:
-                self._access.login.refused(login)
+            self._login.refused(shown)
         return Response(
             answer.status,
             body,
@@ -155,16 +150,11 @@ class HttpTransport:
     ) -> None:
         await self.close()
 
-    async def _logged_in(self) -> "Credentials | None":
-        """What a program of the kubeconfig says to appear as, if one is to be asked."""
-        access = self._access
-        if access is None or access.login is None:
-            return None
-        found = await access.login.credentials()
-        if found.cert != self._shown and isinstance(self._ssl, ssl.SSLContext):
-            self._ssl = tls_context(access.ca_data, found.cert, verify=access.verify)
-            self._shown = found.cert
-        return found
+    def _show(self, cert: tuple[bytes, bytes] | None) -> None:
+        """Appear by the certificate that the login gave."""
+        if self._access is not None and isinstance(self._ssl, ssl.SSLContext):
+            self._ssl = tls_context(self._access.ca_data, cert, verify=self._access.verify)
+            self._shown = cert
 
     def _renew_certificates(self) -> None:
         """Those we know do not do: where they were renewed meanwhile, the next request goes by the new ones. Whom we speak
@@ -175,7 +165,7 @@ class HttpTransport:
         with contextlib.suppress(KubeconfigError, OSError, ssl.SSLError, UnicodeDecodeError):
             new = old.again()
             if new.server == old.server and (new.ca_data, new.client_cert) != (old.ca_data, old.client_cert):
-                self._ssl = tls_context(new.ca_data, new.client_cert, verify=old.verify)
+                self._ssl = tls_context(new.ca_data, self._shown or new.client_cert, verify=old.verify)
                 self._access = new
 
     def _open(self) -> aiohttp.ClientSession:

@@ -10,11 +10,10 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from fakekube.client.exec_login import ExecLogin
+from fakekube.client.login import ANONYMOUS, Login, LoginError, Token, TokenFile
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -31,12 +30,11 @@ class Access:
 
     server: str
     namespace: str = "default"
-    token: str | Callable[[], str] = ""
+    login: Login = ANONYMOUS
     ca_data: bytes | None = None
     client_cert: tuple[bytes, bytes] | None = None
     verify: bool = True
     server_name: str = ""
-    login: "ExecLogin | None" = field(default=None, compare=False)  # a program that says as whom
     again: "Callable[[], Access] | None" = field(
         default=None, compare=False
     )  # reads where this came from anew
@@ -78,6 +76,11 @@ def in_cluster(folder: Path = _SERVICE_ACCOUNT) -> Access:
             "this is not a pod with a service account, so there is no in-cluster configuration"
         )
     space = folder / "namespace"
+    login = TokenFile(folder / "token")
+    try:
+        login.read()
+    except LoginError as error:
+        raise KubeconfigError(f"this pod's service account cannot be used: {error}") from error
     try:
         ca_data = (folder / "ca.crt").read_bytes()
     except OSError as error:
@@ -87,7 +90,7 @@ def in_cluster(folder: Path = _SERVICE_ACCOUNT) -> Access:
     return Access(
         server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
         namespace=space.read_text().strip() if space.exists() else "default",
-        token=_rotated(folder / "token"),
+        login=login,
         ca_data=ca_data,
         again=lambda: in_cluster(folder),
     )
@@ -165,67 +168,56 @@ def _access(cluster: Mapping[str, Any], user: Mapping[str, Any], namespace: str,
         raise KubeconfigError(
             f"the server of context {context!r} names no host, or no port there is: {cluster['server']!r}"
         )
-    cert, key = _bytes(user, "client-certificate"), _bytes(user, "client-key")
+    cert, key = (_bytes(user, name, context) for name in ("client-certificate", "client-key"))
     if (cert is None) != (key is None):
         raise KubeconfigError(
             f"the user of context {context!r} has {'a key, but no certificate' if cert is None else 'a certificate, but no key'}"
         )
-    token: str | Callable[[], str] = str(user.get("token") or "")
-    if not token and user.get("tokenFile"):
-        token = _rotated(Path(user["tokenFile"]))
-    login = None
-    if not token and cert is None and user.get("exec"):
-        from fakekube.client import exec_login  # noqa: PLC0415 - the server starts without it
-
-        try:
-            login = exec_login.of_user(user, cluster)
-        except exec_login.LoginError as error:
-            raise KubeconfigError(f"the user of context {context!r} cannot log in: {error}") from error
-    if not token and cert is None and user.get("auth-provider"):
-        raise KubeconfigError(
-            f"the user of context {context!r} logs in through an auth-provider, which is not supported; "
-            "use exec, a token or a certificate"
-        )
-    if not token and cert is None and user.get("username"):
-        raise KubeconfigError(
-            f"the user of context {context!r} logs in by a password, which is not supported; use a token or a certificate"
-        )
+    try:
+        login = _login(user, cluster, certified=cert is not None)
+    except LoginError as error:
+        raise KubeconfigError(f"the user of context {context!r} cannot log in: {error}") from error
     return Access(
         server=str(cluster["server"]),
         namespace=namespace,
-        token=token,
-        ca_data=_bytes(cluster, "certificate-authority"),
+        login=login,
+        ca_data=_bytes(cluster, "certificate-authority", context),
         client_cert=(cert, key) if cert is not None and key is not None else None,
         verify=not cluster.get("insecure-skip-tls-verify"),
         server_name=str(cluster.get("tls-server-name") or ""),
-        login=login,
     )
 
 
-def _bytes(entry: Mapping[str, Any], key: str) -> bytes | None:
+def _login(user: Mapping[str, Any], cluster: Mapping[str, Any], *, certified: bool) -> Login:
+    """The first way that the user has, as kubectl ranks them; a certificate is enough without any."""
+    if user.get("token"):
+        return Token(str(user["token"]))
+    if user.get("tokenFile"):
+        login = TokenFile(Path(user["tokenFile"]))
+        login.read()
+        return login
+    if certified:
+        return ANONYMOUS
+    if user.get("exec"):
+        from fakekube.client import exec_login  # noqa: PLC0415 - the server starts without it
+
+        return exec_login.of_user(user, cluster)
+    if user.get("auth-provider"):
+        raise LoginError("an auth-provider is not supported; use exec, a token or a certificate")
+    if user.get("username"):
+        raise LoginError("a password is not supported; use a token or a certificate")
+    return ANONYMOUS
+
+
+def _bytes(entry: Mapping[str, Any], key: str, context: str) -> bytes | None:
     """Inline data, which wins, or the content of the file named."""
+    inline, path = entry.get(f"{key}-data"), entry.get(key)
     try:
-        if entry.get(f"{key}-data"):
-            return base64.b64decode(str(entry[f"{key}-data"]), validate=True)
-        return Path(entry[key]).read_bytes() if entry.get(key) else None
-    except (OSError, ValueError) as error:  # not there, or not base64
-        raise KubeconfigError(f"cannot read {key}: {error}") from error
-
-
-def _rotated(path: Path) -> Callable[[], str]:
-    """A reader of a token file that reads again only when the file has changed. While there is no token in it, the one
-    before is as good as any; OSError when there never was one."""
-    seen: tuple[int, str] = (-1, "")
-
-    def token() -> str:
-        nonlocal seen
-        try:
-            changed = path.stat().st_mtime_ns
-            if changed != seen[0] and (text := path.read_text().strip()):
-                seen = (changed, text)
-        except OSError:
-            if not seen[1]:
-                raise
-        return seen[1]
-
-    return token
+        if inline:
+            return base64.b64decode(str(inline), validate=True)
+        return Path(path).read_bytes() if path else None
+    except OSError as error:
+        why = f"{error.strerror}: {path}"
+    except ValueError as error:
+        why = f"it is not base64: {error}" if inline else f"{error}: {path!r}"
+    raise KubeconfigError(f"cannot read {key}{'-data' if inline else ''} of context {context!r}: {why}")

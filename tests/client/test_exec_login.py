@@ -11,9 +11,10 @@ import pytest
 
 from fakekube import tls
 from fakekube.client import exec_login, kubeconfig
-from fakekube.client.exec_login import Credentials, LoginError
+from fakekube.client.exec_login import Lasting
 from fakekube.client.http import HttpTransport
 from fakekube.client.kubeconfig import KubeconfigError
+from fakekube.client.login import LoginError, Token
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.wire import Request, Response
 from fakekube.server import Server
@@ -93,12 +94,12 @@ async def test_what_has_expired_is_asked_for_again(tmp_path: Path) -> None:
     of = user(command=str(program(tmp_path)))
     login = exec_login.of_user(of, {}, now=lambda: moment)
     status(tmp_path, token="a", expirationTimestamp="2026-01-01T01:00:00Z")
-    assert await login.credentials() == Credentials("a", None, moment + timedelta(hours=1))
+    assert await login.credentials() == Lasting("a", None, moment + timedelta(hours=1))
     status(tmp_path, token="b")
     moment += timedelta(minutes=59, seconds=59)
     assert (await login.credentials()).token == "a"
     moment += timedelta(seconds=1)
-    assert await login.credentials() == Credentials("b")
+    assert await login.credentials() == Lasting("b")
     assert len(asked(tmp_path)) == 2
 
 
@@ -209,4 +210,4 @@ def test_a_token_that_is_there_needs_no_program(tmp_path: Path) -> None:
     access = kubeconfig.load(
         config(tmp_path, "http://127.0.0.1:9", user(command="not-there") | {"token": "a"})
     )
-    assert (access.token, access.login) == ("a", None)
+    assert access.login == Token("a")

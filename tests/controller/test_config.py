@@ -29,6 +29,11 @@ def test_flags_win_over_the_environment():
         ["--reconcile-delay=inf"],
         ["--reconcile-delay=nan"],
         ["--log-level=loud"],
+        ["--namespace=Bad Name"],
+        ["--namespace=a.b"],
+        ["--lease-namespace=a/b"],
+        ["--lease-name=a/b"],
+        ["--lease-name="],
         ["--log-format=xml"],
         ["--no-such-flag"],
     ],
@@ -40,14 +45,27 @@ def test_settings_that_make_no_sense(flags, capsys):
     said = capsys.readouterr().err
     assert ended.value.code == 2
     assert said.count("\n") == 1
-    assert flags[0].split("=")[0] in said
+    flag, _, value = flags[0].partition("=")
+    assert flag in said
+    assert value in said
+
+
+def test_a_name_that_is_none(capsys):
+    """Which names there are, the API's own sentence tells."""
+    with pytest.raises(SystemExit):
+        settings(["--lease-name", "a/b"], {"VMPOOL_NAMESPACE": "A"})
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "vmpool-controller: VMPOOL_NAMESPACE 'A': a lowercase RFC 1123 label must consist of"
+    )
+    assert "; --lease-name 'a/b': a lowercase RFC 1123 subdomain must consist of" in said
 
 
 def test_a_variable_that_makes_no_sense(capsys):
     """Who wrote a variable reads of the variable, not of a flag."""
     with pytest.raises(SystemExit):
         settings([], {"VMPOOL_METRICS_PORT": "99999"})
-    said = "vmpool-controller: VMPOOL_METRICS_PORT: input should be less than or equal to 65535\n"
+    said = "vmpool-controller: VMPOOL_METRICS_PORT '99999': input should be less than or equal to 65535\n"
     assert capsys.readouterr().err == said
 
 

@@ -189,7 +189,7 @@ async def test_a_port_that_is_taken_is_one_sentence(api):
         flags = ["--kubeconfig", path, "--log-format=json", "--metrics-port", taken.getsockname()[1]]
         async with started(*flags) as process:
             _, text = await process.communicate()
-    assert process.returncode == 1
+    assert process.returncode == 2
     (line,) = text.splitlines()
     entry = json.loads(line)
     assert (entry["level"], entry["logger"]) == ("error", "controller")
