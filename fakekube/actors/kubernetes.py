@@ -218,7 +218,8 @@ def _volumes(at: Setting) -> Made:
 def _volume_snapshots(at: Setting) -> Made:
     from fakekube.agents.volume_snapshots import VolumeSnapshots
 
-    return Made(VolumeSnapshots(at.client, clock=at.clock, contents=at.contents))
+    client = at.as_account("snapshot-controller", "snapshot-controller", "kube-system")
+    return Made(VolumeSnapshots(client, clock=at.clock, contents=at.contents))
 
 
 def _metrics(at: Setting) -> Made:

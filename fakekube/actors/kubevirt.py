@@ -80,7 +80,8 @@ def _cdi(at: Setting) -> Made:
     from fakekube.virt.cdi.app import Cdi
 
     pace = PACES[at.pace]
-    cdi = Cdi(at.client, clock=at.clock, ids=at.ids, contents=at.contents, pace=pace, stages=at.stages)
+    client = at.as_account("cdi-sa", "virt-cdi-controller", "cdi")
+    cdi = Cdi(client, clock=at.clock, ids=at.ids, contents=at.contents, pace=pace, stages=at.stages)
 
     async def prepare() -> None:
         if "virt-operator" not in at.chosen:  # which installs CDI together with KubeVirt
@@ -100,7 +101,7 @@ async def _bring_cdi(at: Setting) -> None:
     from fakekube.virt.operator.installing import Installer
 
     await at.preload(crds.of_cdi())
-    installer = Installer(at.client, clock=at.clock)
+    installer = Installer(at.as_account("cdi-operator", "virt-cdi-operator", "cdi"), clock=at.clock)
     await installer.install_all(contents.cdi(rfc3339(at.clock.now())))
 
 

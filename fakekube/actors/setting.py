@@ -39,10 +39,10 @@ class Setting(Struct, frozen=True):
     versions: Versions = field(default_factory=Versions)
     contents: VolumeContents = field(default_factory=VolumeContents)  # what volumes hold
 
-    def as_account(self, account: str, agent: str) -> Client:
-        """A client with the identity of one of KubeVirt's service accounts."""
-        groups = ("system:serviceaccounts", "system:serviceaccounts:kubevirt", "system:masters")
-        return self.client.as_user(f"system:serviceaccount:kubevirt:{account}", *groups, user_agent=agent)
+    def as_account(self, account: str, agent: str, namespace: str = "kubevirt") -> Client:
+        """A client with the identity of a service account of what is installed in a cluster: KubeVirt's, or somebody else's."""
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:masters")
+        return self.client.as_user(f"system:serviceaccount:{namespace}:{account}", *groups, user_agent=agent)
 
 
 class Made(Struct, frozen=True):

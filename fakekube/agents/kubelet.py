@@ -17,7 +17,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from fakekube.agents import killers
+from fakekube.agents import identities, killers
 from fakekube.agents.pods.addresses import Addresses, of_pod
 from fakekube.agents.pods.attachments import Attachments
 from fakekube.agents.pods.mounts import Mounts
@@ -74,7 +74,7 @@ class Kubelet:
         self._ends_elsewhere = ends_elsewhere
         self._killed = killed
         self._clients: dict[str, Client] = {}
-        reader = client.as_user("system:node:fakekube", "system:nodes", user_agent="kubelet")
+        reader = identities.as_kubelet(client, "fakekube")
         self._recorder = Recorder(reader, "kubelet", clock=clock, ids=ids)
         self._nodes = Informer(reader, NODES, clock=clock)
         self._pods = Informer(reader, PODS, clock=clock)
@@ -151,8 +151,7 @@ class Kubelet:
         node = pod["spec"].get("nodeName") or ""
         client = self._clients.get(node)
         if client is None:
-            client = self._client.as_user(f"system:node:{node}", "system:nodes", user_agent="kubelet")
-            self._clients[node] = client
+            client = self._clients[node] = identities.as_kubelet(self._client, node)
         return client
 
     def _forget_node(self, old: Object | None, new: Object | None) -> None:

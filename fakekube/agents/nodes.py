@@ -15,6 +15,7 @@ from pathlib import Path
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from fakekube.agents import identities
 from fakekube.client.client import Client
 from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339, rfc3339_micro
@@ -163,7 +164,7 @@ class Nodes:
             await client.create(LEASES, lease)
 
     def _as(self, name: str) -> Client:
-        return self._client.as_user(f"system:node:{name}", "system:nodes", user_agent="kubelet")
+        return identities.as_kubelet(self._client, name)
 
 
 def node_object(shape: NodeShape, place: int, now: str, ids: Ids) -> Object:

@@ -13,6 +13,7 @@ from fakekube.agents import fates, volume_objects
 from fakekube.agents import volume_binding as binding
 from fakekube.agents import volume_origins as origins
 from fakekube.agents.claims_used import claims_of
+from fakekube.agents.identities import as_controller
 from fakekube.agents.storage_protection import StorageProtection
 from fakekube.agents.volume_contents import VolumeContents, snapshot, volume_of
 from fakekube.agents.volume_release import Release, set_phase
@@ -54,7 +55,7 @@ class Volumes:
         contents: VolumeContents,
         populators: Collection[str] = (),
     ) -> None:
-        self._client = client
+        client = self._client = as_controller(client, "persistent-volume-binder")
         self._populators = populators
         self._contents = contents
         self._clock = clock

@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, parse_qs, unquote
 
 from msgspec.structs import replace
 
+from fakekube.agents import identities
 from fakekube.agents.node_server import (
     channels,
     commands,
@@ -65,7 +66,7 @@ class NodeServer:
         guests: Guests = nobody,
         inside: commands.Inside | None = None,
     ) -> None:
-        self._client = client.as_user("system:node:fakekube", "system:nodes", user_agent="kubelet")
+        self._client = identities.as_kubelet(client, "fakekube")
         self._clock = clock
         self._guests = guests
         self._inside = inside

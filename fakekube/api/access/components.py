@@ -72,6 +72,13 @@ _CONTROLLERS: dict[str, list[Rule]] = {
         _rule(("patch", "update"), ("jobs", "jobs/status", "jobs/finalizers"), "batch"),
         _rule(("create", "delete", "patch"), ("pods",)),
     ],
+    "persistent-volume-binder": [  # and whoever provides, grows and protects volumes here
+        _rule(_WRITE, ("persistentvolumes",)),
+        _rule(
+            ("patch", "update"),
+            ("persistentvolumes/status", "persistentvolumeclaims", "persistentvolumeclaims/status"),
+        ),
+    ],
     "ephemeral-volume-controller": [_rule(("create",), ("persistentvolumeclaims",))],
     "resource-claim-controller": [
         _rule(_WRITE, ("resourceclaims", "resourceclaims/status"), "resource.k8s.io"),

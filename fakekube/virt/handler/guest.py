@@ -14,6 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from fakekube.agents import identities
 from fakekube.agents.node_server.logs import Line
 from fakekube.agents.node_server.place import Program
 from fakekube.agents.volume_contents import VolumeContents
@@ -116,6 +117,7 @@ class VirtHandler:
             context=self._knowledge.launcher,
             recorder=kubelet,
             host=_node_of_pod,
+            client_for=lambda pod: identities.as_kubelet(client, _node_of_pod(pod)),
             informer=self._pods,
             workers=workers,
             name="virt-handler: launchers",
