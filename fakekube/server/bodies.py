@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from fakekube.agents.node_server.sparse import Body
 from fakekube.machinery.errors import TooLarge
 
 BODY_LIMIT = 3 * 1024 * 1024  # k8s: staging/src/k8s.io/apiserver/pkg/server/config.go: MaxRequestBodyBytes
@@ -25,17 +26,16 @@ async def read(http: web.BaseRequest) -> bytes:
 
 
 def _is_upload(http: web.BaseRequest) -> bool:
-    """A disk image on its way through a Service's proxy: gigabytes that nobody behind it would keep."""
+    """A disk image on its way through a Service's proxy: gigabytes, most of which nobody behind it would keep."""
     return http.content_type == "application/octet-stream" and "/proxy/" in http.raw_path
 
 
 async def _image(http: web.BaseRequest) -> bytes:
-    """What was sent, if it is small; of a large image nothing, once all of it has come."""
-    kept = bytearray()
+    """What was sent, once all of it has come."""
+    body = Body()
     async for chunk in http.content.iter_any():
-        if len(kept) <= BODY_LIMIT:
-            kept += chunk
-    return bytes(kept) if len(kept) <= BODY_LIMIT else b""
+        body.add(chunk)
+    return body.whole()
 
 
 def limit(path: str) -> int:

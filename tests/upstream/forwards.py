@@ -10,6 +10,7 @@ from fakekube.agents.node_server.secured import Secured
 from tests.upstream.conftest import Suite
 
 _V4 = "v4.channel.k8s.io"
+_MOST = 32 * 1024  # bytes in one message
 
 
 class Got(Struct, frozen=True):
@@ -30,7 +31,9 @@ class _Channel:
         self._begun = False
 
     async def send(self, data: bytes | str) -> None:
-        await self._socket.send_bytes(b"\x00" + (data.encode() if isinstance(data, str) else data))
+        sent = data.encode() if isinstance(data, str) else data
+        for at in range(0, len(sent), _MOST):
+            await self._socket.send_bytes(b"\x00" + sent[at : at + _MOST])
 
     async def receive(self) -> bytes | None:
         while (message := await self._socket.receive()).type is aiohttp.WSMsgType.BINARY:

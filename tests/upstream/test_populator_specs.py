@@ -24,7 +24,7 @@ from tests.upstream.storage import (
     succeeded,
     volume,
 )
-from tests.upstream.test_upload_specs import sent, token_of
+from tests.upstream.test_upload_specs import holds, sent, token_of
 
 CDI = f"/apis/cdi.kubevirt.io/v1beta1/namespaces/{NS}"
 PERSISTENT = "/api/v1/persistentvolumes"
@@ -280,6 +280,7 @@ async def test_uploads(suite: Suite) -> None:
     found = await bound(suite, "upload-test")
     found = await says(suite, "upload-test", pod_phase="Succeeded")
     assert f"{NOTE}populator.pvcPrime" not in annotations(found)
+    assert (await holds(suite)).files["disk.img"]
     await has_event(suite, "upload-test", "Normal", "UploadSucceeded")
     await gone(suite, f"{CLAIMS}/{prime['metadata']['name']}")
     again = await sent(suite, "/v1beta1/upload", token)

@@ -1,11 +1,10 @@
-"""A Handler behind a port of a pod: HTTP/1.1 over a conversation. Bodies of requests are read, and not kept: nobody who listens
-here looks into them.
-"""
+"""A Handler behind a port of a pod: HTTP/1.1 over a conversation. Of bodies of requests that are very large nothing is kept."""
 
 from http import HTTPStatus
 
 from msgspec import Struct
 
+from fakekube.agents.node_server.sparse import Body
 from fakekube.machinery.wire import Handler, Request, Response, WebSocket, whole
 
 _END, _LINE = b"\r\n\r\n", b"\r\n"
@@ -31,11 +30,13 @@ class _Reader(Struct):
         found, _, self.rest = self.rest.partition(end)
         return found
 
-    async def skip(self, size: int) -> None:
+    async def take(self, size: int, body: Body) -> None:
         while size > len(self.rest):
             size -= len(self.rest)
+            body.add(self.rest)
             self.rest = b""
             await self._more()
+        body.add(self.rest[:size])
         self.rest = self.rest[size:]
 
     async def _more(self) -> None:
@@ -53,7 +54,7 @@ async def answer(handler: Handler, socket: WebSocket, begun: bytes = b"") -> Non
             request, version = _request(await reader.until(_END))
             if request.headers.get("expect", "").lower() == "100-continue":
                 await socket.send(_CONTINUE)
-            await _skip_body(reader, request)
+            request.body = await _body(reader, request)
             ends = version == "HTTP/1.0" or request.headers.get("connection", "").lower() == "close"
             await _send(socket, request, await whole(await handler(request)), ends=ends)
             if ends:
@@ -75,14 +76,17 @@ def _request(head: bytes) -> tuple[Request, str]:
     return Request(words[0], path, query, headers), words[2]
 
 
-async def _skip_body(reader: _Reader, request: Request) -> None:
+async def _body(reader: _Reader, request: Request) -> bytes:
+    body = Body()
     if "chunked" not in request.headers.get("transfer-encoding", "").lower():
-        await reader.skip(_number(request.headers.get("content-length", "0"), 10))
-        return
+        await reader.take(_number(request.headers.get("content-length", "0"), 10), body)
+        return body.whole()
     while size := _number((await reader.until(_LINE)).partition(b";")[0].decode("latin-1"), 16):
-        await reader.skip(size + len(_LINE))
+        await reader.take(size, body)
+        await reader.until(_LINE)
     while await reader.until(_LINE):
         pass  # trailers
+    return body.whole()
 
 
 def _number(text: str, base: int) -> int:

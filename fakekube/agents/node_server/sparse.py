@@ -39,6 +39,22 @@ class Data(Struct):
         return bytes(self.held) + bytes(min(self.zeros, _MOST))
 
 
+class Body(Struct):
+    """A body that comes piece by piece: whole, but for more zeros at its end than there is room for. Nothing, if it is larger."""
+
+    data: Data | None = field(default_factory=Data)
+
+    def add(self, piece: bytes) -> None:
+        try:
+            if self.data is not None:
+                self.data.add(piece)
+        except TooLargeError:
+            self.data = None
+
+    def whole(self) -> bytes:
+        return b"" if self.data is None else self.data.whole()
+
+
 def kept(data: bytes, size: int) -> bytes:
     """What is kept of a file of that size, in which there are only zeros after this."""
     if size <= _EXACT:

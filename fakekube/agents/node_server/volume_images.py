@@ -102,5 +102,17 @@ def unpacked(image: bytes) -> Files | None:
     return found
 
 
+def archived(archive: bytes) -> Files | None:
+    """The files an archive brings to a volume, without links; None: it is none."""
+    from fakekube.agents.node_server import archives  # noqa: PLC0415 - see above
+
+    if not archive.strip(b"\0"):
+        return {}
+    done = archives.tar(Container(""), ["-x"], archive.decode(errors="surrogateescape"))
+    if done.code and not done.wrote:
+        return None
+    return {path.removeprefix("/"): one for path, one in done.wrote.items() if path != "/."}
+
+
 def _bytes(text: str) -> bytes:
     return text.encode(errors="surrogateescape")

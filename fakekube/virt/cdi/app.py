@@ -16,7 +16,7 @@ from fakekube.ids import Ids
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
 from fakekube.machinery.resources import DATA_SOURCES, STORAGE_CLASSES
 from fakekube.machinery.wire import Object
-from fakekube.virt.cdi import claim_sources, uploads
+from fakekube.virt.cdi import claim_sources, upload_proxy, uploads
 from fakekube.virt.cdi.admission import Admission
 from fakekube.virt.cdi.apiserver import ApiServer
 from fakekube.virt.cdi.configuration import Configuration
@@ -102,7 +102,7 @@ class Cdi:
         self._transfers = Transfers(client, clock=clock, users=users, configuration=self._configuration)
         admission = Admission(client, self._configuration, transferring=self._transfers.begin)
         self.api = ApiServer(admission, uploads.TokenApi(tokens))
-        self.proxy = uploads.Proxy(client, tokens)
+        self.proxy = upload_proxy.Proxy(client, tokens, clock=clock, contents=contents)
 
     @property
     def idle(self) -> bool:

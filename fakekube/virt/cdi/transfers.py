@@ -11,7 +11,7 @@ from fakekube.client.controller import Controller, Result
 from fakekube.client.late import WantedInformer
 from fakekube.clock import Clock, rfc3339
 from fakekube.machinery.errors import ApiError, Conflict, NotFound
-from fakekube.machinery.objects import dig, finalizers, is_terminating, name
+from fakekube.machinery.objects import dig, finalizers, is_terminating, name, resource_version
 from fakekube.machinery.resources import OBJECT_TRANSFERS
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import transfer_rules
@@ -86,7 +86,9 @@ class Transfers:
             await self._finalized_by(transfer, [one for one in finalizers(transfer) if one != _FINALIZER])
 
     async def _finalized_by(self, transfer: Object, those: list[str]) -> None:
-        change = {"metadata": {"finalizers": those or None}}
+        """What is there is replaced as a whole: only if nobody has changed it meanwhile."""
+        meta = {"finalizers": those or None, "resourceVersion": resource_version(transfer)}
+        change = {"metadata": meta}
         await self._client.patch(OBJECT_TRANSFERS, name(transfer), None, change, type="merge")
 
     async def _tell(self, transfer: Object, told: Told) -> None:

@@ -30,7 +30,7 @@ async def talked(*pieces: bytes, answer=None):
     asked = []
 
     async def handler(request):
-        asked.append((request.method, request.path, request.query, dict(request.headers)))
+        asked.append((request.method, request.path, request.query, dict(request.headers), request.body))
         return answer or Response(200, b"hello", "text/plain")
 
     wire = Wire(*pieces)
@@ -59,11 +59,20 @@ async def test_one_after_the_other():
     ],
     ids=["measured", "chunked"],
 )
-async def test_bodies_are_passed_over(body):
+async def test_bodies(body):
     """What is sent is read to its end, and the next request is found behind it."""
     data = b"POST / HTTP/1.1\r\n" + body + b"GET /next HTTP/1.1\r\n\r\n"
     asked, _ = await talked(*(data[at : at + 3] for at in range(0, len(data), 3)))
-    assert [one[1] for one in asked] == ["/", "/next"]
+    assert [(one[1], one[4]) for one in asked] == [("/", b"0123456789"), ("/next", b"")]
+
+
+async def test_large_bodies():
+    """Of a body that is very large nothing is kept, unless it ends in zeros."""
+    piece = 1 << 20
+    for data, kept in ((b"a", 0), (b"\0", 16 * piece)):
+        head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (17 * piece)
+        asked, _ = await talked(head, *([data * piece] * 17), b"GET /next HTTP/1.1\r\n\r\n")
+        assert [(one[1], len(one[4])) for one in asked] == [("/", kept), ("/next", 0)]
 
 
 async def test_who_waits_for_a_word_is_given_it():
