@@ -84,7 +84,7 @@ DEVIATIONS: Mapping[str, Mapping[str, Deviation]] = {
     # Anybody's: where upstream is odd, a controller may be as odd or be sensible, and nobody can do both.
     "other": {one.id: _QUIRK for one in load("pool") if one.kind == "quirk"}
     | {one: _SENSIBLE for one in _KUBEVIRT if one.startswith("D-")}
-    | {"S-06": _QUIRK},
+    | {"S-06": _QUIRK, "S-12": Deviation("others write under a name of their own", certain=False)},
 }
 
 # How many seconds an implementation lets changes gather before it acts (P-203).

@@ -4,7 +4,7 @@ Plain, because the suite judges status codes, causes and what an object does *no
 """
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -55,6 +55,7 @@ EVENT = Kind("v1", "events", "Event")
 POD = Kind("v1", "pods", "Pod")
 SERVICE = Kind("v1", "services", "Service")
 ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
+QUOTA = Kind("v1", "resourcequotas", "ResourceQuota")
 CONFIG_MAP = Kind("v1", "configmaps", "ConfigMap")
 NAMESPACE = Kind("v1", "namespaces", "Namespace", namespaced=False)
 CRD = Kind(
@@ -193,9 +194,11 @@ async def trouble(kubeconfig: str) -> str:
 
 
 async def _events(answer: httpx.Response) -> AsyncIterator[Object]:
+    """A connection that breaks is an end like any other: whoever wants more begins anew from the last version."""
     rest = b""
-    async for chunk in answer.aiter_raw():
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line:
-                yield orjson.loads(line)
+    with suppress(httpx.TransportError):
+        async for chunk in answer.aiter_raw():
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                if line:
+                    yield orjson.loads(line)

@@ -4,8 +4,8 @@ Waiting is for something that comes. That something does *not* come is judged af
 pool's status, which only a controller's pass over the pool wipes off. What it has not done by then, it does not do.
 """
 
-import asyncio
 import contextlib
+import functools
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -24,13 +24,13 @@ from conformance.kube import (
     REVISION,
     VM,
     VMI,
-    WEBHOOK,
     Kind,
     Kube,
     Object,
     Refusal,
 )
 from conformance.manifests import FINALIZER
+from conformance.refusing import a_moment, refusing
 
 _MARKS = itertools.count()
 
@@ -41,6 +41,7 @@ class World:
     def __init__(self, kube: Kube, namespace: str, follower: Follower) -> None:
         self.kube, self.namespace, self.follower = kube, namespace, follower
         self.until = follower.until
+        self.refusing = functools.partial(refusing, follower)
 
     @property
     def quarter(self) -> float:
@@ -190,36 +191,6 @@ class World:
         answer = await self.kube.ask_raw("PUT", path, {})
         assert answer < 300, f"{verb} was answered {answer}"
 
-    @contextlib.asynccontextmanager
-    async def refusing(
-        self, operation: str, kind: Kind, labels: dict[str, str] | None = None
-    ) -> AsyncIterator[None]:
-        """Have the API refuse an operation in this namespace: it asks a webhook that nobody serves."""
-        group, _, version = kind.api.rpartition("/")
-        hook = {
-            "name": "nobody.conformance.example",
-            "clientConfig": {"service": {"namespace": self.namespace, "name": "nobody"}},
-            "rules": [
-                {
-                    "operations": [operation],
-                    "apiGroups": [group],
-                    "apiVersions": [version],
-                    "resources": [kind.plural],
-                }
-            ],
-            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace}},
-            "objectSelector": {"matchLabels": labels or {}},
-            "admissionReviewVersions": ["v1"],
-            "sideEffects": "None",
-            "timeoutSeconds": 1,
-        }
-        name = f"{self.namespace}-{operation.lower()}"
-        await self.kube.create(WEBHOOK, {"metadata": {"name": name}, "webhooks": [hook]})
-        try:
-            yield
-        finally:
-            await self.kube.delete(WEBHOOK, "", name)
-
     # Waiting
 
     async def pool_of(self, *names: str, ready: int | None = None, name: str = "p") -> None:
@@ -300,9 +271,7 @@ class World:
             started = started or now
             if now != started:
                 return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.1):
-                    await asyncio.Event().wait()
+            await a_moment()
 
     async def event(self, reason: str, message: str, type_: str = "Normal") -> None:
         """Wait for an event about the pool whose message begins so."""
@@ -366,8 +335,31 @@ def ready(obj: Object) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
+def says(found: Any, wanted: Any) -> bool:
+    """Whether something says all that is wanted, and beside it at most nothing, as `null` and `{}`, which Go's types are full of."""
+    if not isinstance(found, dict) or not isinstance(wanted, dict):
+        if isinstance(found, list) and isinstance(wanted, list):
+            return len(found) == len(wanted) and all(map(says, found, wanted))
+        return bool(found == wanted)
+    return all(key in found and says(found[key], value) for key, value in wanted.items()) and not any(
+        value for key, value in found.items() if key not in wanted
+    )
+
+
 def versions(objects: dict[str, Object]) -> dict[str, str]:
     return {name: one["metadata"]["resourceVersion"] for name, one in objects.items()}
+
+
+def written(objects: dict[str, Object]) -> dict[str, Object]:
+    """What stands in objects but for their status, which others may keep."""
+    own = ("resourceVersion", "managedFields")
+    return {
+        name: {
+            "metadata": {key: value for key, value in one["metadata"].items() if key not in own},
+            "spec": one["spec"],
+        }
+        for name, one in objects.items()
+    }
 
 
 def specs(objects: dict[str, Object]) -> Iterator[Object]:

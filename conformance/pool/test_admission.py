@@ -2,11 +2,11 @@
 
 import pytest
 
-from conformance.kube import JSON, OLD_POOL, POOL, Kind, Object, Refusal
+from conformance.kube import JSON, OLD_POOL, POOL, WEBHOOK, Kind, Object, Refusal
 from conformance.manifests import pool, template, vmi_template
 from conformance.world import World
 
-WEBHOOK = 'admission webhook "virtualmachinepool-validator.kubevirt.io" denied the request: '
+DENIED = 'admission webhook "virtualmachinepool-validator.kubevirt.io" denied the request: '
 VM_SPEC = "spec.virtualMachineTemplate.spec"
 
 
@@ -33,7 +33,7 @@ def diskless() -> Object:
 async def test_P_012_the_selector_must_match(world: World) -> None:
     """P-012, S-05: A selector that does not match the template's labels is refused."""
     refusal = await refused(world, mismatching())
-    assert refusal.message == WEBHOOK + "selector does not match labels."
+    assert refusal.message == DENIED + "selector does not match labels."
     assert refusal.code == 422
     assert refusal.fields == ["spec.selector"]
 
@@ -61,7 +61,7 @@ async def test_P_015_the_selector_stays(world: World) -> None:
     operations = [{"op": "replace", "path": "/spec/selector", "value": {"matchLabels": {"tier": "x"}}}]
     with pytest.raises(Refusal) as found:
         await world.kube.patch(POOL, world.namespace, "p", operations, content=JSON)
-    assert found.value.message == WEBHOOK + "selector is immutable after creation."
+    assert found.value.message == DENIED + "selector is immutable after creation."
     assert found.value.fields == ["spec.selector"]
 
 
@@ -70,14 +70,14 @@ async def test_P_016_labels_that_stop_matching(world: World) -> None:
     await world.create(pool(replicas=0))
     with pytest.raises(Refusal) as found:
         await world.change_template(template(labels={"app": "other"}))
-    assert found.value.message == WEBHOOK + "selector does not match labels."
+    assert found.value.message == DENIED + "selector does not match labels."
 
 
 async def test_P_017_a_disk_without_volume(world: World) -> None:
     """P-017: The template is judged as a VM would be: a disk needs its volume."""
     refusal = await refused(world, pool(template=diskless()))
     field = f"{VM_SPEC}.template.spec.domain.devices.disks[0]"
-    assert refusal.message.startswith(f"{WEBHOOK}{field}.Name 'lost' not found")
+    assert refusal.message.startswith(f"{DENIED}{field}.Name 'lost' not found")
     assert refusal.fields == [f"{field}.name"]
 
 
@@ -110,7 +110,7 @@ async def test_P_019_everything_wrong_is_listed(world: World) -> None:
 async def unavailable(world: World, value: int | str) -> str:
     refusal = await refused(world, pool(maxUnavailable=value))
     assert refusal.fields == ["spec.maxUnavailable"]
-    return refusal.message.removeprefix(WEBHOOK)
+    return refusal.message.removeprefix(DENIED)
 
 
 async def test_P_020_a_string_is_a_percentage(world: World) -> None:
@@ -174,11 +174,24 @@ async def test_P_027_admission_comes_first(world: World, case: str) -> None:
         await world.create(pool(replicas=0))
     refusal = await refused(world, manifest)
     assert refusal.reason == "Invalid"
-    assert refusal.message == WEBHOOK + "selector does not match labels."
+    assert refusal.message == DENIED + "selector does not match labels."
+
+
+async def test_P_028_subresources_are_not_asked_about(world: World) -> None:
+    """P-028: The webhook that judges pools is asked about pools alone, and not about /scale and /status."""
+    hooks = [
+        hook
+        for configuration in await world.kube.list(WEBHOOK, "")
+        for hook in configuration.get("webhooks") or ()
+        if hook["name"] == "virtualmachinepool-validator.kubevirt.io"
+    ]
+    assert {plural for hook in hooks for rule in hook["rules"] for plural in rule["resources"]} == {
+        POOL.plural
+    }
 
 
 async def test_P_028_subresources_are_not_judged(bare: World) -> None:
-    """P-028: Writes to /scale and /status pass, even where the pool itself would be refused."""
+    """P-028: … nor does anything else: writes to them pass, though the pool itself would be refused."""
     await bare.create(mismatching())
     await bare.set_status(POOL, "p", replicas=1)
     await bare.patch(POOL, "p", {"spec": {"replicas": 5}}, "scale")
@@ -188,4 +201,4 @@ async def test_P_028_subresources_are_not_judged(bare: World) -> None:
 async def test_P_029_the_older_version_is_judged_alike(world: World) -> None:
     """P-029: v1alpha1 is no way around."""
     refusal = await refused(world, mismatching() | {"apiVersion": OLD_POOL.api}, OLD_POOL)
-    assert refusal.message == WEBHOOK + "selector does not match labels."
+    assert refusal.message == DENIED + "selector does not match labels."

@@ -10,7 +10,7 @@ import pytest
 
 from conformance.kube import POOL, VM, Object
 from conformance.manifests import pool, template, vm, vmi_template, with_storage
-from conformance.world import World, terminating, uid, uids
+from conformance.world import World, controller, terminating, uid, uids
 
 BAD = [
     "CrashLoopBackOff",
@@ -167,6 +167,8 @@ async def test_P_173_storage_is_kept(world: World) -> None:
     before, disk = uid(world.vms["p-0"]), uid(world.dvs["d-0"])
     await world.change(autohealing={"minFailingToStartDuration": "0s"})
     await world.until(lambda: uid(world.vms["p-0"]) != before)
+    await world.change(autohealing=None)  # or the successor is replaced, too
+    await world.until(lambda: controller(world.dvs["d-0"]).get("uid") == uid(world.vms["p-0"]))
     assert uid(world.dvs["d-0"]) == disk
 
 

@@ -196,7 +196,7 @@ async def test_P_041_a_vm_that_the_selector_loses(world: World) -> None:
     try:
         await world.until(lambda: owners(world.vms["p-0"]) == [second], patience=world.quarter)
         await world.until(lambda: set(world.owned()) == {"p-1", "p-2"})
-        assert FINALIZER not in finalizers(world.vms["p-0"])
+        await world.until(lambda: FINALIZER not in finalizers(world.vms["p-0"]))
         assert "conformance/hold" in finalizers(world.vms["p-0"])
     finally:
         await world.let_go(VM, "p-0")

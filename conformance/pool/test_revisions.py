@@ -4,7 +4,7 @@ import pytest
 
 from conformance.kube import POOL, REVISION, VM, VMI, Object
 from conformance.manifests import LABELS, owner, pool, template, vm
-from conformance.world import World, controller, owners, revision, terminating, uid, uids
+from conformance.world import World, controller, owners, revision, says, terminating, uid, uids
 
 
 @pytest.mark.smoke
@@ -15,7 +15,7 @@ async def test_P_066_a_revision_is_kept(world: World) -> None:
     await world.follower.catch_up()
     found = world.revisions["p-1"]
     assert found["revision"] == mine["metadata"]["generation"] == 1
-    assert found["data"] == mine["spec"]
+    assert says(found["data"], mine["spec"]), found["data"]
     assert owners(found) == [owner(world.pools["p"])]
 
 

@@ -18,10 +18,12 @@ from conformance.world import World, uids, versions
 
 async def test_P_203_changes_are_gathered(world: World, implementation: str) -> None:
     """P-203: A change is acted upon after a moment, so that what follows within it is seen together with it."""
+    if implementation not in DELAY:
+        pytest.skip("it is not known how long this implementation gathers")
     before = world.follower.clock()
     await world.create(pool(replicas=3))
     first = await world.until(lambda: world.follower.of(VM, "p-0"))
-    assert first[0].at - before >= DELAY.get(implementation, 0) * 0.9
+    assert first[0].at - before >= DELAY[implementation] * 0.9
 
 
 async def test_P_204_errors_are_retried(world: World) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from conformance.kube import VM, Object
-from conformance.manifests import FINALIZER, owner, pool, proactive, template, vm, vmi_template
+from conformance.kube import VM, VMI, Object
+from conformance.manifests import FINALIZER, LABELS, owner, pool, proactive, template, vm, vmi_template
 from conformance.world import World, finalizers, terminating, uid, uids
 
 
@@ -241,14 +241,16 @@ async def test_P_099_both_selectors(world: World) -> None:
 async def test_P_100_labels_of_the_vm_do_not_matter(world: World) -> None:
     """P-100: The selector looks at the VMI template's labels; those of the VM object are not asked."""
     strategy = proactive("AscendingOrder", selectors=SPECIAL)
-    await of_kinds(world, count=3, matching=(2,), replicas=0, strategy=strategy, labels=True)
-    await world.change(replicas=3)
-    await world.settled()
-    left = world.lively()
-    for name in left:
-        await world.patch(VM, name, {"metadata": {"labels": {"kind": "special"}}})
-    await world.settled()
-    assert world.lively() == left
+    mine = await world.create(pool(replicas=0, paused=True, scaleInStrategy=strategy))
+    kinds = ("special", "plain"), ("special", "plain"), ("plain", "special"), ("plain", "special")
+    for number, (of_vm, of_guest) in enumerate(kinds):
+        body = vmi_template(labels={"kind": of_guest})
+        await world.create(
+            vm(f"p-{number}", labels=LABELS | {"kind": of_vm}, owners=[owner(mine)], vmi=body), VM
+        )
+    await world.until(lambda: world.status().get("replicas") == 4)
+    await world.change(replicas=2, paused=False)
+    await world.pool_of("p-0", "p-1")
 
 
 @pytest.mark.smoke
@@ -344,9 +346,12 @@ async def test_P_107_what_is_deleted_is_let_go(world: World) -> None:
     """P-107: A running VM loses the pool's finalizer right after its deletion, before its guest has ended."""
     await world.create(pool(replicas=1, template=running()))
     await world.pool_of("p-0", ready=1)
+    await world.hold(VMI, "p-0")
     await world.hold(VM, "p-0")
     await world.change(replicas=0)
     await world.until(lambda: terminating(world.vms["p-0"]) and FINALIZER not in finalizers(world.vms["p-0"]))
+    assert "p-0" in world.vmis
+    await world.let_go(VMI, "p-0")
     await world.let_go(VM, "p-0")
     await world.until(lambda: not world.vms)
 

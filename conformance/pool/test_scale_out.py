@@ -1,8 +1,10 @@
 """Scale-out."""
 
+import asyncio
+
 import pytest
 
-from conformance.kube import EVENT, POOL, VM
+from conformance.kube import EVENT, POOL, QUOTA, VM
 from conformance.manifests import pool, template
 from conformance.world import World, revision, terminating, uids
 
@@ -83,14 +85,24 @@ async def test_P_082_what_was_created_stays(world: World) -> None:
     """P-082: While some creations fail, those that worked are not undone."""
     await world.create(pool(replicas=2))
     await world.pool_of("p-0", "p-1")
+    limit = {"count/virtualmachines.kubevirt.io": "3"}
+    await world.create({"metadata": {"name": "three"}, "spec": {"hard": limit}}, QUOTA)
+    async with (
+        asyncio.timeout(world.follower.patience),
+        world.kube.watch(QUOTA, world.namespace) as events,
+    ):
+        async for event in events:
+            if (event["object"].get("status") or {}).get("used") == dict.fromkeys(limit, "2"):
+                break
+    await world.change(replicas=5)
+    await world.until(lambda: world.condition("ReplicaFailure") and len(world.vms) == 3)
     before = uids(world.vms)
-    async with world.refusing("CREATE", VM):
-        await world.change(replicas=4)
-        await world.until(lambda: world.condition("ReplicaFailure"))
-        assert uids(world.vms) == before
-        assert not any(map(terminating, world.vms.values()))
-    await world.pool_of("p-0", "p-1", "p-2", "p-3")
-    assert {name: uid for name, uid in uids(world.vms).items() if name in before} == before
+    await world.settled()
+    assert uids(world.vms) == before
+    assert not any(map(terminating, world.vms.values()))
+    await world.delete(QUOTA, "three")
+    await world.size(5)
+    assert before.items() <= uids(world.vms).items()
 
 
 async def test_P_083_new_vms_have_the_new_template(world: World) -> None:

@@ -214,6 +214,7 @@ async def test_P_116_though_its_revision_is_unknown(world: World) -> None:
     await world.until(lambda: FINALIZER not in finalizers(world.vms["p-0"]))
     await world.let_go(VMI, "p-0")
     await world.until(lambda: uid(world.vms["p-0"]) != old)
+    await world.until(lambda: controller(world.dvs["d-0"]).get("uid") == uid(world.vms["p-0"]))
     assert uid(world.dvs["d-0"]) == disk
 
 
