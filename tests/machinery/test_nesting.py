@@ -29,3 +29,16 @@ def test_depth_is_told_with_and_without_text(depth: int, deep: bool) -> None:
 def test_many_brackets_are_not_many_levels() -> None:
     """What is long need not be deep."""
     assert not is_too_deep({"items": [{"a": [_UNLIKELY]}] * 1_000})
+
+
+@pytest.mark.parametrize("innermost", [{}, [], _UNLIKELY, 2**70, None])
+def test_the_limit_is_the_same_whatever_is_innermost(innermost: Any) -> None:
+    """What cannot be written at all is judged as what can be: an encoder that gives up earlier or later would show here."""
+    containers = DEEPEST + 1 - isinstance(innermost, (dict, list))
+    value = innermost
+    for _ in range(containers):
+        value = [value]
+    assert not is_too_deep(value)
+    assert not is_too_deep({"a": innermost, "b": value[0]})
+    assert is_too_deep([value])
+    assert is_too_deep({"a": [1], "b": value})

@@ -73,9 +73,9 @@ def _decoded(body: bytes) -> Any:
         raise BadRequest(f"error decoding patch: {error}") from None
 
 
-def check_depth(value: Any) -> None:
-    """Refuse values nested deeper than can be handled."""
-    if is_too_deep(value):
+def check_depth(value: Any, text: bytes | None = None) -> None:
+    """Refuse values nested deeper than can be handled. `text` is their JSON, where it is at hand."""
+    if is_too_deep(value, text):
         raise BadRequest(f"error decoding patch: {TOO_DEEP}")
 
 

@@ -27,9 +27,8 @@ from jsonpatch import (
 from jsonpointer import JsonPointer, JsonPointerException
 
 from fakekube.api.patching.decoding import check_depth
-from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import BadRequest, Invalid
-from fakekube.machinery.nesting import TOO_DEEP
+from fakekube.machinery.nesting import DEEPEST, TOO_DEEP
 from fakekube.machinery.wire import Object
 
 _ABSENT: Any = object()
@@ -41,18 +40,28 @@ def apply(obj: Object, patch: Sequence[Mapping[str, Any]]) -> Object:
 
     The result shares with `obj` what no operation reaches into.
     """
-    check_depth(patch)
     try:
-        out = _applied([_operation(one) for one in copy_of(list(patch))], obj)
+        text = orjson.dumps(patch)
+        check_depth(patch, text)
+        out = _applied([_operation(one) for one in orjson.loads(text)], obj)
     except (JsonPatchException, JsonPointerException) as error:
         raise _refused() from error
     except orjson.JSONEncodeError:
         raise BadRequest(f"error decoding patch: {TOO_DEEP}") from None
     if not isinstance(out, dict):
         raise _refused()
-    if any("from" in one or isinstance(one.get("value"), (dict, list)) for one in patch):
+    if _may_deepen(patch, text):
         check_depth(out)
     return out
+
+
+def _may_deepen(patch: Sequence[Mapping[str, Any]], text: bytes) -> bool:
+    """Whether something may lie too deep now. What is added lies as deep as its path has slashes, and its own brackets."""
+    if any("from" in one for one in patch):
+        return True
+    return text.count(b"/") + text.count(b"{") + text.count(b"[") > DEEPEST and any(
+        isinstance(one.get("value"), (dict, list)) for one in patch
+    )
 
 
 def _own(doc: Any, pointer: JsonPointer, own: dict[int, Any]) -> None:

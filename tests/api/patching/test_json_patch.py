@@ -194,3 +194,21 @@ def test_what_is_put_together_can_be_too_deep():
         nested = {"a": nested}
     with pytest.raises(BadRequest, match="exceeded max depth"):
         json_patch.apply(nested, [{"op": "add", "path": "/a" * 150, "value": nested}])
+
+
+@pytest.mark.parametrize(("levels", "deep"), [(100, False), (101, True)])
+def test_what_is_added_lies_as_deep_as_its_place_and_itself(levels, deep):
+    """A hundred levels at the end of a path of a hundred can just be handled, one more cannot: in one step or several."""
+    value = 1
+    for _ in range(levels):
+        value = {"a": value}
+    obj = {"a": {}}
+    down = [{"op": "add", "path": "/a" * depth, "value": {}} for depth in range(2, 101)]
+    last = {"op": "add", "path": "/a" * 101, "value": value}
+    made = json_patch.apply(obj, down)
+    for before, patch in ((obj, [*down, last]), (made, [last])):
+        if deep:
+            with pytest.raises(BadRequest, match="exceeded max depth"):
+                json_patch.apply(before, patch)
+        else:
+            assert json_patch.apply(before, patch)["a"]["a"]
