@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import orjson
 
 T = TypeVar("T")
+_PLAIN = frozenset({str, int, bool, type(None)})  # what needs no copy, and is written as it is
 
 
 def copy_of(value: T) -> T:
@@ -18,7 +19,10 @@ def copy_of(value: T) -> T:
 
 
 def copy_beside(obj: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """A deep copy of an object but for members, and members of members, that are those of `other` too: these stay shared."""
+    """A deep copy of an object but for what it has of `other`: members, members of members, and items of lists there.
+
+    These stay shared, and members of members become so where they are the same to the byte.
+    """
     copied: dict[str, Any] = {}
     for name, value in obj.items():
         before = other.get(name)
@@ -27,12 +31,23 @@ def copy_beside(obj: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, A
         elif value.__class__ is dict and before.__class__ is dict:
             known = before.get
             copied[name] = {
-                inner: one if one is known(inner) or one.__class__ is str else copy_of(one)
+                inner: one if one is (was := known(inner)) or one.__class__ in _PLAIN else _copy(one, was)
                 for inner, one in value.items()
             }
         else:
             copied[name] = copy_of(value)
     return copied
+
+
+def _copy(value: Any, before: Any) -> Any:
+    """A copy of a list or dict beside what was there before."""
+    # Equal is not enough: Python's 1 is True.
+    if value == before and orjson.dumps(value) == orjson.dumps(before):
+        return before
+    if value.__class__ is list and before.__class__ is list:
+        known = set(map(id, before))
+        return [one if one.__class__ is str or id(one) in known else copy_of(one) for one in value]
+    return copy_of(value)
 
 
 def kept_json(value: Any) -> bytes:

@@ -31,8 +31,9 @@ class Parts:
         self._young: dict[bytes | str, Any] = {}
         self._old: dict[bytes | str, Any] = {}
 
-    def shared(self, value: Any) -> Any:
-        """An equal value made of parts that others are made of too. `value` may be changed to be of such parts."""
+    def shared(self, value: Any, before: Any = None) -> Any:
+        """An equal value made of parts that others are made of too. `value` may be changed to be of such parts; those of
+        `before`, which went through here, are such."""
         kind = value.__class__
         if kind is str:
             if len(value) < _SHORTEST:
@@ -53,16 +54,35 @@ class Parts:
             known = self._young.get(key)
             if known is not None or (known := self._again(key)) is not None:
                 return known
-        shared = self.shared
-        if kind is dict:
-            value = {intern(name): shared(part) for name, part in value.items()}
-        else:  # is as long as it must be
-            for place, part in enumerate(value):
-                value[place] = shared(part)
+        value = self._members(value, before) if kind is dict else self._items(value, before)
         return self._keep(key, value) if small else value
 
+    def _members(self, value: dict[str, Any], before: Any) -> dict[str, Any]:
+        known = before.get if before.__class__ is dict else _NO_MEMBERS.get
+        made = {}
+        for name, part in value.items():
+            kind = part.__class__
+            if part is (was := known(name)) or not (kind is str or kind is dict or kind is list):
+                made[intern(name)] = part
+            elif kind is str:
+                made[intern(name)] = self._young.get(part) or self.shared(part)
+            else:
+                made[intern(name)] = self.shared(part, was)
+        return made
+
+    def _items(self, value: list[Any], before: Any) -> list[Any]:
+        """The list itself: it is as long as it must be."""
+        known = before if before.__class__ is list else _NO_ITEMS
+        for place, part in enumerate(value):
+            was = known[place] if place < len(known) else None
+            if part is not was:
+                value[place] = self.shared(part, was)
+        return value
+
     def whole(self, value: Any) -> Any:
-        """An equal value that others have too, unless it is very large; its parts are not looked at one by one."""
+        """An equal dict that others have too, unless it is very large; its parts are not looked at one by one."""
+        if not value:
+            return _NO_MEMBERS
         key = orjson.dumps(value)
         if len(key) > _LONGEST_WHOLE:
             return value

@@ -80,3 +80,33 @@ def test_what_is_ones_own_is_made_of_what_others_have():
         assert one[member] is other[member]
     assert sys.getsizeof(one) == sys.getsizeof({name: None for name in one})  # noqa: C420 - as it is when made by and by
     assert sys.getsizeof(one) < sys.getsizeof(orjson.loads(orjson.dumps(one)))
+
+
+@given(VALUES, VALUES, st.integers(1, 8))
+def test_the_state_before_changes_nothing(before, value, most):
+    """Whatever was there before, a value stays what it is, also where both have parts in common."""
+    parts = Parts(most)
+    before = parts.shared({"large": "x" * 2_000, "value": before, "both": [value, before]})
+    value = {
+        "large": "y" * 2_000,
+        "value": value,
+        "both": [before["value"], *before["both"]],
+        "new": before["both"],
+    }
+    text = orjson.dumps(value)
+    assert orjson.dumps(parts.shared(value, before)) == text
+
+
+def test_what_stays_as_before_is_not_looked_at():
+    """Members and items that are those of the state before are kept, though the parts they are of have been forgotten."""
+    parts = Parts(1)
+    text = orjson.dumps(
+        {"large": "x" * 2_000, "same": {"a": "kept-as-it-is"}, "list": [{"b": "is-kept-too"}, 1]}
+    )
+    before = parts.shared(orjson.loads(text))
+    for number in range(9):
+        parts.shared({"other": number})
+    after = parts.shared({**before, "large": "y" * 2_000, "list": [*before["list"], {"new": True}]}, before)
+    assert after["same"] is before["same"]
+    assert after["list"][0] is before["list"][0]
+    assert parts.shared(orjson.loads(text))["same"] is not before["same"]

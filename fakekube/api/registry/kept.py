@@ -5,6 +5,7 @@ little, and caches hold most of what they are made of anyway.
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 
 from fakekube.api.registry.codec import Memo, memo_of
 from fakekube.api.registry.strategy import ServedResource
@@ -87,15 +88,26 @@ def _share(obj: Object, before: Object | None) -> None:
     """Let an object be of parts that other objects have, too. What it has from the state before is of such parts already."""
     for member in ("spec", "status"):
         part = obj.get(member)
-        if part and (before is None or before.get(member) is not part):
-            obj[member] = _parts.shared(part)
+        known = None if before is None else before.get(member)
+        if part and known is not part:
+            obj[member] = _parts.shared(part, known)
     meta = obj["metadata"]
     earlier: Object = {} if before is None else before["metadata"]
     share_metadata(meta, earlier)
-    seen = {id(one) for one in earlier.get("managedFields") or ()}
+    owners = earlier.get("managedFields") or ()
+    seen = {id(one) for one in owners}
     for entry in meta.get("managedFields") or ():
         if id(entry) not in seen:
-            entry["fieldsV1"] = _fields_shared(entry["fieldsV1"])
+            entry["fieldsV1"] = _fields_shared(entry["fieldsV1"], _owned_before(entry, owners))
+
+
+def _owned_before(entry: Object, owners: Iterable[Object]) -> Object:
+    """What the owner of this entry had before."""
+    for one in owners:
+        if one["manager"] == entry["manager"] and one.get("subresource") == entry.get("subresource"):
+            fields: Object = one["fieldsV1"]
+            return fields
+    return {}
 
 
 def share_metadata(meta: Object, earlier: Object | None = None) -> None:
@@ -108,11 +120,19 @@ def share_metadata(meta: Object, earlier: Object | None = None) -> None:
                 meta[member] = known if known == part else _parts.shared(part)
 
 
-def _fields_shared(fields: Object) -> Object:
+def _fields_shared(fields: Object, before: Object) -> Object:
     """A set of fields made of parts that others have; among them are owners' uids and pods' addresses, which nobody else has."""
-    return {
-        name: {_parts.shared(own): _owned.whole(one) for own, one in child.items()}
-        if name in _OWN_FIELDS
-        else _owned.whole(child)
-        for name, child in fields.items()
-    }
+    made = {}
+    for name, child in fields.items():
+        known = before.get(name)
+        if child is known:
+            made[name] = child
+        elif name in _OWN_FIELDS:
+            has = (known or {}).get
+            made[name] = {
+                _parts.shared(own): one if one is has(own) else _owned.whole(one)
+                for own, one in child.items()
+            }
+        else:
+            made[name] = _owned.whole(child)
+    return made

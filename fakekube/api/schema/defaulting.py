@@ -15,6 +15,7 @@ Default = Callable[..., None]  # (value[, another of its kind that has been defa
 
 _EXACT = 2.0**53
 _NOTHING: Mapping[str, Any] = {}
+_NO_ITEMS: frozenset[int] = frozenset()
 
 
 def defaulter(node: Schema, *, keep: bool = False) -> Default | None:
@@ -39,7 +40,7 @@ def _compile(node: Schema, *, keep: bool) -> Default | None:
     if node.items is None:
         return None
     elements = _elements(node.items, keep=keep)
-    return lambda values, _=_NOTHING: elements(values) if type(values) is list else None
+    return lambda values, done=_NOTHING: elements(values, done) if type(values) is list else None
 
 
 def _maker(node: Schema) -> Callable[[], Any]:
@@ -67,7 +68,7 @@ def _walk(node: Schema, *, keep: bool) -> Default:
     def walk(obj: Any, done: Any = _NOTHING) -> None:
         if type(obj) is not dict:
             if elements is not None and type(obj) is list:
-                elements(obj)
+                elements(obj, done)
             return
         for name, make, keeps_null in defaults:
             if name not in obj or (obj[name] is None and not keeps_null):
@@ -106,11 +107,12 @@ def _walk(node: Schema, *, keep: bool) -> Default:
     return walk
 
 
-def _elements(items: Schema, *, keep: bool) -> Callable[[list[Any]], None]:
+def _elements(items: Schema, *, keep: bool) -> Callable[[list[Any], Any], None]:
     walk = defaulter(items, keep=keep)
     make = _maker(items) if "default" in items.raw and not items.nullable else None
 
-    def elements(values: list[Any]) -> None:
+    def elements(values: list[Any], done: Any) -> None:
+        known = set(map(id, done)) if walk is not None and type(done) is list else _NO_ITEMS
         for index, value in enumerate(values):
             if value is None and make is not None:
                 values[index] = make()
@@ -118,7 +120,7 @@ def _elements(items: Schema, *, keep: bool) -> Callable[[list[Any]], None]:
                     walk(values[index])
             elif type(value) is float:
                 values[index] = _settled(value)
-            elif walk is not None and value is not None:
+            elif walk is not None and value is not None and id(value) not in known:
                 walk(value)
 
     return elements

@@ -16,6 +16,7 @@ TYPE_META = frozenset({"apiVersion", "kind", "metadata"})
 Prune = Callable[..., "list[str] | None"]  # (value[, another of its kind that has been pruned])
 _UNKNOWN = object()
 _NOBODY: Mapping[str, Any] = {}
+_NO_ITEMS: frozenset[int] = frozenset()
 
 
 def pruner(node: Schema, *, root: bool = False) -> Prune | None:
@@ -53,7 +54,7 @@ def _walk(node: Schema, *, root: bool) -> Prune:
 
     def walk(obj: Any, done: Any = _NOBODY) -> list[str] | None:
         if type(obj) is not dict:
-            return elements(obj) if elements is not None and type(obj) is list else None
+            return elements(obj, done) if elements is not None and type(obj) is list else None
         known = done.get if type(done) is dict else _NOBODY.get
         found: list[str] | None = None
         unknown: list[str] | None = None
@@ -89,10 +90,11 @@ def _elements(node: Schema) -> Prune | None:
     if element is None:
         return None
 
-    def elements(values: list[Any], _: Any = None) -> list[str] | None:
+    def elements(values: list[Any], done: Any = _NO_ITEMS) -> list[str] | None:
+        known = set(map(id, done)) if type(done) is list else _NO_ITEMS
         found: list[str] | None = None
         for index, value in enumerate(values):
-            if value and (gone := element(value)):
+            if value and id(value) not in known and (gone := element(value)):
                 found = found or []
                 found += [f"[{index}]{path}" if path[:1] == "[" else f"[{index}].{path}" for path in gone]
         return found

@@ -344,7 +344,10 @@ def test_what_is_shared_with_the_stored_object_is_passed_over() -> None:
         Schema(
             {
                 "type": "object",
-                "properties": {"a": {"type": "object", "properties": {"b": inner, "c": inner}}},
+                "properties": {
+                    "a": {"type": "object", "properties": {"b": inner, "c": inner}},
+                    "l": {"type": "array", "items": inner},
+                },
             }
         )
     )
@@ -354,3 +357,7 @@ def test_what_is_shared_with_the_stored_object_is_passed_over() -> None:
     assert deep.prune(new, stored) == ["a.c.unknown"]
     deep.default(new, stored)
     assert new == {"a": {"b": {"unknown": 1}, "c": {"known": "d"}}}
+    new, stored = {"l": [{"unknown": 1}, kept]}, {"l": [kept, {"known": "e"}]}
+    assert deep.prune(new, stored) == ["l[0].unknown"]
+    deep.default(new, stored)
+    assert new == {"l": [{"known": "d"}, {"unknown": 1}]}
