@@ -100,7 +100,10 @@ def with_entries(obj: Object, metadata: Mapping[str, Any], entries: Sequence[Ent
 def changes(old: Object | None, new: Object, kind: Type) -> tuple[FieldSet, FieldSet]:
     """What `new` changes or adds, and what it removes, as far as anybody can own it."""
     if old is None:
-        gained = added_to_new({name: value for name, value in new.items() if name not in _BLANK}, kind)
+        owned = dict(new)
+        for name in _BLANK:
+            owned.pop(name, None)
+        gained = added_to_new(owned, kind)
         inner = added_to_new(_owned_metadata(new), OBJECT_META)
         return ({**gained, "f:metadata": inner} if inner else gained), NO_FIELDS
     gained, lost = compare({**old, **_BLANK}, {**new, **_BLANK}, kind)

@@ -5,7 +5,9 @@ little, and caches hold most of what they are made of anyway.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from fakekube.api.registry.codec import Memo, memo_of
 from fakekube.api.registry.strategy import ServedResource
@@ -27,6 +29,7 @@ _OF_METADATA = (
     "uid",
 )
 _OWN_FIELDS = ("f:metadata", "f:status")
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _parts = Parts(4_096)
 _owned = Parts(512)  # sets of fields: a thousand machines have a dozen of them
@@ -110,14 +113,12 @@ def _owned_before(entry: Object, owners: Iterable[Object]) -> Object:
     return {}
 
 
-def share_metadata(meta: Object, earlier: Object | None = None) -> None:
+def share_metadata(meta: Object, earlier: Mapping[str, Any] = _NOTHING) -> None:
     """Let an object's metadata, all but the sets of fields, be of parts that others have, too: those of the state before first."""
     for member in _OF_METADATA:
         part = meta.get(member)
-        if part:
-            known = earlier.get(member) if earlier else None
-            if known is not part:
-                meta[member] = known if known == part else _parts.shared(part)
+        if part and part is not (known := earlier.get(member)):
+            meta[member] = known if known == part else _parts.shared(part)
 
 
 def _fields_shared(fields: Object, before: Object) -> Object:

@@ -40,6 +40,7 @@ def _compile(node: Schema, *, root: bool) -> Glance | None:
     if rules is None or node.type != "object":
         return lambda new, _: bool(full(new))
     members: dict[str, _Member] = {}
+    settled: set[str] = set()  # members met before, of which the same is passed over
     rest = _member(node.additional)
 
     def look(new: Any, old: Any) -> bool:
@@ -48,12 +49,16 @@ def _compile(node: Schema, *, root: bool) -> Glance | None:
         unlike = {}
         for name, value in new.items():
             before = old.get(name, _ABSENT)
+            if before is value and name in settled:
+                continue
             if before is not _ABSENT:
                 member = members.get(name)
                 if member is None:
                     typed = root and name in _TYPE
                     if typed or name in node.properties:
                         member = members[name] = _member(node.member(name), typed=typed)
+                        if member[0]:
+                            settled.add(name)
                     else:
                         member = rest
                 same_passes, equal_passes, closer = member
