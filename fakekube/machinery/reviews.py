@@ -33,11 +33,15 @@ class Question(Struct):
 
 
 class Answer(Struct, frozen=True):
-    """Yes, perhaps after some changes (a JSON patch), or no with a Status."""
+    """Yes, perhaps after some changes, or no with a Status.
+
+    Changes that were sent are a JSON patch; in one process it is simply said what is `wanted` instead of the question's object.
+    """
 
     allowed: bool
     warnings: Sequence[str] = ()
     operations: Sequence[dict[str, Any]] = ()
+    wanted: Object | None = None
     status: Mapping[str, Any] | None = None
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from fakekube.machinery import reviews
 from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Object, Request, Response
@@ -27,7 +29,7 @@ class Hooks:
             uid, asked = reviews.read(request.body)
         except (ValueError, KeyError, TypeError):
             return Response(400, b"the body is no AdmissionReview", "text/plain; charset=utf-8")
-        return Response(200, reviews.written(uid, await hook(asked)))
+        return Response(200, reviews.written(uid, _to_send(asked, await hook(asked))))
 
     async def review(self, path: str, question: Question) -> Answer | None:
         """The same for questions from this process."""
@@ -40,9 +42,15 @@ def allowed(warnings: Sequence[str] = ()) -> Answer:
     return Answer(allowed=True, warnings=warnings)
 
 
-def changed(old: Object, new: Object, warnings: Sequence[str] = ()) -> Answer:
-    """Yes, after these changes."""
-    return Answer(allowed=True, warnings=warnings, operations=changes(old, new))
+def changed(new: Object, warnings: Sequence[str] = ()) -> Answer:
+    """Yes, as this object, which may have parts of the one that was asked about."""
+    return Answer(allowed=True, warnings=warnings, wanted=new)
+
+
+def _to_send(asked: Question, answer: Answer) -> Answer:
+    if answer.wanted is None:
+        return answer
+    return replace(answer, wanted=None, operations=changes(asked.obj, answer.wanted))
 
 
 def judged(causes: Sequence[Cause], warnings: Sequence[str] = ()) -> Answer:

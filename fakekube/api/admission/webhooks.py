@@ -28,6 +28,7 @@ from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.services import Services
 from fakekube.ids import Ids
 from fakekube.machinery import errors, objects
+from fakekube.machinery.copying import copy_beside
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.reviews import Answer
 from fakekube.machinery.wire import Object
@@ -142,16 +143,9 @@ class Webhooks(Plugin):
         except (AttributeError, LookupError, TypeError, ValueError):
             _check(view)
             raise
-        if said is None or not said.operations:
+        patched = None if said is None else _patched(hook, view, said)
+        if patched is None:
             return False
-        if view.obj is None:
-            raise reviews.internal(
-                f'admission webhook "{hook.name}" attempted to modify the object, which is not supported for this operation'
-            )
-        try:
-            patched = patches.patched(view.obj, said.operations)
-        except PatchFailed as failed:
-            raise reviews.internal(str(failed)) from None
         changed = patched != view.obj
         before = attributes.obj or {}
         attributes.obj = await equivalents.in_version(patched, view.resource, attributes.resource)
@@ -203,6 +197,22 @@ def _check(view: _View) -> None:
     if view.obj is not None and (causes := view.resource.strategy.validate_create(view.obj)):
         kind, group = view.resource.kind, view.resource.group
         raise errors.invalid(kind, group, objects.name(view.obj), causes)
+
+
+def _patched(hook: Hook, view: _View, said: Answer) -> Object | None:
+    """The object as an answer wants it; None where that is as it is."""
+    if not said.operations and (said.wanted is None or said.wanted == (view.obj or {})):
+        return None
+    if view.obj is None:
+        raise reviews.internal(
+            f'admission webhook "{hook.name}" attempted to modify the object, which is not supported for this operation'
+        )
+    if said.wanted is not None:
+        return copy_beside(said.wanted, view.obj)
+    try:
+        return patches.patched(view.obj, said.operations)
+    except PatchFailed as failed:
+        raise reviews.internal(str(failed)) from None
 
 
 async def _view(attributes: Attributes, target: ServedResource) -> _View:

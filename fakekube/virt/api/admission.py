@@ -105,7 +105,7 @@ class Admission(review.Hooks):
         done = defaults.machine(
             vm, config, self._ids, creates=asked.creates, preference=spec, built_for=built_for
         )
-        return review.changed(asked.obj, done)
+        return review.changed(done)
 
     async def _mutate_instance(self, asked: Question) -> Answer:
         if asked.creates:
@@ -120,13 +120,13 @@ class Admission(review.Hooks):
         else:
             component = self._is_component(asked)
             done = defaults.instance_update(asked.obj, asked.old or {}, component=component)
-        return review.changed(asked.obj, done, presets.warnings(done))
+        return review.changed(done, presets.warnings(done))
 
     async def _mutate_migration(self, asked: Question) -> Answer:
-        return review.changed(asked.obj, defaults.migration(asked.obj))
+        return review.changed(defaults.migration(asked.obj))
 
     async def _mutate_clone(self, asked: Question) -> Answer:
-        return review.changed(asked.obj, defaults.clone(asked.obj, self._ids))
+        return review.changed(defaults.clone(asked.obj, self._ids))
 
     async def _machine(self, asked: Question) -> Answer:
         vm = asked.obj

@@ -163,7 +163,7 @@ class Admission(review.Hooks):
             spec = (await rendering.rendered(self._client, claim))["spec"]
         except ClaimNotValid as error:
             return review.refused(str(error))
-        return review.changed(asked.obj, {**asked.obj, "spec": spec})
+        return review.changed({**asked.obj, "spec": spec})
 
     async def _may_clone(self, asked: Question) -> Answer:
         """Users clone what they may; the hook changes nothing."""

@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from fakekube.api.apiserver import ApiServer
+from fakekube.machinery.reviews import Answer, Question
 from fakekube.machinery.wire import Request, Response
 
 from .conftest import CONFIGMAPS, HOOKS, Hook, Install, configmap, rule
@@ -31,6 +32,41 @@ async def test_a_patch_changes_what_is_stored(ask, install: Install):
     assert request["oldObject"] is None
     assert request["requestResource"] == {"group": "", "version": "v1", "resource": "configmaps"}
     assert hook.queries == ["/a?timeout=10s"]
+
+
+class Neighbour:
+    """A webhook of this process, which says what it wants instead of how to get there."""
+
+    def __init__(self, wanted: Any) -> None:
+        self.wanted = wanted
+
+    async def __call__(self, _: Request) -> Response:
+        return Response(500)
+
+    async def review(self, _path: str, question: Question) -> Answer | None:
+        return Answer(allowed=True, wanted=self.wanted(question.obj))
+
+
+async def test_what_a_webhook_of_this_process_wants_is_stored(ask, install: Install):
+    """It may be of parts of the object that was shown and of the webhook's own, which stay its own."""
+    own = {"own": "2"}
+    await install(
+        "a", Neighbour(lambda obj: {**obj, "data": own, "metadata": {**obj["metadata"], "labels": own}})
+    )
+    again = await install("b", Hook())
+    answer = said(await ask("POST", CONFIGMAPS, configmap(x="1")))
+    assert answer["data"] == answer["metadata"]["labels"] == {"own": "2"}
+    assert again.asked[0]["object"]["data"] == {"own": "2"}
+    own["own"] = "3"
+    assert said(await ask("GET", f"{CONFIGMAPS}/a"))["data"] == {"own": "2"}
+
+
+async def test_a_webhook_of_this_process_may_want_nothing_else(ask, install: Install):
+    """The object as it was shown is no change: who has seen it already is not asked again."""
+    seen = await install("a", Hook(), reinvocationPolicy="IfNeeded")
+    await install("b", Neighbour(dict))
+    assert said(await ask("POST", CONFIGMAPS, configmap(x="1")))["data"] == {"x": "1"}
+    assert len(seen.asked) == 1
 
 
 async def test_what_no_rule_names_is_not_asked_about(ask, install: Install):

@@ -15,7 +15,7 @@ from fakekube.virt.causes import Cause, status
 from fakekube.virt.config import ClusterConfig, from_object
 from fakekube.virt.instancetypes import applying
 from fakekube.virt.json_patch import applied, changes
-from fakekube.virt.review import changed, refused
+from fakekube.virt.review import Hooks, changed, refused
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab/~", max_size=3),
@@ -73,15 +73,25 @@ def test_patches_that_do_not_fit(operation):
         applied({"list": [1]}, [operation])
 
 
-def test_nothing_changed_nothing_patched():
+async def _sent(wanted):
+    """What a webhook that wants this object answers to a review of {"a": 1}."""
+
+    async def hook(_):
+        return changed(wanted)
+
+    body = orjson.dumps({"request": {"uid": "u", "operation": "CREATE", "object": {"a": 1}}})
+    response = await Hooks({"/hook": hook})(Request("POST", "/hook", body=body))
+    return orjson.loads(response.body)["response"]
+
+
+async def test_nothing_changed_nothing_patched():
     """An unchanged object needs no patch."""
-    response = orjson.loads(written("u", changed({"a": 1}, {"a": 1})))["response"]
-    assert response == {"uid": "u", "allowed": True}
+    assert await _sent({"a": 1}) == {"uid": "u", "allowed": True}
 
 
-def test_patch_travels_in_base64():
+async def test_patch_travels_in_base64():
     """A changed object travels as a JSON patch."""
-    response = orjson.loads(written("u", changed({"a": 1}, {"a": 2})))["response"]
+    response = await _sent({"a": 2})
     assert response["patchType"] == "JSONPatch"
     assert orjson.loads(base64.b64decode(response["patch"])) == [{"op": "replace", "path": "/a", "value": 2}]
 
