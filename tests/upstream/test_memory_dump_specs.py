@@ -1,11 +1,11 @@
 """Upstream's functional specs of memory dumps: to claims that are there, by name once, and taken away again.
 
-Nothing is in a dump, so upstream's looks into the claims are left out.
-Origin: kubevirt: tests/storage/memorydump.go
+Origin: kubevirt: tests/storage/memorydump.go, tests/virtctl/memorydump.go
 """
 
 import pytest
 
+from fakekube.agents.volume_contents import volume_of
 from tests.upstream import storage
 from tests.upstream.conftest import Object, Suite
 from tests.upstream.storage import CLAIMS, Machine
@@ -39,8 +39,9 @@ async def complete(vm: Machine, claim: str = FIRST, than: str = "") -> str:
     assert request["endTimestamp"]
     volumes = (await vm.get())["spec"]["template"]["spec"]["volumes"]
     assert [one["memoryDump"]["claimName"] for one in volumes if "memoryDump" in one] == [claim]
-    marks = (await vm.suite.get(f"{CLAIMS}/{claim}"))["metadata"]["annotations"]
-    assert marks[MARK] == request["fileName"]
+    found = await vm.suite.get(f"{CLAIMS}/{claim}")
+    assert found["metadata"]["annotations"][MARK] == request["fileName"]
+    assert list(vm.suite.cluster.contents.read(volume_of(found), "files")) == [request["fileName"]]
     status, vmi = await vm.suite.call("GET", vm.instance)
     if status == 200:
         assert claim not in [one["name"] for one in vmi["spec"]["volumes"]]

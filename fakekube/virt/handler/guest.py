@@ -34,6 +34,7 @@ from fakekube.virt import sides
 from fakekube.virt.handler import (
     backups,
     commands,
+    dumps,
     fates,
     guest_view,
     guest_volumes,
@@ -146,6 +147,7 @@ class VirtHandler:
         self._backups = backups.Backups(
             client, clock, self._vmis, pace=pace, reaches=lambda vmi: bool(self._knowledge.guest(vmi))
         )
+        self._dumps = dumps.Dumps(client, clock=clock, vmis=self._vmis, contents=contents)
         self._hanging_up = Controller("virt-handler: streams", self._streams.hang_up, clock=clock)
         self._hanging_up.source(self._vmis, self._over)
         self._copying = Controller("virt-handler: volumes", self._copy, clock=clock)
@@ -165,6 +167,7 @@ class VirtHandler:
             self._hanging_up,
             self._copying,
             self._backups.controller,
+            self._dumps.controller,
             self._heartbeats.controller,
         )
 

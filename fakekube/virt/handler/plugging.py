@@ -95,7 +95,7 @@ def _unmounted(own: str) -> Object:
 
 
 def _dumping(entry: Obj, guest: str, now: datetime) -> Object | None:
-    """A claim mounted for a memory dump receives it; nothing is written into it, as there is no memory to write."""
+    """A claim mounted for a memory dump receives it; what lies there then is `dumps`' business."""
     own, told = entry["name"], entry["memoryDumpVolume"]
     if entry.get("phase") == "MountedToPod":
         file = f"{guest}-{own}-{now:%Y%m%d-%H%M%S}.memory.dump"
