@@ -11,12 +11,12 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from fakekube.clock import rfc3339
-from fakekube.machinery.objects import annotations, condition_is, generation
+from fakekube.machinery.objects import condition_is, generation
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import (
     conditions,
     data_volumes,
-    names,
+    instance,
     printable_status,
     restart_required,
     run_strategy,
@@ -64,8 +64,8 @@ def compute(seen: Seen, chance: random.Random) -> Object:
         _set(status, "runStrategy", strategy)
     if vmi is not None:
         status["desiredGeneration"] = generation(vm)
-        if observed := annotations(vmi).get(names.VM_GENERATION):
-            status["observedGeneration"] = int(observed)
+        if (observed := instance.made_from(vmi)) is not None:
+            status["observedGeneration"] = observed
 
     listed = conditions.of_vm(old.get("conditions") or (), vmi, seen.failure, now)
     not_required = seen.restart == "" and (vmi is not None or seen.creating)

@@ -107,8 +107,7 @@ class Updates:
             return
         marked = {key: value for key, value in known.items() if key != own}
         marked |= {own: wanted} if wanted is not None else {}
-        operations = patches.guarded("/metadata/annotations", known, marked)
-        seen.vmi = await self._writers.vmis.patch(vmi, operations)
+        seen.vmi = await self._annotated(vmi, marked)
 
     async def move(self, seen: Pass) -> None:
         """Volumes whose claims are to be others: on their way, back again, or not without a restart."""
@@ -167,12 +166,19 @@ class Updates:
         seen.restart = seen.restart or seen.stuck
         if live and not seen.restart:
             seen.vmi = vmi = await self._take_over(seen, started, current, vmi)
-        if not same:
+        if same:
+            made_from: int | None = generation(seen.vm)
+        elif instance.made_from(vmi) is not None:
             return
-        marked = {**annotations(vmi), names.VM_GENERATION: str(generation(seen.vm))}
-        seen.vmi = await self._writers.vmis.patch(
-            vmi, patches.guarded("/metadata/annotations", annotations(vmi), marked)
-        )
+        else:  # somebody took the mark away, or wrote something else: what it was started from is known nevertheless
+            made_from = instance.started_from(vmi)
+        if made_from is not None:
+            marked = {**annotations(vmi), names.VM_GENERATION: str(made_from)}
+            seen.vmi = await self._annotated(vmi, marked)
+
+    async def _annotated(self, vmi: Object, marked: dict[str, str]) -> Object:
+        new = {**vmi, "metadata": {**vmi["metadata"], "annotations": marked}}
+        return await self._writers.vmis.patch(vmi, patches.between(vmi, new, [("metadata", "annotations")]))
 
     async def _take_over(self, seen: Pass, started: Object, current: Object, vmi: Object) -> Object:
         """Bring the guest what it can have while it runs; what has to wait is told, and comes once the guest is ready for it."""

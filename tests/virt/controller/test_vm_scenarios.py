@@ -197,6 +197,25 @@ async def test_strategy_alone_is_no_new_generation(world):
     assert annotations(world.vmi())["kubevirt.io/vm-generation"] == "3"
 
 
+@pytest.mark.parametrize("mark", [None, "2b3c"])
+@pytest.mark.parametrize(("changes", "observed"), [(False, 3), (True, 2)])
+async def test_generation_from_the_revision(world, mark, changes, observed):
+    """A guest without the mark of its generation gets it again: the machine's if its template is the same, else its revision's."""
+    first = await world.running_vm()
+    await world.end_guest("Succeeded")
+    await world.until(lambda: world.is_ready() and uid(world.vmi()) != uid(first))
+    made_from = world.vm()["metadata"]["generation"]
+    mark_of = {"metadata": {"annotations": {"kubevirt.io/vm-generation": mark}}}
+    await world.client.patch(VIRTUAL_MACHINE_INSTANCES, "vm", NS, mark_of, type="merge")
+    await world.patch_vm(
+        {"template": {"spec": {"terminationGracePeriodSeconds": 5}}} if changes else {"runStrategy": "Manual"}
+    )
+    await world.settle()
+    status = world.vm()["status"]
+    assert (status["observedGeneration"], status["desiredGeneration"]) == (observed, made_from + 1)
+    assert annotations(world.vmi())["kubevirt.io/vm-generation"] == str(observed)
+
+
 async def test_delete(world):
     """V-072, V-221, V-225: Terminating until the VMI is gone, then the VM; its revisions go with it."""
     await world.running_vm()
