@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from conformance import asked, launching, recording, reporting
+from conformance import asked, following, launching, recording, reporting
 from conformance import world as worlds
 from conformance.implementations import DEVIATIONS
 from conformance.kube import Kube, trouble
@@ -138,8 +138,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             "statement": statement.text if statement else (item.obj.__doc__ or "").partition(": ")[2],
             "case": item.callspec.id if hasattr(item, "callspec") else "",
         }
-        if _WORLD in item.stash and item.config.getoption("--report"):
-            world = item.stash[_WORLD]
+        world = item.stash.get(_WORLD, None)
+        if world is not None and report.failed and following.IN_VAIN not in report.longreprtext:
+            report.sections.append(("How things stood", world.follower.describe()))
+        if world is not None and item.config.getoption("--report"):
             more["timeline"] = recording.rows(world.follower)
             more["requests"] = asked.requests(world.kube.server, world.namespace, world.follower.clock())
     return report

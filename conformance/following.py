@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 from conformance.kube import DV, EVENT, POOL, PVC, REVISION, VM, VMI, Kind, Kube, Object, Refusal
 
+IN_VAIN = "waited in vain"
 FOLLOWED = (POOL, VM, VMI, REVISION, DV, PVC, EVENT)
 
 T = TypeVar("T")
@@ -80,7 +81,7 @@ class Follower:
                             return found
                     await self._changed.wait()
         except TimeoutError:
-            raise AssertionError(f"waited in vain for {what or _text(holds)}\n{self.describe()}") from None
+            raise AssertionError(f"{IN_VAIN} for {what or _text(holds)}\n{self.describe()}") from None
 
     async def seen(self, kind: Kind, answer: Object) -> Object:
         """Return the answer to a write once it has come back by the watch: views are no older than it then."""

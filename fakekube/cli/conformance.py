@@ -65,7 +65,8 @@ def conformance(*, jobs: int, smoke: bool, **flags: Any) -> None:
         raise Mistake("the suite needs more than the server: pip install 'fakekube[conformance]'")
     for name in ("kubeconfig", "bare_kubeconfig"):
         if flags[name] and not Path(flags[name]).is_file():
-            raise Mistake(f"there is no file {flags[name]}")
+            there = "is no file" if Path(flags[name]).exists() else "does not exist"
+            raise Mistake(f"{flags[name]} {there}")
     for pattern in flags["select"].split(","):
         try:
             re.compile(pattern.strip())

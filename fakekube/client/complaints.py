@@ -4,9 +4,24 @@ One rule for whoever tries for ever, a cache as a candidate for a lease: what th
 so somebody has to read of it.
 """
 
+import asyncio
 import logging
 
 from fakekube.machinery.errors import ApiError, NotFound
+
+
+def failure(error: BaseException) -> Exception:
+    """What has failed, for one who tries for ever. Raises what is the end of the present task.
+
+    A cancellation that nobody asked this task for is no end: something it waited for was cancelled, a connection made for
+    several, say. A TaskGroup goes on without a task that ends so, and without a word.
+    """
+    if isinstance(error, Exception):
+        return error
+    task = asyncio.current_task()
+    if not isinstance(error, asyncio.CancelledError) or task is None or task.cancelling():
+        raise error
+    return InterruptedError("what it waited for was cancelled")
 
 
 class Complaints:

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from fakekube.client.complaints import failure
 from fakekube.client.informer import Informer
 from fakekube.client.workqueue import QueueClosed, QueueObserver, WorkQueue
 from fakekube.clock import Clock
@@ -210,8 +211,8 @@ class Controller:
             self._log(logging.INFO if error.code == 409 else logging.WARNING, "refused", key, error)
             queue.add_rate_limited(key)
             return "error"
-        except Exception as error:  # noqa: BLE001 - one failing key must not stop the others
-            self._log(logging.ERROR, "error", key, error, trace=True)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - one failing key must not stop the others
+            self._log(logging.ERROR, "error", key, failure(error), trace=True)
             queue.add_rate_limited(key)
             return "error"
         self._said.pop(key, None)

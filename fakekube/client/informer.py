@@ -28,7 +28,7 @@ from types import MappingProxyType
 from weakref import WeakKeyDictionary, WeakSet
 
 from fakekube.client.client import Client, ObjectList
-from fakekube.client.complaints import Complaints
+from fakekube.client.complaints import Complaints, failure
 from fakekube.client.index import KEYS, Index
 from fakekube.clock import Clock
 from fakekube.machinery import objects
@@ -153,15 +153,16 @@ class Informer:
                     if lenient or self._progressed:
                         delay, lenient = _FIRST_DELAY, False
                         continue
-                except Exception as error:  # noqa: BLE001 - transports fail in many ways, and all are temporary
+                except (Exception, asyncio.CancelledError) as caught:  # noqa: BLE001 - transports fail in many ways, and all are temporary
+                    failed = failure(caught)
                     long = self._clock.monotonic() - started > _LONGEST_DELAY
                     if long or self._progressed:  # what has worked is asked for again as soon
                         delay = _FIRST_DELAY
                     if long:
                         complaints.forget()
-                    complaints.about(error)
+                    complaints.about(failed)
                     watch_failed = listed
-                    listed = listed and not (isinstance(error, ApiError) and error.code != 429)
+                    listed = listed and not (isinstance(failed, ApiError) and failed.code != 429)
                 await self._clock.sleep(delay)
                 delay = min(delay * 2, _LONGEST_DELAY)
 

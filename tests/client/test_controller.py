@@ -59,6 +59,23 @@ async def test_an_error_is_retried_after_back_off(clock, background, turns, capl
     assert "stale" not in caplog.text  # below warning: a conflict is nothing unusual
 
 
+async def test_a_cancellation_that_nobody_asked_for(clock, background, turns, caplog):
+    """What a pass waited for was cancelled, and not the worker: it is an error like any other, and the worker works on."""
+    outcomes = [asyncio.CancelledError(), None]
+
+    async def reconcile(key):
+        outcome = outcomes.pop(0)
+        if outcome:
+            raise outcome
+
+    controller = await _run(reconcile, clock, background, turns)
+    assert caplog.messages == ["test: k: error: what it waited for was cancelled"]
+    clock.advance(clock.next_due())
+    await turns()
+    assert not outcomes
+    assert controller.queue.retries("k") == 0
+
+
 async def test_the_same_error_is_logged_once(clock, background, turns, caplog):
     """What fails again and again is no news until it fails otherwise, or after it has worked."""
     outcomes = [ValueError("odd")] * 5 + [ValueError("other")] * 5 + [None] + [ValueError("other")] * 2

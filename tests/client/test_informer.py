@@ -49,6 +49,21 @@ async def test_changes_are_told_in_order(client, informer, told, config_map, bac
     assert informer.resource_version == "4"
 
 
+async def test_a_cancellation_that_nobody_asked_for(informer, told, config_map, clock, background):
+    """What the cache waited for was cancelled, and not the cache: it tries again, as after any failure."""
+    client = informer._client
+    api = client.handler
+    api.fail.append(asyncio.CancelledError())
+    background(informer.run())
+    await background.turns()
+    while not (api.streams and informer.synced):
+        clock.advance(clock.next_due())
+        await background.turns()
+    await client.create(CONFIG_MAPS, config_map("a"))
+    await background.turns()
+    assert told == [(None, "a")]
+
+
 async def test_a_lost_connection_is_resumed_without_a_gap(informer, told, config_map, clock, background):
     """After a broken watch the informer goes on where it was, after a pause, without listing again."""
     client = informer._client

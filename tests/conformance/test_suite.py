@@ -141,7 +141,9 @@ def test_without_a_controller_it_fails(tmp_path):
 def test_mistakes_are_one_sentence():
     """A kubeconfig that does not exist, ids that nothing has, or a pattern that is none, end with 2 and no traceback."""
     missing = run("--kubeconfig", "/nowhere/at/all")
-    assert (missing.returncode, missing.stderr) == (2, "fakekube: there is no file /nowhere/at/all\n")
+    assert (missing.returncode, missing.stderr) == (2, "fakekube: /nowhere/at/all does not exist\n")
+    folder = run("--kubeconfig", "/")
+    assert (folder.returncode, folder.stderr) == (2, "fakekube: / is no file\n")
     nothing = run("--select", "X-9", "--jobs", "0")
     assert (nothing.returncode, nothing.stderr) == (
         2,
