@@ -83,14 +83,15 @@ class Lookups:
         )
         return next((one for one in found.items if not is_final(one)), None)
 
-    async def restore_under_way(self, namespace: str, target: Object) -> str:
-        """The name of a restore to this target that has not ended, or empty."""
-        found = await self._client.list(RESTORES, namespace)
-        for one in found.items:
-            ended = dig(one, "status", "complete") or condition(one, "Failure")
-            if dig(one, "spec", "target") == target and not ended:
-                return name_of(one)
-        return ""
+    async def restores_under_way(self, namespace: str, target: Object) -> list[str]:
+        """The names of restores to this target that have not ended."""
+        found = (await self._client.list(RESTORES, namespace)).items
+        same = [one for one in found if dig(one, "spec", "target") == target]
+        return [
+            name_of(one)
+            for one in same
+            if not (dig(one, "status", "complete") or condition(one, "Failure"))
+        ]
 
     async def backups(self, namespace: str) -> list[Object]:
         return (await self._client.list(BACKUPS, namespace)).items

@@ -33,8 +33,8 @@ class StorageHooks:
         if spec.get("patches"):
             snapshot = spec.get("virtualMachineSnapshotName") or ""
             known = await self._lookups.snapshot(asked.namespace, snapshot) is not None
-        other = await self._lookups.restore_under_way(asked.namespace, spec.get("target") or {})
-        return review.judged(storage_operations.restore(asked.obj, None, known=known, other=other))
+        others = await self._lookups.restores_under_way(asked.namespace, spec.get("target") or {})
+        return review.judged(storage_operations.restore(asked.obj, None, known=known, others=others))
 
     async def backup(self, asked: Question) -> Answer:
         if not asked.creates:

@@ -30,8 +30,10 @@ def snapshot(obj: Object, old: Object | None) -> list[Cause]:
     return _unchanged(obj, old) if old is not None else list(_of_machine(obj, "source"))
 
 
-def restore(obj: Object, old: Object | None, *, known: bool = True, other: str = "") -> list[Cause]:
-    """`known`: there is the snapshot; `other`: a restore to the same target that has not ended."""
+def restore(
+    obj: Object, old: Object | None, *, known: bool = True, others: Iterable[str] = ()
+) -> list[Cause]:
+    """`known`: there is the snapshot; `others`: restores to the same target that have not ended."""
     if old is not None:
         return _unchanged(obj, old)
     found = list(_of_machine(obj, "target"))
@@ -42,8 +44,7 @@ def restore(obj: Object, old: Object | None, *, known: bool = True, other: str =
             *_overrides(spec.get("volumeRestoreOverrides") or ()),
             *_policies(spec),
         ]
-    if other:
-        found.append(Cause(f'VirtualMachineRestore "{other}" in progress', "spec.target"))
+    found += [Cause(f'VirtualMachineRestore "{one}" in progress', "spec.target") for one in others]
     return found
 
 
@@ -161,8 +162,16 @@ def _changes(spec: Mapping[str, Any]) -> Iterator[Cause]:
 
 
 def _unchanged(obj: Object, old: Object) -> list[Cause]:
-    same = obj.get("spec") == old.get("spec")
+    same = _meant(obj.get("spec")) == _meant(old.get("spec"))
     return [] if same else [Cause("spec in immutable after creation", "spec")]  # upstream's spelling
+
+
+def _meant(value: Any) -> Any:
+    """A value as Go compares it: what is absent is the same as a list or map with nothing in it."""
+    if isinstance(value, Mapping):
+        members = ((key, _meant(one)) for key, one in value.items())
+        return {key: one for key, one in members if one not in (None, {}, [])}
+    return [_meant(one) for one in value] if isinstance(value, list) else value
 
 
 def _of_machine(obj: Object, member: str) -> Iterator[Cause]:

@@ -221,6 +221,36 @@ async def test_restores(cluster) -> None:  # type: ignore[no-untyped-def]
     ]
 
 
+def test_every_restore_under_way_is_told() -> None:
+    """Each restore to the same target that has not ended is a cause of its own."""
+    spec = {"target": MACHINE, "virtualMachineSnapshotName": "s"}
+    found = storage_operations.restore({"spec": spec}, None, others=["first", "second"])
+    assert [(one.message, one.field) for one in found] == [
+        ('VirtualMachineRestore "first" in progress', "spec.target"),
+        ('VirtualMachineRestore "second" in progress', "spec.target"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("judge", "more", "same"),
+    [
+        (storage_operations.snapshot, {"failureDeadline": None}, True),
+        (storage_operations.export, {"ttlDuration": None}, True),
+        (storage_operations.restore, {"patches": []}, True),
+        (storage_operations.restore, {"volumeRestoreOverrides": []}, True),
+        (storage_operations.restore, {"patches": [""]}, False),
+        (storage_operations.restore, {"volumeRestoreOverrides": [{}]}, False),
+        (storage_operations.restore, {"volumeRestorePolicy": ""}, False),
+    ],
+)
+def test_empty_members_change_nothing(judge: Any, more: Object, same: bool) -> None:
+    """A spec that is not to change may get lists and maps with nothing in them, and lose them: Go calls that equal."""
+    before: Object = {"source": MACHINE, "target": MACHINE}
+    for new, old in (({**before, **more}, before), (before, {**before, **more})):
+        found = judge({"spec": new}, {"spec": old})
+        assert [one.message for one in found] == ([] if same else ["spec in immutable after creation"])
+
+
 @pytest.mark.parametrize(
     ("resource", "spec", "text"),
     [
