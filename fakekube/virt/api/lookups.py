@@ -88,9 +88,7 @@ class Lookups:
         found = (await self._client.list(RESTORES, namespace)).items
         same = [one for one in found if dig(one, "spec", "target") == target]
         return [
-            name_of(one)
-            for one in same
-            if not (dig(one, "status", "complete") or condition(one, "Failure"))
+            name_of(one) for one in same if not (dig(one, "status", "complete") or condition(one, "Failure"))
         ]
 
     async def backups(self, namespace: str) -> list[Object]:
