@@ -140,7 +140,7 @@ def test_copies(kubectl: Kubectl, tmp_path: Path) -> None:
     k("cp", str(tmp_path / "tree" / "name with spaces"), "p:/tmp", "--no-preserve")
     k("cp", str(tmp_path / "tree"), "p:/new")
     assert k(
-        "exec", "p", "--", "sh", "-c", "wc -c /tmp/f; cat '/tmp/name with spaces'; cd /new; find ."
+        "exec", "p", "--", "sh", "-c", "wc -c /tmp/f; cat '/tmp/name with spaces'; cd /new; find . -type f"
     ).splitlines() == [
         "25600 /tmp/f",
         "text",
