@@ -109,6 +109,15 @@ def test_token_file(home: Path) -> None:
     assert login.read().token == "second"
 
 
+def test_token_and_token_file(home: Path) -> None:
+    """Of both the file is asked first; as long as there is nothing in it, the token beside it will do."""
+    login = load(save(home / "c", as_user(token="beside", tokenFile="token"))).login
+    assert isinstance(login, TokenFile)
+    assert login.read().token == "beside"
+    (home / "token").write_text("rotated\n")
+    assert login.read().token == "rotated"
+
+
 def test_a_token_file_of_the_same_moment(home: Path) -> None:
     """Where the clock of the file system did not tell that it was rotated, the server's refusal does."""
     login = token_file(home, "first")

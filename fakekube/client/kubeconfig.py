@@ -190,12 +190,13 @@ def _access(cluster: Mapping[str, Any], user: Mapping[str, Any], namespace: str,
 
 def _login(user: Mapping[str, Any], cluster: Mapping[str, Any], *, certified: bool) -> Login:
     """The first way that the user has, as kubectl ranks them; a certificate is enough without any."""
-    if user.get("token"):
-        return Token(str(user["token"]))
+    token = str(user.get("token") or "")
     if user.get("tokenFile"):
-        login = TokenFile(Path(user["tokenFile"]))
+        login = TokenFile(Path(user["tokenFile"]), token)
         login.read()
         return login
+    if token:
+        return Token(token)
     if certified:
         return ANONYMOUS
     if user.get("exec"):

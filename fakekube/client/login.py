@@ -52,13 +52,13 @@ ANONYMOUS = Token("")
 class TokenFile:
     """A token in a file that is rotated, read again only when the file has changed, or the server has refused what it said.
 
-    While there is no token in it, the one before is as good as any.
+    While there is no token in it, the one before is as good as any, or `first`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, first: str = "") -> None:
         self._path = path
         self._changed = -1
-        self._known = Credentials()
+        self._known = Credentials(first)
 
     async def credentials(self) -> Credentials:
         return self.read()

@@ -26,10 +26,12 @@ _WORDS = {
     "file": "f",
     "directory": "C",
 }
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 _LARGEST = 16 * ROOM  # bytes: many small files are mostly what tells of them
 _MEMBER = 512  # steps for one of them
 _PIECE = 2048  # steps to unpack what there is room for
+# Not all in an archive is judged: numbers may be none or too large, headers may stand before headers without end.
+_UNREADABLE = (tarfile.TarError, EOFError, OSError, OverflowError, RecursionError, ValueError, zlib.error)
 _EXITING = "tar: Exiting with failure status due to previous errors"
 
 
@@ -51,13 +53,13 @@ def tar(at: Container, words: list[str], stdin: str) -> Done:
         return failed(f"tar: {own}: Cannot open: No such file or directory", 2)
     packed = _bytes(stdin if own == "-" else at.read(at.path(own)))
     try:
-        if packed.startswith(_GZIP):
+        if packed.startswith(GZIP):
             packed = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(_LARGEST + 1)
         if len(packed) > _LARGEST:
             return failed("tar: Cannot write: No space left on device", 2)
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as archive:
             return _unpacked(archive, inside, asked, named, stripped)
-    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error):  # some numbers in it are not judged
+    except _UNREADABLE:
         return failed(f"tar: This does not look like a tar archive\n{_EXITING}", 2)
 
 
@@ -67,6 +69,8 @@ def _unpacked(
     wrote, told, err, left = dict[str, str](), list[str](), "", ROOM
     for member in archive:
         at.spend(_MEMBER)
+        if archive.offset <= member.offset:  # of a negative size: the same members would come again and again
+            raise tarfile.ReadError
         own = member.name.removeprefix("./").rstrip("/")
         if named and not any(is_below(own, one.removeprefix("./").rstrip("/")) for one in named):
             continue
@@ -75,7 +79,7 @@ def _unpacked(
         if stripped and len(parts) <= stripped:
             continue
         path = at.path("/".join(parts[stripped:]) if stripped else own.lstrip("/"))
-        left -= member.size
+        left -= max(member.size, 0)
         if "t" in asked:
             continue
         if ".." in own.split("/"):

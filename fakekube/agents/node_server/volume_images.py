@@ -17,6 +17,7 @@ FILE = "disk.img"
 _CONTENT = "cdi.kubevirt.io/storage.contentType"
 _BILLIONTHS = 10**9
 _GONE = ".wh."
+_TOP = ("/", "/.")  # the volume itself, as files
 
 
 class Claimed(Struct, frozen=True):
@@ -97,21 +98,23 @@ def unpacked(image: bytes) -> Files | None:
         folder, slash, own = path.removeprefix("/").rpartition("/")
         if own.startswith(_GONE):
             found[f"{folder}{slash}{own.removeprefix(_GONE)}"] = None
-        elif path != "/.":
+        elif path not in _TOP:
             found[f"{folder}{slash}{own}"] = one
     return found
 
 
 def archived(archive: bytes) -> Files | None:
-    """The files an archive brings to a volume, without links; None: it is none."""
+    """The files an archive brings to a volume, without links; None: it is none, or is packed: it would grow beyond all room."""
     from fakekube.agents.node_server import archives  # noqa: PLC0415 - see above
 
     if not archive.strip(b"\0"):
         return {}
+    if archive.startswith(archives.GZIP):
+        return None
     done = archives.tar(Container(""), ["-x"], archive.decode(errors="surrogateescape"))
     if done.code and not done.wrote:
         return None
-    return {path.removeprefix("/"): one for path, one in done.wrote.items() if path != "/."}
+    return {path.removeprefix("/"): one for path, one in done.wrote.items() if path not in _TOP}
 
 
 def _bytes(text: str) -> bytes:

@@ -20,7 +20,8 @@ _GZIP = b"\x1f\x8b"
 _PIECE = 1 << 20
 _MOST_PIECES = 2048  # zeros take time, too
 _BOUNDARY = re.compile(r'(?i)multipart/form-data;.*\bboundary="?([^";]+)')
-_FILE = re.compile(rb'(?i)content-disposition: *form-data;(?:[^\r\n]*;)? *name="?file"?')
+_FILE = re.compile(rb'(?i)\r\ncontent-disposition: *form-data;(?:[^\r\n]*;)? *name="?file"?')
+_LONGEST_HEAD, _MOST_PARTS = 4096, 1000
 _TO_FILE = "Unable to transfer source data to target file"
 _TO_DIRECTORY = "Unable to transfer source data to target directory: unable to untar files from endpoint"
 
@@ -34,11 +35,18 @@ def in_form(request: Request) -> bytes | None:
     found = _BOUNDARY.match(request.headers.get("content-type") or "")
     if found is None or not request.body:
         return None if found is None else b""
-    _, *parts = (b"\r\n" + request.body).split(b"\r\n--" + found[1].strip().encode())
-    for part in parts:
-        head, end, content = part.partition(b"\r\n\r\n")
-        if end and _FILE.search(head):
-            return content
+    between = b"\r\n--" + found[1].strip().encode(errors="surrogateescape")
+    data = b"\r\n" + request.body
+    begin = data.find(between)
+    for _ in range(_MOST_PARTS):
+        if begin < 0:
+            break
+        begin += len(between)
+        end = data.find(between, begin)
+        ends = data.find(b"\r\n\r\n", begin, begin + _LONGEST_HEAD)
+        if ends >= 0 and (end < 0 or ends < end) and _FILE.search(data, begin, ends):
+            return data[ends + 4 : end if end >= 0 else None]
+        begin = end
     return None
 
 

@@ -62,7 +62,7 @@ class Tokens:
     def read(self, token: str) -> tuple[str, str] | None:
         """(namespace, claim); None for a token that is not ours, or not any more."""
         signed, _, signature = token.rpartition(".")
-        if not hmac.compare_digest(self._signature(signed), signature):
+        if not hmac.compare_digest(self._signature(signed).encode(), _bytes(signature)):
             return None
         content: dict[str, Any] = orjson.loads(base64.urlsafe_b64decode(signed.partition(".")[2] + "=="))
         if content["exp"] < self._clock.now().timestamp():
@@ -70,7 +70,7 @@ class Tokens:
         return content["namespace"], content["name"]
 
     def _signature(self, signed: str) -> str:
-        return _text(hmac.new(self._key, signed.encode(), hashlib.sha256).digest())
+        return _text(hmac.new(self._key, _bytes(signed), hashlib.sha256).digest())
 
 
 def _packed(value: Object) -> str:
@@ -79,6 +79,10 @@ def _packed(value: Object) -> str:
 
 def _text(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _bytes(told: str) -> bytes:
+    return told.encode(errors="surrogateescape")
 
 
 class TokenApi:

@@ -8,7 +8,7 @@ from fakekube.client.client import Client
 from fakekube.client.controller import Controller
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
-from fakekube.machinery.objects import dig, name, namespace
+from fakekube.machinery.objects import Obj, dig, name, namespace
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Object
 
@@ -26,22 +26,28 @@ class Dumps:
         vmis.on_change(self._look)
 
     def _look(self, old: Object | None, new: Object | None) -> None:
-        """Dumps that have begun, or were seen when they were over; as long as nothing is new of its volumes a guest is not looked at."""
-        there = dig(new, "status", "volumeStatus", default=())
-        if not there or new is None or there is dig(old, "status", "volumeStatus"):
-            return
-        for entry in there:
-            if "memoryDumpVolume" in entry and entry.get("phase") in _PHASES:
-                told = entry["memoryDumpVolume"]
-                words = namespace(new), told.get("claimName", ""), name(new), told.get("targetFileName", "")
-                self.controller.queue.add(" ".join(words))
+        for one in dumped(old, new):
+            self.controller.queue.add(one)
 
     async def _keep(self, one: str) -> None:
-        space, claim, guest, file = one.split(" ")
-        found = await self._client.find(PERSISTENT_VOLUME_CLAIMS, claim, space)
-        if found is None or not file:
+        space, claim, guest, file = one.split(" ", 3)
+        found = await self._client.find(PERSISTENT_VOLUME_CLAIMS, claim, space) if claim and file else None
+        if found is None:
             return
         volume = volume_of(found)
         present = self._contents.read(volume, "files")
         others = {path: text for path, text in present.items() if not path.endswith(_ENDS)}
         self._contents.write(volume, "files", {**others, file: f"The memory of {guest} would be here.\n"})
+
+
+def dumped(old: Obj | None, new: Obj | None) -> list[str]:
+    """Dumps that have begun, or were seen when they were over, once each: namespace, claim, guest and file. As long as nothing is
+    new of its volumes a guest is not looked at."""
+    there, before = (dig(vmi, "status", "volumeStatus", default=()) for vmi in (new, old))
+    if not there or there is before or new is None:
+        return []
+    return [
+        " ".join((namespace(new), told.get("claimName", ""), name(new), told.get("targetFileName", "")))
+        for entry in there
+        if entry.get("phase") in _PHASES and (told := entry.get("memoryDumpVolume")) and entry not in before
+    ]
