@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import pytest
+
 from fakekube.api.apiserver import ApiServer
 from tests.api.conftest import Ask, json_of
 
 PODS = "/api/v1/namespaces/default/pods"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+WIDGETS = "/apis/example.com/v1/namespaces/default/widgets"
 
 
 def _pod(name: str) -> dict[str, Any]:
@@ -93,3 +97,72 @@ async def test_what_goes_with_its_last_finalizer_is_let_go_of(api: ApiServer, as
         await ask("POST", PODS, _pod(f"another-{number}"))
         await ask("DELETE", f"{PODS}/another-{number}", {"gracePeriodSeconds": 0})
     assert entry.memo.written is None  # type: ignore[attr-defined]
+
+
+def _definition(**specs: dict[str, Any]) -> dict[str, Any]:
+    """A CRD with these versions, by the schemas of their specs; the first is stored."""
+    versions = [
+        {
+            "name": version,
+            "served": True,
+            "storage": not index,
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}},
+        }
+        for index, (version, spec) in enumerate(specs.items())
+    ]
+    return {
+        "metadata": {"name": "widgets.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "widgets", "kind": "Widget"},
+            "versions": versions,
+        },
+    }
+
+
+def _object(*members: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: {"type": "integer"} for name in members}}
+
+
+async def test_a_refused_move_leaves_what_is_kept(ask: Ask) -> None:
+    """What a JSON patch moves is pruned where it comes to lie, not where it was: a refused one changes nothing."""
+    spec = {"type": "object", "properties": {"a": _object("x"), "b": _object("y")}, "required": ["a"]}
+    await ask("POST", CRDS, _definition(v1=spec))
+    widget = {
+        "apiVersion": "example.com/v1",
+        "kind": "Widget",
+        "metadata": {"name": "w"},
+        "spec": {"a": {"x": 1}},
+    }
+    assert (await ask("POST", WIDGETS, widget)).status == 201
+    move = [{"op": "move", "from": "/spec/a", "path": "/spec/b"}]
+    assert (await ask("PATCH", f"{WIDGETS}/w", move, "application/json-patch+json")).status == 422
+    labelled = {"metadata": {"labels": {"a": "b"}}}
+    after = json_of(await ask("PATCH", f"{WIDGETS}/w", labelled, "application/merge-patch+json"))
+    assert after["spec"] == {"a": {"x": 1}}
+
+
+@pytest.mark.parametrize("way", ["PUT", "PATCH"])
+async def test_a_version_defaults_what_another_stored(ask: Ask, way: str) -> None:
+    """A write in a version that is not stored defaults all of the object by that version's schema, also what it leaves alone."""
+    item = _object("x", "y")
+    more = {"type": "object", "properties": {**item["properties"], "y": {"type": "integer", "default": 5}}}
+    listed = [
+        {"type": "object", "properties": {"one": one, "many": {"type": "array", "items": one}}}
+        for one in (item, more)
+    ]
+    await ask("POST", CRDS, _definition(v1=listed[0], v2=listed[1]))
+    widget: dict[str, Any] = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}}
+    widget["spec"] = {"one": {"x": 1}, "many": [{"x": 2}]}
+    assert (await ask("POST", WIDGETS, widget)).status == 201
+    place = f"{WIDGETS.replace('v1', 'v2')}/w"
+    change: dict[str, Any] = {"metadata": {"labels": {"a": "b"}}}
+    media = "application/merge-patch+json"
+    if way == "PUT":
+        shown = json_of(await ask("GET", place))
+        assert shown["spec"] == widget["spec"]
+        change, media = {**shown, "metadata": {**shown["metadata"], **change["metadata"]}}, "application/json"
+    answer = json_of(await ask(way, place, change, media))
+    assert answer["spec"] == {"one": {"x": 1, "y": 5}, "many": [{"x": 2, "y": 5}]}
+    assert json_of(await ask("GET", f"{WIDGETS}/w"))["spec"] == answer["spec"]

@@ -86,6 +86,7 @@ def _served(definition: Definition, index: int) -> ServedResource:
         scale=scale,
         selectable=[field["jsonPath"] for field in version.get("selectableFields") or ()],
         edited=objects.generation(crd) > 1,
+        shares_parts=index == stored,
     )
     if objects.is_terminating(crd):
         strategy.refusing = (names["plural"], spec["group"])
@@ -189,7 +190,6 @@ class CustomResourceStrategy(Strategy):
     """The rules of one version of one CRD."""
 
     unconditional_update = False
-    shares_parts = True
 
     def __init__(
         self,
@@ -201,7 +201,10 @@ class CustomResourceStrategy(Strategy):
         scale: Scale | None = None,
         selectable: Sequence[str] = (),
         edited: bool = False,
+        shares_parts: bool = True,
     ) -> None:
+        """What is read in another version than it is stored in shares nothing: an update defaults all of it by this one."""
+        self.shares_parts = shares_parts
         self.kind = kind
         self.api_version = api_version
         self._read = read

@@ -27,6 +27,7 @@ from jsonpatch import (
 from jsonpointer import JsonPointer, JsonPointerException
 
 from fakekube.api.patching.decoding import check_depth
+from fakekube.machinery.copying import copy_of
 from fakekube.machinery.errors import BadRequest, Invalid
 from fakekube.machinery.nesting import DEEPEST, TOO_DEEP
 from fakekube.machinery.wire import Object
@@ -178,7 +179,8 @@ class _Move(MoveOperation):
         path = self.operation.get("from") or ""
         value = _find(_Pointer(path), obj)
         without = _Remove({"op": "remove", "path": path}, pointer_cls=_Pointer).apply(obj)
-        return _put(self.pointer, without, value)
+        # At another place it is judged by another schema, and pruned in place: what others may share it with is not.
+        return _put(self.pointer, without, copy_of(value))
 
 
 class _Copy(CopyOperation):

@@ -212,3 +212,12 @@ def test_what_is_added_lies_as_deep_as_its_place_and_itself(levels, deep):
                 json_patch.apply(before, patch)
         else:
             assert json_patch.apply(before, patch)["a"]["a"]
+
+
+def test_what_is_moved_is_not_shared_with_what_was_there():
+    """At its new place it may be pruned and defaulted by another schema; the object before stays as it was."""
+    obj = {"spec": {"here": {"a": {"b": 1}}, "other": [2]}}
+    moved = json_patch.apply(obj, [{"op": "move", "from": "/spec/here", "path": "/spec/there"}])
+    moved["spec"]["there"]["a"].clear()
+    assert obj == {"spec": {"here": {"a": {"b": 1}}, "other": [2]}}
+    assert moved["spec"]["other"] is obj["spec"]["other"]
