@@ -9,7 +9,7 @@ import pytest
 from fakekube.client.client import Client
 from fakekube.client.http import HttpTransport, Unreachable
 from fakekube.client.kubeconfig import Access
-from fakekube.client.login import Token
+from fakekube.client.login import LoginError, Token
 from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.resources import PODS
 from fakekube.machinery.wire import Request, Response
@@ -71,6 +71,15 @@ async def test_unreachable() -> None:
             await transport(Request("GET", "/"))
     assert isinstance(refused.value, ApiError)
     assert (refused.value.code, refused.value.reason) == (503, "ServiceUnavailable")
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "more\r\nX-Header: x", "\0", "\udcff"])
+async def test_tokens_that_are_none(server: Server, token: str) -> None:
+    """They are not sent, and not said: whoever tries again later does so with what there is then."""
+    async with HttpTransport(server.url, login=Token(token)) as transport:
+        with pytest.raises(LoginError, match=r"what should be a token is none") as refused:
+            await transport(Request("GET", "/"))
+    assert (refused.value.code, token in str(refused.value)) == (503, False)
 
 
 class Watch:

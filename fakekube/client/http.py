@@ -19,7 +19,7 @@ import aiohttp
 from yarl import URL
 
 from fakekube.client.kubeconfig import Access, KubeconfigError
-from fakekube.client.login import ANONYMOUS, Login
+from fakekube.client.login import ANONYMOUS, Login, LoginError
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.wire import Request, Response
 
@@ -104,6 +104,10 @@ class HttpTransport:
             if shown.cert != self._shown:
                 self._show(shown.cert)
             if shown.token:
+                if not shown.token.isprintable():
+                    raise LoginError(
+                        "what should be a token is none: there are line breaks in it, or no text"
+                    )
                 headers["authorization"] = f"Bearer {shown.token}"
             answer = await session.request(
                 request.method,
