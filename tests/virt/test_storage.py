@@ -182,7 +182,10 @@ async def test_f54_without_snapshot_classes(site):
     await site.snapshot()
     snapshot = await site.get(SNAPSHOTS, "snap")
     assert snapshot["status"]["snapshotVolumes"]["excludedVolumes"] == ["disk", "boot"]
-    assert snapshot["status"]["indications"] == ["Online", "NoGuestAgent"]
+    assert snapshot["status"]["indications"] == ["NoGuestAgent", "Online", "PartialSnapshot"]
+    told = {one["indication"]: one["message"] for one in snapshot["status"]["sourceIndications"]}
+    assert list(told) == snapshot["status"]["indications"]
+    assert told["NoGuestAgent"].startswith("Guest agent was not available. Snapshot is crash-consistent")
     statuses = (await site.get(VIRTUAL_MACHINES, "vm"))["status"]["volumeSnapshotStatuses"]
     assert [one["enabled"] for one in statuses] == [False, False]
     content = await site.get(common.CONTENTS, snapshot["status"]["virtualMachineSnapshotContentName"])

@@ -4,11 +4,13 @@ Origin: kubevirt: pkg/storage/snapshot/snapshot.go (updateVMSnapshotContent)
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from msgspec import Struct, field
 
-from fakekube.client.controller import RetryError
+from fakekube.client.controller import Result, RetryError
 from fakekube.client.recorder import NORMAL, WARNING
+from fakekube.machinery.errors import ApiError
 from fakekube.machinery.objects import (
     dig,
     finalizers,
@@ -25,6 +27,11 @@ from fakekube.virt.controller.storage.source import Sources
 from fakekube.virt.controller.wiring import Wiring
 
 HOLD = "snapshot.kubevirt.io/vmsnapshotcontent-protection"
+_RETRY = 5.0
+
+
+class _FreezeError(Exception):
+    """Why a guest could not be frozen."""
 
 
 class _Found(Struct):
@@ -56,19 +63,25 @@ class Contents(common.Part):
 
         self.controller.source(snapshots.objects, of_snapshot)
 
-    async def _reconcile(self, obj: Object) -> None:
+    async def _reconcile(self, obj: Object) -> Result | None:
         snapshot = self._snapshot(obj)
         if snapshot is None or snapshot_status.is_ending(snapshot, self._clock.now()):
-            await self._thaw(snapshot)
+            with suppress(ApiError):  # the guest thaws by itself in time
+                await self._thaw(snapshot)
             if HOLD in finalizers(obj):
                 meta = {**obj["metadata"], "finalizers": without(finalizers(obj), HOLD)}
                 obj = await self._writer.update({**obj, "metadata": meta})
             if snapshot is not None and snapshot_status.loses_content(snapshot, obj):
-                return
+                return None
         if is_terminating(obj) or (snapshot is not None and snapshot_status.never_ready(snapshot)):
-            return
-        found = await self._taken(obj, snapshot)
+            return None
+        try:
+            found = await self._taken(obj, snapshot)
+        except _FreezeError as error:
+            await self._tell(obj, readyToUse=False, error=self._error(obj, str(error)))
+            return Result(requeue_after=_RETRY)
         await self._judge(obj, snapshot, found)
+        return None
 
     def _snapshot(self, obj: Object) -> Object | None:
         own = dig(obj, "spec", "virtualMachineSnapshotName", default="")
@@ -82,8 +95,7 @@ class Contents(common.Part):
 
     async def _taken(self, obj: Object, snapshot: Object | None) -> _Found:
         found = _Found()
-        created = bool(dig(obj, "status", "creationTime"))
-        failed = bool(dig(obj, "status", "error") or dig(snapshot, "status", "error"))
+        created, frozen = bool(dig(obj, "status", "creationTime")), False
         for backup in dig(obj, "spec", "volumeBackups", default=()):
             own = backup.get("volumeSnapshotName")
             if not own:
@@ -95,19 +107,27 @@ class Contents(common.Part):
                 )
                 found.missing.append(own)
                 continue
-            if taken is None and (snapshot is None or is_terminating(snapshot) or failed):
+            if taken is None and (snapshot is None or is_terminating(snapshot)):
                 found.skipped.append(own)
                 continue
             if taken is None and snapshot is not None:
-                taken = await self._take(obj, snapshot, backup)
+                if not frozen:
+                    await self._freeze(snapshot)
+                frozen = True
+                taken = await self._take(obj, backup)
             found.told.append(_told(taken or {}, own))
         return found
 
-    async def _take(self, obj: Object, snapshot: Object, backup: Object) -> Object:
+    async def _freeze(self, snapshot: Object) -> None:
         vm = self._sources.vm(snapshot)
         if vm is None:
             raise RetryError("unable to get snapshot source")
-        await self._sources.freeze(vm, snapshot)
+        try:
+            await self._sources.freeze(vm, snapshot)
+        except ApiError as error:
+            raise _FreezeError(error.message) from None
+
+    async def _take(self, obj: Object, backup: Object) -> Object:
         own, claim = backup["volumeSnapshotName"], backup["persistentVolumeClaim"]
         chosen = self._informers.snapshot_classes().get(
             dig(claim, "spec", "storageClassName", default=""), ""
@@ -142,27 +162,15 @@ class Contents(common.Part):
         return made
 
     async def _judge(self, obj: Object, snapshot: Object | None, found: _Found) -> None:
-        created = all(one.get("creationTime") for one in found.told)
-        ready = all(one.get("readyToUse") for one in found.told)
-        problem, creation = "", dig(obj, "status", "creationTime")
-        if found.missing:
-            problem = f"VolumeSnapshots ({','.join(found.missing)}) missing"
-        elif found.skipped:
-            gone = snapshot is None or is_terminating(snapshot)
-            why = "vm snapshot is deleted" if gone else "in error state"
-            problem = f"VolumeSnapshots ({','.join(found.skipped)}) skipped because {why}"
-        elif not creation:
-            errors = [one["error"]["message"] for one in found.told if one.get("error")]
-            problem = f"VolumeSnapshot in error state: {', '.join(errors)}" if errors else ""
-        if found.missing or found.skipped:
-            created = ready = False
+        problem, created, ready = _verdict(found)
+        creation, error = dig(obj, "status", "creationTime"), dig(obj, "status", "error")
         if created and not creation:
             creation = self._now()
             await self._thaw(snapshot)
-        error = None
-        if problem:
-            same = dig(obj, "status", "error", "message") == problem
-            error = obj["status"]["error"] if same else {"message": problem, "time": self._now()}
+        if not problem:
+            error = None
+        elif not ready:
+            error = self._error(obj, problem)
         await self._tell(
             obj,
             creationTime=creation,
@@ -170,6 +178,27 @@ class Contents(common.Part):
             error=error,
             volumeSnapshotStatus=found.told or None,
         )
+
+    def _error(self, obj: Object, message: str) -> Object:
+        """What is told already keeps its time."""
+        told: Object = dig(obj, "status", "error", default={})
+        return told if told.get("message") == message else {"message": message, "time": self._now()}
+
+
+def _verdict(found: _Found) -> tuple[str, bool, bool]:
+    """What is wrong, whether all are begun, whether all are ready. The first that has an error is the last looked at."""
+    if found.missing:
+        return f"VolumeSnapshots ({','.join(found.missing)}) missing", False, False
+    if found.skipped:
+        names = ",".join(found.skipped)
+        return f"VolumeSnapshots ({names}) skipped because vm snapshot is deleted", False, False
+    created = ready = True
+    for one in found.told:
+        created = created and bool(one.get("creationTime"))
+        ready = ready and bool(one.get("readyToUse"))
+        if message := dig(one, "error", "message"):
+            return f"VolumeSnapshot {one['volumeSnapshotName']} error: {message}", created, ready
+    return "", created, ready
 
 
 def _told(taken: Object, own: str) -> Object:

@@ -5,6 +5,7 @@ VolumeSnapshotClass is there for their storage class. The annotation `fakekube.i
 Origin: kubevirt: pkg/storage/snapshot/{snapshot,snapshot_base}.go
 """
 
+from math import inf
 from typing import Any
 
 from fakekube.client.controller import Result
@@ -72,16 +73,16 @@ class Snapshots(common.Part):
             and not is_terminating(kept)
         ):
             await self._client.delete_if_present(common.CONTENTS, name(kept), namespace(obj))
+        if not is_terminating(obj):
+            obj = await self._hold(obj, _HOLD)
+        obj = await self._say(obj, vm, kept)
         if is_terminating(obj):
             if kept is None or not snapshot_status.loses_content(obj, kept):
                 await self._let_go(obj, _HOLD)
-                return None
-        else:
-            obj = await self._hold(obj, _HOLD)
-        await self._say(obj, vm, kept)
-        remaining = snapshot_status.left(obj, now)
-        wait = min(retry, remaining) if retry else remaining
-        return Result(requeue_after=wait) if snapshot_status.is_progressing(obj) and wait > 0 else None
+            return None
+        wait = min(retry or inf, snapshot_status.left(obj, now))
+        waits = snapshot_status.is_progressing(obj) and 0 < wait < inf
+        return Result(requeue_after=wait) if waits else None
 
     async def _begin(self, obj: Object, vm: Object, kept: Object | None) -> float:
         """Lock the source, then keep it; when to look again if it cannot be locked."""
@@ -109,27 +110,28 @@ class Snapshots(common.Part):
         message = f"Successfully created VirtualMachineSnapshotContent {own}"
         self._recorder.event(obj, NORMAL, "SuccessfulVirtualMachineSnapshotContentCreate", message)
 
-    async def _say(self, obj: Object, vm: Object | None, kept: Object | None) -> None:
+    async def _say(self, obj: Object, vm: Object | None, kept: Object | None) -> Object:
         status: Object = dict(obj.get("status") or {"readyToUse": False})
         changed: dict[str, Any] = {"readyToUse": status.get("readyToUse", False)}
         if vm is not None:
             changed["sourceUID"] = uid(vm)
-        if not is_terminating(obj):
-            changed |= snapshot_status.members(kept)
-        late = snapshot_status.is_late(obj, self._clock.now())
+        changed |= snapshot_status.members(kept)
         status = {**status, **changed}
-        if not late and vm is not None and snapshot_status.is_progressing(obj):
-            found = snapshot_status.indications(self._sources.vmi(vm)) + list(
-                snapshot_status.partial(kept or {})
-            )
-            changed["indications"] = [one["indication"] for one in found] or None
-            changed["sourceIndications"] = found or None
-        if status.get("creationTime") and kept is not None:
+        late = snapshot_status.is_late(obj, self._clock.now())
+        phase = snapshot_status.phase(obj, status, late=late)
+        how = list(status.get("indications") or ())
+        if phase == "Succeeded" and kept is not None:
             changed["snapshotVolumes"] = snapshot_status.volumes(kept)
+            how = snapshot_status.with_partial(how, kept)
+        elif phase in ("InProgress", "Deleting") and vm is not None:
+            how = snapshot_status.indications(how, self._sources.vmi(vm))
+        changed["indications"], changed["sourceIndications"] = (
+            how or None,
+            snapshot_status.explained(how) or None,
+        )
         locked = vm is not None and self._sources.is_locked(vm, obj)
         obstacle = self._sources.obstacle(vm, obj) if vm is not None and not locked else None
         told = snapshot_status.said(
             obj, status, source=vm is not None, locked=locked, obstacle=obstacle or "", late=late
         )
-        phase = snapshot_status.phase(obj, status, late=late)
-        await self._tell(obj, [self._said(*one) for one in told], phase=phase, **changed)
+        return await self._tell(obj, [self._said(*one) for one in told], phase=phase, **changed)
