@@ -133,3 +133,48 @@ async def test_deletion_is_told(suite: Suite) -> None:
     assert snapshot["metadata"]["finalizers"] == ["example.com/hold"]
     assert snapshot["status"]["phase"] == "Deleting"
     assert storage.reasons(snapshot)["Progressing"] == ("False", "VM snapshot is deleting")
+
+
+async def test_the_source_is_in_use(suite: Suite) -> None:
+    """A machine that is off is not locked while pods have its claims, nor for two snapshots at a time."""
+    vm = await Machine.of(suite, storage.on_template())
+    await storage.succeeded(suite, "dv")
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": "dv"}}
+    spec = {"containers": [{"name": "c", "image": "i"}], "volumes": [volume]}
+    pods = f"/api/v1/namespaces/{storage.NS}/pods"
+    await suite.create(pods, {"metadata": {"name": "user"}, "spec": spec})
+    path = await storage.take(suite, vm)
+
+    async def told(path: str) -> str:
+        await suite.cluster.advance(6)
+        return storage.reasons(await suite.get(path))["Progressing"][1]
+
+    assert await told(path) == "Source not locked source is offline but 1 pods using PVCs [dv]"
+    await storage.deny_snapshots(suite)
+    await suite.delete(f"{pods}/user", {"gracePeriodSeconds": 0})
+    assert await told(path) == "Source locked and operation in progress"
+    other = storage.body_of("VirtualMachineSnapshot", "other", source=storage.reference("vm"))
+    await suite.create(storage.SNAPSHOTS, other)
+    assert (
+        await told(f"{storage.SNAPSHOTS}/other") == f'Source not locked snapshot "{path[-11:]}" in progress'
+    )
+
+
+async def test_the_source_lacks_a_volume(suite: Suite) -> None:
+    """A claim that is not there, or that is being filled, is waited for by its name; an ephemeral volume's is not."""
+    disks = {
+        "disk0": {"dataVolume": {"name": "late"}},
+        "disk1": {"ephemeral": {"persistentVolumeClaim": {"claimName": "never"}}},
+    }
+    vm = await Machine.of(suite, storage.machine(disks=disks))
+    path = await storage.take(suite, vm)
+    await suite.cluster.settle()
+    told = storage.reasons(await suite.get(path))["Progressing"]
+    assert told == ("False", f"Source not locked source {storage.NS}/vm volume doesnt exist: late")
+    await suite.create(storage.VOLUMES, storage.volume("late", source={"upload": {}}))
+
+    async def filling() -> bool:
+        told = storage.reasons(await suite.get(path))["Progressing"]
+        return told == ("False", f"Source not locked source {storage.NS}/vm volume not populated: late")
+
+    await suite.eventually(filling, 60, 2)

@@ -37,6 +37,7 @@ class Snapshots(common.Part):
         for quiet in (
             informers.vmis,
             informers.claims,
+            informers.data_volumes,
             informers.storage_classes,
             informers.volume_snapshot_classes,
         ):
@@ -57,11 +58,12 @@ class Snapshots(common.Part):
         return self._contents.objects.get(own) if self._contents else None
 
     async def _reconcile(self, obj: Object) -> Result | None:
-        vm, kept, retry, now = self._sources.vm(obj), self._content(obj), 0.0, self._clock.now()
+        vm, kept, now = self._sources.vm(obj), self._content(obj), self._clock.now()
+        obstacle: str | None = None
         ending = snapshot_status.is_ending(obj, now)
         if vm is not None and obj.get("status") is not None:
             if snapshot_status.is_progressing(obj) and not ending:
-                retry = await self._begin(obj, vm, kept)
+                obstacle = await self._begin(obj, vm, kept)
             elif not snapshot_status.is_progressing(obj) or (
                 kept is None or not snapshot_status.loses_content(obj, kept)
             ):
@@ -75,24 +77,24 @@ class Snapshots(common.Part):
             await self._client.delete_if_present(common.CONTENTS, name(kept), namespace(obj))
         if not is_terminating(obj):
             obj = await self._hold(obj, _HOLD)
-        obj = await self._say(obj, vm, kept)
+        obj = await self._say(obj, vm, kept, obstacle or "")
         if is_terminating(obj):
             if kept is None or not snapshot_status.loses_content(obj, kept):
                 await self._let_go(obj, _HOLD)
             return None
-        wait = min(retry or inf, snapshot_status.left(obj, now))
+        wait = min(inf if obstacle is None else _RETRY, snapshot_status.left(obj, now))
         waits = snapshot_status.is_progressing(obj) and 0 < wait < inf
         return Result(requeue_after=wait) if waits else None
 
-    async def _begin(self, obj: Object, vm: Object, kept: Object | None) -> float:
-        """Lock the source, then keep it; when to look again if it cannot be locked."""
+    async def _begin(self, obj: Object, vm: Object, kept: Object | None) -> str | None:
+        """Lock the source, then keep it. Why the source cannot be locked, which is tried again later."""
         if not self._sources.is_locked(vm, obj):
-            if self._sources.obstacle(vm, obj) is not None:
-                return _RETRY
+            if (obstacle := await self._sources.obstacle(vm, obj)) is not None:
+                return obstacle
             await self._sources.lock(vm, obj)
         elif kept is None:
             await self._keep(obj, vm)
-        return 0.0
+        return None
 
     async def _keep(self, obj: Object, vm: Object) -> None:
         own = snapshot_status.content_name(obj)
@@ -110,7 +112,7 @@ class Snapshots(common.Part):
         message = f"Successfully created VirtualMachineSnapshotContent {own}"
         self._recorder.event(obj, NORMAL, "SuccessfulVirtualMachineSnapshotContentCreate", message)
 
-    async def _say(self, obj: Object, vm: Object | None, kept: Object | None) -> Object:
+    async def _say(self, obj: Object, vm: Object | None, kept: Object | None, obstacle: str) -> Object:
         status: Object = dict(obj.get("status") or {"readyToUse": False})
         changed: dict[str, Any] = {"readyToUse": status.get("readyToUse", False)}
         if vm is not None:
@@ -130,8 +132,7 @@ class Snapshots(common.Part):
             snapshot_status.explained(how) or None,
         )
         locked = vm is not None and self._sources.is_locked(vm, obj)
-        obstacle = self._sources.obstacle(vm, obj) if vm is not None and not locked else None
         told = snapshot_status.said(
-            obj, status, source=vm is not None, locked=locked, obstacle=obstacle or "", late=late
+            obj, status, source=vm is not None, locked=locked, obstacle=obstacle, late=late
         )
         return await self._tell(obj, [self._said(*one) for one in told], phase=phase, **changed)

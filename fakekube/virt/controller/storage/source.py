@@ -3,26 +3,28 @@
 Origin: kubevirt: pkg/storage/snapshot/source.go
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from fakekube.client.client import Client
 from fakekube.machinery.copying import copy_of
 from fakekube.machinery.objects import (
     Obj,
     condition_is,
+    controller_of,
     dig,
     finalizers,
     is_final,
+    is_terminating,
     name,
     namespace,
     owner_reference,
     without,
 )
-from fakekube.machinery.resources import CONTROLLER_REVISIONS, INSTANCE_ACTIONS, VIRTUAL_MACHINES
+from fakekube.machinery.resources import CONTROLLER_REVISIONS, INSTANCE_ACTIONS, PODS, VIRTUAL_MACHINES
 from fakekube.machinery.wire import Object
 from fakekube.virt.controller import instance, persistent_state
 from fakekube.virt.controller.informers import Informers
-from fakekube.virt.controller.storage import common
+from fakekube.virt.controller.storage import common, export_source
 from fakekube.virt.instancetypes import kinds
 
 HOLD = "snapshot.kubevirt.io/snapshot-source-protection"
@@ -53,21 +55,46 @@ class Sources:
         mine = dig(vm, "status", "snapshotInProgress") == name(snapshot)
         return mine and HOLD in finalizers(vm)
 
-    def obstacle(self, vm: Obj, snapshot: Obj) -> str | None:
+    async def obstacle(self, vm: Obj, snapshot: Obj) -> str | None:
         """Why the VM cannot be locked now, or None. Empty: nobody says why."""
-        other = dig(vm, "status", "snapshotInProgress")
-        if other and other != name(snapshot):
-            return f'snapshot "{other}" in progress'
         if self._lacks_state(vm):
             return ""
-        if not all(map(_is_bound, self._claims(vm))):
-            return f"source {namespace(vm)}/{name(vm)} volume not bound"
-        return None
+        claims = sorted({own for volume in self._informers.volumes_of(vm) if (own := _claim_of(volume))})
+        for own in claims:
+            if why := self._lacking(f"{namespace(vm)}/{own}"):
+                return f"source {namespace(vm)}/{name(vm)} {why}: {own}"
+        runs = self._informers.vmis.get(f"{namespace(vm)}/{name(vm)}") is not None
+        if not runs and (users := await self._users(namespace(vm), claims)):
+            return f"source is offline but {users} pods using PVCs [{' '.join(claims)}]"
+        other = dig(vm, "status", "snapshotInProgress")
+        return f'snapshot "{other}" in progress' if other and other != name(snapshot) else None
 
-    def _claims(self, vm: Obj) -> Iterable[Object]:
-        for volume in self._informers.volumes_of(vm):
-            if own := instance.claim_name(volume):
-                yield self._informers.claims.get(f"{namespace(vm)}/{own}") or {}
+    def _lacking(self, own: str) -> str:
+        """What is wrong with a claim that is to be snapshotted."""
+        claim = self._informers.claims.get(own)
+        if claim is None:
+            return "volume doesnt exist"  # upstream's spelling
+        if is_terminating(claim):
+            return "volume is being deleted"
+        if not _is_bound(claim):
+            return "volume not bound"
+        volume = (controller_of(claim) or {}).get("name", "")
+        filled = export_source.is_populated(
+            claim, self._informers.data_volumes.get(f"{namespace(claim)}/{volume}")
+        )
+        return "" if filled else "volume not populated"
+
+    async def _users(self, space: str, claims: Sequence[str]) -> int:
+        """How many pods have one of the claims: asked only while a snapshot waits for its source."""
+        if not claims:
+            return 0
+        pods = (await self._client.list(PODS, space)).items
+        mounted = [dig(pod, "spec", "volumes", default=()) for pod in pods]
+        return sum(
+            dig(volume, "persistentVolumeClaim", "claimName") in claims
+            for volumes in mounted
+            for volume in volumes
+        )
 
     def _lacks_state(self, vm: Obj) -> bool:
         needed = persistent_state.is_needed(vm)
@@ -120,7 +147,7 @@ class Sources:
         """Claims that can be snapshotted, by the volumes they are behind."""
         classes, found = self._informers.snapshot_classes(), []
         for volume in self._informers.volumes_of(vm):
-            own = instance.claim_name(volume)
+            own = _claim_of(volume)
             claim = self._informers.claims.get(f"{namespace(vm)}/{own}") if own else None
             if claim is None or not _is_bound(claim):
                 continue
@@ -192,8 +219,13 @@ async def copied_revision(client: Client, space: str, own: str, before: str, own
     return name(made)
 
 
+def _claim_of(volume: Obj) -> str:
+    """The claim whose data are the volume's: an ephemeral one only reads its own."""
+    return "" if "ephemeral" in volume else instance.claim_name(volume)
+
+
 def _is_bound(claim: Obj) -> bool:
-    return bool(dig(claim, "spec", "volumeName"))
+    return bool(dig(claim, "status", "phase") == "Bound")
 
 
 def _metadata(obj: Obj) -> Object:
