@@ -8,7 +8,7 @@ Origin: kubevirt: pkg/storage/snapshot/restore.go
 from datetime import timedelta
 from typing import Any
 
-from fakekube.client.controller import Result
+from fakekube.client.controller import Result, RetryError
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.clock import parse_rfc3339
 from fakekube.machinery.errors import ApiError, Conflict
@@ -98,7 +98,7 @@ class Restores(Targets):
             return await self._advance(obj, vm)
         except NotYetError as error:
             await self._stuck(obj, str(error))
-            return None
+            raise RetryError(str(error)) from None
         except ApiError as error:
             if not isinstance(error, Conflict):
                 await self._stuck(obj, error.message)
@@ -169,15 +169,19 @@ class Restores(Targets):
         snapshot = await self._client.find(SNAPSHOTS, own, namespace(obj))
         if snapshot is None:
             raise NotYetError(f"VMSnapshot {namespace(obj)}/{own} does not exist")
+        if dig(snapshot, "status", "phase") == "Failed":
+            raise NotYetError(f"VMSnapshot {key(snapshot)} failed and is invalid to use")
+        if not dig(snapshot, "status", "readyToUse"):
+            raise NotYetError(f"VMSnapshot {key(snapshot)} not ready")
         return snapshot
 
     async def _content(self, obj: Object, snapshot: Object) -> Object:
-        if not dig(snapshot, "status", "readyToUse"):
-            raise NotYetError(f"VMSnapshot {key(snapshot)} not ready")
         own = dig(snapshot, "status", "virtualMachineSnapshotContentName", default="")
         content = await self._client.find(common.CONTENTS, own, namespace(obj))
         if content is None:
             raise NotYetError(f"VMSnapshotContent {namespace(obj)}/{own} does not exist")
+        if not dig(content, "status", "readyToUse"):
+            raise NotYetError(f"VMSnapshotContent {namespace(obj)}/{own} not ready")
         return content
 
     # Volumes.
@@ -194,21 +198,33 @@ class Restores(Targets):
             if claim is None:
                 ready = False
                 backup = backups[wanted["volumeName"]]
-                taken = await self._client.find(
-                    VOLUME_SNAPSHOTS, backup.get("volumeSnapshotName", ""), namespace(obj)
-                )
+                source = backup.get("volumeSnapshotName", "")
+                taken = await self._client.find(VOLUME_SNAPSHOTS, source, namespace(obj))
+                if taken is None:
+                    raise NotYetError(f"missing volumeSnapshot {source}")
                 made = restoring.claim(obj, wanted, backup, kept=kept, vm=vm, taken=taken)
                 await self._client.create_if_absent(PERSISTENT_VOLUME_CLAIMS, made)
             elif restoring.is_in_place(obj) and not restoring.is_restored(obj, claim):
                 ready = False
                 obj = await self._replace(obj, wanted, claim)
-            elif dig(claim, "status", "phase") != "Bound" and not self._binds_late(claim):
+            elif not self._is_usable(claim):
                 ready = False
         return obj, ready
 
-    def _binds_late(self, claim: Object) -> bool:
-        chosen = self._informers.storage_classes.get(dig(claim, "spec", "storageClassName", default=""))
-        return bool(dig(chosen, "volumeBindingMode") == "WaitForFirstConsumer")
+    def _is_usable(self, claim: Object) -> bool:
+        """Whether a claim is bound, or will be when the target starts."""
+        phase = dig(claim, "status", "phase", default="Pending")
+        if phase != "Pending":
+            if phase != "Bound":
+                raise NotYetError(f'PVC {key(claim)} in status "{phase}"')
+            return True
+        chosen = dig(claim, "spec", "storageClassName")
+        if chosen is None:
+            return False
+        found = self._informers.storage_classes.get(chosen)
+        if found is None:
+            raise NotYetError(f"StorageClass {chosen} does not exist")
+        return bool(found.get("volumeBindingMode") == "WaitForFirstConsumer")
 
     async def _replace(self, obj: Object, wanted: Object, claim: Object) -> Object:
         """Delete a claim that is restored under its own name; the DataVolume it belongs to is to wait for the new one."""

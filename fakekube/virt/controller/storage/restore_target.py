@@ -13,11 +13,12 @@ from fakekube.virt.controller import instance, persistent_state
 from fakekube.virt.controller.storage import common, restoring
 from fakekube.virt.controller.storage.source import OWNED_BY_VM, copied_revision
 
+_FILLED = ("Succeeded", "WaitForFirstConsumer", "PendingPopulation")
 CLEANUP = "restore.kubevirt.io/cleanup-backend-pvc"
 
 
 class NotYetError(Exception):
-    """Why a restore cannot go on until something changes."""
+    """Why a restore cannot go on now. It is told, and tried again."""
 
 
 class Targets(common.Part):
@@ -66,14 +67,17 @@ class Targets(common.Part):
     async def _data_volumes(self, obj: Object, made: Object, vm: Object | None) -> bool:
         """Make what the restored VM's templates name; whether all of them may be used."""
         ready = True
-        restored = {one.get("dataVolumeName") for one in dig(obj, "status", "restores", default=())}
         for template in dig(made, "spec", "dataVolumeTemplates", default=()):
             own = name(template)
-            if own not in restored:
-                continue
             volume = await self._client.find(DATA_VOLUMES, own, namespace(obj))
             if volume is not None:
-                ready = ready and dig(volume, "status", "phase") in ("Succeeded", "WaitForFirstConsumer")
+                ready = ready and dig(volume, "status", "phase") in _FILLED
+                continue
+            claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, own, namespace(obj))
+            if claim is None:
+                where = f"{namespace(obj)}/{own}"
+                raise NotYetError(f"when creating restore dv pvc {where} does not exist and should")
+            if annotations(claim).get(restoring.POPULATED_FOR) != own or owners(claim):
                 continue
             ready = False
             meta: Object = {
