@@ -107,7 +107,7 @@ def _share(obj: Object, before: Object | None) -> None:
 def _owned_before(entry: Object, owners: Iterable[Object]) -> Object:
     """What the owner of this entry had before."""
     for one in owners:
-        if one["manager"] == entry["manager"] and one.get("subresource") == entry.get("subresource"):
+        if one.get("manager") == entry.get("manager") and one.get("subresource") == entry.get("subresource"):
             fields: Object = one["fieldsV1"]
             return fields
     return {}

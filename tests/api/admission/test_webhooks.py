@@ -69,6 +69,24 @@ async def test_a_webhook_of_this_process_may_want_nothing_else(ask, install: Ins
     assert len(seen.asked) == 1
 
 
+async def test_a_webhook_may_name_an_owner_without_a_name(ask, install: Install):
+    """Entries of managedFields need no manager: who updates the pod afterwards can."""
+    nobody = {
+        "operation": "Update",
+        "apiVersion": "v1",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:status": {}},
+    }
+    hook = await install("a", Hook(), rules=[rule("pods", operations=("CREATE",))])
+    hook.patching({"op": "add", "path": "/metadata/managedFields", "value": [nobody]})
+    pods = "/api/v1/namespaces/default/pods"
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    assert said(await ask("POST", pods, pod))["metadata"]["managedFields"] == [nobody]
+    label = {"metadata": {"labels": {"a": "b"}}}
+    changed = said(await ask("PATCH", f"{pods}/p", label, "application/merge-patch+json"))
+    assert [one.get("manager") for one in changed["metadata"]["managedFields"]] == [None, "test"]
+
+
 async def test_what_no_rule_names_is_not_asked_about(ask, install: Install):
     """Other resources, operations and subresources pass by a webhook."""
     hook = await install("a", Hook(), rules=[rule("configmaps", "pods/status", operations=("CREATE",))])
