@@ -175,12 +175,18 @@ class _Replace(ReplaceOperation):
 
 
 class _Move(MoveOperation):
-    def apply(self, obj: Any) -> Any:
+    _taken: Any = None
+
+    def take(self, obj: Any) -> None:
+        """The first half: the value leaves its place."""
         path = self.operation.get("from") or ""
         value = _find(_Pointer(path), obj)
-        without = _Remove({"op": "remove", "path": path}, pointer_cls=_Pointer).apply(obj)
+        _Remove({"op": "remove", "path": path}, pointer_cls=_Pointer).apply(obj)
         # At another place it is judged by another schema, and pruned in place: what others may share it with is not.
-        return _put(self.pointer, without, copy_of(value))
+        self._taken = copy_of(value)
+
+    def apply(self, obj: Any) -> Any:
+        return _put(self.pointer, obj, self._taken)
 
 
 class _Copy(CopyOperation):
@@ -228,9 +234,12 @@ def _applied(operations: Sequence[PatchOperation], obj: Any) -> Any:
     own = {id(out): out}  # what may be changed in place; kept, so that no other object gets its id
     copied = 0
     for operation in operations:
-        _own(out, operation.pointer, own)
-        if isinstance(operation, MoveOperation):
+        if isinstance(operation, _Move):
             _own(out, _Pointer(operation.operation.get("from") or ""), own)
+            operation.take(out)
+        _own(
+            out, operation.pointer, own
+        )  # as it is now: what was taken out of a list has moved the items behind it
         out = operation.apply(out)
         if isinstance(operation, _Copy):
             copied += operation.size

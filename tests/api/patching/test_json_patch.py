@@ -221,3 +221,12 @@ def test_what_is_moved_is_not_shared_with_what_was_there():
     moved["spec"]["there"]["a"].clear()
     assert obj == {"spec": {"here": {"a": {"b": 1}}, "other": [2]}}
     assert moved["spec"]["other"] is obj["spec"]["other"]
+
+
+def test_what_comes_to_stand_where_an_item_was_moved_from_is_not_shared():
+    """The place a value is moved to is looked for once it has left its own: the next item is there now, and is copied."""
+    obj = {"list": [[1], [2]]}
+    assert json_patch.apply(obj, [{"op": "move", "from": "/list/0", "path": "/list/0/0"}]) == {
+        "list": [[[1], 2]]
+    }
+    assert obj == {"list": [[1], [2]]}
