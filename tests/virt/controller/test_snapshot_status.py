@@ -125,3 +125,8 @@ def test_partial_snapshots(
     once = snapshot_status.with_partial(["Online"], kept)
     assert once == (["Online", "PartialSnapshot"] if partial else ["Online"])
     assert snapshot_status.with_partial(once, kept) == once
+
+
+def test_indications_of_others() -> None:
+    """What somebody else has written to a status is told without words, and ends no pass."""
+    assert snapshot_status.explained(["Mine"]) == [{"indication": "Mine", "message": ""}]

@@ -118,8 +118,8 @@ def with_partial(listed: list[str], content: Obj) -> list[str]:
 
 
 def explained(listed: Iterable[str]) -> list[dict[str, str]]:
-    """`status.sourceIndications`."""
-    return [{"indication": one, "message": _MESSAGES[one]} for one in listed]
+    """`status.sourceIndications`. Others may have written some that nobody knows."""
+    return [{"indication": one, "message": _MESSAGES.get(one, "")} for one in listed]
 
 
 def said(snapshot: Obj, status: Obj, *, source: bool, locked: bool, obstacle: str, late: bool) -> list[Said]:
