@@ -90,7 +90,7 @@ class VirtHandler:
         self._vmis, self._pods = self._knowledge.vmis, self._knowledge.pods
         voice = Recorder(client, self.name, clock=clock, ids=ids)
         kubelet = Recorder(client, "kubelet", clock=clock, ids=ids)
-        self._recorders = (voice, kubelet, labels)
+        self._voice, self._recorders = voice, (voice, kubelet, labels)
         self._guests = Player(
             client,
             VIRTUAL_MACHINE_INSTANCES,
@@ -257,6 +257,9 @@ class VirtHandler:
             if verb in ("reset", "softreboot"):
                 self._streams.rebooted(uid(vmi))
                 self._probe(vmi)
+            if verb == "softreboot":
+                said = ("Normal", "SoftRebooted", "VirtualMachineInstance soft rebooted")
+                self._voice.event(vmi, *said, host=_node_of_guest(vmi))
             if verb in ("pause", "unpause"):
                 self._streams.paused(uid(vmi), verb == "pause")
             if verb == "freeze":

@@ -97,7 +97,7 @@ async def test_no_agent(world):
 
 
 async def test_commands(world):
-    """Freezing shows in the VMI and goes again; a reboot shows nowhere; what nobody knows is refused."""
+    """Freezing shows in the VMI and goes again; a reboot shows in an event alone; what nobody knows is refused."""
     vmi = await world.running_vm(volumes=FEDORA)
     await world.elapse(30)
     await world.handler.command(NS, "vm", "freeze", {})
@@ -108,6 +108,8 @@ async def test_commands(world):
     await world.settle()
     assert "fsFreezeStatus" not in world.vmi()["status"]
     assert uid(world.vmi()) == uid(vmi)
+    told = world.events("vm", "VirtualMachineInstance")[-1]
+    assert told == ("Normal", "SoftRebooted", "VirtualMachineInstance soft rebooted", 1)
     with pytest.raises(BadRequest, match="levitate"):
         await world.handler.command(NS, "vm", "levitate", {})
 
