@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from fakekube.agents.identities import as_controller
 from fakekube.agents.ownership import FOREGROUND, ORPHAN, Node, Ownership, affected, is_waiting
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -27,9 +28,6 @@ from fakekube.machinery import objects
 from fakekube.machinery.errors import Conflict, NotFound
 from fakekube.machinery.resources import CRDS, Resource, split_api_version
 from fakekube.machinery.wire import Object
-
-USER = "system:serviceaccount:kube-system:generic-garbage-collector"
-GROUPS = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
 
 _IGNORED = {("", "events"), ("events.k8s.io", "events")}  # they own nothing and are owned by nothing
 _GONE_REMEMBERED = 10_000
@@ -47,8 +45,7 @@ class GarbageCollector:
 
     def __init__(self, client: Client, *, clock: Clock, ids: Ids, workers: int = 4) -> None:
         del ids
-        agent = f"kube-controller-manager/{USER}"
-        self._client = client.as_user(USER, *GROUPS, user_agent=agent)
+        self._client = as_controller(client, "generic-garbage-collector")
         self._metadata = self._client.metadata_only()
         self._clock = clock
         self._graph = Ownership()

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
+from fakekube.agents.identities import as_controller
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result, RetryError
 from fakekube.client.discovery import Discovered, discover
@@ -25,8 +26,6 @@ from fakekube.machinery.errors import ApiError, MethodNotAllowed, NotFound
 from fakekube.machinery.resources import NAMESPACES, PODS, Resource
 from fakekube.machinery.wire import Object
 
-USER = "system:serviceaccount:kube-system:namespace-controller"
-GROUPS = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
 FINALIZER = "kubernetes"
 
 
@@ -53,7 +52,7 @@ class Namespaces:
 
     def __init__(self, client: Client, *, clock: Clock, ids: Ids, workers: int = 4) -> None:
         del ids
-        self._client = client.as_user(USER, *GROUPS, user_agent=f"kube-controller-manager/{USER}")
+        self._client = as_controller(client, "namespace-controller")
         self._metadata = self._client.metadata_only()
         self._clock = clock
         self._namespaces = Informer(self._client, NAMESPACES, clock=clock)

@@ -7,6 +7,7 @@ Upstream: k8s: pkg/controller/serviceaccount/serviceaccounts_controller.go, pkg/
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from fakekube.agents.identities import as_controller
 from fakekube.agents.token_secrets import TokenSecrets
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
@@ -19,11 +20,8 @@ from fakekube.machinery.errors import Forbidden, NotFound
 from fakekube.machinery.resources import CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS
 from fakekube.machinery.wire import Object
 
-GROUPS = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
 ACCOUNT, ROOT_CA = "default", "kube-root-ca.crt"
 
-_ACCOUNTS_USER = "system:serviceaccount:kube-system:service-account-controller"
-_PUBLISHER_USER = "system:serviceaccount:kube-system:root-ca-cert-publisher"
 _DESCRIPTION = {
     "kubernetes.io/description": "Contains a CA bundle that can be used to verify the kube-apiserver when using internal "
     "endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across "
@@ -38,8 +36,8 @@ class ServiceAccounts:
 
     def __init__(self, client: Client, *, clock: Clock, ids: Ids, root_ca: str | None = None) -> None:
         del ids
-        self._accounts_client = _as(client, _ACCOUNTS_USER)
-        self._publisher_client = _as(client, _PUBLISHER_USER)
+        self._accounts_client = as_controller(client, "service-account-controller")
+        self._publisher_client = as_controller(client, "root-ca-cert-publisher")
         self._root_ca = root_ca
         self._namespaces = Informer(self._accounts_client, NAMESPACES, clock=clock)
         self._accounts = Informer(
@@ -98,10 +96,6 @@ class ServiceAccounts:
             await self._publisher_client.create_if_absent(CONFIG_MAPS, bundle)
         elif present.get("data") != data:
             await self._publisher_client.update(CONFIG_MAPS, copy_of(present) | {"data": data})
-
-
-def _as(client: Client, user: str) -> Client:
-    return client.as_user(user, *GROUPS, user_agent=f"kube-controller-manager/{user}")
 
 
 def _namespace(old: Object | None, new: Object | None) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fakekube.machinery import digits
 from fakekube.machinery.objects import Obj, annotations, dig
 from fakekube.virt.controller import names
 
@@ -32,16 +33,12 @@ def reached(vmi: Obj, wanted: str) -> bool:
 
 def made_from(vmi: Obj) -> int | None:
     """The generation of its machine it is said to be made of, if what is said is a number."""
-    return _number(annotations(vmi).get(names.VM_GENERATION, ""))
+    return digits.number(annotations(vmi).get(names.VM_GENERATION, ""))
 
 
 def started_from(vmi: Obj) -> int | None:
     """The generation its revision is of, by that one's name."""
-    return _number(dig(vmi, "status", "virtualMachineRevisionName", default="").rpartition("-")[2])
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() else None
+    return digits.number(dig(vmi, "status", "virtualMachineRevisionName", default="").rpartition("-")[2])
 
 
 def transitions(vmi: Obj) -> list[dict[str, Any]]:

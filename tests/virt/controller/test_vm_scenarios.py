@@ -197,7 +197,7 @@ async def test_strategy_alone_is_no_new_generation(world):
     assert annotations(world.vmi())["kubevirt.io/vm-generation"] == "3"
 
 
-@pytest.mark.parametrize("mark", [None, "2b3c"])
+@pytest.mark.parametrize("mark", [None, "2b3c", "9" * 5000], ids=["none", "no number", "too long"])
 @pytest.mark.parametrize(("changes", "observed"), [(False, 3), (True, 2)])
 async def test_generation_from_the_revision(world, mark, changes, observed):
     """A guest without the mark of its generation gets it again: the machine's if its template is the same, else its revision's."""
