@@ -14,11 +14,12 @@ import orjson
 
 from fakekube.api import calling
 from fakekube.api.calling import CallFailed, Endpoint
+from fakekube.api.extend.custom_resources import CustomResourceStrategy
+from fakekube.api.extend.stored import Schemas
 from fakekube.api.registry import codec
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.services import Services
 from fakekube.ids import Ids
-from fakekube.machinery import objects
 from fakekube.machinery.errors import ApiError
 from fakekube.machinery.field_errors import show
 from fakekube.machinery.objects import dig
@@ -111,10 +112,10 @@ def _restore(old: Object, new: Object, wanted: str) -> None:
 class VersionConversion:
     """The `Conversion` of one served version."""
 
-    def __init__(self, webhook: ConversionWebhook, resource: ServedResource, *, edited: bool) -> None:
+    def __init__(self, webhook: ConversionWebhook, resource: ServedResource, schemas: Schemas) -> None:
         self._webhook = webhook
         self._resource = resource
-        self._edited = edited  # objects stored in this version may know less than its present schema
+        self._schemas = schemas
         self._own = b'{"apiVersion":"%b"' % resource.api_version.encode()
         self._known: OrderedDict[tuple[str, int], Entry] = OrderedDict()
 
@@ -128,23 +129,28 @@ class VersionConversion:
         missing = [index for index, one in enumerate(found) if one is None]
         if missing:
             objs = [orjson.loads(entries[index].value) for index in missing]
-            for index, obj in zip(missing, objs, strict=True):  # webhooks see versions, the store does not
+            for index, obj in zip(missing, objs, strict=True):
+                self._schemas.refresh(obj)
+                # Webhooks see versions, the store does not.
                 obj["metadata"]["resourceVersion"] = str(entries[index].modified)
             converted = await self._webhook.convert(objs, self._resource.api_version)
             for index, obj in zip(missing, converted, strict=True):
+                self._schemas.of(self._resource.api_version).prune(obj)
                 found[index] = self._remember(entries[index], obj)
         return [one for one in found if one is not None]
 
     def _ready(self, entry: Entry) -> Entry:
         """An entry that needs no conversion."""
-        if not self._edited:
+        if not self._schemas.edited:
             return entry
         known = self._known.get((entry.key, entry.modified))
-        return known or self._remember(entry, orjson.loads(entry.value))
+        if known is None:
+            obj = orjson.loads(entry.value)
+            self._schemas.refresh(obj)
+            known = self._remember(entry, obj)
+        return known
 
     def _remember(self, entry: Entry, obj: Object) -> Entry:
-        self._resource.strategy.prune(obj)
-        self._resource.strategy.default(obj)
         one = Entry(entry.key, codec.encode(self._resource, obj), entry.created, entry.modified)
         self._known[entry.key, entry.modified] = one
         if len(self._known) > _REMEMBERED:
@@ -173,6 +179,7 @@ class VersionConversion:
         obj = orjson.loads(value)
         del obj["metadata"]["resourceVersion"]  # an empty one holds its place in stored values
         (stored,) = await self._webhook.convert([obj], wanted)
+        self._schemas.complete(stored, wanted)
         return codec.dump(wanted, self._resource.kind, stored)
 
     async def show(self, obj: Object, wanted: ServedResource) -> Object:
@@ -188,5 +195,6 @@ def attach(served: Sequence[ServedResource], crd: Object, services: Services, id
         return
     webhook = ConversionWebhook(conversion, services, ids)
     for one in served:
+        assert isinstance(one.strategy, CustomResourceStrategy)
         one.to_storage = one.from_storage = None
-        one.conversion = VersionConversion(webhook, one, edited=objects.generation(crd) > 1)
+        one.conversion = VersionConversion(webhook, one, one.strategy.schemas)

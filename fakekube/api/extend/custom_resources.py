@@ -4,7 +4,7 @@ k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/registry/customresource/{str
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from fakekube.api.extend import columns, versions
 from fakekube.api.extend.jsonpath import finder
+from fakekube.api.extend.stored import Schemas, converters
 from fakekube.api.registry.strategy import (
-    Converter,
     FieldGetter,
     Scale,
     ServedResource,
@@ -64,35 +64,35 @@ def _schema(crd: Object, index: int) -> Mapping[str, Any]:
 
 def served(definition: Definition) -> list[ServedResource]:
     """One resource per served version, in the order of the CRD. The CRD is accepted, valid and defaulted."""
-    return [
-        _served(definition, index)
-        for index, version in enumerate(definition.crd["spec"]["versions"])
-        if version.get("served")
-    ]
+    schemas = _schemas(definition)
+    versions_ = definition.crd["spec"]["versions"]
+    return [_served(definition.crd, version, schemas) for version in versions_ if version.get("served")]
 
 
-def _served(definition: Definition, index: int) -> ServedResource:
-    crd = definition.crd
-    spec, version = crd["spec"], crd["spec"]["versions"][index]
+def _schemas(definition: Definition) -> Schemas:
+    spec = definition.crd["spec"]
+    named = [f"{spec['group']}/{version['name']}" for version in spec["versions"]]
     stored = next((at for at, one in enumerate(spec["versions"]) if one.get("storage")), 0)
+    read = {name: partial(definition.schema, index) for index, name in enumerate(named)}
+    return Schemas(read, named[stored], edited=objects.generation(definition.crd) > 1)
+
+
+def _served(crd: Object, version: Mapping[str, Any], schemas: Schemas) -> ServedResource:
+    spec, api_version = crd["spec"], f"{crd['spec']['group']}/{version['name']}"
     names = spec["names"]
     subresources = version.get("subresources") or {}
     scale = _scale(subresources.get("scale"))
     strategy = CustomResourceStrategy(
         names["kind"],
-        f"{spec['group']}/{version['name']}",
-        partial(definition.schema, index),
+        api_version,
+        schemas,
         status="status" in subresources,
         scale=scale,
         selectable=[field["jsonPath"] for field in version.get("selectableFields") or ()],
-        edited=objects.generation(crd) > 1,
-        shares_parts=index == stored,
     )
     if objects.is_terminating(crd):
         strategy.refusing = (names["plural"], spec["group"])
-    to_storage, from_storage = _converters(
-        strategy, None if index == stored else partial(definition.schema, stored)
-    )
+    to_storage, from_storage = converters(schemas, api_version)
     return ServedResource(
         group=spec["group"],
         version=version["name"],
@@ -106,7 +106,7 @@ def _served(definition: Definition, index: int) -> ServedResource:
         subresources=_subresources(names["kind"], subresources),
         scale=scale,
         columns=columns.columns(version.get("additionalPrinterColumns")),
-        storage_version=spec["versions"][stored]["name"],
+        storage_version=schemas.stored.rpartition("/")[2],
         to_storage=to_storage,
         from_storage=from_storage,
         custom=True,
@@ -114,36 +114,6 @@ def _served(definition: Definition, index: int) -> ServedResource:
         schema_name=schema_name(spec["group"], version["name"], names["kind"]),
         list_kind=names.get("listKind") or "",
     )
-
-
-def _converters(
-    strategy: "CustomResourceStrategy", stored: Callable[[], Mapping[str, Any]] | None
-) -> tuple[Converter | None, Converter | None]:
-    """Ways to the stored version, unless this is it, and back: each end drops what its schema does not know. Objects of an
-    edited CRD are also brought up to its present schema when they are read; those of an untouched one lie in the store as
-    they are."""
-    if stored is None:
-        return None, (lambda obj: _refreshed(strategy.structural, obj)) if strategy.edited else None
-    storage = cache(lambda: Structural(Schema(stored())))
-
-    def to_storage(obj: Object) -> Object:
-        converted = copy_of(obj)
-        storage().prune(converted)
-        return converted
-
-    def from_storage(obj: Object) -> Object:
-        if strategy.edited:
-            _refreshed(storage(), obj)
-        strategy.structural.prune(obj)
-        return obj
-
-    return to_storage, from_storage
-
-
-def _refreshed(structural: Structural, obj: Object) -> Object:
-    structural.prune(obj)
-    structural.default(obj)
-    return obj
 
 
 def _subresources(kind: str, declared: Mapping[str, Any]) -> tuple[Subresource, ...]:
@@ -195,38 +165,35 @@ class CustomResourceStrategy(Strategy):
         self,
         kind: str,
         api_version: str,
-        read: Callable[[], Mapping[str, Any]],
+        schemas: Schemas,
         *,
         status: bool = False,
         scale: Scale | None = None,
         selectable: Sequence[str] = (),
-        edited: bool = False,
-        shares_parts: bool = True,
     ) -> None:
         """What is read in another version than it is stored in shares nothing: an update defaults all of it by this one."""
-        self.shares_parts = shares_parts
+        self.shares_parts = api_version == schemas.stored
         self.kind = kind
         self.api_version = api_version
-        self._read = read
-        self.edited = edited
+        self.schemas = schemas
         self.status_subresource = status
         self.scale = scale
         self.selectable = {path.lstrip("."): _field(path) for path in selectable}
         self.refusing: tuple[str, str] | None = None  # plural and group, once the CRD is being deleted
 
     @cached_property
-    def raw(self) -> Mapping[str, Any]:
-        """The schema as the CRD has it, read when somebody first writes, patches or describes such an object."""
-        return self._read()
-
-    @cached_property
     def structural(self) -> Structural:
-        return Structural(Schema(self.raw))
+        """The schema as the CRD has it, read when somebody first writes, patches or describes such an object."""
+        return self.schemas.of(self.api_version)
+
+    @property
+    def raw(self) -> Mapping[str, Any]:
+        return self.structural.schema.raw
 
     @cached_property
     def schema(self) -> Schema | None:  # type: ignore[override]  # made when a patch first asks for it
         schema = metadata.with_type_and_object_meta(self.raw)
-        schema.revised = self.edited
+        schema.revised = self.schemas.edited
         return schema
 
     @cached_property

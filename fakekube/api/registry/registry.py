@@ -77,9 +77,11 @@ class Registry:
         entry = await self.store.get(resource.key(namespace, name))
         if entry is None:
             raise errors.not_found(resource.plural, resource.group, name)
-        if resource.conversion is not None:
-            return (await resource.conversion.read([entry]))[0]
-        return entry
+        return await self._in_version(resource, entry)
+
+    @staticmethod
+    async def _in_version(resource: ServedResource, entry: Entry) -> Entry:
+        return entry if resource.conversion is None else (await resource.conversion.read([entry]))[0]
 
     async def create(
         self, resource: ServedResource, obj: Object, namespace: str, context: WriteContext
@@ -127,7 +129,7 @@ class Registry:
                 raise await self._taken(resource, namespace, name) from None
             obj["metadata"]["resourceVersion"] = str(entry.modified)
             await self._after(resource, obj, context)
-            return Written(entry, obj, created=True)
+            return Written(await self._in_version(resource, entry), obj, created=True)
         raise AssertionError("unreachable")
 
     async def update(
@@ -178,7 +180,7 @@ class Registry:
             except (stores.Conflict, stores.NotFound):
                 continue
             await self._after(resource, obj, None, deleted=verdict.remove)
-            return Written(entry, obj, deleted=verdict.remove)
+            return Written(await self._in_version(resource, entry), obj, deleted=verdict.remove)
         raise errors.conflict(resource.plural, resource.group, name, MODIFIED)
 
     async def _attempt(
@@ -231,7 +233,7 @@ class Registry:
             return None
         new["metadata"]["resourceVersion"] = str(stored.modified)
         await self._after(resource, new, context)
-        return Written(stored, new)
+        return Written(await self._in_version(resource, stored), new)
 
     async def _release(
         self, resource: ServedResource, entry: Entry, new: Object, context: WriteContext
@@ -248,12 +250,14 @@ class Registry:
         return Written(answer, new, deleted=True)
 
     async def _put(self, resource: ServedResource, obj: Object, entry: Entry) -> Entry:
+        """The entry as it lies in the store, which need not be in this version."""
         value = codec.encode(resource, obj)
-        memo = self._kept.memo(resource, obj, value, entry)
-        if resource.conversion is None:
-            return await self.store.update(entry.key, value, entry.modified, memo)
-        stored = await self.store.update(entry.key, await resource.conversion.write(value), entry.modified)
-        return Entry(stored.key, value, stored.created, stored.modified, memo)
+        if resource.conversion is not None:
+            value = await resource.conversion.write(value)
+            return await self.store.update(entry.key, value, entry.modified)
+        return await self.store.update(
+            entry.key, value, entry.modified, self._kept.memo(resource, obj, value, entry)
+        )
 
     async def _store_new(
         self, resource: ServedResource, obj: Object, namespace: str, name: str, context: WriteContext
@@ -261,10 +265,9 @@ class Registry:
         key = resource.key(namespace, name)
         if not context.dry_run:
             value = codec.encode(resource, obj)
-            if resource.conversion is None:
-                return await self.store.create(key, value, self._kept.memo(resource, obj, value))
-            stored = await self.store.create(key, await resource.conversion.write(value))
-            return Entry(key, value, stored.created, stored.modified)
+            if resource.conversion is not None:
+                return await self.store.create(key, await resource.conversion.write(value))
+            return await self.store.create(key, value, self._kept.memo(resource, obj, value))
         if await self.store.get(key) is not None:
             raise stores.Exists(key)
         return Entry(key, codec.encode(resource, obj), 0, 0)

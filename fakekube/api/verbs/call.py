@@ -105,7 +105,7 @@ class Call(Struct):
     def written(self, written: Written, status: int = 200, *, dry_run: bool = False) -> Response:
         """What a create, update or patch answers."""
         if dry_run and written.created:
-            obj = written.obj
+            obj = codec.decode(self.resource, written.entry)
             obj["metadata"].pop("resourceVersion", None)
             return self.show(obj, 201)
         return self.respond(written.entry, 201 if written.created else status)
