@@ -87,5 +87,5 @@ DEVIATIONS: Mapping[str, Mapping[str, Deviation]] = {
     | {"S-06": _QUIRK, "S-12": Deviation("others write under a name of their own", certain=False)},
 }
 
-# How many seconds an implementation lets changes gather before it acts (P-203).
-DELAY: Mapping[str, float] = {"ours": 0.2, "kubevirt-1.9": 1.0}
+# How many seconds an implementation lets changes of a pool gather before it acts (P-203).
+DELAY: Mapping[str, float] = {"ours": 0.03, "kubevirt-1.9": 1.0}

@@ -1,8 +1,9 @@
 """Which changes wake which pools, and the parts put together: informers → queue → reconciler.
 
 Every change wakes its pool after a delay, so that what changes together is handled together. It is fixed for what pools
-are asked for. What their VMs do, and what is told of it in their status, gathers for longer in large pools, up to a second: each pass looks at all VMs of its pool, and without that
-a pool that comes up would cost the square of its size.
+are asked for, and may be shorter than the other: who asks waits for nothing else. What their VMs do, and what is told of
+it in their status, gathers for longer in large pools, up to a second: each pass looks at all VMs of its pool, and without
+that a pool that comes up would cost the square of its size.
 Upstream: kubevirt: pkg/virt-controller/watch/pool/pool.go
 """
 
@@ -46,6 +47,7 @@ class PoolController:
         clock: Clock,
         ids: Ids,
         reconcile_delay: float = 1.0,
+        asked_delay: float | None = None,
         workers: int = 3,
         namespace: str | None = None,
         burst: int = BURST,
@@ -65,7 +67,7 @@ class PoolController:
         self.controller = Controller(
             "virtualmachinepool", self.reconciler.reconcile, clock=clock, workers=workers, observer=observer
         )
-        self.controller.source(pools, _asked, delay=reconcile_delay)
+        self.controller.source(pools, _asked, delay=reconcile_delay if asked_delay is None else asked_delay)
         self.controller.source(pools, _told, delay=self._gathering)
         self.controller.source(vms, self._pools_of_vm, delay=self._gathering, about=pools)
         self.controller.source(vmis, self._pool_of_vmi, delay=self._gathering, about=pools)

@@ -130,6 +130,7 @@ async def test_P_007_scaling_by_the_subresource(world: World, verb: str) -> None
     """P-007, S-13: Writing n to /scale makes it the pool's replicas and raises the generation by one."""
     before = (await world.create(pool(replicas=1)))["metadata"]["generation"]
     if verb == "PUT":
+        await world.settled()  # a PUT names a resourceVersion, and the pool's status must have been written
         scale = await world.kube.get(POOL, world.namespace, "p", "scale")
         scale["spec"]["replicas"] = 2
         await world.kube.replace(POOL, scale, "scale")

@@ -109,13 +109,19 @@ def _pool_controller(at: Setting) -> Made:
     from controller.app import PoolController
 
     client = at.as_account("kubevirt-controller", "virtualmachinepool-controller").sharing()
-    delay = _POOL_DELAY[at.pace]
-    return Made(PoolController(client, clock=at.clock, ids=at.ids, reconcile_delay=delay))
+    delay, asked = _POOL_DELAY[at.pace]
+    return Made(PoolController(client, clock=at.clock, ids=at.ids, reconcile_delay=delay, asked_delay=asked))
 
 
-# How long the pool controller lets changes gather; upstream's is a second. Never zero: `kubectl delete vm` looks again
-# for the name it deleted, and waits for ever if a replacement of that name comes before its second look.
-_POOL_DELAY: Mapping[PaceName, float] = {"instant": 0.2, "fast": 0.5, "realistic": 1.0, "chaos": 0.5}
+# How long the pool controller lets changes gather, and those of what pools are asked for; upstream's is a second for both.
+# Never zero: `kubectl delete vm` looks again for the name it deleted, and waits for ever if a replacement of that name
+# comes before its second look; and who has made a pool may replace it without a conflict if that follows at once.
+_POOL_DELAY: Mapping[PaceName, tuple[float, float]] = {
+    "instant": (0.2, 0.03),
+    "fast": (0.5, 0.5),
+    "realistic": (1.0, 1.0),
+    "chaos": (0.5, 0.5),
+}
 
 
 SPECS = (

@@ -44,3 +44,20 @@ async def test_changes_gather_longer_in_large_pools(world):
         await queue.get()
         queue.done(objects.key(pool))
     queue.close()
+
+
+def test_what_pools_are_asked_for_may_wait_less_than_what_their_vms_do(world):
+    """Pools that come, and other specs of theirs, have a delay of their own; their VMs keep the common one."""
+    controller = PoolController(
+        Client(None), clock=ManualClock(), ids=Ids(1), reconcile_delay=0.2, asked_delay=0.0
+    )
+    pools, vms, *_ = controller.controller.informers
+    queue = controller.controller.queue
+    pool = world.pool("pool")
+    pools._put(objects.key(pool), pool)
+    assert len(queue) == 1
+    assert queue.next_due is None
+    vm = world.vm(pool, 0)
+    vms._put(objects.key(vm), vm)
+    assert queue.next_due == pytest.approx(0.2)
+    queue.close()
