@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from fakekube.api.patching import fieldset
+from fakekube.api.patching import fieldset, go_format
 from fakekube.api.patching.compare import added_to_new, compare
 from fakekube.api.patching.fieldset import FieldSet
 from fakekube.api.patching.reconcile import entries_under
@@ -27,6 +27,7 @@ Identity = tuple[str, str, str, str]  # manager, operation, apiVersion (empty fo
 
 MAX_UPDATE_MANAGERS = 10
 ANCIENT = "ancient-changes"
+_TEXTS = ("manager", "operation", "apiVersion", "time", "fieldsType", "subresource")
 
 # What identifies an object or belongs to the server is nobody's field.
 UNOWNED_METADATA = frozenset(
@@ -145,20 +146,47 @@ def _entries_to_start_from(
 def _valid(given: Any) -> Sequence[Entry]:
     """A client's entries in canonical form; nothing at all when one of them is malformed."""
     try:
-        return list({identity_of(entry): entry for entry in map(_canonical, given)}.values())
-    except (AttributeError, TypeError, ValueError):
+        return read(given)
+    except ValueError:
         return ()
 
 
-def _canonical(entry: Mapping[str, Any]) -> Entry:
-    """A client's entry as this module writes it. Raises what `_valid` expects when it is malformed."""
-    if entry.get("operation") not in {"Apply", "Update"} or not entry.get("apiVersion"):
-        raise ValueError("who did what is missing")
-    if entry.get("fieldsType") != "FieldsV1":
-        raise ValueError("only FieldsV1 is known")
+def read(given: Any) -> list[Entry]:
+    """Somebody else's entries as this module writes them. Raises ValueError in Go's words when one is malformed."""
+    if not isinstance(given, list):
+        raise ValueError("they are no list")  # noqa: TRY004 - one error for bad data
+    entries = [_canonical(index, entry or {}) for index, entry in enumerate(given)]
+    return list({identity_of(entry): entry for entry in entries}.values())
+
+
+def _canonical(index: int, entry: Any) -> Entry:
+    if not isinstance(entry, Mapping) or any(
+        entry.get(name) and type(entry[name]) is not str for name in _TEXTS
+    ):
+        raise ValueError(f"cannot unmarshal managed fields entry {index}")
+    if entry.get("operation") not in ("Apply", "Update"):
+        raise ValueError("operation must be `Apply` or `Update`")
+    if not entry.get("apiVersion"):
+        raise ValueError("apiVersion must not be empty")
+    if not (kind := entry.get("fieldsType")):
+        raise ValueError(f"missing fieldsType in managed fields entry {index}")
+    if kind != "FieldsV1":
+        raise ValueError(f"invalid fieldsType {go_format.quoted(kind)} in managed fields entry {index}")
     manager, operation, _, subresource = identity_of(entry)
-    time = rfc3339(parse_rfc3339(entry["time"])) if entry.get("time") else ""
-    fields = fieldset.parse(entry.get("fieldsV1") or {})
+    moment = parse_rfc3339(entry["time"]) if entry.get("time") else None
+    try:
+        fields = fieldset.parse(entry.get("fieldsV1") or {})
+    except ValueError as error:
+        shown = [
+            manager,
+            operation,
+            entry["apiVersion"],
+            f"{moment:%Y-%m-%d %H:%M:%S +0000 UTC}" if moment else "<nil>",
+        ]
+        shown += [kind, orjson.dumps(entry["fieldsV1"]).decode(), subresource]
+        said = f"error decoding versioned set from {{{' '.join(shown)}}}: error decoding set: {error}"
+        raise ValueError(said) from None
+    time = rfc3339(moment) if moment else ""
     return new_entry((manager, operation, "", subresource), entry["apiVersion"], fields, time)
 
 
@@ -205,8 +233,8 @@ def _credited(entries: Iterable[Entry], identity: Identity, gained: FieldSet, ti
 def new_entry(identity: Identity, version: str, fields: FieldSet, time: str) -> Entry:
     """One element of managedFields; an empty `time` is left out."""
     manager, operation, _, subresource = identity
-    entry: Entry = {
-        "manager": manager,
+    entry: Entry = {"manager": manager} if manager else {}
+    entry |= {
         "operation": operation,
         "apiVersion": version,
         "fieldsType": "FieldsV1",

@@ -87,6 +87,54 @@ async def test_a_webhook_may_name_an_owner_without_a_name(ask, install: Install)
     assert [one.get("manager") for one in changed["metadata"]["managedFields"]] == [None, "test"]
 
 
+_OWNER = {
+    "manager": "m",
+    "operation": "Update",
+    "apiVersion": "v1",
+    "fieldsType": "FieldsV1",
+    "fieldsV1": {"f:data": {}},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"operation": "Own"}, "operation must be `Apply` or `Update`"),
+        ({"apiVersion": ""}, "apiVersion must not be empty"),
+        ({"fieldsType": ""}, "missing fieldsType in managed fields entry 0"),
+        ({"fieldsType": "V2"}, r"invalid fieldsType \"V2\" in managed fields entry 0"),
+        (
+            {"fieldsV1": {"data": {}}, "time": "2020-01-01T00:00:00Z"},
+            (
+                r"error decoding versioned set from {m Update v1 2020-01-01 00:00:00 +0000 UTC FieldsV1 {\"data\":{}} }: "
+                "error decoding set: missing colon: data"
+            ),
+        ),
+    ],
+)
+async def test_owners_nobody_can_read_are_put_back(ask, install: Install, change: dict[str, str], why: str):
+    """A webhook that leaves an entry of managedFields malformed changes none of them, and the client is warned; every later
+    write finds them in order."""
+    hook = await install("a", Hook())
+    hook.patching({"op": "add", "path": "/metadata/managedFields", "value": [{**_OWNER, **change}]})
+    for answer in (
+        await ask("POST", CONFIGMAPS, configmap(x="1")),
+        await ask("PATCH", f"{CONFIGMAPS}/a", {"data": {"x": "2"}}, "application/merge-patch+json"),
+        await ask(
+            "PATCH",
+            f"{CONFIGMAPS}/a?fieldManager=test&force=true",
+            configmap(x="3"),
+            "application/apply-patch+yaml",
+        ),
+    ):
+        assert answer.status in (200, 201)
+        assert dict(answer.headers)["Warning"] == (
+            '299 - ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated '
+            f'mutating admission controller; please fix your requests: {why}"'
+        )
+        assert {one["manager"] for one in said(answer)["metadata"]["managedFields"]} == {"test"}
+
+
 async def test_what_no_rule_names_is_not_asked_about(ask, install: Install):
     """Other resources, operations and subresources pass by a webhook."""
     hook = await install("a", Hook(), rules=[rule("configmaps", "pods/status", operations=("CREATE",))])
@@ -144,6 +192,10 @@ async def test_warnings_reach_the_client(ask, install: Install):
     """What a webhook warns about becomes Warning headers."""
     await install("w", Hook(warnings=["mind the gap"]), mutating=False)
     assert warnings(await ask("POST", CONFIGMAPS, configmap())) == ['299 - "mind the gap"']
+    await install("x", Hook(warnings=["and the step"], allowed=False), mutating=False)
+    refused = await ask("POST", CONFIGMAPS, configmap("b"))
+    assert refused.status == 400
+    assert sorted(warnings(refused)) == ['299 - "and the step"', '299 - "mind the gap"']
 
 
 async def test_a_delete_shows_the_old_object_only(ask, install: Install):
