@@ -88,8 +88,7 @@ class Router:
                 try:
                     return await verb(call)
                 except ApiError as error:
-                    if resource.deprecation:  # said of every answer, refusals included
-                        error.headers.append(("Warning", f'299 - "{resource.deprecation}"'))
+                    error.headers += call.warned()
                     raise
         if info.version:
             aggregated = self._aggregation.find(info.group, info.version)

@@ -14,6 +14,7 @@ from fakekube.api.registry.registry import Registry, WriteContext, Written
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.api.request_info import RequestInfo
 from fakekube.api.services import Services
+from fakekube.api.warning_headers import warning_headers
 from fakekube.machinery.errors import BadRequest, NotAcceptable
 from fakekube.machinery.wire import Object, Request, Response, User
 from fakekube.store.interface import Entry
@@ -112,9 +113,11 @@ class Call(Struct):
 
     def finish(self, response: Response) -> Response:
         """Add the warnings collected on the way."""
-        if self.resource.deprecation and self.resource.deprecation not in self.warnings:
-            self.warnings.insert(0, self.resource.deprecation)
-        for text in dict.fromkeys(self.warnings):
-            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-            response.headers.append(("Warning", f'299 - "{quoted}"'))
+        response.headers += self.warned()
         return response
+
+    def warned(self) -> list[tuple[str, str]]:
+        """The headers that warn, also of a refusal."""
+        if not self.warnings and not self.resource.deprecation:
+            return []
+        return warning_headers([self.resource.deprecation, *self.warnings])
