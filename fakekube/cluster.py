@@ -20,7 +20,7 @@ from fakekube import dumps, passage, restoring, snapshot
 from fakekube.actors import API, ActorSpec, Made, Setting, choose
 from fakekube.admin import Admin
 from fakekube.agents.volume_contents import VolumeContents, Whole
-from fakekube.api.access.authentication import Authentication
+from fakekube.api.access.authentication import ADMIN, Authentication
 from fakekube.api.apiserver import ApiServer
 from fakekube.api.services import Services
 from fakekube.apply_files import Manifest, apply
@@ -47,7 +47,6 @@ from fakekube.traffic.log import RequestLog
 T = TypeVar("T")
 Stages = Iterable[str | PathLike[str] | Stage]  # files, folders, and stages that have been read
 
-_ADMIN = User("kubernetes-admin", ("kubeadm:cluster-admins", "system:masters", "system:authenticated"))
 _FIRST = 100  # revisions before it count as compacted: a cluster has a past nobody can list
 _GRACE = 1.0  # seconds actors get to end
 _ROUNDS = 3  # of going back, before what actors make of it is left to them
@@ -113,7 +112,7 @@ class Cluster:
         )
         self._front = self.requests.filter(self.faults.filter(self.api))  # what everybody talks to
         controls = Controls(self.requests, self.store, self.clock)
-        self.api.controls = Admin(self, Client(self.api, user=_ADMIN, user_agent="fakekube"), controls)
+        self.api.controls = Admin(self, Client(self.api, user=ADMIN, user_agent="fakekube"), controls)
         self.actors: dict[str, Actor] = {}
         self.failures: dict[str, Exception] = {}  # actors that died, and of what
         self._specs: list[ActorSpec] = choose(only, without)
@@ -139,7 +138,7 @@ class Cluster:
     async def __call__(self, request: Request) -> Response:
         return await self._front(request)
 
-    def client(self, user: User = _ADMIN, *, user_agent: str = "fakekube") -> Client:
+    def client(self, user: User = ADMIN, *, user_agent: str = "fakekube") -> Client:
         """A client in this process, by default as the cluster's admin."""
         return Client(self._front, user=user, user_agent=user_agent)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from fakekube.agents.identities import MASTERS, as_account
 from fakekube.agents.volume_contents import VolumeContents
 from fakekube.client.client import Client
 from fakekube.client.controller import Actor
@@ -41,8 +42,7 @@ class Setting(Struct, frozen=True):
 
     def as_account(self, account: str, agent: str, namespace: str = "kubevirt") -> Client:
         """A client with the identity of a service account of what is installed in a cluster: KubeVirt's, or somebody else's."""
-        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:masters")
-        return self.client.as_user(f"system:serviceaccount:{namespace}:{account}", *groups, user_agent=agent)
+        return as_account(self.client, namespace, account, MASTERS, user_agent=agent)
 
 
 class Made(Struct, frozen=True):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import orjson
 
+from fakekube.agents.identities import MASTERS, as_controller
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller
 from fakekube.client.informer import Informer
@@ -25,7 +26,6 @@ POLICIES = Resource(
     "ValidatingAdmissionPolicy",
     namespaced=False,
 )
-_USER = "system:serviceaccount:kube-system:validatingadmissionpolicy-status-controller"
 _MANAGER = "validatingadmissionpolicy-status"
 _MOST = 10  # types one policy is checked against
 
@@ -43,13 +43,7 @@ class PolicyStatus:
 
     def __init__(self, client: Client, *, clock: Clock, ids: Ids, check: Check) -> None:
         del ids
-        self._client = client.as_user(
-            _USER,
-            "system:serviceaccounts",
-            "system:serviceaccounts:kube-system",
-            "system:masters",
-            user_agent=f"kube-controller-manager/{_USER}",
-        )
+        self._client = as_controller(client, self.name, MASTERS)
         self._check = check
         self._policies = Informer(self._client, POLICIES, clock=clock)
         self._controller = Controller(self.name, self._reconcile, clock=clock)

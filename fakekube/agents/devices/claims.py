@@ -10,6 +10,7 @@ from typing import Any
 
 from fakekube.agents.devices.allocation import Select
 from fakekube.agents.devices.reservations import PROTECTION, Reservations
+from fakekube.agents.identities import as_controller
 from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
@@ -27,7 +28,6 @@ from fakekube.machinery.resources import (
 )
 from fakekube.machinery.wire import Object
 
-_CONTROLLER = "system:serviceaccount:kube-system:resource-claim-controller"
 _POD_CLAIM = "resource.kubernetes.io/pod-claim-name"
 _POD, _CLAIM = "pod ", "claim "
 
@@ -45,7 +45,7 @@ class Claims:
         select: Select,
         wake: Callable[[], None],
     ) -> None:
-        self._client = client.as_user(_CONTROLLER, user_agent="kube-controller-manager")
+        self._client = as_controller(client, "resource-claim-controller")
         self._recorder = recorder
         self._pods = pods
         self._claims = Informer(client, RESOURCE_CLAIMS, clock=clock)

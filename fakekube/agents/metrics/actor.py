@@ -4,6 +4,7 @@ What is used is computed when somebody asks, from profiles and the time (`profil
 it polls nobody, so an amount is there as soon as the pod runs, and is that of the moment.
 """
 
+from fakekube.agents.identities import MASTERS, as_account
 from fakekube.agents.metrics import custom_metrics, external_metrics, resource_metrics, swagger
 from fakekube.agents.metrics.custom_metrics import CustomMetrics
 from fakekube.agents.metrics.external_metrics import ExternalMetrics
@@ -17,7 +18,6 @@ from fakekube.machinery.errors import ApiError, NotFound
 from fakekube.machinery.wire import Handler, Object, Request, Response
 
 NAMESPACE, SERVICE = "kube-system", "metrics-server"
-_GROUPS = ("system:serviceaccounts", "system:serviceaccounts:kube-system", "system:masters")
 # group, version → (groupPriorityMinimum, versionPriority)
 _SERVED = {
     (resource_metrics.GROUP, resource_metrics.VERSION): (100, 100),
@@ -69,9 +69,7 @@ class Metrics:
 
     def __init__(self, client: Client, *, clock: Clock, ids: Ids) -> None:
         del ids
-        own = client.as_user(
-            f"system:serviceaccount:{NAMESPACE}:{SERVICE}", *_GROUPS, user_agent="metrics-server"
-        )
+        own = as_account(client, NAMESPACE, SERVICE, MASTERS, user_agent="metrics-server")
         self._subjects = Subjects(own, clock)
         self._apis: dict[str, Handler] = {
             resource_metrics.GROUP: ResourceMetrics(self._subjects, clock),

@@ -3,7 +3,6 @@
 Origin: kubevirt: pkg/virt-api/webhooks/utils.go
 """
 
-MASTERS = "system:masters"
 COMPONENTS = (
     "kubevirt-apiserver",
     "kubevirt-controller",

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from fakekube.agents.identities import MASTERS
 from fakekube.client.client import Client
 from fakekube.clock import Clock
 from fakekube.ids import Ids
@@ -26,7 +27,7 @@ from fakekube.virt.api import (
     utility_volumes,
     workloads,
 )
-from fakekube.virt.api.accounts import MASTERS, is_component
+from fakekube.virt.api.accounts import is_component
 from fakekube.virt.api.eviction import Evictions
 from fakekube.virt.api.in_order import InOrder
 from fakekube.virt.api.inference import Inference

@@ -6,6 +6,7 @@
 While `run` runs it follows the KubeVirt object by a cache; without, it asks for it each time.
 """
 
+from fakekube.agents.identities import MASTERS, as_account
 from fakekube.client.client import Client
 from fakekube.clock import Clock
 from fakekube.ids import Ids
@@ -40,13 +41,7 @@ class VirtApi:
         release: str = Versions().kubevirt,
         stand_ins: bool = False,
     ) -> None:
-        own = client.as_user(
-            f"system:serviceaccount:{namespace}:kubevirt-apiserver",
-            "system:serviceaccounts",
-            f"system:serviceaccounts:{namespace}",
-            "system:masters",  # as all of KubeVirt's accounts here: its own roles are not part of the installation
-            user_agent=self.name,
-        )
+        own = as_account(client, namespace, "kubevirt-apiserver", MASTERS, user_agent=self.name)
         self._settings = Settings(own, clock=clock, namespace=namespace)
         self._admission = Admission(
             own, self._settings, clock=clock, ids=ids, namespace=namespace, stand_ins=stand_ins
