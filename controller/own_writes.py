@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from fakekube.client.informer import Informer
 from fakekube.clock import Clock
-from fakekube.machinery import objects
+from fakekube.machinery import digits, objects
 from fakekube.machinery.resources import Resource
 from fakekube.machinery.wire import Object
 
@@ -159,4 +159,4 @@ def _is_final(answer: Object) -> bool:
 
 
 def _number(version: str) -> int:
-    return int(version) if version.isdecimal() else 0
+    return digits.number(version) or 0

@@ -15,7 +15,7 @@ from fakekube import passage, snapshot
 from fakekube.client.client import Client
 from fakekube.clock import ManualClock, rfc3339_micro
 from fakekube.lookup import Look, Lookup, condition
-from fakekube.machinery import profiles
+from fakekube.machinery import digits, profiles
 from fakekube.machinery.errors import ApiError, BadRequest, MethodNotAllowed, NotFound
 from fakekube.machinery.wire import Handler, Object, Request, Response
 from fakekube.passage import CannotMoveTime, NeverSettles, Watched
@@ -50,7 +50,7 @@ class _Call(Struct, frozen=True):
     """One request, and the number its path ends in."""
 
     request: Request
-    number: str
+    number: int
 
     @property
     def body(self) -> Object:
@@ -80,7 +80,8 @@ class Admin:
         """Raises NotFound, MethodNotAllowed, BadRequest, Conflict."""
         path = request.path.removeprefix(PREFIX).strip("/")
         head, _, tail = path.rpartition("/")
-        path, number = (f"{head}/{{number}}", tail) if tail.isdecimal() else (path, "")
+        number = digits.number(tail)
+        path = path if number is None else f"{head}/{{number}}"
         found = [route for route in _ROUTES if route.path == path]
         if not found:
             return await self._others(request)
@@ -88,7 +89,7 @@ class Admin:
         if route is None:
             raise MethodNotAllowed(f"{request.path} knows {', '.join(one.method for one in found)}")
         try:
-            return await route.handle(self, _Call(request, number))
+            return await route.handle(self, _Call(request, number or 0))
         except (BadFault, BadPattern, ValueError) as error:
             raise BadRequest(str(error)) from None
         except (CannotMoveTime, CannotReset, NeverSettles) as error:
@@ -155,7 +156,7 @@ class Admin:
         return _json(_shown(self._cluster.faults.add(**call.body)), 201)
 
     async def remove_fault(self, call: _Call) -> Response:
-        self._cluster.faults.remove(int(call.number))
+        self._cluster.faults.remove(call.number)
         return _json({})
 
     async def clear_faults(self, _call: _Call) -> Response:
@@ -178,7 +179,7 @@ class Admin:
         return _json({"number": number, "text": str(hold)}, 201)
 
     async def release(self, call: _Call) -> Response:
-        hold = self._holds.pop(int(call.number))
+        hold = self._holds.pop(call.number)
         hold.release()
         return _json({"text": str(hold)})
 

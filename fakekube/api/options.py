@@ -3,27 +3,21 @@
 Origin: k8s: staging/src/k8s.io/apimachinery/pkg/apis/meta/internalversion/{types,validation}, apis/meta/v1/validation.
 """
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
-from fakekube.machinery import field_selectors, selectors
+from fakekube.machinery import digits, field_selectors, selectors
 from fakekube.machinery.errors import BadRequest, invalid
-from fakekube.machinery.field_errors import FieldError, forbidden, not_supported, show, too_long
+from fakekube.machinery.field_errors import FieldError, forbidden, not_supported, too_long
 from fakekube.machinery.field_selectors import FieldTerm
 from fakekube.machinery.selectors import EVERYTHING, Selector, SelectorError
 
 Query = Mapping[str, list[str]]
 _EMPTY: Query = {}
 _LONGEST_MANAGER = 128  # bytes
-_INTEGERS = {
-    "ParseInt": (re.compile(r"[+-]?[0-9]+"), range(-(1 << 63), 1 << 63)),
-    "ParseUint": (re.compile(r"[0-9]+"), range(1 << 64)),
-}
-_MOST_DIGITS = 4000  # Python reads no longer numbers, zeros in front or not
 
 
 @lru_cache(maxsize=2048)
@@ -55,7 +49,7 @@ def integer(query: Query, name: str) -> int | None:
     if not text:
         return None
     try:
-        return _parsed("ParseInt", text)
+        return digits.parsed("ParseInt", text)
     except ValueError as error:
         raise BadRequest(str(error)) from None
 
@@ -192,14 +186,4 @@ def _check_match(options: ListOptions) -> None:
 
 def parse_version(text: str) -> int:
     """A resourceVersion in a query. Raises ValueError with Go's words."""
-    return _parsed("ParseUint", text)
-
-
-def _parsed(function: str, text: str) -> int:
-    """As Go's function of that name does it. Raises ValueError with its words."""
-    syntax, possible = _INTEGERS[function]
-    if not syntax.fullmatch(text):
-        raise ValueError(f"strconv.{function}: parsing {show(text)}: invalid syntax")
-    if len(text) > _MOST_DIGITS or (number := int(text)) not in possible:
-        raise ValueError(f"strconv.{function}: parsing {show(text)}: value out of range")
-    return number
+    return digits.parsed("ParseUint", text)

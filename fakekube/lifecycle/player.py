@@ -21,7 +21,7 @@ from fakekube.lifecycle import effects
 from fakekube.lifecycle.match import Asked, asked, choose, delay
 from fakekube.lifecycle.script import for_kind
 from fakekube.lifecycle.stage import INSTANT, Apply, Finalizers, Pace, Stage, Write
-from fakekube.machinery import objects
+from fakekube.machinery import digits, objects
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.resources import Resource, split_api_version
 from fakekube.machinery.wire import Object
@@ -271,5 +271,4 @@ def _manner(kind: str) -> dict[str, Any]:
 
 
 def _version(obj: Object) -> int:
-    text = objects.resource_version(obj)
-    return int(text) if text.isdigit() else 0
+    return digits.number(objects.resource_version(obj)) or 0

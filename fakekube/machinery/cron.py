@@ -5,13 +5,12 @@ clock skips.
 Origin: github.com/robfig/cron v3 {parser,spec,constantdelay}.go
 """
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from msgspec import Struct
 
-from fakekube.machinery import durations
+from fakekube.machinery import digits, durations
 
 _MONTHS = {
     name: number
@@ -128,7 +127,7 @@ def _range(text: str, low: int, high: int, names: Mapping[str, int]) -> range:
     if ends[0] in ("*", "?"):
         start, end = low, high
         if len(ends) > 1:
-            raise Refused(f"failed to parse int from {ends[0]}: {_atoi(ends[0])}")
+            _number(ends[0], {})  # refuses it
     else:
         start = _number(ends[0], names)
         if len(ends) > 2:
@@ -152,13 +151,10 @@ def _number(text: str, names: Mapping[str, int]) -> int:
     named = names.get(text.lower())
     if named is not None:
         return named
-    if not re.fullmatch(r"[-+]?[0-9]+", text):
-        raise Refused(f"failed to parse int from {text}: {_atoi(text)}")
-    number = int(text)
+    try:
+        number = digits.parsed("Atoi", text)
+    except ValueError as error:
+        raise Refused(f"failed to parse int from {text}: {error}") from None
     if number < 0:
         raise Refused(f"negative number ({number}) not allowed: {text}")
     return number
-
-
-def _atoi(text: str) -> str:
-    return f'strconv.Atoi: parsing "{text}": invalid syntax'

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from fakekube.machinery import names
+from fakekube.machinery import digits, names
 from fakekube.machinery.field_errors import show
 
 
@@ -38,9 +38,8 @@ class Requirement(Struct, frozen=True, dict=True):
             return value is not None
         if self.operator == DOES_NOT_EXIST:
             return value is None
-        try:
-            number, bound = int(value or ""), int(self.values[0])
-        except ValueError:
+        number, bound = digits.integer(value or ""), digits.integer(self.values[0])
+        if number is None or bound is None:
             return False
         return number > bound if self.operator == GT else number < bound
 
@@ -129,8 +128,7 @@ def requirement(key: str, operator: str, values: tuple[str, ...]) -> Requirement
 
 
 def _check_integer(value: str) -> None:
-    unsigned = value[1:] if value[:1] in ("+", "-") else value
-    if not (unsigned.isascii() and unsigned.isdigit()):
+    if digits.integer(value) is None:
         raise SelectorError(
             f"values[0]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
         )

@@ -101,6 +101,6 @@ def _number(config: pytest.Config, name: str, text: str) -> int:
 
             config.stash[_RANDOM_SEED] = Ids().random.randrange(1_000_000)
         return config.stash[_RANDOM_SEED]
-    if not str(text).isdigit():
+    if not str(text).isdecimal():
         raise refused(f"fakekube: {name}={text!r}: a whole number from 0 on is expected")
     return int(text)

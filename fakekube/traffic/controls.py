@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from fakekube.clock import Clock, rfc3339_micro
+from fakekube.machinery import digits
 from fakekube.machinery.errors import BadRequest, MethodNotAllowed, NotFound
 from fakekube.machinery.wire import Object, Request, Response
 from fakekube.store.interface import Store
@@ -96,9 +97,10 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name)
     if text is None:
         return default
-    if not text.isdecimal():
+    number = digits.number(text)
+    if number is None:
         raise BadRequest(f"{name} is a number, not {text!r}")
-    return int(text)
+    return number
 
 
 def _json(body: Object) -> Response:

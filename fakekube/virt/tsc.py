@@ -5,6 +5,7 @@ Origin: kubevirt: pkg/virt-controller/watch/topology/{tsc,hinter}.go
 
 from collections.abc import Iterable
 
+from fakekube.machinery import digits
 from fakekube.machinery.objects import Obj, dig, labels
 from fakekube.machinery.wire import Object
 
@@ -34,8 +35,8 @@ def hinted(vmi: Obj, nodes: Iterable[Obj], least: int | None) -> Object | None:
     """A guest that depends on it with the frequency it is to see: the cluster's lowest; None: nothing is to be told."""
     if is_hinted(vmi) or not (has_invariant(vmi) or is_enlightened(vmi)):
         return None
-    found = [text for node in nodes if (text := labels(node).get(_FREQUENCY, "")).isdecimal()]
-    frequency = least or min((int(text) for text in found), default=0)
+    found = (digits.number(labels(node).get(_FREQUENCY, "")) for node in nodes)
+    frequency = least or min((one for one in found if one is not None), default=0)
     if not frequency:
         return None
     return {**vmi, "status": {**(vmi.get("status") or {}), "topologyHints": {"tscFrequency": frequency}}}

@@ -48,6 +48,7 @@ async def test_requests_are_found_by_who_did_what() -> None:
         ("GET", "/fakekube/requests?kind=potato", 400, "serves no kind 'potato'"),
         ("GET", "/fakekube/requests?colour=red", 400, "cannot be found by colour"),
         ("GET", "/fakekube/requests?limit=few", 400, "limit is a number"),
+        ("GET", f"/fakekube/requests?limit={'9' * 5000}", 400, "limit is a number"),
         ("GET", "/fakekube/compact", 405, "does not know GET"),
         ("POST", "/fakekube/compact?revision=999999", 400, "has not happened yet"),
         ("GET", "/fakekube/nonsense", 404, "there is no /fakekube/nonsense; GET /fakekube/openapi.json"),

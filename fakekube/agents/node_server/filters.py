@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from fakekube.agents.node_server import searching
 from fakekube.agents.node_server.place import Container, Done, Program, failed, flags, number, options
+from fakekube.machinery import digits
 
 
 class _Given(Struct, frozen=True):
@@ -109,7 +110,7 @@ def _cut(at: Container, words: list[str], stdin: str) -> Done:
             given[word[1]] = word[2:] or next(rest, "")
         elif not word.startswith("-"):
             names.append(word)
-    field = number(given["f"]) if given["f"].isdecimal() else None
+    field = digits.number(given["f"])
     if field is None:
         return failed("cut: only one field is emulated")
     if field == 0 or len(given["d"]) != 1:

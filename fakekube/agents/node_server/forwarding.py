@@ -83,17 +83,13 @@ def named(texts: Sequence[str]) -> list[int]:
         if not text:
             raise BadPorts('query parameter "ports" cannot be empty')
         for one in text.split(","):
-            if not (one.isascii() and one.isdigit()):
-                raise BadPorts(
-                    f'unable to parse "{text}" as a port: strconv.ParseUint: parsing "{one}": invalid syntax'
-                )
-            if int(one) >= 1 << 16:
-                raise BadPorts(
-                    f'unable to parse "{text}" as a port: strconv.ParseUint: parsing "{one}": value out of range'
-                )
-            if int(one) == 0:
+            try:
+                port = digits.parsed("ParseUint", one, bits=16)
+            except ValueError as error:
+                raise BadPorts(f'unable to parse "{text}" as a port: {error}') from None
+            if port == 0:
                 raise BadPorts(f'port "{text}" must be > 0')
-            found.append(int(one))
+            found.append(port)
     return found
 
 

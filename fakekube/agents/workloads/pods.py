@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from fakekube.clock import parse_rfc3339
-from fakekube.machinery import objects
+from fakekube.machinery import digits, objects
 from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.wire import Object
 
@@ -63,10 +63,7 @@ def restarts(pod: Obj) -> int:
 
 
 def deletion_cost(pod: Obj) -> int:
-    try:
-        return int(objects.annotations(pod).get(DELETION_COST, "0"))
-    except ValueError:
-        return 0
+    return digits.integer(objects.annotations(pod).get(DELETION_COST, "")) or 0
 
 
 def first_to_go(pods: Iterable[Object], crowd: Mapping[str, int], now: datetime) -> list[Object]:

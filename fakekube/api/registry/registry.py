@@ -19,7 +19,7 @@ from fakekube.api.registry.reading import Reading
 from fakekube.api.registry.strategy import ServedResource
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
-from fakekube.machinery import errors
+from fakekube.machinery import digits, errors
 from fakekube.machinery.errors import MODIFIED, ApiError
 from fakekube.machinery.field_errors import invalid
 from fakekube.machinery.wire import Object
@@ -342,7 +342,9 @@ class Registry:
                 return
             cause = invalid("metadata.resourceVersion", 0, "must be specified for an update")
             raise errors.invalid(resource.plural, resource.group, name, [cause])
-        if not text.isdigit():
-            raise ApiError(f'strconv.ParseUint: parsing "{text}": invalid syntax')
         if text != old["metadata"]["resourceVersion"]:
+            try:
+                digits.parsed("ParseUint", text)
+            except ValueError as error:
+                raise ApiError(str(error)) from None
             raise errors.conflict(resource.plural, resource.group, name, MODIFIED)

@@ -12,6 +12,8 @@ from datetime import date as calendar_date
 from functools import partial
 from urllib.parse import urlsplit
 
+from fakekube.machinery import digits
+
 _DATE_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt\s]([01]\d|2[0-3]|24)(?::?[0-5]\d)?(?::?([0-5]\d|60))?(?:[.,]\d+)?([Zz]|[+-]\d\d(?::?\d\d)?)"
 )
@@ -65,9 +67,10 @@ def _ipv6(text: str) -> bool:
 
 def _cidr(text: str) -> bool:
     address, slash, bits = text.partition("/")
-    if not slash or not bits.isascii() or not bits.isdigit():
+    length = digits.number(bits) if slash else None
+    if length is None:
         return False
-    return (_ipv4(address) and int(bits) <= 32) or (_ipv6(address) and int(bits) <= 128)
+    return (_ipv4(address) and length <= 32) or (_ipv6(address) and length <= 128)
 
 
 def _uri(text: str) -> bool:

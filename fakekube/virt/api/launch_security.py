@@ -83,4 +83,7 @@ def _is_number(text: str) -> bool:
     if found is None:
         return False
     digits, base = next((digits, base) for digits, base in zip(found.groups(), _BASES, strict=True) if digits)
-    return int(digits.replace("_", ""), base) < _HIGHEST_POLICY
+    try:
+        return int(digits.replace("_", ""), base) < _HIGHEST_POLICY
+    except ValueError:
+        return False  # Python reads no decimal number of thousands of digits

@@ -6,7 +6,7 @@ Origin: kubevirt: pkg/virt-api/webhooks/validating-webhook/admitters/vmpool-admi
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakekube.machinery import selectors
+from fakekube.machinery import digits, selectors
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object
 from fakekube.virt.api import machine_spec, networks
@@ -15,7 +15,6 @@ from fakekube.virt.config import ClusterConfig
 
 _STRATEGIES = ("unmanaged", "opportunistic", "proactive")
 _HIGHEST_PERCENTAGE = 100
-_MOST_DIGITS = 18  # of a 64-bit integer, all but the very last of them
 
 
 def validate(pool: Object, old: Object | None, config: ClusterConfig) -> list[Cause]:
@@ -74,24 +73,14 @@ def _max_unavailable(given: Any) -> Iterator[Cause]:
     if not text.endswith("%"):
         yield Cause("maxUnavailable percentage must end with %", field)
         return
-    digits = text[:-1]
+    value = text[:-1]
     try:
-        percentage = _integer(digits)
+        percentage = digits.parsed("Atoi", value)
     except ValueError as error:
-        yield Cause(f'maxUnavailable percentage value "{digits}" is invalid: {error}', field)
+        yield Cause(f'maxUnavailable percentage value "{value}" is invalid: {error}', field)
         return
     if not 1 <= percentage <= _HIGHEST_PERCENTAGE:
         yield Cause(f"maxUnavailable percentage value {percentage} must be between 1 and 100", field)
-
-
-def _integer(digits: str) -> int:
-    """What Go's strconv.Atoi reads, with its words for what it does not."""
-    unsigned = digits[1:] if digits[:1] in ("+", "-") else digits
-    if not (unsigned.isascii() and unsigned.isdigit()):
-        raise ValueError(f'strconv.Atoi: parsing "{digits}": invalid syntax')
-    if len(unsigned.lstrip("0")) > _MOST_DIGITS:
-        raise ValueError(f'strconv.Atoi: parsing "{digits}": value out of range')
-    return int(digits)
 
 
 def _one_strategy(field: str, given: Mapping[str, Any] | None) -> Iterator[Cause]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from fakekube.machinery import digits
 from fakekube.machinery.objects import Obj, annotations, dig, labels
 from fakekube.virt.config import ClusterConfig
 from fakekube.virt.controller import instance
@@ -96,7 +97,7 @@ def is_logged(vmi: Obj, settings: Settings) -> dict[str, str]:
     cluster = dig(settings.config.raw, "developerConfiguration", "logVerbosity", "virtLauncher")
     verbosity = own.get("logVerbosity") or str(cluster or _VERBOSITY)
     made = {"VIRT_LAUNCHER_LOG_VERBOSITY": verbosity} if verbosity != str(_VERBOSITY) else {}
-    much = verbosity.isdigit() and int(verbosity) > _TALKATIVE
+    much = (digits.number(verbosity) or 0) > _TALKATIVE
     for label, variable in _SPOKEN.items():
         if own.get(label) == "true" or (much and label == "debugLogs"):
             made[variable] = "1"

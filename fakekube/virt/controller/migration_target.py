@@ -5,6 +5,7 @@ Origin: kubevirt: pkg/virt-controller/watch/migration/migration.go (createTarget
 
 from fakekube.client.recorder import NORMAL, WARNING
 from fakekube.clock import parse_rfc3339
+from fakekube.machinery import digits
 from fakekube.machinery.errors import ApiError, InternalError
 from fakekube.machinery.objects import (
     annotations,
@@ -161,10 +162,8 @@ def _refused(vmi: Object, error: ApiError) -> str:
 
 def _limit(migration: Object, override: str, seconds: float) -> float:
     """Seconds; what is not a number does not count."""
-    try:
-        return float(int(annotations(migration).get(override, "")))
-    except ValueError:
-        return seconds
+    said = digits.integer(annotations(migration).get(override, ""))
+    return seconds if said is None else float(said)
 
 
 _MODELS = ("cpu-model-migration.node.kubevirt.io/", "cpu-feature.node.kubevirt.io/")

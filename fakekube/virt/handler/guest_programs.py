@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from fakekube.agents.node_server import programs, shell
 from fakekube.agents.node_server.place import EPOCH, Container, Done, Files, Program, failed
+from fakekube.machinery import digits
 from fakekube.virt.handler import guest_addresses, guest_devices, guest_disks, guest_hardware, guest_tpm
 
 HOST_MODEL = "Intel Xeon Processor (Skylake, IBRS)"
@@ -125,10 +126,10 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
     def listens(at: Container, words: list[str], stdin: str) -> Done:
         """A server, told as a file: nobody is served before its port is asked for."""
         flags = {letter for word in words if word[:1] == "-" != word[1:2] for letter in word[1:]}
-        port = next((word for word in words if word.isdigit()), "")
+        port = _first_number(words)
         if "l" not in flags and "http.server" not in words and "nc" in machine.online:
             return machine.online["nc"](at, words, stdin)
-        if not port or ("l" not in flags and "http.server" not in words):
+        if port is None or ("l" not in flags and "http.server" not in words):
             return failed("nc: connect: Connection refused")
         if "--vsock" in words:
             return Done(wrote={f"{ECHOING}{port}": "plain"})
@@ -141,8 +142,9 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
 
     def echoes(_at: Container, words: list[str], _stdin: str) -> Done:
         """KubeVirt's own example of who may listen on VSOCK."""
-        port = next((word for word in words if word.isdigit()), "")
-        return Done(wrote={f"{ECHOING}{port}": "tls" if "--use-tls" in words else "plain"})
+        port = _first_number(words)
+        kind = "tls" if "--use-tls" in words else "plain"
+        return Done() if port is None else Done(wrote={f"{ECHOING}{port}": kind})
 
     def service(_at: Container, words: list[str], _stdin: str) -> Done:
         named = [word for word in words if not word.startswith("-")]
@@ -232,6 +234,10 @@ def _programs(machine: Machine, uptime: float) -> Mapping[str, Program]:
             "curl ip lsblk mount nc nproc panic ping poweroff reboot shutdown sudo uptime wget, cat, echo, grep, ls, ps and the like"
         ),
     }
+
+
+def _first_number(words: list[str]) -> int | None:
+    return next((found for word in words if (found := digits.number(word)) is not None), None)
 
 
 def triggers_panic(wrote: Files) -> bool:

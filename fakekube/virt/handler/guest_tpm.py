@@ -7,6 +7,7 @@ in folders that are devices of their own (`mounts`); whoever keeps those keeps i
 from collections.abc import Mapping
 
 from fakekube.agents.node_server.place import Container, Done, Program, failed, options
+from fakekube.machinery import digits
 from fakekube.machinery.objects import Obj, dig
 
 DEVICES = ("/dev/tpm0", "/dev/tpmrm0")
@@ -66,7 +67,7 @@ def _extended(at: Container, words: list[str], _stdin: str) -> Done:
         added = bytes.fromhex(digest)
     except ValueError:
         added = b""
-    if not number.isdigit() or len(added) != len(_EMPTY) // 2:
+    if digits.number(number) is None or len(added) != len(_EMPTY) // 2:
         return failed("ERROR: Unable to run tpm2_pcrextend")
     value = sha256(bytes.fromhex(_register(at, number)) + added).hexdigest()
     return Done(wrote={f"{_REGISTERS}/{number}": f"{value}\n"})

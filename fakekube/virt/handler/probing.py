@@ -13,6 +13,7 @@ from typing import Any
 from fakekube.agents.node_server import parsing, shell
 from fakekube.agents.node_server.place import Container
 from fakekube.clock import parse_rfc3339, rfc3339_micro
+from fakekube.machinery import digits
 from fakekube.machinery.booleans import TRUE
 from fakekube.machinery.objects import Obj, annotations, condition_is, dig
 from fakekube.virt.handler import ports
@@ -37,12 +38,10 @@ def passes(vmi: Obj, probe: Probe, listening: Collection[int]) -> bool:
             return True
         return condition_is(vmi, "AgentConnected") and _succeeds(dig(probe, "exec", "command", default=()))
     action = probe.get("httpGet") or probe.get("tcpSocket") or {}
-    port = str(action.get("port"))
-    if not port.isdigit():
+    port = digits.number(str(action.get("port")))
+    if port is None or ports.service(vmi, "", port, "tcp", dict.fromkeys(listening, "")) is None:
         return False
-    number = int(port)
-    served = ports.service(vmi, "", number, "tcp", dict.fromkeys(listening, "")) is not None
-    return served and (number in listening or "httpGet" not in probe or number in ports.WEB)
+    return port in listening or "httpGet" not in probe or port in ports.WEB
 
 
 def _is_spared(vmi: Obj) -> bool:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from fakekube.agents.node_server import shell
 from fakekube.agents.node_server.place import ROOM, WHERE, Container, Done, Files, seen_from
+from fakekube.machinery import digits
 from fakekube.virt.handler import guest_disks, guest_programs, guest_tpm, systems
 from fakekube.virt.handler.guest_devices import INSTANCE, RELEASE, Contents
 from fakekube.virt.handler.guest_disks import Disks
@@ -202,22 +203,22 @@ def tries_the_network(session: Session | None, given: Contents, data: bytes) -> 
 
 def listening(session: Session) -> Mapping[int, str]:
     """The ports servers in the guest listen on, and what they say."""
-    found = guest_programs.LISTENING
-    return {
-        int(path.removeprefix(found)): text
-        for path, text in session.files.items()
-        if path.startswith(found) and text is not None
-    }
+    return _by_port(session, guest_programs.LISTENING)
 
 
 def echoing(session: Session) -> Mapping[int, str]:
     """The VSOCK ports somebody listens on in the guest: `plain`, or `tls`."""
-    found = guest_programs.ECHOING
-    return {
-        int(path.removeprefix(found)): manner
-        for path, manner in session.files.items()
-        if path.startswith(found) and manner
-    }
+    return {port: manner for port, manner in _by_port(session, guest_programs.ECHOING).items() if manner}
+
+
+def _by_port(session: Session, folder: str) -> Mapping[int, str]:
+    """The files of a folder that are named by ports; a guest may put others there."""
+    found = (
+        (digits.number(path.removeprefix(folder)), text)
+        for path, text in session.files.items()
+        if path.startswith(folder)
+    )
+    return {port: text for port, text in found if port is not None and text is not None}
 
 
 def _settled(session: Session, done: Done, text: bytes) -> Turn:

@@ -246,8 +246,10 @@ async def test_evacuation_from_a_node_that_is_gone(cluster):
     [
         ("0", 'unable to parse "0" as a port number'),
         ("a", 'unable to parse "a" as a port number'),
+        ("9" * 5000, f'unable to parse "{"9" * 5000}" as a port number'),
         ("1/sctp", "invalid protocol sctp, only tcp and udp are supported"),
     ],
+    ids=["zero", "letter", "too long", "protocol"],
 )
 async def test_ports_that_are_none(cluster, tail, text):
     """V-192: an instance that is not there is told first, then one without an interface, then the port."""

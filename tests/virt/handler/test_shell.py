@@ -202,6 +202,14 @@ def test_what_a_shell_is_told_holds():
     assert (turn.session.stage, turn.session.code) == ("shell", 3)
 
 
+def test_who_listens():
+    """Servers in a guest are known by their ports; what else a user writes beside them is no port."""
+    script = f"nc -lp 8080 -c 'echo hi'; nc -l --vsock 007; touch /run/listening/web /run/vsock/{'9' * 30} /run/vsock/²"
+    _, turn = run(script)
+    assert list(shell.listening(turn.session)) == [8080]
+    assert shell.echoing(turn.session) == {7: "plain"}
+
+
 @pytest.mark.parametrize(
     "command", ["umount /d", "sudo true", "dd of=/tmp/f", "nc -l 80 -c 'nc -l 81 -c true'"]
 )

@@ -82,10 +82,7 @@ def newest(deployment: Object, sets: Iterable[Object]) -> Object | None:
 
 
 def revision(obj: Object) -> int:
-    try:
-        return int(objects.annotations(obj).get(REVISION, "0"))
-    except ValueError:
-        return 0
+    return digits.integer(objects.annotations(obj).get(REVISION, "")) or 0
 
 
 def next_revision(others: Iterable[Object]) -> str:

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any
 
 from fakekube.api.registry import metadata
-from fakekube.machinery import names, quantities
+from fakekube.machinery import digits, names, quantities
 from fakekube.machinery.field_checks import texts
 from fakekube.machinery.field_errors import FieldError, invalid
 from fakekube.machinery.wire import Object
@@ -23,6 +23,7 @@ _NOT_NEGATIVE = "must be greater than or equal to 0"
 _PORT = "must be between 1 and 65535, inclusive"
 _PORT_CHARACTERS = re.compile(r"[-a-z0-9]+").fullmatch
 _PERCENT = re.compile(r"[0-9]+%").fullmatch
+_LARGEST = (1 << 63) - 1
 _PLAIN_KEY = re.compile(
     r"[-_a-zA-Z0-9][-._a-zA-Z0-9]*"
 ).fullmatch  # without a leading dot, which needs a closer look
@@ -89,7 +90,7 @@ def valid_ip(value: Any, path: str) -> Causes:
 
 def parse_cidr(text: str) -> IPv4Network | IPv6Network | None:
     """As Go reads it: with the length of the prefix, not with a mask; bits behind the prefix may stand."""
-    if not text.rpartition("/")[2].isdecimal() or "/" not in text:
+    if "/" not in text or digits.number(text.rpartition("/")[2]) is None:
         return None
     try:
         return ip_network(text, strict=False)
@@ -161,8 +162,16 @@ def count_or_percent(value: Any, path: str) -> Causes:
     return not_negative(value, path)
 
 
+def percentage(value: Any) -> int | None:
+    """The number of one: the largest there is for one that no number can hold, as to Go. None: it is no percentage."""
+    if not isinstance(value, str) or not _PERCENT(value):
+        return None
+    found = digits.integer(value[:-1])
+    return _LARGEST if found is None else found
+
+
 def at_most_100_percent(value: Any, path: str) -> Causes:
-    if isinstance(value, str) and _PERCENT(value) and int(value[:-1]) > 100:
+    if (percentage(value) or 0) > 100:
         return [invalid(path, value, "must not be greater than 100%")]
     return []
 

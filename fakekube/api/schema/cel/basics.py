@@ -49,10 +49,7 @@ def to_int(value: Any) -> int:
     if isinstance(value, timedelta):
         return value // timedelta(microseconds=1) * 1000
     if isinstance(value, str):
-        try:
-            return checked_int(int(value))
-        except ValueError:
-            raise CelError(f'strconv.ParseInt: parsing "{value}": invalid syntax') from None
+        return _parsed("ParseInt", value)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise CelError("integer overflow")
@@ -60,12 +57,16 @@ def to_int(value: Any) -> int:
     return checked_int(int(value))
 
 
+def _parsed(function: str, text: str) -> int:
+    try:
+        return digits.parsed(function, text)
+    except ValueError as error:
+        raise CelError(str(error)) from None
+
+
 def to_uint(value: Any) -> UInt:
     if isinstance(value, str):
-        number = digits.number(value)
-        if number is None:
-            raise CelError(f'strconv.ParseUint: parsing "{value}": invalid syntax')
-        return checked_uint(number)
+        return UInt(_parsed("ParseUint", value))
     if isinstance(value, float):
         if not math.isfinite(value):
             raise CelError("unsigned integer overflow")

@@ -13,6 +13,7 @@ from msgspec import Struct
 from fakekube.api.schema.cel.overloads import Library
 from fakekube.api.schema.cel.types import BOOL, CIDR, INT, IP, STRING, URL, list_of, map_of
 from fakekube.api.schema.cel.values import CelError
+from fakekube.machinery import digits
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -75,7 +76,7 @@ def parse_ip(text: str) -> Ip:
 def parse_cidr(text: str) -> Cidr:
     bits = text.partition("/")[2]
     try:
-        if not bits.isdigit():
+        if digits.number(bits) is None:
             raise ValueError(text)
         return Cidr(ipaddress.ip_interface(text))
     except ValueError:

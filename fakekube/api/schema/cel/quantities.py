@@ -13,12 +13,13 @@ from fakekube.api.schema.cel.networks import parses
 from fakekube.api.schema.cel.overloads import Library
 from fakekube.api.schema.cel.types import BOOL, DOUBLE, INT, QUANTITY, SEMVER, STRING
 from fakekube.api.schema.cel.values import INT_MAX, INT_MIN, CelError
+from fakekube.machinery import digits
 
 _QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _SEMVER = re.compile(
-    r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:[0-9A-Za-z-]+)(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?"
+    r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(?:-((?:[0-9A-Za-z-]+)(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?"
 )
 
 
@@ -53,8 +54,14 @@ def parse_semver(text: str) -> Semver:
     if found is None:
         raise CelError(f"semver parse error: {text}")
     parts = found[4].split(".") if found[4] else []
-    rank = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts)
-    return Semver(int(found[1]), int(found[2]), int(found[3]), (0, rank) if rank else (1, ()))
+    try:
+        major, minor, patch = (digits.parsed("ParseUint", found[at]) for at in (1, 2, 3))
+        rank = tuple(
+            (0, digits.parsed("ParseUint", part), "") if part.isdigit() else (1, 0, part) for part in parts
+        )
+    except ValueError:
+        raise CelError(f"semver parse error: {text}") from None
+    return Semver(major, minor, patch, (0, rank) if rank else (1, ()))
 
 
 def _as_integer(quantity: Quantity) -> int:

@@ -6,6 +6,7 @@ Origin: kubevirt: pkg/virt-api/rest/{console,vnc,portforward,usbredir,vsock,dial
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs
 
+from fakekube.machinery import digits
 from fakekube.machinery.booleans import FALSE, TRUE
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.objects import condition_is, dig
@@ -82,11 +83,10 @@ class Streams:
                 f"Unable to connect to VirtualMachineInstance because phase is {phase} instead of Running or Scheduled"
             )
         query = parse_qs(request.query)
-        port, tls = query.get("port", [""])[0], query.get("tls", ["true"])[0]
-        known = TRUE | FALSE
-        if not (port.isdecimal() and int(port) <= _HIGHEST_OF_VSOCK) or tls not in known:
+        port, tls = digits.number(query.get("port", [""])[0]), query.get("tls", ["true"])[0]
+        if port is None or port > _HIGHEST_OF_VSOCK or tls not in TRUE | FALSE:
             raise replies.internal(BAD_HANDSHAKE)
-        return await self._opened(namespace, own, "vsock", int(port), "tls" if tls in TRUE else "plain")
+        return await self._opened(namespace, own, "vsock", port, "tls" if tls in TRUE else "plain")
 
     async def _instance(self, namespace: str, own: str) -> Object:
         return replies.found(await self._lookups.instance(namespace, own), INSTANCE, own)
@@ -119,9 +119,10 @@ def _check_running(vmi: Object) -> None:
 
 def _port_of(path: str) -> tuple[int, str]:
     """(port, protocol) of `…/portforward/{port}[/{protocol}]`."""
-    port, _, protocol = path.rstrip("/").rpartition("/portforward/")[2].partition("/")
-    if not (port.isdecimal() and 0 < int(port) <= _HIGHEST_PORT):
-        raise BadRequest(f'unable to parse "{port}" as a port number')
+    text, _, protocol = path.rstrip("/").rpartition("/portforward/")[2].partition("/")
+    port = digits.number(text)
+    if port is None or not 0 < port <= _HIGHEST_PORT:
+        raise BadRequest(f'unable to parse "{text}" as a port number')
     if protocol not in ("", "tcp", "udp"):
         raise BadRequest(f"invalid protocol {protocol}, only tcp and udp are supported")
-    return int(port), protocol or "tcp"
+    return port, protocol or "tcp"

@@ -9,7 +9,7 @@ from typing import Any
 from fakekube.api.builtins.strategies.checks import Causes, dns_label, valid_ip
 from fakekube.api.builtins.strategies.pod_spec import containers, resources, scheduling, security
 from fakekube.api.builtins.strategies.pod_spec.volumes import volumes
-from fakekube.machinery import names, placing
+from fakekube.machinery import digits, names, placing
 from fakekube.machinery.field_checks import dns_subdomain, one_of, qualified
 from fakekube.machinery.field_errors import (
     duplicate,
@@ -239,9 +239,9 @@ def annotations(given: Mapping[str, str], spec: Member, path: str) -> Causes:
 
 
 def _is_int32(text: str) -> bool:
-    digits = text.removeprefix("-").removeprefix("+")
-    plain = digits.isascii() and digits.isdigit() and (digits == "0" or not digits.startswith("0"))
-    return plain and not text.startswith("+") and -(2**31) <= int(text) < 2**31
+    """Without a plus, and without zeros in front unless behind a minus."""
+    plain = text == "0" or not text.startswith(("+", "0"))
+    return plain and digits.integer(text, bits=32) is not None
 
 
 def pod(obj: Object) -> Causes:

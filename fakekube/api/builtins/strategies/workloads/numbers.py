@@ -5,7 +5,8 @@ Origin: k8s: pkg/apis/apps/validation/validation.go (ValidateRollingUpdate…)
 
 from typing import Any
 
-from fakekube.api.builtins.strategies.checks import Causes, at_most_100_percent, count_or_percent
+from fakekube.api.builtins.strategies.checks import Causes, at_most_100_percent, count_or_percent, percentage
+from fakekube.machinery import digits
 from fakekube.machinery.field_errors import invalid, required
 
 
@@ -13,8 +14,8 @@ def value_of(number: Any) -> int:
     """The number itself, also of a percentage."""
     if not isinstance(number, str):
         return int(number or 0)
-    digits = number.removesuffix("%")
-    return int(digits) if digits.isdigit() else 0
+    percent = percentage(number)
+    return (digits.number(number) or 0) if percent is None else percent
 
 
 def of_deployment(rolling: dict[str, Any], path: str) -> Causes:
