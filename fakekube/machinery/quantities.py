@@ -6,12 +6,15 @@ k8s: staging/src/k8s.io/apimachinery/pkg/api/resource/quantity.go
 import re
 from functools import lru_cache
 
-_PATTERN = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?([KMGTPE]i|[numkMGTPE]?|[eE][+-]?\d+)")
+from fakekube.machinery import digits
+
+_PATTERN = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?([KMGTPE]i|[numkMGTPE]?|[eE][+-]?[0-9]+)")
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY_NAMES = {power: name for name, power in _BINARY.items()} | {0: ""}
 _DECIMAL_NAMES = {power: name for name, power in _DECIMAL.items()}
 _NANO = 10**9
+_MOST_DIGITS = 128  # and zeros behind them: a float can still hold it, and it takes no time to count
 
 MUST_MATCH = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 
@@ -25,17 +28,27 @@ def parse(text: str) -> tuple[int, str]:
     if match is None or not (match[2] or match[3]):
         raise ValueError(MUST_MATCH)
     sign, whole, fraction, suffix = match[1], match[2], match[3] or "", match[4]
-    digits = int((whole + fraction) or "0")
+    if len(whole) + len(fraction) > _MOST_DIGITS:
+        raise ValueError(MUST_MATCH)
+    number = int((whole + fraction) or "0")
     if suffix in _BINARY:
-        value, form = digits * _NANO << _BINARY[suffix], "binary"
+        value, form = number * _NANO << _BINARY[suffix], "binary"
         down = 10 ** len(fraction)
     else:
-        exponent = _DECIMAL.get(suffix)
-        form = "decimal" if exponent is not None else "exponent"
-        power = (int(suffix[1:]) if exponent is None else exponent) - len(fraction) + 9
-        value, down = (digits * 10**power, 1) if power >= 0 else (digits, 10**-power)
+        exponent, form = _DECIMAL.get(suffix), "decimal"
+        if exponent is None:
+            exponent, form = _exponent(suffix[1:]), "exponent"
+        power = exponent - len(fraction) + 9
+        value, down = (number * 10**power, 1) if power >= 0 else (number, 10**-power)
     value = -(-value // down)
     return (-value if sign == "-" else value), form
+
+
+def _exponent(text: str) -> int:
+    found = digits.integer(text)
+    if found is None or found > _MOST_DIGITS:
+        raise ValueError("unable to parse quantity's suffix")
+    return max(found, -2 * _MOST_DIGITS)  # finer than a billionth, whatever stands before it
 
 
 @lru_cache(maxsize=4096)

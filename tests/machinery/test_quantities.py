@@ -28,6 +28,30 @@ def test_what_is_none(text):
         canonical(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("1e129", "unable to parse quantity's suffix"),
+        ("1e999999999", "unable to parse quantity's suffix"),
+        (f"1e{'9' * 5000}", "unable to parse quantity's suffix"),
+        ("9" * 5000, "quantities must match"),
+        ("\u0663", "quantities must match"),
+    ],
+    ids=["one more", "a billion", "an endless exponent", "endless", "no digit of ASCII's"],
+)
+def test_what_is_too_much(text, wrong):
+    """A dozen characters ask for no more digits than a server has time for: and of no amount that no float holds."""
+    with pytest.raises(ValueError, match=wrong):
+        canonical(text)
+
+
+def test_the_least_there_is():
+    """What is finer than a billionth is one, however fine."""
+    assert canonical(f"0.{'0' * 100}1") == "1n"
+    assert canonical("1e-999999999") == canonical(f"{'9' * 128}e-999999999") == "1e-9"
+    assert float(parse(f"{'9' * 128}e128")[0]) > 1e256
+
+
 @given(st.integers(-(10**18), 10**18), st.sampled_from(["", "m", "k", "M", "Ki", "Mi", "Gi", "e3", "u", "n"]))
 def test_spelling_changes_no_amount(number, suffix):
     """Canonical text means the same amount, and is its own canonical text."""

@@ -14,10 +14,8 @@ from fakekube.api.schema.cel.overloads import Library
 from fakekube.api.schema.cel.types import BOOL, DOUBLE, INT, QUANTITY, SEMVER, STRING
 from fakekube.api.schema.cel.values import INT_MAX, INT_MIN, CelError
 from fakekube.machinery import digits
+from fakekube.machinery.quantities import parse
 
-_QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
-_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-_BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _SEMVER = re.compile(
     r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(?:-((?:[0-9A-Za-z-]+)(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?"
 )
@@ -37,16 +35,10 @@ class Semver(Struct, frozen=True, order=True):
 
 
 def parse_quantity(text: str) -> Quantity:
-    found = _QUANTITY.fullmatch(text)
-    if found is None:
-        raise CelError(
-            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-        )
-    suffix = found[2] or ""
-    scale = Fraction(2) ** _BINARY[suffix] if suffix in _BINARY else None
-    if scale is None:
-        scale = Fraction(10) ** (_DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:]))
-    return Quantity(Fraction(found[1]) * scale)
+    try:
+        return Quantity(Fraction(parse(text)[0], 10**9))
+    except ValueError as error:
+        raise CelError(str(error)) from None
 
 
 def parse_semver(text: str) -> Semver:

@@ -104,6 +104,8 @@ def value_of(expression: str) -> Any:
         ("string(2097152.5) + ' ' + string(0.00001) + ' ' + string(100000.0)", "2.0971525e+06 1e-05 100000"),
         ("quantity('1Gi').isGreaterThan(quantity('1G'))", True),
         ("quantity('500m').add(quantity('500m')).asInteger()", 1),
+        ("isQuantity('1e999999999') || isQuantity('1e129')", False),
+        ("quantity('1e-999999999') == quantity('1n')", True),
         ("isQuantity('5Gi') && !isQuantity('lots')", True),
         ("url('https://a.example:8080/x?y=z').getHost()", "a.example:8080"),
         ("url('https://a.example/x?y=z').getQuery()['y'][0]", "z"),
