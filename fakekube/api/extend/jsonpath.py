@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from fakekube.machinery import digits
+
 Find = Callable[[Any], list[Any]]
 _Step = Callable[[Any], Iterator[Any]]
 
@@ -129,14 +131,21 @@ def _bracket(inside: str) -> _Step:
         return lambda value: (value[name] for name in names if isinstance(value, dict) and name in value)
     sliced = _SLICE.fullmatch(inside)
     if sliced is not None:
-        first, last, stride = (int(text) if text else None for text in sliced.groups())
+        first, last, stride = (_index(text) if text else None for text in sliced.groups())
         return lambda value: iter(value[first:last:stride] if isinstance(value, list) else ())
     if re.fullmatch(r"-?\d+(\s*,\s*-?\d+)*", inside):
-        indexes = [int(text) for text in inside.split(",")]
+        indexes = [_index(text.strip()) for text in inside.split(",")]
         return lambda value: (
             value[at] for at in indexes if isinstance(value, list) and -len(value) <= at < len(value)
         )
     raise JsonPathError(f"unrecognized array step [{inside}]")
+
+
+def _index(text: str) -> int:
+    found = digits.integer(text)
+    if found is None:
+        raise JsonPathError(f"array index {text} is not an integer")
+    return found
 
 
 def _filter(condition: str) -> _Step:

@@ -37,7 +37,19 @@ def test_find(path: str, found: list[Any]) -> None:
     assert finder(path)(OBJ) == found
 
 
-@pytest.mark.parametrize("path", ["spec", ".a[", ".a[?(@.x==y)]", ".a[b]"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "spec",
+        ".a[",
+        ".a[?(@.x==y)]",
+        ".a[b]",
+        f".a[{'9' * 5000}]",
+        f".a[1:{'9' * 5000}]",
+        ".a[9223372036854775808]",
+    ],
+    ids=lambda path: path[:12],
+)
 def test_refused(path: str) -> None:
     """What is not a path is said so."""
     with pytest.raises(JsonPathError):

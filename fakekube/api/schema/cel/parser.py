@@ -292,7 +292,10 @@ class _Parser:
         if token.kind == "float":
             return Literal(at, sign * float(token.text))
         text = token.text.rstrip("uU")
-        value = sign * int(text, 16 if text.startswith("0x") else 10)
+        try:
+            value = sign * int(text, 16 if text.startswith("0x") else 10)
+        except ValueError:  # Python reads none of thousands of digits
+            value = sign * (UINT_MAX + 1)
         if text != token.text:
             if not 0 <= value <= UINT_MAX:
                 raise failure(self.source, at, "invalid uint literal")

@@ -13,11 +13,13 @@ from fakekube.api.schema.cel import basics
 from fakekube.api.schema.cel.overloads import Library
 from fakekube.api.schema.cel.types import BOOL, DYN, INT, STRING, list_of
 from fakekube.api.schema.cel.values import CelError
+from fakekube.machinery import digits
 from fakekube.machinery.regexes import regex
 
 _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-_VERB = re.compile(r"%(?:%|(?:\.(\d+))?([sdfeboxX]))")
+_VERB = re.compile(r"%(?:%|(?:\.([0-9]+))?([sdfeboxX]))")
+_MOST_PRECISE = 1_000_000  # digits: Go prints no more either
 
 
 def _compiled(make: Callable[[str], Any], pattern: str) -> Any:
@@ -94,11 +96,18 @@ def _format(template: str, args: list[Any]) -> str:
         if verb[0] == "%%":
             return "%"
         try:
-            return _filled(verb[2], int(verb[1]) if verb[1] else 6, next(remaining))
+            return _filled(verb[2], _precision(verb[1] or "6"), next(remaining))
         except StopIteration:
             raise CelError("index out of range: not enough arguments for format string") from None
 
     return _VERB.sub(fill, template)
+
+
+def _precision(text: str) -> int:
+    found = digits.number(text)
+    if found is None or found > _MOST_PRECISE:
+        raise CelError(f"precision out of range: {text}")
+    return found
 
 
 def _filled(verb: str, precision: int, value: Any) -> str:

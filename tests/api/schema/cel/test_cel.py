@@ -144,6 +144,8 @@ def test_values(expression: str, value: Any) -> None:
         ("x + 1", "no such overload"),
         ("optional.none().value()", "optional.none() dereference"),
         ("[0, 1].all(i, 1 / i > 5)", "division by zero"),
+        ("'%.1000001f'.format([1.5])", "precision out of range: 1000001"),
+        ("'%.99999999999999999999999e'.format([1.5])", "precision out of range: 99999999999999999999999"),
     ],
 )
 def test_failures(expression: str, text: str) -> None:
@@ -204,6 +206,9 @@ def test_failures(expression: str, text: str) -> None:
         ("'a", None),
         ("for", None),
         ("9223372036854775808", None),
+        pytest.param("9" * 5000, None, id="thousands of digits"),
+        pytest.param(f"-{'9' * 5000}", None, id="below zero"),
+        pytest.param(f"{'9' * 5000}u", None, id="unsigned"),
     ],
 )
 def test_refusals(expression: str, text: str | None) -> None:
