@@ -26,7 +26,6 @@ _WORDS = {
     "file": "f",
     "directory": "C",
 }
-GZIP = b"\x1f\x8b"
 _LARGEST = 16 * ROOM  # bytes: many small files are mostly what tells of them
 _MEMBER = 512  # steps for one of them
 _PIECE = 2048  # steps to unpack what there is room for
@@ -53,7 +52,7 @@ def tar(at: Container, words: list[str], stdin: str) -> Done:
         return failed(f"tar: {own}: Cannot open: No such file or directory", 2)
     packed = _bytes(stdin if own == "-" else at.read(at.path(own)))
     try:
-        if packed.startswith(GZIP):
+        if packed.startswith(sparse.GZIP):
             packed = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(_LARGEST + 1)
         if len(packed) > _LARGEST:
             return failed("tar: Cannot write: No space left on device", 2)

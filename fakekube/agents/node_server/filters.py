@@ -10,6 +10,8 @@ from fakekube.agents.node_server import searching
 from fakekube.agents.node_server.place import Container, Done, Program, failed, flags, number, options
 from fakekube.machinery import digits
 
+_UNOPENED = "can't open '{}'"  # as some programs call what they do not find
+
 
 class _Given(Struct, frozen=True):
     """What a program reads: files by their names, or what comes in, which has none; and what it says of names that are no files."""
@@ -32,7 +34,10 @@ class _Given(Struct, frozen=True):
         return self.done("".join(f"{one}\n" for one in lines))
 
 
-def _given(at: Container, own: str, names: list[str], stdin: str) -> _Given:
+def _given(
+    at: Container, own: str, names: list[str], stdin: str, *, missing: str = "{}", folder: str = "{}"
+) -> _Given:
+    """`missing` and `folder` are how the program calls what is not there, and a folder."""
     texts, err = list[tuple[str, str]](), ""
     for name in names or ["-"]:
         path = at.path(name)
@@ -41,11 +46,16 @@ def _given(at: Container, own: str, names: list[str], stdin: str) -> _Given:
             texts.append((name if names else "", stdin))
         elif path in at.files:
             texts.append((name, at.read(path)))
+        elif at.is_folder(path):
+            err += f"{own}: {folder.format(name)}: Is a directory\n"
         else:
-            err += (
-                f"{own}: {name}: {'Is a directory' if at.is_folder(path) else 'No such file or directory'}\n"
-            )
+            err += f"{own}: {missing.format(name)}: No such file or directory\n"
     return _Given(texts, err)
+
+
+def _cat(at: Container, words: list[str], stdin: str) -> Done:
+    given = _given(at, "cat", words, stdin, missing=_UNOPENED, folder="read error")
+    return given.done(given.text)
 
 
 def _wc(at: Container, words: list[str], stdin: str) -> Done:
@@ -174,16 +184,12 @@ def _summed(kind: str) -> Program:
     def run(at: Container, words: list[str], stdin: str) -> Done:
         from hashlib import new  # noqa: PLC0415 - few ask
 
-        out, err = "", ""
-        for word in [word for word in words if not word.startswith("-")] or ["-"]:
-            text = stdin if word == "-" else at.files.get(at.path(word))
-            at.spend(len(text or ""))
-            if text is None:
-                err += f"{kind}sum: can't open '{word}': No such file or directory\n"
-                continue
-            data = text.encode(errors="surrogateescape")
-            out += f"{new(kind, data, usedforsecurity=False).hexdigest()}  {word}\n"
-        return Done(out, err, 1 if err else 0)
+        def summed(text: str) -> str:
+            return new(kind, text.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
+
+        names = [word for word in words if not word.startswith("-")]
+        given = _given(at, f"{kind}sum", names, stdin, missing=_UNOPENED, folder="can't read '{}'")
+        return given.listed(f"{summed(text)}  {name or '-'}" for name, text in given.texts)
 
     return run
 
@@ -237,6 +243,7 @@ def _awk(at: Container, words: list[str], stdin: str) -> Done:
 
 FILTERS: Mapping[str, Program] = {
     "awk": _awk,
+    "cat": _cat,
     "cut": _cut,
     "grep": searching.grep,
     "head": _ends("head"),

@@ -31,19 +31,28 @@ async def address(client: Client, space: str, host: str) -> str | None:
     return None
 
 
-async def _found(client: Client, full: str, aliases: int) -> str | None:
+def meaning(full: str) -> tuple[str, str, str] | None:
+    """The host (empty: any), the Service and the namespace a whole name is of; None: it is none of a Service's."""
     *own, space = full.removesuffix(f".svc.{_ZONE}").split(".")
     if not full.endswith(f".svc.{_ZONE}") or not 0 < len(own) < 3 or not _NAME.fullmatch(full):
         return None
-    service = await client.find(SERVICES, own[-1], space)
+    return own[0] if len(own) > 1 else "", own[-1], space
+
+
+async def _found(client: Client, full: str, aliases: int) -> str | None:
+    meant = meaning(full)
+    if meant is None:
+        return None
+    own, name, space = meant
+    service = await client.find(SERVICES, name, space)
     spec = dig(service or {}, "spec", default={})
     if spec.get("type") == "ExternalName":
         target = spec["externalName"].lower().removesuffix(".")
         return await _found(client, target, aliases - 1) if aliases else None
-    if service is None or (len(own) == 1 and spec.get("clusterIP") != "None"):
+    if service is None or (not own and spec.get("clusterIP") != "None"):
         return spec.get("clusterIP") or None
     for endpoint, _ in await _ready(client, service):
-        if len(own) == 1 or endpoint.get("hostname") == own[0]:
+        if not own or endpoint.get("hostname") == own:
             return str(endpoint["addresses"][0])
     return None
 

@@ -71,18 +71,6 @@ def _of_bytes(found: re.Match[str]) -> str:
 _BYTES = re.compile(r"(?:\\x[0-9a-fA-F]{1,2})+")
 
 
-def _cat(at: Container, words: list[str], stdin: str) -> Done:
-    out, err = [], []
-    for word in words or ["-"]:
-        if word == "-":
-            out.append(stdin)
-        elif (path := at.path(word)) in at.files:
-            out.append(at.read(path))
-        else:
-            err.append(f"cat: can't open '{word}': No such file or directory\n")
-    return Done("".join(out), "".join(err), 1 if err else 0)
-
-
 def _ls(at: Container, words: list[str], _stdin: str) -> Done:
     asked, named = flags(words)
     out, err = list[str](), []
@@ -227,7 +215,6 @@ _PROGRAMS: Mapping[str, Program] = {
     **WRITING,
     "[": _test,
     "[[": _test,
-    "cat": _cat,
     "date": _date,
     "echo": _echo,
     "env": _env,

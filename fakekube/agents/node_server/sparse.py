@@ -7,6 +7,7 @@ from msgspec import Struct, field
 
 from fakekube.agents.node_server.place import ROOM
 
+GZIP = b"\x1f\x8b"  # what begins so is packed
 _EXACT = ROOM // 4  # bytes: files up to there are kept as they are
 _RECORD = 10240  # of what archives are made
 _MOST = 16 * ROOM

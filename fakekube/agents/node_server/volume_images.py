@@ -109,7 +109,7 @@ def archived(archive: bytes) -> Files | None:
 
     if not archive.strip(b"\0"):
         return {}
-    if archive.startswith(archives.GZIP):
+    if archive.startswith(sparse.GZIP):
         return None
     done = archives.tar(Container(""), ["-x"], archive.decode(errors="surrogateescape"))
     if done.code and not done.wrote:

@@ -16,7 +16,6 @@ from fakekube.agents.volume_contents import Held
 from fakekube.clock import Clock
 from fakekube.machinery.wire import Request
 
-_GZIP = b"\x1f\x8b"
 _PIECE = 1 << 20
 _MOST_PIECES = 2048  # zeros take time, too
 _BOUNDARY = re.compile(r'(?i)multipart/form-data;.*\bboundary="?([^";]+)')
@@ -53,7 +52,7 @@ def in_form(request: Request) -> bytes | None:
 async def held(sent: bytes, on: Claimed, *, archive: bool, clock: Clock) -> Held:
     """What is on it then. Raises UnreadableError."""
     try:
-        data = await _unpacked(sent, clock) if sent.startswith(_GZIP) else sent
+        data = await _unpacked(sent, clock) if sent.startswith(sparse.GZIP) else sent
     except sparse.TooLargeError:
         data = b""
     except (EOFError, OSError, zlib.error):

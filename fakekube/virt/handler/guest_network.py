@@ -11,7 +11,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip
 from msgspec import Struct, field
 
 from fakekube.agents.endpoint_planning import ports_of
-from fakekube.agents.node_server import listening
+from fakekube.agents.node_server import listening, names
 from fakekube.agents.node_server.listening import Service
 from fakekube.agents.pods.policies import Policies
 from fakekube.machinery import selectors
@@ -22,7 +22,6 @@ from fakekube.virt.handler import guest_addresses, ports
 from fakekube.virt.hostname import hostname, searched
 
 _PODS = ""  # the wire of the pods' network; others are called by their NetworkAttachmentDefinition
-_CLUSTER = ".svc.cluster.local"
 _MASQUERADED = ("10.0.2.0/24", "fd10:0:2::/120")
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
@@ -76,23 +75,17 @@ class Network:
         return ""
 
     def _named(self, full: str) -> str:
-        *own, space = full.removesuffix(_CLUSTER).split(".") if full.endswith(_CLUSTER) else ("",)
-        service = next(
-            (
-                one
-                for one in self._around.services
-                if (name(one), namespace(one)) == (own[-1] if own else "", space)
-            ),
-            None,
-        )
+        meant = names.meaning(full.lower())
+        if meant is None:
+            return ""
+        own, *wanted = meant
+        service = next((one for one in self._around.services if [name(one), namespace(one)] == wanted), None)
         if service is None:
             return ""
         address = dig(service, "spec", "clusterIP", default="")
-        if len(own) == 1 and address != "None":
+        if not own and address != "None":
             return str(address)
-        behind = self._behind(service)
-        if len(own) == 2:
-            behind = [one for one in behind if dig(one, "spec", "hostname") == own[0]]
+        behind = (one for one in self._behind(service) if not own or dig(one, "spec", "hostname") == own)
         return next((str(dig(one, "status", "podIP")) for one in behind), "")
 
     # --- reaching ------------------------------------------------------------------------------------------------

@@ -82,6 +82,8 @@ def run(line, around=AROUND, files=None):
         ("nc 10.244.0.6", "", 1),
         ("curl -s web", "Hello from web\n", 0),
         ("curl -s -o /dev/null -w '%{http_code}\\n' http://web.ns.svc.cluster.local:80/", "200\n", 0),
+        ("curl -s http://Web.NS.svc.cluster.local", "Hello from web\n", 0),
+        ("curl -s http://a.b.web.ns.svc.cluster.local", "", 6),
         ("curl --max-time 3 10.244.0.6:1500", "", 1),
         ("curl 10.244.0.6:1501", "", 7),
         ("curl http://nobody", "", 6),

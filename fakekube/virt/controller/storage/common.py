@@ -16,6 +16,7 @@ CONTENTS = Resource(
     "snapshot.kubevirt.io", "v1beta1", "virtualmachinesnapshotcontents", "VirtualMachineSnapshotContent"
 )
 CLONES = Resource("clone.kubevirt.io", "v1beta1", "virtualmachineclones", "VirtualMachineClone")
+RETRY = 5.0  # seconds until a snapshot looks again at what stands in its way, of which nobody would tell
 
 
 class Part:

@@ -27,7 +27,6 @@ from fakekube.virt.controller.storage.source import Sources
 from fakekube.virt.controller.wiring import Wiring
 
 HOLD = "snapshot.kubevirt.io/vmsnapshotcontent-protection"
-_RETRY = 5.0
 
 
 class _FreezeError(Exception):
@@ -79,7 +78,7 @@ class Contents(common.Part):
             found = await self._taken(obj, snapshot)
         except _FreezeError as error:
             await self._tell(obj, readyToUse=False, error=self._error(obj, str(error)))
-            return Result(requeue_after=_RETRY)
+            return Result(requeue_after=common.RETRY)
         await self._judge(obj, snapshot, found)
         return None
 

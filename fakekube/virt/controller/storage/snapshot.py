@@ -19,7 +19,6 @@ from fakekube.virt.controller.wiring import Wiring
 
 _HOLD = "snapshot.kubevirt.io/vmsnapshot-protection"
 _SOURCE = "source"
-_RETRY = 5.0
 
 
 class Snapshots(common.Part):
@@ -82,7 +81,7 @@ class Snapshots(common.Part):
             if kept is None or not snapshot_status.loses_content(obj, kept):
                 await self._let_go(obj, _HOLD)
             return None
-        wait = min(inf if obstacle is None else _RETRY, snapshot_status.left(obj, now))
+        wait = min(inf if obstacle is None else common.RETRY, snapshot_status.left(obj, now))
         waits = snapshot_status.is_progressing(obj) and 0 < wait < inf
         return Result(requeue_after=wait) if waits else None
 
