@@ -8,14 +8,14 @@ from fakekube.machinery.wire import Handler
 
 
 def _virt_operator(at: Setting) -> Made:
-    from fakekube.virt.operator import contents, install, leading, validation, webhooks
+    from fakekube.virt.operator import actor, contents, leading, validation, webhooks
 
     client = at.as_account("kubevirt-operator", "virt-operator")
     outside = (contents.NAMESPACE, "virt-api") in at.elsewhere
     webhook = "virt-api" in at.chosen or outside
     elected = [one for one in leading.LEADING if one in at.chosen]  # one from outside leads by itself
     release = at.versions.kubevirt
-    operator = install.VirtOperator(
+    operator = actor.VirtOperator(
         client,
         clock=at.clock,
         ids=at.ids,

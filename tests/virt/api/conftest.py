@@ -16,7 +16,7 @@ from fakekube.machinery.wire import Object, Response, User
 from fakekube.store.memory import MemoryStore
 from fakekube.virt.api.handler import VirtApi
 from fakekube.virt.operator import crds, webhooks
-from fakekube.virt.operator.install import VirtOperator
+from fakekube.virt.operator.actor import VirtOperator
 from fakekube.virt.operator.validation import Validator
 
 NS = "default"

@@ -21,9 +21,9 @@ from fakekube.machinery.wire import User
 from fakekube.store.memory import MemoryStore
 from fakekube.virt.api.handler import VirtApi
 from fakekube.virt.operator import crds, webhooks
+from fakekube.virt.operator.actor import VirtOperator
 from fakekube.virt.operator.certificates import AUTHORITIES
 from fakekube.virt.operator.contents import RESOURCES, manifests
-from fakekube.virt.operator.install import VirtOperator
 
 
 @pytest.fixture
@@ -311,7 +311,7 @@ def test_manifests_come_in_order():
 def test_a_running_server_needs_no_pydantic():
     """The models are for generating manifests only: operator and virt-api start without pydantic."""
     program = (
-        "import sys, fakekube.virt.operator.install, fakekube.virt.api.handler;"
+        "import sys, fakekube.virt.operator.actor, fakekube.virt.api.handler;"
         "sys.exit('pydantic' in sys.modules or 'jsonschema' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

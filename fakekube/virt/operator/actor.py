@@ -3,15 +3,14 @@
 Workloads, their budgets and definitions that somebody changes or deletes come back as they were; what else is kept,
 `keeping` tells, of certificates `certifying`. `contents` tells what there is to be.
 
-A virt-operator that is scaled to nothing rests: whoever wants to try
-something out does that first.
+A virt-operator that is scaled to nothing rests: whoever wants to try something out does that first.
 
 Origin: kubevirt: pkg/virt-operator/kubevirt.go, pkg/virt-operator/resource/apply
 """
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 
 from fakekube.client.client import Client
@@ -21,34 +20,17 @@ from fakekube.client.recorder import Recorder
 from fakekube.clock import Clock, rfc3339
 from fakekube.ids import Ids
 from fakekube.machinery.errors import NotFound
-from fakekube.machinery.objects import (
-    condition,
-    dig,
-    finalizers,
-    is_terminating,
-    key,
-    name,
-)
-from fakekube.machinery.resources import (
-    CONFIG_MAPS,
-    KUBEVIRTS,
-)
+from fakekube.machinery.objects import condition, dig, finalizers, is_terminating, key, name
+from fakekube.machinery.resources import CONFIG_MAPS, KUBEVIRTS
 from fakekube.machinery.wire import Object
-from fakekube.virt.operator import (
-    certificates,
-    contents,
-    installation,
-    phases,
-    pods,
-    workloads,
-)
+from fakekube.virt.operator import certificates, contents, installation, phases, pods, workloads
 from fakekube.virt.operator.certifying import Certifier
 from fakekube.virt.operator.contents import NAMESPACE, RELEASE, RESOURCES
 from fakekube.virt.operator.customizing import Misfit
 from fakekube.virt.operator.defining import Definitions
 from fakekube.virt.operator.installing import Installer
 from fakekube.virt.operator.keeping import Keeper
-from fakekube.virt.operator.late import Late
+from fakekube.virt.operator.late import Late, Parts
 from fakekube.virt.operator.leading import LEADING, Leases, candidates
 from fakekube.virt.operator.observing import View, is_behind
 from fakekube.virt.operator.rollout import Rollout
@@ -56,6 +38,7 @@ from fakekube.virt.operator.synchronizing import Addresses
 
 _OF_CERTIFICATES = ("certificateRotateStrategy", "productComponent", "productName", "productVersion")
 _MONITORED = ".monitoring.coreos.com"
+_MONITORING, _COMMONS = "monitoring", "commons"
 _LOOKS_AGAIN = 5.0  # seconds after a component has stopped working
 
 
@@ -114,8 +97,15 @@ class VirtOperator:
         self._kubevirts.on_change(self._lasting)
         leaders = candidates(client, clock=clock, namespace=NAMESPACE)
         self._leases = Leases(client, leaders, leading, clock=clock, namespace=NAMESPACE)
-        self._monitored, self._common = asyncio.Event(), asyncio.Event()
-        self._late: list[Late] = []
+        self._late = Parts(
+            {_MONITORING: _monitoring, _COMMONS: _commons},
+            client,
+            clock=clock,
+            namespace=NAMESPACE,
+            release=release,
+            kubevirt=self._in_force,
+            resting=lambda: self._view.rests,
+        )
         self._view.definitions.on_change(self._defined)
         self._addresses = Addresses(client, self._kubevirts, leaders, clock=clock)
         self.installed = False
@@ -126,9 +116,9 @@ class VirtOperator:
     def idle(self) -> bool:
         """Whether there is nothing to do."""
         watching = (self._leases.controller, self._addresses.controller, self._certifier.controller)
-        controllers = [self._controller, *watching, *(one.controller for one in self._late)]
-        others = self._keeper.idle and self._recorder.idle
-        return self.installed and others and all(one.idle for one in controllers)
+        return self.installed and all(
+            one.idle for one in (self._keeper, self._recorder, self._controller, *watching, self._late)
+        )
 
     async def run(self) -> None:
         """Install, then look after the KubeVirt objects; until cancelled."""
@@ -141,8 +131,7 @@ class VirtOperator:
             tasks.create_task(self._keeper.run(), name="virt-operator: keeping")
             tasks.create_task(self._leases.controller.run(), name="virt-operator: leases")
             tasks.create_task(self._certifier.controller.run(), name="virt-operator: certificates")
-            for wanted, part in ((self._monitored, _monitoring), (self._common, _commons)):
-                tasks.create_task(self._begin_late(wanted, part), name=f"virt-operator: {part.__name__}")
+            tasks.create_task(self._late.run(), name="virt-operator: what few clusters need")
             tasks.create_task(self._addresses.controller.run(), name="virt-operator: addresses")
             tasks.create_task(self._controller.run(), name="virt-operator")
 
@@ -232,21 +221,7 @@ class VirtOperator:
     def _defined(self, _old: Object | None, new: Object | None) -> None:
         """Whether somebody has defined what prometheus-operator reads."""
         if new is not None and name(new).endswith(_MONITORED):
-            self._monitored.set()
-
-    async def _begin_late(self, wanted: asyncio.Event, part: Callable[[], type[Late]]) -> None:
-        """Once it is wanted."""
-        await wanted.wait()
-        made = part()(
-            self._client,
-            clock=self._clock,
-            namespace=NAMESPACE,
-            release=self._release,
-            kubevirt=self._in_force,
-            resting=lambda: self._view.rests,
-        )
-        self._late.append(made)
-        await made.controller.run()
+            self._late.want(_MONITORING)
 
     def _in_force(self) -> Object:
         return next(iter(self._kubevirts.objects()), {})
@@ -257,9 +232,8 @@ class VirtOperator:
         if any(before.get(one) != now.get(one) for one in _OF_CERTIFICATES):
             self._certifier.look()
         if dig(new, "spec", "configuration", "commonInstancetypesDeployment", "enabled"):
-            self._common.set()
-        for one in self._late:
-            one.look()
+            self._late.want(_COMMONS)
+        self._late.look()
 
     def _trusting(self, bundle: str) -> None:
         """Webhooks and aggregated APIs are to be signed by one of these authorities."""
@@ -277,8 +251,7 @@ class VirtOperator:
         if woken and dig(old, "spec", "replicas") == 0 != dig(new, "spec", "replicas"):
             self._keeper.look_again()
             self._certifier.look()
-            for one in self._late:
-                one.look()
+            self._late.look()
             return [key(one) for one in self._kubevirts.objects()]
         return [key(one) for one in self._kubevirts.objects() if self._view.is_to_be_looked_at(one)]
 
