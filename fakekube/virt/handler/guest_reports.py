@@ -9,7 +9,7 @@ from fakekube.clock import rfc3339
 from fakekube.machinery.objects import condition_is, conditions, dig
 from fakekube.machinery.wire import Object
 from fakekube.virt import sides
-from fakekube.virt.handler import agent, commands, domain, migration, systems
+from fakekube.virt.handler import agent, commands, domain, migratability, migration, systems
 
 SYNC_ERROR = (
     "server error. command SyncVMI failed: \"LibvirtError(Code=1, Domain=10, Message='internal error: "
@@ -29,7 +29,7 @@ _SYNCHRONIZED = {
 class Reports:
     """Statuses of one guest; `pod` is the launcher it runs in, as far as there is one."""
 
-    def __init__(self, vmi: Object, pod: Object, moment: datetime, movable: domain.Movable) -> None:
+    def __init__(self, vmi: Object, pod: Object, moment: datetime, movable: migratability.Movable) -> None:
         self._vmi = vmi
         self._pod = pod
         self._now = rfc3339(moment)
@@ -57,7 +57,7 @@ class Reports:
 
     def _running(self, stands: list[Object]) -> Object:
         status: Object = dict(self._status)
-        told = [*domain.migratability(self._vmi, self._movable), *stands]
+        told = [*migratability.conditions(self._vmi, self._movable), *stands]
         kinds = {one["type"] for one in told}
         listed = [one for one in conditions(self._vmi) if one["type"] not in kinds]
         status["conditions"] = [*listed, *told]
@@ -68,7 +68,7 @@ class Reports:
             "volumeStatus": domain.volume_statuses(self._vmi),
             "machine": {"type": domain.machine_type(self._vmi)},
             "memory": domain.memory(self._vmi),
-            "migrationMethod": domain.migration_method(self._vmi),
+            "migrationMethod": migratability.method(self._vmi),
             "selinuxContext": "none",
         }
         status.setdefault("currentCPUTopology", domain.cpu_topology(self._vmi))

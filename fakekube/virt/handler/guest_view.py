@@ -41,7 +41,7 @@ from fakekube.lifecycle.view import View
 from fakekube.machinery.objects import condition_is, dig, is_terminating
 from fakekube.machinery.wire import Object
 from fakekube.virt import sides
-from fakekube.virt.handler import domain, guest_moves, plugging, probing, systems
+from fakekube.virt.handler import domain, guest_moves, migratability, plugging, probing, systems
 from fakekube.virt.handler.fates import Fate
 from fakekube.virt.handler.guest_moves import Launchers, Moves, Origin
 from fakekube.virt.handler.guest_reports import SYNC_ERROR, Reports
@@ -75,7 +75,7 @@ class GuestView(View):
         memory: Memory,
         launchers: Launchers,
         origin: Origin | None = None,
-        movable: domain.Movable = domain.immovable,
+        movable: migratability.Movable = migratability.immovable,
     ) -> None:
         self._vmi = vmi
         self._moment = now
@@ -164,7 +164,7 @@ class GuestView(View):
         return None if fresh is None else {**self._status, "interfaces": fresh}
 
     def reconsidered(self) -> Object | None:
-        return domain.reconsidered(self._vmi, self._movable)
+        return migratability.reconsidered(self._vmi, self._movable)
 
     # Migrating.
 

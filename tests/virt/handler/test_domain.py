@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakekube.virt import multus, tsc
-from fakekube.virt.handler import domain, fates, labeller, migration
+from fakekube.virt.handler import domain, fates, labeller, migratability, migration
 from fakekube.virt.handler.fates import Fate
 
 BRIDGE = {"name": "default", "bridge": {}}
@@ -40,7 +40,7 @@ def vmi(interface=MASQUERADE, volume=DISK, *, modes=("ReadWriteOnce",), annotati
 def told(instance):
     return [
         (one["type"], one["status"], one.get("reason"), one.get("message"))
-        for one in domain.migratability(instance)
+        for one in migratability.conditions(instance)
     ]
 
 
@@ -51,7 +51,7 @@ def test_bridge():
         ("LiveMigratable", "False", "InterfaceNotLiveMigratable", NETWORK_TEXT),
         ("StorageLiveMigratable", "False", "NotMigratable", storage),
     ]
-    assert domain.migration_method(vmi(BRIDGE)) == "BlockMigration"
+    assert migratability.method(vmi(BRIDGE)) == "BlockMigration"
 
 
 def test_masquerade():
@@ -60,24 +60,24 @@ def test_masquerade():
         ("LiveMigratable", "True", None, None),
         ("StorageLiveMigratable", "True", None, None),
     ]
-    assert domain.migration_method(vmi()) == "BlockMigration"
+    assert migratability.method(vmi()) == "BlockMigration"
 
 
 def test_claim_not_shared():
     """V-123: a ReadWriteOnce claim keeps the guest, and is named."""
     assert told(vmi(volume=CLAIM))[0] == ("LiveMigratable", "False", "DisksNotLiveMigratable", DISK_TEXT)
     shared = vmi(volume=CLAIM, modes=["ReadWriteMany"])
-    assert (told(shared)[0][1], domain.migration_method(shared)) == ("True", "LiveMigration")
+    assert (told(shared)[0][1], migratability.method(shared)) == ("True", "LiveMigration")
 
 
 def test_claims_on_their_way():
     """What a migration copies to another claim keeps the guest nowhere, and is copied."""
     moving = vmi(volume=CLAIM)
     moving["status"]["migratedVolumes"] = [{"volumeName": CLAIM["name"]}]
-    assert (told(moving)[0][1], domain.migration_method(moving)) == ("True", "BlockMigration")
+    assert (told(moving)[0][1], migratability.method(moving)) == ("True", "BlockMigration")
     moving = vmi(volume=CLAIM, modes=["ReadWriteMany"])
     moving["status"]["migratedVolumes"] = [{"volumeName": CLAIM["name"]}]
-    assert domain.migration_method(moving) == "BlockMigration"
+    assert migratability.method(moving) == "BlockMigration"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_disks_nobody_writes_to(disk, method):
     """Only CD-ROMs are there again without being copied."""
     found = vmi(volume={"name": "d", "containerDisk": {"image": "i"}})
     found["spec"]["domain"]["devices"]["disks"] = [{"name": "d", **disk}]
-    assert domain.migration_method(found) == method
+    assert migratability.method(found) == method
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -100,11 +100,11 @@ def test_files_of_the_host(shared):
     found = vmi(volume={"name": "d", "hostDisk": {"path": "/data/d.img", "shared": shared}})
     says = told(found)[0]
     if shared:
-        assert (says[1], domain.migration_method(found)) == ("True", "LiveMigration")
+        assert (says[1], migratability.method(found)) == ("True", "LiveMigration")
     else:
         text = "cannot migrate VMI with non-shared HostDisk"
         assert says == ("LiveMigratable", "False", "DisksNotLiveMigratable", text)
-        assert domain.migration_method(found) == "BlockMigration"
+        assert migratability.method(found) == "BlockMigration"
 
 
 def test_network_first():
@@ -164,7 +164,7 @@ def test_allowed_bridge():
 def test_bindings(kind, moves):
     """A binding plugin keeps its guest where it is unless it is registered as one that bears migrations."""
     bound = vmi({"name": "default", "binding": {"name": kind}})
-    (live, _) = domain.migratability(bound, lambda plugin: plugin == "registered")
+    (live, _) = migratability.conditions(bound, lambda plugin: plugin == "registered")
     assert live["status"] == moves
     assert live.get("message", NETWORK_TEXT) == NETWORK_TEXT
 
@@ -339,7 +339,7 @@ def running(modes, told, **state):
     status = made.setdefault("status", {})
     status["conditions"] = [
         {"type": "Ready", "status": "True"},
-        *domain.migratability(vmi(volume=CLAIM, modes=told)),
+        *migratability.conditions(vmi(volume=CLAIM, modes=told)),
     ]
     return {**made, "status": {**status, **state}}
 
@@ -347,18 +347,18 @@ def running(modes, told, **state):
 def test_reconsidered():
     """A guest whose claims are others is told anew whether it can move, but not while it moves."""
     once, many = ["ReadWriteOnce"], ["ReadWriteMany"]
-    assert domain.reconsidered(running(once, once)) is None
-    now = domain.reconsidered(running(many, once))
+    assert migratability.reconsidered(running(once, once)) is None
+    now = migratability.reconsidered(running(many, once))
     assert [(one["type"], one["status"]) for one in now["conditions"]] == [
         ("Ready", "True"),
         ("LiveMigratable", "True"),
         ("StorageLiveMigratable", "True"),
     ]
     assert now["migrationMethod"] == "LiveMigration"
-    assert domain.reconsidered(running(once, many))["conditions"][1]["message"] == DISK_TEXT
-    assert domain.reconsidered(running(many, once, migrationState={"migrationUid": "u"})) is None
-    assert domain.reconsidered(running(many, once, migrationState={"completed": True})) is not None
+    assert migratability.reconsidered(running(once, many))["conditions"][1]["message"] == DISK_TEXT
+    assert migratability.reconsidered(running(many, once, migrationState={"migrationUid": "u"})) is None
+    assert migratability.reconsidered(running(many, once, migrationState={"completed": True})) is not None
     unknown = running(many, once)
     unknown["status"]["volumeStatus"] = []
-    assert domain.reconsidered(unknown) is None
-    assert domain.reconsidered(vmi()) is None
+    assert migratability.reconsidered(unknown) is None
+    assert migratability.reconsidered(vmi()) is None
