@@ -10,7 +10,7 @@ from html import escape
 from urllib.parse import quote
 
 from fakekube.agents.node_server import volume_images
-from fakekube.agents.node_server.place import FOLDER, is_below
+from fakekube.agents.node_server.place import FOLDER, bytes_of, is_below
 from fakekube.agents.node_server.volume_images import Claimed
 from fakekube.agents.volume_contents import Files, Held
 from fakekube.machinery.wire import Request, Response
@@ -55,14 +55,14 @@ def below(held: Held, on: Claimed, path: str, request: Request) -> Response:
         return _elsewhere(f"{own.rpartition('/')[2]}/", request)
     inside = f"{own}/" if own else ""
     if (page := there.get(f"{inside}index.html")) is not None:
-        return Response(200, _bytes(page), _HTML)
-    return Response(200, _listing(there, inside).encode(errors="surrogateescape"), _HTML)
+        return Response(200, bytes_of(page), _HTML)
+    return Response(200, bytes_of(_listing(there, inside)), _HTML)
 
 
 def _file(held: Held, on: Claimed, own: str, text: str, request: Request) -> Response:
     if own == volume_images.FILE:
         return image(held, on, request)
-    data = _bytes(text)
+    data = bytes_of(text)
     return _part(data, len(data), request.headers.get("range") or "", _BYTES if "\0" in text else _PLAIN)
 
 
@@ -125,7 +125,3 @@ def _cut(data: bytes, begin: int, end: int) -> Iterator[bytes]:
 def _packed(data: bytes) -> bytes:
     packer = zlib.compressobj(wbits=31)
     return packer.compress(data) + packer.flush()
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogateescape")

@@ -12,7 +12,18 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import sparse
-from fakekube.agents.node_server.place import FOLDER, ROOM, Container, Done, failed, is_below, number, options
+from fakekube.agents.node_server.place import (
+    FOLDER,
+    ROOM,
+    Container,
+    Done,
+    bytes_of,
+    failed,
+    is_below,
+    number,
+    options,
+    text_of,
+)
 
 _LETTERS = frozenset("-cxtvzfCmoppPhkOSB")
 _IGNORED = ("no-same-owner", "no-same-permissions", "same-permissions", "preserve-permissions", "touch")
@@ -50,7 +61,7 @@ def tar(at: Container, words: list[str], stdin: str) -> Done:
     own = asked.get("f", "-")
     if own != "-" and at.path(own) not in at.files:
         return failed(f"tar: {own}: Cannot open: No such file or directory", 2)
-    packed = _bytes(stdin if own == "-" else at.read(at.path(own)))
+    packed = bytes_of(stdin if own == "-" else at.read(at.path(own)))
     try:
         if packed.startswith(sparse.GZIP):
             packed = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(_LARGEST + 1)
@@ -88,7 +99,7 @@ def _unpacked(
         elif member.isdir():
             wrote[f"{path.rstrip('/')}/{FOLDER}"] = ""
         elif (file := archive.extractfile(member) if member.isreg() else None) is not None:
-            wrote[path] = file.read().decode(errors="surrogateescape")
+            wrote[path] = text_of(file.read())
         else:
             err += f"tar: {own}: links are not emulated\n"
     out = "".join(told) if asked.keys() & {"t", "v"} else ""
@@ -116,7 +127,7 @@ def _packed(at: Container, inside: Container, asked: Mapping[str, str], named: l
         return Done(err=err, code=2)  # no empty archive: whoever reads it would be content
     data = gzip.compress(made.getvalue(), mtime=0) if "z" in asked else made.getvalue()
     listed = "".join(told) if "v" in asked else ""
-    target, packed = asked.get("f", "-"), data.decode(errors="surrogateescape")
+    target, packed = asked.get("f", "-"), text_of(data)
     if target == "-":
         return Done(packed, listed + err, 2 if missing else 0)
     return Done(listed, err, 2 if missing else 0, wrote={at.path(target): packed})
@@ -144,7 +155,7 @@ def _members(at: Container, word: str) -> Iterator[tuple[str, str | None]]:
 
 def _add(archive: tarfile.TarFile, own: str, text: str | None, now: int) -> None:
     member = tarfile.TarInfo(own.rstrip("/") if text is None else own)
-    data = _bytes(text or "")
+    data = bytes_of(text or "")
     member.size, member.mtime, member.uname, member.gname = len(data), now, "root", "root"
     member.type, member.mode = (tarfile.DIRTYPE, 0o755) if text is None else (tarfile.REGTYPE, 0o644)
     archive.addfile(member, io.BytesIO(data))
@@ -178,14 +189,10 @@ def _unzipped(at: Container, text: str) -> str | None:
     data = sparse.Data()
     at.spend(len(text) // 4)
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(_bytes(text))) as packed:
+        with gzip.GzipFile(fileobj=io.BytesIO(bytes_of(text))) as packed:
             while piece := packed.read(ROOM):
                 at.spend(_PIECE)
                 data.add(piece)
     except (EOFError, OSError, zlib.error, sparse.TooLargeError):
         return None
-    return data.kept().decode(errors="surrogateescape")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogateescape")
+    return text_of(data.kept())

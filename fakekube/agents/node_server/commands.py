@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from fakekube.agents.node_server import logs, parsing, place, shell, terminal
 from fakekube.agents.node_server.channels import Run, Talk
-from fakekube.agents.node_server.place import ROOM, Container, Done
+from fakekube.agents.node_server.place import ROOM, Container, Done, bytes_of, text_of
 from fakekube.agents.node_server.written import Here
 from fakekube.clock import Clock
 from fakekube.machinery import objects
@@ -143,7 +143,7 @@ async def _at_terminal(here: Here, words: Sequence[str], talk: Talk) -> Object:
             at, shown = await here.play(partial(terminal.fed, at, piece), variables)
             here.keep(at.wrote)
             if shown:
-                await talk.write(_bytes(shown))
+                await talk.write(bytes_of(shown))
             if at.ended:
                 break
     return verdict(at.code)
@@ -160,7 +160,7 @@ async def _line_by_line(
         ends = b"\n" if rest and data is None else b""  # the last line need not be ended
         *lines, rest = (rest + (data or ends)).split(b"\n")
         for text in lines:
-            run = partial(shell.line, text=_text(text), code=done.code)
+            run = partial(shell.line, text=text_of(text), code=done.code)
             done = await here.play(run, variables)
             variables = {**variables, **done.variables}
             here.keep(done.wrote)
@@ -186,7 +186,7 @@ async def _tell(talk: Talk, done: Done, clock: Clock, *, tty: bool) -> None:
     for text, to_errors in ((done.out, False), (done.err, not tty)):
         if text:
             said = text.replace("\n", "\r\n") if tty else text
-            await talk.write(_bytes(said), error=to_errors)
+            await talk.write(bytes_of(said), error=to_errors)
 
 
 async def _all(talk: Talk) -> str | None:
@@ -197,16 +197,7 @@ async def _all(talk: Talk) -> str | None:
         left -= len(data)
         if left < 0:
             return None
-    return _text(b"".join(parts))
-
-
-def _text(data: bytes) -> str:
-    """Bytes that are no UTF-8 are kept as Python keeps them in names of files."""
-    return data.decode(errors="surrogateescape")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogateescape")
+    return text_of(b"".join(parts))
 
 
 def verdict(code: int) -> Object:

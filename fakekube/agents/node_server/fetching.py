@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from fakekube.agents.node_server import place, sparse
 from fakekube.agents.node_server.listening import Serve
-from fakekube.agents.node_server.place import Done
+from fakekube.agents.node_server.place import Done, text_of
 from fakekube.agents.node_server.secured import Secured
 from fakekube.agents.node_server.sparse import TooLargeError
 from fakekube.machinery import digits
@@ -97,7 +97,7 @@ class Curl(Struct, frozen=True):
         """What it says of an answer."""
         if "f" in self.options and answer.status >= _FAILURE:
             return self._complaint(22, f"The requested URL returned error: {answer.status}")
-        body = sparse.kept(answer.body, len(answer.body)).decode(errors="surrogateescape")
+        body = text_of(sparse.kept(answer.body, len(answer.body)))
         target = self.options.get("o") or self.options.get("output") or ""
         form = self.options.get("w") or self.options.get("write-out") or ""
         shown = "" if target or "I" in self.options else body

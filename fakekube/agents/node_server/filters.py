@@ -7,7 +7,17 @@ from itertools import groupby
 from msgspec import Struct
 
 from fakekube.agents.node_server import searching
-from fakekube.agents.node_server.place import Container, Done, Program, failed, flags, number, options
+from fakekube.agents.node_server.place import (
+    Container,
+    Done,
+    Program,
+    bytes_of,
+    failed,
+    flags,
+    number,
+    options,
+    text_of,
+)
 from fakekube.machinery import digits
 
 _UNOPENED = "can't open '{}'"  # as some programs call what they do not find
@@ -75,7 +85,7 @@ def _counted(text: str) -> dict[str, int]:
     return {
         "l": text.count("\n"),
         "w": len(text.split()),
-        "c": len(text.encode(errors="surrogateescape")),
+        "c": len(bytes_of(text)),
     }
 
 
@@ -89,9 +99,9 @@ def _ends(own: str) -> Program:
         if not first and count.startswith("+"):
             begin = max(size - 1, 0)
         if of_bytes:
-            data = text.encode(errors="surrogateescape")
+            data = bytes_of(text)
             kept = data[:begin] if first else data[begin:] if begin is not None else b""
-            return kept.decode(errors="surrogateescape")
+            return text_of(kept)
         lines = text.splitlines()
         return "".join(
             f"{one}\n" for one in (lines[:begin] if first else lines[begin:] if begin is not None else [])
@@ -185,7 +195,7 @@ def _summed(kind: str) -> Program:
         from hashlib import new  # noqa: PLC0415 - few ask
 
         def summed(text: str) -> str:
-            return new(kind, text.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
+            return new(kind, bytes_of(text), usedforsecurity=False).hexdigest()
 
         names = [word for word in words if not word.startswith("-")]
         given = _given(at, f"{kind}sum", names, stdin, missing=_UNOPENED, folder="can't read '{}'")
@@ -200,7 +210,7 @@ def _hexdump(at: Container, words: list[str], stdin: str) -> Done:
     given = _given(at, "hexdump", named, stdin)
     if given.err:
         return given.done("")
-    data = given.text.encode(errors="surrogateescape")
+    data = bytes_of(given.text)
     rows = (data[begin : begin + 16] for begin in range(0, len(data), 16))
     told = (
         " ".join(

@@ -167,6 +167,15 @@ def _taken(files: Mapping[str, str], given: Mapping[str, str]) -> int:
     return sum(len(path) + len(text) for path, text in files.items() if given.get(path) is not text)
 
 
+def text_of(data: bytes) -> str:
+    """Files, pipes and terminals hold text: bytes that are no UTF-8 are kept as Python keeps them in names of files."""
+    return data.decode(errors="surrogateescape")
+
+
+def bytes_of(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
 def failed(text: str, code: int = 1) -> Done:
     return Done(err=f"{text}\n", code=code)
 

@@ -19,6 +19,7 @@ from fakekube.agents.node_server.place import (
     failed,
     flags,
     number,
+    text_of,
 )
 from fakekube.agents.node_server.writing import WRITING
 
@@ -65,7 +66,7 @@ def _unescaped(text: str) -> str:
 
 def _of_bytes(found: re.Match[str]) -> str:
     data = bytes(int(one, 16) for one in found[0].split("\\x")[1:])
-    return data.decode(errors="surrogateescape")
+    return text_of(data)
 
 
 _BYTES = re.compile(r"(?:\\x[0-9a-fA-F]{1,2})+")

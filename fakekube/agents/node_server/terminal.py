@@ -6,7 +6,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import shell
-from fakekube.agents.node_server.place import Container, Files, seen_from
+from fakekube.agents.node_server.place import Container, Files, seen_from, text_of
 
 _CTRL_C, _CTRL_D = 0x03, 0x04
 _LONGEST_LINE = 4096  # bytes, as of terminals
@@ -59,5 +59,5 @@ def fed(terminal: Terminal, data: bytes, container: Container | None = None) -> 
             terminal = replace(terminal, typed=terminal.typed[:-1])
         elif (byte >= 0x20 or byte == 0x09) and len(terminal.typed) < _LONGEST_LINE:
             terminal = replace(terminal, typed=terminal.typed + bytes((byte,)))
-            shown.append(bytes((byte,)).decode(errors="surrogateescape"))  # one of several of a letter
+            shown.append(text_of(bytes((byte,))))  # one of several of a letter
     return terminal, "".join(shown)

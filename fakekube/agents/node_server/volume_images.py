@@ -8,7 +8,7 @@ Containers do not keep the zeros at the end of large files.
 from msgspec import Struct
 
 from fakekube.agents.node_server import sparse
-from fakekube.agents.node_server.place import Container
+from fakekube.agents.node_server.place import Container, bytes_of, text_of
 from fakekube.agents.volume_contents import Files, Held
 from fakekube.machinery.objects import Obj, annotations, dig
 from fakekube.machinery.quantities import parse
@@ -42,7 +42,7 @@ def is_disk(claim: Obj) -> bool:
 
 def image(held: Held) -> bytes:
     """What is on the disk of a volume, without the zeros after it."""
-    return packed(held.disk) if held.disk else _bytes(held.files.get(FILE) or "")
+    return packed(held.disk) if held.disk else bytes_of(held.files.get(FILE) or "")
 
 
 def files(held: Held, on: Claimed) -> Files:
@@ -62,13 +62,13 @@ def held(found: Files, before: Held, on: Claimed) -> Held:
         return Held({**rest, FILE: None} if on.filled else rest)
     if on.filled and image == text(b"", on.size):
         return Held(rest)
-    disk = unpacked(_bytes(image))
+    disk = unpacked(bytes_of(image))
     return Held(rest, disk) if disk else Held(found)
 
 
 def text(image: bytes, size: int) -> str:
     """An image on a disk of that size, as a file in a container."""
-    return sparse.kept(image, max(size, len(image))).decode(errors="surrogateescape")
+    return text_of(sparse.kept(image, max(size, len(image))))
 
 
 def packed(disk: Files, *, compressed: bool = False) -> bytes:
@@ -81,7 +81,7 @@ def packed(disk: Files, *, compressed: bool = False) -> bytes:
             folder, slash, own = path.rpartition("/")
             there[f"/{folder}{slash}{_GONE}{own}"] = ""
     kind = "-cz" if compressed else "-c"
-    return _bytes(archives.tar(Container("", files=there), [kind, "."], "").out)
+    return bytes_of(archives.tar(Container("", files=there), [kind, "."], "").out)
 
 
 def unpacked(image: bytes) -> Files | None:
@@ -90,7 +90,7 @@ def unpacked(image: bytes) -> Files | None:
 
     if not image.strip(b"\0"):
         return {}
-    done = archives.tar(Container(""), ["-x"], image.decode(errors="surrogateescape"))
+    done = archives.tar(Container(""), ["-x"], text_of(image))
     if done.code:
         return None
     found = dict[str, str | None]()
@@ -111,11 +111,7 @@ def archived(archive: bytes) -> Files | None:
         return {}
     if archive.startswith(sparse.GZIP):
         return None
-    done = archives.tar(Container(""), ["-x"], archive.decode(errors="surrogateescape"))
+    done = archives.tar(Container(""), ["-x"], text_of(archive))
     if done.code and not done.wrote:
         return None
     return {path.removeprefix("/"): one for path, one in done.wrote.items() if path not in _TOP}
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogateescape")

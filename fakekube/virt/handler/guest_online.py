@@ -5,7 +5,7 @@ from urllib.parse import SplitResult
 
 from fakekube.agents.node_server import fetching
 from fakekube.agents.node_server.listening import Service
-from fakekube.agents.node_server.place import Container, Done, Program, failed, options
+from fakekube.agents.node_server.place import Container, Done, Program, bytes_of, failed, options
 from fakekube.machinery import digits
 from fakekube.machinery.wire import Response
 from fakekube.virt.handler.guest_addresses import MTU
@@ -65,11 +65,7 @@ def programs(network: Network) -> Mapping[str, Program]:
         found = connected(named[0], port, "udp" if "u" in given else "tcp")
         if found is None:
             return failed(f"nc: connect to {named[0]} port {named[1]} (tcp) failed: Connection refused")
-        return (
-            Done()
-            if "z" in given
-            else Done(_said(found, stdin.encode(errors="surrogateescape")).decode(errors="replace"))
-        )
+        return Done() if "z" in given else Done(_said(found, bytes_of(stdin)).decode(errors="replace"))
 
     def page(url: SplitResult) -> Response | int:
         """An answer; or what curl ends with."""

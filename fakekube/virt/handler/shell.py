@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from fakekube.agents.node_server import shell
-from fakekube.agents.node_server.place import ROOM, WHERE, Container, Done, Files, seen_from
+from fakekube.agents.node_server.place import ROOM, WHERE, Container, Done, Files, bytes_of, seen_from
 from fakekube.machinery import digits
 from fakekube.virt.handler import guest_disks, guest_programs, guest_tpm, systems
 from fakekube.virt.handler.guest_devices import INSTANCE, RELEASE, Contents
@@ -257,4 +257,4 @@ def _greeting(machine: Machine) -> str:
 
 
 def _crlf(text: str) -> bytes:
-    return text.replace("\n", "\r\n").encode(errors="surrogateescape")
+    return bytes_of(text.replace("\n", "\r\n"))
