@@ -271,10 +271,11 @@ class Cluster:
             self._beginning, self._held = (await self.store.list("")).entries, self.contents.whole()
 
     async def reset(self) -> None:
-        """Go back to the beginning: objects, what is written on volumes, in containers and in guests, faults, remembered requests. Time and versions go on. Raises
-        NeverSettles.
+        """Go back to the beginning: objects, what is written on volumes, in containers and in guests, faults, remembered
+        requests. Time and versions go on.
 
         The beginning is where a fork or a snapshot began, or what was last kept; without either, raises CannotReset.
+        Raises NeverSettles.
         """
         async with self._keeping:
             if self._beginning is None:

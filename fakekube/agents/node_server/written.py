@@ -1,6 +1,7 @@
-"""What commands have written in containers: a container's own files last until it is started again, those in volumes, which containers
-of a pod share, until the pod has gone. They are kept in memory, beside what is on volumes, and none before something is written. What is in claims is kept by
-whoever keeps volumes (`volume_contents`); what configuration brings (`mounted`) is read anew, and only read.
+"""What commands have written in containers: a container's own files last until it is started again, those in volumes,
+which containers of a pod share, until the pod has gone. They are kept in memory, beside what is on volumes, and none
+before something is written. What is in claims is kept by whoever keeps volumes (`volume_contents`); what configuration
+brings (`mounted`) is read anew, and only read.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -20,8 +20,8 @@ _MERGING = "/sys/kernel/mm/ksm/run"
 
 
 class Inside:
-    """`commands.Inside` of such pods. `crash` ends a guest, `merges` tells whether a node merges pages, `configuration` is KubeVirt's, `said` what has been said at
-    a guest's console, and `more` when there is more."""
+    """`commands.Inside` of such pods. `crash` ends a guest, `merges` tells whether a node merges pages, `configuration` is
+    KubeVirt's, `said` what has been said at a guest's console, and `more` when there is more."""
 
     def __init__(
         self,

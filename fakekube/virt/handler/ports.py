@@ -1,5 +1,6 @@
-"""What listens inside a guest: servers somebody has started, SSH on 22 that lets nobody in, HTTP on 80 and 8080, and as long as nobody
-has started a server an echo on the ports its spec declares; and what of it is reached from outside: an interface behind its pod's address passes on the ports that it lists, or all.
+"""What listens inside a guest: servers somebody has started, SSH on 22 that lets nobody in, HTTP on 80 and 8080, and as
+long as nobody has started a server an echo on the ports its spec declares; and what of it is reached from outside: an
+interface behind its pod's address passes on the ports that it lists, or all.
 
 Pure: a service is a function from the bytes so far to what it answers.
 Origin: kubevirt: pkg/network/setup/masquerade

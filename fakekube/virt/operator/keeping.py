@@ -1,6 +1,7 @@
 """Keeps what is installed: what somebody changes or deletes comes back.
 
-Workloads are `rollout`'s business, definitions `defining`'s, certificates `certifying`'s. While virt-operator is scaled to nothing, nobody keeps anything.
+Workloads are `rollout`'s business, definitions `defining`'s, certificates `certifying`'s. While virt-operator is scaled
+to nothing, nobody keeps anything.
 Origin: kubevirt: pkg/virt-operator/resource/apply/{core,rbac,admissionregistration,apiservices}.go
 """
 

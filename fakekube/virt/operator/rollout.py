@@ -84,8 +84,8 @@ class Rollout:
         return await self._client.update(_RESOURCES[known["kind"]], wanted)
 
     async def _guard(self, deployment: Object, spec: Object, *, guarded: bool) -> list[Object]:
-        """The budget, if there is to be one. One of its pods may go at a time, where there are several. On a single node nobody asks for that unless by number:
-        the node could not be drained."""
+        """The budget, if there is to be one. One of its pods may go at a time, where there are several. On a single node
+        nobody asks for that unless by number: the node could not be drained."""
         wanted = marking.marked(workloads.budget(deployment), self._namespace, self._release, spec)
         known = await self._known(BUDGETS, wanted)
         if not guarded or not wanted["spec"]["minAvailable"]:

@@ -1,6 +1,7 @@
 """KubeVirt's and CDI's own Deployments and DaemonSet, as data, with the status they have when all their pods are ready.
 
-How many there are and where they run, the KubeVirt object may say. Whether there are pods is up to the workload controllers that run; where none does, the status stays as it is here.
+How many there are and where they run, the KubeVirt object may say. Whether there are pods is up to the workload
+controllers that run; where none does, the status stays as it is here.
 Origin: kubevirt: pkg/virt-operator/resource/generate/components/{deployments,daemonsets}.go, …/resource/apply/apps.go,
 cdi: pkg/operator/resources/namespaced
 """
