@@ -4,9 +4,12 @@ Certificates are not judged here, and redirections not followed.
 Origin: kubevirt: tests/storage/export.go ("should make a PVC export available"), cmd/virt-exportproxy/virt-exportproxy_test.go
 """
 
+from datetime import timedelta
+
 import pytest
 
 from fakekube.agents.volume_contents import volume_of
+from fakekube.clock import rfc3339
 from fakekube.machinery.objects import dig
 from tests.upstream import consoles, launchers, storage
 from tests.upstream.conftest import MERGE_PATCH, Object, Suite
@@ -211,3 +214,22 @@ async def test_an_exporter_ends(suite: Suite) -> None:
     assert fresh["metadata"]["uid"] != pod["metadata"]["uid"]
     text = f"Exporter pod {NS}/virt-export-{export.name} is in phase Succeeded"
     await storage.has_event(suite, export.name, "Warning", "ExporterPodFailedOrCompleted", text)
+
+
+async def test_who_runs_an_exporter(suite: Suite) -> None:
+    """What a pod of somebody's own runs as the exporter's does ends at its deadline, too; that one goes on."""
+    export = await Export.of(suite, "PersistentVolumeClaim", await filled(suite))
+    await export.ready()
+    pod = await export.pod()
+    spec = {member: value for member, value in pod["spec"].items() if member != "nodeName"}
+    due = rfc3339(suite.cluster.clock.now() + timedelta(seconds=10))
+    for one in spec["containers"][0]["env"]:
+        one["value"] = due if one["name"] == "DEADLINE" else one["value"]
+    path = f"{PODS}/{pod['metadata']['name']}-xxx"
+    await suite.create(PODS, {"metadata": {"name": path.rpartition("/")[2]}, "spec": spec})
+
+    async def over() -> bool:
+        return dig(await suite.get(path), "status", "phase") == "Succeeded"
+
+    await suite.eventually(over, 90)
+    assert (await export.pod())["metadata"]["uid"] == pod["metadata"]["uid"]
