@@ -9,7 +9,7 @@ from fakekube.agents.volume_contents import VolumeContents, volume_of
 from fakekube.client.client import Client
 from fakekube.clock import Clock
 from fakekube.machinery.errors import ApiError
-from fakekube.machinery.objects import annotations, dig, name
+from fakekube.machinery.objects import annotations, dig, name, namespace, uid
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Object, Request, Response
 from fakekube.virt.cdi import rules, sources, uploaded
@@ -28,6 +28,7 @@ class Proxy:
         self._tokens = tokens
         self._clock = clock
         self._contents = contents
+        self._receiving: set[str] = set()  # uids of claims
 
     async def __call__(self, request: Request) -> Response:
         wanted = request.headers.get("access-control-request-method")
@@ -66,9 +67,18 @@ class Proxy:
             return Response(200, b"", "text/plain")
         if request.method != "POST":
             return Response(404, content_type="")
+        if uid(claim) in self._receiving:
+            return Response(503, content_type="")
         sent = uploaded.in_form(request) if request.path in _FORM_PATHS else request.body
         if sent is None:
             return Response(400, content_type="")
+        self._receiving.add(uid(claim))
+        try:
+            return await self._receive(sent, claim, content, at_once=at_once)
+        finally:
+            self._receiving.discard(uid(claim))
+
+    async def _receive(self, sent: bytes, claim: Object, content: str, *, at_once: bool) -> Response:
         on = volume_images.claimed(claim, volume_of(claim))
         try:
             held = await uploaded.held(sent, on, archive=content == "archive", clock=self._clock)
@@ -77,7 +87,9 @@ class Proxy:
         self._contents.put(on.volume, held)
         done = {"metadata": {"annotations": {sources.POD_PHASE: "Succeeded", READY: "false"}}}
         try:
-            await self._client.patch(PERSISTENT_VOLUME_CLAIMS, name(claim), meant[0], done, type="merge")
+            await self._client.patch(
+                PERSISTENT_VOLUME_CLAIMS, name(claim), namespace(claim), done, type="merge"
+            )
         except ApiError as error:
             return Response(500, error.message.encode(), "text/plain")
         return Response(200, b"", "text/plain")
