@@ -1,7 +1,8 @@
 """CDI's functional specs of claims cloned from claims and snapshots: the ways to clone, sources in use, what is told meanwhile.
 
 Left out: hashes of contents, size detection, the pods and sources a populator makes on its way; there are no bytes to move.
-Origin: cdi: tests/{cloner,csiclone,smartclone,clone-populator}_test.go, pkg/controller/clone/*_test.go
+Origin: cdi: tests/{cloner,csiclone,smartclone,clone-populator}_test.go, pkg/controller/clone/*_test.go,
+pkg/controller/datavolume/{pvc,snapshot}-clone-controller_test.go
 """
 
 from typing import Any
@@ -17,6 +18,7 @@ from tests.upstream.storage import (
     NS,
     TAKEN,
     VOLUMES,
+    claim,
     has_event,
     set_up,
     succeeded,
@@ -114,9 +116,55 @@ async def test_a_source_that_is_being_filled(suite: Suite) -> None:
     await suite.cluster.advance(120)
     assert await phase(suite) == "CSICloneInProgress"
     await suite.gone(f"{VOLUMES}/source")
-    await suite.gone(f"{CLAIMS}/source")
+    await suite.cluster.advance(1)
     await filled(suite)
     await succeeded(suite, "target")
+
+
+@pytest.mark.parametrize(
+    ("of", "notes", "wanted"),
+    [("1Gi", {"cdi.kubevirt.io/storage.contentType": "archive"}, "1Gi"), ("2Gi", {}, "1Gi")],
+    ids=["content", "size"],
+)
+async def test_a_source_that_comes_and_is_another(
+    suite: Suite, of: str, notes: dict[str, str], wanted: str
+) -> None:
+    """What a source may not be when the clone is made it may not be when it comes later, either: until there is another one there is
+    no claim, and that is told."""
+    by_claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": wanted}}}
+    body = clone()
+    body["spec"] = {"source": body["spec"]["source"], "pvc": {**by_claim, "storageClassName": CLASS}}
+    await suite.create(VOLUMES, body)
+    await has_event(suite, "target", "Warning", "CloneWithoutSource")
+    came = claim("source", size=of)
+    await suite.create(CLAIMS, {**came, "metadata": {"name": "source", "annotations": notes}})
+    text = "The clone doesn't meet the validation requirements"
+    await has_event(suite, "target", "Warning", "CloneValidationFailed", text)
+    await suite.cluster.advance(60)
+    assert (await suite.call("GET", f"{CLAIMS}/target"))[0] == 404
+    assert await phase(suite) == ""
+    await suite.delete(f"{CLAIMS}/source")
+    await suite.cluster.advance(1)
+    await suite.create(CLAIMS, claim("source"))
+    await succeeded(suite, "target")
+
+
+async def test_a_snapshot_that_is_too_large(suite: Suite) -> None:
+    """So it is with snapshots; how large they are is known once they are taken, and a clone of no size of its own waits for that."""
+    for own, more in (("small", {}), ("open", {"storage": {"storageClassName": CLASS}})):
+        body = clone(own, "taken", "snapshot")
+        body["spec"] |= more
+        await suite.create(VOLUMES, body)
+        await has_event(suite, own, "Warning", "CloneWithoutSource")
+    await filled(suite, size="2Gi")
+    kind = {"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot"}
+    spec = {"source": {"persistentVolumeClaimName": "source"}}
+    await suite.create(TAKEN, {**kind, "metadata": {"name": "taken"}, "spec": spec})
+    await has_event(suite, "small", "Warning", "CloneValidationFailed")
+    await succeeded(suite, "open")
+    found = await suite.get(f"{CLAIMS}/open")
+    assert found["spec"]["resources"]["requests"]["storage"] == "2Gi"
+    assert (await suite.call("GET", f"{CLAIMS}/small"))[0] == 404
 
 
 async def test_a_claim_in_use(suite: Suite) -> None:

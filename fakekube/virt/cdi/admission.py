@@ -43,8 +43,8 @@ class _Row(NamedTuple):
 
 
 _CLONES = {
-    "pvc": (PERSISTENT_VOLUME_CLAIMS, rules.clone_of_claim, "PVC"),
-    "snapshot": (VOLUME_SNAPSHOTS, rules.clone_of_snapshot, "Snapshot"),
+    "pvc": (PERSISTENT_VOLUME_CLAIMS, "PVC"),
+    "snapshot": (VOLUME_SNAPSHOTS, "Snapshot"),
 }
 _NOT_FILLED = frozenset({claims.PRE_POPULATED, claims.STATIC})  # what a clone is of need not be there
 _FILLING = {
@@ -228,9 +228,9 @@ class Admission(review.Hooks):
         clone = clone_access.cloned(source, space)
         if clone is None:
             return None
-        resource, rule, member = _CLONES[clone.kind]
+        resource, member = _CLONES[clone.kind]
         there = await self._client.find(resource, clone.name, clone.space)
-        why = rule(there, spec) if there is not None else ""
+        why = rules.clone(clone.kind, there, spec) if there is not None else ""
         return Cause(why, field if reference is not None else f"{field}.{member}") if why else None
 
 

@@ -42,7 +42,7 @@ from fakekube.virt.cdi import claims, fates, reaching
 from fakekube.virt.cdi.configuration import Configuration
 from fakekube.virt.cdi.consuming import Consumers
 from fakekube.virt.cdi.in_use import Users, Waiting
-from fakekube.virt.cdi.making import Maker
+from fakekube.virt.cdi.making import Maker, Unfit
 from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
 from fakekube.virt.cdi.sources import Origin, origin_of
 from fakekube.virt.cdi.upkeep import Upkeep
@@ -58,6 +58,7 @@ from fakekube.virt.cdi.volume_view import (
 
 _STAGES = Path(__file__).parent / "stages" / "datavolume.yaml"
 _AGAIN = 2.0
+_UNFIT = "The clone doesn't meet the validation requirements"
 
 
 @cache
@@ -122,6 +123,7 @@ class DataVolumes:
         self._claiming.reads(configuration.cdis)
         self._claiming.reads(users.pods)
         self._sourceless: dict[str, Origin] = {}  # DataVolumes that wait for what they are to be clones of
+        self._unfit: dict[str, Origin] = {}  # and those for another one than what has come
         self._player = Player(
             client,
             DATA_VOLUMES,
@@ -159,15 +161,15 @@ class DataVolumes:
         claim = new or old
         if claim is None:
             return ()
-        return [key(claim), *self._waiting_for("pvc", key(claim))] if old is None else [key(claim)]
+        return [key(claim), *self._waiting_for("pvc", key(claim))]
 
     def _waiting_for(self, kind: str, own: str) -> list[str]:
-        return [one for one, origin in self._sourceless.items() if origin == (kind, own)]
+        waiting = (*self._sourceless.items(), *self._unfit.items())
+        return [one for one, origin in waiting if origin == (kind, own)]
 
     def _snapshot_changed(self, old: Object | None, new: Object | None) -> None:
-        if old is None and new is not None:
-            for own in self._waiting_for("snapshot", key(new)):
-                self._claiming.queue.add(own)
+        for own in self._waiting_for("snapshot", key(new or old or {})):
+            self._claiming.queue.add(own)
 
     def _without_claim(self, _old: Object | None, _new: Object | None) -> Iterable[str]:
         """DataVolumes that may wait for a class, or for what is known of one."""
@@ -244,9 +246,15 @@ class DataVolumes:
                 why = Refusal(NOT_RENDERED, NO_CLAIM, NO_CLAIM)
             self._refuse(volume, why)
             return
+        if isinstance(planned, Unfit):  # another one may come, or this one change
+            self._follow(planned.origin)
+            self._sourceless.pop(key(volume), None)
+            self._unfit[key(volume)] = planned.origin
+            self._recorder.event(volume, WARNING, "CloneValidationFailed", _UNFIT)
+            return
         if isinstance(planned, Origin):  # it may come yet
-            if planned.kind == "snapshot":
-                self._snapshots_matter.set()
+            self._follow(planned)
+            self._unfit.pop(key(volume), None)
             if self._sourceless.get(key(volume)) != planned:
                 self._sourceless[key(volume)] = planned
                 self._player.controller.queue.add(key(volume))
@@ -269,9 +277,14 @@ class DataVolumes:
                 self._recorder.event(made, WARNING, planned.way.reason, planned.way.message)
         self._forget(key(volume))
 
+    def _follow(self, origin: Origin) -> None:
+        if origin.kind == "snapshot":
+            self._snapshots_matter.set()
+
     def _forget(self, own: str) -> None:
         self._refused.pop(own, None)
         self._sourceless.pop(own, None)
+        self._unfit.pop(own, None)
 
     async def _let_begin(self, volume: Object, claim: Object) -> Result | None:
         """Have what is held get on, once there is nothing to wait for any more."""

@@ -21,7 +21,7 @@ from fakekube.machinery.resources import (
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt import storage_classes
-from fakekube.virt.cdi import capabilities, claims, cloning, marks, profiles, rendering
+from fakekube.virt.cdi import capabilities, claims, cloning, marks, profiles, rendering, rules
 from fakekube.virt.cdi.configuration import Configuration
 from fakekube.virt.cdi.profiles import Profiles
 from fakekube.virt.cdi.sources import Origin, origin_of
@@ -33,6 +33,12 @@ class Planned(Struct, frozen=True):
     claim: Object
     way: cloning.Way | None = None
     told: Mapping[str, str] = {}
+
+
+class Unfit(Struct, frozen=True):
+    """What has come since, and is not what a DataVolume can be a clone of."""
+
+    origin: Origin
 
 
 class Maker:
@@ -58,15 +64,19 @@ class Maker:
         self._classes, self._profiles = storage.classes, storage.profiles
         self._configuration = configuration
 
-    async def plan(self, volume: Object) -> Planned | Origin | None:
-        """Its claim; what it is to be a clone of, where that is not there; None while nobody knows yet. Raises ClaimNotValid."""
+    async def plan(self, volume: Object) -> Planned | Origin | Unfit | None:
+        """Its claim; what it is to be a clone of, where that is not there, or not fit for it; None while nobody knows yet. Raises
+        ClaimNotValid."""
         kept = await self._kept(volume)
         origin = origin_of(volume, self._sources.get) if not kept else None
         if origin is None and not kept and dig(volume, "spec", "sourceRef") is not None:
             return None  # nobody knows yet what it is to be a clone of
         source = await self.original(origin) if origin is not None else None
-        if origin is not None and source is None:
-            return origin
+        if origin is not None:
+            if source is None or "status" not in source:
+                return origin  # how large a snapshot is its status tells
+            if rules.clone(origin.kind, source, volume["spec"]):
+                return Unfit(origin)
         default = self._default(volume)
         wanted = await self._wanted(volume, default)
         if wanted is None:

@@ -91,8 +91,13 @@ def spec(wanted: Spec, path: str = "spec") -> Cause | None:
     return None
 
 
+def clone(kind: str, source: Obj, wanted: Spec) -> str:
+    """Why a `pvc` or a `snapshot` cannot be cloned like that; empty where it can."""
+    return (clone_of_claim if kind == "pvc" else clone_of_snapshot)(source, wanted)
+
+
 def clone_of_claim(source: Obj, wanted: Spec) -> str:
-    """Why a claim cannot be cloned like that; empty where it can."""
+    """The same for a claim."""
     theirs = annotations(source).get(CONTENT)
     theirs = theirs if theirs == "archive" else "kubevirt"
     ours = wanted.get("contentType") or "kubevirt"
