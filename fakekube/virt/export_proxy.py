@@ -11,15 +11,14 @@ from msgspec.structs import replace
 
 from fakekube.agents.volume_contents import VolumeContents
 from fakekube.client.client import Client
-from fakekube.machinery.objects import condition_is, dig, is_terminating
-from fakekube.machinery.resources import EXPORTS, PODS
+from fakekube.machinery.objects import dig
+from fakekube.machinery.resources import EXPORTS
 from fakekube.machinery.wire import Request, Response
 from fakekube.virt import export_server
 
 _PATH = re.compile(
     r"/api/export\.kubevirt\.io/(?:v1beta1|v1)/namespaces/([^/]+)/virtualmachineexports/([^/]+)(/.*)"
 )
-_SERVICE = "kubevirt.io.virt-export-service"
 
 
 class ExportProxy:
@@ -39,9 +38,7 @@ class ExportProxy:
             return Response(404, content_type="")
         if dig(export, "status", "phase") != "Ready":
             return Response(503, content_type="")
-        pods = (await self._client.list(PODS, space, label_selector=f"{_SERVICE}={own}")).items
-        for pod in pods:
-            server = export_server.of_pod(pod, export_server.PORT, self._client, self._contents)
-            if server is not None and condition_is(pod, "Ready") and not is_terminating(pod):
-                return await server(replace(request, path=path))
-        return Response(502, content_type="")  # nobody is behind its service
+        server = await export_server.ready(self._client, self._contents, space, own)
+        if server is None:
+            return Response(502, content_type="")  # nobody is behind its service
+        return await server(replace(request, path=path))

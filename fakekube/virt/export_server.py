@@ -16,16 +16,19 @@ from msgspec import Struct
 from fakekube.agents.node_server import volume_images
 from fakekube.agents.volume_contents import VolumeContents, volume_of
 from fakekube.client.client import Client
-from fakekube.machinery.objects import Obj, dig, name, namespace
-from fakekube.machinery.resources import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS
+from fakekube.machinery.objects import Obj, condition_is, dig, is_terminating, name, namespace
+from fakekube.machinery.resources import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PODS, SECRETS
 from fakekube.machinery.wire import Object, Request, Response
 from fakekube.virt import export_volumes
 from fakekube.virt.claims import behind
 
 LABEL, COMPONENT, PORT = "kubevirt.io", "virt-exporter", 8443
+SERVICE = "kubevirt.io.virt-export-service"  # a label of its pod: the name of the export
 _TOKEN = "x-kubevirt-export-token"
 _YAML, _PLAIN = "application/yaml", "text/plain; charset=utf-8"
 _SIDES = ("internal", "external")
+_IMAGES = ("RAW", "RAW_GZIP")
+_OK = 200
 
 
 def of_pod(pod: Obj, port: int, client: Client, contents: VolumeContents) -> "ExportServer | None":
@@ -33,6 +36,15 @@ def of_pod(pod: Obj, port: int, client: Client, contents: VolumeContents) -> "Ex
     labelled = dig(pod, "metadata", "labels", LABEL) == COMPONENT
     runs = dig(pod, "status", "phase") == "Running"
     return ExportServer(pod, client, contents) if labelled and runs and port == PORT else None
+
+
+async def ready(client: Client, contents: VolumeContents, space: str, own: str) -> "ExportServer | None":
+    """What is behind the service of an export, if its pod is ready."""
+    for pod in (await client.list(PODS, space, label_selector=f"{SERVICE}={own}")).items:
+        server = of_pod(pod, PORT, client, contents)
+        if server is not None and condition_is(pod, "Ready") and not is_terminating(pod):
+            return server
+    return None
 
 
 class _Volume(Struct, frozen=True):
@@ -79,6 +91,18 @@ class ExportServer:
         if kind == "secret":
             return _told([_header(self._mounted_name(), token.decode())], request)
         return await self._manifests(kind, request)
+
+    async def data(self, request: Request) -> bytes | int:
+        """What a GET brings, disks without the zeros after them, whatever their format; or the status that refuses it."""
+        answer = await self(request)
+        if answer.status != _OK:
+            return answer.status
+        path = unquote(request.path)
+        kind, volume = self._about(path) or ("", None)
+        if volume is not None and (kind in _IMAGES or path.endswith(f"/{volume_images.FILE}")):
+            claim = await self._client.find(PERSISTENT_VOLUME_CLAIMS, volume.claim, self._space)
+            return volume_images.image(self._contents.of(volume_of(claim or {})))
+        return b"".join([answer.body, *([piece async for piece in answer.stream] if answer.stream else ())])
 
     def _about(self, path: str) -> tuple[str, _Volume | None] | None:
         """What a path leads to."""

@@ -14,7 +14,7 @@ from fakekube.client.informer import Informer
 from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.lifecycle.stage import INSTANT, Pace, Stage
-from fakekube.machinery.resources import DATA_SOURCES, STORAGE_CLASSES
+from fakekube.machinery.resources import DATA_SOURCES, PERSISTENT_VOLUME_CLAIMS, STORAGE_CLASSES
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import claim_sources, upload_proxy, uploads
 from fakekube.virt.cdi.admission import Admission
@@ -23,9 +23,12 @@ from fakekube.virt.cdi.configuration import Configuration
 from fakekube.virt.cdi.consuming import Consumers
 from fakekube.virt.cdi.data_sources import DataSources
 from fakekube.virt.cdi.datavolume import DataVolumes
+from fakekube.virt.cdi.exported import Exports
 from fakekube.virt.cdi.import_crons import ImportCrons
 from fakekube.virt.cdi.in_use import Users
+from fakekube.virt.cdi.making import Maker
 from fakekube.virt.cdi.profiles import Profiles
+from fakekube.virt.cdi.setting import Setting
 from fakekube.virt.cdi.transfers import Transfers
 
 if TYPE_CHECKING:
@@ -54,20 +57,30 @@ class Cdi:
         consumers = Consumers(client, classes=classes, configuration=self._configuration)
         users = Users(client, clock=clock)
         sources = Informer(client, DATA_SOURCES, clock=clock)
-        self._volumes = DataVolumes(
+        claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
+        shared = Setting(
             client,
-            clock=clock,
-            ids=ids,
-            contents=contents,
-            pace=pace,
-            stages=stages,
-            storage=self._profiles,
-            sources=sources,
+            clock,
+            ids,
+            contents,
+            pace,
+            classes=classes,
+            claims=claims,
             configuration=self._configuration,
             consumers=consumers,
             users=users,
+            maker=Maker(
+                client,
+                clock=clock,
+                known=claims,
+                sources=sources,
+                storage=self._profiles,
+                configuration=self._configuration,
+            ),
+            exports=Exports(client, clock=clock, contents=contents),
         )
-        volumes, claims = self._volumes.volumes, self._volumes.claims
+        self._volumes = DataVolumes(shared, stages=stages, storage=self._profiles, sources=sources)
+        volumes = self._volumes.volumes
         self._sources = DataSources(client, clock=clock, volumes=volumes, claims=claims, sources=sources)
         self._crons = ImportCrons(
             client,
@@ -83,19 +96,7 @@ class Cdi:
         def populators() -> "Populators":
             from fakekube.virt.cdi.populators import Populators  # noqa: PLC0415 - few clusters have such claims
 
-            return Populators(
-                client,
-                clock=clock,
-                ids=ids,
-                contents=contents,
-                pace=pace,
-                claims=claims,
-                classes=classes,
-                configuration=self._configuration,
-                consumers=consumers,
-                users=users,
-                maker=self._volumes.maker,
-            )
+            return Populators(shared)
 
         self._populating = _Populating(claims, populators)
         self._targets = uploads.Targets(client, clock=clock, consumers=consumers)

@@ -11,15 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
-from fakekube.client.informer import Informer
 from fakekube.client.recorder import WARNING, Recorder
-from fakekube.clock import Clock
-from fakekube.ids import Ids
 from fakekube.lifecycle import loading
 from fakekube.lifecycle.player import Player
-from fakekube.lifecycle.stage import Pace, Stage
+from fakekube.lifecycle.stage import Stage
 from fakekube.lifecycle.view import View
 from fakekube.machinery import digits
 from fakekube.machinery.objects import Obj, annotations, dig, is_terminating, key, name, uid
@@ -27,8 +23,8 @@ from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import claim_sources, fates, in_use, needs, reaching
 from fakekube.virt.cdi.claims import PREALLOCATED, PREALLOCATES, RESTARTS, RUNS
-from fakekube.virt.cdi.consuming import Consumers
-from fakekube.virt.cdi.in_use import Awaited, Users
+from fakekube.virt.cdi.in_use import Awaited
+from fakekube.virt.cdi.setting import Setting
 from fakekube.virt.cdi.sources import POD_PHASE
 
 _STAGES = Path(__file__).parent / "stages" / "claim.yaml"
@@ -44,10 +40,10 @@ class ImportView(View):
         scheduled          its pod is, and may begin (`held`: it may not yet)
         running · failed   the pod does what it is to do; or waits to be started again
 
-    and `failure` why it fails, `ends` how its fate has it end, `beginsAfter`, `endsAfter` and `restartsAfter` seconds until these;
+    and `failure` why it fails (`trouble`: why its image could not be had), `ends` how its fate has it end, `beginsAfter`, `endsAfter` and `restartsAfter` seconds until these;
     the others what its metadata are to be then."""
 
-    def __init__(self, claim: Obj, *, held: bool, nobody: bool) -> None:
+    def __init__(self, claim: Obj, *, held: bool, trouble: str) -> None:
         self._claim = claim
         self._held = held
         self._notes = annotations(claim)
@@ -56,7 +52,7 @@ class ImportView(View):
         self.times = digits.number(self._notes.get(RESTARTS, "")[:_DIGITS]) or 0
         self.fate = fates.of(claim)
         self._endpoint = reaching.endpoint_of(claim_sources.as_volume(claim))
-        told = reaching.failure(self._endpoint, nobody=nobody)
+        told = trouble or reaching.failure(self._endpoint)
         self.failure = told or (reaching.NOT_FOUND if self.fate.ends in ("error", "fail") else "")
 
     def state(self) -> str | None:
@@ -134,39 +130,26 @@ def standard_stages() -> tuple[Stage, ...]:
 
 
 class ClaimImports:
-    """An actor, see the module text. `claims`: a cache somebody else has, too."""
+    """An actor, see the module text."""
 
-    def __init__(
-        self,
-        client: Client,
-        *,
-        clock: Clock,
-        ids: Ids,
-        pace: Pace,
-        claims: Informer,
-        consumers: Consumers,
-        users: Users,
-    ) -> None:
-        self._client = client
-        self._claims = claims
-        self._consumers = consumers
-        self._users = users
+    def __init__(self, at: Setting) -> None:
+        self._at = at
         self._may_begin: dict[str, str] = {}  # uids of claims, by key
-        self._nobody: set[str] = set()  # keys of those whose Service is not there
+        self._trouble: dict[str, str] = {}  # why their images could not be had, by key
         self._told: dict[str, list[str]] = {}  # who was in the way
-        self._recorder = Recorder(client, "import-controller", clock=clock, ids=ids)
-        self._looking = Controller("import-controller: what is needed", self._look, clock=clock)
-        self._looking.source(claims, _imported)
+        self._recorder = Recorder(at.client, "import-controller", clock=at.clock, ids=at.ids)
+        self._looking = Controller("import-controller: what is needed", self._look, clock=at.clock)
+        self._looking.source(at.claims, _imported)
         self._player = Player(
-            client,
+            at.client,
             PERSISTENT_VOLUME_CLAIMS,
             standard_stages(),
-            clock=clock,
-            ids=ids,
-            pace=pace,
+            clock=at.clock,
+            ids=at.ids,
+            pace=at.pace,
             context=self._context,
             recorder=self._recorder,
-            informer=claims,
+            informer=at.claims,
             keys=_imported,
             name="import-controller",
         )
@@ -186,35 +169,37 @@ class ClaimImports:
     def _context(self, claim: Object) -> Mapping[str, Any]:
         own = key(claim)
         held = self._may_begin.get(own) != uid(claim)
-        return {"import": ImportView(claim, held=held, nobody=own in self._nobody)}
+        return {"import": ImportView(claim, held=held, trouble=self._trouble.get(own, ""))}
 
     async def _look(self, own: str) -> Result | None:
-        claim = self._claims.get(own)
+        claim = self._at.claims.get(own)
         if claim is None or is_terminating(claim) or annotations(claim).get(POD_PHASE) == "Succeeded":
             self._forget(own)
             return None
         if dig(claim, "status", "phase") != "Bound":
-            await self._consumers.stand_in(claim)
+            await self._at.consumers.stand_in(claim)
             return None
         held = self._may_begin.get(own) != uid(claim)
         if held and not await self._has_all(own, claim):
             return Result(requeue_after=_AGAIN)
-        service = reaching.service_of(reaching.endpoint_of(claim_sources.as_volume(claim)))
-        nobody = service is not None and await reaching.is_nobody(self._client, service)
-        if held or nobody != (own in self._nobody):
-            (self._nobody.add if nobody else self._nobody.discard)(own)
+        before = self._trouble.get(own, "")
+        if not held and not before:
+            return None
+        trouble = await self._at.exports.bring(claim_sources.as_volume(claim), claim)
+        if held or trouble != before:
+            self._trouble[own] = trouble
             self._may_begin[own] = uid(claim)
             self._player.controller.queue.add(own)
-        return Result(requeue_after=reaching.AGAIN) if nobody else None
+        return Result(requeue_after=reaching.AGAIN) if trouble else None
 
     async def _has_all(self, own: str, claim: Object) -> bool:
         """Whether its pod would begin."""
         for need in needs.of(claim_sources.as_volume(claim)):
-            if await self._client.find(need.resource, need.name, need.space) is None:
+            if await self._at.client.find(need.resource, need.name, need.space) is None:
                 return False
         if claim_sources.is_of_populator(claim):
             return True
-        users = await self._users.of(Awaited(own, "", may_be_read=False))
+        users = await self._at.users.of(Awaited(own, "", may_be_read=False))
         told = in_use.words(users, name(claim))
         if self._told.get(own, []) != told:
             self._told[own] = told
@@ -225,7 +210,7 @@ class ClaimImports:
     def _forget(self, own: str) -> None:
         self._may_begin.pop(own, None)
         self._told.pop(own, None)
-        self._nobody.discard(own)
+        self._trouble.pop(own, None)
 
 
 def _imported(old: Object | None, new: Object | None) -> tuple[str, ...]:

@@ -6,14 +6,10 @@ Origin: cdi: pkg/controller/populators/clone-populator.go, pkg/controller/clone
 """
 
 from fakekube.agents import volume_binding as binding
-from fakekube.agents.volume_contents import VolumeContents, snapshot, volume_of
-from fakekube.client.client import Client
+from fakekube.agents.volume_contents import snapshot, volume_of
 from fakekube.client.controller import Result
 from fakekube.client.informer import Informer
 from fakekube.client.recorder import WARNING, Recorder
-from fakekube.clock import Clock
-from fakekube.ids import Ids
-from fakekube.lifecycle.stage import Pace
 from fakekube.machinery.objects import (
     Obj,
     annotations,
@@ -37,10 +33,9 @@ from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import clone_claims as clones
 from fakekube.virt.cdi import fates, in_use, primes, rules
 from fakekube.virt.cdi.cloning import COPY, SNAPSHOT, Way
-from fakekube.virt.cdi.consuming import Consumers
-from fakekube.virt.cdi.in_use import Awaited, Users
-from fakekube.virt.cdi.making import Maker
+from fakekube.virt.cdi.in_use import Awaited
 from fakekube.virt.cdi.rebinding import rebind
+from fakekube.virt.cdi.setting import Setting
 from fakekube.virt.cdi.sources import CLONE_TYPE, Origin
 
 _SOON, _LATER, _COPYING = 2.0, 5.0, 15.0  # seconds
@@ -49,33 +44,14 @@ _SOON, _LATER, _COPYING = 2.0, 5.0, 15.0  # seconds
 class ClonePopulator:
     """See the module text; who has it calls `see_to` when something changes."""
 
-    def __init__(
-        self,
-        client: Client,
-        *,
-        clock: Clock,
-        ids: Ids,
-        contents: VolumeContents,
-        pace: Pace,
-        claims: Informer,
-        sources: Informer,
-        consumers: Consumers,
-        users: Users,
-        maker: Maker,
-    ) -> None:
-        self._client = client
-        self._clock = clock
-        self._contents = contents
-        self._pace = pace
-        self._claims = claims
+    def __init__(self, at: Setting, sources: Informer) -> None:
+        self._at = at
+        self._client = at.client
         self._sources = sources
-        self._consumers = consumers
-        self._users = users
-        self._maker = maker
         self._targets: dict[str, str] = {}  # keys of claims, by uid
         self._uids: dict[str, str] = {}  # and the other way round
         self._since: dict[str, float] = {}  # when the copying began, by uid
-        self._recorder = Recorder(client, "clone-populator", clock=clock, ids=ids)
+        self._recorder = Recorder(at.client, "clone-populator", clock=at.clock, ids=at.ids)
 
     @property
     def idle(self) -> bool:
@@ -115,7 +91,7 @@ class ClonePopulator:
             return await self._tell(claim, clones.PENDING)
         if space != namespace(claim):
             return await self._fail(claim, "error verifying token: no token")
-        found = await self._maker.original(origin)
+        found = await self._at.maker.original(origin)
         if found is None:
             text = f"The source {origin.kind} {split_key(origin.key)[1]} doesn't exist"
             self._recorder.event(claim, WARNING, "CloneWithoutSource", text)
@@ -135,17 +111,17 @@ class ClonePopulator:
                 if why := rules.smaller(ours, theirs):
                     self._recorder.event(claim, WARNING, "ErrIncompatiblePVC", why)
                     return await self._fail(claim, why)
-            way = await self._maker.way(origin, source, claim)
+            way = await self._at.maker.way(origin, source, claim)
             if way.reason:
                 self._recorder.event(claim, WARNING, way.reason, way.message)
         if meta := clones.begun(claim, way):
             await self._change(claim, meta)
             return None
-        temporary = self._claims.get(f"{namespace(claim)}/{clones.temporary(claim)}")
+        temporary = self._at.claims.get(f"{namespace(claim)}/{clones.temporary(claim)}")
         if temporary is None:
             return await self._fill(claim, origin, source, way.strategy)
         if dig(temporary, "status", "phase") not in ("Bound", "Lost"):
-            await self._consumers.stand_in(temporary)
+            await self._at.consumers.stand_in(temporary)
             return await self._tell(claim, clones.first_phase(way.strategy, origin))
         if way.strategy == COPY and (left := self._copying(claim)) > 0:
             await self._tell(claim, "HostClone", progress=primes.FIGURE)
@@ -183,7 +159,7 @@ class ClonePopulator:
             filling = await self._client.find(DATA_VOLUMES, owner["name"], namespace(source))
             if dig(filling, "status", "phase") != "Succeeded":
                 return False
-        users = await self._users.of(Awaited(key(source), "CloneSourceInUse", may_be_read=True))
+        users = await self._at.users.of(Awaited(key(source), "CloneSourceInUse", may_be_read=True))
         for text in in_use.words(users, name(source)):
             self._recorder.event(claim, WARNING, "CloneSourceInUse", text)
         return not users
@@ -192,15 +168,15 @@ class ClonePopulator:
         """A snapshot of the source, which is made; None if its class cannot have one."""
         own, space = clones.snapshot_name(claim), namespace(claim)
         found = await self._client.find(VOLUME_SNAPSHOTS, own, space)
-        if found is not None or not (chosen := await self._maker.snapshot_class(claim)):
+        if found is not None or not (chosen := await self._at.maker.snapshot_class(claim)):
             return found
         made = clones.taken(claim, name(source), chosen)
         return await self._client.create_if_absent(VOLUME_SNAPSHOTS, made) or made
 
     def _copying(self, claim: Object) -> float:
         """Seconds until all of it is copied."""
-        now, takes = self._clock.monotonic(), fates.of(claim).takes
-        lasts = _COPYING * self._pace.factor if takes is None else takes
+        now, takes = self._at.clock.monotonic(), fates.of(claim).takes
+        lasts = _COPYING * self._at.pace.factor if takes is None else takes
         return self._since.setdefault(uid(claim), now) + lasts - now
 
     async def _hand_over(
@@ -221,7 +197,7 @@ class ClonePopulator:
         def fill() -> None:
             if strategy == COPY:
                 held = snapshot(origin.key) if origin.kind == "snapshot" else volume_of(source)
-                self._contents.copy(held, volume_of(temporary))
+                self._at.contents.copy(held, volume_of(temporary))
 
         await rebind(self._client, temporary, claim, fill=fill)
         return await self._tell(claim, clones.REBINDING)

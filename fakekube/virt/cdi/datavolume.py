@@ -11,17 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fakekube.agents.volume_contents import VolumeContents, snapshot, volume_of
-from fakekube.client.client import Client
+from fakekube.agents.volume_contents import snapshot, volume_of
 from fakekube.client.controller import Controller, Result
 from fakekube.client.informer import Informer
 from fakekube.client.late import LateInformer
 from fakekube.client.recorder import WARNING, Recorder
-from fakekube.clock import Clock, rfc3339
-from fakekube.ids import Ids
+from fakekube.clock import rfc3339
 from fakekube.lifecycle import loading, script
 from fakekube.lifecycle.player import Player
-from fakekube.lifecycle.stage import INSTANT, Pace, Stage
+from fakekube.lifecycle.stage import Stage
 from fakekube.machinery.errors import AlreadyExists, Forbidden
 from fakekube.machinery.objects import (
     annotations,
@@ -39,11 +37,10 @@ from fakekube.machinery.resources import (
 )
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import claims, fates, reaching
-from fakekube.virt.cdi.configuration import Configuration
-from fakekube.virt.cdi.consuming import Consumers
-from fakekube.virt.cdi.in_use import Users, Waiting
-from fakekube.virt.cdi.making import Maker, Unfit
+from fakekube.virt.cdi.in_use import Waiting
+from fakekube.virt.cdi.making import Unfit
 from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
+from fakekube.virt.cdi.setting import Setting
 from fakekube.virt.cdi.sources import Origin, origin_of
 from fakekube.virt.cdi.upkeep import Upkeep
 from fakekube.virt.cdi.volume_view import (
@@ -68,60 +65,45 @@ def standard_stages() -> tuple[Stage, ...]:
 
 
 class DataVolumes:
-    """See the module text. `stages`: somebody's own, beside and in place of the standard ones. `volumes` and `claims` are
-    its caches, which others may look into; `maker` knows what claims are to be like."""
+    """See the module text. `stages`: somebody's own, beside and in place of the standard ones. `volumes` is its cache, which others
+    may look into."""
 
     name = "cdi-controller"
 
     def __init__(
-        self,
-        client: Client,
-        *,
-        clock: Clock,
-        ids: Ids,
-        contents: VolumeContents,
-        pace: Pace = INSTANT,
-        stages: Sequence[Stage] = (),
-        storage: Profiles,
-        sources: Informer,
-        configuration: Configuration,
-        consumers: Consumers,
-        users: Users,
-        workers: int = 1,
+        self, at: Setting, *, stages: Sequence[Stage] = (), storage: Profiles, sources: Informer
     ) -> None:
+        client, clock = at.client, at.clock
+        self._at = at
         self._client = client
-        self._clock = clock
-        self._contents = contents
+        self._contents = at.contents
         self.volumes = Informer(client, DATA_VOLUMES, clock=clock)
-        self.claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
+        self._claims = at.claims
         self._sources = sources
-        self._consumers = consumers
-        self.maker = Maker(
-            client,
-            clock=clock,
-            known=self.claims,
-            sources=sources,
-            storage=storage,
-            configuration=configuration,
-        )
         self._snapshots = LateInformer(client, VOLUME_SNAPSHOTS, clock=clock)
         self._snapshots.on_change(self._snapshot_changed)
         self._snapshots_matter = asyncio.Event()
-        self._recorder = Recorder(client, "datavolume-import-controller", clock=clock, ids=ids)
-        self._upkeep = Upkeep(client, self._recorder, consumers=consumers, configuration=configuration)
+        self._recorder = Recorder(client, "datavolume-import-controller", clock=clock, ids=at.ids)
+        self._upkeep = Upkeep(client, self._recorder, consumers=at.consumers, configuration=at.configuration)
         self._waiting = Waiting(
-            client, users, self._recorder, volumes=self.volumes, claims=self.claims, origin=self._origin
+            client,
+            at.users,
+            self._recorder,
+            volumes=self.volumes,
+            claims=at.claims,
+            exports=at.exports,
+            origin=self._origin,
         )
         self._refused: dict[str, Refusal] = {}  # DataVolumes no claim could be made for, and why
-        self._claiming = Controller(f"{self.name}: claims", self._see_to_claim, clock=clock, workers=workers)
+        self._claiming = Controller(f"{self.name}: claims", self._see_to_claim, clock=clock)
         self._claiming.source(self.volumes)
-        self._claiming.source(self.claims, self._concerned)
+        self._claiming.source(at.claims, self._concerned)
         self._claiming.source(storage.classes, self._without_claim)
         self._claiming.source(storage.profiles, self._without_claim)
         self._claiming.source(sources, self._without_claim)
-        self._claiming.source(self.maker.spare, self._without_claim)
-        self._claiming.reads(configuration.cdis)
-        self._claiming.reads(users.pods)
+        self._claiming.source(at.maker.spare, self._without_claim)
+        self._claiming.reads(at.configuration.cdis)
+        self._claiming.reads(at.users.pods)
         self._sourceless: dict[str, Origin] = {}  # DataVolumes that wait for what they are to be clones of
         self._unfit: dict[str, Origin] = {}  # and those for another one than what has come
         self._player = Player(
@@ -129,16 +111,15 @@ class DataVolumes:
             DATA_VOLUMES,
             script.merged(standard_stages(), stages),
             clock=clock,
-            ids=ids,
-            pace=pace,
+            ids=at.ids,
+            pace=at.pace,
             context=self._context,
             recorder=self._recorder,
             before=self._fill,
             informer=self.volumes,
-            workers=workers,
             name=self.name,
         )
-        self._player.controller.source(self.claims, self._concerned)
+        self._player.controller.source(at.claims, self._concerned)
 
     @property
     def idle(self) -> bool:
@@ -178,19 +159,19 @@ class DataVolumes:
     # --- what stages are told ------------------------------------------------------------------------------------
 
     def _context(self, volume: Object) -> Mapping[str, Any]:
-        claim = self.claims.get(key(volume))
+        claim = self._claims.get(key(volume))
         if claim is not None and not claims.is_owned(claim, volume):
             claim = None
         view = VolumeView(
             volume,
             claim,
-            rfc3339(self._clock.now()),
-            gone=key(volume) not in self.claims,
+            rfc3339(self._at.clock.now()),
+            gone=key(volume) not in self._claims,
             origin=self._origin(volume),
             held=claim is not None and self._waiting.on(volume, claim),
             lacks_vddk=self._waiting.lacks_vddk(key(volume)),
-            nowhere=self._waiting.nowhere(key(volume)),
-            binds_late=claim is not None and self._consumers.awaited(claim),
+            trouble=self._waiting.trouble(key(volume)),
+            binds_late=claim is not None and self._at.consumers.awaited(claim),
             missing=self._sourceless.get(key(volume)) if claim is None else None,
             refusal=self._refused.get(key(volume)) if claim is None else None,
         )
@@ -201,7 +182,7 @@ class DataVolumes:
 
     def _fill(self, volume: Object) -> None:
         """Have its claim hold what it is a clone of, as long as it is not told to be full."""
-        claim = self.claims.get(key(volume)) if self._contents.state() else None
+        claim = self._claims.get(key(volume)) if self._contents.state() else None
         if (
             claim is None
             or not dig(claim, "spec", "volumeName")
@@ -210,7 +191,7 @@ class DataVolumes:
             or (origin := self._origin(volume)) is None
         ):
             return
-        source = self.claims.get(origin.key) if origin.kind == "pvc" else None
+        source = self._claims.get(origin.key) if origin.kind == "pvc" else None
         if source is not None:
             self._contents.copy(volume_of(source), volume_of(claim))
         elif origin.kind == "snapshot":
@@ -219,7 +200,7 @@ class DataVolumes:
     # --- claims --------------------------------------------------------------------------------------------------
 
     async def _see_to_claim(self, own: str) -> Result | None:
-        volume, claim = self.volumes.get(own), self.claims.get(own)
+        volume, claim = self.volumes.get(own), self._claims.get(own)
         if volume is None or claim is None or is_final(volume):
             self._waiting.forget(own)
         if volume is None or is_terminating(volume) or claims.MOVING in annotations(volume):
@@ -239,10 +220,10 @@ class DataVolumes:
 
     async def _create_claim(self, volume: Object) -> None:
         try:
-            planned = await self.maker.plan(volume)
+            planned = await self._at.maker.plan(volume)
         except ClaimNotValid as error:
             why = Refusal(NOT_VALID, error.told, str(error))
-            if self.maker.is_rendered(volume):
+            if self._at.maker.is_rendered(volume):
                 why = Refusal(NOT_RENDERED, NO_CLAIM, NO_CLAIM)
             self._refuse(volume, why)
             return
@@ -289,12 +270,11 @@ class DataVolumes:
     async def _let_begin(self, volume: Object, claim: Object) -> Result | None:
         """Have what is held get on, once there is nothing to wait for any more."""
         if not self._waiting.on(volume, claim):
-            if not self._waiting.nowhere(key(volume)):
+            if not self._waiting.trouble(key(volume)):
                 return None
-            if not await self._waiting.has_come(volume):
-                return Result(requeue_after=reaching.AGAIN)  # a pull that fails again changes nothing here
-            self._player.controller.queue.add(key(volume))
-            return None
+            if await self._waiting.is_told_otherwise(volume, claim):
+                self._player.controller.queue.add(key(volume))
+            return Result(requeue_after=reaching.AGAIN) if self._waiting.trouble(key(volume)) else None
         lacked = self._waiting.lacks_vddk(key(volume))
         over = await self._waiting.is_over(volume, claim)
         if over or lacked != self._waiting.lacks_vddk(key(volume)):

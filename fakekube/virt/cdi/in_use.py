@@ -30,6 +30,7 @@ from fakekube.machinery.resources import DATA_VOLUMES, PODS
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import needs, reaching
 from fakekube.virt.cdi.claims import USES_POPULATOR
+from fakekube.virt.cdi.exported import Exports
 from fakekube.virt.cdi.needs import Need
 from fakekube.virt.cdi.sources import IMPORT, Origin, transfer_of
 
@@ -102,7 +103,7 @@ class Users:
 
 class Waiting:
     """Of DataVolumes that must not begin yet: on what, and whether it is over. `volumes`, `claims`: caches somebody else has;
-    `origin` tells what a DataVolume clones."""
+    `exports` brings what comes from those, `origin` tells what a DataVolume clones."""
 
     def __init__(
         self,
@@ -112,17 +113,19 @@ class Waiting:
         *,
         volumes: Informer,
         claims: Informer,
+        exports: Exports,
         origin: Callable[[Object], Origin | None],
     ) -> None:
         self._client = client
         self._users = users
         self._recorder = recorder
         self._volumes, self._claims = volumes, claims
+        self._exports = exports
         self._origin = origin
         self._over: dict[str, str] = {}  # uids of those that have begun, by key
         self._told: dict[str, list[str]] = {}  # who was in the way
         self._lacks: dict[str, Need] = {}  # what was not there when it was last looked for
-        self._nobody: dict[str, bool] = {}  # of those to be imported from Services: whether there was none
+        self._trouble: dict[str, str] = {}  # why those at Services could not be imported; empty if they could
 
     def on(self, volume: Object, claim: Object) -> bool:
         """Whether it waits for anything."""
@@ -131,7 +134,7 @@ class Waiting:
         origin = self._origin(volume)
         if awaited(volume, claim, origin) is not None or _needed(volume, claim, origin):
             return True
-        return key(volume) not in self._nobody and _comes_from(volume, claim, origin) is not None
+        return key(volume) not in self._trouble and _comes_from(volume, claim, origin) is not None
 
     def lacks_vddk(self, own: str) -> bool:
         """Whether it waits for somebody to say which image has VDDK."""
@@ -142,11 +145,11 @@ class Waiting:
         own, origin = key(volume), self._origin(volume)
         if await self._is_lacking(own, _needed(volume, claim, origin)):
             return False
-        if (service := _comes_from(volume, claim, origin)) is not None:
-            self._nobody[own] = await reaching.is_nobody(self._client, service)
         wanted = awaited(volume, claim, origin)
         users = await self._users.of(wanted) if wanted is not None else []
         if wanted is None or (not users and (wanted.claim == own or self._is_full(wanted.claim))):
+            if _comes_from(volume, claim, origin) is not None:
+                self._trouble[own] = await self._exports.bring(volume, claim)
             self._over[own] = uid(volume)
             return True
         told = words(users, split_key(wanted.claim)[1])
@@ -156,17 +159,15 @@ class Waiting:
                 self._recorder.event(claim, WARNING, wanted.reason, text)
         return False
 
-    def nowhere(self, own: str) -> bool:
-        """Whether it is to be imported from a Service that was not there when it was last looked for."""
-        return self._nobody.get(own, False)
+    def trouble(self, own: str) -> str:
+        """Why it could not be imported from a Service when that was last tried."""
+        return self._trouble.get(own, "")
 
-    async def has_come(self, volume: Object) -> bool:
-        """Whether that Service is there now."""
-        service = reaching.service_of(reaching.endpoint_of(volume))
-        if service is None or await reaching.is_nobody(self._client, service):
-            return False
-        self._nobody[key(volume)] = False
-        return True
+    async def is_told_otherwise(self, volume: Object, claim: Object) -> bool:
+        """Try again; whether there is something else to be told of it then."""
+        before = self.trouble(key(volume))
+        self._trouble[key(volume)] = await self._exports.bring(volume, claim)
+        return self.trouble(key(volume)) != before
 
     async def _is_lacking(self, own: str, needed: list[Need]) -> bool:
         for need in needed:
@@ -181,7 +182,7 @@ class Waiting:
         self._over.pop(own, None)
         self._told.pop(own, None)
         self._lacks.pop(own, None)
-        self._nobody.pop(own, None)
+        self._trouble.pop(own, None)
 
     def _is_full(self, own: str) -> bool:
         """Whether a claim is there to be cloned."""

@@ -10,15 +10,9 @@ Origin: cdi: pkg/controller/populators
 import asyncio
 from collections.abc import Iterable
 
-from fakekube.agents.volume_contents import VolumeContents
-from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Keys, Result
-from fakekube.client.informer import Informer
 from fakekube.client.late import WantedInformer
 from fakekube.client.recorder import NORMAL, WARNING, Recorder
-from fakekube.clock import Clock
-from fakekube.ids import Ids
-from fakekube.lifecycle.stage import Pace
 from fakekube.machinery.errors import ApiError, Conflict, NotFound
 from fakekube.machinery.objects import annotations, dig, is_terminating, key, name, namespace
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS, Resource
@@ -27,11 +21,8 @@ from fakekube.virt.cdi import claim_sources, primes
 from fakekube.virt.cdi.claim_imports import ClaimImports
 from fakekube.virt.cdi.claims import RESTARTS, RUNS
 from fakekube.virt.cdi.clone_populator import ClonePopulator
-from fakekube.virt.cdi.configuration import Configuration
-from fakekube.virt.cdi.consuming import Consumers
-from fakekube.virt.cdi.in_use import Users
-from fakekube.virt.cdi.making import Maker
 from fakekube.virt.cdi.rebinding import rebind
+from fakekube.virt.cdi.setting import Setting
 from fakekube.virt.cdi.sources import POD_PHASE
 
 _PLURALS = {
@@ -49,54 +40,29 @@ _AGAIN = 2.0
 
 
 class Populators:
-    """An actor, see the module text. `claims` and `classes`: caches somebody else has, too; `maker` knows how clones are made."""
+    """An actor, see the module text."""
 
-    def __init__(
-        self,
-        client: Client,
-        *,
-        clock: Clock,
-        ids: Ids,
-        contents: VolumeContents,
-        pace: Pace,
-        claims: Informer,
-        classes: Informer,
-        configuration: Configuration,
-        consumers: Consumers,
-        users: Users,
-        maker: Maker,
-    ) -> None:
-        self._client = client
-        self._claims = claims
-        self._classes = classes
-        self._configuration = configuration
+    def __init__(self, at: Setting) -> None:
+        self._client = at.client
+        self._claims = at.claims
+        self._classes = at.classes
+        self._configuration = at.configuration
+        group, version = claim_sources.GROUP, "v1beta1"
         self._sources = {
-            kind: WantedInformer(client, Resource(claim_sources.GROUP, "v1beta1", plural, kind), clock=clock)
+            kind: WantedInformer(at.client, Resource(group, version, plural, kind), clock=at.clock)
             for kind, plural in _PLURALS.items()
         }
         self._recorders = {
-            kind: Recorder(client, component, clock=clock, ids=ids) for kind, component in _COMPONENTS.items()
+            kind: Recorder(at.client, component, clock=at.clock, ids=at.ids)
+            for kind, component in _COMPONENTS.items()
         }
         self._heard: dict[str, tuple[str, str]] = {}  # the last failure told of, by keys of claims
-        self._imports = ClaimImports(
-            client, clock=clock, ids=ids, pace=pace, claims=claims, consumers=consumers, users=users
-        )
-        self._clones = ClonePopulator(
-            client,
-            clock=clock,
-            ids=ids,
-            contents=contents,
-            pace=pace,
-            claims=claims,
-            sources=self._sources[primes.CLONE],
-            consumers=consumers,
-            users=users,
-            maker=maker,
-        )
-        claims.add_index(_BY_SOURCE, _unfilled)
-        self._controller = Controller("populators", self._reconcile, clock=clock)
-        self._controller.source(claims, self._concerned)
-        self._controller.source(classes, self._unbound)
+        self._imports = ClaimImports(at)
+        self._clones = ClonePopulator(at, self._sources[primes.CLONE])
+        at.claims.add_index(_BY_SOURCE, _unfilled)
+        self._controller = Controller("populators", self._reconcile, clock=at.clock)
+        self._controller.source(at.claims, self._concerned)
+        self._controller.source(at.classes, self._unbound)
         for kind, informer in self._sources.items():
             self._controller.source(informer, self._filled_from(kind))
 

@@ -6,6 +6,7 @@ Origin: cdi: pkg/importer/{http-datasource,transport}.go
 """
 
 import ipaddress
+from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,10 +14,11 @@ from fakekube.client.client import Client
 from fakekube.machinery.objects import Obj, dig
 from fakekube.machinery.resources import NAMESPACES, SERVICES
 
-NOT_FOUND = "Unable to connect to http data source: expected status code 200, got 404. Status: 404 Not Found"
+_UNABLE = "Unable to connect to http data source: "
 AGAIN = 10.0  # seconds until somebody who was not there is looked for again
 _FIRST_RESTART, _LATEST_RESTART = 10, 300  # seconds
 _MOST_DOUBLINGS = 5  # later restarts wait the longest, however many there have been
+_HTTPS = 443
 _IN_CLUSTER = ("svc", "svc.cluster.local")
 
 
@@ -37,6 +39,20 @@ def endpoint_of(volume: Obj) -> Endpoint | None:
     return None
 
 
+def answered(status: int) -> str:
+    """What an importer says that is not let have it."""
+    return f"{_UNABLE}expected status code 200, got {status}. Status: {status} {HTTPStatus(status).phrase}"
+
+
+NOT_FOUND = answered(HTTPStatus.NOT_FOUND)
+
+
+def refused(endpoint: Endpoint, address: str) -> str:
+    """What it says where a Service is, but nobody behind it."""
+    port = (_split(endpoint.url) or SplitResult("", "", "", "", "")).port or _HTTPS
+    return f'{_UNABLE}Get "{endpoint.url}": dial tcp {address}:{port}: connect: connection refused'
+
+
 def failure(endpoint: Endpoint | None, *, nobody: bool = False) -> str:
     """What an importer says that cannot reach it; empty if it can. `nobody`: it is at a Service that is not there."""
     if endpoint is None or (split := _split(endpoint.url)) is None:
@@ -45,7 +61,7 @@ def failure(endpoint: Endpoint | None, *, nobody: bool = False) -> str:
     if not why:
         return ""
     if endpoint.kind == "http":
-        return f'Unable to connect to http data source: Get "{endpoint.url}": {why}'
+        return f'{_UNABLE}Get "{endpoint.url}": {why}'
     image = endpoint.url.removeprefix("docker://")
     if endpoint.by_node:
         return f"failed to pull image: {image}"
@@ -78,7 +94,7 @@ def _why(url: SplitResult) -> str:
     except ValueError:
         loopback = host == "localhost"
     where = f"[{host}]" if ":" in host else "127.0.0.1" if host == "localhost" else host
-    port = url.port or (80 if url.scheme == "http" else 443)
+    port = url.port or (80 if url.scheme == "http" else _HTTPS)
     return f"dial tcp {where}:{port}: connect: connection refused" if loopback else ""
 
 

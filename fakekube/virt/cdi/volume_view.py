@@ -66,7 +66,7 @@ class Refusal(Struct, frozen=True):
 class VolumeView(View):
     """The names above for one DataVolume, each computed when it is asked for. `claim`: its own, if there is one; `gone`: there
     is not even somebody else's; `held`: nothing may be moved yet; `lacks_vddk`: nobody has said which image has VDDK;
-    `nowhere`: the Service it is imported from is not there; `missing`, `origin`: what it is a clone of."""
+    `trouble`: why its image could not be had; `missing`, `origin`: what it is a clone of."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class VolumeView(View):
         origin: Origin | None = None,
         held: bool = False,
         lacks_vddk: bool = False,
-        nowhere: bool = False,
+        trouble: str = "",
         refusal: Refusal | None = None,
     ) -> None:
         self.volume = volume
@@ -97,7 +97,7 @@ class VolumeView(View):
         self._phase = str(self._status.get("phase") or "")
         self.transfer = transfer_of(volume, claim, self._origin)
         self.fate = fates.of(volume)
-        self.error = reaching.failure(reaching.endpoint_of(volume), nobody=nowhere)
+        self.error = trouble or reaching.failure(reaching.endpoint_of(volume))
         if self.fate.ends == "quota":
             text = f'persistentvolumeclaims "{name(volume)}" is forbidden: exceeded quota'
             self._refusal = Refusal(OVER_QUOTA, text, text)
