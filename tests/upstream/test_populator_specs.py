@@ -359,6 +359,7 @@ async def test_larger_clones(suite: Suite) -> None:
     assert (await cloned(suite))["status"]["capacity"]["storage"] == "2Gi"
     await suite.create(CLAIMS, populated("small", "VolumeCloneSource", size="512Mi"))
     await has_event(suite, "small", "Warning", "ErrIncompatiblePVC")
+    await has_event(suite, "small", "Warning", "CloneValidationFailed")
     told = annotations(await suite.get(f"{CLAIMS}/small"))
     assert told["cdi.kubevirt.io/clonePhase"] == "Error"
     why = "target resources requests storage size is smaller than the source 536870912 < 1073741824"

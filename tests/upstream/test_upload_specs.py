@@ -15,7 +15,7 @@ from fakekube.agents.volume_contents import Held, volume_of
 from fakekube.machinery.objects import annotations, name
 from tests.upstream.conftest import MERGE_PATCH, Object, Suite
 from tests.upstream.forwards import Got, asked
-from tests.upstream.storage import CLAIMS, NS, VOLUMES, claim, has_event, set_up, succeeded, volume
+from tests.upstream.storage import CLAIMS, CLASS, NS, VOLUMES, claim, has_event, set_up, succeeded, volume
 from tests.upstream.test_export_download_specs import inside, mounting, url, written
 from tests.upstream.test_export_specs import Export
 
@@ -197,6 +197,47 @@ async def test_what_was_downloaded(suite: Suite, kind: str) -> None:
     assert there
     found = {path: text for path, text in (await holds(suite)).disk.items() if not path.endswith("/.")}
     assert found == there
+
+
+@pytest.mark.parametrize("kind", ["claim", "volume"])
+async def test_targets_in_use(suite: Suite, kind: str) -> None:
+    """Where no populator has a claim for itself nobody receives anything into one that a pod uses, and the pod is named."""
+    plain = {"cdi.kubevirt.io/storage.usePopulator": "false"}
+    if kind == "claim":
+        await suite.create(CLAIMS, claim("used"))
+    else:
+        made = volume("used", source={"upload": {}})
+        late = "/apis/storage.k8s.io/v1/storageclasses"
+        found = await suite.get(f"{late}/{CLASS}")
+        body = {"metadata": {"name": "late"}, "provisioner": found["provisioner"]}
+        await suite.create(late, {**body, "volumeBindingMode": "WaitForFirstConsumer"})
+        made["spec"]["storage"] |= {"storageClassName": "late", "volumeMode": "Filesystem"}
+        await suite.create(VOLUMES, {**made, "metadata": {"name": "used", "annotations": plain}})
+
+        async def there() -> bool:
+            return (await suite.call("GET", f"{CLAIMS}/used"))[0] == 200
+
+        await suite.eventually(there, 30)
+    pod = await mounting(suite, "used")
+    if kind == "claim":
+        note = {"metadata": {"annotations": {"cdi.kubevirt.io/storage.upload.target": ""}}}
+        await suite.patch(f"{CLAIMS}/used", note, MERGE_PATCH)
+    text = f"pod {NS}/{name(pod)} using PersistentVolumeClaim used"
+    await has_event(suite, "used", "Warning", "UploadTargetInUse", text)
+    await suite.cluster.advance(60)
+    token = await token_of(suite, "used")
+    refused = await sent(suite, PATHS[0], token)
+    assert (refused.status, refused.body) == (503, b"timed out waiting for the condition")
+    if kind == "volume":
+        assert (await suite.get(f"{VOLUMES}/used"))["status"]["phase"] == "UploadScheduled"
+    await suite.delete(f"{CLAIMS.replace('persistentvolumeclaims', 'pods')}/{name(pod)}")
+
+    async def received() -> bool:
+        return (await sent(suite, PATHS[0], token)).status == 200
+
+    await suite.eventually(received, 60)
+    if kind == "volume":
+        await succeeded(suite, "used")
 
 
 async def test_data_volumes(suite: Suite) -> None:

@@ -99,7 +99,7 @@ class Cdi:
             return Populators(shared)
 
         self._populating = _Populating(claims, populators)
-        self._targets = uploads.Targets(client, clock=clock, consumers=consumers)
+        self._targets = uploads.Targets(shared)
         self._transfers = Transfers(client, clock=clock, users=users, configuration=self._configuration)
         admission = Admission(client, self._configuration, transferring=self._transfers.begin)
         self.api = ApiServer(admission, uploads.TokenApi(tokens))
@@ -108,8 +108,8 @@ class Cdi:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        others = (self._configuration, self._profiles, self._sources, self._targets, self._transfers)
-        wholes = (self._volumes, self._crons, self._populating)
+        others = (self._configuration, self._profiles, self._sources, self._transfers)
+        wholes = (self._volumes, self._crons, self._populating, self._targets)
         return all(one.idle for one in wholes) and all(one.controller.idle for one in others)
 
     async def run(self) -> None:
@@ -120,7 +120,7 @@ class Cdi:
             tasks.create_task(self._volumes.run())
             tasks.create_task(self._sources.run())
             tasks.create_task(self._crons.run())
-            tasks.create_task(self._targets.controller.run())
+            tasks.create_task(self._targets.run())
             tasks.create_task(self._transfers.run())
             tasks.create_task(self._populating.run())
 

@@ -110,6 +110,7 @@ class ClonePopulator:
                 )
                 if why := rules.smaller(ours, theirs):
                     self._recorder.event(claim, WARNING, "ErrIncompatiblePVC", why)
+                    self._recorder.event(claim, WARNING, "CloneValidationFailed", rules.UNFIT)
                     return await self._fail(claim, why)
             way = await self._at.maker.way(origin, source, claim)
             if way.reason:

@@ -36,7 +36,7 @@ from fakekube.machinery.resources import (
     VOLUME_SNAPSHOTS,
 )
 from fakekube.machinery.wire import Object
-from fakekube.virt.cdi import claims, fates, reaching
+from fakekube.virt.cdi import claims, fates, reaching, rules
 from fakekube.virt.cdi.in_use import Waiting
 from fakekube.virt.cdi.making import Unfit
 from fakekube.virt.cdi.profiles import ClaimNotValid, Profiles
@@ -55,7 +55,6 @@ from fakekube.virt.cdi.volume_view import (
 
 _STAGES = Path(__file__).parent / "stages" / "datavolume.yaml"
 _AGAIN = 2.0
-_UNFIT = "The clone doesn't meet the validation requirements"
 
 
 @cache
@@ -231,7 +230,7 @@ class DataVolumes:
             self._follow(planned.origin)
             self._sourceless.pop(key(volume), None)
             self._unfit[key(volume)] = planned.origin
-            self._recorder.event(volume, WARNING, "CloneValidationFailed", _UNFIT)
+            self._recorder.event(volume, WARNING, "CloneValidationFailed", rules.UNFIT)
             return
         if isinstance(planned, Origin):  # it may come yet
             self._follow(planned)

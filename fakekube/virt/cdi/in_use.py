@@ -2,7 +2,8 @@
 images from. Nothing is imported into a claim, and nothing cloned from one, before nobody uses it any more. Pods are followed once
 somebody asks.
 
-Where a populator fills a claim it is CDI's alone until it is full: only imports into claims of classes without one look for pods.
+Where a populator fills a claim it is CDI's alone until it is full: only imports and uploads into claims of classes without one look
+for pods.
 Origin: cdi: pkg/controller/common/util.go (GetPodsUsingPVCs), pkg/controller/{import,clone}-controller.go, pkg/controller/clone/common.go
 """
 

@@ -19,6 +19,7 @@ ADOPTION = "DataVolumeClaimAdoption"  # a feature gate
 CONTENT = "cdi.kubevirt.io/storage.contentType"
 _ADOPT = "cdi.kubevirt.io/allowClaimAdoption"
 POPULATED_FOR = "cdi.kubevirt.io/storage.populatedFor"
+UNFIT = "The clone doesn't meet the validation requirements"
 _LONGEST = 253
 _MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
 _IN_STAGES = ("vddk", "imageio")  # sources that may be imported checkpoint by checkpoint

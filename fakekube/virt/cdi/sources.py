@@ -14,6 +14,9 @@ from fakekube.virt import data_sources
 
 CLONE_TYPE = "cdi.kubevirt.io/cloneType"  # on a claim, and on its DataVolume: how it is cloned
 POD_PHASE = "cdi.kubevirt.io/storage.pod.phase"  # on a claim: how far the pod is that fills it
+READY = (
+    "cdi.kubevirt.io/storage.pod.ready"  # on a claim for an upload: whether somebody is ready to receive it
+)
 
 
 class Transfer(Struct, frozen=True):

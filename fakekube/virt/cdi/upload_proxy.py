@@ -13,7 +13,8 @@ from fakekube.machinery.objects import annotations, dig, name, namespace, uid
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Object, Request, Response
 from fakekube.virt.cdi import rules, sources, uploaded
-from fakekube.virt.cdi.uploads import PRIME, READY, TARGET, Tokens
+from fakekube.virt.cdi.sources import READY
+from fakekube.virt.cdi.uploads import PRIME, TARGET, Tokens
 
 _PATHS = tuple(f"/{version}/upload{mode}" for version in ("v1beta1", "v1alpha1") for mode in ("", "-async"))
 _FORM_PATHS = tuple(path.replace("upload", "upload-form") for path in _PATHS)

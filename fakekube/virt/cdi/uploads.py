@@ -6,6 +6,7 @@ Who takes the bytes is `upload_proxy`.
 Origin: cdi: pkg/apiserver/apiserver.go (uploadHandler), pkg/controller/upload-controller.go
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -13,24 +14,26 @@ from typing import Any
 
 import orjson
 
-from fakekube.client.client import Client
 from fakekube.client.controller import Controller, Result
-from fakekube.client.informer import Informer
+from fakekube.client.recorder import WARNING, Recorder
 from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.machinery.errors import NotFound
 from fakekube.machinery.objects import annotations, dig, is_terminating, name, namespace
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Object, Request, Response
-from fakekube.virt.cdi import sources
-from fakekube.virt.cdi.consuming import Consumers
+from fakekube.virt.cdi import in_use, sources
+from fakekube.virt.cdi.claims import USES_POPULATOR
+from fakekube.virt.cdi.in_use import Awaited
+from fakekube.virt.cdi.setting import Setting
+from fakekube.virt.cdi.sources import READY
 
 GROUP, VERSION = "upload.cdi.kubevirt.io", "v1beta1"
 _ROOT = f"/apis/{GROUP}"
 TARGET = "cdi.kubevirt.io/storage.upload.target"
 PRIME = "cdi.kubevirt.io/storage.populator.pvcPrime"  # on a claim: that is filled in its place
-READY = "cdi.kubevirt.io/storage.pod.ready"
 _LASTS = 300.0  # seconds a token is good for
+_AGAIN = 2.0
 
 
 def api_service(cdi: str) -> Object:
@@ -111,33 +114,60 @@ class TokenApi:
 
 
 class Targets:
-    """An actor: says of claims for uploads that somebody is ready to receive, once they are bound."""
+    """An actor: says of claims for uploads that somebody is ready to receive, once they are bound and nobody uses them."""
 
-    def __init__(self, client: Client, *, clock: Clock, consumers: Consumers) -> None:
-        self._client = client
-        self._consumers = consumers
-        self._claims = Informer(client, PERSISTENT_VOLUME_CLAIMS, clock=clock)
-        self.controller = Controller("upload-controller", self._reconcile, clock=clock)
-        self.controller.source(self._claims, self._target)
+    def __init__(self, at: Setting) -> None:
+        self._at = at
+        self._told: dict[str, list[str]] = {}  # who was in the way
+        self._recorder = Recorder(at.client, "upload-controller", clock=at.clock, ids=at.ids)
+        self._controller = Controller("upload-controller", self._reconcile, clock=at.clock)
+        self._controller.source(at.claims, self._target)
+        self._controller.reads(at.users.pods)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return self._controller.idle and self._recorder.idle
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._recorder.run())
+            tasks.create_task(self._controller.run())
 
     def _target(self, _old: Object | None, new: Object | None) -> list[str]:
         return [f"{namespace(new)}/{name(new)}"] if new is not None and TARGET in annotations(new) else []
 
     async def _reconcile(self, key: str) -> Result | None:
-        claim = self._claims.get(key)
+        claim = self._at.claims.get(key)
         if claim is None or is_terminating(claim) or sources.uploaded(claim) or READY in annotations(claim):
+            self._told.pop(key, None)
             return None
         marks = {"metadata": {"annotations": {sources.POD_PHASE: "Running", READY: "true"}}}
         try:
             if dig(claim, "status", "phase") != "Bound":
-                await self._consumers.stand_in(claim)
+                await self._at.consumers.stand_in(claim)
                 return None
-            await self._client.patch(
+            if not await self._is_free(key, claim):
+                return Result(requeue_after=_AGAIN)
+            await self._at.client.patch(
                 PERSISTENT_VOLUME_CLAIMS, name(claim), namespace(claim), marks, type="merge"
             )
         except NotFound:
             return None
         return None
+
+    async def _is_free(self, key: str, claim: Object) -> bool:
+        """Whether nobody uses it, which matters where no populator has it for itself; who does is told."""
+        if annotations(claim).get(USES_POPULATOR) == "true":
+            return True
+        users = await self._at.users.of(Awaited(key, "UploadTargetInUse", may_be_read=False))
+        told = in_use.words(users, name(claim))
+        if self._told.get(key, []) != told:
+            self._told[key] = told
+            for text in told:
+                self._recorder.event(claim, WARNING, "UploadTargetInUse", text)
+        return not told
 
 
 def _group() -> Object:

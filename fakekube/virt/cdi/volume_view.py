@@ -23,7 +23,7 @@ States:
     unbound · waits          its claim is not bound; it waits for a consumer
     new · bound              its claim is, before anything was told of it; after that
     scheduled                nothing is moved yet
-    held                     until nobody uses a claim any more, and what the importer needs is there
+    held                     until nobody uses a claim any more, and what the importer needs is there, or who receives an upload
     unpulled                 the node has not got its image yet
     transferring             something is moved
     awaiting · uploaded      an upload, and that it has come
@@ -43,7 +43,7 @@ from fakekube.machinery.objects import FINAL, Obj, annotations, dig, is_terminat
 from fakekube.machinery.wire import Object
 from fakekube.virt.cdi import fates, needs, reaching
 from fakekube.virt.cdi.claims import CREATED_FOR, PRE_POPULATED, USES_POPULATOR, came_filled
-from fakekube.virt.cdi.sources import POPULATION, Origin, populator_of, transfer_of, uploaded
+from fakekube.virt.cdi.sources import POPULATION, READY, Origin, populator_of, transfer_of, uploaded
 
 _WAITING = ("WaitForFirstConsumer", "PendingPopulation")  # without a populator, and with one
 _NO_VDDK = "AwaitingVDDK"
@@ -134,6 +134,8 @@ class VolumeView(View):
         if self._held:
             return "held"
         if self._phase == self.transfer.scheduled:
+            if not self.transfer.ends and READY not in annotations(self._claim):
+                return "held"
             return "unpulled" if self._is_unpulled() else "scheduled"
         if self.transfer.ends:
             return "transferring"

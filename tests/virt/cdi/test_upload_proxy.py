@@ -8,7 +8,8 @@ import orjson
 from fakekube.machinery.objects import annotations
 from fakekube.machinery.resources import PERSISTENT_VOLUME_CLAIMS
 from fakekube.machinery.wire import Request
-from fakekube.virt.cdi.uploads import READY, TARGET
+from fakekube.virt.cdi.sources import READY
+from fakekube.virt.cdi.uploads import TARGET
 from tests.virt.conftest import NS
 
 

@@ -8,7 +8,7 @@ from fakekube.lifecycle.stage import FAST, REALISTIC
 from fakekube.virt.cdi import claims, fates
 from fakekube.virt.cdi.datavolume import standard_stages
 from fakekube.virt.cdi.fates import Fate
-from fakekube.virt.cdi.sources import CLONE, CLONE_TYPE, IMPORT, POD_PHASE, POPULATION, Origin
+from fakekube.virt.cdi.sources import CLONE, CLONE_TYPE, IMPORT, POD_PHASE, POPULATION, READY, Origin
 from fakekube.virt.cdi.volume_view import VolumeView
 from tests.lifecycle.prospects import prospects
 
@@ -27,7 +27,7 @@ def volume(phase="", source=None, fate=""):
 
 
 def claim(phase="Bound", **annotations):
-    notes = {claims.CREATED_FOR: "dv-uid", **annotations}
+    notes = {claims.CREATED_FOR: "dv-uid", READY: "true", **annotations}
     return {"metadata": {"name": "root", "annotations": notes}, "status": {"phase": phase}}
 
 
@@ -116,6 +116,15 @@ def test_what_is_held_waits():
     """Nothing happens to it."""
     waiting = walk_to("ImportScheduled")
     assert upcoming(waiting, claim(), held=True) == []
+    assert upcoming(waiting, claim())[0][0] == "volume-in-progress"
+
+
+def test_uploads_nobody_receives():
+    """They wait until somebody is ready to."""
+    given, unready = volume("Pending", source={"upload": {}}), claim()
+    waiting = {**given, "status": upcoming(given, claim())[0][2]}
+    del unready["metadata"]["annotations"][READY]
+    assert upcoming(waiting, unready) == []
     assert upcoming(waiting, claim())[0][0] == "volume-in-progress"
 
 
