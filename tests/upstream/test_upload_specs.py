@@ -107,6 +107,7 @@ async def test_uploads(suite: Suite, path: str) -> None:
     assert (got.status, got.body, got.headers["access-control-allow-origin"]) == (200, b"", "*")
     found = await suite.get(f"{CLAIMS}/upload-test")
     assert annotations(found)["cdi.kubevirt.io/storage.pod.phase"] == "Succeeded"
+    await has_event(suite, "upload-test", "Normal", "UploadSucceeded", "Upload Successful")
     again = await sent(suite, path, token)
     assert (again.status, again.headers["access-control-allow-origin"]) == (503, "*")
     image = (await holds(suite)).files["disk.img"] or ""

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from fakekube.client.controller import Controller, Result
-from fakekube.client.recorder import WARNING, Recorder
+from fakekube.client.recorder import NORMAL, WARNING, Recorder
 from fakekube.clock import Clock
 from fakekube.ids import Ids
 from fakekube.machinery.errors import NotFound
@@ -119,6 +119,7 @@ class Targets:
     def __init__(self, at: Setting) -> None:
         self._at = at
         self._told: dict[str, list[str]] = {}  # who was in the way
+        self._ready: set[str] = set()  # keys of claims that wait for somebody to send
         self._recorder = Recorder(at.client, "upload-controller", clock=at.clock, ids=at.ids)
         self._controller = Controller("upload-controller", self._reconcile, clock=at.clock)
         self._controller.source(at.claims, self._target)
@@ -135,13 +136,22 @@ class Targets:
             tasks.create_task(self._recorder.run())
             tasks.create_task(self._controller.run())
 
-    def _target(self, _old: Object | None, new: Object | None) -> list[str]:
-        return [f"{namespace(new)}/{name(new)}"] if new is not None and TARGET in annotations(new) else []
+    def _target(self, old: Object | None, new: Object | None) -> list[str]:
+        claim = new or old or {}
+        return [f"{namespace(claim)}/{name(claim)}"] if TARGET in annotations(claim) else []
 
     async def _reconcile(self, key: str) -> Result | None:
         claim = self._at.claims.get(key)
-        if claim is None or is_terminating(claim) or sources.uploaded(claim) or READY in annotations(claim):
+        if claim is None or is_terminating(claim) or sources.uploaded(claim):
+            if claim is not None and sources.uploaded(claim) and key in self._ready:
+                self._recorder.event(claim, NORMAL, "UploadSucceeded", "Upload Successful")
             self._told.pop(key, None)
+            self._ready.discard(key)
+            return None
+        if READY in annotations(claim):
+            self._told.pop(key, None)
+            if not _is_populated(claim):
+                self._ready.add(key)
             return None
         marks = {"metadata": {"annotations": {sources.POD_PHASE: "Running", READY: "true"}}}
         try:
@@ -159,7 +169,7 @@ class Targets:
 
     async def _is_free(self, key: str, claim: Object) -> bool:
         """Whether nobody uses it, which matters where no populator has it for itself; who does is told."""
-        if annotations(claim).get(USES_POPULATOR) == "true":
+        if _is_populated(claim):
             return True
         users = await self._at.users.of(Awaited(key, "UploadTargetInUse", may_be_read=False))
         told = in_use.words(users, name(claim))
@@ -168,6 +178,11 @@ class Targets:
             for text in told:
                 self._recorder.event(claim, WARNING, "UploadTargetInUse", text)
         return not told
+
+
+def _is_populated(claim: Object) -> bool:
+    """Whether a populator fills it, for a DataVolume."""
+    return annotations(claim).get(USES_POPULATOR) == "true"
 
 
 def _group() -> Object:
