@@ -99,6 +99,27 @@ async def test_what_goes_with_its_last_finalizer_is_let_go_of(api: ApiServer, as
     assert entry.memo.written is None  # type: ignore[attr-defined]
 
 
+async def test_a_refused_patch_takes_no_times_from_conditions(ask: Ask) -> None:
+    """What a refused patch of one pod leaves alone stays as it is in others that are of the same parts, nulls included."""
+    condition = {"type": "A", "status": "True"}
+    strategic = "application/strategic-merge-patch+json"
+    for name in ("a", "b"):
+        await ask("POST", PODS, _pod(name))
+        await ask("PATCH", f"{PODS}/{name}/status", {"status": {"conditions": [condition]}}, strategic)
+    change = {
+        "spec": {"containers": [{"name": "c", "workingDir": "/elsewhere"}]},
+        "status": {"conditions": [{"type": "B", "status": "True"}]},
+    }
+    assert (await ask("PATCH", f"{PODS}/b", change, strategic)).status == 422
+    for name in ("a", "b"):
+        labelled = json_of(
+            await ask("PATCH", f"{PODS}/{name}", {"metadata": {"labels": {"x": "y"}}}, strategic)
+        )
+        assert labelled["status"]["conditions"] == [
+            {**condition, "lastProbeTime": None, "lastTransitionTime": None}
+        ]
+
+
 def _definition(**specs: dict[str, Any]) -> dict[str, Any]:
     """A CRD with these versions, by the schemas of their specs; the first is stored."""
     versions = [
