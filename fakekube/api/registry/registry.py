@@ -223,10 +223,16 @@ class Registry:
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         if deletion.is_released(resource, new):
             return await self._release(resource, entry, new, context)
-        if metadata.same_ignoring_version(new, old):
+        wanted = new
+        if context.dry_run or resource.to_storage is not None:
+            changed = Entry(entry.key, codec.encode(resource, new), entry.created, entry.modified)
+            wanted = codec.decode(
+                resource, changed
+            )  # what would be read: defaults come and fields go on the way
+        if metadata.same_ignoring_version(wanted, old):
             return Written(entry, old)
         if context.dry_run:
-            return Written(Entry(entry.key, codec.encode(resource, new), entry.created, entry.modified), new)
+            return Written(changed, wanted)
         try:
             stored = await self._put(resource, new, entry)
         except (stores.Conflict, stores.NotFound):

@@ -136,3 +136,17 @@ def test_events_keep_their_reporter():
     core = event_to_core(new)
     assert (core["reportingComponent"], core["reportingInstance"]) == ("example.com/c", "i")
     assert event_from_core(core) == new
+
+
+async def test_what_changes_nothing_stored_is_no_write(ask):
+    """A version whose defaults are filled in on the way to the stored one: what is put again as it was leaves no new version."""
+    url = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers"
+    obj = {"metadata": {"name": "a"}, "spec": {"scaleTargetRef": TARGET, "maxReplicas": 5}}
+    made = orjson.loads((await ask("POST", url, obj)).body)
+    assert made["spec"]["targetCPUUtilizationPercentage"] == 80
+    again = orjson.loads((await ask("PUT", f"{url}/a", obj)).body)
+    assert again == made
+    dry = orjson.loads(
+        (await ask("PUT", f"{url}/a?dryRun=All", {**obj, "spec": {**obj["spec"], "maxReplicas": 6}})).body
+    )
+    assert dry["spec"] == {**made["spec"], "maxReplicas": 6}
