@@ -7,6 +7,7 @@ k8s: staging/src/k8s.io/apimachinery/pkg/runtime/serializer/json, sigs.k8s.io/js
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -53,13 +54,40 @@ class _Mismatch(Exception):
 def decode(obj: Object, definition: str) -> list[str]:
     """Normalise `obj`, in place; the paths of unknown members, in order. Raises BadRequest for a wrong type."""
     unknown: Unknown = []
+    meta = obj.get("metadata")
+    untracked = type(meta) is dict and meta.get("managedFields") == []
     try:
         _struct(definition)(obj, unknown, "")
     except (_Mismatch, ValueError) as error:
         why = error.text() if isinstance(error, _Mismatch) else str(error)
         kind, version = definition.rsplit(".", 1)[-1], str(obj.get("apiVersion") or "").rpartition("/")[2]
         raise BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}') from None
+    if untracked:  # the one empty list that says something: no list would leave the owners as they are
+        obj["metadata"]["managedFields"] = []
     return unknown
+
+
+def decode_metadata(metadata: Any, before: Mapping[str, Any]) -> list[str]:
+    """As `decode`, for the metadata of an object of any type, of which members that are those of `before` have been decoded.
+    Raises ValueError, which names the first fault by name."""
+    walk, unknown = _struct(f"{_META}ObjectMeta"), Unknown()
+    if type(metadata) is not dict:
+        raise ValueError(_mismatch(metadata, "v1.ObjectMeta").text())
+    changed = {name: one for name, one in metadata.items() if one is None or before.get(name) is not one}
+    names = list(changed)
+    try:
+        walk(changed, unknown, "metadata")
+    except (_Mismatch, ValueError):
+        try:
+            walk(json.loads(json.dumps(metadata, sort_keys=True)), [], "")
+        except _Mismatch as wrong:
+            raise ValueError(wrong.text()) from None
+    for name in names:
+        if name in changed:
+            metadata[name] = changed[name]
+        else:
+            del metadata[name]
+    return sorted(unknown)
 
 
 def _go_name(definition: str) -> str:

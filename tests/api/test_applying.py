@@ -223,7 +223,7 @@ async def test_what_no_longer_fits(ask: Ask) -> None:
         500,
         f"failed to create typed live object ({who}): {lacking}",
     )
-    await ask("PATCH", f"{THINGS}/a", {"metadata": {"managedFields": []}}, MERGE)
+    await ask("PATCH", f"{THINGS}/a", {"metadata": {"managedFields": [{}]}}, MERGE)
     refused = json_of(await ask("PATCH", f"{THINGS}/a?fieldManager=two", thing({}), APPLY))
     assert refused["message"] == (
         f"failed to create manager for existing fields: failed to convert new object ({who}) to smd typed: {lacking}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from msgspec import Struct
 
+from fakekube.api import typed
 from fakekube.api.extend import columns, versions
 from fakekube.api.extend.jsonpath import finder
 from fakekube.api.extend.stored import Schemas, converters
@@ -208,10 +209,15 @@ class CustomResourceStrategy(Strategy):
         return self.prune_update(obj, {})
 
     def prune_update(self, obj: Object, old: Object) -> Sequence[str]:
-        if why := metadata.decode_error(obj):
-            version = self.api_version.rpartition("/")[2]
-            raise BadRequest(f'{self.kind} in version "{version}" cannot be handled as a {self.kind}: {why}')
-        return self.structural.prune(obj, old)
+        unknown: Sequence[str] = ()
+        if (meta := obj.get("metadata")) is not None:
+            try:
+                unknown = typed.decode_metadata(meta, old.get("metadata") or {})
+            except ValueError as why:
+                version = self.api_version.rpartition("/")[2]
+                said = f'{self.kind} in version "{version}" cannot be handled as a {self.kind}: {why}'
+                raise BadRequest(said) from None
+        return [*unknown, *self.structural.prune(obj, old)]
 
     def default(self, obj: Object) -> None:
         self.structural.default(obj)

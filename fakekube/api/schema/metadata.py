@@ -1,4 +1,4 @@
-"""ObjectMeta, as far as schemas leave it out: its field names, and the types its members must have to be decoded.
+"""ObjectMeta, as far as schemas leave it out: the names of its fields, and its schema for patches.
 
 k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/schema/objectmeta/{algorithm,coerce}.go
 """
@@ -8,35 +8,27 @@ from typing import Any
 
 from fakekube.api.schema.model import Definitions, Schema
 
-FIELDS: dict[str, type] = {
-    "annotations": dict,
-    "creationTimestamp": str,
-    "deletionGracePeriodSeconds": int,
-    "deletionTimestamp": str,
-    "finalizers": list,
-    "generateName": str,
-    "generation": int,
-    "labels": dict,
-    "managedFields": list,
-    "name": str,
-    "namespace": str,
-    "ownerReferences": list,
-    "resourceVersion": str,
-    "selfLink": str,
-    "uid": str,
-}
+FIELDS = frozenset(
+    {
+        "annotations",
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "finalizers",
+        "generateName",
+        "generation",
+        "labels",
+        "managedFields",
+        "name",
+        "namespace",
+        "ownerReferences",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
 _OWNER = frozenset({"apiVersion", "blockOwnerDeletion", "controller", "kind", "name", "uid"})
 _MANAGED = frozenset({"apiVersion", "fieldsType", "fieldsV1", "manager", "operation", "subresource", "time"})
-_GO_TYPES = {dict: "map[string]string", str: "string", int: "int64"}
-_GO_ELEMENTS = {
-    "finalizers": "[]string",
-    "managedFields": "[]v1.ManagedFieldsEntry",
-    "ownerReferences": "[]v1.OwnerReference",
-}
-_TEXTS_OR_NULLS = frozenset({str, type(None)})
-_JSON_KINDS: dict[type, str] = {
-    str: "string", bool: "bool", int: "number", float: "number", dict: "object", list: "array"
-}  # fmt: skip
 
 
 def prune(metadata: Any, path: str) -> list[str]:
@@ -51,8 +43,8 @@ def prune(metadata: Any, path: str) -> list[str]:
     return unknown
 
 
-def _drop(obj: dict[str, Any], known: Any, path: str) -> list[str]:
-    if obj.keys() <= known.keys() if isinstance(known, dict) else obj.keys() <= known:
+def _drop(obj: dict[str, Any], known: frozenset[str], path: str) -> list[str]:
+    if obj.keys() <= known:
         return []
     gone = sorted(name for name in obj if name not in known)
     for name in gone:
@@ -101,36 +93,6 @@ def _embeds(raw: Mapping[str, Any]) -> bool:
     return any(_embeds(one) for one in children if one.__class__ is dict)
 
 
-def decode_error(obj: Any) -> str:
-    """What Go says when `metadata` cannot be decoded into an ObjectMeta; empty when it can."""
-    metadata = obj.get("metadata")
-    if metadata is None:
-        return ""
-    if not isinstance(metadata, dict):
-        return _cannot(metadata, "", "v1.ObjectMeta")
-    wrong = []
-    for name, value in metadata.items():
-        kind, expected = type(value), FIELDS.get(name)
-        if kind is expected:
-            if expected is dict and not _TEXTS_OR_NULLS.issuperset(map(type, value.values())):
-                wrong.append(name)
-        elif value is not None and expected is not None:
-            wrong.append(name)
-    if not wrong:
-        return ""
-    name = min(wrong)
-    value, kind, expected = metadata[name], type(metadata[name]), FIELDS[name]
-    if kind is not expected:
-        return _cannot(value, f"ObjectMeta.{name}", _GO_TYPES.get(expected) or _GO_ELEMENTS[name])
-    inner = next(one for one in value.values() if type(one) not in _TEXTS_OR_NULLS)
-    return _cannot(inner, f"ObjectMeta.{name}", "string")
-
-
-def _cannot(value: Any, where: str, go_type: str) -> str:
-    place = f"Go struct field {where}" if where else "Go value"
-    return f"json: cannot unmarshal {_JSON_KINDS[type(value)]} into {place} of type {go_type}"
-
-
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "object", "additionalProperties": _TEXT}
 _OWNER_REFERENCE = {
@@ -139,14 +101,17 @@ _OWNER_REFERENCE = {
     "x-kubernetes-map-type": "atomic",
     "properties": {
         name: {"type": "boolean"} if name in ("blockOwnerDeletion", "controller") else _TEXT
-        for name in _OWNER
+        for name in sorted(_OWNER)
     },
 }
 _NUMBERS = {"generation", "deletionGracePeriodSeconds"}
 _OBJECT_META: dict[str, Any] = {
     "type": "object",
     "properties": {
-        **{name: {"type": "integer", "format": "int64"} if name in _NUMBERS else _TEXT for name in FIELDS},
+        **{
+            name: {"type": "integer", "format": "int64"} if name in _NUMBERS else _TEXT
+            for name in sorted(FIELDS)
+        },
         "annotations": _TEXTS,
         "labels": _TEXTS,
         "finalizers": {"type": "array", "items": _TEXT, "x-kubernetes-list-type": "set"},

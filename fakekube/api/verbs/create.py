@@ -1,5 +1,7 @@
 """POST: a new object."""
 
+from typing import Any
+
 from fakekube.api import bodies
 from fakekube.api.admission.attributes import CREATE, Attributes
 from fakekube.api.options import WriteOptions
@@ -8,6 +10,14 @@ from fakekube.api.verbs import decoding
 from fakekube.api.verbs.call import Call
 from fakekube.machinery.errors import BadRequest
 from fakekube.machinery.wire import Object, Response
+
+_REPEATED = (
+    ".metadata.ownerReferences contains duplicate entries{}; API server dedups owner references in 1.20+, and may reject such "
+    "requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}"
+)
+AFTER_ADMISSION = " after mutating admission happens"
+# What a client may not say of a new object, and nobody hears of: neither admission nor who owns its fields.
+_SERVERS_OWN = ("creationTimestamp", "uid", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 
 
 async def create(call: Call) -> Response:
@@ -18,6 +28,7 @@ async def create(call: Call) -> Response:
     bodies.check_type(resource, obj, request.body)
     decoding.check_fields(call, obj, request.body, options)
     namespace = check_namespace(call, obj)
+    name_owners_once(call, obj)
     resource.strategy.default(obj)
     written = await admitted(call, obj, options, namespace)
     return call.written(written, 201, dry_run=options.dry_run)
@@ -28,12 +39,15 @@ async def admitted(
 ) -> Written:
     """The second half of each create, once the object is read and defaulted: admission, then the registry. `recorded`: it
     says already who owns what of it."""
+    for member in _SERVERS_OWN:
+        obj["metadata"].pop(member, None)
     attributes, context = _admission_of(call, obj, options, namespace)
     if not recorded:
         attributes.obj = call.registry.record(call.resource, None, obj, context)
     context.recorded = True
     await call.admission.mutate(attributes)
     assert attributes.obj is not None
+    name_owners_once(call, attributes.obj, AFTER_ADMISSION)
     return await call.registry.create(call.resource, attributes.obj, namespace, context)
 
 
@@ -85,6 +99,20 @@ async def admit_body(call: Call, obj: Object, kind: tuple[str, str, str], *, dry
     await call.admission.validate(attributes)
     assert attributes.obj is not None
     return attributes.obj
+
+
+def name_owners_once(call: Call, obj: Object, when: str = "") -> None:
+    """Of owner references that say the same, the first stays; the client is warned. In place."""
+    owners = obj["metadata"].get("ownerReferences")
+    if not owners or len(owners) < 2:
+        return
+    kept: list[Any] = []
+    repeated: list[Any] = []
+    for one in owners:
+        (repeated if one in kept else kept).append(one)
+    if repeated:
+        obj["metadata"] = {**obj["metadata"], "ownerReferences": kept}
+        call.warnings.append(_REPEATED.format(when, ", ".join(str(one.get("uid") or "") for one in repeated)))
 
 
 def check_namespace(call: Call, obj: Object) -> str:

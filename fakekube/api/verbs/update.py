@@ -6,7 +6,7 @@ from fakekube.api.options import WriteOptions
 from fakekube.api.registry.registry import WriteContext
 from fakekube.api.verbs import decoding
 from fakekube.api.verbs.call import Call
-from fakekube.api.verbs.create import admitted, check_namespace
+from fakekube.api.verbs.create import AFTER_ADMISSION, admitted, check_namespace, name_owners_once
 from fakekube.machinery.copying import copy_beside
 from fakekube.machinery.errors import BadRequest, NotFound
 from fakekube.machinery.wire import Object, Response
@@ -29,6 +29,7 @@ async def update(call: Call) -> Response:
         decoding.check_fields(call, wanted, request.body, options, old)
         check_name(wanted, info.name)
         check_namespace(call, wanted)
+        name_owners_once(call, wanted)
         return wanted
 
     namespace = info.namespace if resource.namespaced else ""
@@ -105,6 +106,7 @@ async def admit(
     attributes.obj, attributes.old = new, old
     await call.admission.mutate(attributes)
     assert attributes.obj is not None
+    name_owners_once(call, attributes.obj, AFTER_ADMISSION)
     return attributes.obj
 
 
