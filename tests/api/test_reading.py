@@ -1,6 +1,7 @@
 """Reading collections against a model that looks at everything: with indexes and without, now and in the past."""
 
 import asyncio
+import base64
 from collections.abc import Coroutine
 from typing import Any
 
@@ -189,3 +190,17 @@ async def test_people_get_indented_json(ask: Ask, query: str, agent: str, indent
         assert response.status == status
         assert response.body.startswith(b'{\n  "') == indented, path
         assert response.body.endswith(b"\n}" if indented else b"}\n"), path
+
+
+@pytest.mark.parametrize(
+    ("token", "code", "why"),
+    [
+        ({"v": "meta.k8s.io/v1", "rv": 10**9, "start": "default/a\0"}, 504, "Timeout: Too large resource version: 1000000000, "),
+        (None, 400, "invalid continue token: continue key is not valid: server does not recognize this encoded version "),
+    ],
+)  # fmt: skip
+async def test_tokens_of_somebody_else(ask: Ask, token: Any, code: int, why: str) -> None:
+    """A token that speaks of a version yet to come, or of nothing, is refused."""
+    text = base64.urlsafe_b64encode(orjson.dumps(token)).rstrip(b"=").decode()
+    answer = json_of(await ask("GET", f"{CM}?continue={text}"))
+    assert (answer["code"], answer["message"][: len(why)]) == (code, why)

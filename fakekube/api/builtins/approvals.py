@@ -10,7 +10,7 @@ from fakekube.api.registry.registry import Transform
 from fakekube.api.verbs import decoding
 from fakekube.api.verbs.call import Call
 from fakekube.api.verbs.create import check_namespace
-from fakekube.api.verbs.patch import check_patched, patched, read_patch
+from fakekube.api.verbs.patch import check_patched, patched, read_patch, strict_faults
 from fakekube.api.verbs.update import admission_of, admit, check_name
 from fakekube.machinery import errors
 from fakekube.machinery.copying import copy_of
@@ -39,10 +39,11 @@ async def patch(call: Call) -> Response:
     options = call.options("PatchOptions")
     media = bodies.media_type(call.request.headers.get("content-type") or "")
     wanted = read_patch(call, media)
+    faults = strict_faults(call, options, media, wanted)
 
     async def change(old: Object) -> Object:
         new = patched(call, media, old, wanted)
-        check_patched(call, new, old, options, lambda: orjson.dumps(new).decode())
+        check_patched(call, new, old, options, lambda: orjson.dumps(new).decode(), faults=faults)
         return new
 
     return await _write(call, change, "PatchOptions")

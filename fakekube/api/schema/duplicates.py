@@ -14,6 +14,11 @@ import orjson
 _KEY_END = b'":'  # inside a string a quote is escaped, so this ends a key (or follows a backslash, on both sides alike)
 _SPACED_KEY_END = re.compile(rb'"[ \t\r\n]+:')
 _ESCAPED_QUOTE = re.compile(rb"\\u0022", re.IGNORECASE)
+_FILLED_IN = (
+    b'"kind"',
+    b'"apiVersion"',
+    b'"metadata"',
+)  # members that may have come to what was decoded since
 _MOST = 100  # upstream stops collecting there
 
 
@@ -43,6 +48,8 @@ def _suspicious(body: bytes, decoded: Any) -> bool:
     except orjson.JSONDecodeError:
         return False
     if body.count(_KEY_END) != written.count(_KEY_END):
+        return True
+    if decoded is not None and any(written.count(member) > body.count(member) for member in _FILLED_IN):
         return True
     return _SPACED_KEY_END.search(body) is not None or (
         b"\\u" in body and _ESCAPED_QUOTE.search(body) is not None

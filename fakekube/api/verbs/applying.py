@@ -32,7 +32,7 @@ async def apply(call: Call, options: WriteOptions) -> Response:
     if not call.query.get("fieldManager"):
         cause = required("fieldManager", "is required for apply patch")
         raise invalid("PatchOptions", "meta.k8s.io", "", [cause])
-    applied = _yaml_object(call.request.body, strict=options.validation == "Strict")
+    applied = _yaml_object(call, options)
     wanted_version = str(dig(applied, "metadata", "resourceVersion") or "")
     attributes, context = admission_of(call, options, subresource=info.subresource, kind="PatchOptions")
     context.recorded = True
@@ -60,7 +60,8 @@ async def apply(call: Call, options: WriteOptions) -> Response:
     return call.written(written, dry_run=options.dry_run)
 
 
-def _yaml_object(body: bytes, *, strict: bool) -> Object:
+def _yaml_object(call: Call, options: WriteOptions) -> Object:
+    body = call.request.body
     if (plain := _plain_json(body)) is not None:
         return plain
     from fakekube.machinery import yaml_text  # noqa: PLC0415 - a tenth of the start-up, for the first apply
@@ -73,9 +74,10 @@ def _yaml_object(body: bytes, *, strict: bool) -> Object:
         raise BadRequest(
             f"error decoding YAML: error converting YAML to JSON: yaml: {line}{problem}"
         ) from None
-    repeated = yaml_text.repeated_keys(body) if strict else ""
-    if repeated:
-        raise BadRequest(f"error strict decoding YAML: error converting YAML to JSON: {repeated}")
+    repeated = decoding.repeated_keys(body, options)
+    if repeated and options.validation == "Strict":
+        raise BadRequest(f"error strict decoding YAML: error converting YAML to JSON: {repeated[0]}")
+    call.warnings += repeated
     if value is None:
         return {}
     if not isinstance(value, dict):

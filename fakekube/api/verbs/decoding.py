@@ -54,8 +54,8 @@ def check_fields(
     found: list[str] = []
     if media == bodies.JSON and call.request.sent is None:
         found += [f'duplicate field "{path}"' for path in duplicate_fields(body, obj)]
-    if media == bodies.YAML and options.validation == "Strict":  # warnings of several lines are not sent
-        found += _repeated_keys(body)
+    if media == bodies.YAML:
+        found += repeated_keys(body, options)
     complaints = prune(call, obj, old)
     if not asked:
         return
@@ -70,8 +70,11 @@ def check_fields(
     call.warnings += found
 
 
-def _repeated_keys(body: bytes) -> list[str]:
+def repeated_keys(body: bytes, options: WriteOptions) -> list[str]:
+    """What YAML names twice: one complaint, or a warning for each."""
     from fakekube.machinery import yaml_text  # noqa: PLC0415 - as in bodies
 
-    said = yaml_text.repeated_keys(body)
-    return [said] if said else []
+    said = "" if options.validation == "Ignore" else yaml_text.repeated_keys(body)
+    if options.validation == "Strict":
+        return [said] if said else []
+    return [line.strip() for line in said.splitlines()[1:]]

@@ -81,6 +81,8 @@ def _start(call: Call, options: ListOptions, prefix: str) -> tuple[int | None, s
         position = paging.decode(options.continue_, call.resource.prefix)
         if not position.after.startswith(prefix):
             raise BadRequest("invalid continue token: continue key is not valid: wrong place")
+        if position.revision > store.revision:
+            raise too_large(position.revision, store.revision)
         return (None if position.revision < 0 else position.revision), position.after
     if not options.version:
         return None, ""

@@ -58,6 +58,8 @@ def decode(token: str, prefix: str) -> Position:
 
 def _read(value: Any) -> tuple[str, int, str]:
     """The members of a token, as Go's decoder takes them: what is missing is empty, what is of another type refused."""
+    if value is None:
+        value = {}
     if not isinstance(value, dict):
         raise _mistyped(value, "Go value of type storage.continueToken")
     found: list[Any] = []

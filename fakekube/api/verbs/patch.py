@@ -10,6 +10,7 @@ from fakekube.api import bodies
 from fakekube.api.options import WriteOptions
 from fakekube.api.patching import decoding as decoding_patches
 from fakekube.api.patching import go_format, json_patch, merge_patch, strategic_merge
+from fakekube.api.schema.duplicates import duplicate_fields
 from fakekube.api.schema.model import ANYTHING
 from fakekube.api.verbs import applying, decoding, go_text
 from fakekube.api.verbs.call import Call
@@ -22,6 +23,7 @@ from fakekube.machinery.wire import Object, Response
 
 JSON, MERGE = "application/json-patch+json", "application/merge-patch+json"
 STRATEGIC, APPLY = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
+_OPERATION = frozenset({"op", "path", "from", "value"})
 _FOR_CUSTOM = f"{JSON}, {MERGE}, {APPLY}"
 
 
@@ -41,10 +43,11 @@ async def patch(call: Call) -> Response:
         )
     info = call.info
     attributes, context = admission_of(call, options, subresource=info.subresource, kind="PatchOptions")
+    faults = strict_faults(call, options, media, change)
 
     async def transform(old: Object) -> Object:
         new = patched(call, media, old, change)
-        check_patched(call, new, old, options, lambda: _shown(call, media, old, change))
+        check_patched(call, new, old, options, lambda: _shown(call, media, old, change), faults=faults)
         return await admit(call, attributes, context, keep_other_half(call, new, old), old)
 
     written = await call.registry.update(call.resource, info.namespace, info.name, transform, context)
@@ -68,6 +71,22 @@ def read_patch(call: Call, media: str) -> Any:
     if media == MERGE:
         return decoding_patches.merge_object(call.request.body)
     return decoding_patches.strategic_object(call.request.body)
+
+
+def strict_faults(call: Call, options: WriteOptions, media: str, change: Any) -> list[str]:
+    """What a strict reader says of the patch itself: members named twice, and those no operation has."""
+    if options.validation == "Ignore" or call.request.sent is not None:
+        return []
+    found = [f'duplicate field "{path}"' for path in duplicate_fields(call.request.body, change)]
+    if media != JSON:
+        return found
+    found += [
+        f'unknown field "[{index}].{name}"'
+        for index, operation in enumerate(change)
+        for name in operation or ()
+        if name not in _OPERATION
+    ]
+    return [f"json patch {one}" for one in found]
 
 
 def patched(call: Call, media: str, old: Object, change: Any) -> Object:
@@ -96,7 +115,13 @@ def _shown(call: Call, media: str, old: Object, change: Any) -> str:
 
 
 def check_patched(
-    call: Call, new: Object, old: Object, options: WriteOptions, shown: Callable[[], str]
+    call: Call,
+    new: Object,
+    old: Object,
+    options: WriteOptions,
+    shown: Callable[[], str],
+    *,
+    faults: list[str],
 ) -> None:
     """What a patch made must still be an object of this name and type."""
     resource = call.resource
@@ -121,8 +146,8 @@ def check_patched(
         given = str(new["apiVersion"])  # the answer is about the kind the object claims to be
         raise invalid(str(new["kind"]), given.rpartition("/")[0], name, causes)
     unknown = _pruned(call, new, old, shown)
-    if unknown and options.validation != "Ignore":
-        texts = [f'unknown field "{path}"' for path in unknown]
+    if (unknown or faults) and options.validation != "Ignore":
+        texts = [*faults, *(f'unknown field "{path}"' for path in unknown)]
         if options.validation == "Strict":
             detail = f"strict decoding error: {', '.join(texts)}"
             raise invalid("", "", "", [FieldError("FieldValueInvalid", "patch", detail, shown())])
