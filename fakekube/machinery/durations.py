@@ -19,6 +19,7 @@ GO: Mapping[str, float] = {
 }
 WITH_DAYS: Mapping[str, float] = {**GO, "d": 86_400.0}
 
+_LONGEST = (2**63 - 1) / 1e9  # seconds: Go counts nanoseconds in 64 bits
 _PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([^0-9.]*)")
 
 
@@ -44,7 +45,7 @@ def parse(text: str, *, units: Mapping[str, float] = GO, bare: float | None = No
             raise ValueError(f'time: missing unit in duration "{text}"')
         else:
             seconds = float(part[1]) * bare
-    if at == 0 or at < len(body):
+    if at == 0 or at < len(body) or seconds > _LONGEST:
         raise ValueError(f'time: invalid duration "{text}"')
     return sign * seconds
 

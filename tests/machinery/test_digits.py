@@ -82,13 +82,14 @@ def test_what_go_does_not_read(function, text, bits, wrong):
     [
         (lambda: forwarding.named([LONG]), (forwarding.BadPorts, "ParseUint: .* value out of range")),
         (lambda: cron.parse(f"*/{LONG} * * * *"), (cron.Refused, "Atoi: .* value out of range")),
+        (lambda: cron.parse(f"@every {LONG}h"), (cron.Refused, "time: invalid duration")),
         (lambda: to_int(LONG), (CelError, "ParseInt: .* value out of range")),
         (lambda: quantities.parse_semver(f"1.{LONG}.0"), (CelError, "semver parse error")),
         (lambda: quantities.parse_semver(f"1.0.0-{LONG}"), (CelError, "semver parse error")),
         (lambda: networks.parse_cidr(f"10.0.0.0/{LONG}"), (CelError, "not a CIDR")),
         (lambda: selectors.requirement("a", selectors.GT, (LONG,)), (selectors.SelectorError, "an integer")),
     ],
-    ids=["ports", "schedules", "int()", "versions", "releases", "networks", "selectors"],
+    ids=["ports", "schedules", "delays", "int()", "versions", "releases", "networks", "selectors"],
 )
 def test_long_ones_are_refused(read, wrong):
     """Thousands of digits are told as too many by whoever reads them: they had been an error of the server's."""

@@ -10,6 +10,7 @@ from fakekube.machinery.durations import WITH_DAYS, given, parse
     [
         ("0", 0),
         ("2m0s", 120),
+        ("2562047h", 2562047 * 3600),
         ("1.5h", 5400),
         (".5s", 0.5),
         ("5.s", 5),
@@ -30,6 +31,8 @@ def test_what_go_reads(text, seconds):
         ("-", 'time: invalid duration "-"'),
         ("soon", 'time: invalid duration "soon"'),
         (".s", 'time: invalid duration ".s"'),
+        ("2562048h", 'time: invalid duration "2562048h"'),
+        pytest.param("9" * 5000 + "ns", f'time: invalid duration "{"9" * 5000}ns"', id="endless"),
         ("1h-2m", 'time: unknown unit "h-" in duration "1h-2m"'),
         ("5", 'time: missing unit in duration "5"'),
         ("1m5", 'time: missing unit in duration "1m5"'),
