@@ -29,10 +29,7 @@ _NOT_AS_YAML = (b"\t", b"\x7f", b"\\u")  # what YAML refuses, or halves of chara
 async def apply(call: Call, options: WriteOptions) -> Response:
     """Server-side apply: creates what is not there."""
     resource, info = call.resource, call.info
-    if not call.query.get("fieldManager"):
-        cause = required("fieldManager", "is required for apply patch")
-        raise invalid("PatchOptions", "meta.k8s.io", "", [cause])
-    applied = _yaml_object(call, options)
+    applied = configuration(call, options)
     wanted_version = str(dig(applied, "metadata", "resourceVersion") or "")
     attributes, context = admission_of(call, options, subresource=info.subresource, kind="PatchOptions")
     context.recorded = True
@@ -60,7 +57,11 @@ async def apply(call: Call, options: WriteOptions) -> Response:
     return call.written(written, dry_run=options.dry_run)
 
 
-def _yaml_object(call: Call, options: WriteOptions) -> Object:
+def configuration(call: Call, options: WriteOptions) -> Object:
+    """What is applied. Raises Invalid where nobody applies it, BadRequest."""
+    if not call.query.get("fieldManager"):
+        cause = required("fieldManager", "is required for apply patch")
+        raise invalid("PatchOptions", "meta.k8s.io", "", [cause])
     body = call.request.body
     if (plain := _plain_json(body)) is not None:
         return plain

@@ -34,13 +34,7 @@ async def patch(call: Call) -> Response:
     if media == APPLY:
         return await applying.apply(call, options)
     change = read_patch(call, media)
-    if options.force:
-        raise invalid(
-            "PatchOptions",
-            "meta.k8s.io",
-            "",
-            [FieldError("FieldValueForbidden", "force", "may not be specified for non-apply patch")],
-        )
+    refuse_force(options)
     info = call.info
     attributes, context = admission_of(call, options, subresource=info.subresource, kind="PatchOptions")
     faults = strict_faults(call, options, media, change)
@@ -52,6 +46,13 @@ async def patch(call: Call) -> Response:
 
     written = await call.registry.update(call.resource, info.namespace, info.name, transform, context)
     return call.written(written, dry_run=options.dry_run)
+
+
+def refuse_force(options: WriteOptions) -> None:
+    """Raises Invalid."""
+    if options.force:
+        cause = FieldError("FieldValueForbidden", "force", "may not be specified for non-apply patch")
+        raise invalid("PatchOptions", "meta.k8s.io", "", [cause])
 
 
 def read_patch(call: Call, media: str) -> Any:

@@ -3,30 +3,59 @@
 Origin: k8s: staging/src/k8s.io/apiextensions-apiserver/pkg/registry/customresource/etcd.go (ScaleREST)
 """
 
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from msgspec.structs import replace
 
 from fakekube.api import bodies, typed
 from fakekube.api.admission.attributes import Attributes
-from fakekube.api.patching import json_patch, merge_patch, strategic_merge
+from fakekube.api.options import WriteOptions
+from fakekube.api.patching import json_patch, merge_patch, server_side_apply, strategic_merge
 from fakekube.api.registry import codec
-from fakekube.api.registry.strategy import ServedResource
+from fakekube.api.registry.strategy import ServedResource, Strategy
 from fakekube.api.schema.model import Schema
-from fakekube.api.verbs import go_text
+from fakekube.api.types import definitions
+from fakekube.api.verbs import decoding, go_text
+from fakekube.api.verbs.applying import configuration, merged
 from fakekube.api.verbs.call import Call
-from fakekube.api.verbs.patch import APPLY, JSON, MERGE, read_patch
-from fakekube.api.verbs.update import admission_of
+from fakekube.api.verbs.create import check_namespace
+from fakekube.api.verbs.patch import (
+    APPLY,
+    JSON,
+    MERGE,
+    check_patched,
+    read_patch,
+    refuse_force,
+    strict_faults,
+)
+from fakekube.api.verbs.update import admission_of, check_name
 from fakekube.machinery import selectors
 from fakekube.machinery.copying import copy_of
-from fakekube.machinery.errors import BadRequest, InternalError, invalid
+from fakekube.machinery.errors import BadRequest, Conflict, InternalError, invalid
 from fakekube.machinery.field_errors import FieldError
 from fakekube.machinery.field_errors import invalid as invalid_field
 from fakekube.machinery.objects import dig
 from fakekube.machinery.wire import Object, Response
 
 _KIND = ("autoscaling", "v1", "Scale")
-_SCALES = ServedResource("autoscaling", "v1", "scales", "Scale")
+_DEFINITION = "io.k8s.api.autoscaling.v1.Scale"
+
+
+class _ScaleStrategy(Strategy):
+    @cached_property
+    def schema(self) -> Schema | None:  # type: ignore[override]  # read when somebody first applies a scale
+        return definitions()[_DEFINITION]
+
+    def prune(self, obj: Object) -> Sequence[str]:
+        return typed.decode(obj, _DEFINITION)
+
+
+_SCALES = ServedResource("autoscaling", "v1", "scales", "Scale", strategy=_ScaleStrategy())
+_Changed = tuple[
+    Object, list[Object] | None
+]  # the Scale that is wanted; who owns the fields of the object then
 _SCHEMA = Schema(
     {
         "type": "object",
@@ -62,14 +91,13 @@ async def update(call: Call) -> Response:
             'no kind is registered for the type v1.Scale in scheme "k8s.io/client-go/scale/util.go:125"'
         )
     bodies.check_type(call.resource, wanted, request.body, _KIND)
-    name = wanted["metadata"].get("name")
-    if name and name != call.info.name:
-        raise BadRequest(
-            f"the name of the object ({name}) does not match the name on the URL ({call.info.name})"
-        )
+    options, scales = call.options("UpdateOptions"), replace(call, resource=_SCALES)
+    decoding.check_fields(scales, wanted, request.body, options)
+    check_name(wanted, call.info.name)
+    check_namespace(call, wanted)
 
-    async def change(_scale: Object) -> Object:
-        return wanted
+    async def change(_scale: Object, _old: Object) -> _Changed:
+        return wanted, None
 
     return await _write(call, change, "UpdateOptions")
 
@@ -77,23 +105,69 @@ async def update(call: Call) -> Response:
 async def patch(call: Call) -> Response:
     """PATCH of a Scale."""
     media = bodies.media_type(call.request.headers.get("content-type") or "")
+    options = call.options("PatchOptions")
     if media == APPLY:
-        body = bodies.decode(call.request.body, bodies.YAML, "Scale")
-
-        async def applied(scale: Object) -> Object:
-            return merge_patch.apply(scale, {"spec": body.get("spec") or {}})
-
-        return await _write(call, applied, "PatchOptions")
+        return await _apply(call, options)
     wanted = read_patch(call, media)
+    refuse_force(options)
+    scales = replace(call, resource=_SCALES)
+    faults = strict_faults(call, options, media, wanted)
 
-    async def change(scale: Object) -> Object:
+    async def change(scale: Object, _old: Object) -> _Changed:
         if media == JSON:
-            return json_patch.apply(scale, wanted)
-        if media == MERGE:
-            return merge_patch.apply(scale, wanted)
-        return strategic_merge.apply(scale, wanted, _SCHEMA)
+            new = json_patch.apply(copy_of(scale), wanted)
+        elif media == MERGE:
+            new = merge_patch.apply(scale, wanted)
+        else:
+            new = strategic_merge.apply(scale, wanted, _SCHEMA)
+        shown = copy_of(new)
+        check_patched(
+            scales, new, scale, options, lambda: go_text.text(shown, scale, structs=True), faults=faults
+        )
+        return new, None
 
     return await _write(call, change, "PatchOptions")
+
+
+async def _apply(call: Call, options: WriteOptions) -> Response:
+    """Server-side apply of a Scale: who owns the replicas of the object behind it is told there."""
+    applied = configuration(call, options)
+    server_side_apply.apply(  # for its complaints
+        None, applied, manager=options.manager, force=True, api_version=_SCALES.api_version, subresource="scale",
+        now=call.registry.clock.now(), schema=_SCALES.strategy.schema, kind="Scale",
+    )  # fmt: skip
+    replicas = dig(applied, "spec", "replicas")
+
+    async def change(scale: Object, old: Object) -> _Changed:
+        meta = applied.get("metadata") or {}
+        check_name(applied, call.info.name)
+        wanted = {**scale, "metadata": {**scale["metadata"], **meta}}
+        check_namespace(call, wanted)
+        if replicas is None:
+            return wanted, None
+        wanted["spec"] = {"replicas": replicas}
+        # Nobody owns what a custom resource's scale writes.
+        return wanted, None if call.resource.custom else _owners(call, old, replicas, options)
+
+    return await _write(call, change, "PatchOptions")
+
+
+def _owners(call: Call, old: Object, replicas: int, options: WriteOptions) -> list[Object]:
+    """Who owns what of the object once its replicas have been applied. Raises Conflict."""
+    resource = call.resource
+    spec = {"spec": {"replicas": replicas}}
+    try:
+        after = merged(
+            call, old, {"apiVersion": resource.api_version, "kind": resource.kind, **spec}, options
+        )
+    except Conflict as error:  # in terms of what was applied
+        own, told = f" using {resource.api_version}", f" using {_SCALES.api_version}"
+        error.message = error.message.replace(own, told)
+        for cause in (error.details or {}).get("causes") or ():
+            cause["message"] = cause["message"].replace(own, told)
+        raise
+    owners: list[Object] = after["metadata"].get("managedFields") or []
+    return owners
 
 
 async def _write(call: Call, change: Any, kind: str) -> Response:
@@ -107,7 +181,7 @@ async def _write(call: Call, change: Any, kind: str) -> Response:
 
     async def transform(old: Object) -> Object:
         scale = view(call, old)
-        wanted = await change(scale)
+        wanted, owners = await change(scale, old)
         _decode(call, wanted, scale)
         if info.verb == "update":
             call.registry.check_identity(resource, wanted, old, info.namespace, info.name)
@@ -117,6 +191,9 @@ async def _write(call: Call, change: Any, kind: str) -> Response:
             given = (wanted.get("metadata") or {}).get(member)
             if given:
                 new["metadata"][member] = given
+        if owners is not None:
+            new["metadata"]["managedFields"] = owners
+            context.recorded = True
         assert resource.scale is not None
         write_path(new, resource.scale.spec_replicas, replicas)
         attributes.obj, attributes.old = view(call, new), scale
@@ -138,7 +215,7 @@ def _decode(call: Call, wanted: Object, scale: Object) -> None:
     """Read what the client made of a Scale into its type, in place. Raises BadRequest, Invalid."""
     given = copy_of(wanted)
     try:
-        typed.decode(wanted, "io.k8s.api.autoscaling.v1.Scale")
+        typed.decode(wanted, _DEFINITION)
     except BadRequest as bad:
         if call.info.verb == "update":
             raise
